@@ -1,0 +1,47 @@
+# make demo   everything from nothing to a page in the browser      make test   all tests
+# make setup  only the environment    make app  serve with hot reload    make check  lint, types, fast tests
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+PORT ?= 8501
+CATALOGUE ?=
+export STREAMLIT_BROWSER_GATHER_USAGE_STATS = false
+
+.PHONY: setup demo app test check clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "TerraSeek needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/python3"; exit 1; }
+	@echo "Installing TerraSeek into $(VENV) (once, a few minutes: PyTorch is large)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[app,train,dev]'
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+demo: setup
+	$(BIN)/terraseek demo --port $(PORT)
+
+app: setup
+	PYTHONPATH=core:training:app:data $(BIN)/terraseek serve $(CATALOGUE) --port $(PORT) --reload
+
+# The browser tests drive the system's Chromium; where it cannot be installed they are skipped by name.
+test: setup
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } || \
+	echo "No Chromium, and apt-get cannot install it here: the browser tests will be skipped."
+	$(BIN)/python -m pytest -m "not network and not gpu" -rs $(ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

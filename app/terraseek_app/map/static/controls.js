@@ -1,0 +1,94 @@
+// The panels over the map: tools, layers, heat style, coordinates.
+
+import { ICONS, button, icon, make } from "./dom.js";
+import { NAMES, gradient } from "./ramps.js";
+
+export class Controls {
+  constructor(world) {
+    this.world = world;
+    this.draw = button("ts-draw", [icon(ICONS.box), "Draw box"],
+      "Draw a box to search in (or hold shift and drag)", () => world.boxTool.arm(!world.boxTool.armed));
+    this.clear = button("ts-clear", [icon(ICONS.clear), "Clear box"], "Remove the box",
+      () => world.boxTool.report(null));
+    this.clear.hidden = true;
+    this.area = button("ts-area", [icon(ICONS.search), "Search this area"],
+      "Limit the search to what the map shows", () => world.searchArea());
+    this.area.hidden = true;
+    this.coordinates = make("div", "ts-coordinates", "", { title: "Right-click copies" });
+    this.toast = make("div", "ts-toast", "", { role: "status" });
+    this.heat = this.heatPanel();
+    this.layers = make("div", "ts-layers ts-panel");
+    this.layers.hidden = true;
+    const open = button("ts-layers-open", icon(ICONS.layers), "Layers",
+      () => (this.layers.hidden = !this.layers.hidden));
+    world.element.append(
+      make("div", "ts-tools", [this.draw, this.clear]), this.area,
+      make("div", "ts-layers-corner", [open, this.layers]),
+      this.heat, this.coordinates, this.toast,
+    );
+  }
+
+  drawing(on) {
+    this.draw.classList.toggle("ts-on", on);
+    this.draw.lastChild.textContent = on ? "Drag on the map" : "Draw box";
+  }
+
+  hasBox(yes) {
+    this.clear.hidden = !yes || !this.world.can("box");
+  }
+
+  heatPanel() {
+    const { world } = this;
+    this.legend = make("div", "ts-legend-ramp");
+    this.mark = make("div", "ts-legend-mark");
+    this.low = make("span");
+    this.high = make("span");
+    this.heatLabel = make("div", "ts-heat-label");
+    const ramp = make("select", "ts-ramp", NAMES.map((name) => make("option", "", name)), {
+      "aria-label": "Colour ramp",
+    });
+    ramp.value = world.heatStyle.ramp;
+    ramp.addEventListener("change", () => world.styleHeat({ ramp: ramp.value }));
+    const panel = make("div", "ts-heat ts-panel", [
+      make("div", "ts-heat-head", [this.heatLabel, ramp]),
+      make("div", "ts-legend", [this.legend, this.mark]),
+      make("div", "ts-legend-ends", [this.low, this.high]),
+      this.slider("Opacity", "ts-opacity", world.heatStyle.opacity, (v) => world.styleHeat({ opacity: v })),
+      this.slider("Threshold", "ts-threshold", world.heatStyle.threshold,
+        (v) => world.styleHeat({ threshold: v })),
+    ]);
+    panel.hidden = true;
+    return panel;
+  }
+
+  slider(label, className, value, onInput) {
+    const shown = make("output", "", `${Math.round(value * 100)} %`);
+    const input = make("input", className, [], {
+      type: "range", min: "0", max: "1", step: "0.01", value: String(value), "aria-label": label,
+    });
+    input.addEventListener("input", () => {
+      shown.textContent = `${Math.round(input.valueAsNumber * 100)} %`;
+      onInput(input.valueAsNumber);
+    });
+    return make("label", "ts-slider", [make("span", "", label), input, shown]);
+  }
+
+  showHeat(overlay, style) {
+    this.heat.hidden = !overlay;
+    if (!overlay) return;
+    const number = (value) => (typeof value === "number" ? value.toFixed(3) : "");
+    this.heatLabel.textContent = overlay.label || "Heat map";
+    this.heatLabel.title = overlay.label || "";
+    this.low.textContent = number(overlay.low);
+    this.high.textContent = number(overlay.high);
+    this.legend.style.background = gradient(style.ramp);
+    this.mark.style.width = `${style.threshold * 100}%`;
+  }
+
+  say(text) {
+    this.toast.textContent = text;
+    this.toast.classList.add("ts-on");
+    clearTimeout(this.quiet);
+    this.quiet = setTimeout(() => this.toast.classList.remove("ts-on"), 1800);
+  }
+}

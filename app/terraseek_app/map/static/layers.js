@@ -1,0 +1,55 @@
+// Which groups of layers are shown; the order from bottom to top is fixed by empty marker layers.
+
+import { make } from "./dom.js";
+
+const GROUPS = [
+  ["basemap", "Basemap", (id) => id === "basemap"],
+  ["borders", "Coasts and borders", (id) => id === "borders"],
+  ["scene", "Scene", (id) => id.startsWith("scene:")],
+  ["heat", "Heat map", (id) => id.startsWith("heat:")],
+  ["regions", "Regions", (id) => id.startsWith("regions")],
+  ["samples", "Samples", (id) => id.startsWith("sample")],
+  ["hits", "Hits", () => false],
+];
+
+export const ANCHORS = ["above-scenes", "above-heat", "above-regions", "above-samples"];
+
+export class Layers {
+  constructor(world) {
+    this.world = world;
+    this.off = new Set();
+    this.panel = world.controls.layers;
+  }
+
+  ids(test) {
+    return this.world.map.getLayersOrder().filter((id) => !ANCHORS.includes(id) && test(id));
+  }
+
+  // Called whenever layers came or went: keeps hidden groups hidden and lists what there is.
+  refresh() {
+    const { world } = this;
+    const rows = [];
+    for (const [name, label, test] of GROUPS) {
+      const ids = this.ids(test);
+      for (const id of ids) {
+        world.map.setLayoutProperty(id, "visibility", this.off.has(name) ? "none" : "visible");
+      }
+      if (name === "regions" && world.regions?.count === 0) continue;
+      if (ids.length || (name === "hits" && world.hitsLayer.markers.size)) {
+        rows.push(this.row(name, label));
+      }
+    }
+    world.hitsLayer.setVisible(!this.off.has("hits"));
+    this.panel.replaceChildren(...rows);
+  }
+
+  row(name, label) {
+    const input = make("input", "", [], { type: "checkbox", "data-layer": name });
+    input.checked = !this.off.has(name);
+    input.addEventListener("change", () => {
+      this.off[input.checked ? "delete" : "add"](name);
+      this.refresh();
+    });
+    return make("label", "ts-layer", [input, label]);
+  }
+}

@@ -1,0 +1,68 @@
+// What a localization found: outlines of regions and numbered peaks.
+
+import { make } from "./dom.js";
+
+const EMPTY = { type: "FeatureCollection", features: [] };
+
+function moved(coordinates, space) {
+  if (typeof coordinates[0] === "number") return space.toMap(coordinates);
+  return coordinates.map((part) => moved(part, space));
+}
+
+export class RegionsLayer {
+  constructor(world) {
+    this.world = world;
+    this.count = 0;
+    world.styled.then(() => this.add());
+  }
+
+  add() {
+    const { map } = this.world;
+    map.addSource("regions", { type: "geojson", data: EMPTY });
+    for (const [id, color, width] of [["regions-halo", "#0b1a2b", 4], ["regions-line", "#ffffff", 1.8]]) {
+      map.addLayer({
+        id, type: "line", source: "regions",
+        paint: { "line-color": color, "line-width": width, "line-opacity": 0.85 },
+      }, "above-regions");
+    }
+  }
+
+  show(collection) {
+    const { space, map, styled } = this.world;
+    const text = JSON.stringify([collection ?? null, space.isPixels]);
+    if (text === this.shown) return;
+    this.shown = text;
+    const features = (collection?.features ?? []).filter((feature) => feature.geometry);
+    const data = {
+      type: "FeatureCollection",
+      features: features.map((feature) => ({
+        ...feature,
+        geometry: {
+          ...feature.geometry, coordinates: moved(feature.geometry.coordinates, space),
+        },
+      })),
+    };
+    this.count = features.length;
+    styled.then(() => map.getSource("regions").setData(data));
+  }
+}
+
+export class PeaksLayer {
+  constructor(world) {
+    this.world = world;
+    this.markers = [];
+  }
+
+  show(peaks) {
+    const text = JSON.stringify([peaks, this.world.space.isPixels]);
+    if (text === this.shown) return;
+    this.shown = text;
+    for (const marker of this.markers) marker.remove();
+    this.markers = peaks.map((peak) => {
+      const label = String(peak.label ?? "");
+      const element = make("div", "ts-peak", make("span", "ts-peak-label", label), { title: label });
+      const marker = new window.maplibregl.Marker({ element });
+      return marker.setLngLat(this.world.space.toMap([peak.x, peak.y])).addTo(this.world.map);
+    });
+  }
+}

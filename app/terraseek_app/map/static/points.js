@@ -1,0 +1,134 @@
+// All samples of the catalogue: fetched once as binary columns, clustered when they are many.
+
+const CLUSTER_FROM = 1500;
+const MOST = 250000;
+
+async function fetchPoints(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  const buffer = await answer.arrayBuffer();
+  const n = new Uint32Array(buffer, 0, 1)[0];
+  return {
+    n,
+    row: new Uint32Array(buffer, 4, n),
+    lon: new Float32Array(buffer, 4 + 4 * n, n),
+    lat: new Float32Array(buffer, 4 + 8 * n, n),
+    precision: new Uint8Array(buffer, 4 + 12 * n, n),
+  };
+}
+
+function toGeoJSON(points) {
+  const step = Math.max(1, Math.ceil(points.n / MOST));
+  const features = [];
+  for (let i = 0; i < points.n; i += step) {
+    features.push({
+      type: "Feature",
+      geometry: { type: "Point", coordinates: [points.lon[i], points.lat[i]] },
+      properties: { row: points.row[i], vague: points.precision[i] > 1 },
+    });
+  }
+  return { type: "FeatureCollection", features };
+}
+
+export class PointsLayer {
+  constructor(world) {
+    this.world = world;
+    this.count = 0;
+    this.url = null;
+  }
+
+  async show(url) {
+    if (url === this.url) return;
+    this.url = url;
+    this.clear();
+    if (!url) return;
+    const points = await fetchPoints(url);
+    if (url !== this.url) return; // another catalogue came meanwhile
+    this.count = points.n;
+    await this.world.styled;
+    this.add(toGeoJSON(points), points.n > CLUSTER_FROM);
+    this.world.layers.refresh();
+  }
+
+  clear() {
+    const { map } = this.world;
+    for (const id of ["samples", "sample-clusters", "sample-counts"]) {
+      if (map.getLayer(id)) map.removeLayer(id);
+    }
+    if (map.getSource("samples")) map.removeSource("samples");
+  }
+
+  add(data, cluster) {
+    const { map } = this.world;
+    map.addSource("samples", {
+      type: "geojson", data, cluster, clusterRadius: 46, clusterMaxZoom: 13,
+    });
+    const before = "above-samples";
+    map.addLayer({
+      id: "sample-clusters", type: "circle", source: "samples", filter: ["has", "point_count"],
+      paint: {
+        "circle-color": "#0e7490",
+        "circle-opacity": 0.62,
+        "circle-radius": [
+          "interpolate", ["linear"], ["ln", ["get", "point_count"]], 0.7, 9, 4.6, 15, 9.2, 27,
+        ],
+        "circle-stroke-width": 1.25,
+        "circle-stroke-color": "rgba(207,250,254,0.75)",
+      },
+    }, before);
+    map.addLayer({
+      id: "sample-counts", type: "symbol", source: "samples", filter: ["has", "point_count"],
+      layout: {
+        "icon-image": ["concat", "count:", ["to-string", ["get", "point_count_abbreviated"]]],
+        "icon-allow-overlap": true,
+      },
+    }, before);
+    map.addLayer({
+      id: "samples", type: "circle", source: "samples", filter: ["!", ["has", "point_count"]],
+      paint: {
+        "circle-color": ["case", ["get", "vague"], "rgba(103,232,249,0.15)", "#67e8f9"],
+        "circle-radius": ["interpolate", ["linear"], ["zoom"], 1, 2.6, 6, 3.8, 12, 6],
+        "circle-opacity": 0.9,
+        "circle-stroke-width": ["case", ["get", "vague"], 1.5, 0.75],
+        "circle-stroke-color": ["case", ["get", "vague"], "#67e8f9", "rgba(8,47,73,0.9)"],
+      },
+    }, before);
+  }
+
+  // What lies under a screen point: {row} of a sample, {cluster} id, or null.
+  at(point) {
+    const { map } = this.world;
+    const layers = ["samples", "sample-clusters"].filter((id) => map.getLayer(id));
+    if (!layers.length) return null;
+    const box = [[point.x - 4, point.y - 4], [point.x + 4, point.y + 4]];
+    const found = map.queryRenderedFeatures(box, { layers })[0];
+    if (!found) return null;
+    const place = found.geometry.coordinates;
+    const { cluster_id: cluster, row } = found.properties;
+    return cluster === undefined ? { row, place } : { cluster, place };
+  }
+
+  async open(found) {
+    const { map } = this.world;
+    const zoom = await map.getSource("samples").getClusterExpansionZoom(found.cluster);
+    map.easeTo({ center: found.place, zoom: Math.min(zoom + 0.3, 15) });
+  }
+}
+
+// Numbers on clusters are drawn here, because glyph files would have to come from somewhere.
+export function drawCount(map, id) {
+  if (!id.startsWith("count:")) return;
+  const text = id.slice("count:".length);
+  const ratio = 2;
+  const canvas = document.createElement("canvas");
+  canvas.width = 22 * text.length + 12;
+  canvas.height = 32;
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.font = "600 22px system-ui, sans-serif";
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  pen.fillStyle = "#ffffff";
+  pen.fillText(text, canvas.width / 2, canvas.height / 2 + 1);
+  const image = pen.getImageData(0, 0, canvas.width, canvas.height);
+  if (!map.hasImage(id)) map.addImage(id, image, { pixelRatio: ratio });
+}

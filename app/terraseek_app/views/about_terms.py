@@ -1,0 +1,49 @@
+"""How to search one's own data, and under which terms the parts may be used."""
+
+import streamlit as st
+
+__all__ = ["about_terms", "about_your_data"]
+
+_YOUR_DATA = """
+**Import, embed, serve.** A catalogue is a folder; sources are read where they lie and never copied.
+
+```
+terraseek import pictures/ --out my-catalogue              # folder of pictures or GeoTIFFs
+terraseek import items.csv --out my-catalogue              # table: filename, lon, lat, caption
+terraseek import "rs5m-{0000..0031}.tar" --geometa coordinates.csv --out my-catalogue
+terraseek embed my-catalogue --model terraseek-tiny
+terraseek serve my-catalogue --scenes folder-of-large-scenes
+```
+
+**Use another model.** Any open_clip model or a checkpoint in GeoRSCLIP's format:
+
+```
+terraseek models add my-model --arch ViT-B-32-quickgelu --weights checkpoint.pt
+terraseek embed my-catalogue --model my-model
+terraseek serve my-catalogue --model my-model
+```
+
+**The same answers elsewhere.** `terraseek search` and `terraseek localize` give the same numbers
+on the command line, and `/api/search` here gives them as JSON (`/openapi.json` describes it).
+"""
+
+_TERMS = """
+| part | terms |
+|---|---|
+| TerraSeek's code | Apache-2.0 |
+| weights of `terraseek-tiny` | see the card on the tab “Model”; made from research data |
+| basemap: Blue Marble, NASA Visible Earth | public domain |
+| MapLibre GL JS, the map | BSD-3-Clause |
+| demo world | drawn by TerraSeek's own generator, Apache-2.0 |
+| pictures of a catalogue of yours | whatever their owners say |
+"""
+
+
+def about_your_data() -> None:
+    """Draw the part on importing."""
+    st.markdown(_YOUR_DATA)
+
+
+def about_terms() -> None:
+    """Draw the part on licences."""
+    st.markdown(_TERMS)

@@ -1,0 +1,63 @@
+"""A button that puts a text on the clipboard, in the browser and without a rerun."""
+
+import streamlit as st
+
+__all__ = ["copy_button"]
+
+_CSS = """
+button {
+  font: inherit; font-family: var(--st-font, sans-serif); font-size: 0.875rem; cursor: pointer;
+  min-height: 2.1rem; padding: 0.1rem 0.6rem; white-space: nowrap;
+  color: var(--st-text-color, inherit); background: var(--st-background-color, transparent);
+  border: 1px solid var(--st-border-color, #26334a);
+  border-radius: var(--st-button-radius, 8px);
+}
+@media (max-width: 1320px) { button { font-size: 0.76rem; padding-inline: 0.35rem; } }
+button:hover { border-color: var(--st-primary-color, #2bb3a3); color: var(--st-primary-color); }
+"""
+
+_JS = """
+async function copy(text) {
+  // the clipboard API exists on https and localhost only; elsewhere the old way still works
+  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+export default function ({ data, parentElement }) {
+  let button = parentElement.querySelector("button");
+  if (!button) {
+    button = document.createElement("button");
+    button.type = "button";
+    parentElement.append(button);
+  }
+  button.textContent = data.label;
+  button.title = data.text;
+  button.onclick = async () => {
+    await copy(data.text);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = data.label; }, 1400);
+  };
+}
+"""
+
+
+@st.cache_resource(show_spinner=False)
+def _component() -> object:
+    return st.components.v2.component("terraseek_copy", css=_CSS, js=_JS)
+
+
+def copy_button(text: str, label: str, *, key: str) -> None:
+    """Draw the button.
+
+    Args:
+        text: what goes on the clipboard.
+        label: what the button says.
+        key: widget key.
+    """
+    mount = _component()
+    mount(key=key, data={"text": text, "label": label}, width="content")  # type: ignore[operator]

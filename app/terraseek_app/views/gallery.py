@@ -1,0 +1,80 @@
+"""The results as a grid of pictures that can be clicked; a v2 component without an iframe."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import streamlit as st
+
+__all__ = ["Picture", "gallery"]
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What one tile of the grid shows; plain values, because they travel to the browser."""
+
+    item_id: str
+    """Id of the catalogue item."""
+    rank: int
+    """1 for the best."""
+    thumbnail: str
+    """Address of the small picture on this server."""
+    caption: str
+    """Caption, may be blank."""
+    place: str
+    """Where it is, in words or degrees; blank when unknown."""
+    score: str
+    """The score as text, for example `0.31`."""
+    strength: float
+    """Length of the score bar, 0 to 1."""
+    weak: bool = False
+    """Whether the match is no better than pictures that have nothing to do with the query."""
+
+
+@st.cache_resource(show_spinner=False)
+def _component() -> object:
+    return st.components.v2.component(
+        "terraseek_gallery",
+        css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
+        js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
+    )
+
+
+def gallery(
+    key: str,
+    pictures: Sequence[Picture],
+    *,
+    on_pick: Callable[[str], None],
+    on_like: Callable[[str], None],
+    selected: str | None = None,
+    height: str = "420px",
+) -> None:
+    """Draw the grid.
+
+    Args:
+        key: widget key, constant so that the grid keeps its scroll position.
+        pictures: tiles in order of rank.
+        on_pick: called with the item whose picture was clicked, before the page is drawn again.
+        on_like: the same for "more like this".
+        selected: item to emphasise and bring into view.
+        height: CSS length; the grid scrolls inside.
+    """
+    mount = _component()
+    mount(  # type: ignore[operator]
+        key=key,
+        data={
+            "pictures": [asdict(picture) for picture in pictures],
+            "selected": selected,
+            "height": height,
+        },
+        on_picked_change=lambda: _hand_over(key, "picked", on_pick),
+        on_like_change=lambda: _hand_over(key, "like", on_like),
+    )
+
+
+def _hand_over(key: str, trigger: str, receiver: Callable[[str], None]) -> None:
+    value = st.session_state[key].get(trigger)
+    if value:
+        receiver(str(value))

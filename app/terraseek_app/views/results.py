@@ -1,0 +1,122 @@
+"""Hits on their way to the eye: tiles of the gallery, markers of the map, files to take home."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+
+from terraseek.search import Hit, hits_csv, hits_geojson
+from terraseek_app.views.answer import Answer
+from terraseek_app.views.gallery import Picture
+from terraseek_app.views.score import Reading
+from terraseek_app.views.words import coordinates
+
+__all__ = ["export", "map_hits", "pictures", "result_line", "thumbnail_url"]
+
+THUMBNAIL = 256
+"""Longer side in pixels of the tiles' pictures."""
+
+
+def thumbnail_url(item_id: str, size: int = THUMBNAIL) -> str:
+    """Address of an item's small picture on this server."""
+    return f"/api/thumbnails/{quote(item_id, safe='')}?size={size}"
+
+
+def pictures(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Picture]:
+    """Tiles of the gallery."""
+    return [
+        Picture(
+            item_id=hit.item_id,
+            rank=hit.rank,
+            thumbnail=thumbnail_url(hit.item_id),
+            caption=hit.caption or "",
+            place=_place(hit),
+            score=reading.text,
+            strength=reading.strength,
+            weak=reading.weak,
+        )
+        for hit, reading in zip(hits, readings, strict=True)
+    ]
+
+
+def _place(hit: Hit) -> str:
+    where = coordinates(hit.lon, hit.lat, 2)
+    return where or "place unknown"
+
+
+def map_hits(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """Markers of the map; hits without a place have none."""
+    return [
+        {
+            "item_id": hit.item_id,
+            "rank": hit.rank,
+            "score": float(hit.score),
+            "lon": hit.lon,
+            "lat": hit.lat,
+            "caption": hit.caption or "",
+            "thumbnail": thumbnail_url(hit.item_id),
+            "precision": hit.location_precision,
+        }
+        for hit in hits
+        if coordinates(hit.lon, hit.lat)
+    ]
+
+
+def result_line(answer: Answer, readings: Sequence[Reading]) -> None:
+    """How many of how many, how fast, and whether anything convinces."""
+    shown, matched, total = len(answer.hits), answer.matched, answer.total
+    scope = (
+        f"of <b>{matched:,}</b> that match the filter ({total:,} in all)"
+        if matched != total
+        else f"of <b>{total:,}</b> pictures"
+    )
+    st.html(
+        f'<span class="ts-quiet"><b>{shown}</b> closest {scope} in '
+        f"{answer.seconds * 1000:.0f} ms{_unsearchable(answer)}</span>"
+    )
+    if not answer.hits:
+        st.info(
+            "Nothing passes the filters. Drop one of them above, or draw a larger box.",
+            icon=":material/filter_alt_off:",
+        )
+    elif readings and all(reading.weak for reading in readings):
+        st.warning(
+            "No convincing match: these are the closest pictures, yet no closer than pictures that "
+            "have nothing to do with the query.",
+            icon=":material/help:",
+        )
+
+
+def _unsearchable(answer: Answer) -> str:
+    if not answer.unsearchable:
+        return ""
+    return f"; {answer.unsearchable:,} have no vector yet (run <code>terraseek embed</code>)"
+
+
+def export(hits: Sequence[Hit]) -> None:
+    """Buttons that hand out the hits as files."""
+    if not hits:
+        return
+    with st.container(horizontal=True, gap="small", key="explore_export"):
+        st.download_button(
+            "GeoJSON",
+            lambda: json.dumps(hits_geojson(list(hits)), ensure_ascii=False, allow_nan=False),
+            file_name="terraseek-hits.geojson",
+            mime="application/geo+json",
+            icon=":material/download:",
+            on_click="ignore",
+            type="tertiary",
+            key="explore_geojson",
+        )
+        st.download_button(
+            "CSV",
+            lambda: hits_csv(list(hits)),
+            file_name="terraseek-hits.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            type="tertiary",
+            key="explore_csv",
+        )

@@ -1,0 +1,43 @@
+"""Scores a person can read: what a cosine of 0.27 is worth, if the model's card can tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from terraseek.search import Hit
+
+__all__ = ["Reading", "read_scores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One score in words."""
+
+    text: str
+    """Short, for the corner of a picture."""
+    long: str
+    """One sentence, for the card."""
+    strength: float
+    """Length of the bar, 0 to 1."""
+    weak: bool
+    """Whether it is no better than unrelated pictures; False where nothing is known."""
+
+
+def read_scores(hits: Sequence[Hit]) -> list[Reading]:
+    """Readings of hits, best first.
+
+    A hit with a calibrated `percentile` (0-100, against unrelated pictures) is read by that; one
+    without by its place between the weakest and the best score shown.
+    """
+    scores = [hit.score for hit in hits]
+    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
+    span = max(high - low, 1e-6)
+    return [_read(hit, 0.25 + 0.75 * (hit.score - low) / span) for hit in hits]
+
+
+def _read(hit: Hit, relative: float) -> Reading:
+    text, cosine = f"{hit.score:.2f}", f"similarity {hit.score:.3f}"
+    weak = hit.convincing is False
+    if hit.percentile is None:
+        return Reading(text, f"{cosine} (cosine; higher is closer)", relative, weak)
+    share = f"{min(hit.percentile, 99.9):.1f} %"
+    return Reading(text, f"closer than {share} of unrelated pictures ({cosine})", relative, weak)

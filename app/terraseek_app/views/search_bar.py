@@ -1,0 +1,191 @@
+"""The upper rim of Explore: sentence, picture, filters, and what is in force."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from terraseek.errors import TerraSeekError
+from terraseek_app import state
+from terraseek_app.messages import say
+from terraseek_app.views.explore_state import DEFAULTS, K_CHOICES, Ask, clear
+from terraseek_app.views.uploads import keep_upload
+
+__all__ = ["active_filters", "examples_for", "search_bar", "show_examples"]
+
+_EXAMPLES = (
+    ("airport apron plane", "many planes parked next to a terminal"),
+    ("harbour harbor port ship", "ships moored along a pier in a harbour"),
+    ("pivot circular crop", "large round green fields"),
+    ("stadium", "a stadium with a green pitch"),
+    ("tank storage", "white round storage tanks"),
+    ("solar", "rows of solar panels"),
+    ("tennis court", "blue tennis courts side by side"),
+    ("bridge", "a bridge over a wide river"),
+    ("residential housing dense", "houses in rows with gardens"),
+    ("flood damage", "houses standing in brown flood water"),
+    ("forest", "dense green forest"),
+    ("highway motorway interchange", "a motorway crossing farmland"),
+    ("sea lake beach", "a lake with a sandy shore"),
+    ("industrial", "large industrial halls with grey roofs"),
+    ("annualcrop crop pasture", "fields of different colours"),
+    ("river", "a river winding through fields"),
+)
+PICTURE_TYPES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "jp2")
+"""Suffixes the upload fields take."""
+
+
+def examples_for(labels: Sequence[str], most: int = 6) -> list[str]:
+    """Sentences to try that fit the catalogue's labels; general ones when nothing fits."""
+    words = " ".join(labels).lower()
+    fitting = [text for keys, text in _EXAMPLES if any(key in words for key in keys.split())]
+    return (fitting or [text for _, text in _EXAMPLES])[:most]
+
+
+def search_bar(ask: Ask) -> None:
+    """Draw the form and the two drawers beside it; changes arrive in the session state."""
+    form, picture, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
+    with form, st.container(key="explore_form"), st.form("explore_ask"):
+        _sentence()
+    with picture, st.popover("Picture", icon=":material/image_search:", width="stretch"):
+        _picture_drawer()
+    label = f"Filters ({ask.filters})" if ask.filters else "Filters"
+    with filters, st.popover(label, icon=":material/tune:", width="stretch"):
+        _filter_drawer()
+
+
+def _sentence() -> None:
+    text, minus, button = st.columns([5, 2.4, 1.1], vertical_alignment="bottom")
+    text.text_input(
+        "What to look for",
+        key="explore_text",
+        placeholder="Describe what the picture shows, e.g. many planes parked next to a terminal",
+        icon=":material/search:",
+        label_visibility="collapsed",
+    )
+    minus.text_input(
+        "But not",
+        key="explore_minus",
+        placeholder="but not ...",
+        icon=":material/do_not_disturb_on:",
+        label_visibility="collapsed",
+    )
+    button.form_submit_button("Search", type="primary", width="stretch", on_click=_asked)
+
+
+def _asked() -> None:
+    # a new sentence starts from words alone; the picture or item asked about before is done with
+    if st.session_state.explore_text.strip():
+        clear("explore_like", "explore_picture")
+    clear("explore_selected")
+
+
+def _picture_drawer() -> None:
+    st.caption("Find pictures that look like one of yours. Words may be added to it.")
+    generation = st.session_state.setdefault("explore_upload_generation", 0)
+    upload = st.file_uploader(
+        "Query picture",
+        type=list(PICTURE_TYPES),
+        key=f"explore_upload_{generation}",
+        label_visibility="collapsed",
+        max_upload_size=50,
+    )
+    if upload is None:
+        return
+    limits = state.settings()
+    try:
+        token = keep_upload(upload, upload.name, limits.uploads, limits.max_upload_bytes)
+    except TerraSeekError as error:
+        say(error)
+        return
+    # a new generation of the field drops the upload from the server's memory
+    st.session_state.explore_upload_generation = generation + 1
+    st.session_state.explore_picture = token
+    clear("explore_like", "explore_selected")
+    st.rerun()
+
+
+def _filter_drawer() -> None:
+    catalogue = state.catalogue()
+    st.multiselect("Source", list(catalogue.sources), key="explore_sources", placeholder="all")
+    st.multiselect("Label", list(catalogue.labels), key="explore_labels", placeholder="all")
+    first, last = st.columns(2)
+    first.date_input("Captured from", value=None, key="explore_from", format="YYYY-MM-DD")
+    last.date_input("to", value=None, key="explore_to", format="YYYY-MM-DD")
+    st.toggle("Only items with known coordinates", key="explore_placed")
+    st.segmented_control("Results", K_CHOICES, key="explore_k", required=True)
+    st.button("Clear filters", on_click=clear, args=_FILTER_KEYS, width="stretch")
+
+
+_FILTER_KEYS = tuple(
+    f"explore_{name}" for name in ("sources", "labels", "from", "to", "placed", "box")
+)
+
+
+def active_filters(ask: Ask) -> bool:
+    """Everything that narrows or steers the search, each with a way to drop it; whether any."""
+    tags = _tags(ask)
+    if not tags:
+        return False
+    with st.container(horizontal=True, gap="small", key="explore_tags"):
+        for words, keys in tags:
+            st.button(
+                words,
+                key=f"explore_drop_{keys[0]}",
+                icon=":material/close:",
+                icon_position="right",
+                help="Drop this",
+                on_click=clear,
+                args=keys,
+            )
+    return True
+
+
+def _tags(ask: Ask) -> list[tuple[str, tuple[str, ...]]]:
+    tags: list[tuple[str, tuple[str, ...]]] = []
+    if ask.like:
+        tags.append((f"like item {ask.like}", ("explore_like",)))
+    if ask.picture:
+        tags.append(("like your picture", ("explore_picture",)))
+    if ask.box:
+        tags.append((f"area {_area_words(ask.box)}", ("explore_box",)))
+    if ask.sources:
+        tags.append((f"source {' or '.join(ask.sources)}", ("explore_sources",)))
+    if ask.labels:
+        tags.append((f"label {' or '.join(ask.labels)}", ("explore_labels",)))
+    if ask.date_from or ask.date_to:
+        span = f"{ask.date_from or 'any day'} to {ask.date_to or 'any day'}"
+        tags.append((span, ("explore_from", "explore_to")))
+    if ask.placed:
+        tags.append(("known coordinates", ("explore_placed",)))
+    return tags
+
+
+def _area_words(box: tuple[float, float, float, float]) -> str:
+    west, south, east, north = box
+
+    def lon(value: float) -> str:
+        return f"{abs(value):.1f}°{'E' if value >= 0 else 'W'}"
+
+    def lat(value: float) -> str:
+        return f"{abs(value):.1f}°{'N' if value >= 0 else 'S'}"
+
+    return f"{lon(west)} to {lon(east)}, {lat(south)} to {lat(north)}"
+
+
+def show_examples(labels: Sequence[str]) -> None:
+    """Sentences to click, for a page nobody has asked anything yet."""
+    with st.container(key="explore_examples", gap="small"):
+        for number, text in enumerate(examples_for(labels)):
+            st.button(
+                text,
+                key=f"explore_example_{number}",
+                icon=":material/search:",
+                on_click=_try,
+                args=(text,),
+                width="stretch",
+            )
+
+
+def _try(text: str) -> None:
+    clear(*(key for key in DEFAULTS if key not in _FILTER_KEYS and key != "explore_k"))
+    st.session_state.explore_text = text

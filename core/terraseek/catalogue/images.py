@@ -1,0 +1,133 @@
+"""Encoded bytes to RGB arrays, with damaged and oversized pictures refused by name."""
+
+import io
+import warnings
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from terraseek.catalogue.records import ImageRef
+from terraseek.catalogue.tars import read_range
+from terraseek.errors import (
+    EmptySceneError,
+    NotAnImageError,
+    SceneTooLargeError,
+    TruncatedImageError,
+)
+
+__all__ = ["MAX_PIXELS", "RASTER_SUFFIXES", "decode_image", "read_bytes", "read_picture"]
+
+MAX_PIXELS = 180_000_000
+"""Largest picture taken as a catalogue item, in pixels; larger rasters are scenes, not items."""
+
+RASTER_SUFFIXES = frozenset({".tif", ".tiff", ".jp2"})
+"""Endings of files that are read as scenes are and may carry their own position."""
+_DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
+
+
+def decode_image(
+    data: bytes, name: str, max_side: int | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode a picture of any usual format to RGB.
+
+    Args:
+        data: the encoded bytes.
+        name: what to call the picture in errors.
+        max_side: shrink so that the longer side is at most this many pixels.
+
+    Raises:
+        EmptySceneError: no bytes, or no pixels.
+        NotAnImageError: no format is recognised.
+        TruncatedImageError: the data end too early or are damaged.
+        SceneTooLargeError: more than `MAX_PIXELS` pixels.
+    """
+    if not data:
+        raise EmptySceneError(f"{name} has no bytes; remove it or fetch it again")
+    if Path(name).suffix.lower() in RASTER_SUFFIXES:
+        with NamedTemporaryFile(suffix=Path(name).suffix) as file:
+            file.write(data)
+            file.flush()
+            return _raster(Path(file.name), max_side)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit below
+            picture = Image.open(io.BytesIO(data))
+        _check_size(picture, name)
+        if max_side is not None:
+            picture.draft("RGB", (max_side, max_side))  # JPEG decodes at a fraction, much faster
+        picture.load()
+    except Image.DecompressionBombError as error:
+        raise SceneTooLargeError(f"{name} is a decompression bomb: {error}") from error
+    except UnidentifiedImageError as error:
+        raise NotAnImageError(f"{name} is not a picture of a known format") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise TruncatedImageError(f"{name} is damaged or cut off: {error}") from error
+    return _to_rgb(ImageOps.exif_transpose(picture), max_side)
+
+
+def read_picture(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode the picture a reference names to RGB.
+
+    Raises:
+        SceneError: it cannot be decoded.
+        FileNotFoundError: its file is gone.
+    """
+    if ref.suffix in RASTER_SUFFIXES and not ref.member:
+        return _raster(ref.file, max_side)
+    return decode_image(read_bytes(ref), ref.label, max_side)
+
+
+def read_bytes(ref: ImageRef) -> bytes:
+    """The encoded bytes a reference names.
+
+    Raises:
+        TruncatedImageError: the file has become shorter.
+        FileNotFoundError: it is gone.
+    """
+    data = read_range(ref.file, ref.offset, ref.size)
+    if ref.size >= 0 and len(data) < ref.size:
+        raise TruncatedImageError(f"{ref.label} ends too early; was {ref.file} replaced?")
+    return data
+
+
+def _raster(path: Path, max_side: int | None) -> UInt8[np.ndarray, "height width 3"]:
+    """Any depth, stretched over valid pixels; by itself at most 4096 pixels a side."""
+    from terraseek.scenes import Scene
+
+    with Scene.open(path) as scene:
+        rgb, _ = scene.thumbnail(min(max(scene.width, scene.height), max_side or 4096))
+    return np.ascontiguousarray(rgb)
+
+
+def _check_size(picture: Image.Image, name: str) -> None:
+    width, height = picture.size
+    if width * height == 0:
+        raise EmptySceneError(f"{name} has no pixels ({width}x{height})")
+    if width * height > MAX_PIXELS:
+        raise SceneTooLargeError(
+            f"{name} has {width}x{height} pixels, above the {MAX_PIXELS} of a catalogue item; "
+            "cut it into chips or open it as a scene"
+        )
+
+
+def _to_rgb(picture: Image.Image, max_side: int | None) -> UInt8[np.ndarray, "height width 3"]:
+    if picture.mode in _DEEP_MODES:
+        picture = Image.fromarray(_stretch(np.asarray(picture, np.float32)))
+    picture = picture.convert("RGB")
+    if max_side is not None and max(picture.size) > max_side:
+        picture.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+    return np.array(picture)
+
+
+def _stretch(values: np.ndarray) -> UInt8[np.ndarray, "height width"]:
+    """16-bit and float greys to 8 bits between the 2nd and 98th percentile of finite values."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return np.zeros(values.shape, np.uint8)
+    low, high = np.percentile(finite, (2, 98))
+    scaled = (np.nan_to_num(values, nan=low) - low) / max(float(high - low), 1e-9)
+    grey: UInt8[np.ndarray, "height width"] = (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
+    return grey

@@ -1,0 +1,62 @@
+"""Look at a picture before it is taken: does it decode, how large is it, where is it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from terraseek.catalogue.images import RASTER_SUFFIXES, read_bytes, read_picture
+from terraseek.catalogue.records import ImageRef
+
+__all__ = ["RASTER_SUFFIXES", "inspect"]
+
+
+def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
+    """Columns the picture itself tells: width and height in pixels; of rasters also the position.
+
+    Args:
+        ref: the picture.
+        check: decode the whole picture; otherwise only rasters are opened.
+
+    Raises:
+        SceneError: it cannot be decoded.
+        OSError: it cannot be read.
+    """
+    if ref.suffix in RASTER_SUFFIXES:
+        with _as_file(ref) as path:
+            return _raster(path, check)
+    if not check:
+        return {}
+    rgb = read_picture(ref)
+    return {"width": rgb.shape[1], "height": rgb.shape[0]}
+
+
+@contextmanager
+def _as_file(ref: ImageRef) -> Iterator[Path]:
+    if not ref.member:
+        yield ref.file
+        return
+    with NamedTemporaryFile(suffix=ref.suffix) as file:
+        file.write(read_bytes(ref))
+        file.flush()
+        yield Path(file.name)
+
+
+def _raster(path: Path, check: bool) -> dict[str, Any]:
+    from terraseek.scenes import Scene
+
+    with Scene.open(path) as scene:
+        if check:
+            scene.thumbnail(64)  # a file that was cut off opens well and fails here
+        columns: dict[str, Any] = {"width": scene.width, "height": scene.height}
+        if scene.gsd_m is not None:
+            columns["gsd_m"] = scene.gsd_m
+        footprint = scene.footprint
+        centre = scene.pixel_to_lonlat(scene.width / 2, scene.height / 2)
+        if footprint is not None and centre is not None:
+            lon, lat = centre
+            corners = [[float(x), float(y)] for x, y in footprint]
+            columns |= {"lon": lon, "lat": lat, "footprint": json.dumps(corners)}
+        return columns

@@ -1,0 +1,192 @@
+"""The items table: its columns, their types, and its file, which appears whole or not at all.
+
+`items.parquet` is GeoParquet 1.1 (https://geoparquet.org/releases/v1.1.0): one row an item and a
+WKB point, null where the place is unknown. The list of sources travels in the metadata of the same
+file, so that one rename changes both; `catalogue.json` beside it is a copy for people.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from terraseek.errors import CatalogueError
+from terraseek.files import atomic_path
+
+__all__ = [
+    "COLUMNS",
+    "FILE_COLUMNS",
+    "ITEMS_FILE",
+    "build_frame",
+    "combine",
+    "read_items",
+    "read_sources",
+    "write_items",
+]
+
+ITEMS_FILE = "items.parquet"
+COLUMNS = (
+    "item_id",
+    "image",
+    "caption",
+    "lon",
+    "lat",
+    "location_precision",
+    "captured_at",
+    "gsd_m",
+    "source",
+    "label",
+)
+"""Columns every catalogue has, in this order. Text is never missing but may be empty; numbers may
+be NaN. `lon`, `lat`: degrees EPSG:4326; `gsd_m`: metres a pixel; `captured_at`: ISO 8601."""
+FILE_COLUMNS = ("_file", "_offset", "_size")
+"""Where the bytes are: absolute path, first byte, length in bytes (-1: to the end)."""
+
+_FLOATS = ("lon", "lat", "gsd_m")
+_INTEGERS = ("month", "width", "height", "_offset", "_size")
+_KEY = b"terraseek"
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?")
+
+
+def build_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A typed table out of rows that may have different columns; unknown columns are kept."""
+    frame = pd.DataFrame.from_records(rows)
+    for column in (*COLUMNS, *FILE_COLUMNS):
+        if column not in frame:
+            frame[column] = None
+    return _typed(frame)
+
+
+def combine(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """`new` below `old`; a column that is numeric in one and text in the other becomes text."""
+    if old.empty:
+        return new
+    return _typed(pd.concat([old.astype(object), new.astype(object)], ignore_index=True))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    others = [c for c in frame.columns if c not in COLUMNS and c not in FILE_COLUMNS]
+    typed = {c: _column(c, frame[c]) for c in (*COLUMNS, *others, *FILE_COLUMNS)}
+    return pd.DataFrame(typed)
+
+
+def _column(name: str, values: pd.Series) -> pd.Series:
+    if name in _FLOATS:
+        return pd.to_numeric(values, errors="coerce").astype("float64")
+    if name in _INTEGERS:
+        numbers = pd.to_numeric(values, errors="coerce").replace([np.inf, -np.inf], np.nan)
+        return numbers.round().astype("Int64")
+    if name in COLUMNS or name == "_file":
+        return _text(values)
+    present = values.dropna()
+    present = present[present.astype("str") != ""]
+    if len(present) and present.map(_is_number).all():
+        numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+        whole = numbers.dropna()
+        exact = (whole == whole.round()) & (whole.abs() < 2**53)
+        return numbers.astype("Int64") if exact.all() else numbers
+    return _text(values)
+
+
+def _is_number(value: object) -> bool:
+    """Numbers, and text that is written like one; `0012` and `32U` are names."""
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, (int, float, np.number)):
+        return True
+    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+
+
+def _text(values: pd.Series) -> pd.Series:
+    plain = values.map(_as_text, na_action="ignore")
+    return plain.astype("str").where(values.notna(), "")
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> None:
+    """Replace the items table of a catalogue, whole or not at all.
+
+    Args:
+        folder: the catalogue.
+        frame: a table `build_frame` or `combine` made.
+        sources: name of each source to what is known about it (JSON values).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for index, column in enumerate(table.schema.names):
+        if column != "caption" and pd.api.types.is_string_dtype(frame[column]):
+            empty = frame[column] == ""
+            cells = pa.array(frame[column].mask(empty, None), table.schema.field(index).type)
+            table = table.set_column(index, column, cells)
+    table = table.append_column("geometry", pa.array(_points(frame), pa.binary()))
+    metadata = {
+        **(table.schema.metadata or {}),
+        b"geo": json.dumps(_geo(frame)).encode(),
+        _KEY: json.dumps({"sources": sources}, ensure_ascii=False).encode(),
+    }
+    with atomic_path(folder / ITEMS_FILE) as part:
+        pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd")
+
+
+def _points(frame: pd.DataFrame) -> list[bytes | None]:
+    import shapely
+
+    lon, lat = frame["lon"].to_numpy(), frame["lat"].to_numpy()
+    known = np.isfinite(lon) & np.isfinite(lat)
+    cells: list[bytes | None] = [None] * len(frame)
+    wkb = shapely.to_wkb(shapely.points(lon[known], lat[known]))
+    for row, value in zip(np.flatnonzero(known), wkb, strict=True):
+        cells[row] = value
+    return cells
+
+
+def _geo(frame: pd.DataFrame) -> dict[str, Any]:
+    """GeoParquet's file metadata; without `crs` the CRS is OGC:CRS84, longitude first."""
+    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
+    known = frame.loc[frame["lon"].notna() & frame["lat"].notna(), ["lon", "lat"]]
+    if len(known):
+        low, high = known.min(), known.max()
+        column["bbox"] = [*map(float, low), *map(float, high)]
+    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+
+
+def read_items(folder: Path) -> pd.DataFrame:
+    """The items table without its geometry; row order is the order of import.
+
+    Raises:
+        CatalogueError: the file is damaged or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / ITEMS_FILE
+    try:
+        names = [n for n in pq.read_schema(path).names if n != "geometry"]
+        frame = pq.read_table(path, columns=names).to_pandas()
+    except pa.ArrowException as error:
+        raise CatalogueError(f"{path} is damaged ({error}); import the sources again") from error
+    missing = [c for c in (*COLUMNS, *FILE_COLUMNS) if c not in frame]
+    if missing:
+        raise CatalogueError(f"{path} lacks the columns {missing}; it was not made by TerraSeek")
+    return _typed(frame)
+
+
+def read_sources(folder: Path) -> dict[str, Any]:
+    """What was imported, by source name, out of the metadata of the items file."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_schema(folder / ITEMS_FILE).metadata or {}
+    sources: dict[str, Any] = json.loads(metadata.get(_KEY, b"{}")).get("sources", {})
+    return sources

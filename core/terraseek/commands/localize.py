@@ -1,0 +1,157 @@
+"""`terraseek localize`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from terraseek.commands.console import bar, note, print_json
+from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.errors import EmptyQueryError, LatticeError, OutputError
+
+if TYPE_CHECKING:
+    from terraseek.localization import HeatMap
+    from terraseek.localization.query import Query
+    from terraseek.scenes import Scene
+
+__all__ = ["register"]
+
+_PICTURE_SIDE = 2048
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("localize")(localize)
+
+
+def localize(
+    scene: Annotated[Path, typer.Argument(help="GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file.")],
+    words: Annotated[
+        list[str] | None, typer.Argument(help="What to look for; several sentences, several maps.")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="Look for what this picture shows.")] = None,
+    minus: Annotated[
+        list[str] | None, typer.Option(help="Sentence whose score is subtracted; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Heat map as COG.")] = None,
+    regions: Annotated[Path | None, typer.Option(help="Regions as GeoJSON.")] = None,
+    png: Annotated[Path | None, typer.Option(help="The map drawn over the scene.")] = None,
+    model: Annotated[str, typer.Option(help="Model card; see `models`.")] = DEFAULT_MODEL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    method: Annotated[str, typer.Option(help="terraseek, selo-v1 or selo-v2.")] = "terraseek",
+    scales: Annotated[str, typer.Option(help="Window sides in pixels: 96,192,384.")] = "",
+    scales_m: Annotated[str, typer.Option(help="Window sides in metres: 60,120.")] = "",
+    threshold: Annotated[
+        float | None, typer.Option(help="Lowest score of a region; default halfway to the best.")
+    ] = None,
+    percentile: Annotated[
+        float | None, typer.Option(help="The same as a share of the scene, 0-100.")
+    ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="A band per window side and their spread in --out.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Word shuffles of selo-v2.")] = 0,
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Keep the scene's vectors for later.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Where in a scene is a sentence true?"""
+    from terraseek.encoders.load import load_encoder
+    from terraseek.localization import LocalizeOptions, localize_many, write_cog, write_regions
+    from terraseek.scenes import Scene
+
+    options = LocalizeOptions(
+        method=method,
+        scales=_sides(scales, "--scales"),
+        scales_m=_metres(scales_m),
+        minus=tuple(minus or ()),
+        seed=seed,
+    )
+    with Scene.open(scene) as opened:
+        queries = _queries(words or [], image)
+        encoder = load_encoder(model, device)
+        with bar() as progress:
+            heats = localize_many(opened, queries, encoder, options, progress, cache)
+        if out:
+            write_cog(heats, out, layers)
+        if regions:
+            write_regions(heats, regions, threshold, percentile)
+        if png:
+            _draw(opened, heats, png)
+    _report(heats, as_json)
+
+
+def _sides(text: str, option: str) -> tuple[int, ...] | None:
+    if not text:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise LatticeError(f"{option} {text!r} must be whole numbers like 96,192,384") from error
+
+
+def _metres(text: str) -> tuple[float, ...] | None:
+    if not text:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise LatticeError(f"--scales-m {text!r} must be numbers like 60,120") from error
+
+
+def _queries(words: Sequence[str], image: Path | None) -> "list[Query]":
+    from terraseek.scenes import Scene
+
+    queries: list[Query] = list(words)
+    if image is not None:
+        with Scene.open(image) as picture:
+            queries.append(picture.thumbnail(_PICTURE_SIDE)[0])
+    if not queries:
+        raise EmptyQueryError('say what to look for: words like "ships at a pier", or --image FILE')
+    return queries
+
+
+def _draw(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:
+    """One picture per map; more than one get a number in the name."""
+    from PIL import Image
+
+    from terraseek.files import atomic_path
+    from terraseek.localization import overlay
+
+    for number, heat in enumerate(heats, 1):
+        target = path if len(heats) == 1 else path.with_stem(f"{path.stem}-{number}")
+        try:
+            with atomic_path(target) as part:
+                Image.fromarray(overlay(scene, heat)).save(part, "PNG")
+        except OSError as error:
+            raise OutputError(
+                f"{target} cannot be written ({error}); choose another folder"
+            ) from error
+
+
+def _report(heats: "Sequence[HeatMap]", as_json: bool) -> None:
+    from terraseek.localization import summary
+
+    for heat in heats:
+        for warning in heat.warnings:
+            note(f"note: {warning}")
+    if as_json:
+        found = [summary(heat) for heat in heats]
+        print_json(found[0] if len(found) == 1 else found)
+        return
+    for heat in heats:
+        print(_sentence(heat))
+
+
+def _sentence(heat: "HeatMap") -> str:
+    peak = heat.peak
+    place = "" if peak.lon is None else f" = {peak.lat:.6f}, {peak.lon:.6f} (lat, lon)"
+    if heat.convincing is False:
+        place += f"; not convincing, {heat.windows:,} windows of anything reach that by chance"
+    return (
+        f"{heat.query}: best at column {peak.col}, row {peak.row}{place}, score {peak.score:.3f} "
+        f"({heat.windows:,} windows, encoded in {heat.encode_s:.2f} s, answered in "
+        f"{heat.query_s * 1000:.0f} ms)"
+    )

@@ -1,0 +1,220 @@
+"""`terraseek models [add|remove|show|fetch]`: which encoders there are, and more of them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from terraseek.commands.console import bar, note, print_json
+from terraseek.encoders.registry import (
+    DEFAULT_MODEL,
+    ModelCard,
+    add_model,
+    get_card,
+    is_users,
+    list_models,
+    remove_card,
+)
+from terraseek.encoders.weight_files import find_weights
+
+__all__ = ["register"]
+
+_NAME = typer.Argument(help="Name of the model.")
+_JSON = typer.Option(False, "--json", help="Print JSON on stdout.")
+
+
+class _ListByDefault(TyperGroup):
+    """`terraseek models` is `terraseek models list`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's own type
+        if not args or (args[0].startswith("-") and args[0] not in {"-h", "--help"}):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        help="Encoders: list them, register your own, fetch published weights.",
+        cls=_ListByDefault,
+    )
+    group.command("list")(show_models)
+    group.command("add")(add)
+    group.command("remove")(remove)
+    group.command("show")(show)
+    group.command("fetch")(fetch)
+    app.add_typer(group, name="models")
+
+
+def show_models(as_json: bool = _JSON) -> None:
+    """List the encoders, shipped and added (what `models` alone does)."""
+    cards = list_models()
+    if as_json:
+        print_json([_facts(card) for card in cards])
+        return
+    _print_table(cards)
+
+
+def add(
+    name: str = _NAME,
+    arch: str = typer.Option(help="open_clip model name, or a JSON file with a model config."),
+    weights: Path = typer.Option(help="Weights: .safetensors, .pt or .bin."),
+    size: int | None = typer.Option(None, min=1, help="Side of the input square in pixels."),
+    mean: str | None = typer.Option(None, help="Mean R,G,B of preprocessing, 0 to 1."),
+    std: str | None = typer.Option(None, help="Standard deviation R,G,B of preprocessing."),
+    interpolation: str | None = typer.Option(None, help="bicubic or bilinear."),
+    resize_mode: str | None = typer.Option(None, help="shortest (then centre crop) or squash."),
+    quickgelu: bool | None = typer.Option(
+        None,
+        "--quickgelu/--no-quickgelu",
+        help="Activation of OpenAI's CLIP and its descendants; guessed from the names if not said.",
+    ),
+    context_length: int | None = typer.Option(None, min=3, help="Tokens the text tower reads."),
+    title: str = typer.Option("", help="What a person calls it."),
+    description: str = typer.Option("", help="A sentence about it."),
+    source: str = typer.Option("", help="Where it comes from."),
+    licence: str = typer.Option("", help="Terms of the weights."),
+    replace: bool = typer.Option(False, help="Replace an added model of this name."),
+    copy: bool = typer.Option(False, help="Keep a copy of the weights in TERRASEEK_HOME."),
+) -> None:
+    """Register weights on this machine, after loading and running them once."""
+    from terraseek.encoders.adding import Wishes
+
+    wishes = Wishes(
+        size=size,
+        mean=_three(mean, "--mean"),
+        std=_three(std, "--std"),
+        interpolation=interpolation,
+        resize_mode=resize_mode,
+        quick_gelu=quickgelu,
+        context_length=context_length,
+        title=title,
+        description=description,
+        source=source,
+        licence=licence,
+    )
+    card = add_model(name, arch, weights, wishes, replace=replace, copy=copy)
+    note(f"added {card.name}: {_architecture(card)}, {card.preprocess.size} px, {card.embed_dim}-d")
+
+
+def remove(name: str = _NAME) -> None:
+    """Forget an added model; its weights file stays."""
+    remove_card(name)
+    note(f"removed {name}")
+
+
+def show(name: str = _NAME, as_json: bool = _JSON) -> None:
+    """All that is known about one encoder."""
+    facts = _facts(get_card(name))
+    if as_json:
+        print_json(facts)
+        return
+    _print_facts(facts)
+
+
+def fetch(name: str = _NAME) -> None:
+    """Fetch the published weights of a model from the Hugging Face hub (or HF_ENDPOINT)."""
+    from terraseek.encoders.hub import fetch_weights
+
+    card = get_card(name)
+    with bar() as progress:
+        weights = fetch_weights(card, progress)
+    note(f"{name}: {weights.path} (sha256 {weights.sha256})")
+
+
+def _facts(card: ModelCard) -> dict[str, Any]:
+    path = find_weights(card)
+    return {
+        **card.to_json(),
+        "status": _status(card),
+        "path": None if path is None else str(path),
+        "default": card.name == DEFAULT_MODEL,
+        "added": is_users(card.name),
+    }
+
+
+def _status(card: ModelCard) -> str:
+    if find_weights(card) is not None:
+        return "ready"
+    return "not downloaded" if card.hub is not None else "weights missing"
+
+
+def _architecture(card: ModelCard) -> str:
+    if isinstance(card.architecture, str):
+        return card.architecture
+    vision = card.architecture.get("vision_cfg", {})
+    return str(vision.get("timm_model_name") or "own config")
+
+
+def _scores(card: ModelCard) -> str:
+    """The figure each measurement is quoted by; `show` has the rest and the commands."""
+    quoted = []
+    for name, score in card.scores.items():
+        figure = next((f"{k} {score[k]:g}" for k in ("mR", "top1", "Rmi") if k in score), None)
+        if figure:
+            quoted.append(f"{name.split(': ')[-1].split(',')[0]} {figure}")
+    return "\n".join(quoted)
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "?"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _print_table(cards: list[ModelCard]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    table.add_column("model", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for title in ("px", "dim", "size"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="fold")
+    table.add_column("measured", overflow="fold", max_width=24)
+    for card in cards:
+        name = f"{card.name} *" if card.name == DEFAULT_MODEL else card.name
+        numbers = (str(card.preprocess.size), str(card.embed_dim), _size(card.weights.bytes))
+        table.add_row(name, _status(card), *numbers, _architecture(card), _scores(card))
+    Console().print(table)
+    note("* the default; `terraseek models show NAME` tells all, `fetch NAME` gets its weights")
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", overflow="fold", ratio=1)
+    table.add_column(overflow="fold", ratio=2)
+    for key, text in _lines("", facts):
+        table.add_row(key, text)
+    Console(highlight=False, markup=False).print(table)
+
+
+def _lines(prefix: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """Dotted names and texts of what is in a JSON value; what is unknown is left out."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _lines(f"{prefix}.{key}" if prefix else key, inner)
+    elif isinstance(value, list) and not any(isinstance(inner, dict) for inner in value):
+        if value:
+            long = any(isinstance(inner, str) for inner in value)
+            yield prefix, ("\n" if long else ", ").join(str(inner) for inner in value)
+    elif value not in (None, "", []):
+        yield prefix, json.dumps(value) if isinstance(value, bool | list) else str(value)
+
+
+def _three(text: str | None, option: str) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        red, green, blue = (float(part) for part in text.split(","))
+    except ValueError as error:
+        message = f"{text!r} must be three numbers R,G,B, for example 0.48,0.46,0.41"
+        raise typer.BadParameter(message, param_hint=option) from error
+    return red, green, blue

@@ -1,0 +1,138 @@
+"""`terraseek review export|import|stats`: ratings and captions of a catalogue in and out."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from terraseek.commands.console import note, print_json
+from terraseek.review import (
+    ReviewLog,
+    import_ratings,
+    item_names,
+    review_stats,
+    write_captions,
+    write_long,
+    write_rs5m,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["register"]
+
+_CATALOGUE = typer.Argument(help="Folder of the catalogue.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        help="Reviews of captions: export, import, agreement.", no_args_is_help=True
+    )
+    group.command("export")(export_reviews)
+    group.command("import")(import_reviews)
+    group.command("stats")(show_stats)
+    app.add_typer(group, name="review")
+
+
+def export_reviews(
+    catalogue: Path = _CATALOGUE,
+    out: Path | None = typer.Option(None, help="CSV in RS5M's five columns."),
+    long: Path | None = typer.Option(None, help="CSV with one row per rating and criterion."),
+    captions: Path | None = typer.Option(None, help="CSV of accepted and edited captions."),
+    rater: str | None = typer.Option(None, help="Only this rater's reviews."),
+) -> None:
+    """Write the current reviews, each rater's latest word on each item."""
+    if out is None and long is None and captions is None:
+        raise typer.BadParameter("name a file: --out ratings.csv, --long long.csv or --captions")
+    reviews = ReviewLog.open(catalogue).current(rater)
+    if out is not None:
+        note(f"{write_rs5m(reviews, out)} ratings -> {out}")
+    if long is not None:
+        note(f"{write_long(reviews, long)} rows -> {long}")
+    if captions is not None:
+        note(f"{write_captions(reviews, captions)} captions -> {captions}")
+
+
+def import_reviews(
+    catalogue: Path = _CATALOGUE,
+    files: list[Path] = typer.Argument(help="RS5M rating tables (CSV)."),
+    rater: str | None = typer.Option(None, help="Whose ratings these are; else the file's name."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON list on stdout."),
+) -> None:
+    """Take RS5M rating tables into the catalogue's log; a second import adds nothing."""
+    log = ReviewLog.open(catalogue)
+    names = _names(catalogue)
+    reports = [import_ratings(log, file, rater, names) for file in files]
+    for report in reports:
+        note(
+            f"{Path(report.file).name}: {report.rows} ratings by {report.rater}, "
+            f"{report.added} new, {report.unknown} of pictures not in the catalogue"
+        )
+        for problem in report.problems:
+            note(f"  {problem}")
+    if as_json:
+        print_json([asdict(report) for report in reports])
+
+
+def show_stats(
+    catalogue: Path = _CATALOGUE,
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
+) -> None:
+    """Counts, scores and agreement between raters."""
+    stats = review_stats(ReviewLog.open(catalogue))
+    if as_json:
+        print_json(stats)
+    else:
+        _print_tables(stats)
+
+
+def _names(catalogue: Path) -> dict[str, str]:
+    """File names of the catalogue's pictures; none where it has no items yet."""
+    if not (catalogue / "items.parquet").is_file():
+        return {}
+    from terraseek.catalogue import Catalogue
+
+    items = Catalogue.open(catalogue).items()
+    return item_names({str(k): v for k, v in row.items()} for row in items.to_dict("records"))
+
+
+def _print_tables(stats: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(
+        f"{stats['reviews']} reviews of {stats['items']} items, {stats['events']} records"
+    )
+    scores = Table("criterion", *"12345", "mean", "std", "shared", box=SIMPLE_HEAD)
+    agreement = Table("agreement", "alpha (ordinal)", "kappa (quadratic)", "AC2", box=SIMPLE_HEAD)
+    for key, row in stats["criteria"].items():
+        numbers = map(_cell, (row["mean"], row["std"], row["items_with_two_raters"]))
+        scores.add_row(key, *map(str, row["levels"].values()), *numbers)
+        coefficients = ("krippendorff_alpha_ordinal", "quadratic_kappa", "gwet_ac2")
+        agreement.add_row(key, *(_cell(row[name]) for name in coefficients))
+    console.print(scores)
+    _print_raters(console, stats["raters"])
+    if any(row["items_with_two_raters"] for row in stats["criteria"].values()):
+        console.print(agreement)
+    else:
+        console.print("No item has scores of two raters, so there is no agreement to measure.")
+
+
+def _print_raters(console: "Console", raters: list[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    actions = ("accept", "edit", "rate", "skip")
+    table = Table("rater", "items", *actions, "s per item", box=SIMPLE_HEAD)
+    for rater in raters:
+        counts = [str(rater["actions"].get(action, 0)) for action in actions]
+        table.add_row(rater["rater"], str(rater["items"]), *counts, _cell(rater["median_seconds"]))
+    console.print(table)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, int) else f"{value:.2f}"

@@ -1,0 +1,152 @@
+"""Published weights, fetched once from the Hugging Face hub or a mirror of it.
+
+`HF_ENDPOINT` names a mirror, `HF_TOKEN` opens gated repositories, `HF_HUB_OFFLINE=1` forbids any
+connection; all are huggingface_hub's own settings. A file takes its place only after its sha256 was
+compared with the card's, or with the one the hub states for it.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from terraseek.encoders.cards import HubFile, ModelCard
+from terraseek.encoders.weight_files import (
+    VerifiedWeights,
+    find_weights,
+    remember_pin,
+    verify,
+    weights_folder,
+)
+from terraseek.errors import WeightsChecksumError, WeightsNotFoundError
+from terraseek.files import sha256_of
+from terraseek.progress import Progress, silent
+
+__all__ = ["fetch_weights"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MB = 1 << 20
+
+
+def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeights:
+    """Get a card's weights onto this machine; a file that is there is only checked.
+
+    Args:
+        card: one with a `hub` entry.
+        progress: reports megabytes.
+
+    Raises:
+        WeightsNotFoundError: the card names no place, or the place does not give the file.
+        WeightsChecksumError: what came is not what the card or the hub describes.
+        Cancelled: `progress` asked to stop; nothing half-written is left.
+    """
+    if find_weights(card) is not None:
+        return verify(card)
+    if card.hub is None or Path(card.weights.file).is_absolute():
+        raise WeightsNotFoundError(
+            f"the card of {card.name!r} names no place to fetch weights from; register a file "
+            "with `terraseek models add`"
+        )
+    target = weights_folder() / card.weights.file
+    work = weights_folder() / f".fetch-{card.name}"
+    try:
+        part, digest = _download(card, card.hub, work, progress)
+        os.replace(part, target)
+        remember_pin(target, digest)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return verify(card)
+
+
+def _download(card: ModelCard, hub: HubFile, work: Path, progress: Progress) -> tuple[Path, str]:
+    """Path and digest of the fetched and checked file inside `work`."""
+    import huggingface_hub as client
+
+    at: Any = {"repo_id": hub.repo, "filename": hub.file, "revision": hub.revision}
+    at["endpoint"] = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    expected = card.weights.sha256
+    with _explained(card, hub):
+        stated = client.get_hf_file_metadata(client.hf_hub_url(**at)).etag or ""
+        if _SHA256.fullmatch(stated):  # else the file is small and its etag is of another kind
+            expected = expected or stated
+            _compare(card, hub, stated, expected)  # before gigabytes travel
+        work.mkdir(parents=True, exist_ok=True)
+        bar = _reporting_bar(progress)
+        part = Path(client.hf_hub_download(**at, local_dir=work, tqdm_class=bar))
+    digest = sha256_of(part)
+    if expected is not None:
+        _compare(card, hub, digest, expected)
+    return part, digest
+
+
+@contextmanager
+def _explained(card: ModelCard, hub: HubFile) -> Iterator[None]:
+    """The hub client's errors as one of ours that says what to do."""
+    from huggingface_hub import errors
+
+    lost: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # root of its transport's errors
+    try:
+        yield
+    # in this order: each is a kind of a later one
+    except errors.GatedRepoError as error:
+        raise _refused(card, hub, "it is gated: accept its terms and set HF_TOKEN") from error
+    except errors.RepositoryNotFoundError as error:
+        raise _refused(card, hub, "no such repository, or it needs HF_TOKEN") from error
+    except errors.RevisionNotFoundError as error:
+        raise _refused(card, hub, f"it has no revision {hub.revision}") from error
+    except errors.LocalEntryNotFoundError as error:
+        raise _refused(card, hub, "no connection") from error
+    except errors.EntryNotFoundError as error:
+        raise _refused(card, hub, f"it has no file {hub.file}") from error
+    except errors.OfflineModeIsEnabled as error:
+        raise _refused(card, hub, "HF_HUB_OFFLINE is set") from error
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        why = "it needs a valid HF_TOKEN" if status == 401 else f"the hub answered {status}"
+        raise _refused(card, hub, why) from error
+    except lost as error:
+        raise _refused(card, hub, f"no connection ({type(error).__name__})") from error
+    except OSError as error:  # disk full, size other than announced
+        raise _refused(card, hub, str(error)) from error
+
+
+def _compare(card: ModelCard, hub: HubFile, got: str, expected: str) -> None:
+    if got != expected:
+        raise WeightsChecksumError(
+            f"weights of {card.name!r} from {hub.repo} have sha256 {got[:12]}…, expected "
+            f"{expected[:12]}…; nothing was kept: fetch again, or ask the publisher"
+        )
+
+
+def _refused(card: ModelCard, hub: HubFile, why: str) -> WeightsNotFoundError:
+    return WeightsNotFoundError(
+        f"weights of {card.name!r} could not be fetched from {hub.repo}: {why}; a copy can be put "
+        f"into {weights_folder()} as {card.weights.file}"
+    )
+
+
+def _reporting_bar(progress: Progress) -> type:
+    """A progress bar class for huggingface_hub that draws nothing and reports megabytes."""
+
+    class Bar:
+        def __init__(self, *_: object, **facts: Any) -> None:  # noqa: ANN401 - tqdm's arguments
+            self.total = facts.get("total") or 0
+            self.n = facts.get("initial") or 0
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            progress("fetch weights (MB)", int(self.n) // _MB, int(self.total) // _MB)
+
+        def close(self) -> None:
+            pass
+
+        def __enter__(self) -> "Bar":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.close()
+
+    return Bar

@@ -1,0 +1,151 @@
+"""Any open_clip network as an Encoder."""
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from terraseek.encoders.architecture import build_model, build_tokenizer
+from terraseek.encoders.base import Encoder, fit_square
+from terraseek.encoders.cards import ModelCard
+from terraseek.encoders.checkpoints import load_weights
+from terraseek.encoders.fuse import fused
+from terraseek.encoders.weight_files import verify
+from terraseek.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["OpenClipEncoder", "Precision", "pick_device"]
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class OpenClipEncoder(Encoder):
+    """An encoder described by a model card.
+
+    Safe to share between threads: one forward pass runs at a time, which on a CPU is also the
+    fastest, because each pass uses all cores.
+    """
+
+    def __init__(
+        self, card: ModelCard, device: str = "auto", precision: Precision = "float32"
+    ) -> None:
+        """Build the network and load its weights.
+
+        Args:
+            card: what to build.
+            device: `auto` takes CUDA where there is one, else the CPU; or a torch device name.
+            precision: `bfloat16` autocasts on CUDA; vectors then differ by about 1e-2.
+
+        Raises:
+            WeightsNotFoundError: the weights are not on this machine.
+            WeightsChecksumError: they are not those of the card.
+            WeightsLayoutError: they do not fit the architecture.
+            ConfigError: device, precision or architecture cannot be had.
+        """
+        import torch
+
+        self.card = card
+        self.device = pick_device(device)
+        if precision == "bfloat16" and self.device.type != "cuda":
+            raise ConfigError("precision bfloat16 needs a CUDA device; use float32 on the CPU")
+        self._autocast = precision == "bfloat16"
+        weights = verify(card)
+        self.name = card.name
+        self.encoder_id = card.encoder_id(weights.sha256)
+        self.dim = card.embed_dim
+        self.image_size = card.preprocess.size
+        model = build_model(card.architecture)
+        load_weights(model, weights.path)
+        self._tokenizer: Any = build_tokenizer(card)
+        self._context = int(self._tokenizer.context_length)
+        self._model: Any = model.to(self.device).to(memory_format=torch.channels_last)
+        self._mean = torch.tensor(card.preprocess.mean, device=self.device).view(1, 3, 1, 1) * 255
+        self._std = torch.tensor(card.preprocess.std, device=self.device).view(1, 3, 1, 1) * 255
+        self._lock = threading.Lock()
+        self._check_dim()
+        if self.device.type == "cpu":
+            visual: Any = self._model.visual
+            self._model.visual = fused(visual, self.image_size)
+
+    def fit(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
+        """The square the image tower sees of an RGB picture of any size."""
+        how = self.card.preprocess
+        return fit_square(image, how.size, how.interpolation, how.resize_mode)
+
+    def token_count(self, text: str) -> tuple[int, int]:
+        """Tokens `text` needs and tokens the text tower reads; more needed means it is cut off."""
+        hugging = getattr(self._tokenizer, "tokenizer", None)
+        if hugging is not None:
+            return len(hugging.encode(self._tokenizer.clean_fn(text))), self._context
+        return len(self._tokenizer.encode(text)) + 2, self._context  # + start and end
+
+    @property
+    def logit_scale(self) -> float:
+        """What cosines were multiplied with in training before the softmax."""
+        return float(self._model.logit_scale.detach().exp().reshape(()))
+
+    def _encode_image_batch(
+        self, batch: UInt8[np.ndarray, "n side side 3"]
+    ) -> Float32[np.ndarray, "n dim"]:
+        import torch
+
+        # [n, h, w, 3] seen as [n, 3, h, w] is channels_last already: no copy but the conversion
+        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).permute(0, 3, 1, 2)
+        with self._lock, torch.inference_mode(), self._casting():
+            ready = pixels.to(torch.float32).sub_(self._mean).div_(self._std)
+            return _array(self._model.encode_image(ready))
+
+    def _encode_text_batch(self, texts: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
+        import torch
+
+        tokens = self._tokenizer(list(texts)).to(self.device)
+        with self._lock, torch.inference_mode(), self._casting():
+            return _array(self._model.encode_text(tokens))
+
+    def _casting(self) -> "torch.autocast":
+        import torch
+
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast)
+
+    def _check_dim(self) -> None:
+        side = self.image_size
+        try:
+            got = self._encode_image_batch(np.zeros((1, side, side, 3), np.uint8)).shape[1]
+        except (RuntimeError, AssertionError) as error:  # parts that do not meet, a wrong side
+            raise ConfigError(
+                f"the network of card {self.name!r} does not run on {side}-pixel squares: {error}"
+            ) from error
+        if got != self.dim:
+            raise ConfigError(
+                f"card {self.name!r} says embed_dim {self.dim}, its network gives {got}"
+            )
+
+
+def pick_device(device: str) -> "torch.device":
+    """The torch device of a name; `auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        ConfigError: no such device on this machine.
+    """
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"device {device!r} is unknown; use auto, cpu or cuda") from error
+    present = {"cpu": True, "cuda": torch.cuda.is_available()}
+    present["mps"] = torch.backends.mps.is_available()
+    if not present.get(wanted.type, False):
+        raise ConfigError(f"this machine has no device {device!r}; use --device cpu or auto")
+    return wanted
+
+
+def _array(features: "torch.Tensor") -> Float32[np.ndarray, "n dim"]:
+    rows: Float32[np.ndarray, "n dim"] = features.float().cpu().numpy()
+    return rows

@@ -1,0 +1,112 @@
+"""Boxes and tiles on the globe. Longitude before latitude, EPSG:4326 unless named otherwise."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from terraseek.errors import BBoxError
+
+__all__ = ["MERCATOR_LIMIT", "BBox", "lonlat_to_tile", "tile_bounds"]
+
+MERCATOR_LIMIT = 85.0511287798066
+"""Latitude in degrees where the Web Mercator square ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class BBox:
+    """A box on the globe in degrees, EPSG:4326; `west > east` crosses the antimeridian.
+
+    Raises `BBoxError` for values that are not finite, out of range, or south of its south.
+    """
+
+    west: float
+    """Western edge, -180 to 180."""
+    south: float
+    """Southern edge, -90 to 90."""
+    east: float
+    """Eastern edge, -180 to 180; smaller than `west` where the box crosses the antimeridian."""
+    north: float
+    """Northern edge, -90 to 90."""
+
+    def __post_init__(self) -> None:
+        values = (self.west, self.south, self.east, self.north)
+        if not all(math.isfinite(v) for v in values):
+            raise BBoxError(f"bbox {values} has a value that is no number; give W,S,E,N in degrees")
+        if not (-180 <= self.west <= 180 and -180 <= self.east <= 180):
+            raise BBoxError(
+                f"bbox longitudes {self.west:g} and {self.east:g} must lie in -180..180; "
+                "a box across the antimeridian has west > east, for example 170,-20,-170,10"
+            )
+        if not (-90 <= self.south <= 90 and -90 <= self.north <= 90):
+            raise BBoxError(f"bbox latitudes {self.south:g} and {self.north:g} must lie in -90..90")
+        if self.south > self.north:
+            raise BBoxError(
+                f"bbox south {self.south:g} is above north {self.north:g}; the order is W,S,E,N"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "BBox":
+        """Read `W,S,E,N` in degrees.
+
+        Raises:
+            BBoxError: not four numbers, or out of range.
+        """
+        try:
+            west, south, east, north = (float(part) for part in text.split(","))
+        except ValueError as error:
+            raise BBoxError(f"bbox {text!r} must be four numbers W,S,E,N in degrees") from error
+        return cls(west, south, east, north)
+
+    @property
+    def crosses_antimeridian(self) -> bool:
+        """Whether the box runs eastwards over 180 degrees."""
+        return self.west > self.east
+
+    def split(self) -> "tuple[BBox, ...]":
+        """One box, or the two on either side of the antimeridian."""
+        if not self.crosses_antimeridian:
+            return (self,)
+        return (
+            BBox(self.west, self.south, 180.0, self.north),
+            BBox(-180.0, self.south, self.east, self.north),
+        )
+
+    def contains(
+        self, lon: Float[np.ndarray, " n"], lat: Float[np.ndarray, " n"]
+    ) -> Bool[np.ndarray, " n"]:
+        """Which points lie in the box, edges included; NaN points lie nowhere."""
+        inside = (lat >= self.south) & (lat <= self.north)
+        if self.crosses_antimeridian:
+            return inside & ((lon >= self.west) | (lon <= self.east))
+        return inside & (lon >= self.west) & (lon <= self.east)
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north)."""
+        return (self.west, self.south, self.east, self.north)
+
+
+def lonlat_to_tile(lon: float, lat: float, zoom: int) -> tuple[int, int]:
+    """Column and row of the Web Mercator tile that holds a point (OSM/XYZ scheme, y down)."""
+    side = 1 << zoom
+    lat = max(-MERCATOR_LIMIT, min(MERCATOR_LIMIT, lat))
+    x = int((lon + 180.0) / 360.0 * side)
+    y = int((1.0 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2.0 * side)
+    return min(max(x, 0), side - 1), min(max(y, 0), side - 1)
+
+
+def tile_bounds(x: int, y: int, zoom: int) -> BBox:
+    """Bounds of a Web Mercator tile (XYZ scheme).
+
+    Raises:
+        BBoxError: no such tile at this zoom.
+    """
+    side = 1 << zoom
+    if not (0 <= x < side and 0 <= y < side):
+        raise BBoxError(f"tile {zoom}/{x}/{y} does not exist; x and y go from 0 to {side - 1}")
+
+    def latitude(row: int) -> float:
+        return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / side))))
+
+    return BBox(x / side * 360 - 180, latitude(y + 1), (x + 1) / side * 360 - 180, latitude(y))

@@ -1,0 +1,217 @@
+"""The windows of a scene as vectors: computed once, kept, and asked with any later sentence."""
+
+import logging
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float16, Float32, UInt8
+
+from terraseek.encoders.base import Encoder
+from terraseek.errors import EncoderMismatchError, NoValidPixelsError
+from terraseek.files import atomic_path, home
+from terraseek.localization.cache import limit_bytes, prune, touch
+from terraseek.localization.lattice import Lattice
+from terraseek.localization.windows import MIN_VALID, WindowReader
+from terraseek.progress import Progress, silent
+from terraseek.scenes import Scene
+
+__all__ = ["SceneEmbedding", "embed_windows"]
+
+_logger = logging.getLogger(__name__)
+_CACHE_VERSION = 2
+"""Raised when windows are cut or filled differently, so that old vectors are not mixed in."""
+_BATCHES_A_PART = 8
+
+
+@dataclass(frozen=True, eq=False)
+class SceneEmbedding:
+    """Unit vectors of a lattice's windows in one encoder's space."""
+
+    lattice: Lattice
+    encoder_id: str
+    vectors: Float16[np.ndarray, "n dim"]
+    """One row a window; zero where the window was skipped."""
+    known: Bool[np.ndarray, " n"]
+    """Which windows held enough valid pixels to be encoded."""
+    valid: Bool[np.ndarray, "h w"] | None
+    """Valid pixels of the scene on the heat map's grid, None where all are."""
+    seconds: float
+    """Wall time this call spent on it; near zero when it came from the cache."""
+
+    def scores(
+        self, query: Float32[np.ndarray, " dim"], encoder_id: str
+    ) -> Float32[np.ndarray, " n"]:
+        """Cosine of each window with a unit query vector; NaN for skipped windows.
+
+        Raises:
+            EncoderMismatchError: the query comes from another encoder.
+        """
+        if encoder_id != self.encoder_id:
+            raise EncoderMismatchError(
+                f"the scene was encoded with {self.encoder_id}, the query with {encoder_id}; "
+                "encode both with one model"
+            )
+        scores: Float32[np.ndarray, " n"] = self.vectors.astype(np.float32) @ query
+        scores[~self.known] = np.nan
+        return scores
+
+
+def embed_windows(
+    scene: Scene,
+    lattice: Lattice,
+    encoder: Encoder,
+    grid: tuple[int, int],
+    cache: bool = True,
+    progress: Progress = silent,
+) -> SceneEmbedding:
+    """Vectors of all windows, from the cache in `home()/scenes` or computed and put there.
+
+    An interrupted run goes on where it stopped: every few hundred windows are written beside.
+    The cache is kept within a limit, see `cache`.
+
+    Args:
+        scene: open scene.
+        lattice: its windows.
+        encoder: whose space the vectors live in.
+        grid: (height, width) of the heat map, on which valid pixels are noted.
+        cache: whether disk is used at all.
+        progress: called per part; it may raise `Cancelled`.
+
+    Raises:
+        NoValidPixelsError: no window holds enough valid pixels.
+        TruncatedImageError: the pixels could not be decoded.
+        ConfigError: the setting of the cache's size is no number.
+    """
+    began = time.perf_counter()
+    key = (
+        f"{scene.scene_hash}-{encoder.encoder_id.replace('/', '_')}-{lattice.digest}"
+        f"-{grid[0]}x{grid[1]}-v{_CACHE_VERSION}"
+    )
+    # a limit of nothing means no cache; a wrong setting is told before the work, not after it
+    store = home() / "scenes" / f"{key}.npz" if cache and limit_bytes() > 0 else None
+    found = _load(store) if store else None
+    if found is None:
+        vectors, known = _encode(scene, lattice, encoder, store, progress)
+        valid = scene.read(0, 0, scene.height, scene.width, grid)[1] if scene.has_mask else None
+        found = {"vectors": vectors, "known": known}
+        if valid is not None and not np.all(valid):
+            found |= {"valid": np.packbits(valid, axis=1)}
+        if store:
+            _save(store, found)
+            prune(store.parent, keep=store)
+    elif store:
+        touch(store)
+    if not np.any(found["known"]):
+        raise NoValidPixelsError(
+            f"no window of {scene.name} has {MIN_VALID:.0%} valid pixels; take smaller windows"
+        )
+    bits = found.get("valid")
+    return SceneEmbedding(
+        lattice=lattice,
+        encoder_id=encoder.encoder_id,
+        vectors=found["vectors"],
+        known=found["known"],
+        valid=None if bits is None else np.unpackbits(bits, axis=1, count=grid[1]).astype(bool),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _encode(
+    scene: Scene, lattice: Lattice, encoder: Encoder, store: Path | None, progress: Progress
+) -> tuple[Float16[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]:
+    """Read on a second thread, encode on this one, note finished parts beside `store`."""
+    count = len(lattice)
+    vectors = np.zeros((count, encoder.dim), np.float16)
+    known = np.zeros(count, bool)
+    size = encoder.batch_size * _BATCHES_A_PART
+    parts = [(start, min(start + size, count)) for start in range(0, count, size)]
+    folder = store.with_suffix(".parts") if store else None
+    todo = []
+    for start, end in parts:
+        done = _load(folder / f"{start}.npz") if folder else None
+        if done is not None:
+            vectors[start:end], known[start:end] = done["vectors"], done["known"]
+        else:
+            todo.append((start, end))
+    finished = count - sum(end - start for start, end in todo)
+    for batch in _read_ahead(scene, lattice, encoder, todo):
+        kept, squares = batch.known, batch.squares
+        known[batch.start : batch.end] = kept
+        rows = np.flatnonzero(kept) + batch.start
+        vectors[rows] = encoder.encode_squares(squares).astype(np.float16)
+        finished += batch.end - batch.start
+        progress("encode windows", finished, count)
+        if folder and batch.last_of is not None:
+            start = batch.last_of
+            part = {"vectors": vectors[start : batch.end], "known": known[start : batch.end]}
+            _save(folder / f"{start}.npz", part)
+    return vectors, known
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    start: int
+    end: int
+    last_of: int | None
+    """First window of the part this batch completes."""
+    known: Bool[np.ndarray, " n"]
+    squares: UInt8[np.ndarray, "m side side 3"]
+
+
+def _read_ahead(
+    scene: Scene, lattice: Lattice, encoder: Encoder, todo: list[tuple[int, int]]
+) -> Iterator[_Batch]:
+    """Batches in file order, the next two being read while one is encoded."""
+    spans = []
+    for first, last in todo:
+        for start in range(first, last, encoder.batch_size):
+            end = min(start + encoder.batch_size, last)
+            spans.append((start, end, first if end == last else None))
+
+    reader = WindowReader(scene, encoder.image_size)
+
+    def read(span: tuple[int, int, int | None]) -> _Batch:
+        start, end, last_of = span
+        known, squares = reader.squares(lattice.windows[start:end])
+        return _Batch(start, end, last_of, known, squares)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="scene-reader") as pool:
+        waiting = [pool.submit(read, span) for span in spans[:2]]
+        for position in range(len(spans)):
+            batch = waiting.pop(0).result()
+            if position + 2 < len(spans):
+                waiting.append(pool.submit(read, spans[position + 2]))
+            yield batch
+
+
+def _load(path: Path) -> dict[str, np.ndarray] | None:
+    if not path.is_file():
+        return None
+    try:
+        # opened here, because np.load leaves a damaged file open
+        with path.open("rb") as source, np.load(source, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        _logger.warning("%s is unreadable and is computed again: %s", path, error)
+        return None
+    return found if {"vectors", "known"} <= set(found) else None
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Keep the vectors; a full disk costs the next call time, it does not fail this one."""
+    try:
+        with atomic_path(path) as part:
+            np.savez(part, allow_pickle=False, **arrays)
+    except OSError as error:
+        _logger.warning("scene vectors were not kept in %s: %s", path.parent, error)
+        return
+    folder = path.with_suffix(".parts")
+    if folder.is_dir():
+        for finished in folder.iterdir():
+            finished.unlink(missing_ok=True)
+        folder.rmdir()

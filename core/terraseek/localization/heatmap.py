@@ -1,0 +1,204 @@
+"""The answer: a score for every place of the scene, with the geometry it lies on."""
+
+from dataclasses import dataclass
+from dataclasses import field as default
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from affine import Affine
+from jaxtyping import Bool, Float32, UInt8
+
+from terraseek.localization.fields import Field
+from terraseek.scenes import Georef
+
+if TYPE_CHECKING:
+    from rasterio.crs import CRS
+
+__all__ = ["HeatMap", "Peak", "summary"]
+
+_LOW_SHARE, _HIGH_SHARE = 50.0, 99.8
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The best place."""
+
+    col: int
+    """Column of the pixel in the scene, 0 at the left."""
+    row: int
+    """Row of the pixel in the scene, 0 at the top."""
+    lon: float | None
+    """Longitude of the pixel's centre, EPSG:4326; None in pixel space."""
+    lat: float | None
+    """Latitude of the pixel's centre; None in pixel space."""
+    score: float
+    """Cosine there."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """Scores of one sentence or picture over one scene."""
+
+    score: Float32[np.ndarray, "h w"]
+    """Cosine at the cells of a grid that covers the scene exactly; NaN is invalid."""
+    field: Field
+    """The same scores as a function of the pixel position, for any resolution."""
+    georef: Georef
+    """Grid of the scene itself, in full resolution."""
+    name: str
+    """File name of the scene."""
+    query: str
+    """The sentence, or a word for the picture."""
+    encoder_id: str
+    method: str
+    windows: int
+    """Windows that were encoded."""
+    encode_s: float
+    """Seconds spent to get the window vectors, near zero from the cache."""
+    query_s: float
+    """Seconds from the sentence to this map."""
+    layers: dict[int, Field] = default(default_factory=dict)
+    """One field per window side in pixels, where the method has them."""
+    window_px: int = 0
+    """Smallest window side in pixels."""
+    warnings: tuple[str, ...] = ()
+    """What the reader of the map should know, one sentence each."""
+    confidence: float | None = None
+    """0-1: share of background pictures the peak's window beats; None without a calibration."""
+    convincing: bool | None = None
+    """Whether the best window beats the best of as many unrelated ones; None when unknown.
+
+    Unknown without a calibration, for pictures as queries, and with sentences to subtract.
+    """
+    bar: float | None = None
+    """Cosine of the best window from which the map is convincing; None when unknown."""
+    span: tuple[float, float] | None = None
+    """Cosines of level 0 and level 255 of the published 8-bit maps; None for other methods."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the scene."""
+        return self.georef.width
+
+    @property
+    def height(self) -> int:
+        """Rows of the scene."""
+        return self.georef.height
+
+    @property
+    def crs(self) -> "CRS | None":
+        """CRS of scene and map."""
+        return self.georef.crs
+
+    @property
+    def scale(self) -> float:
+        """Scene pixels per cell of `score`, along the longer side."""
+        height, width = self.score.shape
+        return float(max(self.width / width, self.height / height))
+
+    @property
+    def transform(self) -> Affine:
+        """(col, row) of cell corners of `score` to CRS coordinates; corners are the scene's."""
+        return self.grid.transform
+
+    @property
+    def grid(self) -> Georef:
+        """Geometry of `score`."""
+        return self.georef.reduced(self.score.shape[1], self.score.shape[0])
+
+    @cached_property
+    def valid(self) -> Bool[np.ndarray, "h w"]:
+        """Cells of `score` that have one."""
+        known: Bool[np.ndarray, "h w"] = np.isfinite(self.score)
+        return known
+
+    @cached_property
+    def _display(self) -> tuple[float, float]:
+        values = self.score[self.valid]
+        low, high = (float(v) for v in np.percentile(values, (_LOW_SHARE, _HIGH_SHARE)))
+        return (low, high) if high > low else (low - 1e-3, low + 1e-3)
+
+    @property
+    def low(self) -> float:
+        """Score to draw as "nothing": the median of the scene."""
+        return self._display[0]
+
+    @property
+    def high(self) -> float:
+        """Score to draw as "most": only 0.2 % of the scene lies above."""
+        return self._display[1]
+
+    @cached_property
+    def peak(self) -> Peak:
+        """The place with the highest score; the middle cell where several share it."""
+        best = np.nanmax(self.score)
+        rows, cols = np.nonzero(self.score == best)
+        middle = np.argmin((rows - rows.mean()) ** 2 + (cols - cols.mean()) ** 2)
+        return self.place(int(rows[middle]), int(cols[middle]))
+
+    def place(self, row: int, col: int) -> Peak:
+        """The scene pixel at the centre of a cell of `score`."""
+        height, width = self.score.shape
+        scene_row = min(int((row + 0.5) * self.height / height), self.height - 1)
+        scene_col = min(int((col + 0.5) * self.width / width), self.width - 1)
+        lonlat = self.georef.pixel_to_lonlat(scene_col + 0.5, scene_row + 0.5)
+        lon, lat = lonlat or (None, None)
+        return Peak(scene_col, scene_row, lon, lat, float(self.score[row, col]))
+
+    def draw(
+        self, row0: int, row1: int, layer: Field | None = None
+    ) -> Float32[np.ndarray, "rows width"]:
+        """Scores of full-resolution rows `row0` to `row1` of the scene, NaN where invalid.
+
+        `layer` is one of `layers`; without it the map itself is drawn.
+        """
+        rows = np.arange(row0, row1) + 0.5
+        out = (layer or self.field).draw(rows, np.arange(self.width) + 0.5)
+        if not np.all(self.valid):
+            height, width = self.score.shape
+            near_rows = (rows * height / self.height).astype(int)
+            near_cols = ((np.arange(self.width) + 0.5) * width / self.width).astype(int)
+            out[~self.valid[np.ix_(near_rows, near_cols)]] = np.nan
+        return out
+
+    def values(self) -> UInt8[np.ndarray, "h w"]:
+        """`score` as 0-255 between `low` and `high`; invalid cells are 0."""
+        scaled = (self.score - self.low) * (255 / (self.high - self.low))
+        return np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255).round().astype(np.uint8)
+
+    def preview(
+        self, max_side: int = 1024
+    ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], list[list[float]] | None]:
+        """Values, alpha and corners for a picture on a web map; see `tiles.warp`.
+
+        Returns:
+            Values 0-255 between `low` and `high`; alpha 255 where valid; [lon, lat] of the
+            picture's corners ul, ur, lr, ll. On a located scene the picture is warped to Web
+            Mercator, so that a MapLibre image source lies exactly. Without a CRS the corners are
+            None and the picture has the pixels of the scene.
+        """
+        from terraseek.tiles.warp import to_mercator
+
+        picture, valid, corners = to_mercator(
+            self.values()[..., None], self.valid, self.grid, max_side
+        )
+        return picture[..., 0], np.where(valid, np.uint8(255), np.uint8(0)), corners
+
+
+def summary(heat: HeatMap) -> dict[str, Any]:
+    """What `terraseek localize --json` prints."""
+    peak = heat.peak
+    return {
+        "windows": heat.windows,
+        "encode_s": round(heat.encode_s, 4),
+        "query_s": round(heat.query_s, 4),
+        "peak": {
+            "lon": peak.lon,
+            "lat": peak.lat,
+            "col": peak.col,
+            "row": peak.row,
+            "score": peak.score,
+        },
+        "crs": None if heat.crs is None else heat.crs.to_string(),
+    }

@@ -1,0 +1,74 @@
+"""A question to a scene as a unit vector."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from terraseek.encoders.base import Encoder, unit
+from terraseek.errors import EmptyQueryError
+from terraseek.localization.options import LocalizeOptions
+from terraseek.localization.selo import shuffles
+
+__all__ = ["Asked", "Query", "ask", "subtracted"]
+
+Query = str | Sequence[str] | UInt8[np.ndarray, "h w 3"]
+"""A sentence, several wordings of one thing (their mean is asked), or a picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """An encoded query."""
+
+    text: str
+    """The words, or "picture"."""
+    vector: Float32[np.ndarray, " dim"]
+    seconds: float
+    """Wall time of encoding it."""
+    warnings: tuple[str, ...]
+    share: float | None = 1.0
+    """Length (0-1] of the mean of the wordings' unit vectors; None for a picture."""
+
+
+def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
+    """Encode a query; sentences cut off by the text tower are reported, not hidden.
+
+    Raises:
+        EmptyQueryError: a sentence is blank, or the sequence is empty.
+    """
+    began = time.perf_counter()
+    if isinstance(query, np.ndarray):
+        rows, text = encoder.encode_images([query]), "picture"
+        return Asked(text, rows[0], time.perf_counter() - began, (), None)
+    sentences = [query] if isinstance(query, str) else list(query)
+    if not sentences:
+        raise EmptyQueryError("there is no sentence; say what to look for in a few words")
+    wordings = sentences
+    if options.method == "selo-v2":
+        wordings = [w for sentence in sentences for w in shuffles(sentence, options.seed)]
+    mean = encoder.encode_texts(wordings).mean(axis=0, keepdims=True)
+    share = float(np.linalg.norm(mean))
+    warnings = tuple(filter(None, (_cut_off(sentence, encoder) for sentence in sentences)))
+    seconds = time.perf_counter() - began
+    return Asked(" | ".join(sentences), unit(mean)[0], seconds, warnings, share)
+
+
+def _cut_off(sentence: str, encoder: Encoder) -> str:
+    needed, limit = encoder.token_count(sentence)
+    if needed <= limit:
+        return ""
+    return f"the sentence has {needed} tokens, only the first {limit} are read; shorten it"
+
+
+def subtracted(encoder: Encoder, options: LocalizeOptions) -> Float32[np.ndarray, " dim"] | None:
+    """Mean vector of the sentences to subtract; its product with a window is their mean cosine.
+
+    Raises:
+        EmptyQueryError: one of them is blank.
+    """
+    if not options.minus:
+        return None
+    mean: Float32[np.ndarray, " dim"] = encoder.encode_texts(options.minus).mean(axis=0)
+    return mean

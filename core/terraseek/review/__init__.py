@@ -1,0 +1,40 @@
+"""Caption review: append-only records of several raters, agreement, import and export."""
+
+from terraseek.review.agreement import gwet_ac2, krippendorff_alpha, quadratic_kappa
+from terraseek.review.criteria import CRITERIA, Criterion
+from terraseek.review.flags import Flag, caption_flags, restore_degrees
+from terraseek.review.log import ReviewLog, ReviewProgress
+from terraseek.review.ratings import (
+    RatingsReport,
+    import_ratings,
+    item_names,
+    write_captions,
+    write_long,
+    write_rs5m,
+)
+from terraseek.review.records import Review, caption_hash, now
+from terraseek.review.statistics import review_stats, score_table
+
+__all__ = [
+    "CRITERIA",
+    "Criterion",
+    "Flag",
+    "RatingsReport",
+    "Review",
+    "ReviewLog",
+    "ReviewProgress",
+    "caption_flags",
+    "caption_hash",
+    "gwet_ac2",
+    "import_ratings",
+    "item_names",
+    "krippendorff_alpha",
+    "now",
+    "quadratic_kappa",
+    "restore_degrees",
+    "review_stats",
+    "score_table",
+    "write_captions",
+    "write_long",
+    "write_rs5m",
+]

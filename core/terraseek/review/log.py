@@ -1,0 +1,241 @@
+"""The review log of a catalogue: append-only SQLite, several raters at once."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from terraseek.errors import CatalogueNotFoundError, ReviewError
+from terraseek.review.criteria import CRITERIA
+from terraseek.review.records import Review, caption_hash, now
+from terraseek.review.schema import migrate
+
+__all__ = ["ReviewLog", "ReviewProgress"]
+
+_BUSY_SECONDS = 15.0
+_SCORES = tuple(c.key for c in CRITERIA)
+_COLUMNS = (
+    *("event_id", "item_id", "rater", "action", *_SCORES, "caption", "caption_sha256", "edited"),
+    *("comment", "flags", "image", "queue", "started_at", "submitted_at", "recorded_at"),
+    *("app_version", "source", "supersedes"),
+)
+_INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_LAST = "SELECT event_id FROM events WHERE item_id = ? AND rater = ? ORDER BY seq DESC LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewProgress:
+    """How far a rater is in a queue: counts of items."""
+
+    total: int
+    accepted: int
+    edited: int
+    rated: int
+    skipped: int
+
+    @property
+    def done(self) -> int:
+        """Items with a decision; a skipped one has none."""
+        return self.accepted + self.edited + self.rated
+
+    @property
+    def left(self) -> int:
+        """Items not looked at yet."""
+        return self.total - self.done - self.skipped
+
+
+class ReviewLog:
+    """Every action of every rater on the items of one catalogue, in `reviews.sqlite` beside it.
+
+    Nothing is overwritten: the latest record of a rater on an item is the current one, the earlier
+    ones stay. Safe from several threads and processes; a connection lives for one call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, catalogue: str | Path) -> "ReviewLog":
+        """The log of the catalogue in this folder; made at first use.
+
+        Raises:
+            CatalogueNotFoundError: the folder holds no catalogue.
+            ReviewError: the log is damaged, locked, read-only or of a newer TerraSeek.
+        """
+        folder = Path(catalogue)
+        if not (folder / "catalogue.json").is_file():
+            raise CatalogueNotFoundError(
+                f"there is no catalogue at {folder}; make one with "
+                f"`terraseek import SOURCE --out {folder}`"
+            )
+        log = cls(folder / "reviews.sqlite")
+        with log._connect() as connection:
+            _use_wal(connection)
+            migrate(connection, str(log.path))
+        return log
+
+    def append(self, review: Review) -> Review:
+        """Write one record and return it as stored.
+
+        A record whose `event_id` is there already (a double click) is not written again.
+        """
+        self.append_many([review])
+        return self._select("SELECT * FROM events WHERE event_id = ?", review.event_id)[0]
+
+    def append_many(self, reviews: Sequence[Review]) -> int:
+        """Write records in one transaction, all or none; returns how many were new."""
+        with self._connect() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                new = sum(_insert(connection, review) for review in reviews)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+        return new
+
+    def current(self, rater: str | None = None) -> list[Review]:
+        """Latest record of each (item, rater), retracted ones left out, oldest first."""
+        if rater is None:
+            return self._select("SELECT * FROM current ORDER BY seq")
+        return self._select("SELECT * FROM current WHERE rater = ? ORDER BY seq", rater)
+
+    def current_of(self, item_id: str, rater: str) -> Review | None:
+        """This rater's standing record of an item."""
+        found = self._select(
+            "SELECT * FROM current WHERE item_id = ? AND rater = ?", item_id, rater
+        )
+        return found[0] if found else None
+
+    def history(self, item_id: str) -> list[Review]:
+        """Everything anybody did with an item, oldest first."""
+        return self._select("SELECT * FROM events WHERE item_id = ? ORDER BY seq", item_id)
+
+    def events(self) -> list[Review]:
+        """The whole log, oldest first."""
+        return self._select("SELECT * FROM events ORDER BY seq")
+
+    def raters(self, worked_here: bool = False) -> list[str]:
+        """Names in order of first appearance; `worked_here` leaves out those known from files."""
+        where = "WHERE source <> 'import'" if worked_here else ""
+        with self._connect() as connection:
+            rows = connection.execute(
+                f"SELECT rater FROM events {where} GROUP BY rater ORDER BY min(seq)"
+            )
+            return [row[0] for row in rows]
+
+    def decided_by_others(self, rater: str) -> set[str]:
+        """Items that somebody else has accepted, edited or rated."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT item_id FROM current WHERE rater <> ? AND action <> 'skip'",
+                (rater,),
+            )
+            return {row[0] for row in rows}
+
+    def actions(self, rater: str | None = None) -> dict[str, str]:
+        """Item id → current action of a rater, or of whoever acted last where none is named."""
+        where, values = ("", ()) if rater is None else ("WHERE rater = ?", (rater,))
+        with self._connect() as connection:
+            rows = connection.execute(
+                f"SELECT item_id, action FROM current {where} ORDER BY seq", values
+            )
+            return {row[0]: row[1] for row in rows}
+
+    def progress(self, rater: str, item_ids: Sequence[str]) -> ReviewProgress:
+        """How far a rater is in a queue of items."""
+        done = self.actions(rater)
+        found = [done[item] for item in dict.fromkeys(item_ids) if item in done]
+        count = found.count
+        return ReviewProgress(
+            len(set(item_ids)), count("accept"), count("edit"), count("rate"), count("skip")
+        )
+
+    def next_item(self, rater: str, queue: Sequence[str], after: str | None = None) -> str | None:
+        """First item of the queue this rater has no record of; None when all are seen.
+
+        Args:
+            rater: whose records count.
+            queue: item ids in working order.
+            after: start behind this item and come round to the front at the end.
+        """
+        done = self.actions(rater)
+        start = queue.index(after) + 1 if after in queue else 0
+        ordered = [*queue[start:], *queue[:start]]
+        return next((item for item in ordered if item not in done), None)
+
+    def _select(self, statement: str, *values: str) -> list[Review]:
+        with self._connect() as connection:
+            return [_review(row) for row in connection.execute(statement, values)]
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            # FULL: a decision of a person survives a power cut right after the click
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+        finally:
+            connection.close()
+
+    def _error(self, error: sqlite3.Error) -> ReviewError:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            advice = f"somebody has been writing for over {_BUSY_SECONDS:g} s; try again"
+        elif "readonly" in text or "unable to open" in text:
+            advice = "the folder must exist and be writable for you"
+        elif "not a database" in text or "malformed" in text:
+            advice = "the file is damaged; keep a copy, then restore it from a backup"
+        else:
+            advice = "nothing was written"
+        return ReviewError(f"review log {self.path}: {text}; {advice}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Readers never wait for the writer; the mode stays with the file."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            # SQLite does not wait here when several processes make the file at the same moment
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _insert(connection: sqlite3.Connection, review: Review) -> bool:
+    known = connection.execute("SELECT 1 FROM events WHERE event_id = ?", (review.event_id,))
+    if known.fetchone():
+        return False
+    last = connection.execute(_LAST, (review.item_id, review.rater)).fetchone()
+    values = {
+        **{key: review.scores.get(key) for key in _SCORES},
+        "caption_sha256": caption_hash(review.caption),
+        "flags": json.dumps(review.flags),
+        "recorded_at": now(),
+        "supersedes": last[0] if last else None,
+    }
+    row = [values[c] if c in values else getattr(review, c) for c in _COLUMNS]
+    connection.execute(_INSERT, row)
+    return True
+
+
+def _review(row: sqlite3.Row) -> Review:
+    plain = set(_COLUMNS) - {*_SCORES, "caption_sha256", "flags"}
+    return Review(
+        seq=row["seq"],
+        scores={key: row[key] for key in _SCORES if row[key] is not None},
+        flags=tuple(json.loads(row["flags"])),
+        **{column: row[column] for column in plain},
+    )

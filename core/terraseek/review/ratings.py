@@ -1,0 +1,228 @@
+"""Rating tables in and out: RS5M's five columns, the long form, accepted captions."""
+
+import csv
+import hashlib
+import io
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from terraseek.errors import AnnotationError
+from terraseek.files import write_text
+from terraseek.review.criteria import CRITERIA
+from terraseek.review.log import ReviewLog
+from terraseek.review.records import Review
+
+__all__ = [
+    "LONG_COLUMNS",
+    "RS5M_COLUMNS",
+    "RatingsReport",
+    "import_ratings",
+    "item_names",
+    "write_captions",
+    "write_long",
+    "write_rs5m",
+]
+
+RS5M_COLUMNS = ("image_path", "description", *(c.key for c in CRITERIA))
+"""Header of `ratings_*.csv` in RS5M's repository, in its order."""
+LONG_COLUMNS = (
+    *("item_id", "rater", "criterion", "score", "comment", "started_at", "submitted_at"),
+    *("app_version", "action", "caption", "edited_caption", "flags", "source", "event_id"),
+)
+_CAPTION_COLUMNS = ("item_id", "image", "caption", "original_caption", "rater", "action")
+_NAMESPACE = uuid.UUID("6f1d2a2e-7c1b-5d0e-9d43-6d3d1f0f5a11")
+_NAME_COLUMNS = ("image", "img_name", "filename")
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsReport:
+    """What became of one rating file."""
+
+    file: str
+    rater: str
+    rows: int
+    """Ratings the file holds."""
+    added: int
+    """Ratings that were new to the log."""
+    unknown: int
+    """Ratings of pictures the catalogue does not have; kept under an id of their own."""
+    problems: list[str] = field(default_factory=list)
+    """Lines that were left out or are incomplete, in words."""
+
+
+def item_names(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """File name of a picture → item id, over the columns that may hold it.
+
+    A name that belongs to several items is left out: a rating must not land on the wrong one.
+    """
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for item in items:
+        for name in {_file_name(item.get(column)) for column in _NAME_COLUMNS} - {""}:
+            if found.setdefault(name, item["item_id"]) != item["item_id"]:
+                twice.add(name)
+    return {name: item for name, item in found.items() if name not in twice}
+
+
+def import_ratings(
+    log: ReviewLog,
+    path: str | Path,
+    rater: str | None = None,
+    items: Mapping[str, str] | None = None,
+) -> RatingsReport:
+    """Take an RS5M rating table into the log; doing it again adds nothing.
+
+    Ratings of pictures that are not in the catalogue are kept under an id made of the file name.
+    Rows without any usable score are left out and reported; a row that lacks some is taken.
+
+    Args:
+        log: where to.
+        path: CSV with RS5M's columns, UTF-8 with or without a byte order mark.
+        rater: whose scores these are; the file's name where the file is all that is known.
+        items: file name of a picture → item id, see `item_names`.
+
+    Raises:
+        AnnotationError: not UTF-8, not this layout, or without a single rating.
+    """
+    path = Path(path)
+    who = rater if rater is not None else path.stem
+    rows, problems = _rows(path)
+    seen: Counter[str] = Counter()
+    reviews, unknown = [], 0
+    for line, row in rows:
+        review = _review(row, who, items or {}, seen)
+        missing = [key for key, value in _given(row).items() if not _is_score(value)]
+        if missing:
+            problems.append(_incomplete(line, row, missing))
+        if not review.scores:
+            continue
+        reviews.append(review)
+        unknown += _file_name(row["image_path"]) not in (items or {})
+    if not reviews:
+        raise AnnotationError(f"{path} holds no rating; see {', '.join(RS5M_COLUMNS)}")
+    repeated = len(reviews) - len({r.item_id for r in reviews})
+    if repeated:
+        problems.append(f"pictures rated twice: {repeated}; the later rating counts")
+    return RatingsReport(str(path), who, len(reviews), log.append_many(reviews), unknown, problems)
+
+
+def write_rs5m(reviews: Sequence[Review], path: str | Path) -> int:
+    """Write scored records as RS5M's five columns; returns the number of rows.
+
+    `description` is the caption that was scored, also where the rater wrote a better one.
+    """
+    rows = [
+        (r.image or r.item_id, r.caption, *(r.scores.get(c.key, "") for c in CRITERIA))
+        for r in reviews
+        if r.scores
+    ]
+    return _write(path, RS5M_COLUMNS, rows)
+
+
+def write_long(reviews: Sequence[Review], path: str | Path) -> int:
+    """Write one row per record and criterion; returns the number of rows.
+
+    A record without scores (a skip) has one row with an empty criterion, so that nothing is lost.
+    """
+    rows = []
+    for r in reviews:
+        for key, score in r.scores.items() or [("", "")]:
+            when = (r.started_at or "", r.submitted_at or "")
+            rest = (r.app_version, r.action, r.caption, r.edited or "", " ".join(r.flags))
+            rows.append(
+                (r.item_id, r.rater, key, score, r.comment, *when, *rest, r.source, r.event_id)
+            )
+    return _write(path, LONG_COLUMNS, rows)
+
+
+def write_captions(reviews: Sequence[Review], path: str | Path) -> int:
+    """Write captions that were accepted or edited, for training; returns the number of rows."""
+    rows = [
+        (r.item_id, r.image, r.final_caption, r.caption, r.rater, r.action)
+        for r in reviews
+        if r.final_caption is not None
+    ]
+    return _write(path, _CAPTION_COLUMNS, rows)
+
+
+def _write(path: str | Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(Path(path), text.getvalue())
+    return len(rows)
+
+
+def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
+    """Rows with their line numbers, and those that do not fit."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnnotationError(
+            f"{path} is not UTF-8 (byte {error.start}); convert it, so that degree signs survive"
+        ) from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="_more", restval=None)
+    missing = [c for c in RS5M_COLUMNS if c not in (reader.fieldnames or ())]
+    if missing:
+        raise AnnotationError(
+            f"{path} lacks the column {missing[0]!r}; an RS5M rating table has "
+            f"{', '.join(RS5M_COLUMNS)}"
+        )
+    good, problems = [], []
+    try:
+        for row in reader:
+            if "_more" in row or None in row.values() or not row["image_path"].strip():
+                problems.append(f"line {reader.line_num}: not five values, left out")
+            else:
+                good.append((reader.line_num, row))
+    except csv.Error as error:
+        raise AnnotationError(f"{path}, line {reader.line_num}: {error}") from error
+    return good, problems
+
+
+def _review(
+    row: Mapping[str, str], rater: str, items: Mapping[str, str], seen: Counter[str]
+) -> Review:
+    """The rating of a row; its id is made of its content, so that a second import finds it."""
+    scores = {key: int(value[0]) for key, value in _given(row).items() if _is_score(value)}
+    name = _file_name(row["image_path"])
+    content = repr((rater, [row[column] for column in RS5M_COLUMNS]))
+    seen[content] += 1
+    return Review(
+        item_id=items.get(name) or f"rs5m-{hashlib.sha256(name.encode()).hexdigest()[:16]}",
+        rater=rater,
+        action="rate",
+        caption=row["description"],
+        scores=scores,
+        image=row["image_path"],
+        submitted_at=None,
+        source="import",
+        event_id=str(uuid.uuid5(_NAMESPACE, f"{content}{seen[content]}")),
+    )
+
+
+def _given(row: Mapping[str, str]) -> dict[str, str]:
+    return {c.key: row[c.key].strip() for c in CRITERIA}
+
+
+def _is_score(text: str) -> bool:
+    # pandas writes "5.0" in a column that has a gap
+    return text.removesuffix(".0") in {"1", "2", "3", "4", "5"}
+
+
+def _incomplete(line: int, row: Mapping[str, str], missing: Sequence[str]) -> str:
+    what = ", ".join(f"{key} is {row[key]!r}" for key in missing)
+    fate = "left out" if len(missing) == len(CRITERIA) else "the other scores are kept"
+    return f"line {line}: {what}, not 1 to 5; {fate}"
+
+
+def _file_name(reference: object) -> str:
+    """Last part of a path or of a member inside an archive (`shard.tar#member`)."""
+    if not isinstance(reference, str):
+        return ""
+    return PurePosixPath(reference.rsplit("#", 1)[-1].replace("\\", "/")).name

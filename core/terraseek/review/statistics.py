@@ -1,0 +1,85 @@
+"""What a review log says in numbers: work done, scores, agreement between raters."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from terraseek.review.agreement import gwet_ac2, krippendorff_alpha, quadratic_kappa
+from terraseek.review.criteria import CRITERIA, MAX_SCORE, MIN_SCORE
+from terraseek.review.log import ReviewLog
+from terraseek.review.records import Review
+
+__all__ = ["review_stats", "score_table"]
+
+_DECIMALS = 4
+
+
+def score_table(reviews: Sequence[Review], key: str) -> Float[np.ndarray, "raters items"]:
+    """Current scores of one criterion, raters x items, NaN where a rater gave none.
+
+    Args:
+        reviews: standing records, one per (item, rater).
+        key: criterion.
+    """
+    raters = {name: row for row, name in enumerate(dict.fromkeys(r.rater for r in reviews))}
+    items = {name: row for row, name in enumerate(dict.fromkeys(r.item_id for r in reviews))}
+    table = np.full((len(raters), len(items)), np.nan)
+    for review in reviews:
+        if key in review.scores:
+            table[raters[review.rater], items[review.item_id]] = review.scores[key]
+    return table
+
+
+def review_stats(log: ReviewLog) -> dict[str, Any]:
+    """Counts, means, spreads and agreement as one JSON object; null where there is no number."""
+    current = log.current()
+    return {
+        "events": len(log.events()),
+        "items": len({r.item_id for r in current}),
+        "reviews": len(current),
+        "actions": dict(Counter(r.action for r in current)),
+        "flags": dict(Counter(code for r in current for code in r.flags)),
+        "raters": [_rater(name, current) for name in log.raters()],
+        "criteria": {c.key: _criterion(current, c.key) for c in CRITERIA},
+    }
+
+
+def _rater(name: str, current: Sequence[Review]) -> dict[str, Any]:
+    own = [r for r in current if r.rater == name]
+    seconds = [r.seconds for r in own if r.seconds is not None]
+    return {
+        "rater": name,
+        "items": len(own),
+        "actions": dict(Counter(r.action for r in own)),
+        "median_seconds": _rounded(float(np.median(seconds))) if seconds else None,
+        "means": {c.key: _moments(own, c.key)["mean"] for c in CRITERIA},
+    }
+
+
+def _criterion(current: Sequence[Review], key: str) -> dict[str, Any]:
+    table = score_table(current, key)
+    return {
+        **_moments(current, key),
+        "items_with_two_raters": int(((~np.isnan(table)).sum(axis=0) >= 2).sum()),
+        "krippendorff_alpha_ordinal": _rounded(krippendorff_alpha(table)),
+        "quadratic_kappa": _rounded(quadratic_kappa(table)),
+        "gwet_ac2": _rounded(gwet_ac2(table)),
+    }
+
+
+def _moments(reviews: Sequence[Review], key: str) -> dict[str, Any]:
+    scores = np.array([r.scores[key] for r in reviews if key in r.scores], float)
+    levels = range(MIN_SCORE, MAX_SCORE + 1)
+    return {
+        "scores": len(scores),
+        "mean": _rounded(float(scores.mean())) if len(scores) else None,
+        "std": _rounded(float(scores.std())) if len(scores) else None,
+        "levels": {str(level): int((scores == level).sum()) for level in levels},
+    }
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, _DECIMALS)

@@ -1,0 +1,10 @@
+"""Any raster or picture as size, transform, CRS and ground sample distance.
+
+Windows are read as 8-bit RGB with a mask of valid pixels; bad input is refused here.
+"""
+
+from terraseek.scenes.georef import Georef
+from terraseek.scenes.limits import SceneLimits
+from terraseek.scenes.scene import Scene
+
+__all__ = ["Georef", "Scene", "SceneLimits"]

@@ -1,0 +1,66 @@
+"""How large a scene may be; a picture bomb is refused before a single pixel is decoded."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from terraseek.errors import ConfigError, SceneTooLargeError
+
+__all__ = ["SceneLimits"]
+
+MAX_BLOCK_BYTES = 1 << 30
+"""Largest strip or tile in bytes once decoded; GDAL can only decode it whole."""
+
+
+def _from_environment(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    try:
+        value = int(text.replace("_", ""))
+    except ValueError as error:
+        raise ConfigError(
+            f"{name}={text!r} must be a whole number, for example {default}"
+        ) from error
+    if value < 1:
+        raise ConfigError(f"{name}={text!r} must be at least 1")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class SceneLimits:
+    """Upper bounds; the environment variables of the same names set the defaults."""
+
+    max_pixels: int = field(
+        default_factory=lambda: _from_environment("TERRASEEK_MAX_PIXELS", 2_000_000_000)
+    )
+    """Columns times rows (`TERRASEEK_MAX_PIXELS`)."""
+    max_bytes: int = field(
+        default_factory=lambda: _from_environment("TERRASEEK_MAX_BYTES", 500_000_000)
+    )
+    """Size of the file in bytes (`TERRASEEK_MAX_BYTES`)."""
+
+    def check_file(self, path: Path, size: int) -> None:
+        """Refuse a file above `max_bytes`.
+
+        Raises:
+            SceneTooLargeError: with both numbers and the setting that raises the limit.
+        """
+        if size > self.max_bytes:
+            raise SceneTooLargeError(
+                f"{path.name} has {size / 1e6:,.1f} MB, the limit is "
+                f"{self.max_bytes / 1e6:,.1f} MB; cut the scene or raise TERRASEEK_MAX_BYTES"
+            )
+
+    def check_pixels(self, path: Path, width: int, height: int) -> None:
+        """Refuse a raster above `max_pixels`.
+
+        Raises:
+            SceneTooLargeError: with both numbers and the setting that raises the limit.
+        """
+        if width * height > self.max_pixels:
+            raise SceneTooLargeError(
+                f"{path.name} has {width:,} x {height:,} = {width * height / 1e6:,.1f} megapixels, "
+                f"the limit is {self.max_pixels / 1e6:,.1f}; cut the scene or raise "
+                "TERRASEEK_MAX_PIXELS"
+            )

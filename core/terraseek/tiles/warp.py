@@ -1,0 +1,181 @@
+"""Pictures laid on the Web Mercator map exactly, as one image between four corners.
+
+A web map stretches an image linearly between its corners in Mercator metres. So the picture is
+resampled onto an upright Mercator grid here; that also places rotated grids, polar grids and scenes
+across the antimeridian, because the grid is centred on the scene's own meridian.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, UInt8
+
+from terraseek.geo import MERCATOR_LIMIT
+from terraseek.scenes import Georef
+
+__all__ = ["sample", "source_positions", "to_mercator"]
+
+_NODE_STEP = 16
+_PROBES = 33
+
+
+def to_mercator(
+    picture: UInt8[np.ndarray, "h w bands"],
+    valid: Bool[np.ndarray, "h w"],
+    georef: Georef,
+    max_side: int,
+) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"], list[list[float]] | None]:
+    """Resample a picture to Web Mercator (EPSG:3857 up to a shift along x).
+
+    Args:
+        picture: pixels on `georef`.
+        valid: which of them are shown.
+        georef: their grid; without a place on the globe the picture is only shrunk.
+        max_side: longest side of the answer in pixels.
+
+    Returns:
+        Picture, valid mask, and [lon, lat] of the corners ul, ur, lr, ll. Longitudes run on beyond
+        180 across the antimeridian, as MapLibre wants them. Beyond 85.05 degrees nothing is shown.
+        Without a place on the globe the corners are None.
+    """
+    box = _mercator_box(georef) if georef.located else None
+    if box is None:
+        return (*_shrunk(picture, valid, max_side), None)
+    lon0, west, south, east, north = box
+    width, height = _size(
+        picture.shape[1], picture.shape[0], (east - west) / (north - south), max_side
+    )
+    cols, rows = source_positions(georef, lon0, (west, south, east, north), width, height)
+    # a smaller answer than the picture would skip pixels
+    shrink = max(1, round(max(picture.shape[1] / width, picture.shape[0] / height)))
+    picture, valid = _shrunk(picture, valid, math.ceil(max(picture.shape[:2]) / shrink))
+    scale_x, scale_y = picture.shape[1] / georef.width, picture.shape[0] / georef.height
+    warped, shown = sample(picture, valid, cols * np.float32(scale_x), rows * np.float32(scale_y))
+    lons = [math.degrees(x) + lon0 for x in (west, east)]
+    lats = [math.degrees(math.atan(math.sinh(y))) for y in (north, south)]
+    corners = [[lons[0], lats[0]], [lons[1], lats[0]], [lons[1], lats[1]], [lons[0], lats[1]]]
+    return warped, shown, corners
+
+
+def _mercator_box(georef: Georef) -> tuple[float, float, float, float, float] | None:
+    """Central longitude in degrees; west, south, east, north in Mercator radians around it."""
+    cols, rows = np.meshgrid(
+        np.linspace(0, georef.width, _PROBES), np.linspace(0, georef.height, _PROBES)
+    )
+    lon, lat = georef.lonlat(cols, rows)
+    good = np.isfinite(lon) & np.isfinite(lat)
+    bounds = georef.bounds
+    if not np.any(good) or bounds is None:
+        return None
+    if bounds.east - bounds.west >= 360:
+        lon0, west, east = 0.0, -math.pi, math.pi
+    else:
+        middle = good.ravel().nonzero()[0]
+        lon0 = float(lon.ravel()[middle[len(middle) // 2]])
+        apart = np.radians((lon[good] - lon0 + 180) % 360 - 180)
+        west, east = float(apart.min()), float(apart.max())
+    y = np.arcsinh(np.tan(np.radians(np.clip(lat[good], -MERCATOR_LIMIT, MERCATOR_LIMIT))))
+    south, north = float(y.min()), float(y.max())
+    if abs(bounds.north) == 90 and bounds.west == -180:
+        north = math.pi
+    if abs(bounds.south) == 90 and bounds.west == -180:
+        south = -math.pi
+    return (lon0, west, south, east, north) if east > west and north > south else None
+
+
+def _size(width: int, height: int, ratio: float, max_side: int) -> tuple[int, int]:
+    """About as many pixels as the source has, at most `max_side`, of the box's shape."""
+    longest = min(max_side, math.ceil(math.hypot(width, height)))
+    if ratio >= 1:
+        return longest, max(1, round(longest / ratio))
+    return max(1, round(longest * ratio)), longest
+
+
+def source_positions(
+    georef: Georef,
+    lon0: float,
+    box: tuple[float, float, float, float],
+    width: int,
+    height: int,
+    exact: bool = False,
+) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
+    """Source column and row under each pixel centre of an upright Mercator picture.
+
+    Args:
+        georef: grid of the source.
+        lon0: longitude in degrees at Mercator x = 0.
+        box: west, south, east, north in Mercator radians.
+        width: columns of the picture.
+        height: its rows.
+        exact: project every pixel; else every sixteenth, and bilinear between. Far outside what a
+            projection can place, every pixel is projected anyway, and NaN where it cannot be.
+    """
+    across = np.arange(width, dtype=np.float64) if exact else _nodes(width)
+    down = np.arange(height, dtype=np.float64) if exact else _nodes(height)
+    west, south, east, north = box
+    x = west + (across + 0.5) / width * (east - west)
+    y = north - (down + 0.5) / height * (north - south)
+    lon, lat = np.meshgrid(np.degrees(x) + lon0, np.degrees(np.arctan(np.sinh(y))))
+    cols, rows = georef.pixels((lon + 180) % 360 - 180, lat)
+    if exact:
+        return cols.astype(np.float32), rows.astype(np.float32)
+    if not (np.all(np.isfinite(cols)) and np.all(np.isfinite(rows))):
+        return source_positions(georef, lon0, box, width, height, exact=True)
+    to_cols, to_rows = _weights(across, width), _weights(down, height)
+    return (
+        (to_rows @ cols @ to_cols.T).astype(np.float32),
+        (to_rows @ rows @ to_cols.T).astype(np.float32),
+    )
+
+
+def _nodes(count: int) -> Float64[np.ndarray, " n"]:
+    return np.linspace(0, count - 1, max(2, math.ceil(count / _NODE_STEP) + 1))
+
+
+def _weights(nodes: Float64[np.ndarray, " n"], count: int) -> Float64[np.ndarray, "count n"]:
+    """Matrix that interpolates values at `nodes` to positions 0 .. count-1."""
+    identity = np.eye(len(nodes))
+    where = np.arange(count, dtype=np.float64)
+    if count == 1:
+        return identity[:1]
+    return np.stack([np.interp(where, nodes, row) for row in identity], axis=1)
+
+
+def sample(
+    picture: UInt8[np.ndarray, "h w bands"],
+    valid: Bool[np.ndarray, "h w"],
+    cols: Float32[np.ndarray, "h2 w2"],
+    rows: Float32[np.ndarray, "h2 w2"],
+) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"]]:
+    """Bilinear colours at source positions (0.5 is the first centre), and which are valid there."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    inside = (cols >= 0) & (cols <= width) & (rows >= 0) & (rows <= height)
+    near_cols = np.clip(np.nan_to_num(cols, nan=-1), 0, width - 1).astype(int)
+    near_rows = np.clip(np.nan_to_num(rows, nan=-1), 0, height - 1).astype(int)
+    shown = inside & valid[near_rows, near_cols]
+    warped = cv2.remap(
+        picture,
+        np.nan_to_num(cols, nan=-1) - 0.5,
+        np.nan_to_num(rows, nan=-1) - 0.5,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).reshape(*cols.shape, picture.shape[2])
+    warped[~shown] = 0
+    return warped.astype(np.uint8, copy=False), shown
+
+
+def _shrunk(
+    picture: UInt8[np.ndarray, "h w bands"], valid: Bool[np.ndarray, "h w"], max_side: int
+) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"]]:
+    import cv2
+
+    height, width = picture.shape[:2]
+    factor = max_side / max(height, width)
+    if factor >= 1:
+        return picture, valid
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    kept = cv2.resize(valid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return small.reshape(size[1], size[0], -1), kept.astype(bool)

@@ -1,0 +1,84 @@
+"""What lies under everything else: grass, soil, and shapes used by all painters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from terraseek_demoworld.canvas import Canvas, Frame
+from terraseek_demoworld.palette import Colour, mix, vary
+
+__all__ = ["along", "blob", "box", "ellipse", "ground", "rect", "smooth"]
+
+Points = Float[np.ndarray, "n 2"]
+
+
+def ground(canvas: Canvas, colour: Colour | None = None, soil: float = 0.35) -> None:
+    """Cover the canvas with the look's grass, or `colour`, with patches of soil."""
+    base = vary(canvas.rng, colour or canvas.look.grass, 7)
+    canvas.cover(canvas.whole(), base, mix(base, canvas.look.soil, soil), 30, 5)
+
+
+def box(width_m: float, depth_m: float) -> Points:
+    """Corners of a rectangle centred on the origin, in metres."""
+    x, y = width_m / 2, depth_m / 2
+    return np.array([(-x, -y), (x, -y), (x, y), (-x, y)], dtype=float)
+
+
+def rect(x0: float, y0: float, x1: float, y1: float) -> Points:
+    """Corners of a rectangle between two corners, in metres."""
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=float)
+
+
+def ellipse(rx_m: float, ry_m: float, corners: int = 40, power: float = 2.0) -> Points:
+    """Outline of an ellipse, or of a rounded rectangle for `power` above 2."""
+    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    cos, sin = np.cos(turn), np.sin(turn)
+    flat = 2 / power
+    x = np.sign(cos) * np.abs(cos) ** flat * rx_m
+    y = np.sign(sin) * np.abs(sin) ** flat * ry_m
+    return np.stack([x, y], 1)
+
+
+def blob(rng: np.random.Generator, radius_m: float, rough: float = 0.25) -> Points:
+    """An irregular closed outline around the origin, such as a pond's."""
+    turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    radius = np.ones_like(turn)
+    for wave in range(1, 6):
+        radius += rough / wave**0.8 * rng.normal() * np.cos(wave * turn + rng.uniform(0, 6.3)) * 0.7
+    radius = np.clip(radius, 0.35, 1.9) * radius_m
+    return np.stack([np.cos(turn) * radius, np.sin(turn) * radius], 1)
+
+
+def smooth(points: Sequence[Sequence[float]] | Points, steps: int = 3) -> Float[np.ndarray, "m 2"]:
+    """Round an open line's corners (Chaikin 1974), its ends stay."""
+    line = np.asarray(points, float)
+    for _ in range(steps):
+        near, far = 0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]
+        cut = np.empty((2 * len(near), 2))
+        cut[0::2], cut[1::2] = near, far
+        line = np.vstack([line[:1], cut, line[-1:]])
+    return line
+
+
+def along(
+    line_px: Points, step_px: float, aside_px: float = 0.0
+) -> list[tuple[Float[np.ndarray, " 2"], float]]:
+    """Points at equal distances on a line, moved aside, each with the direction in radians."""
+    parts = np.diff(line_px, axis=0)
+    lengths = np.hypot(parts[:, 0], parts[:, 1])
+    ends = np.cumsum(lengths)
+    out: list[tuple[Float[np.ndarray, " 2"], float]] = []
+    for place in np.arange(step_px / 2, ends[-1], step_px):
+        # rounding can carry arange's last value a hair beyond the end of the line
+        k = min(int(np.searchsorted(ends, place)), len(parts) - 1)
+        unit = parts[k] / max(lengths[k], 1e-9)
+        at = line_px[k] + unit * (place - (ends[k] - lengths[k]))
+        side = np.array([-unit[1], unit[0]]) * aside_px
+        out.append((at + side, float(np.arctan2(unit[1], unit[0]))))
+    return out
+
+
+def frame_at(canvas: Canvas, at_px: Float[np.ndarray, " 2"], angle: float) -> Frame:
+    """Frame at a pixel, x along `angle`."""
+    return Frame(float(at_px[0]), float(at_px[1]), angle, 1 / canvas.gsd_m)

@@ -1,0 +1,38 @@
+"""What is where in a large scene, as sentences with regions."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from terraseek_demoworld.canvas import clip
+
+__all__ = ["Truth"]
+
+
+@dataclass
+class Truth:
+    """Sentences and the outlines (col, row) where they are true, gathered while painting."""
+
+    notes: list[tuple[str, Float[np.ndarray, "n 2"]]] = field(default_factory=list)
+
+    def note(self, sentence: str, outline_px: Float[np.ndarray, "n 2"]) -> None:
+        """Note that a sentence is true inside an outline; several outlines may share one."""
+        self.notes.append((sentence, outline_px))
+
+    def annotations(self, jpg_name: str, width: int, height: int) -> list[dict[str, Any]]:
+        """Objects of a localization set's `anno.json`, clipped to the picture.
+
+        The key `jpg_name` is that layout's name for the picture, whatever its format.
+        """
+        found: dict[str, list[list[list[float]]]] = {}
+        for sentence, outline in self.notes:
+            inside = clip(outline, width, height)
+            if len(inside) >= 3:
+                corners = [[round(float(x), 1), round(float(y), 1)] for x, y in inside]
+                found.setdefault(sentence, []).append(corners)
+        return [
+            {"jpg_name": jpg_name, "caption": sentence, "points": outlines}
+            for sentence, outlines in found.items()
+        ]

@@ -1,0 +1,82 @@
+"""What goes into the map and what comes out, without a browser."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from terraseek.errors import BBoxError
+from terraseek.geo import BBox
+from terraseek_app.map import MapEvent, heat_overlay, parse_event, scene_overlay
+
+BOX = BBox(1, 2, 3, 4)
+VIEW = {"center": [2.0, 3.0], "zoom": 4.0, "bounds": [0, 1, 4, 5]}
+
+
+def test_without_an_event_the_given_box_stands() -> None:
+    assert parse_event(None, BOX, False) == MapEvent(box=BOX)
+    assert parse_event(None, (1, 2, 3, 4), True) == MapEvent(pixel_box=(1, 2, 3, 4))
+    assert parse_event(None, None, False) == MapEvent()
+
+
+def test_a_selection_names_item_and_place_and_leaves_the_box() -> None:
+    raw = {"kind": "select", "item_id": "abc", "click": [10, 20], "view": VIEW}
+    event = parse_event(raw, BOX, False)
+    assert event == MapEvent("select", "abc", (10.0, 20.0), BOX, None, VIEW)
+
+
+def test_an_item_without_a_place_can_be_selected() -> None:
+    raw = {"kind": "select", "item_id": "abc", "click": [None, None], "view": VIEW}
+    assert parse_event(raw, None, False).click is None
+
+
+@pytest.mark.parametrize("kind", ["box", "area"])
+def test_a_drawn_box_replaces_the_given_one(kind: str) -> None:
+    event = parse_event({"kind": kind, "box": [170, -20, -170, 10], "view": VIEW}, BOX, False)
+    assert event.box == BBox(170, -20, -170, 10)
+    assert event.kind == kind
+
+
+def test_clearing_takes_the_given_box_away() -> None:
+    assert parse_event({"kind": "box", "box": None, "view": VIEW}, BOX, False).box is None
+
+
+def test_boxes_of_pixels_are_no_boxes_of_the_globe() -> None:
+    event = parse_event({"kind": "box", "box": [0, 0, 5000, 900], "view": VIEW}, None, True)
+    assert event.pixel_box == (0, 0, 5000, 900)
+    assert event.box is None
+
+
+@given(st.lists(st.floats(), min_size=4, max_size=4))
+def test_whatever_a_browser_sends_is_a_valid_box_or_refused(values: list[float]) -> None:
+    try:
+        event = parse_event({"kind": "box", "box": values}, None, False)
+    except BBoxError:
+        return
+    assert event.box is not None
+    assert -180 <= event.box.west <= 180
+
+
+def test_overlays_name_routes_and_never_paths() -> None:
+    corners = [[1.0, 4.0], [2.0, 4.0], [2.0, 3.0], [1.0, 3.0]]
+    assert heat_overlay("h1", corners, 0.1, 0.3, "red").url == "/overlays/heat/h1.png"
+    assert scene_overlay("s1", corners).url == "/tiles/scene/s1/{z}/{x}/{y}"
+    assert scene_overlay("s1", None).url == "/overlays/scene/s1.png"
+
+
+def _page() -> None:
+    import streamlit
+
+    from terraseek.geo import BBox
+    from terraseek_app.map import world_map
+
+    event = world_map("m", points_url="/api/points", box=BBox(1, 2, 3, 4), height=300)
+    streamlit.write(f"{event.kind} {event.box.as_tuple() if event.box else None}")
+
+
+def test_a_page_with_a_map_runs_without_a_browser() -> None:
+    run: Any = AppTest.from_function(_page, default_timeout=60).run()
+    assert not run.exception
+    assert run.markdown[0].value == "none (1, 2, 3, 4)"

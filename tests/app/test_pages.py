@@ -1,0 +1,398 @@
+"""The pages as a user meets them, without a browser: FakeEncoder, made pictures, real search."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from terraseek_app import state
+from terraseek_app.settings import Settings
+from terraseek_app.views.heat_panel import cog_bytes, regions_bytes
+
+COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
+CITIES = {"Paris": (2.35, 48.86), "Tokyo": (139.69, 35.69), "Lima": (-77.04, -12.05)}
+SECONDS = 60
+"""A run may take that long on a busy machine."""
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Nine chips, one of each colour at each city, and two scenes with a red square."""
+    from terraseek.catalogue import Catalogue, import_source
+    from terraseek.encoders.fake import FakeEncoder
+    from terraseek.search import embed_catalogue
+
+    folder = tmp_path_factory.mktemp("world")
+    with (folder / "items.csv").open("w", newline="", encoding="utf-8") as handle:
+        table = csv.writer(handle)
+        table.writerow(["filename", "caption", "label", "lat", "lon", "gsd_m", "captured_at"])
+        for row, (city, (lon, lat)) in enumerate(CITIES.items()):
+            for column, (name, colour) in enumerate(COLOURS.items()):
+                noise = np.random.default_rng(10 * row + column).integers(-18, 18, (48, 48, 3))
+                pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+                file = f"{city.lower()}_{name}.png"
+                Image.fromarray(pixels).save(folder / file)
+                caption = f"a {name} field near {city}"
+                table.writerow([file, caption, name, lat, lon, 0.5, f"2020-0{row + 1}-05"])
+    import_source(folder / "items.csv", folder / "cities", name="cities")
+    embed_catalogue(Catalogue.open(folder / "cities"), FakeEncoder())
+    return Settings(
+        catalogue=folder / "cities",
+        model="fake",
+        scenes=_scenes(folder / "scenes"),
+        uploads=folder / "uploads",
+    )
+
+
+def _scenes(folder: Path) -> Path:
+    import rasterio
+    from affine import Affine
+
+    folder.mkdir()
+    pixels = np.full((3, 256, 256), 60, np.uint8)
+    pixels[1] = 150
+    pixels[:, 64:128, 128:192] = np.array(COLOURS["red"], np.uint8)[:, None, None]
+    profile = {"driver": "GTiff", "width": 256, "height": 256, "count": 3, "dtype": "uint8"}
+    place = {"crs": "EPSG:32631", "transform": Affine(1, 0, 448_000, 0, -1, 5_412_000)}
+    with rasterio.open(folder / "field.tif", "w", **profile, **place) as target:
+        target.write(pixels)
+    Image.fromarray(pixels.transpose(1, 2, 0)).save(folder / "plain.png")
+    return folder
+
+
+@pytest.fixture
+def open_page(world: Settings) -> Iterator[Open]:
+    """`open_page("explore", q="red")`: a page of a fresh session, run once."""
+    st.cache_data.clear()
+    state.reset(world)
+
+    def script(page: str) -> None:
+        from importlib import import_module
+
+        from terraseek_app.messages import guard
+        from terraseek_app.views import explore_state, localize_state
+
+        explore_state.keep()
+        localize_state.keep()
+        with guard():
+            import_module(f"terraseek_app.pages.{page}").render()
+
+    def opened(page: str, session: dict[str, object] | None = None, **params: str) -> AppTest:
+        test = AppTest.from_function(script, args=(page,), default_timeout=SECONDS)
+        for name, value in (session or {}).items():
+            test.session_state[name] = value
+        for name, value in params.items():
+            test.query_params[name] = value
+        return run(test)
+
+    yield opened
+    state.reset(Settings())
+
+
+def run(test: AppTest) -> AppTest:
+    test.run()
+    assert not test.exception, test.exception
+    return test
+
+
+def words(test: AppTest) -> str:
+    """All text of the page."""
+    parts = [*test.get("html"), *test.markdown, *test.error, *test.info, *test.warning]
+    return " ".join(str(getattr(part, "value", None) or part.proto.body) for part in parts)
+
+
+def hits(test: AppTest) -> list[str]:
+    captions = {
+        row.item_id: row.caption
+        for row in state.catalogue().items(["item_id", "caption"]).itertuples()
+    }
+    return [captions[item_id] for item_id in test.session_state["explore_hits"]]
+
+
+def button(test: AppTest, label: str) -> "AppTest":
+    found = [b for b in test.button if label in b.label]
+    assert found, f"no button {label!r} among {[b.label for b in test.button]}"
+    found[0].click()
+    return run(test)
+
+
+def item_id(caption: str) -> str:
+    items = state.catalogue().items(["item_id", "caption"])
+    return str(items.loc[items["caption"] == caption, "item_id"].iloc[0])
+
+
+# Explore
+
+
+def test_explore_welcomes_with_the_count_and_examples(open_page: Open) -> None:
+    page = open_page("explore")
+    assert "Ask 9 pictures" in words(page)
+    assert page.session_state["explore_hits"] == []
+    page.button(key="explore_example_0").click()
+    run(page)
+    assert len(hits(page)) == 9
+    assert page.text_input(key="explore_text").value
+
+
+def test_a_sentence_ranks_the_pictures(open_page: Open) -> None:
+    page = open_page("explore")
+    page.text_input(key="explore_text").set_value("red")
+    button(page, "Search")
+    assert all("red" in caption for caption in hits(page)[:3])
+    assert "closest of <b>9</b> pictures" in words(page)
+    assert page.query_params["q"] == "red"
+
+
+def test_a_link_restores_question_area_and_selection(open_page: Open) -> None:
+    page = open_page("explore", q="blue", box="130,30,145,40", k="12")
+    assert hits(page)[0] == "a blue field near Tokyo"
+    assert len(hits(page)) == 3
+    assert "of <b>3</b> that match the filter (9 in all)" in words(page)
+    assert page.text_input(key="explore_text").value == "blue"
+    button(page, "area 130.0°E to 145.0°E")
+    assert len(hits(page)) == 9
+    assert "box" not in page.query_params
+
+
+def test_an_area_across_the_antimeridian_is_searched(open_page: Open) -> None:
+    page = open_page("explore", q="green", box="100,-40,-60,60")
+    assert {caption.split()[-1] for caption in hits(page)} == {"Tokyo", "Lima"}
+
+
+def test_a_bad_link_says_what_was_left_out(open_page: Open) -> None:
+    page = open_page("explore", q="red", box="1,2,3")
+    assert "area was left out" in words(page)
+    assert len(hits(page)) == 9
+
+
+def test_filters_narrow_before_ranking(open_page: Open) -> None:
+    page = open_page("explore", q="red")
+    page.multiselect(key="explore_labels").set_value(["blue"])
+    run(page)
+    assert [caption.split()[1] for caption in hits(page)] == ["blue"] * 3
+    button(page, "Clear filters")
+    assert len(hits(page)) == 9
+
+
+def test_words_not_wanted_push_away(open_page: Open) -> None:
+    for unwanted, left in (("blue", "red"), ("red", "blue")):
+        page = open_page("explore", q="red blue", minus=unwanted)
+        assert [caption.split()[1] for caption in hits(page)[:3]] == [left] * 3
+
+
+def test_only_words_not_wanted_is_a_hint_and_no_error(open_page: Open) -> None:
+    page = open_page("explore", minus="red")
+    assert "needs something to search for" in words(page)
+    assert not page.error
+
+
+def test_the_card_of_an_item_leads_on(open_page: Open, world: Settings) -> None:
+    chosen = item_id("a green field near Lima")
+    page = open_page("explore", q="green", sel=chosen)
+    shown = words(page)
+    assert "a green field near Lima" in shown
+    assert "12.05000° S, 77.04000° W" in shown
+    assert "0.5 m per pixel" in shown
+    button(page, "More like this")
+    assert all("green" in caption for caption in hits(page)[:2])
+    assert "a green field near Lima" not in hits(page)
+    assert page.session_state["explore_text"] == ""
+    assert page.query_params["like"] == chosen
+
+
+def test_an_item_that_is_gone_is_said_to_be(open_page: Open) -> None:
+    page = open_page("explore", sel="nowhere")
+    assert "no item 'nowhere'" in words(page)
+
+
+def test_a_filter_value_that_is_gone_is_an_error_in_words(open_page: Open) -> None:
+    page = open_page("explore", q="red", label="mars")
+    assert "mars" in words(page)
+
+
+def test_a_catalogue_without_vectors_says_what_to_run(
+    open_page: Open, world: Settings, tmp_path: Path
+) -> None:
+    from terraseek.catalogue import import_source
+
+    assert world.catalogue is not None
+    import_source(world.catalogue.parent / "items.csv", tmp_path / "bare", name="bare")
+    state.reset(Settings(catalogue=tmp_path / "bare", model="fake"))
+    shown = words(open_page("explore", q="red"))
+    assert "not embedded" in shown
+    assert "terraseek embed" in shown
+
+
+def test_a_server_without_a_catalogue_says_so(open_page: Open) -> None:
+    state.reset(Settings(model="fake"))
+    assert "terraseek serve CATALOGUE" in words(open_page("explore"))
+
+
+# Localize
+
+
+def ask(page: AppTest, text: str) -> AppTest:
+    """Ask, and wait for the answer as the page does."""
+    page.text_input(key="localize_text").set_value(text)
+    button(page, "Where?")
+    for _ in range(200):
+        if page.session_state["localize_job"] is None:
+            break
+        run(page)
+    return page
+
+
+def test_a_sentence_finds_its_place_in_a_scene(open_page: Open) -> None:
+    page = open_page("localize")
+    assert page.selectbox(key="localize_source").options[0] == "field.tif"
+    ask(page, "red")
+    heat = state.heat(page.session_state["localize_heat"])
+    assert 120 <= heat.peak.col <= 200
+    assert 56 <= heat.peak.row <= 136
+    shown = words(page)
+    assert "EPSG:32631" in shown
+    assert "best place" in shown
+
+
+def test_a_second_sentence_is_instant_and_the_first_one_kept(open_page: Open) -> None:
+    page = ask(open_page("localize"), "red")
+    first = page.session_state["localize_heat"]
+    ask(page, "green")
+    assert state.heat(page.session_state["localize_heat"]).encode_s < 1
+    assert "asked before on this scene" in words(page)
+    button(page, "red")
+    assert page.session_state["localize_heat"] == first
+    assert page.text_input(key="localize_text").value == "red"
+
+
+def test_downloads_are_what_the_library_writes(open_page: Open, tmp_path: Path) -> None:
+    from terraseek.localization import write_cog, write_regions
+
+    page = ask(open_page("localize"), "red")
+    heat = state.heat(page.session_state["localize_heat"])
+    assert cog_bytes(heat) == write_cog(heat, tmp_path / "heat.tif").read_bytes()
+    write_regions(heat, tmp_path / "regions.geojson")
+    assert regions_bytes(heat) == (tmp_path / "regions.geojson").read_bytes()
+    assert json.loads(regions_bytes(heat))["type"] == "FeatureCollection"
+
+
+def test_a_scene_without_a_place_is_answered_in_pixels(open_page: Open) -> None:
+    page = open_page("localize")
+    page.selectbox(key="localize_source").select_index(1)
+    run(page)
+    assert "no coordinates" in words(page)
+    ask(page, "red")
+    assert "column " in words(page)
+
+
+def test_an_item_of_explore_is_asked_with_its_sentence(open_page: Open) -> None:
+    session = {
+        "localize_source": f"item:{item_id('a red field near Paris')}",
+        "localize_text": "red",
+        "localize_ask": True,
+    }
+    page = open_page("localize", session)
+    for _ in range(200):
+        if page.session_state["localize_job"] is None:
+            break
+        run(page)
+    heat = state.heat(page.session_state["localize_heat"])
+    assert heat.query == "red"
+    assert heat.crs is not None  # gsd and position of the item place it on the globe
+    assert heat.peak.lon == pytest.approx(2.35, abs=0.01)
+
+
+def test_an_empty_sentence_is_a_hint(open_page: Open) -> None:
+    page = open_page("localize")
+    button(page, "Where?")
+    assert "Nothing to look for yet" in words(page)
+    assert not page.error
+
+
+def test_impossible_window_sizes_are_told(open_page: Open) -> None:
+    page = open_page("localize")
+    page.text_input(key="localize_scales").set_value("huge")
+    page.text_input(key="localize_text").set_value("red")
+    button(page, "Where?")
+    assert "'huge'" in words(page)
+
+
+def test_a_heat_map_no_longer_kept_is_said_to_be(open_page: Open) -> None:
+    page = open_page("localize")
+    page.session_state["localize_heat"] = "gone"
+    run(page)
+    assert "ask the question again" in words(page)
+
+
+# About
+
+
+def test_about_tells_counts_health_and_terms(open_page: Open) -> None:
+    page = open_page("about")
+    assert [metric.value for metric in page.metric] == ["9", "9", "9", "1"]
+    shown = words(page)
+    assert "fake encoder" in shown
+    assert "terraseek import" in shown
+    assert "Apache-2.0" in shown
+
+
+def test_the_demo_world_is_said_to_be_synthetic(tmp_path: Path) -> None:
+    from terraseek_app.views.about_catalogue import is_demo
+
+    catalogue = tmp_path / "demo" / "catalogue"
+    catalogue.mkdir(parents=True)
+    assert not is_demo(catalogue)
+    (tmp_path / "demo" / "demo.json").write_text("{}", encoding="utf-8")
+    assert is_demo(catalogue)
+
+
+def test_scores_of_a_card_become_rows() -> None:
+    from terraseek_app.views.about_model import flat_scores
+
+    assert flat_scores({"rsicd": {"mR": 12.345, "n": 5}, "note": "val"}) == [
+        ("rsicd · mR", "12.345"),
+        ("rsicd · n", "5"),
+        ("note", "val"),
+    ]
+
+
+# The edge
+
+
+def test_the_unexpected_is_logged_and_told_with_an_id(caplog: pytest.LogCaptureFixture) -> None:
+    def script() -> None:
+        from terraseek_app.messages import guard
+
+        with guard():
+            raise RuntimeError("wires crossed")
+
+    page = AppTest.from_function(script, default_timeout=SECONDS).run()
+    assert not page.exception
+    told = page.error[0].value
+    assert "wires" not in told
+    fault = told.split("`")[1]
+    assert any(fault in record.getMessage() for record in caplog.records)
+
+
+def test_streamlits_own_signals_pass_the_guard() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from terraseek_app.messages import guard
+
+        with guard():
+            st.write("before")
+            st.stop()
+        st.write("after")
+
+    page = AppTest.from_function(script, default_timeout=SECONDS).run()
+    assert [text.value for text in page.markdown] == ["before"]
+    assert not page.error

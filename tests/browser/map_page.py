@@ -1,0 +1,69 @@
+"""A page with nothing but the map, for tests of the component; it writes what it was told."""
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from terraseek.geo import BBox
+from terraseek_app import state
+from terraseek_app.map import MapEvent, Overlay, heat_overlay, world_map
+
+EVERYTHING = ("select", "box", "area", "click", "view")
+
+
+def took(event: MapEvent) -> None:
+    st.session_state.events = [*st.session_state.get("events", []), event.kind]
+    if event.kind == "select":
+        st.session_state.selected = event.clicked
+    if event.kind in ("box", "area"):
+        st.session_state.box = event.box.as_tuple() if event.box else event.pixel_box
+
+
+def hits(count: int) -> list[dict[str, Any]]:
+    rows = state.catalogue().items(["item_id", "lon", "lat", "caption"]).head(count)
+    records: list[dict[str, Any]] = rows.to_dict("records")
+    return [record | {"score": 0.4 - 0.01 * i, "rank": i + 1} for i, record in enumerate(records)]
+
+
+def overlays(pixel_space: bool) -> list[Overlay]:
+    corners = None if pixel_space else [[2.0, 49.0], [3.0, 49.0], [3.0, 48.0], [2.0, 48.0]]
+    scene = Overlay("scene", "scene", "/test/scene.png", corners)
+    heat = heat_overlay("heat", corners, 0.1, 0.3, "a red field")
+    return [scene, Overlay(**{**_values(heat), "url": "/test/heat.png"})]
+
+
+def _values(overlay: Overlay) -> dict[str, Any]:
+    return {name: getattr(overlay, name) for name in Overlay.__slots__}
+
+
+count = int(st.number_input("hits", 0, 30, 3))
+heat = st.checkbox("heat")
+pixel_space = st.checkbox("pixels")
+if st.button("forget box"):
+    st.session_state.box = None
+box = st.session_state.get("box")
+if box is not None and not pixel_space:
+    box = BBox(*box)
+event = world_map(
+    "test",
+    points_url="/api/points",
+    hits=[] if pixel_space else hits(count),
+    selected=st.session_state.get("selected"),
+    box=box,
+    overlays=overlays(pixel_space) if heat else [],
+    pixels=(200, 100) if pixel_space else None,
+    view={"fit": "overlays"} if heat else None,
+    report=EVERYTHING,
+    height=500,
+    on_event=took,
+)
+told = {
+    "kind": event.kind,
+    "clicked": event.clicked,
+    "click": event.click,
+    "box": event.box.as_tuple() if event.box else None,
+    "pixel_box": event.pixel_box,
+    "events": st.session_state.get("events", []),
+}
+st.code(json.dumps(told), language=None)

@@ -1,0 +1,95 @@
+"""Explore in a real browser: words, boxes, clicks, and the link that brings it all back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from browser_steps import drag
+
+KEY = "explore_map"
+TILES = """count => {
+    const inside = (root) => [...root.querySelectorAll("*")].flatMap(
+        (node) => [node, ...(node.shadowRoot ? inside(node.shadowRoot) : [])]);
+    return inside(document).filter((node) => node.className === "tile").length === count;
+}"""
+"""Whether the gallery, which lives in a shadow root, shows that many pictures."""
+
+
+@pytest.fixture
+def explore(page: Any, map_state: Callable[..., Any]) -> Any:
+    page.goto("/")
+    map_state(page, KEY, "s => s.samples === 36")
+    return page
+
+
+def ask(page: Any, text: str) -> None:
+    box = page.get_by_label("What to look for", exact=True)
+    box.fill(text)
+    box.press("Enter")
+
+
+def captions(page: Any) -> list[str]:
+    found: list[str] = page.locator(".tile .caption").all_inner_texts()
+    return found
+
+
+def test_a_sentence_shows_pictures_and_the_same_hits_on_the_map(
+    explore: Any, map_state: Callable[..., Any]
+) -> None:
+    ask(explore, "red")
+    map_state(explore, KEY, "s => s.hits === 24")
+    explore.wait_for_function(TILES, arg=24)
+    assert all("red" in caption for caption in captions(explore)[:12])
+    picture = explore.locator(".tile img").first
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 256
+
+    explore.locator(".tile .pick").nth(1).click()
+    chosen = explore.locator(".tile").nth(1).get_attribute("data-id")
+    map_state(explore, KEY, f"s => s.selected === '{chosen}'")
+    explore.locator(".st-key-explore_card").get_by_text("result 2").wait_for()
+
+    explore.locator(".ts-hit").filter(has_text="4").first.dispatch_event("click")
+    fourth = explore.locator(".tile").nth(3).get_attribute("data-id")
+    explore.locator(f".tile.selected[data-id='{fourth}']").wait_for()
+    explore.locator(".st-key-explore_card").get_by_text("result 4").wait_for()
+
+
+def test_a_box_limits_the_search_and_the_link_brings_it_back(
+    explore: Any, browse: Callable[[str], Any], server: str, map_state: Callable[..., Any]
+) -> None:
+    ask(explore, "blue")
+    map_state(explore, KEY, "s => s.hits === 24")
+    explore.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [6, 46], zoom: 4}})")
+    explore.locator(".ts-draw").click()
+    drag(explore, (0.2, 0.2), (0.8, 0.8))
+    explore.locator(".ts-quiet", has_text="that match the filter (36 in all)").first.wait_for()
+    map_state(explore, KEY, "s => s.box !== null && s.hits > 0 && s.hits < 24")
+    count = explore.evaluate(f"window.__terraseek.{KEY}.state.hits")
+    explore.wait_for_function(TILES, arg=count)
+    found = captions(explore)
+    assert 3 <= len(found) < 24
+    assert {caption.split()[-1] for caption in found} <= {"Paris", "Berlin", "Rome", "Madrid"}
+    assert "blue" in found[0]
+
+    explore.wait_for_function("location.search.includes('box=')")
+    other = browse(server)
+    other.goto(explore.url)
+    map_state(other, KEY, f"s => s.hits === {len(found)} && s.box !== null")
+    other.wait_for_function(TILES, arg=count)
+    assert captions(other) == found
+
+    explore.locator(".st-key-explore_tags button", has_text="area").first.click()
+    map_state(explore, KEY, "s => s.hits === 24 && s.box === null")
+
+
+def test_more_like_this_asks_for_neighbours(explore: Any, map_state: Callable[..., Any]) -> None:
+    ask(explore, "green")
+    map_state(explore, KEY, "s => s.hits === 24")
+    first = explore.locator(".tile").first.get_attribute("data-id")
+    explore.locator(".tile .like").first.click()
+    explore.wait_for_function(f"location.search.includes('like={first}')")
+    explore.locator(".st-key-explore_tags button", has_text="like item").first.wait_for()
+    explore.locator(f".tile[data-id='{first}']").wait_for(state="detached")
+    explore.wait_for_function(TILES, arg=24)
+    assert all("green" in caption for caption in captions(explore)[:11])

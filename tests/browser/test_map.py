@@ -1,0 +1,242 @@
+"""The map component in a real browser: it survives reruns and tells what the user did."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_steps import drag
+
+KEY = "test"
+SHOWN = "s => s.samples === 36 && s.hits === 3"
+
+
+@pytest.fixture(scope="module")
+def map_server(
+    start_process: Callable[[list[str], int], str],
+    free_port: Callable[[], int],
+    served_catalogue: Path,
+) -> str:
+    port = free_port()
+    script = Path(__file__).parent / "map_server.py"
+    return start_process([str(script), str(served_catalogue), str(port)], port)
+
+
+@pytest.fixture
+def map_page(browse: Callable[[str], Any], map_server: str, map_state: Callable[..., Any]) -> Any:
+    page = browse(map_server)
+    page.goto("/")
+    map_state(page, KEY, SHOWN)
+    return page
+
+
+def told(page: Any, kind: str) -> dict[str, Any]:
+    """What Python last heard, once it heard an event of this kind."""
+    code = page.locator("code", has_text=f'"kind": "{kind}"')
+    code.wait_for()
+    answer: dict[str, Any] = json.loads(code.inner_text())
+    return answer
+
+
+def look(page: Any, script: str) -> Any:
+    """Run JavaScript that knows the map as `world`; gives what it returns."""
+    return page.evaluate(f"(() => {{ const world = window.__terraseek.{KEY}; {script} }})()")
+
+
+def test_reruns_keep_the_map_and_the_view(map_page: Any, map_state: Callable[..., Any]) -> None:
+    look(map_page, "window.__first = world.map; world.map.jumpTo({center: [40, 20], zoom: 4});")
+    map_page.get_by_label("hits", exact=True).fill("5")
+    map_page.get_by_label("hits", exact=True).press("Enter")
+    state = map_state(map_page, KEY, "s => s.hits === 5")
+    assert look(map_page, "return window.__first === world.map;")
+    assert state["zoom"] == pytest.approx(4)
+
+
+def test_markers_stand_where_their_items_are(map_page: Any) -> None:
+    look(map_page, "world.map.jumpTo({center: [2.4, 48.9], zoom: 8});")
+    map_page.wait_for_timeout(300)
+    frame = map_page.locator(".ts-map").bounding_box()
+    for rank in (1, 2, 3):
+        pin = map_page.locator(".ts-hit").nth(rank - 1)
+        tip = pin.bounding_box()
+        place = look(
+            map_page,
+            f"const hit = world.hitsLayer.hits[{rank - 1}];"
+            "return world.map.project([hit.lon, hit.lat]);",
+        )
+        x, y = tip["x"] + tip["width"] / 2 - frame["x"], tip["y"] + tip["height"] - frame["y"]
+        assert (x, y) == pytest.approx((place["x"], place["y"]), abs=1.5)
+
+
+def test_a_marker_is_a_numbered_button_that_selects(map_page: Any) -> None:
+    look(map_page, "world.map.jumpTo({center: [2.4, 48.9], zoom: 8});")  # apart from each other
+    pin = map_page.get_by_role("button", name="Hit 2: a ")
+    item = pin.get_attribute("data-item")
+    pin.click()
+    answer = told(map_page, "select")
+    assert answer["clicked"] == item
+    popup = map_page.locator(".ts-popup")
+    assert popup.locator(".ts-popup-caption").inner_text().startswith("2. a ")
+    assert popup.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert "ts-selected" in pin.get_attribute("class")
+
+
+def test_a_sample_that_is_no_hit_can_be_clicked(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    look(map_page, "world.map.jumpTo({center: [151.21, -33.87], zoom: 9});")
+    map_state(map_page, KEY, "s => Math.abs(s.zoom - 9) < 1e-6")
+    map_page.wait_for_timeout(500)
+    frame = map_page.locator(".ts-map").bounding_box()
+    map_page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    answer = told(map_page, "select")
+    assert answer["click"] == pytest.approx([151.21, -33.87], abs=1e-4)
+    assert "red field near Sydney" in map_page.locator(".ts-popup-caption").inner_text()
+
+
+def test_a_drawn_box_reaches_python_and_stays(map_page: Any, map_state: Callable[..., Any]) -> None:
+    map_page.locator(".ts-draw").click()
+    drag(map_page, (0.4, 0.3), (0.6, 0.6))
+    west, south, east, north = told(map_page, "box")["box"]
+    assert west < east
+    assert south < north
+    shown = map_state(map_page, KEY, "s => s.box !== null")["box"]
+    assert shown == pytest.approx([west, south, east, north])
+    map_page.get_by_label("hits", exact=True).fill("4")
+    map_page.get_by_label("hits", exact=True).press("Enter")
+    assert map_state(map_page, KEY, "s => s.hits === 4")["box"] == pytest.approx(shown)
+    map_page.get_by_text("forget box").click()
+    map_state(map_page, KEY, "s => s.box === null")
+
+
+def test_shift_drag_draws_without_the_tool_and_clear_forgets(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    before = look(map_page, "return world.map.getCenter().toArray();")
+    map_page.keyboard.down("Shift")
+    drag(map_page, (0.3, 0.3), (0.5, 0.5))
+    map_page.keyboard.up("Shift")
+    assert told(map_page, "box")["box"] is not None
+    assert look(map_page, "return world.map.getCenter().toArray();") == pytest.approx(before)
+    map_page.locator(".ts-clear").click()
+    map_state(map_page, KEY, "s => s.box === null")
+    map_page.wait_for_function("document.body.innerText.includes('\"box\": null')")
+
+
+def test_a_box_over_the_antimeridian_has_its_west_in_the_east(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    look(map_page, "world.map.jumpTo({center: [180, -15], zoom: 4});")
+    map_page.locator(".ts-draw").click()
+    drag(map_page, (0.3, 0.3), (0.7, 0.7))
+    west, _, east, _ = told(map_page, "box")["box"]
+    assert 150 < west < 180
+    assert -180 < east < -150
+
+
+def test_search_this_area_takes_what_is_seen(map_page: Any, map_state: Callable[..., Any]) -> None:
+    assert map_page.locator(".ts-area").is_hidden()
+    look(map_page, "world.map.jumpTo({center: [10, 45], zoom: 4});")
+    drag(map_page, (0.5, 0.5), (0.55, 0.5))
+    map_page.locator(".ts-area").click()
+    west, south, east, north = told(map_page, "area")["box"]
+    assert west < 10 < east
+    assert south < 45 < north
+
+
+def test_an_empty_place_gives_its_coordinates(map_page: Any) -> None:
+    look(map_page, "world.map.jumpTo({center: [-140, 0], zoom: 5});")
+    frame = map_page.locator(".ts-map").bounding_box()
+    map_page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    assert told(map_page, "click")["click"] == pytest.approx([-140, 0], abs=1e-3)
+
+
+def test_coordinates_follow_the_mouse_and_right_click_copies(map_page: Any) -> None:
+    look(map_page, "world.map.jumpTo({center: [20, 10], zoom: 5});")
+    frame = map_page.locator(".ts-map").bounding_box()
+    middle = (frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    map_page.mouse.move(*middle)
+    assert map_page.locator(".ts-coordinates").inner_text().startswith("lon 20.0")
+    map_page.mouse.click(*middle, button="right")
+    map_page.wait_for_timeout(200)
+    lon, lat = map(float, map_page.evaluate("navigator.clipboard.readText()").split(","))
+    assert (lon, lat) == pytest.approx((20, 10), abs=0.01)
+
+
+READ_PIXELS = """
+const at = world.map.project(LNGLAT);
+return new Promise((resolve) => {
+  world.map.once('render', () => {
+    const canvas = world.map.getCanvas();
+    const copy = document.createElement('canvas');
+    copy.width = canvas.width; copy.height = canvas.height;
+    const pen = copy.getContext('2d');
+    pen.drawImage(canvas, 0, 0);
+    const k = canvas.width / canvas.clientWidth;
+    const [x, y] = [Math.round(at.x * k), Math.round(at.y * k)];
+    resolve([...pen.getImageData(x, y, 1, 1).data].slice(0, 3));
+  });
+  world.map.triggerRepaint();
+});
+"""
+
+
+def pixel(page: Any, lnglat: tuple[float, float]) -> list[int]:
+    colour: list[int] = look(page, READ_PIXELS.replace("LNGLAT", json.dumps(lnglat)))
+    return colour
+
+
+def show_heat(page: Any, map_state: Callable[..., Any]) -> None:
+    page.get_by_text("heat", exact=True).click()
+    map_state(page, KEY, "s => s.heatVisible && s.zoom > 6")
+    page.wait_for_timeout(800)
+
+
+def test_heat_map_lies_where_it_belongs_and_styles_without_a_rerun(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    show_heat(map_page, map_state)
+    reruns = told(map_page, "none")
+    hot, cold, outside, masked = (2.25, 48.5), (2.75, 48.5), (3.1, 48.5), (2.25, 48.97)
+    first = [pixel(map_page, at) for at in (hot, cold, outside, masked)]
+    assert first[0][0] > first[0][2] + 60, "high values are warm"
+    assert first[1] == pytest.approx([90] * 3, abs=6), "below the threshold the scene shows"
+    assert first[3] == pytest.approx([90] * 3, abs=6), "masked pixels show the scene"
+    map_page.locator(".ts-threshold").fill("0.9")
+    assert pixel(map_page, hot) == pytest.approx([90] * 3, abs=6)
+    map_page.locator(".ts-threshold").fill("0.05")
+    assert pixel(map_page, cold) != pytest.approx([90] * 3, abs=6)
+    map_page.locator(".ts-opacity").fill("0")
+    assert pixel(map_page, hot) == pytest.approx([90] * 3, abs=6)
+    assert pixel(map_page, outside) == pytest.approx(first[2], abs=6)
+    assert told(map_page, "none") == reruns
+    assert map_page.locator(".ts-legend-ends").inner_text().split() == ["0.100", "0.300"]
+
+
+def test_layers_can_be_hidden(map_page: Any, map_state: Callable[..., Any]) -> None:
+    show_heat(map_page, map_state)
+    map_page.locator(".ts-layers-open").click()
+    map_page.locator("[data-layer=heat]").uncheck()
+    assert not map_state(map_page, KEY)["heatVisible"]
+    map_page.locator("[data-layer=hits]").uncheck()
+    assert map_page.locator(".ts-hit:visible").count() == 0
+
+
+def test_a_picture_without_a_place_is_shown_in_pixels(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    map_page.get_by_text("pixels", exact=True).click()
+    map_page.locator(".ts-pixels").wait_for()
+    show_heat(map_page, map_state)
+    corner = look(map_page, "return world.map.project(world.space.toMap([0, 0]));")
+    frame = map_page.locator(".ts-map").bounding_box()
+    map_page.mouse.move(frame["x"] + corner["x"] + 2, frame["y"] + corner["y"] + 2)
+    assert map_page.locator(".ts-coordinates").inner_text() == "col 0  row 0"
+    map_page.locator(".ts-draw").click()
+    middle = look(map_page, "return world.map.project(world.space.toMap([100, 50]));")
+    share = (middle["x"] / frame["width"], middle["y"] / frame["height"])
+    outside = (2 / frame["width"], 100 / frame["height"])
+    drag(map_page, outside, share)
+    assert told(map_page, "box")["pixel_box"] == pytest.approx([0, 0, 100, 50], abs=1)

@@ -1,0 +1,95 @@
+"""Reviewing with the keyboard in a real browser; what is recorded is read from the log."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from terraseek.catalogue import Catalogue, import_source
+from terraseek.review import ReviewLog
+
+
+@pytest.fixture(scope="module")
+def reviewed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of its own, so that reviews do not meet those of other tests."""
+    from terraseek.encoders.load import load_encoder
+    from terraseek.search import embed_catalogue
+
+    out = tmp_path_factory.mktemp("review") / "cities"
+    import_source(source, out, name="cities")
+    embed_catalogue(Catalogue.open(out), load_encoder("fake"))
+    return out
+
+
+@pytest.fixture(scope="module")
+def review_server(start_server: Callable[[list[str]], str], reviewed: Path) -> str:
+    return start_server(["serve", str(reviewed)])
+
+
+def start(page: Any, rater: str) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Review").click()
+    page.locator(".st-key-review_rater input").fill(rater)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".st-key-review_picture img")
+    page.wait_for_selector(".st-key-review_open")
+    settled(page)
+
+
+def settled(page: Any) -> None:
+    """Wait until the page has drawn its answer; keys struck before are dropped on purpose."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def recorded(catalogue: Path, rater: str, action: str) -> None:
+    """Wait until the log holds what a rater did."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any((r.rater, r.action) == (rater, action) for r in ReviewLog.open(catalogue).events()):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"no {action} of {rater} in the log")
+
+
+def score(page: Any, *keys: str) -> None:
+    """Press score keys as a person does: when the next criterion is there."""
+    for number, key in enumerate(keys, start=1):
+        page.keyboard.press(key)
+        answered = page.locator('[class*="st-key-review_focus_"]', has_text=re.compile(r"\d ·"))
+        answered.nth(number - 1).wait_for()
+        settled(page)
+
+
+def test_two_raters_judge_with_the_keyboard(
+    browse: Callable[[str], Any], review_server: str, reviewed: Path
+) -> None:
+    ana, bea = browse(review_server), browse(review_server)
+    start(ana, "Ana")
+    start(bea, "Bea")
+    score(ana, "4", "5", "3")
+    ana.keyboard.press("a")
+    ana.get_by_text("1 accepted").wait_for()
+    settled(ana)
+    bea.keyboard.press("s")
+    recorded(reviewed, "Bea", "skip")  # not in her counts: Ana's decision took it off her queue
+    ana.keyboard.press("e")
+    ana.locator(".st-key-review_text textarea").fill("a better caption")
+    ana.locator(".st-key-review_save button").click()
+    ana.get_by_text("1 edited").wait_for()
+    settled(ana)
+    ana.keyboard.press("b")
+    ana.get_by_text("You edited this before").wait_for()
+
+    records = ReviewLog.open(reviewed).events()
+    first, second = Catalogue.open(reviewed).items()["item_id"].iloc[:2]
+    said = [(r.rater, r.item_id, r.action) for r in records]
+    assert sorted(said) == sorted(
+        [("Ana", first, "accept"), ("Ana", second, "edit"), ("Bea", first, "skip")]
+    )
+    [accepted] = [r for r in records if r.action == "accept"]
+    assert dict(accepted.scores) == {"relevance_detail": 4, "hallucination": 5, "fluency": 3}
+    assert accepted.seconds is not None
+    assert accepted.seconds > 0

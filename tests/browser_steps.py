@@ -1,0 +1,15 @@
+"""What several browser tests do with a page."""
+
+from typing import Any
+
+
+def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag between two places on the map, in shares of its width and height."""
+    frame = page.locator(".ts-map").bounding_box()
+    at = [
+        (frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in (start, end)
+    ]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    page.mouse.move(*at[1], steps=6)
+    page.mouse.up()

@@ -1,0 +1,128 @@
+"""Filters against the plainest reading of their conditions."""
+
+import math
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from terraseek.catalogue import Filter
+from terraseek.catalogue.items import build_frame
+from terraseek.errors import FilterError
+from terraseek.geo import BBox
+
+SOURCES = ("a", "b", "c")
+LABELS = ("Forest", "lake", "")
+DATES = ("", "2017", "2017-08", "2017-08-25", "2017-09-01T10:00:00Z", "2018-01-01")
+CAPTIONS = ("a lake", "A FOREST (old)", "", "50% cloud")
+
+rows = st.fixed_dictionaries(
+    {
+        "lon": st.one_of(st.none(), st.integers(-180, 180)),
+        "lat": st.integers(-90, 90),
+        "source": st.sampled_from(SOURCES),
+        "label": st.sampled_from(LABELS),
+        "captured_at": st.sampled_from(DATES),
+        "gsd_m": st.one_of(st.none(), st.sampled_from([0.3, 1.0, 10.0])),
+        "caption": st.sampled_from(CAPTIONS),
+        "location_precision": st.sampled_from(["exact", "point", "none"]),
+    }
+)
+
+
+latitudes = st.tuples(st.integers(-90, 90), st.integers(-90, 90)).map(sorted)
+edges = st.tuples(st.integers(-180, 180), latitudes, st.integers(-180, 180))
+# made in the test, not in the strategy: the shape checker draws random numbers, too
+conditions = st.fixed_dictionaries(
+    {
+        "sources": st.lists(st.sampled_from(SOURCES), max_size=2).map(tuple),
+        "labels": st.lists(st.sampled_from(["forest", "LAKE"]), max_size=2).map(tuple),
+        "precision": st.lists(st.sampled_from(["exact", "point"]), max_size=2).map(tuple),
+        "date_from": st.sampled_from([None, "2017", "2017-08-20"]),
+        "date_to": st.sampled_from([None, "2017-08-25", "2017-09", "2018"]),
+        "gsd_min": st.sampled_from([None, 0.5]),
+        "gsd_max": st.sampled_from([None, 1.0]),
+        "text": st.sampled_from([None, "LAKE", "(old", "%"]),
+    }
+)
+
+
+def box_of(edge: tuple | None) -> BBox | None:
+    return None if edge is None else BBox(edge[0], edge[1][0], edge[2], edge[1][1])
+
+
+def first_day(text: str) -> str:
+    return (text + "-01-01")[:10] if len(text) == 4 else (text + "-01")[:10]
+
+
+def last_day(text: str) -> str:
+    return (text + "-12-31")[:10] if len(text) == 4 else (text + "-31")[:10]
+
+
+def passes(row: dict, where: Filter) -> bool:
+    if where.bbox is not None:
+        box, lon = where.bbox, row["lon"]
+        if lon is None or not box.south <= row["lat"] <= box.north:
+            return False
+        inside = box.west <= lon <= box.east
+        if box.west > box.east:
+            inside = lon >= box.west or lon <= box.east
+        if not inside:
+            return False
+    if where.sources and row["source"] not in where.sources:
+        return False
+    if where.labels and row["label"].lower() not in {w.lower() for w in where.labels}:
+        return False
+    if where.precision and row["location_precision"] not in where.precision:
+        return False
+    if where.date_from or where.date_to:
+        if not row["captured_at"]:
+            return False
+        if where.date_from and last_day(row["captured_at"]) < first_day(where.date_from):
+            return False
+        if where.date_to and first_day(row["captured_at"]) > last_day(where.date_to):
+            return False
+    gsd = math.nan if row["gsd_m"] is None else row["gsd_m"]
+    if where.gsd_min is not None and not gsd >= where.gsd_min:
+        return False
+    if where.gsd_max is not None and not gsd <= where.gsd_max:
+        return False
+    return not where.text or where.text.lower() in row["caption"].lower()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(rows, min_size=1, max_size=12), conditions, st.one_of(st.none(), edges))
+def test_mask_is_the_plain_reading(items, asked, edge):
+    where = Filter(bbox=box_of(edge), **asked)
+    frame = build_frame([{"item_id": f"i{n}", **row} for n, row in enumerate(items)])
+    assert where.mask(frame).tolist() == [passes(row, where) for row in items]
+
+
+def test_item_ids_and_emptiness():
+    frame = build_frame([{"item_id": key} for key in "abc"])
+    assert Filter(item_ids=("c", "a")).mask(frame).tolist() == [True, False, True]
+    assert not Filter(item_ids=()).mask(frame).any()
+    assert Filter().is_empty
+    assert Filter(text="").is_empty
+    assert not Filter(item_ids=()).is_empty
+    assert not Filter(gsd_min=0).is_empty
+    assert np.all(Filter().mask(frame))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"precision": ("roughly",)}, "unknown location precision roughly; known are exact"),
+        ({"date_from": "soon"}, "'soon' is no date"),
+        ({"date_from": "2018-01-01", "date_to": "2017-12-31"}, "is after date to"),
+        ({"gsd_min": 2, "gsd_max": 1}, "above the largest"),
+    ],
+)
+def test_senseless_conditions_are_refused(conditions, message):
+    with pytest.raises(FilterError, match=message):
+        Filter(**conditions)
+
+
+def test_a_year_may_end_in_itself():
+    Filter(date_from="2017-05-01", date_to="2017")

@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from terraseek.commands import doctor
+from terraseek.commands.doctor import Check
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch):
+    """Let the command see these checks, so that the machine does not decide the test."""
+
+    def choose(*checks: Check) -> None:
+        monkeypatch.setattr(doctor, "run_checks", lambda: list(checks))
+
+    return choose
+
+
+def run(*arguments: str):
+    from terraseek.cli import build_app
+
+    return CliRunner().invoke(build_app(), ["doctor", *arguments])
+
+
+def test_exit_code_and_advice(only) -> None:
+    only(Check("python", "ok", "3.12"), Check("map", "warn", "not installed", "pip install it"))
+    done = run()
+    assert done.exit_code == 0
+    assert "-> pip install it" in done.stdout
+    assert "1 ok, 1 to look at, 0 broken" in done.stdout
+    only(Check("model x", "broken", "damaged [sha256]", "get it again"))
+    done = run()
+    assert done.exit_code == 1
+    assert "damaged [sha256]" in done.stdout
+
+
+def test_json_is_all_there_is_on_stdout(only) -> None:
+    only(Check("disk", "broken", "0.0 GB", "make room"))
+    done = run("--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == {
+        "ok": False,
+        "checks": [{"name": "disk", "status": "broken", "found": "0.0 GB", "advice": "make room"}],
+    }
+
+
+def test_a_home_that_cannot_be_written_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("no folder")
+    monkeypatch.setenv("TERRASEEK_HOME", str(blocker))
+    check = doctor._writable()
+    assert check.status == "broken"
+    assert "TERRASEEK_HOME" in check.advice
+    monkeypatch.setenv("TERRASEEK_HOME", str(tmp_path / "not" / "yet"))
+    assert doctor._writable().status == "ok"
+    assert not (tmp_path / "not").exists()
+
+
+def test_packages_that_are_missing_or_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "halfmade.py").write_text("import surely_not_there_at_all\n")
+    (tmp_path / "mismatched.py").write_text("raise RuntimeError('operator nms does not exist')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert doctor._package("nowhere", "nowhere_at_all", "core").status == "broken"
+    assert doctor._package("nowhere", "nowhere_at_all", "app").status == "warn"
+    assert "surely_not_there" in doctor._package("half", "halfmade", "app").found
+    assert "nms" in doctor._package("wrong", "mismatched", "core").found
+    assert doctor._package("numpy", "numpy", "core").status == "ok"
+
+
+def test_a_damaged_model_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from terraseek.encoders.registry import list_models
+    from terraseek.encoders.weight_files import weights_folder
+
+    card = next(c for c in list_models() if c.name != "terraseek-tiny" and c.hub is not None)
+    assert doctor._model(card).status == "ok"
+    path = weights_folder() / card.weights.file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not the weights")
+    (path.parent / f"{path.name}.sha256.json").write_text('{"sha256": "' + "0" * 64 + '"}')
+    check = doctor._model(card)
+    assert check.status == "broken"
+    assert "sha256" in check.found
+
+
+def test_this_machine_can_do_its_work() -> None:
+    assert doctor._gdal().status == "ok"
+    assert doctor._python().status == "ok"
+    assert doctor._disk().found

@@ -1,0 +1,157 @@
+"""`terraseek evaluate` and `terraseek train` through the command line, with the fake encoder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from terraseek.cli import build_app
+from terraseek.errors import AnnotationError, LatticeError, MissingColumnError, QueryError
+
+
+def run(*arguments: str | Path) -> Any:
+    done = CliRunner().invoke(build_app(), [str(a) for a in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+@pytest.fixture
+def classes(captioned: Path, tmp_path: Path) -> Path:
+    """The same squares in class folders."""
+    folder = tmp_path / "classes"
+    for picture in (captioned / "images").iterdir():
+        label = picture.name.split("_")[0]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        picture.rename(folder / label / picture.name)
+    return folder
+
+
+def retrieval(captioned: Path, *more: str) -> Any:
+    return run(
+        "evaluate",
+        "retrieval",
+        "--images",
+        captioned / "images",
+        "--captions",
+        captioned / "captions.json",
+        "--model",
+        "fake",
+        *more,
+    )
+
+
+def test_retrieval_json_has_exactly_its_keys(captioned: Path) -> None:
+    score = json.loads(retrieval(captioned, "--split", "val", "--json").stdout)
+    assert list(score) == [
+        "i2t_r1",
+        "i2t_r5",
+        "i2t_r10",
+        "t2i_r1",
+        "t2i_r5",
+        "t2i_r10",
+        "mR",
+        "n_images",
+        "n_captions",
+    ]
+    assert (score["n_images"], score["n_captions"]) == (3, 6)
+    assert score["t2i_r1"] == score["i2t_r5"] == 100  # three colours, which the fake encoder knows
+
+
+def test_retrieval_table_names_what_was_measured(captioned: Path) -> None:
+    shown = retrieval(captioned).stdout
+    assert "text to image" in shown
+    assert "18 pictures, 36 captions" in shown
+
+
+def test_zeroshot_json_and_table(classes: Path, tmp_path: Path) -> None:
+    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
+    score = json.loads(run(*asked, "--prompts", "plain", "--json").stdout)
+    assert score == {"top1": 100.0, "n_images": 18, "n_classes": 3}
+    names = tmp_path / "names.txt"
+    names.write_text("green\nred\nblue\n")  # sorted folders are blue, green, red: all wrong
+    wrong = json.loads(run(*asked, "--classnames", names, "--prompts", "plain", "--json").stdout)
+    assert wrong["top1"] == 0
+    assert "6 pictures, most often taken for" in run(*asked).stdout
+
+
+def test_zeroshot_takes_labels_from_a_table(captioned: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    rows = [f"{p.name},{p.name.split('_')[0]}" for p in (captioned / "images").iterdir()]
+    table.write_text("img_name,label\n" + "\n".join(rows) + "\nother.png,red\n")
+    asked = ("evaluate", "zeroshot", "--images", captioned / "images", "--labels", table)
+    score = json.loads(run(*asked, "--prompts", "plain", "--model", "fake", "--json").stdout)
+    assert score == {"top1": 100.0, "n_images": 18, "n_classes": 3}
+
+
+def test_what_cannot_be_measured_is_refused(classes: Path, tmp_path: Path) -> None:
+    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
+    names = tmp_path / "names.txt"
+    names.write_text("one\ntwo\n")
+    with pytest.raises(AnnotationError, match="2 class names for 3 classes"):
+        run(*asked, "--classnames", names)
+    with pytest.raises(QueryError, match="no prompt set 'imagenet'"):
+        run(*asked, "--prompts", "imagenet")
+    names.write_text("file,class\na,b\n")
+    with pytest.raises(MissingColumnError, match="has file, class"):
+        run(*asked, "--labels", names)
+    with pytest.raises(AnnotationError, match=r"has 0 class\(es\)"):
+        run("evaluate", "zeroshot", "--images", classes / "red", "--model", "fake")
+
+
+def test_train_writes_a_checkpoint(settings: dict[str, Any], tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(settings | {"steps": 2}))
+    run("train", config)
+    out = Path(settings["out"])
+    assert {file.name for file in out.iterdir()} >= {
+        "model.safetensors",
+        "config.json",
+        "metrics.json",
+        "log.jsonl",
+    }
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """A grey scene with a red quarter, and where it is."""
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    pixels = np.full((256, 256, 3), 120, np.uint8)
+    pixels[:128, 128:] = (220, 30, 30)
+    Image.fromarray(pixels).save(folder / "0.png")
+    ring = [[128, 0], [255, 0], [255, 127], [128, 127]]
+    entry = {"jpg_name": "0.png", "caption": "red\n", "points": [ring]}
+    (folder / "anno.json").write_text(json.dumps([entry]))
+    return folder
+
+
+def localization(scenes: Path, *more: str) -> Any:
+    asked = ("evaluate", "localization", "--annotations", scenes / "anno.json", "--images", scenes)
+    return run(*asked, "--model", "fake", *more)
+
+
+def test_localization_json_tells_right_from_wrong_words(scenes: Path) -> None:
+    settings = ("--method", "terraseek", "--scales", "64,128", "--json")
+    right = json.loads(localization(scenes, *settings).stdout)
+    assert list(right) == ["Rsu", "Ras", "Rda", "Rmi", "n"]
+    assert right["n"] == 1
+    text = (scenes / "anno.json").read_text().replace("red", "blue")
+    (scenes / "anno.json").write_text(text)
+    wrong = json.loads(localization(scenes, *settings).stdout)
+    assert right["Rsu"] > 0.8 > 0.5 > wrong["Rsu"]
+
+
+def test_localization_table_and_refusals(scenes: Path) -> None:
+    assert "0.png" in localization(scenes, "--scales", "128").stdout
+    with pytest.raises(LatticeError, match="no list of whole numbers"):
+        localization(scenes, "--scales", "big")
+    (scenes / "anno.json").write_text('[{"jpg_name": "0.png"}]')
+    with pytest.raises(AnnotationError, match="not in AIR-SLT's layout"):
+        localization(scenes)
+    (scenes / "anno.json").write_text("[]")
+    with pytest.raises(AnnotationError, match="without regions"):
+        localization(scenes)

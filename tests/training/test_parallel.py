@@ -1,0 +1,89 @@
+"""Two processes that share a batch have the gradients of one process that has it all."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from terraseek_train.losses import contrastive_loss, soft_targets
+from terraseek_train.parallel import Team, join
+
+SCRIPT = """
+import sys
+import torch
+import torch.nn.functional as F
+from terraseek_train.losses import contrastive_loss, soft_targets
+from terraseek_train.parallel import join
+
+torch.set_num_threads(1)
+team = join()
+state = torch.load(sys.argv[1], weights_only=True)
+weight, scale = (state[k].requires_grad_() for k in ("weight", "scale"))
+half = slice(team.rank * 3, team.rank * 3 + 3)
+image = F.normalize(state["image"][half] @ weight, dim=-1)
+text = F.normalize(state["text"][half] @ weight, dim=-1)
+none = torch.zeros(6, 6, dtype=torch.bool)
+targets = soft_targets(torch.eye(6, dtype=torch.bool), none, None, 0.1)
+loss = contrastive_loss(team.gather(image), team.gather(text), team.share(scale), targets, none)
+loss.backward()
+team.sum_gradients([weight, scale])
+if team.rank == 0:
+    torch.save({"weight": weight.grad, "scale": scale.grad, "loss": loss.detach()}, sys.argv[2])
+"""
+
+
+def test_alone_everything_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    team = join()
+    assert team == Team(0, 1)
+    value = torch.ones(2, 3)
+    assert team.gather(value) is value
+    scale = torch.tensor(3.0)
+    assert team.share(scale) is scale
+
+
+def test_a_shared_parameter_keeps_its_value_and_a_part_of_its_gradient() -> None:
+    value = torch.tensor(14.0, requires_grad=True)
+    shared = Team(0, 4).share(value)
+    shared.backward()
+    assert float(shared.detach()) == 14
+    assert float(value.grad) == 0.25
+
+
+@pytest.mark.slow
+def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
+    made = torch.Generator().manual_seed(0)
+    state = {
+        "image": torch.randn(6, 5, generator=made),
+        "text": torch.randn(6, 5, generator=made),
+        "weight": torch.randn(5, 4, generator=made),
+        "scale": torch.tensor(12.0),
+    }
+    torch.save(state, tmp_path / "in.pt")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]
+    started = [
+        subprocess.Popen(command, env={**os.environ, **shared, "RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    found = torch.load(tmp_path / "out.pt", weights_only=True)
+
+    weight, scale = state["weight"].requires_grad_(), state["scale"].requires_grad_()
+    image = F.normalize(state["image"] @ weight, dim=-1)
+    text = F.normalize(state["text"] @ weight, dim=-1)
+    none = torch.zeros(6, 6, dtype=torch.bool)
+    targets = soft_targets(torch.eye(6, dtype=torch.bool), none, None, 0.1)
+    loss = contrastive_loss(image, text, scale, targets, none)
+    loss.backward()
+    torch.testing.assert_close(found["loss"], loss.detach())
+    torch.testing.assert_close(found["weight"], weight.grad)
+    torch.testing.assert_close(found["scale"], scale.grad)

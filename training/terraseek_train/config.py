@@ -1,0 +1,144 @@
+"""Settings of one training run: a small JSON file, whose unknown keys are errors."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from terraseek.errors import ConfigError
+
+__all__ = ["DataSource", "TrainConfig", "expand_variables", "load_config"]
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One set of pictures with captions or labels; paths may name environment variables."""
+
+    name: str
+    images: str
+    """Folder, tar, or folder of RS5M shards."""
+    captions: str | None = None
+    """Caption JSON, or CSV with filename,title."""
+    labels: str | None = None
+    """CSV with filename,label; without captions and labels the class folder is the label."""
+    split: str | None = "train"
+    weight: float = 1.0
+    """Share of its pictures drawn in an epoch."""
+    area: tuple[float, float] = (0.45, 1.0)
+    """Smallest and largest share of a picture that a training view shows."""
+    partial: bool = False
+    """Captions whose picture is not in `images` are left out instead of refused."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a run depends on besides the data files themselves."""
+
+    out: str
+    data: tuple[DataSource, ...]
+    arch: dict[str, Any]
+    """open_clip model config; its image_size is what the exported model uses."""
+    cache: str = "runs/cache"
+    teacher: str | None = None
+    """Folder of the MiniLM sentence encoder; None trains without a text teacher."""
+    rs5m_captions: str | None = None
+    """RS3 caption CSV, read for the text tower alone."""
+    val: DataSource | None = None
+    """Split the best weights are chosen on."""
+    val_extra: tuple[DataSource, ...] = ()
+    """Further splits that are only reported."""
+    init: str | None = None
+    """Checkpoint folder whose weights to start from."""
+    stored_size: int = 160
+    """Side in pixels at which pictures are kept decoded."""
+    steps: int = 1000
+    batch: int = 256
+    text_only: int = 96
+    """Sentences without a picture per step, seen by the text teacher only."""
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 96), (0.7, 128))
+    """(share of the run from which it holds, side in pixels the image tower sees)."""
+    lr: float = 1e-3
+    final_lr: float = 0.01
+    """Share of `lr` the cosine ends at."""
+    warmup: int = 100
+    weight_decay: float = 0.05
+    clip: float = 2.0
+    ema: float = 0.998
+    smoothing: float = 0.1
+    """Share of the contrastive target given to sentences the teacher finds similar."""
+    class_weight: float = 0.3
+    text_weight: float = 1.0
+    image_weight: float = 0.5
+    """Weights of scene-class loss and of text and image towards the teacher's vectors."""
+    template_share: float = 0.15
+    """How often a labelled, captioned picture is shown with a class sentence instead."""
+    seed: int = 0
+    threads: int = 2
+    bf16: bool = True
+    eval_every: int = 250
+    save_every: int = 100
+    means: tuple[float, float, float] = field(default=(0.37, 0.38, 0.34))
+    stds: tuple[float, float, float] = field(default=(0.19, 0.17, 0.17))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as written beside the outputs."""
+        return asdict(self)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a config; environment variables in strings (`$TERRASEEK_DATA/...`) are filled in.
+
+    Raises:
+        ConfigError: not JSON, an unknown or missing key, or an unset variable.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path} is no JSON: {error}") from error
+    value = expand_variables(raw, path)
+    for key in ("data", "val_extra"):
+        value[key] = tuple(_source(entry, path) for entry in value.get(key, ()))
+    if value.get("val"):
+        value["val"] = _source(value["val"], path)
+    for key in ("sizes", "means", "stds"):
+        if key in value:
+            value[key] = tuple(tuple(v) if isinstance(v, list) else v for v in value[key])
+    _check_keys(value, TrainConfig, path)
+    return TrainConfig(**value)
+
+
+def _source(entry: dict[str, Any], path: Path) -> DataSource:
+    _check_keys(entry, DataSource, path)
+    if "area" in entry:
+        entry = entry | {"area": tuple(entry["area"])}
+    return DataSource(**entry)
+
+
+def _check_keys(value: dict[str, Any], kind: type, path: Path) -> None:
+    known = [item.name for item in fields(kind)]
+    unknown = sorted(set(value) - set(known))
+    if unknown:
+        raise ConfigError(f"{path} has the unknown key {unknown[0]!r}; known: {', '.join(known)}")
+    required = {"TrainConfig": ("out", "data", "arch"), "DataSource": ("name", "images")}
+    for key in required[kind.__name__]:
+        if key not in value:
+            raise ConfigError(f"{path} lacks the key {key!r}")
+
+
+def expand_variables(value: Any, path: Path) -> Any:  # noqa: ANN401 - JSON is any of these
+    """Environment variables in all strings of a JSON value filled in.
+
+    Raises:
+        ConfigError: one is not set; the message names the string and `path`.
+    """
+    if isinstance(value, dict):
+        return {key: expand_variables(item, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand_variables(item, path) for item in value]
+    if isinstance(value, str):
+        filled = os.path.expandvars(value)
+        if "$" in filled:
+            raise ConfigError(f"{path}: {value!r} names a variable that is not set")
+        return filled
+    return value

@@ -1,0 +1,1 @@
+"""Evaluation protocols: pure functions on arrays, and the same on files."""

@@ -1,0 +1,114 @@
+"""The evaluations on files, as the commands and Python callers run them."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from terraseek.encoders.base import Encoder
+from terraseek.errors import AnnotationError, MissingColumnError
+from terraseek.progress import Progress, silent
+from terraseek_train.evaluate.encode import encode_named
+from terraseek_train.evaluate.retrieval import RetrievalScore, retrieval_score
+from terraseek_train.evaluate.zeroshot import (
+    ZeroShotScore,
+    class_name,
+    class_weights,
+    zeroshot_score,
+)
+from terraseek_train.sources import open_images, pair_images, read_captions
+from terraseek_train.sources.images import ImageBytes
+
+__all__ = ["evaluate_retrieval", "evaluate_zeroshot", "read_labels"]
+
+
+def evaluate_retrieval(
+    images: Path,
+    captions: Path,
+    encoder: Encoder,
+    split: str | None = None,
+    progress: Progress = silent,
+) -> RetrievalScore:
+    """Recalls of a captioned split.
+
+    Args:
+        images: folder, tar or RS5M shards.
+        captions: RSICD-style JSON, or CSV with filename,title.
+        encoder: what is measured.
+        split: part of a JSON file to use; None uses all.
+        progress: told while pictures and sentences are encoded.
+
+    Raises:
+        AnnotationError: the caption file does not follow its layout.
+        SourceError: pictures are missing or cannot be read.
+    """
+    pairs = pair_images(read_captions(captions, split), open_images(images))
+    texts = [text for sample, _ in pairs for text in sample.captions]
+    image_of = np.repeat(np.arange(len(pairs)), [len(sample.captions) for sample, _ in pairs])
+    if not texts:
+        raise AnnotationError(f"{captions} has pictures but no caption; nothing to measure")
+    vectors = encode_named(encoder, open_images(images), [name for _, name in pairs], progress)
+    return retrieval_score(vectors, encoder.encode_texts(texts, progress), image_of)
+
+
+def evaluate_zeroshot(
+    images: Path,
+    encoder: Encoder,
+    names: list[str] | None = None,
+    kind: str = "rs105",
+    labels: Path | None = None,
+    progress: Progress = silent,
+) -> tuple[ZeroShotScore, list[str]]:
+    """Accuracy on class folders (or labelled pictures), and the class names that were asked.
+
+    Args:
+        images: folder or tar of class folders; with `labels` any source of pictures.
+        encoder: what is measured.
+        names: what classes are called, in the order of the sorted labels; None takes the labels.
+        kind: which prompts.
+        labels: CSV with a label per picture, for sources without class folders.
+        progress: told while pictures are encoded.
+
+    Raises:
+        AnnotationError: not one name per class, or no class at all.
+    """
+    source = open_images(images, keep_folders=labels is None)
+    label_of = read_labels(labels, source) if labels else {n: source.folder(n) for n in source}
+    label_of = {name: label for name, label in label_of.items() if label}
+    classes = sorted(set(label_of.values()))
+    if len(classes) < 2:
+        raise AnnotationError(
+            f"{images} has {len(classes)} class(es); expected one folder per class, or --labels CSV"
+        )
+    called = names or [class_name(label) for label in classes]
+    if len(called) != len(classes):
+        raise AnnotationError(
+            f"{len(called)} class names for {len(classes)} classes; give one line for each of: "
+            f"{', '.join(classes)}"
+        )
+    stored = list(label_of)
+    truth = np.array([classes.index(label_of[name]) for name in stored])
+    vectors = encode_named(encoder, source, stored, progress)
+    return zeroshot_score(vectors, class_weights(encoder, called, kind), truth), called
+
+
+def read_labels(path: Path, source: ImageBytes) -> dict[str, str]:
+    """Stored picture name → label, of a CSV with `img_name` or `filename`, and `label`.
+
+    Raises:
+        MissingColumnError: a column is missing.
+        AnnotationError: no labelled picture is in the source.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = list(rows[0]) if rows else []
+    named = next((column for column in ("img_name", "filename") if column in columns), None)
+    if named is None or "label" not in columns:
+        raise MissingColumnError(
+            f"{path} needs the columns img_name (or filename) and label; has {', '.join(columns)}"
+        )
+    found = {source.find(row[named]): row["label"] for row in rows}
+    labels = {name: label for name, label in found.items() if name is not None}
+    if not labels:
+        raise AnnotationError(f"{path} labels no picture of {source.path}")
+    return labels

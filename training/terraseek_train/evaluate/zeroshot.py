@@ -1,0 +1,130 @@
+"""Zero-shot classification by sentences about classes (GeoRSCLIP's protocol, RS5M paper VI-B)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, Int64
+
+from terraseek.encoders.base import Encoder
+from terraseek.errors import QueryError
+
+__all__ = [
+    "ZeroShotScore",
+    "class_name",
+    "class_weights",
+    "prompts",
+    "zeroshot_score",
+]
+
+_NOUNS = ("remote sensing image", "aerial image", "satellite image")
+_ADJECTIVES = (
+    "low resolution",
+    "bad",
+    "cropped",
+    "bright",
+    "dark",
+    "close-up",
+    "black and white",
+    "jpeg corrupted",
+    "blurry",
+    "good",
+)
+_CLASS_ADJECTIVES = ("large", "nice", "small", "weird", "cool")
+
+
+@dataclass(frozen=True)
+class ZeroShotScore:
+    """Accuracy in percent and who was taken for whom."""
+
+    top1: float
+    n_images: int
+    n_classes: int
+    confusion: Int64[np.ndarray, "true predicted"]
+
+    @property
+    def per_class(self) -> Float[np.ndarray, " classes"]:
+        """Accuracy (0-100) of every class; NaN for a class without pictures."""
+        count = self.confusion.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            accuracy: Float[np.ndarray, " classes"] = 100 * np.diag(self.confusion) / count
+        return accuracy
+
+
+def _article(words: str) -> str:
+    return "an" if words[0] in "aeiou" else "a"
+
+
+def prompts(kind: str = "rs105") -> list[str]:
+    """Sentences with a `{}` for the class: GeoRSCLIP's 105 by their rule, or one plain sentence.
+
+    35 skeletons times three nouns: 5 of general form, 20 with an adjective of the picture, 10 with
+    one of the class.
+
+    Raises:
+        QueryError: no prompt set of this name.
+    """
+    if kind == "plain":
+        return ["a satellite image of {}"]
+    if kind != "rs105":
+        raise QueryError(f"there is no prompt set {kind!r}; choose rs105 or plain")
+    found = []
+    for noun in _NOUNS:
+        start = f"{_article(noun)} {noun}"
+        found += [f"{start} of many {{}}.", f"{start} of a {{}}.", f"{start} of the {{}}."]
+        found += [f"{start} of the hard to see {{}}.", f"{start} of a hard to see {{}}."]
+        for word in _ADJECTIVES:
+            described = f"{_article(word)} {word} {noun}"
+            found += [f"{described} of the {{}}.", f"{described} of a {{}}."]
+        for word in _CLASS_ADJECTIVES:
+            found += [f"{start} of the {word} {{}}.", f"{start} of a {word} {{}}."]
+    return found
+
+
+def class_name(folder: str) -> str:
+    """A folder's name as words: `_` and `/` become spaces, lower-cased, nothing else."""
+    return folder.replace("_", " ").replace("/", " ").lower()
+
+
+def class_weights(
+    encoder: Encoder, names: Sequence[str], kind: str = "rs105"
+) -> Float32[np.ndarray, "classes dim"]:
+    """Unit vector per class: the mean over prompts of text features *before* they are normalised.
+
+    Args:
+        encoder: its text features keep the length the text tower gave them.
+        names: classes as words.
+        kind: which sentences.
+    """
+    frames = prompts(kind)
+    sentences = [frame.format(name) for name in names for frame in frames]
+    features = encoder.encode_text_features(sentences)
+    mean = features.reshape(len(names), len(frames), -1).mean(axis=1)
+    weights: Float32[np.ndarray, "classes dim"] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return weights
+
+
+def zeroshot_score(
+    images: Float[np.ndarray, "n dim"],
+    weights: Float[np.ndarray, "classes dim"],
+    truth: Int[np.ndarray, " n"],
+) -> ZeroShotScore:
+    """Top-1 accuracy in percent, rounded to two decimals.
+
+    A tie counts against: a picture is right only if its class scores above every other one.
+
+    Args:
+        images: unit rows.
+        weights: unit rows, one a class.
+        truth: class index of every picture.
+    """
+    scores = np.asarray(images, np.float32) @ np.asarray(weights, np.float32).T
+    rows = np.arange(len(truth))
+    rivals = scores.copy()
+    rivals[rows, truth] = -np.inf
+    tied = rivals.max(axis=1, initial=-np.inf) >= scores[rows, truth]
+    guess = np.where(tied, rivals.argmax(axis=1), truth)
+    confusion = np.zeros((len(weights), len(weights)), np.int64)
+    np.add.at(confusion, (truth, guess), 1)
+    top1 = round(100 * float((guess == truth).mean()), 2)
+    return ZeroShotScore(top1, len(truth), len(weights), confusion)

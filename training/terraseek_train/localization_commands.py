@@ -1,0 +1,154 @@
+"""`terraseek evaluate localization` and `terraseek localization-set build`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from terraseek.commands.console import bar, note, print_json
+from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.errors import ConfigError, LatticeError, OutputError
+
+if TYPE_CHECKING:
+    from terraseek_train.evaluate.localization import Measured
+
+__all__ = ["evaluate_localization", "register"]
+
+
+def register(app: typer.Typer, evaluate: typer.Typer) -> None:
+    """Add the commands: one to the group `evaluate`, one group of its own."""
+    evaluate.command("localization")(evaluate_localization)
+    group = typer.Typer(help="Sets of large scenes with known truth.", no_args_is_help=True)
+    group.command("build")(build)
+    app.add_typer(group, name="localization-set")
+
+
+def evaluate_localization(
+    annotations: Path = typer.Option(
+        ..., "--annotations", help="anno.json: list of {jpg_name, caption, points}."
+    ),
+    images: Path = typer.Option(..., "--images", help="Folder of the scenes."),
+    method: str = typer.Option("selo-v1", "--method", help="selo-v1, selo-v2 or terraseek."),
+    scales: str = typer.Option(
+        "", "--scales", help="Window sides in pixels, as 256,512,768; default by the method."
+    ),
+    limit: int | None = typer.Option(None, "--limit", min=1, help="Only the first N sentences."),
+    pixel: bool = typer.Option(
+        False, "--pixel", help="Rank pixels too: ROC-AUC and average precision per sentence."
+    ),
+    out: Path | None = typer.Option(None, "--out", help="Write one JSON record per sentence."),
+    model: str = typer.Option(DEFAULT_MODEL, "--model", help="Name of the model."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu or cuda."),
+    seed: int = typer.Option(0, "--seed", help="Word shuffles of selo-v2."),
+    cache: bool = typer.Option(True, "--cache/--no-cache", help="Keep the scenes' vectors."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
+) -> None:
+    """SeLo's Rsu, Ras, Rda and Rmi of sentences on annotated scenes."""
+    from terraseek.encoders.load import load_encoder
+    from terraseek.localization import LocalizeOptions
+    from terraseek_train.evaluate.localization import (
+        headline,
+        measure_localization,
+        read_annotations,
+    )
+
+    options = LocalizeOptions(method=method, scales=_sides(scales), seed=seed)
+    asked = read_annotations(annotations)[:limit]
+    encoder = load_encoder(model, device)
+    with bar() as progress:
+        found = measure_localization(asked, images, encoder, options, progress, pixel, cache)
+    means = headline([one.selo for one in found])
+    if out:
+        _write(out, {"model": model, "method": method, "mean": means, "samples": _records(found)})
+    flat = sum(one.selo.constant for one in found)
+    if flat:
+        note(f"note: {flat} of {len(found)} maps are constant; their numbers mean nothing")
+    if as_json:
+        print_json(means)
+    else:
+        _table(found, means)
+
+
+def _sides(text: str) -> tuple[int, ...] | None:
+    try:
+        return tuple(int(side) for side in text.split(",")) if text else None
+    except ValueError as error:
+        raise LatticeError(f"--scales {text!r} is no list of whole numbers like 256,512") from error
+
+
+def _records(found: "Sequence[Measured]") -> list[dict[str, Any]]:
+    records = []
+    for one in found:
+        entry, score = one.annotation, one.selo
+        record: dict[str, Any] = {"jpg_name": entry.image, "caption": entry.caption}
+        record |= {"Rsu": score.rsu, "Ras": score.ras, "Rda": score.rda, "Rmi": score.rmi}
+        record["constant"] = score.constant
+        if one.pixel:
+            record["roc_auc"] = one.pixel.roc_auc
+            record["average_precision"] = one.pixel.average_precision
+            record["positive_share"] = one.pixel.positive_share
+        records.append(record)
+    return records
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    from terraseek.files import write_json
+
+    try:
+        write_json(path, value)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error}); choose another folder") from error
+
+
+def _table(found: "Sequence[Measured]", means: dict[str, float | int]) -> None:
+    ranked = [one.pixel for one in found if one.pixel]
+    head = f"{'scene':20}   Rsu    Ras    Rda    Rmi "
+    typer.echo(head + ("  AUC    AP     share" if ranked else "") + "  sentence")
+    for one in found:
+        score = one.selo
+        row = f"{one.annotation.image[:20]:20} {score.rsu:.4f} {score.ras:.4f} "
+        row += f"{score.rda:.4f} {score.rmi:.4f}"
+        if one.pixel:
+            row += f" {one.pixel.roc_auc:.4f} {one.pixel.average_precision:.4f}"
+            row += f" {one.pixel.positive_share:.4f}"
+        typer.echo(f"{row}  {one.annotation.caption}")
+    numbers = "  ".join(f"{name} {means[name]:.4f}" for name in ("Rsu", "Ras", "Rda", "Rmi"))
+    if ranked:
+        auc = sum(one.roc_auc for one in ranked) / len(ranked)
+        precision = sum(one.average_precision for one in ranked) / len(ranked)
+        numbers += f"  ROC-AUC {auc:.4f}  AP {precision:.4f}"
+    typer.echo(f"{numbers}  n {means['n']}")
+
+
+def build(
+    images: Path = typer.Option(
+        ..., "--images", help="Class folders, or with --captions any folder or tar of pictures."
+    ),
+    out: Path = typer.Option(..., "--out", help="New folder for the scenes and anno.json."),
+    captions: Path | None = typer.Option(
+        None, "--captions", help="RSICD-style JSON or CSV; sentences instead of class names."
+    ),
+    split: str | None = typer.Option(None, "--split", help="Split of the JSON; default all."),
+    count: int = typer.Option(20, "--count", min=1, help="Scenes to make."),
+    grid: str = typer.Option("8x8", "--grid", help="ROWSxCOLUMNS of tiles in a scene."),
+    tile: int = typer.Option(256, "--tile", min=16, help="Side of a tile in pixels."),
+    queries: int = typer.Option(3, "--queries", min=1, help="Most sentences per scene."),
+    seed: int = typer.Option(0, "--seed", help="Same seed, same set."),
+) -> None:
+    """Mosaics of real pictures, with the sentences of some tiles and where those tiles lie."""
+    from terraseek_train.localization_set import SetPlan, build_set
+
+    rows, cols = _grid(grid)
+    plan = SetPlan(count=count, rows=rows, cols=cols, tile=tile, queries=queries, seed=seed)
+    with bar() as progress:
+        notes = build_set(images, out, plan, captions, split, progress)
+    note(f"{plan.count} scenes and {len(notes)} sentences in {out}")
+
+
+def _grid(text: str) -> tuple[int, int]:
+    try:
+        rows, cols = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise ConfigError(f"--grid {text!r} must be rows and columns like 8x8") from error
+    return rows, cols

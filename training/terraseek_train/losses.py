@@ -1,0 +1,83 @@
+"""What the towers are asked to do; every function is pure and tested against float64 loops."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+__all__ = ["class_loss", "contrastive_loss", "soft_targets", "teacher_loss"]
+
+_FAR = -1e4  # a logit that is nobody's answer, yet finite, so that 0 * logit stays 0
+
+
+def soft_targets(
+    same: Bool[Tensor, "b b"],
+    neutral: Bool[Tensor, "b b"],
+    teacher: Float[Tensor, "b 384"] | None,
+    share: float,
+    temperature: float = 0.05,
+) -> Float[Tensor, "b b"]:
+    """Rows of target probabilities: `1 - share` on all true pairs, `share` by sentence likeness.
+
+    Likeness is the softmax of the teacher's cosines over the sentences of the batch; without a
+    teacher that share is spread evenly (label smoothing). Neutral pairs get nothing.
+    """
+    hard = same.float() / same.sum(1, keepdim=True)
+    likeness = torch.zeros_like(hard) if teacher is None else teacher @ teacher.T / temperature
+    soft = F.softmax(likeness.masked_fill(neutral, _FAR), dim=1)
+    return (1 - share) * hard + share * soft
+
+
+def contrastive_loss(
+    images: Float[Tensor, "b dim"],
+    texts: Float[Tensor, "b dim"],
+    scale: Float[Tensor, ""],
+    targets: Float[Tensor, "b b"],
+    neutral: Bool[Tensor, "b b"],
+) -> Float[Tensor, ""]:
+    """Symmetric InfoNCE with several true pairs a row.
+
+    Cross-entropy of softmax(scale * cosine) against `targets`, images over texts and texts over
+    images, halved. Neutral pairs are in no denominator.
+
+    Args:
+        images: unit rows.
+        texts: unit rows; row i was drawn for image i.
+        scale: inverse temperature.
+        targets: row-stochastic; its transpose is scaled to be so for the other direction.
+        neutral: pairs (image row, text column) that are neither right nor wrong.
+    """
+    logits = (scale * images @ texts.T).masked_fill(neutral, _FAR)
+    other = targets.T / targets.T.sum(1, keepdim=True)
+    there = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
+    back = -(other * F.log_softmax(logits.T, dim=1)).sum(1).mean()
+    return (there + back) / 2
+
+
+def class_loss(
+    logits: Float[Tensor, "b classes"],
+    label: Int[Tensor, " b"],
+    source: Int[Tensor, " b"],
+    class_source: Int[Tensor, " classes"],
+    smoothing: float = 0.1,
+) -> Float[Tensor, ""]:
+    """Cross-entropy over the classes of each picture's own source; unlabelled rows are left out.
+
+    Sources overlap in meaning ("forest" is in three), so a class of another source is no mistake.
+    """
+    labelled = label >= 0
+    if not bool(labelled.any()):
+        return logits.sum() * 0
+    foreign = class_source[None, :] != source[labelled][:, None]
+    chosen = logits[labelled].masked_fill(foreign, _FAR)
+    chances = F.log_softmax(chosen, dim=1)
+    hit = chances.gather(1, label[labelled][:, None].long())[:, 0]
+    spread = chances.masked_fill(foreign, 0).sum(1) / (~foreign).sum(1)
+    return -((1 - smoothing) * hit + smoothing * spread).mean()
+
+
+def teacher_loss(
+    mapped: Float[Tensor, "n 384"], teacher: Float[Tensor, "n 384"]
+) -> Float[Tensor, ""]:
+    """Mean of 1 - cosine between mapped features and the teacher's vectors."""
+    return (1 - F.cosine_similarity(mapped, teacher, dim=1)).mean()

@@ -1,0 +1,79 @@
+"""Keyword explicit reasoning: guess hidden keywords from the picture."""
+
+from collections import OrderedDict
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+__all__ = ["KeywordReasoner"]
+
+
+class KeywordReasoner(nn.Module):
+    """Tokens of the masked sentence ask the picture's tokens, then guess words (EBAKER, KER).
+
+    x = CA(LN(q), LN(kv), LN(kv)), `depth` CLIP blocks, LN, then Linear, QuickGELU, LN and Linear to
+    the vocabulary. Used in training only.
+
+    Args:
+        dim: width of the joint space (512).
+        heads: attention heads (8).
+        depth: 4 in the paper, 2 in the released code.
+        vocabulary: number of token ids.
+    """
+
+    def __init__(
+        self, dim: int = 512, heads: int = 8, depth: int = 4, vocabulary: int = 49_408
+    ) -> None:
+        from open_clip.transformer import QuickGELU, ResidualAttentionBlock
+
+        super().__init__()
+        self.ln_text = nn.LayerNorm(dim)
+        self.ln_image = nn.LayerNorm(dim)
+        self.cross = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.blocks = nn.ModuleList(
+            ResidualAttentionBlock(dim, heads, act_layer=QuickGELU) for _ in range(depth)
+        )
+        self.ln_post = nn.LayerNorm(dim)
+        self.head = nn.Sequential(
+            OrderedDict(
+                dense=nn.Linear(dim, dim),
+                gelu=QuickGELU(),
+                ln=nn.LayerNorm(dim),
+                words=nn.Linear(dim, vocabulary),
+            )
+        )
+
+    def forward(
+        self, masked: Float[Tensor, "b context dim"], image: Float[Tensor, "b n dim"]
+    ) -> Float[Tensor, "b context dim"]:
+        """Features from which the words are guessed, at every position.
+
+        Args:
+            masked: tokens of the masked sentences.
+            image: tokens of their pictures; with the global token in the paper, patches alone in
+                the released code.
+        """
+        keys = self.ln_image(image)
+        x: Tensor = self.cross(self.ln_text(masked), keys, keys, need_weights=False)[0]
+        for block in self.blocks:
+            x = block(x)
+        out: Tensor = self.ln_post(x)
+        return out
+
+    def loss(
+        self,
+        masked: Float[Tensor, "b context dim"],
+        image: Float[Tensor, "b n dim"],
+        labels: Int[Tensor, "b context"],
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy of the hidden words; 0 where nothing is hidden.
+
+        Word scores are computed at hidden positions only: elsewhere they would cost most of the
+        memory and count for nothing.
+        """
+        hidden = labels != 0
+        if not bool(hidden.any()):
+            return masked.sum() * 0
+        guesses = self.head(self(masked, image)[hidden])
+        return F.cross_entropy(guesses.float(), labels[hidden].long())

@@ -1,0 +1,65 @@
+"""Data parallel training: several processes share a batch, each sees all features of it.
+
+Started by `torchrun --nproc-per-node N -m terraseek_train.train CONFIG.json`; without torchrun's
+variables everything here does nothing.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["Team", "join"]
+
+
+@dataclass(frozen=True)
+class Team:
+    """This process among those that train together."""
+
+    rank: int = 0
+    size: int = 1
+
+    def gather(self, features: Float[Tensor, "b dim"]) -> Float[Tensor, "all dim"]:
+        """The rows of all processes in order of rank; only the own rows carry a gradient.
+
+        Every process computes the whole loss from them, so that gradients summed over processes
+        are those of the whole batch.
+        """
+        if self.size == 1:
+            return features
+        parts = [torch.empty_like(features) for _ in range(self.size)]
+        dist.all_gather(parts, features.detach().contiguous())
+        parts[self.rank] = features
+        return torch.cat(parts)
+
+    def share(self, value: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """A parameter that every process uses in the same whole loss: 1/size of the gradient."""
+        if self.size == 1:
+            return value
+        return value / self.size + value.detach() * (1 - 1 / self.size)
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up every parameter's gradient over the processes, in one message."""
+        if self.size == 1:
+            return
+        found = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in found])
+        dist.all_reduce(flat)
+        start = 0
+        for gradient in found:
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
+
+
+def join() -> Team:
+    """The team torchrun's environment variables describe; alone without them."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return Team()
+    if not dist.is_initialized():
+        dist.init_process_group("gloo")
+    return Team(dist.get_rank(), size)

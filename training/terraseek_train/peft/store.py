@@ -1,0 +1,122 @@
+"""Adapters on disk: a folder with `adapter.json` and `adapter.safetensors`, nothing of the base."""
+
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from terraseek.errors import (
+    ConfigError,
+    WeightsChecksumError,
+    WeightsLayoutError,
+    WeightsNotFoundError,
+)
+from terraseek.files import atomic_path, read_json, sha256_of, write_json
+from terraseek_train.peft.apply import apply, peft_state, remove
+from terraseek_train.peft.config import PeftConfig
+from terraseek_train.peft.towers import find_tower
+
+__all__ = ["load", "save"]
+
+_FORMAT = 1
+_JSON, _WEIGHTS = "adapter.json", "adapter.safetensors"
+
+
+def save(model: nn.Module, path: Path) -> None:
+    """Write the trained parameters of `model` and their config into the folder `path`.
+
+    The JSON file is written last and holds the SHA-256 of the weights, so that an interrupted save
+    is noticed by `load`.
+
+    Raises:
+        ConfigError: the model carries no adapter.
+    """
+    from safetensors.torch import save_file
+
+    state = peft_state(model)
+    if state is None:
+        raise ConfigError("the model carries no adapter, so there is none to save; apply one first")
+    values = dict(model.named_parameters())
+    kept = {name: values[name].detach().cpu().contiguous() for name in state.trainable}
+    with atomic_path(path / _WEIGHTS) as part:
+        save_file(kept, part)
+    record = {
+        "format": _FORMAT,
+        "config": state.config.to_json(),
+        "towers": _towers(model, state.config),
+        "parameters": sum(value.numel() for value in kept.values()),
+        "sha256": sha256_of(path / _WEIGHTS),
+    }
+    write_json(path / _JSON, record)
+
+
+def load(model: nn.Module, path: Path) -> list[str]:
+    """Apply the adapter in the folder `path` to the base `model`, values included.
+
+    Returns:
+        Names of the parameters that would be trained further.
+
+    Raises:
+        WeightsNotFoundError: one of the two files is missing.
+        WeightsChecksumError: the weights are not those the JSON file describes.
+        WeightsLayoutError: names or shapes do not fit this base; the model is left as it was.
+        ConfigError: the JSON file is damaged, or the model already carries an adapter.
+    """
+    from safetensors.torch import load_file
+
+    record = _read(path)
+    config = PeftConfig.from_json(record["config"])
+    if record["towers"] != _towers(model, config):
+        raise WeightsLayoutError(
+            f"the adapter {path} was made for towers {record['towers']}, this model has "
+            f"{_towers(model, config)}; load it onto the base it was trained on"
+        )
+    values = load_file(path / _WEIGHTS)
+    names = apply(model, config)
+    targets = {name: p for name, p in model.named_parameters() if name in set(names)}
+    problem = _mismatch(values, targets)
+    if problem:
+        remove(model)
+        raise WeightsLayoutError(f"the adapter {path} does not fit this model: {problem}")
+    with torch.no_grad():
+        for name, parameter in targets.items():
+            parameter.copy_(values[name])
+    return names
+
+
+def _read(path: Path) -> dict[str, Any]:
+    for name in (_JSON, _WEIGHTS):
+        if not (path / name).is_file():
+            raise WeightsNotFoundError(f"{path} has no {name}; an adapter is a folder with both")
+    try:
+        record = read_json(path / _JSON)
+    except JSONDecodeError as error:
+        raise ConfigError(f"{path / _JSON} is no JSON: {error}") from error
+    keys = {"format", "config", "towers", "parameters", "sha256"}
+    if not isinstance(record, dict) or set(record) != keys or record["format"] != _FORMAT:
+        raise ConfigError(f"{path / _JSON} is no adapter description of format {_FORMAT}")
+    if sha256_of(path / _WEIGHTS) != record["sha256"]:
+        raise WeightsChecksumError(f"{path / _WEIGHTS} is not what {_JSON} describes; save again")
+    return record
+
+
+def _towers(model: nn.Module, config: PeftConfig) -> dict[str, list[int]]:
+    """Layers and width of each tower that has adapters."""
+    if not config.adds_modules:
+        return {}
+    towers = [find_tower(model, name) for name in config.towers]
+    return {tower.name: [len(tower.blocks), tower.width] for tower in towers}
+
+
+def _mismatch(values: dict[str, Tensor], targets: dict[str, nn.Parameter]) -> str | None:
+    missing, unexpected = sorted(set(targets) - set(values)), sorted(set(values) - set(targets))
+    if missing:
+        return f"it lacks {missing[0]}"
+    if unexpected:
+        return f"it has {unexpected[0]}, which the model does not know"
+    for name, parameter in targets.items():
+        if values[name].shape != parameter.shape:
+            return f"{name} is {list(values[name].shape)}, not {list(parameter.shape)}"
+    return None

@@ -1,0 +1,60 @@
+"""Where the blocks of an open_clip model are, whichever of its layouts it has."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from terraseek.errors import ConfigError
+from terraseek_train.peft.config import TowerName
+
+__all__ = ["Tower", "find_tower", "tower_names"]
+
+
+@dataclass(frozen=True)
+class Tower:
+    """One transformer of a model."""
+
+    name: TowerName
+    transformer: Any
+    blocks: list[Any]
+    width: int
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor whose device and dtype new parameters take."""
+        weight: Tensor = self.blocks[0].attn.in_proj_weight
+        return weight
+
+
+def find_tower(model: nn.Module, name: TowerName) -> Tower:
+    """The image or text transformer of an open_clip CLIP or CustomTextCLIP.
+
+    Raises:
+        ConfigError: the tower is no transformer, or its attention is not the usual fused one.
+    """
+    holder: Any = model
+    if name == "image":
+        transformer = getattr(getattr(holder, "visual", None), "transformer", None)
+    else:
+        transformer = getattr(getattr(holder, "text", holder), "transformer", None)
+    blocks = list(getattr(transformer, "resblocks", ()))
+    if not blocks:
+        raise ConfigError(
+            f"the {name} tower of this model is no open_clip transformer, so adapters have no "
+            "place in it; choose another base, towers without it, or the kind 'full'"
+        )
+    for block in blocks:
+        weight = getattr(block.attn, "in_proj_weight", None)
+        if weight is None or not hasattr(block.attn, "batch_first"):
+            kind = type(block.attn).__name__
+            raise ConfigError(f"attention of kind {kind} in the {name} tower takes no adapters")
+    return Tower(name, transformer, blocks, blocks[0].attn.in_proj_weight.shape[1])
+
+
+def tower_names(model: nn.Module, name: TowerName) -> set[str]:
+    """Names of the parameters of one tower, its projection included, the temperature not."""
+    names = {key for key, _ in model.named_parameters()}
+    image = {key for key in names if key.startswith("visual.")}
+    shared = {"logit_scale", "logit_bias"}
+    return image if name == "image" else names - image - shared

@@ -1,0 +1,148 @@
+"""Where pictures are kept: a folder, a tar, or RS5M's webdataset shards; read by name."""
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from terraseek.errors import NotAnImageError, SourceError
+from terraseek_train.sources.sample import Sample
+
+__all__ = ["ImageBytes", "decode", "open_images", "pair_images"]
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+
+
+class ImageBytes:
+    """Encoded pictures by name, with the folder each lies in, without decoding any."""
+
+    def __init__(self, path: Path, entries: dict[str, tuple[str, bytes | Path]]) -> None:
+        self.path = path
+        self._entries = entries
+        self._by_stem = {PurePosixPath(name).stem: name for name in entries}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def find(self, name: str) -> str | None:
+        """The stored name for a caption file's name, whose suffix may differ; None if absent."""
+        plain = PurePosixPath(name).name
+        for candidate in (name, plain):
+            if candidate in self._entries:
+                return candidate
+        return self._by_stem.get(PurePosixPath(plain).stem)
+
+    def folder(self, name: str) -> str:
+        """The class folder the picture lies in; for a picture of a shard, its caption."""
+        return self._entries[name][0]
+
+    def read(self, name: str) -> bytes:
+        """The encoded picture."""
+        content = self._entries[name][1]
+        return content if isinstance(content, bytes) else content.read_bytes()
+
+    def image(self, name: str) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture as RGB.
+
+        Raises:
+            NotAnImageError: its bytes cannot be decoded.
+        """
+        return decode(self.read(name), name)
+
+
+def decode(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """RGB pixels of an encoded picture.
+
+    Raises:
+        NotAnImageError: the bytes cannot be decoded; the message carries `name`.
+    """
+    try:
+        with Image.open(BytesIO(content)) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise NotAnImageError(f"{name} cannot be decoded as a picture: {error}") from error
+
+
+def open_images(path: Path, keep_folders: bool = False) -> ImageBytes:
+    """Pictures of a folder (searched to any depth), of a tar, or of RS5M shards.
+
+    A tar whose members end in `.img_content` is an RS5M shard and its pictures are named by the
+    `.img_name` members; a folder holding such tars is read shard by shard.
+
+    Args:
+        path: the folder or tar.
+        keep_folders: name pictures `folder/file`, for class folders that repeat file names.
+
+    Raises:
+        SourceError: no such path, an unreadable tar, or no picture inside.
+    """
+    if path.is_dir():
+        entries = dict(_from_folder(path, keep_folders))
+        if not entries:
+            for shard in sorted(path.glob("*.tar")):
+                entries.update(_from_tar(shard, keep_folders))
+    elif path.is_file():
+        entries = dict(_from_tar(path, keep_folders))
+    else:
+        raise SourceError(f"there is no folder or tar at {path}")
+    if not entries:
+        raise SourceError(f"{path} holds no picture ({', '.join(sorted(_SUFFIXES))})")
+    return ImageBytes(path, entries)
+
+
+def _named(inside: PurePosixPath, keep_folders: bool) -> tuple[str, str]:
+    folder = inside.parent.name
+    return (f"{folder}/{inside.name}" if keep_folders else inside.name), folder
+
+
+def _from_folder(path: Path, keep: bool) -> Iterator[tuple[str, tuple[str, bytes | Path]]]:
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in _SUFFIXES and file.is_file():
+            name, folder = _named(PurePosixPath(file.relative_to(path).as_posix()), keep)
+            yield name, (folder, file)
+
+
+def _from_tar(path: Path, keep: bool) -> Iterator[tuple[str, tuple[str, bytes | Path]]]:
+    waiting: dict[str, bytes] = {}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is None:
+                    continue
+                inside = PurePosixPath(member.name)
+                if inside.suffix == ".img_content":
+                    waiting[inside.stem] = content.read()
+                elif inside.suffix in (".img_name", ".caption"):
+                    waiting[inside.name] = content.read()
+                elif inside.suffix.lower() in _SUFFIXES:
+                    name, folder = _named(inside, keep)
+                    yield name, (folder, content.read())
+    except (tarfile.TarError, OSError) as error:
+        raise SourceError(f"{path} is no readable tar: {error}") from error
+    for key in [key for key in waiting if "." not in key]:
+        stored = waiting.get(f"{key}.img_name", f"{key}.jpg".encode()).decode("utf-8").strip()
+        yield stored, (waiting.get(f"{key}.caption", b"").decode("utf-8").strip(), waiting[key])
+
+
+def pair_images(samples: Iterable[Sample], images: ImageBytes) -> list[tuple[Sample, str]]:
+    """Samples with the stored name of their picture.
+
+    Raises:
+        SourceError: a sample's picture is missing; the message counts and names the first.
+    """
+    pairs = [(sample, images.find(sample.image)) for sample in samples]
+    missing = [sample.image for sample, name in pairs if name is None]
+    if missing:
+        raise SourceError(
+            f"{len(missing)} of {len(pairs)} captioned pictures are not in {images.path}, "
+            f"first {missing[0]}; check that images and captions belong together"
+        )
+    return [(sample, name) for sample, name in pairs if name is not None]
