@@ -4,6 +4,7 @@ Started by `torchrun --nproc-per-node N -m terraseek_train.train CONFIG.json`; w
 variables everything here does nothing.
 """
 
+import atexit
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Team", "join"]
+__all__ = ["Team", "join", "leave"]
 
 
 @dataclass(frozen=True)
@@ -62,4 +63,12 @@ def join() -> Team:
         return Team()
     if not dist.is_initialized():
         dist.init_process_group("gloo")
+        # a process that exits with gloo's threads still running is aborted now and then
+        atexit.register(leave)
     return Team(dist.get_rank(), size)
+
+
+def leave() -> None:
+    """End this process's part in the team; does nothing when it is in none."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
