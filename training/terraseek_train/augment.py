@@ -4,11 +4,13 @@ Remote sensing has no "up", so turns by 90 degrees and mirroring keep every capt
 few that name a side of the picture.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
-__all__ = ["augment"]
+__all__ = ["augment", "coarse_mosaic"]
 
 _GREY = np.array([0.299, 0.587, 0.114])
 
@@ -37,6 +39,25 @@ def augment(
     if rng.random() < 0.15:
         view = _erase(view, rng)
     return view
+
+
+def coarse_mosaic(
+    images: Sequence[UInt8[np.ndarray, "h w 3"]], side: int, rng: np.random.Generator
+) -> UInt8[np.ndarray, "side side 3"]:
+    """Four views side by side, averaged down and hazy: their kind of place from a coarser sensor.
+
+    Args:
+        images: four square pictures.
+        side: of the view in pixels.
+        rng: where every choice comes from.
+    """
+    half = max(12, round(side / rng.uniform(2.5, 5.0)))
+    parts = [_place(image, 2 * half, (0.6, 1.0), rng) for image in images]
+    light = _light(rng)
+    joined = np.vstack([np.hstack(parts[:2]), np.hstack(parts[2:])])
+    small = cv2.resize(joined, (2 * half, 2 * half), interpolation=cv2.INTER_AREA)
+    view = cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
+    return _haze(np.asarray(cv2.transform(view, light), np.uint8), rng)
 
 
 def _place(
@@ -80,18 +101,22 @@ def _recolour(
     view: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Brightness, contrast, saturation, white balance and gamma; one in twenty turns grey."""
-    saturation = 0.0 if rng.random() < 0.05 else rng.uniform(0.5, 1.5)
-    mix = saturation * np.eye(3) + (1 - saturation) * np.tile(_GREY, (3, 1))
-    gain = rng.uniform(0.75, 1.3) * np.exp(rng.uniform(-0.08, 0.08, 3))
-    contrast = rng.uniform(0.7, 1.3)
-    shift = rng.uniform(-20, 20) + 110 * (1 - contrast)
-    linear = np.column_stack([contrast * gain[:, None] * mix, np.full(3, shift)])
-    recoloured = cv2.transform(view, linear)
+    recoloured = cv2.transform(view, _light(rng))
     if rng.random() < 0.3:
         gamma = np.exp(rng.uniform(-0.4, 0.4))
         table = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
         recoloured = cv2.LUT(recoloured, table)
     return np.asarray(recoloured, np.uint8)
+
+
+def _light(rng: np.random.Generator) -> Float64[np.ndarray, "3 4"]:
+    """A random linear change of colours, as `cv2.transform` takes it."""
+    saturation = 0.0 if rng.random() < 0.05 else rng.uniform(0.5, 1.5)
+    mix = saturation * np.eye(3) + (1 - saturation) * np.tile(_GREY, (3, 1))
+    gain = rng.uniform(0.75, 1.3) * np.exp(rng.uniform(-0.08, 0.08, 3))
+    contrast = rng.uniform(0.7, 1.3)
+    shift = rng.uniform(-20, 20) + 110 * (1 - contrast)
+    return np.column_stack([contrast * gain[:, None] * mix, np.full(3, shift)])
 
 
 def _haze(view: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:

@@ -27,6 +27,8 @@ class DataSource:
     """Share of its pictures drawn in an epoch."""
     area: tuple[float, float] = (0.45, 1.0)
     """Smallest and largest share of a picture that a training view shows."""
+    mosaic: float = 0.0
+    """How often a view is a mosaic of pictures of one concept, as a coarser sensor would see it."""
     partial: bool = False
     """Captions whose picture is not in `images` are left out instead of refused."""
 
@@ -71,6 +73,8 @@ class TrainConfig:
     text_weight: float = 1.0
     image_weight: float = 0.5
     """Weights of scene-class loss and of text and image towards the teacher's vectors."""
+    mix: float = 0.0
+    """How often a picture is blended with, or has a box replaced by, another one of its batch."""
     template_share: float = 0.15
     """How often a labelled, captioned picture is shown with a class sentence instead."""
     seed: int = 0

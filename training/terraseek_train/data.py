@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
-from jaxtyping import Bool, Float16, Int16, Int32, Int64, UInt8
+from jaxtyping import Bool, Float16, Float32, Int16, Int32, Int64, UInt8
 
 from terraseek.encoders.base import fit_square
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path
 from terraseek.progress import Progress, silent
-from terraseek_train.augment import augment
+from terraseek_train.augment import augment, coarse_mosaic
 from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.corpus_text import TextTable, rs5m_phrases, teacher_vectors, tokenize
 from terraseek_train.sources import Sample, open_images, read_captions
@@ -54,6 +55,16 @@ class Corpus:
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """Which other pictures of the batch the pictures hold parts of; own share 1 where none."""
+
+    partner: Int64[np.ndarray, " all"]
+    """Row of the other picture, in the share of the same process."""
+    own: Float32[np.ndarray, " all"]
+    """Share of a picture that is its own, above 0 to 1."""
+
+
+@dataclass(frozen=True)
 class Batch:
     """What one step sees."""
 
@@ -69,6 +80,7 @@ class Batch:
     source: Int16[np.ndarray, " b"]
     teacher: Float16[np.ndarray, "t 384"] | None
     teacher_all: Float16[np.ndarray, "all 384"] | None
+    mixed: Mixed | None = None
 
 
 def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
@@ -211,7 +223,13 @@ def make_batch(
         size: number of processes.
     """
     said = np.random.default_rng((config.seed, 2, step))
-    texts = np.array([_pick(corpus, int(r), config.template_share, said) for r in rows])
+    coarse = _coarse(corpus, rows, config, said)
+    texts = np.array(
+        [
+            _pick(corpus, int(r), 1.0 if c else config.template_share, said)
+            for r, c in zip(rows, coarse, strict=True)
+        ]
+    )
     key, concept, meant = corpus.key[rows], corpus.concept[rows], corpus.text_concept[texts]
     same = (key[:, None] == key[None, :]) | (texts[:, None] == texts[None, :])
     true_too = (concept[:, None] == meant[None, :]) & (meant >= 0)[None, :]
@@ -220,7 +238,18 @@ def make_batch(
     own = slice(rank * share, (rank + 1) * share)
     seen = np.random.default_rng((config.seed, 3, step, rank))
     side = [side for start, side in config.sizes if step >= start * config.steps][-1]
-    pixels = np.stack([_view(corpus, config, int(row), side, seen) for row in rows[own]])
+    pixels = np.stack(
+        [
+            _mosaic(corpus, int(row), side, seen)
+            if joined
+            else _view(corpus, config, int(row), side, seen)
+            for row, joined in zip(rows[own], coarse[own], strict=True)
+        ]
+    )
+    mixed = None
+    if config.mix:
+        mixed = draw_mixed(len(rows), size, config.mix, said)
+        pixels = mix_pixels(pixels, mixed.partner[own] - own.start, mixed.own[own], seen)
     loose = np.empty(0, np.int32)
     if config.text_only and len(corpus.loose) and corpus.teacher is not None:
         loose = seen.choice(corpus.loose, config.text_only // size)
@@ -234,7 +263,58 @@ def make_batch(
         source=corpus.source[rows[own]],
         teacher=None if corpus.teacher is None else corpus.teacher[mine],
         teacher_all=None if corpus.teacher is None else corpus.teacher[texts],
+        mixed=mixed,
     )
+
+
+def draw_mixed(count: int, size: int, chance: float, rng: np.random.Generator) -> Mixed:
+    """Partners inside each process's share of the batch, and own shares, even from ½ to 1.
+
+    mixup: Zhang et al. 2018; CutMix: Yun et al. 2019. A picture keeps the larger part.
+    """
+    share = count // size
+    partner = np.concatenate([k * share + rng.permutation(share) for k in range(size)])
+    drawn = rng.uniform(0.5, 1.0, count)
+    own = np.where(rng.random(count) < chance, drawn, 1.0)
+    return Mixed(partner.astype(np.int64), own.astype(np.float32))
+
+
+def mix_pixels(
+    pixels: UInt8[np.ndarray, "b side side 3"],
+    partner: Int64[np.ndarray, " b"],
+    own: Float32[np.ndarray, " b"],
+    rng: np.random.Generator,
+) -> UInt8[np.ndarray, "b side side 3"]:
+    """Half of the mixed pictures are blended, half get a box of their partner; equal shares."""
+    out = pixels.copy()
+    side = pixels.shape[1]
+    for row in np.flatnonzero(own < 1):
+        other = pixels[partner[row]]
+        if rng.random() < 0.5:
+            out[row] = cv2.addWeighted(pixels[row], float(own[row]), other, 1 - float(own[row]), 0)
+            continue
+        edge = round(side * float(np.sqrt(1 - own[row])))
+        top, left = rng.integers(0, side - edge + 1, 2)
+        box = np.s_[top : top + edge, left : left + edge]
+        out[row][box] = other[box]
+    return out
+
+
+def _coarse(
+    corpus: Corpus, rows: Int64[np.ndarray, " all"], config: TrainConfig, rng: np.random.Generator
+) -> Bool[np.ndarray, " all"]:
+    """Which of the rows become mosaics: some of those whose concept has sentences."""
+    share = np.array([source.mosaic for source in config.data])[corpus.source[rows]]
+    return (corpus.concept[rows] >= 0) & (rng.random(len(rows)) < share)
+
+
+def _mosaic(
+    corpus: Corpus, row: int, side: int, rng: np.random.Generator
+) -> UInt8[np.ndarray, "side side 3"]:
+    alike = (corpus.concept == corpus.concept[row]) & (corpus.source == corpus.source[row])
+    others = rng.choice(np.flatnonzero(alike), 3)
+    squares = [corpus.images[corpus.source[r]][corpus.row[r]] for r in (row, *others)]
+    return coarse_mosaic(squares, side, rng)
 
 
 def _view(

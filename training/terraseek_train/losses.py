@@ -5,7 +5,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["class_loss", "contrastive_loss", "soft_targets", "teacher_loss"]
+__all__ = [
+    "class_loss",
+    "contrastive_loss",
+    "mixed_class_loss",
+    "mixed_targets",
+    "soft_targets",
+    "teacher_loss",
+]
 
 _FAR = -1e4  # a logit that is nobody's answer, yet finite, so that 0 * logit stays 0
 
@@ -26,6 +33,25 @@ def soft_targets(
     likeness = torch.zeros_like(hard) if teacher is None else teacher @ teacher.T / temperature
     soft = F.softmax(likeness.masked_fill(neutral, _FAR), dim=1)
     return (1 - share) * hard + share * soft
+
+
+def mixed_targets(
+    targets: Float[Tensor, "b b"],
+    neutral: Bool[Tensor, "b b"],
+    same: Bool[Tensor, "b b"],
+    partner: Int[Tensor, " b"],
+    own: Float[Tensor, " b"],
+) -> tuple[Float[Tensor, "b b"], Bool[Tensor, "b b"]]:
+    """Targets and neutral pairs of pictures that hold a share `own` of themselves, else a partner.
+
+    A sentence that is neither right nor wrong for one of the two parts stays out, unless it is
+    true of the larger one. Rows of targets stay row-stochastic.
+    """
+    blended = (own < 1)[:, None]
+    out = (neutral | (blended & neutral[partner])) & ~same
+    share = own[:, None]
+    mixed = (share * targets + (1 - share) * targets[partner]).masked_fill(out, 0)
+    return mixed / mixed.sum(1, keepdim=True), out
 
 
 def contrastive_loss(
@@ -60,10 +86,12 @@ def class_loss(
     source: Int[Tensor, " b"],
     class_source: Int[Tensor, " classes"],
     smoothing: float = 0.1,
+    weight: Float[Tensor, " b"] | None = None,
 ) -> Float[Tensor, ""]:
     """Cross-entropy over the classes of each picture's own source; unlabelled rows are left out.
 
     Sources overlap in meaning ("forest" is in three), so a class of another source is no mistake.
+    `weight` multiplies the rows' terms before their mean.
     """
     labelled = label >= 0
     if not bool(labelled.any()):
@@ -73,7 +101,24 @@ def class_loss(
     chances = F.log_softmax(chosen, dim=1)
     hit = chances.gather(1, label[labelled][:, None].long())[:, 0]
     spread = chances.masked_fill(foreign, 0).sum(1) / (~foreign).sum(1)
-    return -((1 - smoothing) * hit + smoothing * spread).mean()
+    terms = (1 - smoothing) * hit + smoothing * spread
+    return -(terms if weight is None else terms * weight[labelled]).mean()
+
+
+def mixed_class_loss(
+    logits: Float[Tensor, "b classes"],
+    label: Int[Tensor, " b"],
+    source: Int[Tensor, " b"],
+    class_source: Int[Tensor, " classes"],
+    partner: Int[Tensor, " b"],
+    own: Float[Tensor, " b"],
+) -> Float[Tensor, ""]:
+    """Class loss of pictures that hold a share `own` of themselves and the rest of a partner."""
+    first = class_loss(logits, label, source, class_source, weight=own)
+    if bool((own == 1).all()):
+        return first
+    other = class_loss(logits, label[partner], source[partner], class_source, weight=1 - own)
+    return first + other
 
 
 def teacher_loss(

@@ -24,7 +24,13 @@ from terraseek_train.checkpoint import append_log, load_resume, save_best, save_
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.corpus_text import teacher_vectors
 from terraseek_train.data import Batch, Corpus, build_corpus, epoch_order, make_batch
-from terraseek_train.losses import class_loss, contrastive_loss, soft_targets, teacher_loss
+from terraseek_train.losses import (
+    contrastive_loss,
+    mixed_class_loss,
+    mixed_targets,
+    soft_targets,
+    teacher_loss,
+)
 from terraseek_train.model import Trainee, init_token_embedding, parameter_groups, token_words
 from terraseek_train.parallel import Team, join
 from terraseek_train.validate import load_validation, validate
@@ -76,6 +82,13 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
         image_unit, text_unit = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
         same, neutral = torch.from_numpy(batch.same), torch.from_numpy(batch.neutral)
         targets = soft_targets(same, neutral, as_float(batch.teacher_all), config.smoothing)
+        label, source = torch.from_numpy(batch.label), torch.from_numpy(batch.source)
+        partner, own = torch.arange(count), torch.ones(count)
+        if batch.mixed is not None:
+            whole_partner, whole_own = map(torch.from_numpy, (batch.mixed.partner, batch.mixed.own))
+            targets, neutral = mixed_targets(targets, neutral, same, whole_partner, whole_own)
+            mine = slice(team.rank * count, (team.rank + 1) * count)
+            partner, own = whole_partner[mine] - mine.start, whole_own[mine]
         losses = {
             "contrast": contrastive_loss(
                 team.gather(image_unit),
@@ -85,18 +98,15 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
                 neutral,
             ),
             "class": config.class_weight
-            * class_loss(
-                model.classes(image),
-                torch.from_numpy(batch.label),
-                torch.from_numpy(batch.source),
-                class_source,
-            ),
+            * mixed_class_loss(model.classes(image), label, source, class_source, partner, own),
         }
         taught = as_float(batch.teacher)
         if taught is not None:
             losses["text"] = config.text_weight * teacher_loss(model.to_teacher(text_unit), taught)
+            said = taught[:count]
+            blend = own[:, None] * said + (1 - own[:, None]) * said[partner]
             losses["image"] = config.image_weight * teacher_loss(
-                model.to_teacher(image_unit), taught[:count]
+                model.to_teacher(image_unit), blend
             )
         # the contrastive loss is already that of the whole batch, the others are means over a part
         whole = losses["contrast"]
