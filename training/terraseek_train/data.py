@@ -305,7 +305,7 @@ def _coarse(
 ) -> Bool[np.ndarray, " all"]:
     """Which of the rows become mosaics: some of those whose concept has sentences."""
     share = np.array([source.mosaic for source in config.data])[corpus.source[rows]]
-    return (corpus.concept[rows] >= 0) & (rng.random(len(rows)) < share)
+    return np.asarray((corpus.concept[rows] >= 0) & (rng.random(len(rows)) < share), np.bool_)
 
 
 def _mosaic(

@@ -1,0 +1,251 @@
+"""Land as a satellite of ten metres per pixel sees it: labelled pictures for training only.
+
+The chips of the demo world show 0.3-1 m; models trained on them and on aerial photographs take
+every smooth Sentinel-2 picture for water. These pictures are of fields, woods, water, roads and
+towns 640 m wide, where a house is a pixel and a motorway a line.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from terraseek.files import write_text
+
+__all__ = ["LANDS", "coarse_chip", "write_coarse"]
+
+Ground = Float32[np.ndarray, "side side 3"]
+Painter = Callable[[int, np.random.Generator], Ground]
+
+_SIDE = 64
+_FIELDS = np.array(
+    [[118, 108, 92], [140, 126, 104], [96, 90, 82], [92, 112, 78], [74, 98, 72], [126, 124, 92],
+     [152, 142, 116], [84, 104, 84], [108, 100, 90]], np.float32,
+)  # fmt: skip
+_GREENS = np.array([[82, 112, 78], [92, 120, 84], [76, 104, 76], [100, 122, 88]], np.float32)
+_WILD = np.array([[98, 100, 80], [110, 106, 84], [86, 94, 74], [120, 112, 90]], np.float32)
+_WATER = np.array([[38, 62, 84], [44, 70, 88], [50, 76, 92], [34, 54, 78]], np.float32)
+
+
+def _smooth(side: int, scale: float, rng: np.random.Generator) -> Float32[np.ndarray, "side side"]:
+    """Noise of mean 0 and deviation 1 whose spots are about `scale` pixels wide."""
+    raw = rng.standard_normal((side, side)).astype(np.float32)
+    soft = cv2.GaussianBlur(raw, (0, 0), scale) if scale > 0 else raw
+    return np.asarray((soft - soft.mean()) / max(float(soft.std()), 1e-6), np.float32)
+
+
+def _plain(side: int, colour: Float32[np.ndarray, " 3"]) -> Ground:
+    return np.broadcast_to(colour, (side, side, 3)).astype(np.float32).copy()
+
+
+def _grain(ground: Ground, strength: float, scale: float, rng: np.random.Generator) -> Ground:
+    noise = _smooth(len(ground), scale, rng)
+    return ground + strength * noise[..., None] * np.array([1.0, 1.0, 0.8], np.float32)
+
+
+def _turned(
+    side: int, rng: np.random.Generator
+) -> tuple[Float32[np.ndarray, "side side"], Float32[np.ndarray, "side side"]]:
+    """Coordinates along two axes at right angles, turned at random."""
+    row, col = np.mgrid[0:side, 0:side].astype(np.float32)
+    angle = rng.uniform(0, np.pi)
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return cos * col + sin * row, -sin * col + cos * row
+
+
+def _parcels(
+    side: int,
+    width: tuple[float, float],
+    length: tuple[float, float],
+    colours: Float32[np.ndarray, "n 3"],
+    rng: np.random.Generator,
+) -> tuple[Ground, Float32[np.ndarray, "side side"]]:
+    """Strips cut across into fields of one colour each; also each pixel's place across."""
+    across, along = _turned(side, rng)
+    edges = np.cumsum(rng.uniform(*width, 400)) - 200 * np.mean(width)
+    strip = np.searchsorted(edges, across)
+    number = np.zeros((side, side), np.int64)
+    for value in np.unique(strip):
+        cuts = np.cumsum(rng.uniform(*length, 400)) - 200 * np.mean(length)
+        inside = strip == value
+        number[inside] = np.searchsorted(cuts, along[inside]) + 1000 * value
+    _, number = np.unique(number, return_inverse=True)
+    number = number.reshape(side, side)
+    shade = colours[rng.integers(len(colours), size=number.max() + 1)]
+    shade = shade * rng.uniform(0.88, 1.12, (len(shade), 1))
+    return shade[number].astype(np.float32), across
+
+
+def _annual(side: int, rng: np.random.Generator) -> Ground:
+    ground, across = _parcels(side, (9, 34), (16, 60), _FIELDS, rng)
+    ground += (1.5 * np.sin(across * rng.uniform(1.5, 3.0)))[..., None]
+    return _grain(ground, 2.0, 0.8, rng)
+
+
+def _permanent(side: int, rng: np.random.Generator) -> Ground:
+    colours = np.vstack([_WILD, _GREENS[:2], _FIELDS[:2]])
+    ground, across = _parcels(side, (4, 13), (6, 26), colours, rng)
+    rows = np.sin(across * rng.uniform(1.8, 3.0))
+    ground += (rng.uniform(3, 7) * rows)[..., None]
+    return _grain(ground, 6.0, 0.5, rng)
+
+
+def _pasture(side: int, rng: np.random.Generator) -> Ground:
+    ground, _ = _parcels(side, (20, 60), (24, 70), _GREENS, rng)
+    ground = 0.6 * ground + 0.4 * ground.mean((0, 1))
+    ground = _grain(_grain(ground, 3.0, 5.0, rng), 1.2, 0.6, rng)
+    if rng.random() < 0.6:  # hedges
+        across, along = _turned(side, rng)
+        for axis in (across, along)[: rng.integers(1, 3)]:
+            line = np.abs(axis - rng.uniform(axis.min(), axis.max())) < 0.9
+            ground[line] = [52, 70, 54]
+    trees = _smooth(side, 1.2, rng) > rng.uniform(2.1, 3.0)
+    ground[trees] = [50, 68, 52]
+    return ground
+
+
+def _herbaceous(side: int, rng: np.random.Generator) -> Ground:
+    first, second = _WILD[rng.permutation(len(_WILD))[:2]]
+    blend = 1 / (1 + np.exp(-1.5 * _smooth(side, rng.uniform(3, 9), rng)))[..., None]
+    ground = (blend * first + (1 - blend) * second).astype(np.float32)
+    ground = _grain(_grain(ground, 5.0, 1.2, rng), 3.0, 0.0, rng)
+    shrubs = _smooth(side, 1.0, rng) > rng.uniform(1.2, 2.4)
+    ground[shrubs] = 0.5 * ground[shrubs] + 0.5 * np.array([56, 70, 54])
+    return ground
+
+
+def _forest(side: int, rng: np.random.Generator) -> Ground:
+    ground = _plain(side, np.array([44, 62, 54], np.float32) * rng.uniform(0.8, 1.25))
+    ground = _grain(_grain(ground, rng.uniform(2, 5), 0.7, rng), 2.5, 5.0, rng)
+    return ground
+
+
+_OPEN_LAND: tuple[Painter, ...] = (_annual, _pasture, _herbaceous, _forest)
+
+
+def _background(side: int, rng: np.random.Generator) -> Ground:
+    return _OPEN_LAND[rng.integers(len(_OPEN_LAND))](side, rng)
+
+
+def _distance(side: int, bend: float, rng: np.random.Generator) -> Float32[np.ndarray, "side side"]:
+    """Pixels from a winding line through the middle of the picture."""
+    across, along = _turned(side, rng)
+    centre = (side - 1) / 2
+    shift = float(across[int(centre), int(centre)]) + rng.uniform(-side / 5, side / 5)
+    phase, wave = rng.uniform(0, 6.3), rng.uniform(0.5, 1.6) * 6.3 / side
+    second = rng.uniform(0, 6.3)
+    wind = bend * (np.sin(wave * along + phase) + 0.4 * np.sin(2.3 * wave * along + second))
+    return np.abs(across - shift - wind).astype(np.float32)
+
+
+def _laid(ground: Ground, cover: Float32[np.ndarray, "side side"], colour: object) -> Ground:
+    share = np.clip(cover, 0, 1)[..., None]
+    return np.asarray(ground * (1 - share) + share * np.asarray(colour, np.float32), np.float32)
+
+
+def _river(side: int, rng: np.random.Generator) -> Ground:
+    ground = _background(side, rng)
+    half = rng.uniform(2.5, 10)
+    colour = _WATER[rng.integers(len(_WATER))] + rng.uniform(0, 30, 3) * [1, 1, 0]
+    away = _distance(side, rng.uniform(3, 16), rng)
+    ground = _laid(ground, 1 - (away - half - 2) / 2, [58, 76, 60])  # trees on the banks
+    return _laid(ground, 1 - (away - half), colour)
+
+
+def _lake(side: int, rng: np.random.Generator) -> Ground:
+    water = _plain(side, _WATER[rng.integers(len(_WATER))] * np.float32(rng.uniform(0.75, 1.15)))
+    water = _grain(_grain(water, 0.8, 0.0, rng), 1.5, 12.0, rng)
+    if rng.random() < 0.7:
+        return water
+    ground = _background(side, rng)
+    across, _ = _turned(side, rng)
+    shore = across - across.mean() + 4 * _smooth(side, 8, rng) + rng.uniform(8, side / 2.5)
+    return _laid(ground, shore, water)
+
+
+def _highway(side: int, rng: np.random.Generator) -> Ground:
+    ground = _background(side, rng)
+    if rng.random() < 0.3:
+        ground = _houses(side, rng)
+    colour = rng.uniform(120, 175) * np.array([1.0, 1.0, 1.02])
+    for _ in range(1 + (rng.random() < 0.4)):
+        away = _distance(side, rng.choice([0.0, 2.0, 5.0]), rng)
+        half = rng.uniform(0.8, 2.0)
+        ground = _laid(ground, 1.5 - (away - half), colour)
+        ground = _laid(ground, 0.6 - away, colour * 0.75)  # the green between the carriageways
+    return ground
+
+
+def _houses(side: int, rng: np.random.Generator) -> Ground:
+    ground = _forest(side, rng)
+    ground = 0.55 * ground + 0.45 * _plain(side, np.array([118, 116, 110], np.float32))
+    roofs = _smooth(side, 0.6, rng) > rng.uniform(0.2, 0.9)
+    tint = np.array([[150, 118, 104], [158, 152, 146], [132, 122, 118]])[rng.integers(3)]
+    ground[roofs] = tint * rng.uniform(0.85, 1.1)
+    across, along = _turned(side, rng)
+    period = rng.uniform(6, 14)
+    streets = (np.mod(across, period) < 1.1) | (np.mod(along, 1.7 * period) < 1.1)
+    ground[streets] = 0.4 * ground[streets] + 0.6 * np.array([128, 128, 126])
+    return _grain(ground, 7.0, 0.4, rng)
+
+
+def _works(side: int, rng: np.random.Generator) -> Ground:
+    ground = _grain(_plain(side, np.array([112, 112, 110], np.float32)), 7.0, 1.2, rng)
+    green = _smooth(side, 4, rng) > rng.uniform(0.8, 1.8)
+    ground[green] = [82, 100, 76]
+    angle = float(rng.uniform(0, 90))
+    for _ in range(rng.integers(6, 22)):
+        centre = tuple(map(float, rng.uniform(0, side, 2)))
+        size = (float(rng.uniform(4, 20)), float(rng.uniform(3, 11)))
+        box = cv2.boxPoints((centre, size, angle + 90 * float(rng.integers(2)))).astype(np.int32)
+        light = rng.uniform(130, 245) * np.array([1.0, 0.99, 0.99]) + rng.uniform(-12, 12, 3)
+        cv2.fillConvexPoly(ground, box, tuple(map(float, light)))
+    return _grain(ground, 3.0, 0.3, rng)
+
+
+LANDS: dict[str, Painter] = {
+    "annual crop": _annual,
+    "permanent crop": _permanent,
+    "pasture": _pasture,
+    "herbaceous vegetation": _herbaceous,
+    "forest": _forest,
+    "river": _river,
+    "lake": _lake,
+    "highway": _highway,
+    "residential": _houses,
+    "industrial": _works,
+}
+"""Kind of land → what paints it."""
+
+
+def coarse_chip(land: str, seed: int) -> UInt8[np.ndarray, "64 64 3"]:
+    """A picture of 64 x 64 pixels of about 10 m.
+
+    Args:
+        land: a key of `LANDS`.
+        seed: same seed, same picture.
+    """
+    rng = np.random.default_rng([list(LANDS).index(land), seed])
+    ground = LANDS[land](_SIDE, rng)
+    haze = rng.uniform(0.0, 0.35)
+    seen = ground * (1 - haze) + haze * np.array([96, 104, 112]) * rng.uniform(0.8, 1.2)
+    seen = seen * rng.uniform(0.75, 1.3) * np.exp(rng.uniform(-0.05, 0.05, 3))
+    soft = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.35, 0.8)), np.float64)
+    return np.clip(soft + rng.normal(0, 1.0, soft.shape), 0, 255).astype(np.uint8)
+
+
+def write_coarse(out: Path, count: int, seed: int = 0) -> Path:
+    """Write pictures of all kinds in turn and `labels.csv`; returns the latter."""
+    folder = out / "chips"
+    folder.mkdir(parents=True, exist_ok=True)
+    lands, rows = list(LANDS), ["filename,label"]
+    for index in range(count):
+        land = lands[index % len(lands)]
+        name = f"{land.replace(' ', '-')}-{index:05d}.png"
+        Image.fromarray(coarse_chip(land, seed * 10_000_000 + index)).save(folder / name)
+        rows.append(f"{name},{land}")
+    write_text(out / "labels.csv", "\n".join(rows) + "\n")
+    return out / "labels.csv"
