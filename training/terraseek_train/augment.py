@@ -122,7 +122,7 @@ def _light(rng: np.random.Generator) -> Float64[np.ndarray, "3 4"]:
 def _haze(view: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
     """Low contrast under a bluish veil, as satellites see through more air than aeroplanes."""
     kept = rng.uniform(0.35, 0.75)
-    veil = rng.uniform(60, 130) + np.array([-10.0, 0.0, 1.0]) * rng.uniform(0, 20)
+    veil = rng.uniform(60, 130) + np.array([-0.8, 0.0, 0.8]) * rng.uniform(0, 20)
     linear = np.column_stack([kept * np.eye(3), (1 - kept) * veil])
     return np.asarray(cv2.transform(view, linear), np.uint8)
 
