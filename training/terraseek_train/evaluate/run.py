@@ -9,7 +9,7 @@ from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError, MissingColumnError
 from terraseek.progress import Progress, silent
 from terraseek_train.evaluate.encode import encode_named
-from terraseek_train.evaluate.retrieval import RetrievalScore, retrieval_score
+from terraseek_train.evaluate.retrieval import RetrievalScore, Retrieved, retrieve
 from terraseek_train.evaluate.zeroshot import (
     ZeroShotScore,
     class_name,
@@ -19,7 +19,13 @@ from terraseek_train.evaluate.zeroshot import (
 from terraseek_train.sources import open_images, pair_images, read_captions
 from terraseek_train.sources.images import ImageBytes
 
-__all__ = ["evaluate_retrieval", "evaluate_zeroshot", "read_labels"]
+__all__ = [
+    "evaluate_retrieval",
+    "evaluate_zeroshot",
+    "measure_retrieval",
+    "read_class_names",
+    "read_labels",
+]
 
 
 def evaluate_retrieval(
@@ -29,11 +35,22 @@ def evaluate_retrieval(
     split: str | None = None,
     progress: Progress = silent,
 ) -> RetrievalScore:
-    """Recalls of a captioned split.
+    """Recalls of a captioned split; arguments and errors as in `measure_retrieval`."""
+    return measure_retrieval(images, captions, encoder, split, progress).score()
+
+
+def measure_retrieval(
+    images: Path,
+    captions: Path,
+    encoder: Encoder,
+    split: str | None = None,
+    progress: Progress = silent,
+) -> Retrieved:
+    """Where every picture and caption of a split found its answer.
 
     Args:
         images: folder, tar or RS5M shards.
-        captions: RSICD-style JSON, or CSV with filename,title.
+        captions: JSON of RSICD's or NWPU-Captions' layout, or CSV with filename,title.
         encoder: what is measured.
         split: part of a JSON file to use; None uses all.
         progress: told while pictures and sentences are encoded.
@@ -48,7 +65,7 @@ def evaluate_retrieval(
     if not texts:
         raise AnnotationError(f"{captions} has pictures but no caption; nothing to measure")
     vectors = encode_named(encoder, open_images(images), [name for _, name in pairs], progress)
-    return retrieval_score(vectors, encoder.encode_texts(texts, progress), image_of)
+    return retrieve(vectors, encoder.encode_texts(texts, progress), image_of)
 
 
 def evaluate_zeroshot(
@@ -70,7 +87,7 @@ def evaluate_zeroshot(
         progress: told while pictures are encoded.
 
     Raises:
-        AnnotationError: not one name per class, or no class at all.
+        AnnotationError: not one name per class, two classes of one name, or no class at all.
     """
     source = open_images(images, keep_folders=labels is None)
     label_of = read_labels(labels, source) if labels else {n: source.folder(n) for n in source}
@@ -80,16 +97,38 @@ def evaluate_zeroshot(
         raise AnnotationError(
             f"{images} has {len(classes)} class(es); expected one folder per class, or --labels CSV"
         )
-    called = names or [class_name(label) for label in classes]
+    called = [class_name(label) for label in classes] if names is None else names
     if len(called) != len(classes):
         raise AnnotationError(
             f"{len(called)} class names for {len(classes)} classes; give one line for each of: "
             f"{', '.join(classes)}"
         )
+    twice = next((name for name in called if called.count(name) > 1), None)
+    if twice is not None:
+        raise AnnotationError(
+            f"two classes are called {twice!r} and sentences cannot tell them apart; give each its "
+            "own name with --classnames"
+        )
     stored = list(label_of)
     truth = np.array([classes.index(label_of[name]) for name in stored])
     vectors = encode_named(encoder, source, stored, progress)
     return zeroshot_score(vectors, class_weights(encoder, called, kind), truth), called
+
+
+def read_class_names(path: Path) -> list[str]:
+    """One name a line; blank lines are left out.
+
+    Raises:
+        AnnotationError: the file is no UTF-8 text or holds no name.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f"{path} is no UTF-8 text ({error}); save it as UTF-8") from error
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise AnnotationError(f"{path} holds no class name; write one a line")
+    return names
 
 
 def read_labels(path: Path, source: ImageBytes) -> dict[str, str]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int64
+from jaxtyping import Bool, Float, Float32, Int, Int64
 
 from terraseek.encoders.base import Encoder
 from terraseek.errors import QueryError
+from terraseek_train.evaluate.bootstrap import Tally
 
 __all__ = [
     "ZeroShotScore",
@@ -41,6 +42,12 @@ class ZeroShotScore:
     n_images: int
     n_classes: int
     confusion: Int64[np.ndarray, "true predicted"]
+    right: Bool[np.ndarray, " n"]
+    """Which pictures were sorted rightly, in the order given."""
+
+    def tally(self) -> Tally:
+        """Top-1 in percent, every picture a unit."""
+        return Tally.means(("top1",), 100.0 * self.right[:, None])
 
     @property
     def per_class(self) -> Float[np.ndarray, " classes"]:
@@ -126,5 +133,6 @@ def zeroshot_score(
     guess = np.where(tied, rivals.argmax(axis=1), truth)
     confusion = np.zeros((len(weights), len(weights)), np.int64)
     np.add.at(confusion, (truth, guess), 1)
-    top1 = round(100 * float((guess == truth).mean()), 2)
-    return ZeroShotScore(top1, len(truth), len(weights), confusion)
+    right = guess == truth
+    top1 = round(100 * float(right.mean()), 2)
+    return ZeroShotScore(top1, len(truth), len(weights), confusion, right)

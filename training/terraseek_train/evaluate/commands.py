@@ -1,0 +1,170 @@
+"""`terraseek evaluate retrieval|zeroshot`: numbers with intervals, for one model or two."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from terraseek.commands.console import bar, note, print_json
+from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.errors import QueryError
+
+if TYPE_CHECKING:
+    from terraseek_train.evaluate.report import Measured
+    from terraseek_train.evaluate.zeroshot import ZeroShotScore
+
+__all__ = ["COMPARE", "register", "show"]
+
+_IMAGES = typer.Option(..., "--images", help="Folder, tar, or folder of RS5M shards.")
+_MODEL = typer.Option(DEFAULT_MODEL, "--model", help="Name of the model.")
+COMPARE = typer.Option(
+    None, "--compare", metavar="A B", help="Two models instead of one, with paired differences."
+)
+_DEVICE = typer.Option("auto", "--device", help="auto, cpu or cuda.")
+_JSON = typer.Option(False, "--json", help="Print one JSON object on stdout.")
+_RECALLS = {
+    f"{way}_r{k}": f"{words} R@{k}"
+    for way, words in (("i2t", "image to text"), ("t2i", "text to image"))
+    for k in (1, 5, 10)
+}
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `evaluate`."""
+    group.command("retrieval")(retrieval)
+    group.command("zeroshot")(zeroshot)
+
+
+def show(
+    models: tuple[str, ...],
+    measure: Callable[[str], "Measured"],
+    labels: dict[str, str],
+    as_json: bool,
+    digits: int = 2,
+) -> list["Measured"]:
+    """Measure one model or two; JSON for either, and the table of two, are printed here.
+
+    Returns:
+        What was measured; a table of one model is left to the caller.
+    """
+    from terraseek_train.evaluate.report import comparison, comparison_lines
+
+    found = [measure(model) for model in models]
+    if as_json:
+        print_json(found[0].to_json(digits) if len(found) == 1 else comparison(*found, digits))
+    elif len(found) == 2:
+        print("\n".join(comparison_lines(*found, labels, digits)))
+    return found
+
+
+def retrieval(
+    images: Path = _IMAGES,
+    captions: Path = typer.Option(
+        ..., "--captions", help="JSON of RSICD's or NWPU-Captions' layout, or CSV filename,title."
+    ),
+    split: str | None = typer.Option(None, "--split", help="Split of the JSON; default all."),
+    model: str = _MODEL,
+    compare: tuple[str, str] | None = COMPARE,
+    device: str = _DEVICE,
+    as_json: bool = _JSON,
+) -> None:
+    """Image-to-text and text-to-image recall at 1, 5 and 10, and their mean mR, in percent."""
+    from terraseek.encoders.load import load_encoder
+    from terraseek_train.evaluate.report import Measured, figure
+    from terraseek_train.evaluate.run import measure_retrieval
+
+    def measure(name: str) -> Measured:
+        encoder = load_encoder(name, device)
+        with bar() as progress:
+            found = measure_retrieval(images, captions, encoder, split, progress)
+        return Measured(name, asdict(found.score()), (found.tally(),))
+
+    found = show(compare or (model,), measure, _RECALLS | {"mR": "mR"}, as_json)
+    score = found[0].score
+    size = f"{score['n_images']} pictures, {score['n_captions']} captions"
+    if compare and not as_json:
+        print(size)
+    if compare or as_json:
+        return
+    ends = found[0].intervals()
+    print(f"{'':14} " + "".join(f"{f'R@{k}':22}" for k in (1, 5, 10)).rstrip())
+    for label, way in (("image to text", "i2t"), ("text to image", "t2i")):
+        keys = [f"{way}_r{k}" for k in (1, 5, 10)]
+        cells = "".join(f"{figure(score[key], ends[key]):22}" for key in keys)
+        print(f"{label:14} {cells}".rstrip())
+    print(f"mR {figure(score['mR'], ends['mR'])}   {size}")
+
+
+def zeroshot(
+    images: Path = _IMAGES,
+    classnames: Path | None = typer.Option(
+        None, "--classnames", help="One name a line, in the order of the sorted class folders."
+    ),
+    prompts: str = typer.Option("rs105", "--prompts", help="rs105 or plain."),
+    labels: Path | None = typer.Option(
+        None, "--labels", help="CSV with img_name,label, for shards without class folders."
+    ),
+    confusion: Path | None = typer.Option(
+        None, "--confusion", help="Draw who was taken for whom: FILE.png or FILE.html."
+    ),
+    model: str = _MODEL,
+    compare: tuple[str, str] | None = COMPARE,
+    device: str = _DEVICE,
+    as_json: bool = _JSON,
+) -> None:
+    """Top-1 accuracy in percent of pictures sorted into classes by sentences alone."""
+    from terraseek.encoders.load import load_encoder
+    from terraseek_train.evaluate.confusion import check_suffix, draw_confusion
+    from terraseek_train.evaluate.report import Measured
+    from terraseek_train.evaluate.run import evaluate_zeroshot, read_class_names
+
+    if confusion:
+        check_suffix(confusion)
+        if compare:
+            raise QueryError("--confusion draws one model; leave out --compare or --confusion")
+    names = read_class_names(classnames) if classnames else None
+    scores: list[tuple[ZeroShotScore, list[str]]] = []
+
+    def measure(name: str) -> Measured:
+        encoder = load_encoder(name, device)
+        with bar() as progress:
+            found = evaluate_zeroshot(images, encoder, names, prompts, labels, progress)
+        scores.append(found)
+        return Measured(name, _headline(*found), (found[0].tally(),))
+
+    found = show(compare or (model,), measure, {"top1": "top-1"}, as_json)
+    score, called = scores[0]
+    if confusion:
+        title = f"{model}: top-1 {score.top1:.2f} % of {score.n_images} pictures"
+        draw_confusion(score.confusion, called, confusion, title)
+        note(f"confusion matrix in {confusion}")
+    if not as_json:
+        _show_classes(found, scores)
+
+
+def _headline(score: "ZeroShotScore", called: list[str]) -> dict[str, Any]:
+    each = {n: round(float(value), 2) for n, value in zip(called, score.per_class, strict=True)}
+    sizes = {"top1": score.top1, "n_images": score.n_images, "n_classes": score.n_classes}
+    return sizes | {"per_class": each, "confusion": score.confusion.tolist()}
+
+
+def _show_classes(found: list["Measured"], scores: "list[tuple[ZeroShotScore, list[str]]]") -> None:
+    """Per class: accuracies of both models, or of one with what it was taken for."""
+    from terraseek_train.evaluate.report import figure
+
+    score, called = scores[0]
+    size = f"{score.n_images} pictures, {score.n_classes} classes"
+    if len(scores) == 2:
+        print(f"{size}; per class A, B:")
+        both = zip(called, score.per_class, scores[1][0].per_class, strict=True)
+        print("\n".join(f"{name:28} {one:6.2f} {two:6.2f}" for name, one, two in both))
+        return
+    for name, accuracy, row in zip(called, score.per_class, score.confusion, strict=True):
+        wrong = [(count, other) for count, other in zip(row, called, strict=True) if other != name]
+        worst = max(wrong, key=lambda pair: int(pair[0]))
+        said = f"{int(row.sum())} pictures"
+        said += f", most often taken for {worst[1]}" if worst[0] else ", all right"
+        print(f"{name:28} {accuracy:6.2f}   {said}")
+    print(f"top-1 {figure(score.top1, found[0].intervals()['top1'])}   {size}")

@@ -1,0 +1,95 @@
+"""Measured numbers with their intervals, and two models side by side, as JSON values and lines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from terraseek_train.evaluate.bootstrap import Difference, Interval, Tally, intervals, paired
+
+__all__ = ["Measured", "comparison", "comparison_lines", "figure", "rounded"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model's result: what its command prints as JSON, and what each unit added."""
+
+    model: str
+    score: dict[str, Any]
+    tallies: tuple[Tally, ...]
+    """One per kind of unit; their names are the headline numbers."""
+
+    def intervals(self) -> dict[str, Interval | None]:
+        """95 % bootstrap interval of every headline number."""
+        return {k: ends for tally in self.tallies for k, ends in intervals(tally).items()}
+
+    def to_json(self, digits: int) -> dict[str, Any]:
+        """The score with `intervals` added: `{number: [low, high]}`, null for a single unit."""
+        found = {k: rounded(ends, digits) for k, ends in self.intervals().items()}
+        return self.score | {"intervals": found}
+
+
+def rounded(ends: Interval | None, digits: int) -> list[float] | None:
+    """An interval as JSON has it."""
+    return None if ends is None else [round(end, digits) for end in ends]
+
+
+def figure(value: float, ends: Interval | None, digits: int = 2) -> str:
+    """`11.11 [10.2, 12.0]`: the interval has one digit less, more would be noise."""
+    if ends is None:
+        return f"{value:.{digits}f}"
+    low, high = (f"{end:.{digits - 1}f}" for end in ends)
+    return f"{value:.{digits}f} [{low}, {high}]"
+
+
+def _differences(a: Measured, b: Measured) -> dict[str, Difference]:
+    pairs = zip(a.tallies, b.tallies, strict=True)
+    return {name: found for one, two in pairs for name, found in paired(one, two).items()}
+
+
+def comparison(a: Measured, b: Measured, digits: int) -> dict[str, Any]:
+    """`{"models": [A, B], "a": …, "b": …, "difference": {number: {"value", "interval", "p"}}}`.
+
+    Args:
+        a: first model.
+        b: second model, on the same data; differences are b - a.
+        digits: decimals of numbers and intervals; p has four.
+    """
+    differences = {
+        name: {
+            "value": round(found.value, digits),
+            "interval": rounded(found.interval, digits),
+            "p": round(found.p, 4),
+        }
+        for name, found in _differences(a, b).items()
+    }
+    return {
+        "models": [a.model, b.model],
+        "a": a.to_json(digits),
+        "b": b.to_json(digits),
+        "difference": differences,
+    }
+
+
+def comparison_lines(
+    a: Measured, b: Measured, labels: Mapping[str, str], digits: int = 2
+) -> Sequence[str]:
+    """A table with one line a number: both models, B - A with its interval, p.
+
+    Args:
+        a: first model.
+        b: second model, on the same data.
+        labels: headline number → what to call it; gives the order.
+        digits: decimals.
+    """
+    ends_a, ends_b = a.intervals(), b.intervals()
+    rows = [("", f"A {a.model}", f"B {b.model}", "B - A", "p")]
+    for name, found in _differences(a, b).items():
+        one, two = (figure(m.score[name], e[name], digits) for m, e in ((a, ends_a), (b, ends_b)))
+        gap = figure(found.value, found.interval, digits)
+        gap = gap if found.value < 0 else f"+{gap}"
+        rows.append((labels[name], one, two, gap, f"{found.p:.4f}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
