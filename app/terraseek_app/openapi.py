@@ -68,11 +68,16 @@ DESCRIPTION: dict[str, Any] = {
             media="image/jpeg",
         ),
         "/api/points": _operation(
-            "Places of all items: uint32 n, uint32 row[n], float32 lon[n], float32 lat[n], "
-            "uint8 precision[n], little-endian",
+            "Places of items: uint32 n, uint32 row[n], float32 lon[n], float32 lat[n], "
+            "uint8 precision[n], little-endian; 204 when `bbox` holds more than `most`",
+            _parameter("bbox", "W,S,E,N in degrees; all places without it"),
+            _parameter("most", "list no more than this, up to 20000", "integer"),
             media="application/octet-stream",
         ),
         "/tiles/basemap/{z}/{x}/{y}": _operation("Blue Marble tile", *_ZXY, media="image/jpeg"),
+        "/tiles/density/{z}/{x}/{y}": _operation(
+            "Tile of how many items lie where; 204 where none", *_ZXY, media="image/png"
+        ),
         "/tiles/scene/{id}/{z}/{x}/{y}": _operation(
             "Tile of an open scene", _path("id"), *_ZXY, media="image/png"
         ),

@@ -24,10 +24,12 @@ from terraseek_app import state
 from terraseek_app.answers import cached
 from terraseek_app.openapi import DESCRIPTION
 
-__all__ = ["MAX_K", "ROUTES", "search_json", "thumbnail_bytes"]
+__all__ = ["MAX_K", "MAX_POINTS", "ROUTES", "search_json", "thumbnail_bytes"]
 
 MAX_K = 1000
 """Most hits one request gives."""
+MAX_POINTS = 20_000
+"""Most places of an area one request lists; a catalogue with more is drawn as density tiles."""
 THUMBNAIL_SIDES = (32, 1024)
 """Smallest and largest side in pixels a thumbnail may be asked in."""
 _started = time.time()
@@ -153,23 +155,31 @@ def thumbnail_bytes(catalogue: str, item_id: str, size: int) -> bytes:
 
 
 def points(request: Request) -> Response:
-    """Places of all items as little-endian columns, one after the other.
+    """Places of items as little-endian columns, one after the other.
 
     uint32 n, then uint32 row [n], float32 lon [n], float32 lat [n] in degrees, uint8 precision [n]
-    (0 exact, 1 point, 2 utm_zone, 3 place_name). Items without a place are left out.
+    (0 exact, 1 point, 2 utm_zone, 3 place_name). Items without a place are left out. With `bbox`
+    only those in it, and 204 without a body where they are more than `most`.
     """
-    body = state.shared().once("points", _pack_points)
-    return cached(request, body, "application/octet-stream")
+    bbox = request.query_params.get("bbox")
+    if not bbox:
+        body = state.shared().once("points", lambda: _pack_points(slice(None)))
+        return cached(request, body, "application/octet-stream")
+    most = _whole(request, "most", MAX_POINTS, (1, MAX_POINTS))
+    found = state.density().within(BBox.parse(bbox), most)
+    if found is None:
+        return Response(status_code=204)
+    return cached(request, _pack_points(found), "application/octet-stream")
 
 
-def _pack_points() -> bytes:
-    found = state.catalogue().points()
+def _pack_points(chosen: "slice | np.ndarray") -> bytes:
+    found = state.points()
     columns = (
-        np.array([len(found.row)], "<u4"),
-        found.row.astype("<u4"),
-        found.lon.astype("<f4"),
-        found.lat.astype("<f4"),
-        found.precision.astype("u1"),
+        np.array([len(found.row[chosen])], "<u4"),
+        found.row[chosen].astype("<u4"),
+        found.lon[chosen].astype("<f4"),
+        found.lat[chosen].astype("<f4"),
+        found.precision[chosen].astype("u1"),
     )
     return b"".join(column.tobytes() for column in columns)
 

@@ -21,6 +21,8 @@ _DAY = 86_400
 _STATIC = Path(__file__).parent / "map" / "static"
 _MEDIA = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 _MAPLIBRE = ("maplibre-gl.js", "maplibre-gl.css")
+DEEPEST = 30
+"""Deepest zoom a tile may be asked at; its pixels are a tenth of a millimetre."""
 HEAT_SIDE = 1536
 """Longest side in pixels of a heat map sent to the browser."""
 SCENE_SIDE = 2560
@@ -35,6 +37,8 @@ def _number(request: Request, name: str) -> int:
 
 
 def _zxy(request: Request) -> tuple[int, int, int]:
+    if _number(request, "z") > DEEPEST:
+        raise InputError(f"tiles go down to zoom {DEEPEST}, not {request.path_params['z']}")
     return _number(request, "z"), _number(request, "x"), _number(request, "y")
 
 
@@ -53,6 +57,12 @@ def borders(request: Request) -> Response:
     from terraseek.tiles.borders import borders_geojson
 
     return cached(request, borders_geojson(), "application/geo+json", _DAY)
+
+
+def density(request: Request) -> Response:
+    """One tile of how many items lie where; 204 where there are none."""
+    body = state.density().png(*_zxy(request))
+    return Response(status_code=204) if body is None else cached(request, body, "image/png", 300)
 
 
 def scene_tile(request: Request) -> Response:
@@ -136,6 +146,7 @@ def _get(path: str, handler: Callable[[Request], Response]) -> BaseRoute:
 ROUTES = [
     _get("/tiles/basemap/{z}/{x}/{y}", basemap),
     _get("/tiles/borders.json", borders),
+    _get("/tiles/density/{z}/{x}/{y}", density),
     _get("/tiles/scene/{id}/{z}/{x}/{y}", scene_tile),
     _get("/overlays/scene/{id}.png", scene_overlay),
     _get("/overlays/heat/{id}.png", heat_overlay),

@@ -17,19 +17,22 @@ from terraseek.errors import CatalogueNotFoundError, SceneError
 from terraseek_app.settings import Settings
 
 if TYPE_CHECKING:
-    from terraseek.catalogue import Catalogue
+    from terraseek.catalogue import Catalogue, Points
     from terraseek.encoders.base import Encoder
     from terraseek.localization import HeatMap
     from terraseek.search import Searcher
+    from terraseek.tiles.density import DensityIndex
 
 __all__ = [
     "Shared",
     "add_heat",
     "add_scene",
     "catalogue",
+    "density",
     "encoder",
     "example_scenes",
     "heat",
+    "points",
     "remove_scene",
     "reset",
     "scene_path",
@@ -117,6 +120,19 @@ def searcher() -> "Searcher":
     from terraseek.search import Searcher
 
     return shared().once("searcher", lambda: Searcher(catalogue(), encoder()))
+
+
+def points() -> "Points":
+    """Places of the served catalogue's items, looked up once."""
+    return shared().once("located", lambda: catalogue().points())
+
+
+def density() -> "DensityIndex":
+    """The same places in an order that answers tiles and boxes; positions are those of `points`."""
+    from terraseek.tiles.density import DensityIndex
+
+    found = points()
+    return shared().once("density", lambda: DensityIndex.build(found.lon, found.lat))
 
 
 def add_scene(path: Path) -> str:

@@ -134,6 +134,10 @@ def test_more_like_this_and_less_of_that(client: TestClient) -> None:
         ("/tiles/basemap/0/0/1", 400, "BBoxError"),
         ("/tiles/basemap/7/0/0", 400, "InputError"),
         ("/tiles/basemap/0/x/0", 400, "InputError"),
+        ("/tiles/density/1/2/0", 400, "BBoxError"),
+        ("/tiles/density/999999999/0/0", 400, "InputError"),
+        ("/api/points?bbox=1,2,3", 400, "BBoxError"),
+        ("/api/points?bbox=1,2,3,4&most=0", 400, "InputError"),
         ("/tiles/scene/unknown/0/0/0", 400, "SceneError"),
         ("/overlays/heat/unknown.png", 400, "SceneError"),
         ("/overlays/scene/unknown.png", 400, "SceneError"),
@@ -182,6 +186,24 @@ def test_points_are_columns_of_everything_that_has_a_place(
     items = Catalogue.open(folder).items(["lon", "lat"])
     np.testing.assert_allclose(lon, items["lon"].to_numpy()[rows], rtol=1e-6)
     np.testing.assert_allclose(lat, items["lat"].to_numpy()[rows], rtol=1e-6)
+
+
+def test_points_of_an_area_are_listed_unless_too_many(client: TestClient) -> None:
+    body = client.get("/api/points", params={"bbox": "170,-20,-170,0"}).content
+    n = int(np.frombuffer(body, "<u4", 1)[0])
+    lon = np.frombuffer(body, "<f4", n, 4 + 4 * n)
+    assert n == 5
+    assert (np.abs(lon) > 170).all()
+    answer = client.get("/api/points", params={"bbox": "170,-20,-170,0", "most": 4})
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_density_tiles_are_pictures_where_items_are(client: TestClient) -> None:
+    answer = client.get("/tiles/density/0/0/0.png")
+    pixels = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGBA"))
+    assert pixels.shape == (256, 256, 4)
+    assert (pixels[..., 3] > 0).sum() == 4 * 4  # four places, squares of two pixels
+    assert client.get("/tiles/density/3/0/7").status_code == 204
 
 
 def test_scene_without_a_place_is_served_whole(client: TestClient) -> None:

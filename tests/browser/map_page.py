@@ -40,6 +40,7 @@ def _values(overlay: Overlay) -> dict[str, Any]:
 count = int(st.number_input("hits", 0, 30, 3))
 heat = st.checkbox("heat")
 pixel_space = st.checkbox("pixels")
+many = st.checkbox("many")
 if st.button("forget box"):
     st.session_state.box = None
 box = st.session_state.get("box")
@@ -47,7 +48,8 @@ if box is not None and not pixel_space:
     box = BBox(*box)
 event = world_map(
     "test",
-    points_url="/api/points",
+    points_url="/api/points?most=4" if many else "/api/points",
+    density_url="/tiles/density" if many else None,
     hits=[] if pixel_space else hits(count),
     selected=st.session_state.get("selected"),
     box=box,

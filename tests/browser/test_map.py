@@ -240,3 +240,19 @@ def test_a_picture_without_a_place_is_shown_in_pixels(
     outside = (2 / frame["width"], 100 / frame["height"])
     drag(map_page, outside, share)
     assert told(map_page, "box")["pixel_box"] == pytest.approx([0, 0, 100, 50], abs=1)
+
+
+def test_too_many_samples_are_density_and_dots_once_few_are_in_view(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    look(map_page, "world.map.jumpTo({center: [10, 30], zoom: 1});")
+    map_page.get_by_text("many", exact=True).click()
+    map_state(map_page, KEY, "s => s.density && s.samples === 0")
+    look(map_page, "world.map.jumpTo({center: [2.4, 48.9], zoom: 9});")
+    map_state(map_page, KEY, "s => !s.density && s.samples === 3")
+    found = look(map_page, "return world.points.at(world.map.project([2.35, 48.86])).row;")
+    assert found == 0
+    look(map_page, "world.map.jumpTo({center: [10, 30], zoom: 1});")
+    map_state(map_page, KEY, "s => s.density && s.samples === 0")
+    map_page.get_by_text("many", exact=True).click()
+    map_state(map_page, KEY, SHOWN)

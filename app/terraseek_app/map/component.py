@@ -22,6 +22,7 @@ def world_map(
     key: str,
     *,
     points_url: str | None = None,
+    density_url: str | None = None,
     hits: Sequence[Mapping[str, Any]] = (),
     selected: str | None = None,
     box: BBox | PixelBox | None = None,
@@ -40,7 +41,9 @@ def world_map(
     the view alone.
 
     Args:
-        points_url: address of all samples, normally `/api/points`.
+        points_url: address of the samples, normally `/api/points`.
+        density_url: address of density tiles, for samples too many to send; `points_url` is then
+            asked for those in view, and tells with 204 that they are too many for single dots.
         hits: numbered markers, best first: item_id, score, lon, lat, caption and more.
         selected: item whose marker is emphasised.
         box: the search box to show.
@@ -64,6 +67,7 @@ def world_map(
         "base": _base(),
         "version": _version(),
         "points_url": f"{_base()}{points_url}" if points_url else None,
+        "density_url": f"{_base()}{density_url}" if density_url else None,
         "hits": [dict(hit) for hit in hits],
         "selected": selected,
         "box": list(box.as_tuple() if isinstance(box, BBox) else box) if box else None,

@@ -10,7 +10,7 @@ from terraseek_app import state
 from terraseek_app.map import MapEvent, world_map
 from terraseek_app.messages import say
 from terraseek_app.views import explore_state, search_bar
-from terraseek_app.views.answer import Answer, count_matching, find, sample_bounds
+from terraseek_app.views.answer import Answer, count_matching, find, sample_bounds, sample_urls
 from terraseek_app.views.explore_state import Ask
 from terraseek_app.views.gallery import gallery
 from terraseek_app.views.item_card import item_card, like
@@ -81,9 +81,11 @@ def _answer(ask: Ask) -> tuple[Answer | None, TerraSeekError | None]:
 
 
 def _map(ask: Ask, answer: Answer | None, above: int) -> None:
+    points_url, density_url = sample_urls()
     world_map(
         "explore_map",
-        points_url="/api/points",
+        points_url=points_url,
+        density_url=density_url,
         hits=map_hits(answer.hits if answer else ()),
         selected=st.session_state.explore_selected,
         box=BBox(*ask.box) if ask.box else None,

@@ -14,10 +14,22 @@ from terraseek_app import state
 from terraseek_app.views.explore_state import Ask
 from terraseek_app.views.uploads import upload_path
 
-__all__ = ["Answer", "count_matching", "filter_of", "find", "read_picture", "sample_bounds"]
+__all__ = [
+    "Answer",
+    "count_matching",
+    "filter_of",
+    "find",
+    "read_picture",
+    "sample_bounds",
+    "sample_urls",
+]
 
 WORLDWIDE_DEGREES = 140
 """Samples that span more degrees of longitude are shown on the whole world."""
+MANY_SAMPLES = 20_000
+"""Located items beyond which the map draws density instead of every dot."""
+SINGLE_DOTS = 3000
+"""Samples in view up to which they are dots even then."""
 PICTURE_SIDE = 1024
 """Longer side in pixels an uploaded query picture is read at; no encoder sees more."""
 
@@ -102,7 +114,7 @@ def sample_bounds(path: str, count: int) -> tuple[float, float, float, float] | 
         path: folder of the catalogue, which tells cached answers apart.
         count: its items, for the same reason.
     """
-    found = state.catalogue().points()
+    found = state.points()
     if not len(found.lon):
         return None
     west, east = np.percentile(found.lon, (0.5, 99.5))
@@ -116,6 +128,17 @@ def sample_bounds(path: str, count: int) -> tuple[float, float, float, float] | 
         min(180.0, float(east) + wide),
         min(85.0, float(north) + wide),
     )
+
+
+def sample_urls() -> tuple[str, str | None]:
+    """Addresses of the samples and, where they are too many to send, of their density.
+
+    The number of samples is part of the tiles' address, so that no browser shows those of before.
+    """
+    count = len(state.points().row)
+    if count <= MANY_SAMPLES:
+        return "/api/points", None
+    return f"/api/points?most={SINGLE_DOTS}", f"/tiles/density?n={count}"
 
 
 def read_picture(token: str) -> UInt8[np.ndarray, "h w 3"]:

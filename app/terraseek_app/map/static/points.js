@@ -1,10 +1,12 @@
-// All samples of the catalogue: fetched once as binary columns, clustered when they are many.
+// Samples as dots: fetched as binary columns, clustered when they are many.
 
 const CLUSTER_FROM = 1500;
 const MOST = 250000;
 
-async function fetchPoints(url) {
+// The columns at an address; null where the server says there are too many to list.
+export async function fetchPoints(url) {
   const answer = await fetch(url);
+  if (answer.status === 204) return null;
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   const buffer = await answer.arrayBuffer();
   const n = new Uint32Array(buffer, 0, 1)[0];
@@ -44,9 +46,17 @@ export class PointsLayer {
     if (!url) return;
     const points = await fetchPoints(url);
     if (url !== this.url) return; // another catalogue came meanwhile
-    this.count = points.n;
     await this.world.styled;
-    this.add(toGeoJSON(points), points.n > CLUSTER_FROM);
+    this.put(points, points.n > CLUSTER_FROM);
+  }
+
+  // Replace the dots, without asking the server.
+  put(points, cluster) {
+    this.count = points.n;
+    const source = this.world.map.getSource("samples");
+    if (source && !cluster) return source.setData(toGeoJSON(points));
+    this.clear();
+    this.add(toGeoJSON(points), cluster);
     this.world.layers.refresh();
   }
 

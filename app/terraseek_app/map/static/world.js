@@ -1,6 +1,7 @@
 // One map: made once, updated by every rerun, asked by nobody but the user where to look.
 
 import { Controls } from "./controls.js";
+import { DensityLayer } from "./density.js";
 import { BoxTool } from "./draw.js";
 import { make } from "./dom.js";
 import { HeatLayer } from "./heat.js";
@@ -40,6 +41,7 @@ export class WorldMap {
     this.hitsLayer = new HitsLayer(this);
     this.layers = new Layers(this);
     this.points = new PointsLayer(this);
+    this.density = new DensityLayer(this);
     this.regions = new RegionsLayer(this);
     this.peaks = new PeaksLayer(this);
     this.boxTool = new BoxTool(this);
@@ -84,7 +86,9 @@ export class WorldMap {
     if (JSON.stringify(data.pixels) !== JSON.stringify(this.pixels ?? null)) this.setSpace(data.pixels);
     this.report = data.report;
     this.controls.draw.hidden = !this.can("box");
-    this.points.show(data.pixels ? null : data.points_url).catch((problem) => this.fail(problem));
+    const many = Boolean(data.density_url);
+    this.points.show(data.pixels || many ? null : data.points_url).catch((problem) => this.fail(problem));
+    this.density.show(data.pixels ? null : data.density_url, data.points_url);
     this.hitsLayer.show(data.hits);
     this.boxTool.give(data.box);
     this.showOverlays(data.overlays);
@@ -158,6 +162,7 @@ export class WorldMap {
     if (this.dragging) return;
     const found = this.points.at(event.point);
     if (found?.cluster !== undefined) return this.points.open(found);
+    if (!found && this.density.shown) this.controls.say("Zoom in to see single samples");
     if (!found) return this.can("click") && this.emit("click", { click: this.space.fromMap(event.lngLat) });
     const answer = await fetch(`${this.base}/api/rows/${found.row}`);
     if (!answer.ok) return this.fail(new Error(`sample ${found.row}: ${answer.status}`));
@@ -253,7 +258,7 @@ export class WorldMap {
   // What tests look at.
   get state() {
     return {
-      hits: this.hitsLayer.markers.size, samples: this.points.count, box: this.boxTool.box,
+      hits: this.hitsLayer.markers.size, samples: this.points.count, density: this.density.shown, box: this.boxTool.box,
       selected: this.hitsLayer.selected, zoom: this.map.getZoom(), idle: this.map.loaded(),
       heatVisible: this.heats().some((heat) => Boolean(this.map.getLayer(heat.id))
         && this.map.getLayoutProperty(heat.id, "visibility") !== "none"),
