@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int64
 
 from terraseek.encoders.base import Encoder
-from terraseek.errors import QueryError
+from terraseek.encoders.prompts import prompts
 from terraseek_train.evaluate.bootstrap import Tally
 
 __all__ = [
@@ -17,21 +17,6 @@ __all__ = [
     "prompts",
     "zeroshot_score",
 ]
-
-_NOUNS = ("remote sensing image", "aerial image", "satellite image")
-_ADJECTIVES = (
-    "low resolution",
-    "bad",
-    "cropped",
-    "bright",
-    "dark",
-    "close-up",
-    "black and white",
-    "jpeg corrupted",
-    "blurry",
-    "good",
-)
-_CLASS_ADJECTIVES = ("large", "nice", "small", "weird", "cool")
 
 
 @dataclass(frozen=True)
@@ -56,36 +41,6 @@ class ZeroShotScore:
         with np.errstate(invalid="ignore"):
             accuracy: Float[np.ndarray, " classes"] = 100 * np.diag(self.confusion) / count
         return accuracy
-
-
-def _article(words: str) -> str:
-    return "an" if words[0] in "aeiou" else "a"
-
-
-def prompts(kind: str = "rs105") -> list[str]:
-    """Sentences with a `{}` for the class: GeoRSCLIP's 105 by their rule, or one plain sentence.
-
-    35 skeletons times three nouns: 5 of general form, 20 with an adjective of the picture, 10 with
-    one of the class.
-
-    Raises:
-        QueryError: no prompt set of this name.
-    """
-    if kind == "plain":
-        return ["a satellite image of {}"]
-    if kind != "rs105":
-        raise QueryError(f"there is no prompt set {kind!r}; choose rs105 or plain")
-    found = []
-    for noun in _NOUNS:
-        start = f"{_article(noun)} {noun}"
-        found += [f"{start} of many {{}}.", f"{start} of a {{}}.", f"{start} of the {{}}."]
-        found += [f"{start} of the hard to see {{}}.", f"{start} of a hard to see {{}}."]
-        for word in _ADJECTIVES:
-            described = f"{_article(word)} {word} {noun}"
-            found += [f"{described} of the {{}}.", f"{described} of a {{}}."]
-        for word in _CLASS_ADJECTIVES:
-            found += [f"{start} of the {word} {{}}.", f"{start} of a {word} {{}}."]
-    return found
 
 
 def class_name(folder: str) -> str:
