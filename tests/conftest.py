@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# a busy machine is no fault of the code
+settings.register_profile("terraseek", deadline=None)
+settings.load_profile("terraseek")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,7 +10,24 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from terraseek.cli import build_app
-from terraseek.errors import AnnotationError, LatticeError, MissingColumnError, QueryError
+from terraseek.errors import (
+    AnnotationError,
+    LatticeError,
+    MissingColumnError,
+    OutputError,
+    QueryError,
+    SourceError,
+    UnknownModelError,
+)
+
+ALL_RIGHT = {
+    "top1": 100.0,
+    "n_images": 18,
+    "n_classes": 3,
+    "per_class": {"blue": 100.0, "green": 100.0, "red": 100.0},
+    "confusion": [[6, 0, 0], [0, 6, 0], [0, 0, 6]],
+    "intervals": {"top1": [100.0, 100.0]},
+}
 
 
 def run(*arguments: str | Path) -> Any:
@@ -56,7 +73,9 @@ def test_retrieval_json_has_exactly_its_keys(captioned: Path) -> None:
         "mR",
         "n_images",
         "n_captions",
+        "intervals",
     ]
+    assert list(score["intervals"]) == list(score)[:7]
     assert (score["n_images"], score["n_captions"]) == (3, 6)
     assert score["t2i_r1"] == score["i2t_r5"] == 100  # three colours, which the fake encoder knows
 
@@ -70,12 +89,15 @@ def test_retrieval_table_names_what_was_measured(captioned: Path) -> None:
 def test_zeroshot_json_and_table(classes: Path, tmp_path: Path) -> None:
     asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
     score = json.loads(run(*asked, "--prompts", "plain", "--json").stdout)
-    assert score == {"top1": 100.0, "n_images": 18, "n_classes": 3}
+    assert score == ALL_RIGHT
     names = tmp_path / "names.txt"
     names.write_text("green\nred\nblue\n")  # sorted folders are blue, green, red: all wrong
     wrong = json.loads(run(*asked, "--classnames", names, "--prompts", "plain", "--json").stdout)
     assert wrong["top1"] == 0
-    assert "6 pictures, most often taken for" in run(*asked).stdout
+    shown = run(*asked, "--prompts", "plain").stdout
+    assert "6 pictures, all right" in shown
+    assert "top-1 100.00 [100.0, 100.0]" in shown
+    assert "6 pictures, most often taken for" in run(*asked, "--classnames", names).stdout
 
 
 def test_zeroshot_takes_labels_from_a_table(captioned: Path, tmp_path: Path) -> None:
@@ -84,7 +106,7 @@ def test_zeroshot_takes_labels_from_a_table(captioned: Path, tmp_path: Path) -> 
     table.write_text("img_name,label\n" + "\n".join(rows) + "\nother.png,red\n")
     asked = ("evaluate", "zeroshot", "--images", captioned / "images", "--labels", table)
     score = json.loads(run(*asked, "--prompts", "plain", "--model", "fake", "--json").stdout)
-    assert score == {"top1": 100.0, "n_images": 18, "n_classes": 3}
+    assert score == ALL_RIGHT
 
 
 def test_what_cannot_be_measured_is_refused(classes: Path, tmp_path: Path) -> None:
@@ -100,6 +122,73 @@ def test_what_cannot_be_measured_is_refused(classes: Path, tmp_path: Path) -> No
         run(*asked, "--labels", names)
     with pytest.raises(AnnotationError, match=r"has 0 class\(es\)"):
         run("evaluate", "zeroshot", "--images", classes / "red", "--model", "fake")
+
+
+def test_two_models_are_compared(classes: Path) -> None:
+    asked = ("evaluate", "zeroshot", "--images", classes, "--prompts", "plain")
+    found = json.loads(run(*asked, "--compare", "fake", "fake", "--json").stdout)
+    assert found["models"] == ["fake", "fake"]
+    assert found["a"] == found["b"] == ALL_RIGHT
+    assert found["difference"] == {"top1": {"value": 0.0, "interval": [0.0, 0.0], "p": 1.0}}
+    shown = run(*asked, "--compare", "fake", "fake").stdout
+    assert "B - A" in shown
+    assert "per class A, B" in shown
+    with pytest.raises(QueryError, match="draws one model"):
+        run(*asked, "--compare", "fake", "fake", "--confusion", "c.png")
+    with pytest.raises(UnknownModelError):
+        run(*asked, "--compare", "fake", "no-such-model")
+
+
+def test_retrieval_of_two_models_prints_one_line_a_number(captioned: Path) -> None:
+    lines = retrieval(captioned, "--compare", "fake", "fake").stdout.splitlines()
+    assert [line[:18].strip() for line in lines[1:4]] == [
+        f"image to text R@{k}" for k in (1, 5, 10)
+    ]
+    assert lines[7].startswith("mR ")
+    assert lines[7].endswith("1.0000")
+    assert lines[8] == "18 pictures, 36 captions"
+
+
+def test_retrieval_takes_rs5m_csv(captioned: Path, tmp_path: Path) -> None:
+    entries = json.loads((captioned / "captions.json").read_text())["images"]
+    rows = [f"{e['filename']},{s['raw']}" for e in entries for s in e["sentences"]]
+    table = tmp_path / "rs5m.csv"
+    table.write_text("filename,title\n" + "\n".join(rows) + "\n")
+    asked = ("evaluate", "retrieval", "--images", captioned / "images", "--model", "fake")
+    found = run(*asked, "--captions", table, "--json").stdout
+    assert found == retrieval(captioned, "--json").stdout
+    table.write_text("name,title\na,b\n")
+    with pytest.raises(AnnotationError, match="needs the columns filename,title; has name, title"):
+        run(*asked, "--captions", table)
+    table.write_text("filename,title\ngone.png,b\n")
+    with pytest.raises(SourceError, match=r"first gone\.png"):
+        run(*asked, "--captions", table)
+    table.write_text("filename,title\n")
+    with pytest.raises(AnnotationError, match="holds no captioned picture"):
+        run(*asked, "--captions", table)
+
+
+def test_confusion_is_drawn(classes: Path, tmp_path: Path) -> None:
+    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake", "--prompts", "plain")
+    run(*asked, "--confusion", tmp_path / "c.png", "--json")
+    with Image.open(tmp_path / "c.png") as picture:
+        assert picture.width > 100
+    with pytest.raises(OutputError, match="must end in"):
+        run(*asked, "--confusion", tmp_path / "c.jpg")
+
+
+def test_class_names_that_cannot_be_used(classes: Path, tmp_path: Path) -> None:
+    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake", "--classnames")
+    names = tmp_path / "names.txt"
+    names.write_text("\n \n")
+    with pytest.raises(AnnotationError, match="holds no class name"):
+        run(*asked, names)
+    names.write_bytes("grün\n".encode("latin-1"))
+    with pytest.raises(AnnotationError, match="no UTF-8 text"):
+        run(*asked, names)
+    names.write_text("lake\nlake\nsea\n")
+    with pytest.raises(AnnotationError, match="two classes are called 'lake'"):
+        run(*asked, names)
 
 
 def test_train_writes_a_checkpoint(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -137,8 +226,9 @@ def localization(scenes: Path, *more: str) -> Any:
 def test_localization_json_tells_right_from_wrong_words(scenes: Path) -> None:
     settings = ("--method", "terraseek", "--scales", "64,128", "--json")
     right = json.loads(localization(scenes, *settings).stdout)
-    assert list(right) == ["Rsu", "Ras", "Rda", "Rmi", "n"]
+    assert list(right) == ["Rsu", "Ras", "Rda", "Rmi", "n", "intervals"]
     assert right["n"] == 1
+    assert right["intervals"]["Rmi"] is None  # of a single sentence nothing can be drawn
     text = (scenes / "anno.json").read_text().replace("red", "blue")
     (scenes / "anno.json").write_text(text)
     wrong = json.loads(localization(scenes, *settings).stdout)

@@ -167,10 +167,14 @@ def test_the_command_prints_and_writes(folder: Path, tmp_path: Path) -> None:
     asked = ("evaluate", "localization", "--annotations", folder / "anno.json", "--images", folder)
     asked += ("--model", "fake", "--method", "terraseek", "--scales", "64,128")
     found = json.loads(run(*asked, "--pixel", "--out", tmp_path / "o.json", "--json").stdout)
-    assert list(found) == ["Rsu", "Ras", "Rda", "Rmi", "n"]
+    seven = ["Rsu", "Ras", "Rda", "Rmi", "n", "roc_auc", "average_precision"]
+    assert list(found) == [*seven, "intervals"]
     assert found["n"] == 3
+    for name in ("Rsu", "Rmi", "roc_auc"):
+        low, high = found["intervals"][name]
+        assert low <= found[name] <= high
     written = json.loads((tmp_path / "o.json").read_text())
-    assert written["mean"] == found
+    assert written["mean"] == {name: found[name] for name in seven[:5]}
     assert {"Rmi", "roc_auc", "average_precision"} <= set(written["samples"][0])
     assert json.loads(run(*asked, "--limit", "1", "--json").stdout)["n"] == 1
     shown = run(*asked, "--pixel").stdout

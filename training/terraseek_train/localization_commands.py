@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from terraseek.commands.console import bar, note, print_json
+from terraseek.commands.console import bar, note
 from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.errors import ConfigError, LatticeError, OutputError
+from terraseek.errors import ConfigError, LatticeError, OutputError, QueryError
+from terraseek_train.evaluate.commands import COMPARE, show
 
 if TYPE_CHECKING:
     from terraseek_train.evaluate.localization import Measured
+    from terraseek_train.evaluate.report import Result
 
 __all__ = ["evaluate_localization", "register"]
+
+_LABELS = {name: name for name in ("Rsu", "Ras", "Rda", "Rmi")}
+_LABELS |= {"roc_auc": "ROC-AUC", "average_precision": "AP"}
 
 
 def register(app: typer.Typer, evaluate: typer.Typer) -> None:
@@ -39,6 +44,7 @@ def evaluate_localization(
     ),
     out: Path | None = typer.Option(None, "--out", help="Write one JSON record per sentence."),
     model: str = typer.Option(DEFAULT_MODEL, "--model", help="Name of the model."),
+    compare: tuple[str, str] | None = COMPARE,
     device: str = typer.Option("auto", "--device", help="auto, cpu or cuda."),
     seed: int = typer.Option(0, "--seed", help="Word shuffles of selo-v2."),
     cache: bool = typer.Option(True, "--cache/--no-cache", help="Keep the scenes' vectors."),
@@ -51,23 +57,33 @@ def evaluate_localization(
         headline,
         measure_localization,
         read_annotations,
+        tallies,
     )
+    from terraseek_train.evaluate.report import Result
 
+    if out and compare:
+        raise QueryError("--out writes one model's records; leave out --compare or --out")
     options = LocalizeOptions(method=method, scales=_sides(scales), seed=seed)
     asked = read_annotations(annotations)[:limit]
-    encoder = load_encoder(model, device)
-    with bar() as progress:
-        found = measure_localization(asked, images, encoder, options, progress, pixel, cache)
-    means = headline([one.selo for one in found])
+    maps: list[list[Measured]] = []
+
+    def measure(name: str) -> Result:
+        encoder = load_encoder(name, device)
+        with bar() as progress:
+            found = measure_localization(asked, images, encoder, options, progress, pixel, cache)
+        maps.append(found)
+        flat = sum(one.selo.constant for one in found)
+        if flat:
+            note(f"note: {flat} of {len(found)} maps are constant; their numbers mean nothing")
+        means = headline([one.selo for one in found]) | _pixel_means(found)
+        return Result(name, means, tallies(found))
+
+    (result, *_) = show(compare or (model,), measure, _LABELS, as_json, digits=4)
     if out:
-        _write(out, {"model": model, "method": method, "mean": means, "samples": _records(found)})
-    flat = sum(one.selo.constant for one in found)
-    if flat:
-        note(f"note: {flat} of {len(found)} maps are constant; their numbers mean nothing")
-    if as_json:
-        print_json(means)
-    else:
-        _table(found, means)
+        means = {name: result.score[name] for name in ("Rsu", "Ras", "Rda", "Rmi", "n")}
+        _write(out, {"model": model, "method": method, "mean": means, "samples": _records(maps[0])})
+    if not (as_json or compare):
+        _table(maps[0], result)
 
 
 def _sides(text: str) -> tuple[int, ...] | None:
@@ -101,9 +117,22 @@ def _write(path: Path, value: dict[str, Any]) -> None:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder") from error
 
 
-def _table(found: "Sequence[Measured]", means: dict[str, float | int]) -> None:
+def _pixel_means(found: "Sequence[Measured]") -> dict[str, float]:
+    """Means over the sentences; empty where pixels were not ranked."""
     ranked = [one.pixel for one in found if one.pixel]
+    if not ranked:
+        return {}
+    return {
+        "roc_auc": round(sum(one.roc_auc for one in ranked) / len(ranked), 4),
+        "average_precision": round(sum(one.average_precision for one in ranked) / len(ranked), 4),
+    }
+
+
+def _table(found: "Sequence[Measured]", result: "Result") -> None:
+    from terraseek_train.evaluate.report import figure
+
     head = f"{'scene':20}   Rsu    Ras    Rda    Rmi "
+    ranked = any(one.pixel for one in found)
     typer.echo(head + ("  AUC    AP     share" if ranked else "") + "  sentence")
     for one in found:
         score = one.selo
@@ -113,12 +142,9 @@ def _table(found: "Sequence[Measured]", means: dict[str, float | int]) -> None:
             row += f" {one.pixel.roc_auc:.4f} {one.pixel.average_precision:.4f}"
             row += f" {one.pixel.positive_share:.4f}"
         typer.echo(f"{row}  {one.annotation.caption}")
-    numbers = "  ".join(f"{name} {means[name]:.4f}" for name in ("Rsu", "Ras", "Rda", "Rmi"))
-    if ranked:
-        auc = sum(one.roc_auc for one in ranked) / len(ranked)
-        precision = sum(one.average_precision for one in ranked) / len(ranked)
-        numbers += f"  ROC-AUC {auc:.4f}  AP {precision:.4f}"
-    typer.echo(f"{numbers}  n {means['n']}")
+    for name, ends in result.intervals().items():
+        typer.echo(f"{_LABELS[name]:8} {figure(result.score[name], ends, 4)}")
+    typer.echo(f"n        {result.score['n']}")
 
 
 def build(

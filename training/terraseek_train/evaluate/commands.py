@@ -12,7 +12,7 @@ from terraseek.encoders.registry import DEFAULT_MODEL
 from terraseek.errors import QueryError
 
 if TYPE_CHECKING:
-    from terraseek_train.evaluate.report import Measured
+    from terraseek_train.evaluate.report import Result
     from terraseek_train.evaluate.zeroshot import ZeroShotScore
 
 __all__ = ["COMPARE", "register", "show"]
@@ -39,11 +39,11 @@ def register(group: typer.Typer) -> None:
 
 def show(
     models: tuple[str, ...],
-    measure: Callable[[str], "Measured"],
+    measure: Callable[[str], "Result"],
     labels: dict[str, str],
     as_json: bool,
     digits: int = 2,
-) -> list["Measured"]:
+) -> list["Result"]:
     """Measure one model or two; JSON for either, and the table of two, are printed here.
 
     Returns:
@@ -72,14 +72,14 @@ def retrieval(
 ) -> None:
     """Image-to-text and text-to-image recall at 1, 5 and 10, and their mean mR, in percent."""
     from terraseek.encoders.load import load_encoder
-    from terraseek_train.evaluate.report import Measured, figure
+    from terraseek_train.evaluate.report import Result, figure
     from terraseek_train.evaluate.run import measure_retrieval
 
-    def measure(name: str) -> Measured:
+    def measure(name: str) -> Result:
         encoder = load_encoder(name, device)
         with bar() as progress:
             found = measure_retrieval(images, captions, encoder, split, progress)
-        return Measured(name, asdict(found.score()), (found.tally(),))
+        return Result(name, asdict(found.score()), (found.tally(),))
 
     found = show(compare or (model,), measure, _RECALLS | {"mR": "mR"}, as_json)
     score = found[0].score
@@ -117,7 +117,7 @@ def zeroshot(
     """Top-1 accuracy in percent of pictures sorted into classes by sentences alone."""
     from terraseek.encoders.load import load_encoder
     from terraseek_train.evaluate.confusion import check_suffix, draw_confusion
-    from terraseek_train.evaluate.report import Measured
+    from terraseek_train.evaluate.report import Result
     from terraseek_train.evaluate.run import evaluate_zeroshot, read_class_names
 
     if confusion:
@@ -127,12 +127,12 @@ def zeroshot(
     names = read_class_names(classnames) if classnames else None
     scores: list[tuple[ZeroShotScore, list[str]]] = []
 
-    def measure(name: str) -> Measured:
+    def measure(name: str) -> Result:
         encoder = load_encoder(name, device)
         with bar() as progress:
             found = evaluate_zeroshot(images, encoder, names, prompts, labels, progress)
         scores.append(found)
-        return Measured(name, _headline(*found), (found[0].tally(),))
+        return Result(name, _headline(*found), (found[0].tally(),))
 
     found = show(compare or (model,), measure, {"top1": "top-1"}, as_json)
     score, called = scores[0]
@@ -150,7 +150,7 @@ def _headline(score: "ZeroShotScore", called: list[str]) -> dict[str, Any]:
     return sizes | {"per_class": each, "confusion": score.confusion.tolist()}
 
 
-def _show_classes(found: list["Measured"], scores: "list[tuple[ZeroShotScore, list[str]]]") -> None:
+def _show_classes(found: list["Result"], scores: "list[tuple[ZeroShotScore, list[str]]]") -> None:
     """Per class: accuracies of both models, or of one with what it was taken for."""
     from terraseek_train.evaluate.report import figure
 

@@ -1,4 +1,4 @@
-"""Measured numbers with their intervals, and two models side by side, as JSON values and lines."""
+"""Result numbers with their intervals, and two models side by side, as JSON values and lines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Any
 
 from terraseek_train.evaluate.bootstrap import Difference, Interval, Tally, intervals, paired
 
-__all__ = ["Measured", "comparison", "comparison_lines", "figure", "rounded"]
+__all__ = ["Result", "comparison", "comparison_lines", "figure", "rounded"]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Result:
     """One model's result: what its command prints as JSON, and what each unit added."""
 
     model: str
@@ -41,12 +41,12 @@ def figure(value: float, ends: Interval | None, digits: int = 2) -> str:
     return f"{value:.{digits}f} [{low}, {high}]"
 
 
-def _differences(a: Measured, b: Measured) -> dict[str, Difference]:
+def _differences(a: Result, b: Result) -> dict[str, Difference]:
     pairs = zip(a.tallies, b.tallies, strict=True)
     return {name: found for one, two in pairs for name, found in paired(one, two).items()}
 
 
-def comparison(a: Measured, b: Measured, digits: int) -> dict[str, Any]:
+def comparison(a: Result, b: Result, digits: int) -> dict[str, Any]:
     """`{"models": [A, B], "a": …, "b": …, "difference": {number: {"value", "interval", "p"}}}`.
 
     Args:
@@ -71,7 +71,7 @@ def comparison(a: Measured, b: Measured, digits: int) -> dict[str, Any]:
 
 
 def comparison_lines(
-    a: Measured, b: Measured, labels: Mapping[str, str], digits: int = 2
+    a: Result, b: Result, labels: Mapping[str, str], digits: int = 2
 ) -> Sequence[str]:
     """A table with one line a number: both models, B - A with its interval, p.
 
