@@ -1,41 +1,50 @@
-"""The corpus in memory: pictures decoded once, sentences tokenised once, batches by step number.
-
-Every random choice of a batch comes from a generator seeded with (seed, step), so that a resumed
-run sees exactly what an uninterrupted one would have seen.
-"""
+"""The corpus: its pictures (decoded once, or streamed), its sentences, and the order of an epoch."""
 
 import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Int16, Int32, Int64, UInt8
+from jaxtyping import Float16, Int16, Int32, Int64, UInt8
 
 from terraseek.encoders.base import fit_square
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path
 from terraseek.progress import Progress, silent
-from terraseek_train.augment import augment, coarse_mosaic
 from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.corpus_text import TextTable, rs5m_phrases, teacher_vectors, tokenize
-from terraseek_train.sources import Sample, open_images, read_captions
+from terraseek_train.sources import ImageBytes, Sample, open_images, read_captions
 from terraseek_train.sources.templates import CONCEPTS, concept_of, concept_texts
+from terraseek_train.stream import StreamedPictures, index_pictures
 
-__all__ = ["Batch", "Corpus", "build_corpus", "epoch_order", "make_batch", "read_source"]
+__all__ = ["Corpus", "Pictures", "build_corpus", "decoded", "epoch_order", "read_source"]
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """Square pictures by row: an array, or files that are decoded when asked for."""
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, row: int) -> UInt8[np.ndarray, "side side 3"]:
+        """One of them."""
+        ...
 
 
 @dataclass(frozen=True)
 class Corpus:
     """Pictures and sentences of all training sources; arrays over pictures share their rows."""
 
-    images: list[UInt8[np.ndarray, "_ side side 3"]]
-    """One array per source."""
+    images: Sequence[Pictures]
+    """One entry per source."""
     source: Int16[np.ndarray, " rows"]
     row: Int32[np.ndarray, " rows"]
-    """Row inside the source's array."""
+    """Row inside the source's pictures."""
     key: Int64[np.ndarray, " rows"]
     """Equal for pictures of the same place that share captions."""
     concept: Int16[np.ndarray, " rows"]
@@ -54,35 +63,6 @@ class Corpus:
     weights: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Mixed:
-    """Which other pictures of the batch the pictures hold parts of; own share 1 where none."""
-
-    partner: Int64[np.ndarray, " all"]
-    """Row of the other picture, in the share of the same process."""
-    own: Float32[np.ndarray, " all"]
-    """Share of a picture that is its own, above 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one step sees."""
-
-    pixels: UInt8[np.ndarray, "b side side 3"]
-    """Pictures of this process: b of all the batch's."""
-    tokens: Int32[np.ndarray, "t context"]
-    """The b sentences of these pictures, then those without a picture."""
-    same: Bool[np.ndarray, "all all"]
-    """Sentence column is true of picture row, over the batches of all processes."""
-    neutral: Bool[np.ndarray, "all all"]
-    """Pairs that are neither right nor wrong."""
-    label: Int16[np.ndarray, " b"]
-    source: Int16[np.ndarray, " b"]
-    teacher: Float16[np.ndarray, "t 384"] | None
-    teacher_all: Float16[np.ndarray, "all 384"] | None
-    mixed: Mixed | None = None
-
-
 def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
     """Samples of a source and their encoded pictures by sample name.
 
@@ -90,21 +70,49 @@ def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
         ConfigError: a caption names a picture that is not there and the source is not `partial`.
     """
     images = open_images(Path(source.images))
-    if source.captions:
-        samples = read_captions(Path(source.captions), source.split)
-    elif source.labels:
-        with Path(source.labels).open(encoding="utf-8", newline="") as file:
-            samples = [Sample(r["filename"], (), r["label"]) for r in csv.DictReader(file)]
-    else:
+    samples = _listed(source)
+    if samples is None:
         samples = [Sample(name, (), images.folder(name)) for name in images]
+    pairs = _paired(source, samples, images)
+    return [s for s, _ in pairs], {s.image: images.read(name) for s, name in pairs}
+
+
+def stream_source(source: DataSource, side: int) -> tuple[list[Sample], StreamedPictures]:
+    """Samples of a source whose pictures stay in their files.
+
+    Raises:
+        ConfigError: a caption names a picture that is not there and the source is not `partial`.
+        SourceError: there is no picture at all.
+    """
+    samples = _listed(source)
+    found = index_pictures(Path(source.images), keep_folders=samples is None)
+    if samples is None:
+        samples = [sample for sample, _ in found.values()]
+    names = ImageBytes(Path(source.images), {k: ("", ref.file) for k, (_, ref) in found.items()})
+    pairs = _paired(source, samples, names)
+    return [s for s, _ in pairs], StreamedPictures([found[name][1] for _, name in pairs], side)
+
+
+def _listed(source: DataSource) -> list[Sample] | None:
+    """What the source's caption or label file lists; None where it has none."""
+    if source.captions:
+        return read_captions(Path(source.captions), source.split)
+    if source.labels:
+        with Path(source.labels).open(encoding="utf-8", newline="") as file:
+            return [Sample(r["filename"], (), r["label"]) for r in csv.DictReader(file)]
+    return None
+
+
+def _paired(
+    source: DataSource, samples: Sequence[Sample], images: ImageBytes
+) -> list[tuple[Sample, str]]:
     found = [(sample, images.find(sample.image)) for sample in samples]
     lost = [sample.image for sample, name in found if name is None]
     if lost and not source.partial:
         raise ConfigError(
             f"source {source.name}: {len(lost)} pictures are missing, first {lost[0]}"
         )
-    kept = [(sample, name) for sample, name in found if name is not None]
-    return [s for s, _ in kept], {s.image: images.read(name) for s, name in kept}
+    return [(sample, name) for sample, name in found if name is not None]
 
 
 def decoded(
@@ -130,7 +138,7 @@ def decoded(
                 progress(f"decode {source.name}", row, len(samples))
         with atomic_path(stored) as part, part.open("wb") as file:
             np.save(file, squares)
-    array: UInt8[np.ndarray, "n side side 3"] = np.load(stored)
+    array: UInt8[np.ndarray, "n side side 3"] = np.load(stored, mmap_mode="r")
     return array
 
 
@@ -142,11 +150,16 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
         i: np.array([table.add(text, i) for text in concept_texts(concept)], np.int32)
         for concept, i in names.items()
     }
-    images, source_of, row_of, key_of, concept_col, label_col, captions = [], [], [], [], [], [], []
+    images: list[Pictures] = []
+    source_of, row_of, key_of, concept_col, label_col, captions = [], [], [], [], [], []
     classes: dict[tuple[int, str], int] = {}
     for number, source in enumerate(config.data):
-        samples, content = read_source(source)
-        images.append(decoded(source, samples, content, config.stored_size, cache, progress))
+        if source.stream:
+            samples, streamed = stream_source(source, config.stored_size)
+            images.append(streamed)
+        else:
+            samples, content = read_source(source)
+            images.append(decoded(source, samples, content, config.stored_size, cache, progress))
         for row, sample in enumerate(samples):
             concept = names.get(concept_of(sample.label) or "", -1)
             label = -1
@@ -154,7 +167,10 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
                 label = classes.setdefault((number, sample.label), len(classes))
             texts = np.array([table.add(text.lower()) for text in sample.captions], np.int32)
             if not len(texts) and concept < 0:
-                raise ConfigError(f"source {source.name}: no words for the label {sample.label!r}")
+                raise ConfigError(
+                    f"source {source.name}: no words for {sample.image}, label {sample.label!r}; "
+                    "give a caption file, or name its folder after a known scene class"
+                )
             source_of.append(number)
             row_of.append(row)
             key_of.append(_key(sample))
@@ -202,130 +218,3 @@ def epoch_order(corpus: Corpus, seed: int, epoch: int) -> Int64[np.ndarray, " k"
         whole, count = int(weight), round((weight % 1) * len(rows))
         parts += [rows] * whole + [rng.permutation(rows)[:count]]
     return rng.permutation(np.concatenate(parts))
-
-
-def make_batch(
-    corpus: Corpus,
-    rows: Int64[np.ndarray, " all"],
-    config: TrainConfig,
-    step: int,
-    rank: int = 0,
-    size: int = 1,
-) -> Batch:
-    """Pictures of `rows`, augmented, each with one of its sentences.
-
-    Args:
-        corpus: where they come from.
-        rows: of the whole batch.
-        config: augmentation and seed.
-        step: its random choices follow from seed and step.
-        rank: of `size` processes that share the batch; only this one's pictures are made.
-        size: number of processes.
-    """
-    said = np.random.default_rng((config.seed, 2, step))
-    coarse = _coarse(corpus, rows, config, said)
-    texts = np.array(
-        [
-            _pick(corpus, int(r), 1.0 if c else config.template_share, said)
-            for r, c in zip(rows, coarse, strict=True)
-        ]
-    )
-    key, concept, meant = corpus.key[rows], corpus.concept[rows], corpus.text_concept[texts]
-    same = (key[:, None] == key[None, :]) | (texts[:, None] == texts[None, :])
-    true_too = (concept[:, None] == meant[None, :]) & (meant >= 0)[None, :]
-
-    share = len(rows) // size
-    own = slice(rank * share, (rank + 1) * share)
-    seen = np.random.default_rng((config.seed, 3, step, rank))
-    side = [side for start, side in config.sizes if step >= start * config.steps][-1]
-    pixels = np.stack(
-        [
-            _mosaic(corpus, int(row), side, seen)
-            if joined
-            else _view(corpus, config, int(row), side, seen)
-            for row, joined in zip(rows[own], coarse[own], strict=True)
-        ]
-    )
-    mixed = None
-    if config.mix:
-        mixed = draw_mixed(len(rows), size, config.mix, said)
-        pixels = mix_pixels(pixels, mixed.partner[own] - own.start, mixed.own[own], seen)
-    loose = np.empty(0, np.int32)
-    if config.text_only and len(corpus.loose) and corpus.teacher is not None:
-        loose = seen.choice(corpus.loose, config.text_only // size)
-    mine = np.concatenate([texts[own], loose])
-    return Batch(
-        pixels=pixels,
-        tokens=corpus.tokens[mine],
-        same=same,
-        neutral=true_too & ~same,
-        label=corpus.label[rows[own]],
-        source=corpus.source[rows[own]],
-        teacher=None if corpus.teacher is None else corpus.teacher[mine],
-        teacher_all=None if corpus.teacher is None else corpus.teacher[texts],
-        mixed=mixed,
-    )
-
-
-def draw_mixed(count: int, size: int, chance: float, rng: np.random.Generator) -> Mixed:
-    """Partners inside each process's share of the batch, and own shares, even from ½ to 1.
-
-    mixup: Zhang et al. 2018; CutMix: Yun et al. 2019. A picture keeps the larger part.
-    """
-    share = count // size
-    partner = np.concatenate([k * share + rng.permutation(share) for k in range(size)])
-    drawn = rng.uniform(0.5, 1.0, count)
-    own = np.where(rng.random(count) < chance, drawn, 1.0)
-    return Mixed(partner.astype(np.int64), own.astype(np.float32))
-
-
-def mix_pixels(
-    pixels: UInt8[np.ndarray, "b side side 3"],
-    partner: Int64[np.ndarray, " b"],
-    own: Float32[np.ndarray, " b"],
-    rng: np.random.Generator,
-) -> UInt8[np.ndarray, "b side side 3"]:
-    """Half of the mixed pictures are blended, half get a box of their partner; equal shares."""
-    out = pixels.copy()
-    side = pixels.shape[1]
-    for row in np.flatnonzero(own < 1):
-        other = pixels[partner[row]]
-        if rng.random() < 0.5:
-            out[row] = cv2.addWeighted(pixels[row], float(own[row]), other, 1 - float(own[row]), 0)
-            continue
-        edge = round(side * float(np.sqrt(1 - own[row])))
-        top, left = rng.integers(0, side - edge + 1, 2)
-        box = np.s_[top : top + edge, left : left + edge]
-        out[row][box] = other[box]
-    return out
-
-
-def _coarse(
-    corpus: Corpus, rows: Int64[np.ndarray, " all"], config: TrainConfig, rng: np.random.Generator
-) -> Bool[np.ndarray, " all"]:
-    """Which of the rows become mosaics: some of those whose concept has sentences."""
-    share = np.array([source.mosaic for source in config.data])[corpus.source[rows]]
-    return np.asarray((corpus.concept[rows] >= 0) & (rng.random(len(rows)) < share), np.bool_)
-
-
-def _mosaic(
-    corpus: Corpus, row: int, side: int, rng: np.random.Generator
-) -> UInt8[np.ndarray, "side side 3"]:
-    alike = (corpus.concept == corpus.concept[row]) & (corpus.source == corpus.source[row])
-    others = rng.choice(np.flatnonzero(alike), 3)
-    squares = [corpus.images[corpus.source[r]][corpus.row[r]] for r in (row, *others)]
-    return coarse_mosaic(squares, side, rng)
-
-
-def _view(
-    corpus: Corpus, config: TrainConfig, row: int, side: int, rng: np.random.Generator
-) -> UInt8[np.ndarray, "side side 3"]:
-    source = int(corpus.source[row])
-    return augment(corpus.images[source][corpus.row[row]], side, rng, config.data[source].area)
-
-
-def _pick(corpus: Corpus, row: int, template_share: float, rng: np.random.Generator) -> int:
-    own, templates = corpus.captions[row], corpus.templates.get(int(corpus.concept[row]))
-    if templates is not None and (not len(own) or rng.random() < template_share):
-        return int(rng.choice(templates))
-    return int(rng.choice(own))
