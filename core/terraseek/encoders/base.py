@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
+from terraseek.encoders.dense import DenseTower
 from terraseek.errors import EmptyQueryError, ModelError
 from terraseek.progress import Progress, silent
 
@@ -46,6 +47,11 @@ class Encoder(ABC):
     @abstractmethod
     def _encode_text_batch(self, texts: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
         """Features of sentences; any length."""
+
+    @property
+    def dense(self) -> DenseTower | None:
+        """The image tower before its pooling; None where it has no such thing."""
+        return None
 
     def token_count(self, text: str) -> tuple[int, int]:
         """Tokens `text` needs and tokens the text tower reads; more needed means it is cut off."""

@@ -1,7 +1,8 @@
 """Any open_clip network as an Encoder."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from terraseek.encoders.architecture import build_model, build_tokenizer
 from terraseek.encoders.base import Encoder, fit_square
 from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.checkpoints import load_weights
+from terraseek.encoders.dense import DenseTower, tower_cells
 from terraseek.encoders.fuse import fused
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
@@ -88,16 +90,36 @@ class OpenClipEncoder(Encoder):
         """What cosines were multiplied with in training before the softmax."""
         return float(self._model.logit_scale.detach().exp().reshape(()))
 
+    @cached_property
+    def dense(self) -> DenseTower | None:
+        """The image tower before its pooling, for towers that `encoders.dense` knows."""
+        found = tower_cells(self._model.visual, self.image_size)
+        if found is None:
+            return None
+
+        def cells(blocks: UInt8[np.ndarray, "n side side 3"]) -> Float32[np.ndarray, "n g g dim"]:
+            return self._through(found.run, blocks)
+
+        return DenseTower(found.kind, found.side, found.cell, cells)
+
     def _encode_image_batch(
         self, batch: UInt8[np.ndarray, "n side side 3"]
     ) -> Float32[np.ndarray, "n dim"]:
+        return self._through(self._model.encode_image, batch)
+
+    def _through(
+        self,
+        network: "Callable[[torch.Tensor], torch.Tensor]",
+        batch: UInt8[np.ndarray, "n side side 3"],
+    ) -> Float32[np.ndarray, "n ... dim"]:
+        """What a network says of RGB squares, normalised as the card has it."""
         import torch
 
         # [n, h, w, 3] seen as [n, 3, h, w] is channels_last already: no copy but the conversion
         pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).permute(0, 3, 1, 2)
         with self._lock, torch.inference_mode(), self._casting():
             ready = pixels.to(torch.float32).sub_(self._mean).div_(self._std)
-            return _array(self._model.encode_image(ready))
+            return _array(network(ready))
 
     def _encode_text_batch(self, texts: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
         import torch
@@ -146,6 +168,6 @@ def pick_device(device: str) -> "torch.device":
     return wanted
 
 
-def _array(features: "torch.Tensor") -> Float32[np.ndarray, "n dim"]:
-    rows: Float32[np.ndarray, "n dim"] = features.float().cpu().numpy()
+def _array(features: "torch.Tensor") -> Float32[np.ndarray, "n ... dim"]:
+    rows: Float32[np.ndarray, "n ... dim"] = features.float().cpu().numpy()
     return rows

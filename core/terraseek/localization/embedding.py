@@ -3,7 +3,7 @@
 import logging
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,22 @@ from terraseek.localization.windows import MIN_VALID, WindowReader
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
-__all__ = ["SceneEmbedding", "embed_windows"]
+__all__ = [
+    "Encoded",
+    "SceneEmbedding",
+    "embed_windows",
+    "embedding_of",
+    "load_arrays",
+    "save_arrays",
+]
 
 _logger = logging.getLogger(__name__)
 _CACHE_VERSION = 2
 """Raised when windows are cut or filled differently, so that old vectors are not mixed in."""
 _BATCHES_A_PART = 8
+
+Encoded = tuple[Float16[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]
+"""Vectors of windows, and which of them held enough valid pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +97,53 @@ def embed_windows(
         TruncatedImageError: the pixels could not be decoded.
         ConfigError: the setting of the cache's size is no number.
     """
+    return embedding_of(
+        scene,
+        lattice,
+        encoder,
+        grid,
+        lambda store: _encode(scene, lattice, encoder, store, progress),
+        cache,
+    )
+
+
+def embedding_of(
+    scene: Scene,
+    lattice: Lattice,
+    encoder: Encoder,
+    grid: tuple[int, int],
+    encode: Callable[[Path | None], Encoded],
+    cache: bool = True,
+    kind: str = "",
+) -> SceneEmbedding:
+    """Vectors from the cache, or made by `encode` and put there; see `embed_windows`.
+
+    Args:
+        scene: open scene.
+        lattice: its windows.
+        encoder: whose space the vectors live in.
+        grid: (height, width) of the heat map, on which valid pixels are noted.
+        encode: gives vectors and which are known; told the file they will be kept in, beside which
+            it may keep parts in a folder with the suffix `.parts`.
+        cache: whether disk is used at all.
+        kind: where the same windows get other vectors, a word for the way they are made.
+    """
     began = time.perf_counter()
     key = (
-        f"{scene.scene_hash}-{encoder.encoder_id.replace('/', '_')}-{lattice.digest}"
+        f"{scene.scene_hash}-{encoder.encoder_id.replace('/', '_')}-{kind}{lattice.digest}"
         f"-{grid[0]}x{grid[1]}-v{_CACHE_VERSION}"
     )
     # a limit of nothing means no cache; a wrong setting is told before the work, not after it
     store = home() / "scenes" / f"{key}.npz" if cache and limit_bytes() > 0 else None
-    found = _load(store) if store else None
+    found = load_arrays(store) if store else None
     if found is None:
-        vectors, known = _encode(scene, lattice, encoder, store, progress)
+        vectors, known = encode(store)
         valid = scene.read(0, 0, scene.height, scene.width, grid)[1] if scene.has_mask else None
         found = {"vectors": vectors, "known": known}
         if valid is not None and not np.all(valid):
             found |= {"valid": np.packbits(valid, axis=1)}
         if store:
-            _save(store, found)
+            save_arrays(store, found)
             prune(store.parent, keep=store)
     elif store:
         touch(store)
@@ -123,7 +164,7 @@ def embed_windows(
 
 def _encode(
     scene: Scene, lattice: Lattice, encoder: Encoder, store: Path | None, progress: Progress
-) -> tuple[Float16[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]:
+) -> Encoded:
     """Read on a second thread, encode on this one, note finished parts beside `store`."""
     count = len(lattice)
     vectors = np.zeros((count, encoder.dim), np.float16)
@@ -133,7 +174,7 @@ def _encode(
     folder = store.with_suffix(".parts") if store else None
     todo = []
     for start, end in parts:
-        done = _load(folder / f"{start}.npz") if folder else None
+        done = load_arrays(folder / f"{start}.npz") if folder else None
         if done is not None:
             vectors[start:end], known[start:end] = done["vectors"], done["known"]
         else:
@@ -149,7 +190,7 @@ def _encode(
         if folder and batch.last_of is not None:
             start = batch.last_of
             part = {"vectors": vectors[start : batch.end], "known": known[start : batch.end]}
-            _save(folder / f"{start}.npz", part)
+            save_arrays(folder / f"{start}.npz", part)
     return vectors, known
 
 
@@ -189,7 +230,8 @@ def _read_ahead(
             yield batch
 
 
-def _load(path: Path) -> dict[str, np.ndarray] | None:
+def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """What `save_arrays` kept; None where there is nothing, or nothing readable."""
     if not path.is_file():
         return None
     try:
@@ -202,7 +244,7 @@ def _load(path: Path) -> dict[str, np.ndarray] | None:
     return found if {"vectors", "known"} <= set(found) else None
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Keep the vectors; a full disk costs the next call time, it does not fail this one."""
     try:
         with atomic_path(path) as part:

@@ -14,8 +14,9 @@ from terraseek.scenes import Scene
 
 __all__ = ["DEFAULT_SCALES", "LocalizeOptions", "Method", "lattice_of", "scales_of"]
 
-Method = Literal["terraseek", "selo-v1", "selo-v2"]
-"""terraseek: half-stride lattice, interpolated between centres; selo-v1 and -v2: published."""
+Method = Literal["terraseek", "dense", "selo-v1", "selo-v2"]
+"""terraseek: half-stride lattice, interpolated between centres; dense: the same from one pass per
+side, for encoders with cells; selo-v1 and -v2: published."""
 
 DEFAULT_SCALES = (96, 192, 384)
 """Window sides in pixels of method terraseek on scenes of at least `_FULL_SIDE` pixels.
@@ -67,7 +68,7 @@ def scales_of(scene: Scene, options: LocalizeOptions) -> tuple[int, ...]:
         return options.scales
     if options.scales_m is not None:
         return _from_metres(scene, options.scales_m)
-    if options.method != "terraseek":
+    if options.method.startswith("selo"):
         return SELO_SCALES
     # a small picture still deserves a map: windows shrink with it; on pixels of centimetres they
     # grow, because 128 of them show a patch of ground and no object

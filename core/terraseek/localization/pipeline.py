@@ -11,6 +11,7 @@ from jaxtyping import Float32, Float64
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.registry import ModelCard
 from terraseek.localization import selo
+from terraseek.localization.dense import embed_dense
 from terraseek.localization.embedding import SceneEmbedding, embed_windows
 from terraseek.localization.fields import (
     CellField,
@@ -22,7 +23,7 @@ from terraseek.localization.fields import (
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.judgement import Judgement, card_of, gsd_warnings, judge
 from terraseek.localization.lattice import Lattice
-from terraseek.localization.options import LocalizeOptions, lattice_of
+from terraseek.localization.options import LocalizeOptions, lattice_of, scales_of
 from terraseek.localization.query import Asked
 from terraseek.progress import Progress
 from terraseek.scenes import Scene
@@ -48,12 +49,17 @@ class Run:
         """Vectors of the lattice; of the first stage for selo-v2."""
         if self.options.method == "selo-v2":
             return self._embed(selo.stage_one(self.scene.width, self.scene.height), self.cache)
+        if self.options.method == "dense":
+            sides = scales_of(self.scene, self.options)
+            return embed_dense(
+                self.scene, sides, self.encoder, self.grid, self.cache, self.progress
+            )
         return self._embed(lattice_of(self.scene, self.options), self.cache)
 
     @cached_property
     def grid(self) -> tuple[int, int]:
         """(height, width) of the heat map held in memory."""
-        published = self.options.method != "terraseek"
+        published = self.options.method.startswith("selo")
         side = _SELO_GRID_SIDE if published else self.options.grid_side
         step = max(1, math.ceil(max(self.scene.width, self.scene.height) / side))
         return math.ceil(self.scene.height / step), math.ceil(self.scene.width / step)
@@ -112,7 +118,7 @@ class Run:
         vector: Float32[np.ndarray, " dim"],
     ) -> "_Drawn":
         count = int(embedding.known.sum())
-        if self.options.method == "terraseek":
+        if not self.options.method.startswith("selo"):
             lattice = embedding.lattice
             layers = {side: node_field(lattice, scores, side) for side in lattice.scales}
             # small windows tell where, large ones what is around: measured on outlined aircraft,
