@@ -1,5 +1,6 @@
 """Readers of captions and pictures, on files made here."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -58,6 +59,10 @@ def test_an_absent_split_is_refused(tmp_path: Path) -> None:
         ("{", "is no JSON"),
         ('{"pictures": []}', "missing 'images'"),
         ('{"images": [{}]}', "missing"),
+        ("[]", "layout"),
+        ("{}", "missing 'images'"),
+        ('{"airport": [3]}', "layout"),
+        ('{"images": [3]}', "layout"),
     ],
 )
 def test_broken_json_captions_are_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -65,6 +70,36 @@ def test_broken_json_captions_are_refused(tmp_path: Path, text: str, message: st
     path.write_text(text)
     with pytest.raises(AnnotationError, match=message):
         read_captions(path)
+
+
+def test_nwpu_captions_have_a_list_per_class(tmp_path: Path) -> None:
+    entry = {"filename": "airport_001.jpg", "split": "val", "sentids": [0], "imgid": 0}
+    entry |= {"raw_1": " two", "raw": "one .", "raw_2": "", "raw_3": "four", "raw_4": "five"}
+    other = {"filename": "lake_001.jpg", "split": "train", "raw": "water"}
+    path = tmp_path / "dataset_nwpu.json"
+    path.write_text(json.dumps({"airport": [entry], "lake": [other]}), encoding="utf-8-sig")
+    assert read_captions(path, "val") == [
+        Sample("airport_001.jpg", ("one .", "two", "four", "five"), "airport", "val")
+    ]
+    assert [sample.label for sample in read_captions(path)] == ["airport", "lake"]
+    path.write_text(json.dumps({"airport": [entry, {"raw": "no name"}]}))
+    with pytest.raises(AnnotationError, match="missing 'filename'"):
+        read_captions(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("boat_8656.tif", "boat"), ("613.tif", None), ("00014.jpg", None)]
+)
+def test_rsitmd_ucm_and_sydney_share_rsicds_layout(
+    tmp_path: Path, name: str, label: str | None
+) -> None:
+    """Their files carry more keys (tokens, ids), which do not matter."""
+    sentence = {"tokens": ["a", "boat"], "raw": "a boat", "imgid": 3, "sentid": 15}
+    entry = {"filename": name, "imgid": 3, "sentences": [sentence] * 5, "split": "test"}
+    entry |= {"sentids": [15, 16, 17, 18, 19]}
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps({"images": [entry], "dataset": "x"}))
+    assert read_captions(path, "test") == [Sample(name, ("a boat",) * 5, label, "test")]
 
 
 def test_csv_captions_are_grouped_by_picture_in_either_encoding(tmp_path: Path) -> None:
@@ -108,6 +143,54 @@ def test_rs5m_shards_are_named_by_their_name_members(tmp_path: Path) -> None:
     assert list(images) == ["fmow_-93.5_30.9.jpg", "b.jpg"]
     assert images.folder("fmow_-93.5_30.9.jpg") == "a road"
     assert images.image("b.jpg").max() == 9
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("img_content", "img_name", "caption"),
+        ("input.image", "input.name", "input.caption"),
+    ],
+)
+def test_both_of_rs5ms_layouts_train_with_their_captions(
+    tmp_path: Path, parts: tuple[str, str, str]
+) -> None:
+    image, name, caption = parts
+    members = {}
+    for key, text in (("00", "two ships"), ("01", "a satellite image of an undamaged building")):
+        members |= {f"{key}.{caption}": text.encode(), f"{key}.{image}": png(int(key) + 3)}
+        members[f"{key}.{name}"] = f"laion2b_{key}_0".encode()  # no suffix, as in PUB11
+    images = open_images(make_tar(tmp_path / "s-0000.tar", members))
+    assert [images.sample(stored) for stored in images] == [
+        Sample("laion2b_00_0", ("two ships",)),
+        Sample("laion2b_01_0", (), "a satellite image of an undamaged building"),
+    ]
+    assert images.image("laion2b_01_0").max() == 4
+
+
+def test_pictures_with_a_text_each_are_a_shard_and_a_readme_makes_none(tmp_path: Path) -> None:
+    packed = make_tar(tmp_path / "s.tar", {"7.png": png(1), "7.txt": b"a lake"})
+    assert open_images(packed).sample("7.png") == Sample("7.png", ("a lake",))
+    loose = {"set/a/1.png": png(1), "set/readme.txt": b"x", "set/b/1.png": png(2)}
+    images = open_images(make_tar(tmp_path / "c.tar", loose), keep_folders=True)
+    assert images.sample("b/1.png") == Sample("b/1.png", (), "b")
+
+
+def test_a_damaged_sample_of_a_shard_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = {"00.caption": b"lost", "01.img_content": png(5), "01.img_name": b"b.jpg"}
+    assert list(open_images(make_tar(tmp_path / "s.tar", members))) == ["b.jpg"]
+    assert "s.tar#00 left out: no picture among caption" in caplog.text
+
+
+def test_a_compressed_tar_of_class_folders_is_read(tmp_path: Path) -> None:
+    packed = gzip.compress(make_tar(tmp_path / "s.tar", {"x/a.png": png(1)}).read_bytes())
+    (tmp_path / "s.tar.gz").write_bytes(packed)
+    assert list(open_images(tmp_path / "s.tar.gz")) == ["a.png"]
+    (tmp_path / "cut.tar.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(SourceError, match="no readable tar"):
+        open_images(tmp_path / "cut.tar.gz")
 
 
 def test_names_match_over_folders_and_suffixes(tmp_path: Path) -> None:
