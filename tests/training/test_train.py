@@ -14,9 +14,10 @@ from terraseek.encoders.cards import read_card
 from terraseek.encoders.open_clip_encoder import OpenClipEncoder
 from terraseek.errors import ConfigError
 from terraseek_train.augment import augment
+from terraseek_train.batch import make_batch
 from terraseek_train.checkpoint import read_log
 from terraseek_train.config import TrainConfig, load_config
-from terraseek_train.data import build_corpus, epoch_order, make_batch
+from terraseek_train.data import build_corpus, epoch_order
 from terraseek_train.export import export
 from terraseek_train.model import Trainee
 from terraseek_train.train import learning_rate, train

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.errors import ConfigError
+from terraseek_train.config_checks import check_values, fill_architecture
 
 __all__ = ["DataSource", "TrainConfig", "expand_variables", "load_config"]
 
@@ -31,6 +32,8 @@ class DataSource:
     """How often a view is a mosaic of pictures of one concept, as a coarser sensor would see it."""
     partial: bool = False
     """Captions whose picture is not in `images` are left out instead of refused."""
+    stream: bool = False
+    """Pictures are decoded whenever they are drawn instead of once into memory."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,17 @@ class TrainConfig:
     val_extra: tuple[DataSource, ...] = ()
     """Further splits that are only reported."""
     init: str | None = None
-    """Checkpoint folder whose weights to start from."""
+    """What to start from: a run's folder, a weights file, or the name of a registered model."""
     stored_size: int = 160
     """Side in pixels at which pictures are kept decoded."""
     steps: int = 1000
     batch: int = 256
+    """Pictures the contrastive loss compares, over all processes."""
+    chunk: int = 0
+    """Pictures a process sends through the towers at a time, for batches larger than memory; the
+    gradient stays that of the whole batch (gradient caching). 0: all at once."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged for one step; each is compared within itself only."""
     text_only: int = 96
     """Sentences without a picture per step, seen by the text teacher only."""
     sizes: tuple[tuple[float, int], ...] = ((0.0, 96), (0.7, 128))
@@ -78,12 +87,23 @@ class TrainConfig:
     template_share: float = 0.15
     """How often a labelled, captioned picture is shown with a class sentence instead."""
     seed: int = 0
+    device: str = "auto"
+    """`auto` takes CUDA where there is one; or `cpu`, `cuda`, `cuda:1`."""
     threads: int = 2
+    """CPU threads of torch."""
+    workers: int = 2
+    """Threads that decode and augment."""
     bf16: bool = True
+    """Towers compute in bfloat16 where that is safe (autocast); weights stay float32."""
+    tensorboard: bool = False
+    """Write the log as TensorBoard events too, into `out/tensorboard`."""
     eval_every: int = 250
     save_every: int = 100
     means: tuple[float, float, float] = field(default=(0.37, 0.38, 0.34))
     stds: tuple[float, float, float] = field(default=(0.19, 0.17, 0.17))
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as written beside the outputs."""
@@ -93,23 +113,35 @@ class TrainConfig:
 def load_config(path: Path) -> TrainConfig:
     """Read a config; environment variables in strings (`$TERRASEEK_DATA/...`) are filled in.
 
+    `arch` may be the name of an open_clip model; it may be left out where `init` names a registered
+    model, whose normalisation is then the default too.
+
     Raises:
-        ConfigError: not JSON, an unknown or missing key, or an unset variable.
+        ConfigError: no such file, not JSON, an unknown or missing key, an unset variable, a value
+            that cannot be used.
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as a config: {error}") from error
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path} is no JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} holds no JSON object with settings by name")
     value = expand_variables(raw, path)
     for key in ("data", "val_extra"):
         value[key] = tuple(_source(entry, path) for entry in value.get(key, ()))
     if value.get("val"):
         value["val"] = _source(value["val"], path)
+    fill_architecture(value)
     for key in ("sizes", "means", "stds"):
         if key in value:
             value[key] = tuple(tuple(v) if isinstance(v, list) else v for v in value[key])
     _check_keys(value, TrainConfig, path)
-    return TrainConfig(**value)
+    try:
+        return TrainConfig(**value)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _source(entry: dict[str, Any], path: Path) -> DataSource:

@@ -1,4 +1,4 @@
-"""The corpus: its pictures (decoded once, or streamed), its sentences, and the order of an epoch."""
+"""The corpus: its pictures, decoded once or streamed, its sentences, the order of an epoch."""
 
 import csv
 import hashlib

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float16, Int
+from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -17,10 +17,9 @@ __all__ = ["Trainee", "build_clip", "init_token_embedding", "token_words"]
 
 def build_clip(arch: dict[str, Any]) -> nn.Module:
     """An untrained open_clip model of an inline model config."""
-    from open_clip.model import CLIP
+    from terraseek.encoders.architecture import build_model
 
-    model: nn.Module = CLIP(**arch)
-    return model
+    return build_model(arch).train()
 
 
 class Trainee(nn.Module):
@@ -37,6 +36,13 @@ class Trainee(nn.Module):
         self.to_teacher = nn.Linear(dim, 384)
         self.classes = nn.Linear(dim, max(1, classes))
 
+    def squares(
+        self, pixels: UInt8[Tensor, "b side side 3"], mean: Tensor, std: Tensor
+    ) -> Float[Tensor, "b dim"]:
+        """Image features of RGB pixels, normalised with mean and std on the scale 0 to 255."""
+        # [b, side, side, 3] seen as [b, 3, side, side] is channels_last already
+        return self.images((pixels.permute(0, 3, 1, 2) - mean) / std)
+
     def images(self, pixels: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b dim"]:
         """Image features, any length, float32."""
         features: Tensor = self.clip.visual(pixels)
@@ -49,6 +55,11 @@ class Trainee(nn.Module):
         and columns that are padding in a whole third are not computed: under the causal mask they
         cannot reach the end token.
         """
+        clip = self.clip
+        causal = clip.attn_mask is not None and clip.text_pool_type == "argmax"
+        if not causal or not isinstance(clip.text_projection, nn.Parameter):
+            whole: Tensor = clip.encode_text(tokens)
+            return whole.float()
         lengths = (tokens != 0).sum(1)
         order = lengths.argsort(stable=True)
         parts = [
@@ -64,13 +75,13 @@ class Trainee(nn.Module):
         x = clip.transformer(x, attn_mask=clip.attn_mask[:length, :length])
         x = clip.ln_final(x)
         # the end token has the largest id, as open_clip's pooling assumes
-        x = x[torch.arange(len(x)), tokens.argmax(1)]
+        x = x[torch.arange(len(x), device=x.device), tokens.argmax(1)]
         features: Tensor = x @ clip.text_projection
         return features.float()
 
     def scale(self) -> Float[Tensor, ""]:
         """Inverse temperature of the contrastive loss, at most 100."""
-        limited: Tensor = self.clip.logit_scale.exp().clamp(max=100)
+        limited: Tensor = self.clip.logit_scale.exp().clamp(max=100).reshape(())
         return limited
 
 

@@ -14,7 +14,9 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Team", "join", "leave"]
+from terraseek.errors import ConfigError
+
+__all__ = ["Team", "join", "leave", "nth_device", "own_device"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,18 @@ class Team:
 
     rank: int = 0
     size: int = 1
+
+    def check_share(self, batch: int) -> None:
+        """Refuse a batch that cannot be shared evenly.
+
+        Raises:
+            ConfigError: `batch` is no multiple of the number of processes.
+        """
+        if batch % self.size:
+            raise ConfigError(
+                f"batch {batch} cannot be shared by {self.size} processes; "
+                f"make it a multiple of {self.size}"
+            )
 
     def gather(self, features: Float[Tensor, "b dim"]) -> Float[Tensor, "all dim"]:
         """The rows of all processes in order of rank; only the own rows carry a gradient.
@@ -56,13 +70,17 @@ class Team:
             start += gradient.numel()
 
 
-def join() -> Team:
-    """The team torchrun's environment variables describe; alone without them."""
+def join(backend: str = "gloo") -> Team:
+    """The team torchrun's environment variables describe; alone without them.
+
+    Args:
+        backend: `nccl` where every process has a CUDA device of its own, `gloo` on CPUs.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return Team()
     if not dist.is_initialized():
-        dist.init_process_group("gloo")
+        dist.init_process_group(backend)
         # a process that exits with gloo's threads still running is aborted now and then
         atexit.register(leave)
     return Team(dist.get_rank(), size)
@@ -72,3 +90,39 @@ def leave() -> None:
     """End this process's part in the team; does nothing when it is in none."""
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def own_device(wanted: str) -> torch.device:
+    """The device this process computes on; with several processes, one CUDA device each.
+
+    Args:
+        wanted: `device` of the config.
+
+    Raises:
+        ConfigError: no such device, or more processes than CUDA devices.
+    """
+    from terraseek.encoders.open_clip_encoder import pick_device
+
+    device = pick_device(wanted)
+    if device.type != "cuda" or device.index is not None:
+        return device
+    here = int(os.environ.get("LOCAL_RANK", "0"))
+    return torch.device("cuda", nth_device(here, torch.cuda.device_count()))
+
+
+def nth_device(rank_here: int, there: int) -> int:
+    """Number of the CUDA device of a process.
+
+    Args:
+        rank_here: number of the process among those on this machine.
+        there: number of devices.
+
+    Raises:
+        ConfigError: there is none left for it.
+    """
+    if rank_here >= there:
+        raise ConfigError(
+            f"process {rank_here} has no CUDA device of its own, there are {there}; start as many "
+            'processes as devices (torchrun --nproc-per-node), or set "device" to "cpu"'
+        )
+    return rank_here

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int32, Int64, UInt8
+from jaxtyping import Float, Float32, Int32, Int64, UInt8
+from torch import Tensor
 
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
@@ -49,11 +50,15 @@ def _load(source: DataSource, config: TrainConfig, progress: Progress) -> Valida
 def validate(model: Trainee, splits: list[Validation], config: TrainConfig) -> dict[str, Any]:
     """Retrieval scores by split name."""
     model.eval()
+    device = model.scale().device
+    mean, std = (
+        torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in (config.means, config.stds)
+    )
     found = {}
     for split in splits:
         images = np.concatenate(
             [
-                _images(model, split.squares[i : i + 128], config)
+                _unit(model.squares(_on(device, split.squares[i : i + 128]), mean, std))
                 for i in range(0, len(split.squares), 128)
             ]
         )
@@ -61,18 +66,15 @@ def validate(model: Trainee, splits: list[Validation], config: TrainConfig) -> d
         texts = np.empty((len(order), images.shape[1]), np.float32)
         for start in range(0, len(order), 256):
             rows = order[start : start + 256]
-            features = model.texts(torch.from_numpy(split.tokens[rows]))
-            texts[rows] = F.normalize(features, dim=-1).numpy()
+            texts[rows] = _unit(model.texts(_on(device, split.tokens[rows])))
         found[split.name] = asdict(retrieval_score(images, texts, split.image_of))
     return found
 
 
-def _images(
-    model: Trainee, squares: UInt8[np.ndarray, "n side side 3"], config: TrainConfig
-) -> np.ndarray:
-    pixels = torch.from_numpy(np.ascontiguousarray(squares)).permute(0, 3, 1, 2).float() / 255
-    pixels = (pixels - torch.tensor(config.means).view(1, 3, 1, 1)) / torch.tensor(
-        config.stds
-    ).view(1, 3, 1, 1)
-    pixels = pixels.contiguous(memory_format=torch.channels_last)
-    return np.asarray(F.normalize(model.images(pixels), dim=-1).numpy())
+def _on(device: torch.device, array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(array)).to(device)  # a copy: the array may be a mapped file
+
+
+def _unit(features: Float[Tensor, "n dim"]) -> Float32[np.ndarray, "n dim"]:
+    rows: Float32[np.ndarray, "n dim"] = F.normalize(features, dim=-1).cpu().numpy()
+    return rows

@@ -16,7 +16,7 @@ from terraseek.errors import WeightsLayoutError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load_weights", "read_state"]
+__all__ = ["fit_state", "load_weights", "read_state"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _HARMLESS = frozenset(
@@ -46,7 +46,20 @@ def load_weights(model: "torch.nn.Module", path: Path) -> None:
     Raises:
         WeightsLayoutError: keys are missing, unknown or of another shape; the message names them.
     """
-    state = read_state(path)
+    fit_state(model, read_state(path), path)
+
+
+def fit_state(model: "torch.nn.Module", state: "dict[str, torch.Tensor]", path: Path) -> None:
+    """Load tensors as `read_state` gives them into an open_clip network, every key or none.
+
+    Args:
+        model: float32 afterwards.
+        state: in open_clip's layout; a text tower of either layout.
+        path: where they are from, for the error.
+
+    Raises:
+        WeightsLayoutError: keys are missing, unknown or of another shape; the message names them.
+    """
     target = model.state_dict()
     if any(key.startswith("text.") for key in target):
         state = _into_text_tower(state)

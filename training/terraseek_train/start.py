@@ -1,0 +1,60 @@
+"""What the weights are before the first step."""
+
+from pathlib import Path
+
+from terraseek.encoders.checkpoints import fit_state, read_state
+from terraseek.encoders.weight_files import verify
+from terraseek.errors import ConfigError
+from terraseek.progress import Progress, silent
+from terraseek_train.config import TrainConfig
+from terraseek_train.config_checks import registered
+from terraseek_train.corpus_text import teacher_vectors
+from terraseek_train.model import Trainee, init_token_embedding, token_words
+
+__all__ = ["initial_weights", "start_weights"]
+
+_CLIP = "clip."
+
+
+def start_weights(model: Trainee, config: TrainConfig, progress: Progress = silent) -> None:
+    """Those `init` names, else random towers whose words start at the teacher's vectors.
+
+    A checkpoint's towers must fit, every key; of its training heads those are taken that fit,
+    since another corpus has other classes.
+
+    Raises:
+        ConfigError: `init` is neither a path nor a registered model, or a folder without weights.
+        ModelError: the weights are absent, damaged, or do not fit `arch`; the message names keys.
+    """
+    if config.init:
+        path = initial_weights(config.init)
+        state = read_state(path)
+        towers = {k.removeprefix(_CLIP): v for k, v in state.items() if k.startswith(_CLIP)}
+        fit_state(model.clip, towers or state, path)
+        own = model.state_dict()
+        heads = {k: v for k, v in state.items() if k in own and not k.startswith(_CLIP)}
+        fitting = {k: v.float() for k, v in heads.items() if own[k].shape == v.shape}
+        model.load_state_dict(own | fitting)
+    elif config.teacher:
+        words = teacher_vectors(token_words(), Path(config.teacher), Path(config.cache), progress)
+        init_token_embedding(model.clip, words)
+
+
+def initial_weights(init: str) -> Path:
+    """The weights file behind `init`: of a run's folder, itself, or of a registered model.
+
+    Raises:
+        ConfigError: there is no such thing, or the folder holds no weights.
+        WeightsNotFoundError: the registered model's weights are not on this machine.
+    """
+    if card := registered(init):
+        return verify(card).path
+    path = Path(init)
+    if not path.is_dir():
+        return path
+    if not (path / "model.safetensors").exists():
+        raise ConfigError(
+            f"init {init!r} holds no model.safetensors; name the folder of a run that has "
+            "validated once, or a weights file"
+        )
+    return path / "model.safetensors"
