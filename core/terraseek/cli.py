@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -10,7 +11,7 @@ import typer
 from terraseek import __version__
 from terraseek.errors import TerraSeekError
 
-__all__ = ["build_app", "main"]
+__all__ = ["build_app", "main", "run"]
 
 _ROOMS = ("models", "catalogue", "localize", "review", "doctor")
 
@@ -40,9 +41,14 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point: exit code 2 and one line on stderr for every error made by what was given."""
+    """Entry point `terraseek`."""
+    run(build_app)
+
+
+def run(build: Callable[[], typer.Typer]) -> None:
+    """Run an app: exit code 2 and one line on stderr for every error made by what was given."""
     try:
-        build_app()(standalone_mode=True)
+        build()(standalone_mode=True)
     except TerraSeekError as error:
         sys.stderr.write(f"terraseek: {' '.join(str(error).split())}\n")
         sys.exit(2)

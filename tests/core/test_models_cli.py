@@ -1,8 +1,10 @@
 """`terraseek models ...`, and fetching from a server on this machine that answers like the hub."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -162,6 +164,10 @@ class Hub:
     headers: dict[str, str] = field(default_factory=dict)
     cut: list[int] = field(default_factory=list)
     """Bytes after which each successive download breaks off."""
+    ranges: list[str] = field(default_factory=list)
+    """Ranges that downloads asked for, an empty string for all."""
+    deaf: bool = False
+    """Ranges are not understood: the whole file comes."""
     asked: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -183,9 +189,13 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
         def answer(self, body: bool) -> None:
             state.asked.append((self.command, self.path))
-            ours = self.path == "/someone/model/resolve/main/ckpt/weights.pt"
+            # a proxy is asked for whole addresses
+            ours = self.path.endswith("/someone/model/resolve/main/ckpt/weights.pt")
             status = state.status if ours else 404
-            start = int(self.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
+            wanted = "" if state.deaf else self.headers.get("Range", "")
+            start = int((wanted or "bytes=0-").split("=")[1].split("-")[0])
+            if body:
+                state.ranges.append(self.headers.get("Range", ""))
             content = state.content[start:] if status == 200 else b""
             self.send_response(206 if start and status == 200 else status)
             for name, value in {
@@ -309,6 +319,103 @@ def test_another_version_than_the_cards_is_not_even_downloaded(hub):
 def test_an_interrupted_download_goes_on(hub):
     hub.cut = [10_000]
     assert fetch_weights(card()).sha256 == SHA
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """The client writes what came every 1,000 bytes instead of 10 MB, and gives up at once."""
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
+
+
+def broken_off(hub: Hub) -> None:
+    """A fetch whose connection breaks at byte 10,000 and cannot be made again."""
+    hub.cut = [10_000, *[0] * 20]
+    with pytest.raises(WeightsNotFoundError, match="could not be fetched"):
+        fetch_weights(card())
+    hub.cut, hub.ranges = [], []
+
+
+def test_a_later_fetch_goes_on_where_an_earlier_one_stopped(hub, small_pieces, tmp_path):
+    broken_off(hub)
+    assert find_weights(card()) is None
+    (part,) = weights_folder().glob(".fetch-published/*.part")
+    assert part.stat().st_size == 10_000
+    save_card(card())
+    done = terraseek(tmp_path, hub.address, "fetch", "published")  # another process
+    assert done.returncode == 0, done.stderr
+    assert hub.ranges == ["bytes=10000-"]
+    assert verify(get_card("published")).sha256 == SHA
+    assert not list(weights_folder().glob(".fetch*"))
+
+
+def test_a_hub_without_ranges_is_read_from_the_start(hub, small_pieces):
+    broken_off(hub)
+    hub.deaf = True
+    assert fetch_weights(card()).sha256 == SHA
+    assert hub.ranges == ["bytes=10000-"]
+
+
+def test_what_is_left_of_another_version_is_not_gone_on_with(hub, small_pieces):
+    broken_off(hub)
+    hub.content = b"other " * 4096
+    hub.etag = hashlib.sha256(hub.content).hexdigest()
+    assert fetch_weights(card()).sha256 == hub.etag
+    assert hub.ranges == [""]
+
+
+def test_a_part_that_is_whole_already_is_only_checked(hub):
+    work = weights_folder() / ".fetch-published"
+    work.mkdir(parents=True)
+    name = hashlib.sha256(SHA.encode()).hexdigest()[:16]
+    (work / f"{name}.part").write_bytes(CONTENT)
+    assert fetch_weights(card()).sha256 == SHA
+    assert hub.ranges == []
+
+
+def test_too_little_space_is_said_before_anything_travels(hub, monkeypatch):
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(WeightsNotFoundError, match=r"needs 0 MB, 0 MB are free"):
+        fetch_weights(card())
+    assert hub.ranges == []
+
+
+def test_a_disk_that_fills_up_is_emptied_again(hub, monkeypatch):
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
+    with pytest.raises(WeightsNotFoundError, match="the disk is full"):
+        fetch_weights(card())
+    assert nothing_is_left()
+
+
+def test_the_token_goes_to_the_hub_alone(hub, monkeypatch):
+    sent: list[dict[str, str]] = []
+
+    def note(_url: str, file: Any, **facts: Any) -> None:
+        sent.append(facts["headers"])
+        file.write(CONTENT)
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", note)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    fetch_weights(card())
+    verified = find_weights(card())
+    assert verified is not None
+    verified.unlink()
+    hub.headers = {"Location": "http://elsewhere.invalid/signed", "X-Linked-Etag": f'"{SHA}"'}
+    hub.headers["X-Linked-Size"] = str(len(CONTENT))
+    hub.status = 302
+    fetch_weights(card())
+    assert [headers.get("authorization") for headers in sent] == ["Bearer hf_secret", None]
+
+
+def test_a_proxy_is_used(hub, tmp_path):
+    save_card(card())
+    done = terraseek(tmp_path, "http://hub.invalid", "fetch", "published", HTTP_PROXY=hub.address)
+    assert done.returncode == 0, done.stderr
+    assert hub.asked[-1] == ("GET", "http://hub.invalid/someone/model/resolve/main/ckpt/weights.pt")
 
 
 def test_progress_ends_at_the_end_and_can_cancel(hub):

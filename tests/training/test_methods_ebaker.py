@@ -192,6 +192,19 @@ def test_everything_eliminated_leaves_the_best_pair_and_gradients(rows: int) -> 
     assert all(bool(x.grad.isfinite().all()) for x in parts)
 
 
+@pytest.mark.parametrize("elimination", ["joint", "split"])
+def test_gradients_of_the_loss_are_those_of_finite_differences(elimination: Any) -> None:
+    parts = [x.requires_grad_() for x in batch(3)]
+    options = EbakerOptions(scale=3.0, elimination=elimination)
+
+    def total(*tensors: Tensor) -> Tensor:
+        banks = [SimilarityBank(first_epoch=0) for _ in range(2)]
+        banks[0].threshold, banks[1].threshold = 0.0, 1.2  # each drops some pairs
+        return ebaker_loss(*tensors, None, *banks, options).total
+
+    assert torch.autograd.gradcheck(total, parts)
+
+
 def test_keywords_are_the_frequent_words_of_each_set() -> None:
     captions = {
         "one": ["Many trees near a river .", "trees, trees and a Bridge"],
@@ -276,6 +289,12 @@ def test_captions_without_keywords_cost_nothing_and_can_be_differentiated() -> N
     loss.backward()
     assert float(loss.detach()) == 0
     assert float(masked.grad.abs().sum()) == 0
+
+
+def test_gradients_of_the_reasoner_are_those_of_finite_differences() -> None:
+    head = reasoner(1)
+    masked, image = seeded(1, 3, 16).requires_grad_(), seeded(1, 2, 16, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(head, (masked, image))
 
 
 @pytest.mark.parametrize("custom", [False, True])

@@ -167,6 +167,12 @@ def test_each_step_of_a_sentence_conditions_itself() -> None:
     torch.testing.assert_close(head(tokens), first / first.norm(dim=1, keepdim=True))
 
 
+def test_temporal_gradients_are_those_of_finite_differences() -> None:
+    torch.manual_seed(0)
+    head = TemporalPae(4, 2, layers=2, dropout=0.0).double()
+    assert torch.autograd.gradcheck(head, (seeded(2, 3, 4).requires_grad_(),))
+
+
 def test_hidden_tokens_of_a_sentence_change_nothing() -> None:
     torch.manual_seed(0)
     head = TemporalPae(8, 2).double().eval()
@@ -221,6 +227,19 @@ def test_the_prior_tower_answers_at_the_instruction_token(released: bool, rows: 
     x = visual.transformer(torch.cat([u[:, None], x], 1))
     torch.testing.assert_close(tower(pixels), visual.ln_post(x)[:, 0] @ visual.proj)
     assert x.shape == (rows, 6, 32)
+
+
+def test_a_known_instruction_is_taken_as_it_is() -> None:
+    from open_clip.model import CLIP
+
+    torch.manual_seed(0)
+    vision = {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16, "head_width": 8}
+    text = {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1}
+    visual = CLIP(embed_dim=12, vision_cfg=vision, text_cfg=text).visual.eval()
+    tower = PriorVision(visual, InstructionEncoder(Pooled(), 3, 16))
+    pixels = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(tower(pixels), tower(pixels, tower.instruction(pixels)))
+    assert not torch.allclose(tower(pixels), tower(pixels, torch.randn(2, 16)))
 
 
 def slow_affiliation(images: np.ndarray, texts: np.ndarray, label: list[int], kind: str) -> float:

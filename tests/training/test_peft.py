@@ -20,6 +20,7 @@ from terraseek.errors import (
 from terraseek_train.peft import KINDS, PeftConfig, apply, eject, load, merge, peft_state, save
 from terraseek_train.peft.apply import remove
 from terraseek_train.peft.attention import AdaptedAttention
+from terraseek_train.peft.modules import Bottleneck, LoraDelta
 
 ARCH: dict[str, Any] = {
     "embed_dim": 16,
@@ -197,6 +198,24 @@ def test_a_bottleneck_is_the_published_formula(base: nn.Module) -> None:
     inner = torch.relu(block.pfeiffer.down(r + h))
     torch.testing.assert_close(block(x), r + h + block.pfeiffer.up(inner))
     assert block.pfeiffer.down.weight.shape == (2, 32)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_gradients_of_the_modules_are_those_of_finite_differences(gated: bool) -> None:
+    torch.manual_seed(0)
+    like = torch.empty(0, dtype=torch.float64)
+    delta, bottleneck = LoraDelta(6, 2, 4.0, gated, like), Bottleneck(6, 3, gated, like)
+    nn.init.normal_(delta.b)
+    nn.init.normal_(bottleneck.down.weight)
+    x = torch.randn(2, 3, 6, dtype=torch.float64, requires_grad=True)
+    for module in (delta, bottleneck):
+        trained = list(module.parameters())
+
+        def run(seen: Tensor, *_: Tensor, module: nn.Module = module) -> Tensor:
+            out: Tensor = module(seen)
+            return out
+
+        assert torch.autograd.gradcheck(run, (x, *trained))
 
 
 def test_ejected_prefixes_compute_the_same_with_fewer_parameters(base: nn.Module) -> None:

@@ -1,14 +1,16 @@
-"""`terraseek train`; registers the commands of evaluation and localization sets too."""
+"""`terraseek train`; registers the commands of evaluation, localization sets and studies too."""
 
 from pathlib import Path
 
 import typer
 
+from terraseek.cli import run
 from terraseek.commands.console import bar, note
 from terraseek_train import localization_commands
 from terraseek_train.evaluate import commands as evaluate_commands
+from terraseek_train.study import commands as study_commands
 
-__all__ = ["register"]
+__all__ = ["main", "register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +20,25 @@ def register(app: typer.Typer) -> None:
     localization_commands.register(app, group)
     app.add_typer(group, name="evaluate")
     app.command("train")(train)
+    study_commands.register(app)
+
+
+def main() -> None:
+    """Entry point `terraseek-train`: these commands alone, `terraseek-train study CONFIG`."""
+    run(_app)
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        name="terraseek-train",
+        help="Train, measure and compare encoders.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    register(app)
+    return app
 
 
 def train(config: Path = typer.Argument(..., help="Settings as JSON.")) -> None:

@@ -9,9 +9,11 @@ import typer
 from typer.core import TyperGroup
 
 from terraseek.commands.console import bar, note, print_json
+from terraseek.encoders.adapters import find_adapter
 from terraseek.encoders.registry import (
     DEFAULT_MODEL,
     ModelCard,
+    add_adapter,
     add_model,
     get_card,
     is_users,
@@ -60,8 +62,14 @@ def show_models(as_json: bool = _JSON) -> None:
 
 def add(
     name: str = _NAME,
-    arch: str = typer.Option(help="open_clip model name, or a JSON file with a model config."),
-    weights: Path = typer.Option(help="Weights: .safetensors, .pt or .bin."),
+    arch: str | None = typer.Option(
+        None, help="open_clip model name, or a JSON file with a model config."
+    ),
+    weights: Path | None = typer.Option(None, help="Weights: .safetensors, .pt or .bin."),
+    base: str | None = typer.Option(None, help="Model an --adapter was trained on."),
+    adapter: Path | None = typer.Option(
+        None, help="Folder with adapter.json and adapter.safetensors, instead of weights."
+    ),
     size: int | None = typer.Option(None, min=1, help="Side of the input square in pixels."),
     mean: str | None = typer.Option(None, help="Mean R,G,B of preprocessing, 0 to 1."),
     std: str | None = typer.Option(None, help="Standard deviation R,G,B of preprocessing."),
@@ -80,9 +88,19 @@ def add(
     replace: bool = typer.Option(False, help="Replace an added model of this name."),
     copy: bool = typer.Option(False, help="Keep a copy of the weights in TERRASEEK_HOME."),
 ) -> None:
-    """Register weights on this machine, after loading and running them once."""
+    """Register weights, or an adapter on a model, after loading and running them once."""
     from terraseek.encoders.adding import Wishes
 
+    if adapter is not None or base is not None:
+        if adapter is None or base is None or arch or weights:
+            raise typer.BadParameter(
+                "an adapter needs --base and --adapter, and nothing of its own"
+            )
+        card = add_adapter(name, base, adapter, replace=replace, copy=copy)
+        note(f"added {card.name}: {_architecture(card)}")
+        return
+    if arch is None or weights is None:
+        raise typer.BadParameter("give --arch and --weights, or --base and --adapter")
     wishes = Wishes(
         size=size,
         mean=_three(mean, "--mean"),
@@ -137,12 +155,16 @@ def _facts(card: ModelCard) -> dict[str, Any]:
 
 
 def _status(card: ModelCard) -> str:
+    if card.adapter is not None and find_adapter(card.adapter) is None:
+        return "adapter missing"
     if find_weights(card) is not None:
         return "ready"
     return "not downloaded" if card.hub is not None else "weights missing"
 
 
 def _architecture(card: ModelCard) -> str:
+    if card.adapter is not None:
+        return f"{card.adapter.kind} on {card.adapter.base}"
     if isinstance(card.architecture, str):
         return card.architecture
     vision = card.architecture.get("vision_cfg", {})
@@ -178,7 +200,8 @@ def _print_table(cards: list[ModelCard]) -> None:
     table.add_column("measured", overflow="fold", max_width=24)
     for card in cards:
         name = f"{card.name} *" if card.name == DEFAULT_MODEL else card.name
-        numbers = (str(card.preprocess.size), str(card.embed_dim), _size(card.weights.bytes))
+        size = card.weights.bytes if card.adapter is None else card.adapter.bytes
+        numbers = (str(card.preprocess.size), str(card.embed_dim), _size(size))
         table.add_row(name, _status(card), *numbers, _architecture(card), _scores(card))
     Console().print(table)
     note("* the default; `terraseek models show NAME` tells all, `fetch NAME` gets its weights")

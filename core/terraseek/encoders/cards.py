@@ -16,7 +16,15 @@ from terraseek.encoders.base import INTERPOLATIONS, RESIZE_MODES
 from terraseek.errors import ConfigError
 from terraseek.files import read_json
 
-__all__ = ["HubFile", "ModelCard", "Preprocess", "WeightsFile", "check_name", "read_card"]
+__all__ = [
+    "AdapterFile",
+    "HubFile",
+    "ModelCard",
+    "Preprocess",
+    "WeightsFile",
+    "check_name",
+    "read_card",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -93,6 +101,31 @@ class HubFile:
 
 
 @dataclass(frozen=True)
+class AdapterFile:
+    """What was trained on top of the weights and is kept apart from them."""
+
+    base: str
+    """Model whose weights it was trained on."""
+    folder: str
+    """Absolute path, or name inside the user's folder of adapters."""
+    sha256: str
+    """Hex digest of its weights."""
+    kind: str = ""
+    """Way of tuning, as the training names it."""
+    parameters: int | None = None
+    bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        path = Path(self.folder)
+        if not path.is_absolute() and (path.name != self.folder or self.folder in {"", ".", ".."}):
+            raise ConfigError(
+                f"adapter folder {self.folder!r} must be a plain name or an absolute path"
+            )
+        if not _SHA256.fullmatch(self.sha256):
+            raise ConfigError(f"adapter sha256 {self.sha256!r} must be 64 lower-case hex digits")
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """All that is known about one encoder. Optional facts nobody has measured are None or empty."""
 
@@ -128,6 +161,8 @@ class ModelCard:
     """How it was made: data, splits, recipe, commands."""
     limitations: tuple[str, ...] = ()
     """What it is known to be bad at."""
+    adapter: AdapterFile | None = None
+    """Put onto the weights after loading; architecture and weights are those of its base."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -153,6 +188,8 @@ class ModelCard:
         facts["preprocess"] = Preprocess(**_tuples(prepare, "mean", "std"))
         if facts.get("hub") is not None:
             facts["hub"] = HubFile(**_known(HubFile, facts["hub"], "hub"))
+        if facts.get("adapter") is not None:
+            facts["adapter"] = AdapterFile(**_known(AdapterFile, facts["adapter"], "adapter"))
         return cls(**_tuples(facts, "languages", "limitations", "gsd_range_m"))
 
     def to_json(self) -> dict[str, Any]:
@@ -161,16 +198,18 @@ class ModelCard:
         return value
 
     def encoder_id(self, weights_sha256: str) -> str:
-        """`name@` and 12 hex digits over architecture, weights and preprocessing.
+        """`name@` and 12 hex digits over architecture, weights, preprocessing and adapter.
 
         Args:
             weights_sha256: hex digest of the weights file that is really used.
         """
-        facts = {
+        facts: dict[str, Any] = {
             "architecture": self.architecture,
             "weights": weights_sha256,
             "preprocess": asdict(self.preprocess),
         }
+        if self.adapter is not None:  # ids of models without one stay what they were
+            facts["adapter"] = self.adapter.sha256
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 

@@ -1,10 +1,14 @@
 """Published weights, fetched once from the Hugging Face hub or a mirror of it.
 
 `HF_ENDPOINT` names a mirror, `HF_TOKEN` opens gated repositories, `HF_HUB_OFFLINE=1` forbids any
-connection; all are huggingface_hub's own settings. A file takes its place only after its sha256 was
-compared with the card's, or with the one the hub states for it.
+connection; all are huggingface_hub's own settings, as are the usual proxy variables. A file takes
+its place only after its sha256 was compared with the card's, or with the one the hub states for it.
+What came before a connection broke or the process was killed is kept, and the next fetch goes on
+from there; huggingface_hub itself begins anew in every process.
 """
 
+import errno
+import hashlib
 import os
 import re
 import shutil
@@ -12,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from terraseek.encoders.cards import HubFile, ModelCard
 from terraseek.encoders.weight_files import (
@@ -21,18 +26,21 @@ from terraseek.encoders.weight_files import (
     verify,
     weights_folder,
 )
-from terraseek.errors import WeightsChecksumError, WeightsNotFoundError
+from terraseek.errors import Cancelled, WeightsChecksumError, WeightsNotFoundError
 from terraseek.files import sha256_of
 from terraseek.progress import Progress, silent
 
 __all__ = ["fetch_weights"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MB = 1 << 20
 
 
 def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeights:
     """Get a card's weights onto this machine; a file that is there is only checked.
+
+    After a failure the next call goes on where this one stopped, in whatever process.
 
     Args:
         card: one with a `hub` entry.
@@ -47,43 +55,89 @@ def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeigh
         return verify(card)
     if card.hub is None or Path(card.weights.file).is_absolute():
         raise WeightsNotFoundError(
-            f"the card of {card.name!r} names no place to fetch weights from; register a file "
-            "with `terraseek models add`"
+            f"the card of {card.name!r} names no place to fetch weights from; put "
+            f"{card.weights.file} into {weights_folder()}{_origin(card)}, or register a file with "
+            "`terraseek models add`"
         )
     target = weights_folder() / card.weights.file
     work = weights_folder() / f".fetch-{card.name}"
     try:
         part, digest = _download(card, card.hub, work, progress)
-        os.replace(part, target)
-        remember_pin(target, digest)
-    finally:
+    except (WeightsChecksumError, Cancelled):
         shutil.rmtree(work, ignore_errors=True)
+        raise
+    os.replace(part, target)
+    remember_pin(target, digest)
+    shutil.rmtree(work, ignore_errors=True)
     return verify(card)
+
+
+def _origin(card: ModelCard) -> str:
+    return f" (source: {card.source})" if card.source else ""
 
 
 def _download(card: ModelCard, hub: HubFile, work: Path, progress: Progress) -> tuple[Path, str]:
     """Path and digest of the fetched and checked file inside `work`."""
     import huggingface_hub as client
 
-    at: Any = {"repo_id": hub.repo, "filename": hub.file, "revision": hub.revision}
-    at["endpoint"] = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    url = client.hf_hub_url(hub.repo, hub.file, revision=hub.revision, endpoint=endpoint)
     expected = card.weights.sha256
-    with _explained(card, hub):
-        stated = client.get_hf_file_metadata(client.hf_hub_url(**at)).etag or ""
-        if _SHA256.fullmatch(stated):  # else the file is small and its etag is of another kind
-            expected = expected or stated
-            _compare(card, hub, stated, expected)  # before gigabytes travel
-        work.mkdir(parents=True, exist_ok=True)
-        bar = _reporting_bar(progress)
-        part = Path(client.hf_hub_download(**at, local_dir=work, tqdm_class=bar))
+    with _explained(card, hub, work):
+        stated = client.get_hf_file_metadata(url)
+        etag = stated.etag or ""
+        if _SHA256.fullmatch(etag):  # else the file is small and its etag is of another kind
+            expected = expected or etag
+            _compare(card, hub, etag, expected)  # before gigabytes travel
+        part = _begun(work, etag or str(stated.commit_hash))
+        _need_space(part, stated.size, card, hub)
+        _go_on(part, url, stated, progress)
     digest = sha256_of(part)
     if expected is not None:
         _compare(card, hub, digest, expected)
     return part, digest
 
 
+def _begun(work: Path, version: str) -> Path:
+    """The file this version of the weights is gathered in; what is left of others is removed."""
+    part = work / f"{hashlib.sha256(version.encode()).hexdigest()[:16]}.part"
+    work.mkdir(parents=True, exist_ok=True)
+    for other in work.iterdir():
+        if other != part:
+            other.unlink()
+    return part
+
+
+def _need_space(part: Path, size: int | None, card: ModelCard, hub: HubFile) -> None:
+    here = part.stat().st_size if part.exists() else 0
+    free = shutil.disk_usage(part.parent).free
+    if size is not None and size - here > free:
+        raise _refused(
+            card, hub, f"it needs {(size - here) / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free"
+        )
+
+
+def _go_on(part: Path, url: str, stated: Any, progress: Progress) -> None:  # noqa: ANN401
+    """Append what is missing; the client's own download repeats broken connections five times."""
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    headers = build_hf_headers()
+    if urlsplit(stated.location).netloc != urlsplit(url).netloc:
+        headers.pop("authorization", None)  # a signed address elsewhere must not see the token
+    with part.open("ab") as file:
+        http_get(
+            stated.location,
+            file,
+            resume_size=file.tell(),
+            headers=headers,
+            expected_size=stated.size,
+            tqdm_class=_reporting_bar(progress),
+        )
+
+
 @contextmanager
-def _explained(card: ModelCard, hub: HubFile) -> Iterator[None]:
+def _explained(card: ModelCard, hub: HubFile, work: Path) -> Iterator[None]:
     """The hub client's errors as one of ours that says what to do."""
     from huggingface_hub import errors
 
@@ -109,7 +163,10 @@ def _explained(card: ModelCard, hub: HubFile) -> Iterator[None]:
         raise _refused(card, hub, why) from error
     except lost as error:
         raise _refused(card, hub, f"no connection ({type(error).__name__})") from error
-    except OSError as error:  # disk full, size other than announced
+    except OSError as error:  # size other than announced, disk full, no permission
+        if error.errno in _FULL:
+            shutil.rmtree(work, ignore_errors=True)  # or the disk stays full
+            raise _refused(card, hub, f"the disk is full ({error.strerror})") from error
         raise _refused(card, hub, str(error)) from error
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "Preprocess",
     "Registry",
     "WeightsFile",
+    "add_adapter",
     "add_model",
     "get_card",
     "is_users",
@@ -153,6 +154,35 @@ def add_model(
     OpenClipEncoder(card, "cpu").encode_texts(["a satellite image"])
     if copy:
         card = keep_copy(card)
+    save_card(card, replace=replace)
+    return card
+
+
+def add_adapter(
+    name: str, base: str, folder: Path, *, replace: bool = False, copy: bool = False
+) -> ModelCard:
+    """Register an adapter on this machine as a model, after putting it on and running it once.
+
+    Args:
+        name: of the new model.
+        base: model it was trained on.
+        folder: with `adapter.json` and `adapter.safetensors`.
+        replace: whether a model the user added under this name may be replaced.
+        copy: keep a copy in the user's folder; else it stays where it is, and the model is refused
+            once the adapter changes.
+
+    Raises:
+        ModelError: adapter or base weights are absent or do not fit; nothing is registered.
+        ConfigError: the name is taken, or the folder holds no adapter.
+    """
+    from terraseek.encoders.adapters import keep_adapter, propose_adapter
+    from terraseek.encoders.open_clip_encoder import OpenClipEncoder
+
+    _check_free(name, replace=replace)
+    card = propose_adapter(name, get_card(base), folder)
+    OpenClipEncoder(card, "cpu").encode_texts(["a satellite image"])
+    if copy:
+        card = keep_adapter(card)
     save_card(card, replace=replace)
     return card
 

@@ -1,14 +1,15 @@
-"""Parameter-efficient tuning of open_clip models: apply, merge, eject, remove, save, load."""
+"""Tuning open_clip models with few parameters: put on, fold in, take off, save, load."""
 
 from terraseek_train.peft.apply import apply, eject, merge, peft_state, remove
 from terraseek_train.peft.config import KINDS, Kind, PeftConfig
-from terraseek_train.peft.store import load, save
+from terraseek_train.peft.store import attach, load, save
 
 __all__ = [
     "KINDS",
     "Kind",
     "PeftConfig",
     "apply",
+    "attach",
     "eject",
     "load",
     "merge",

@@ -10,7 +10,13 @@ from terraseek.errors import ConfigError
 from terraseek_train.peft.attention import AdaptedAttention
 from terraseek_train.peft.config import PeftConfig
 from terraseek_train.peft.modules import Bottleneck, Gate, LoraDelta, PrefixTable
-from terraseek_train.peft.towers import Tower, find_tower, tower_names
+from terraseek_train.peft.pointwise import (
+    add_deltas,
+    fold_deltas,
+    pointwise_layers,
+    strip_deltas,
+)
+from terraseek_train.peft.towers import Tower, find_tower, foreign_visual, tower_names
 
 __all__ = ["PeftState", "apply", "eject", "merge", "peft_state", "remove"]
 
@@ -46,11 +52,16 @@ def apply(model: nn.Module, config: PeftConfig) -> list[str]:
     """
     if peft_state(model) is not None:
         raise ConfigError("the model already carries an adapter; merge or remove it first")
-    towers = [find_tower(model, name) for name in config.towers] if config.adds_modules else []
+    foreign = _foreign(model, config)
+    if foreign is not None:
+        pointwise_layers(foreign)  # refuses before anything is changed
+    towers = _transformers(model, config)
     chosen = _base_names(model, config)
     before = {name for name, _ in model.named_parameters()}
     for tower in towers:
         _add_modules(tower, config)
+    if foreign is not None:
+        add_deltas(foreign, config)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in chosen or name not in before)
     return _remember(model, config)
@@ -75,9 +86,12 @@ def merge(model: nn.Module) -> None:
         advice = "; eject makes its prefixes flat" if config.kind == "prefix" else ""
         raise ConfigError(f"{config.kind} cannot be folded into the weights{advice}")
     if config.kind == "lora":
-        for tower in (find_tower(model, name) for name in config.towers):
+        for tower in _transformers(model, config):
             for block in tower.blocks:
                 block.attn.fold()
+        foreign = _foreign(model, config)
+        if foreign is not None:
+            fold_deltas(foreign)
     remove(model)
 
 
@@ -90,8 +104,11 @@ def remove(model: nn.Module) -> None:
         ConfigError: nothing was applied.
     """
     config = _state(model).config
-    for name in config.towers if config.adds_modules else ():
-        _strip(find_tower(model, name))
+    for tower in _transformers(model, config):
+        _strip(tower)
+    foreign = _foreign(model, config)
+    if foreign is not None:
+        strip_deltas(foreign)
     holder: Any = model
     del holder.peft_state
     model.requires_grad_(True)
@@ -119,6 +136,19 @@ def _state(model: nn.Module) -> PeftState:
     if state is None:
         raise ConfigError("the model carries no adapter; apply or load one first")
     return state
+
+
+def _transformers(model: nn.Module, config: PeftConfig) -> list[Tower]:
+    """Towers whose attention and blocks are adapted."""
+    if not config.adds_modules:
+        return []
+    other = _foreign(model, config) is not None
+    return [find_tower(model, name) for name in config.towers if not (other and name == "image")]
+
+
+def _foreign(model: nn.Module, config: PeftConfig) -> nn.Module | None:
+    """A picture tower of another kind, where it is adapted through its pointwise layers."""
+    return foreign_visual(model) if config.kind == "lora" and "image" in config.towers else None
 
 
 def _remember(model: nn.Module, config: PeftConfig) -> list[str]:

@@ -14,11 +14,12 @@ from terraseek.errors import (
     WeightsNotFoundError,
 )
 from terraseek.files import atomic_path, read_json, sha256_of, write_json
-from terraseek_train.peft.apply import apply, peft_state, remove
+from terraseek_train.peft.apply import apply, eject, merge, peft_state, remove
 from terraseek_train.peft.config import PeftConfig
-from terraseek_train.peft.towers import find_tower
+from terraseek_train.peft.pointwise import pointwise_layers
+from terraseek_train.peft.towers import find_tower, foreign_visual
 
-__all__ = ["load", "save"]
+__all__ = ["attach", "load", "save"]
 
 _FORMAT = 1
 _JSON, _WEIGHTS = "adapter.json", "adapter.safetensors"
@@ -86,6 +87,25 @@ def load(model: nn.Module, path: Path) -> list[str]:
     return names
 
 
+def attach(model: nn.Module, path: Path) -> None:
+    """Put the adapter in the folder `path` onto the base `model` for use, in the cheapest form.
+
+    What can be folded into the weights is folded, prefixes are made flat, and nothing requires
+    gradients afterwards. Core reaches this through the entry point `terraseek.adapters`.
+
+    Raises:
+        TerraSeekError: as `load`.
+    """
+    load(model, path)
+    state = peft_state(model)
+    assert state is not None
+    if state.config.kind == "prefix" and not state.config.ejected:
+        eject(model)
+    elif state.config.kind == "lora" or not state.config.adds_modules:
+        merge(model)
+    model.requires_grad_(False).eval()
+
+
 def _read(path: Path) -> dict[str, Any]:
     for name in (_JSON, _WEIGHTS):
         if not (path / name).is_file():
@@ -103,11 +123,19 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _towers(model: nn.Module, config: PeftConfig) -> dict[str, list[int]]:
-    """Layers and width of each tower that has adapters."""
+    """Layers and width of each tower that has adapters, of timm's the widths of all its layers."""
     if not config.adds_modules:
         return {}
-    towers = [find_tower(model, name) for name in config.towers]
-    return {tower.name: [len(tower.blocks), tower.width] for tower in towers}
+    found: dict[str, list[int]] = {}
+    other = foreign_visual(model) if config.kind == "lora" else None
+    for name in config.towers:
+        if name == "image" and other is not None:
+            layers = pointwise_layers(other)
+            found["image"] = [len(layers), sum(sum(layer.weight.shape[:2]) for layer in layers)]
+            continue
+        tower = find_tower(model, name)
+        found[name] = [len(tower.blocks), tower.width]
+    return found
 
 
 def _mismatch(values: dict[str, Tensor], targets: dict[str, nn.Parameter]) -> str | None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from terraseek.errors import ConfigError
 from terraseek_train.peft.config import TowerName
 
-__all__ = ["Tower", "find_tower", "tower_names"]
+__all__ = ["Tower", "find_tower", "foreign_visual", "tower_names"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ def find_tower(model: nn.Module, name: TowerName) -> Tower:
     blocks = list(getattr(transformer, "resblocks", ()))
     if not blocks:
         raise ConfigError(
-            f"the {name} tower of this model is no open_clip transformer, so adapters have no "
-            "place in it; choose another base, towers without it, or the kind 'full'"
+            f"the {name} tower of this model is no open_clip transformer, so bottlenecks, "
+            "prefixes and gates have no place in it; choose another base, towers without it, or "
+            "the kinds 'lora' (picture towers of timm) or 'full'"
         )
     for block in blocks:
         weight = getattr(block.attn, "in_proj_weight", None)
@@ -50,6 +51,12 @@ def find_tower(model: nn.Module, name: TowerName) -> Tower:
             kind = type(block.attn).__name__
             raise ConfigError(f"attention of kind {kind} in the {name} tower takes no adapters")
     return Tower(name, transformer, blocks, blocks[0].attn.in_proj_weight.shape[1])
+
+
+def foreign_visual(model: nn.Module) -> nn.Module | None:
+    """The picture tower if it is timm's, whatever network that is; None if it is open_clip's."""
+    visual = getattr(model, "visual", None)
+    return visual if isinstance(visual, nn.Module) and hasattr(visual, "trunk") else None
 
 
 def tower_names(model: nn.Module, name: TowerName) -> set[str]:

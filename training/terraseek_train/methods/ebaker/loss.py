@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +12,10 @@ from torch import Tensor
 from terraseek_train.methods.ebaker.eliminate import SimilarityBank, keep_rows
 from terraseek_train.methods.ebaker.local import local_similarity
 
-__all__ = ["EbakerLoss", "EbakerOptions", "ebaker_loss", "row_contrastive"]
+__all__ = ["PARTS", "EbakerLoss", "EbakerOptions", "Part", "ebaker_loss", "row_contrastive"]
 
 Part = Literal["local", "ker", "eba"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @dataclass(frozen=True)

@@ -125,10 +125,20 @@ class PriorVision(nn.Module):
         self.instruction = instruction
         self.release_compatible = release_compatible
 
-    def forward(self, pixels: Float[Tensor, "b 3 height width"]) -> Float[Tensor, "b dim"]:
-        """Picture features, any length."""
+    def forward(
+        self,
+        pixels: Float[Tensor, "b 3 height width"],
+        u: Float[Tensor, "b inner"] | None = None,
+    ) -> Float[Tensor, "b dim"]:
+        """Picture features, any length.
+
+        Args:
+            pixels: pictures.
+            u: their instructions where they are known already; None asks the encoder.
+        """
         visual: Any = self.visual
-        u = self.instruction(pixels)
+        if u is None:
+            u = self.instruction(pixels)
         x = self._embed(pixels)
         weights = soft_weights(belief_matrix(x, u), self.release_compatible)
         x = F.normalize(x * weights[..., None], dim=1 if self.release_compatible else -1)

@@ -1,0 +1,209 @@
+"""What the papers' methods cost: `python benchmarks/methods.py [--json] [--arch ViT-B-32] [...]`.
+
+Step time of each method relative to plain contrastive training of the same model, in one run, and
+the memory each needs; then retrieval scoring with local likeness for 1,093 x 5,465 pairs beside
+global scoring. Steps of all methods are taken in turn, so that a busy machine slows all alike.
+"""
+
+import argparse
+import gc
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from common import peak_rss_gib, report
+from torch import Tensor
+
+from terraseek.encoders.architecture import build_model, model_config
+from terraseek.encoders.cards import Preprocess
+from terraseek.files import read_json
+from terraseek_train.methods.ebaker import combined_scores, local_scores
+from terraseek_train.peft import PeftConfig
+from terraseek_train.study.base import Base
+from terraseek_train.study.cell import make_learner
+from terraseek_train.study.config import Arm
+from terraseek_train.study.learner import Learner
+from terraseek_train.study.pairs import Pairs, StudyBatch, batches
+
+PLAIN = "contrastive"
+TARGETS = {"lora": 1.15, "pfeiffer": 1.15, "ebaker": 1.6}
+WORDS = "many green trees buildings are around a large playground near the river bridge".split()  # noqa: SIM905
+
+
+def arms() -> list[Arm]:
+    """Plain training first; then every method as published."""
+    few = [Arm(kind, peft=PeftConfig(kind)) for kind in ("lora", "pfeiffer", "prefix", "unipelt")]  # type: ignore[arg-type]
+    parts = {"local": ("ker", "eba"), "ker": ("local", "eba"), "eba": ("local", "ker")}
+    single = [
+        Arm(f"ebaker_{name}", "ebaker", options={"ablate": out, "first_epoch": 0})
+        for name, out in parts.items()
+    ]
+    whole = Arm("ebaker", "ebaker", options={"first_epoch": 0})
+    return [Arm(PLAIN), *few, *single, whole, Arm("affiliation", "prior")]
+
+
+def make_base(arch: str) -> Base:
+    """An untrained model of an open_clip name or a JSON config."""
+    config: Any = read_json(Path(arch)) if arch.endswith(".json") else model_config(arch)
+    torch.manual_seed(0)
+    side = int(config["vision_cfg"]["image_size"])
+    how = Preprocess(side, (0.5,) * 3, (0.25,) * 3)
+    context = int(config["text_cfg"].get("context_length", 77))
+    return Base(arch, build_model(config), how, context, int(config["embed_dim"]), "")
+
+
+def make_pairs(base: Base, count: int) -> Pairs:
+    """Pictures of noise with sentences of RSICD's usual length."""
+    from terraseek_train.corpus_text import tokenize
+
+    rng = np.random.default_rng(0)
+    side = base.preprocess.size
+    texts = tuple(" ".join(rng.choice(WORDS, 11)) for _ in range(count))
+    squares = rng.integers(0, 255, (count, side, side, 3), dtype=np.uint8)
+    tokens = tokenize(texts, base.context).astype(np.int32)
+    return Pairs(squares, texts, tokens, np.arange(count), np.arange(count) % 30)
+
+
+class Steps:
+    """One method's training steps on one batch."""
+
+    def __init__(self, base: Base, arm: Arm, pairs: Pairs, batch: StudyBatch, device: str) -> None:
+        self.learner: Learner = make_learner(base, arm, pairs, 0).to(device).train()
+        self.learner.start_epoch(1)
+        chosen = [p for p in self.learner.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(chosen, lr=1e-5, fused=True)
+        self.parameters = sum(p.numel() for p in chosen)
+        self.batch, self.device = batch, device
+        self.seconds: list[float] = []
+
+    def step(self) -> float:
+        """Forward, backward and update; seconds."""
+        began = time.perf_counter()
+        loss = self.learner.loss(self.batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has none here
+        self.optimizer.step()
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+
+def measure_steps(base: Base, batch: int, rounds: int, device: str) -> dict[str, float | int | str]:
+    """Relative step time of every method: the median over rounds of its time over plain's.
+
+    All models are kept, and each round takes one step of each beside one of plain training.
+    """
+    pairs = make_pairs(base, batch)
+    drawn = next(batches(pairs, base.preprocess, (0.5, 1.0), batch, 0, 0))
+    drawn = on_device(drawn, device)
+    plain = Steps(base, arms()[0], pairs, drawn, device)
+    plain.step()
+    figures: dict[str, float | int | str] = {"batch": batch, "rounds": rounds, "device": device}
+    for arm in arms()[1:]:
+        other = Steps(base, arm, pairs, drawn, device)
+        before = memory(device)
+        other.step()
+        ratios = []
+        for _ in range(rounds):
+            ours = other.step()
+            ratios.append(ours / plain.step())
+        figures[f"{arm.name}_step_ratio"] = float(np.median(ratios))
+        figures[f"{arm.name}_trained"] = other.parameters
+        figures[f"{arm.name}_memory_gib"] = memory(device) - before
+        del other
+        gc.collect()
+    figures["contrastive_step_s"] = float(np.median([plain.step() for _ in range(rounds)]))
+    for name, limit in TARGETS.items():
+        figures[f"{name}_target"] = limit
+    return figures
+
+
+def on_device(batch: StudyBatch, device: str) -> StudyBatch:
+    """The batch's tensors there."""
+    moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
+    return StudyBatch(**moved)
+
+
+def memory(device: str) -> float:
+    """Largest memory used since the last call on a GPU, or ever by this process, in GiB."""
+    if device == "cpu":
+        return peak_rss_gib()
+    peak = torch.cuda.max_memory_allocated() / 2**30
+    torch.cuda.reset_peak_memory_stats()
+    return peak
+
+
+def measure_scoring(
+    pictures: int, sentences: int, dim: int, device: str, block: int = 400
+) -> dict[str, float | int]:
+    """Seconds of global and of combined scoring, and what the latter adds to memory.
+
+    EBAKER's sizes: 49 patches, 77 words. Features are random; the arithmetic is the same.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).to(device)
+
+    image, text = (F.normalize(random(n, dim), dim=-1) for n in (pictures, sentences))
+    patches, words = random(pictures, 49, dim), random(sentences, 77, dim)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+    def both() -> Tensor:
+        return combined_scores(image @ text.T, local_scores(patches, words, block=block))
+
+    global_s = best(lambda: image @ text.T, device, 3)
+    combined_s = best(both, device, 1)
+    return {
+        "scored_pairs": pictures * sentences,
+        "global_score_s": global_s,
+        "combined_score_s": combined_s,
+        "combined_over_global": combined_s / global_s,
+        "tokens_gib": (patches.numel() + words.numel()) * 4 / 2**30,
+        "scoring_extra_gib": peak_rss_gib() - held,
+    }
+
+
+def best(call: Callable[[], object], device: str, repeats: int) -> float:
+    """Shortest wall-clock time of a call."""
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--arch", default="ViT-B-32", help="open_clip name or JSON model config")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--pictures", type=int, default=1093)
+    parser.add_argument("--sentences", type=int, default=5465)
+    parser.add_argument("--only", choices=("steps", "scoring"))
+    given = parser.parse_args()
+    figures: dict[str, float | int | str] = {"arch": given.arch}
+    if given.only != "scoring":
+        base = make_base(given.arch)
+        figures |= measure_steps(base, given.batch, given.rounds, given.device)
+        del base
+        gc.collect()
+    if given.only != "steps":
+        figures |= measure_scoring(given.pictures, given.sentences, 512, given.device)
+    figures["peak_rss_gib"] = peak_rss_gib()
+    report("methods of the papers", figures, given.json)
+
+
+if __name__ == "__main__":
+    main()

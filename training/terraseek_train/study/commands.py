@@ -1,0 +1,53 @@
+"""`terraseek study` and `terraseek instruction`: the papers' methods, trained and compared."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from terraseek.commands.console import bar, note, print_json
+
+__all__ = ["register"]
+
+_CONFIG = typer.Argument(..., help="Settings as JSON.")
+_JSON = typer.Option(False, "--json", help="Print JSON on stdout.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("study")(study)
+    app.command("instruction")(instruction)
+
+
+def study(config: Path = _CONFIG, as_json: bool = _JSON) -> None:
+    """Train and measure a grid of methods and seeds from one base, or go on with it.
+
+    Prints a Markdown table with intervals and paired tests, also kept beside the cells.
+    """
+    from terraseek_train.study.config import load_study
+    from terraseek_train.study.run import run_study
+
+    settings = load_study(config)
+    with bar() as progress:
+        results = run_study(settings, progress)
+    if as_json:
+        print_json([asdict(result) for result in results])
+        return
+    print((Path(settings.out) / "table.md").read_text(encoding="utf-8"), end="")
+    note(f"cells in {settings.out}")
+
+
+def instruction(config: Path = _CONFIG, as_json: bool = _JSON) -> None:
+    """Train the scene classifier that instructs PIR and PriorCLIP."""
+    from terraseek_train.methods.prior.scene_classes import load_classifier_config, train_classifier
+
+    settings = load_classifier_config(config)
+    with bar() as progress:
+        facts = train_classifier(settings, progress)
+    if as_json:
+        print_json(facts)
+        return
+    note(
+        f"{settings.out}: {len(facts['classes'])} classes, {facts['accuracy']:.2f} % right of "
+        f"{facts['held_out']} held-out pictures"
+    )
