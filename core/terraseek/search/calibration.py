@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from terraseek.errors import ConfigError
 
 __all__ = ["Calibration"]
-
-_CONVINCING = 99.0
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,17 @@ class Calibration:
 
     def percentile(self, cosine: float) -> float:
         """Share in percent of unrelated pairs whose cosine is lower, 0 to 100."""
-        z = (cosine - self.mean) / self.std
-        normal = 50 * (1 + math.erf(z / math.sqrt(2)))
-        if len(self.percents) < 3 or not self.cosines[0] <= cosine <= self.cosines[-1]:
-            return round(normal, 3)
-        return round(float(np.interp(cosine, self.cosines, self.percents)), 3)
+        return round(float(self.percentiles(np.array([cosine]))[0]), 3)
 
-    def convincing(self, cosine: float) -> bool:
-        """Whether fewer than one unrelated pair in a hundred has such a cosine."""
-        return self.percentile(cosine) >= _CONVINCING
+    def percentiles(self, cosines: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+        """The same of many; beyond what was measured a normal distribution is taken."""
+        if len(self.percents) < 3:
+            return self._normal(cosines)
+        measured: Float64[np.ndarray, " n"] = np.interp(cosines, self.cosines, self.percents)
+        beyond = (cosines < self.cosines[0]) | (cosines > self.cosines[-1])
+        measured[beyond] = self._normal(cosines[beyond])
+        return measured
+
+    def _normal(self, cosines: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+        scaled = (cosines - self.mean) / (self.std * math.sqrt(2))
+        return np.array([50 * (1 + math.erf(z)) for z in scaled], np.float64)

@@ -20,7 +20,8 @@ class Hit:
     item_id: str
     """Which one."""
     score: float
-    """Cosine of query and picture; with `alpha` the mixture of picture and caption cosine."""
+    """Cosine of query and picture; with `alpha` the mixture of picture and caption on the picture's
+    scale; minus the distance in kilometres where a place was asked for."""
     lon: float | None
     """Degrees east, EPSG:4326; None if its place is unknown."""
     lat: float | None
@@ -44,7 +45,13 @@ class Hit:
     percentile: float | None = None
     """Share in percent of unrelated pictures that score lower, where the encoder was calibrated."""
     convincing: bool | None = None
-    """Whether a picture that has nothing to do with the query would hardly score as high."""
+    """Whether most pictures of the catalogue that score as high are expected to be meant."""
+    margin: float | None = None
+    """Standard deviations its picture lies above the catalogue's mean for this query."""
+    matched_by: str | None = None
+    """`picture` or `caption`: the side that lifts it more; None where one side alone is asked."""
+    distance_km: float | None = None
+    """Great-circle distance to the place that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

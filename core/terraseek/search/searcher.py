@@ -11,9 +11,11 @@ from jaxtyping import Float32, Float64, Int64
 from terraseek.catalogue import Catalogue, Filter
 from terraseek.encoders.base import Encoder
 from terraseek.errors import QueryError
+from terraseek.search.background import Blend, Spread, convincing_from, spaced
 from terraseek.search.calibration import Calibration
 from terraseek.search.hits import Hit, SearchResult
-from terraseek.search.query import Query, mix
+from terraseek.search.queries import mix, nearest
+from terraseek.search.query import Query
 from terraseek.search.scoring import Matrix, best
 from terraseek.search.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
 
@@ -44,6 +46,7 @@ class Searcher:
         self.store.refuse_other(encoder.encoder_id)
         self._items = catalogue.items()
         self._lock = Lock()
+        self._samples: dict[int, Float32[np.ndarray, "n dim"]] = {}
 
     @cached_property
     def _images(self) -> Matrix:
@@ -63,8 +66,10 @@ class Searcher:
         """The `k` best items that meet a filter, or all if there are fewer.
 
         The score is the cosine of query and picture, or, with `query.alpha` a,
-        `(1 - a) * picture + a * caption`; items without a caption keep their picture's cosine.
-        Equal scores are ordered by row. The same call gives the same answer.
+        `(1 - a) * picture + a * caption` with the caption's cosine brought to the scale of the
+        pictures' (`Blend`); items without a caption keep their picture's cosine. For a place it is
+        minus the distance in kilometres. Equal scores are ordered by row. The same call gives the
+        same answer.
 
         Args:
             query: what is asked.
@@ -78,14 +83,19 @@ class Searcher:
         """
         if k < 1:
             raise QueryError(f"the number of hits must be 1 or more, not {k}")
+        if query.near is not None:
+            return self._nearest(query, query.near, k, where)
         rows, matched = self._candidates(where)
         searchable = len(rows)
-        if query.item_id is not None:
-            rows = rows[rows != self.catalogue.row(query.item_id)]
-        vector = mix(query, self.encoder, self._item_vector(query))
-        found, scores = self._rank(rows, vector, query.alpha, k)
+        left_out = [*query.disliked, *([] if query.item_id is None else [query.item_id])]
+        if left_out:
+            rows = rows[~np.isin(rows, [self.catalogue.row(key) for key in left_out])]
+        vector = self.vector(query)
+        background = self._sampled(HAS_IMAGE, vector)
+        blend = self._blend(background, vector, query.alpha)
+        found, scores = self._rank(rows, vector, blend, k)
         return SearchResult(
-            hits=self._hits(found, scores, vector, query),
+            hits=self._hits(found, scores, vector, query, blend, background, len(rows)),
             matched=matched,
             query=query,
             encoder_id=self.encoder.encoder_id,
@@ -99,7 +109,40 @@ class Searcher:
             QueryError: the query cannot be answered.
             ItemNotFoundError: the query names an item that is not there.
         """
-        return mix(query, self.encoder, self._item_vector(query))
+        return mix(query, self.encoder, self._item_vector)
+
+    def _nearest(
+        self, query: Query, place: tuple[float, float], k: int, where: Filter | None
+    ) -> SearchResult:
+        """Items by their distance; those without a vector are found, too."""
+        passed = np.ones(len(self._items), bool) if where is None else self.catalogue.where(where)
+        rows = np.flatnonzero(passed).astype(np.int64)
+        lon, lat = (self._items[name].to_numpy(np.float64)[rows] for name in ("lon", "lat"))
+        at, km = nearest(place, lon, lat, k)
+        items = self._items.iloc[rows[at]].to_dict("records")
+        hits = [
+            _hit(item, -round(float(far), 6), rank, {"distance_km": round(float(far), 6)})
+            for rank, (item, far) in enumerate(zip(items, km, strict=True), 1)
+        ]
+        return SearchResult(hits, len(rows), query, self.encoder.encoder_id)
+
+    def _blend(
+        self,
+        background: Float32[np.ndarray, " n"],
+        vector: Float32[np.ndarray, " dim"],
+        alpha: float,
+    ) -> Blend:
+        """How picture and caption mix for a query."""
+        told = self._sampled(HAS_CAPTION, vector) if alpha > 0 else background[:0]
+        return Blend(alpha, Spread.of(background), Spread.of(told))
+
+    def _sampled(self, side: int, vector: Float32[np.ndarray, " dim"]) -> Float32[np.ndarray, " n"]:
+        """Cosines of a fixed sample of the catalogue with a query: what is ordinary for it."""
+        if side not in self._samples:
+            rows = spaced(np.flatnonzero(self.store.flags & side).astype(np.int64))
+            stored = self.store.vectors if side == HAS_IMAGE else self.store.captions
+            self._samples[side] = np.asarray(stored[rows], np.float32)
+        return np.asarray(self._samples[side] @ vector, np.float32)
 
     def _candidates(self, where: Filter | None) -> tuple[Int64[np.ndarray, " m"], int]:
         """Rows that meet the filter and have a vector, and how many meet it at all."""
@@ -109,16 +152,14 @@ class Searcher:
         passed = self.catalogue.where(where)
         return np.flatnonzero(passed[: len(usable)] & usable).astype(np.int64), int(passed.sum())
 
-    def _item_vector(self, query: Query) -> Float32[np.ndarray, " dim"] | None:
-        """Stored vector of the item, or its picture encoded now if it is new."""
-        if query.item_id is None:
-            return None
-        row = self.catalogue.row(query.item_id)
+    def _item_vector(self, item_id: str) -> Float32[np.ndarray, " dim"]:
+        """Stored vector of an item, or its picture encoded now if it is new."""
+        row = self.catalogue.row(item_id)
         if row < self.store.count and self.store.flags[row] & HAS_IMAGE:
             with self._lock:
                 return self._images.row(row)
         fresh: Float32[np.ndarray, " dim"] = self.encoder.encode_images(
-            [self.catalogue.read_image(query.item_id)]
+            [self.catalogue.read_image(item_id)]
         )[0]
         return fresh
 
@@ -126,24 +167,25 @@ class Searcher:
         self,
         rows: Int64[np.ndarray, " m"],
         vector: Float32[np.ndarray, " dim"],
-        alpha: float,
+        blend: Blend,
         k: int,
     ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"]]:
         """Rows of the best `k` and their scores, in order."""
         with self._lock:
             images = self._images
-            captions = self._captions if alpha > 0 else None
+            captions = self._captions if blend.alpha > 0 else None
         rough = images.scores(rows, vector)
         if captions is not None:
             worded = self._worded(rows)
-            rough[worded] *= 1 - alpha
-            rough[worded] += alpha * captions.scores(rows[worded], vector)
+            rough[worded] *= 1 - blend.alpha
+            told = blend.as_picture(captions.scores(rows[worded], vector))
+            rough[worded] += (blend.alpha * told).astype(np.float32)
         rows = rows[best(rough, k)]
         scores = images.exact(rows, vector)
         if captions is not None:
             worded = self._worded(rows)
-            scores[worded] *= 1 - alpha
-            scores[worded] += alpha * captions.exact(rows[worded], vector)
+            scores[worded] *= 1 - blend.alpha
+            scores[worded] += blend.alpha * blend.as_picture(captions.exact(rows[worded], vector))
         scores = scores.round(7)
         order = np.lexsort((rows, -scores))[:k]
         return rows[order], scores[order]
@@ -157,30 +199,36 @@ class Searcher:
         scores: Float64[np.ndarray, " h"],
         vector: Float32[np.ndarray, " dim"],
         query: Query,
+        blend: Blend,
+        background: Float32[np.ndarray, " n"],
+        searched: int,
     ) -> list[Hit]:
         images = self._images.exact(rows, vector).round(7)
         captions = self._captions.exact(rows, vector).round(7) if query.alpha > 0 else None
+        lowest = None
+        if self._calibration is not None and query.is_words:
+            lowest = convincing_from(self._calibration, background, images, searched)
         items = self._items.iloc[rows].to_dict("records")
         hits = []
         for at, item in enumerate(items):
-            worded = captions is not None and bool(self.store.flags[rows[at]] & HAS_CAPTION)
-            extra = self._judged(query, float(images[at]))
-            extra["image_score"] = float(images[at])
-            extra["caption_score"] = (
-                float(captions[at]) if captions is not None and worded else None
-            )
+            image, caption = float(images[at]), None
+            if captions is not None and self.store.flags[rows[at]] & HAS_CAPTION:
+                caption = float(captions[at])
+            extra = self._judged(image, lowest) | {
+                "image_score": image,
+                "caption_score": caption,
+                "margin": round(blend.images.margin(image), 3),
+                "matched_by": blend.side(image, caption) if query.alpha > 0 else None,
+            }
             hits.append(_hit(item, float(scores[at]), at + 1, extra))
         return hits
 
-    def _judged(self, query: Query, cosine: float) -> dict[str, Any]:
-        """Percentile and verdict, for what the calibration is about: words alone on pictures."""
-        plain = query.image is None and query.item_id is None and not query.minus
-        if self._calibration is None or not plain or query.alpha > 0:
+    def _judged(self, cosine: float, lowest: float | None) -> dict[str, Any]:
+        """Percentile and verdict of a picture, where the encoder is calibrated."""
+        if self._calibration is None or lowest is None:
             return {}
-        return {
-            "percentile": self._calibration.percentile(cosine),
-            "convincing": self._calibration.convincing(cosine),
-        }
+        percentile = self._calibration.percentile(cosine)
+        return {"percentile": percentile, "convincing": cosine >= lowest}
 
 
 def _hit(item: dict[Any, Any], score: float, rank: int, extra: dict[str, Any]) -> Hit:
