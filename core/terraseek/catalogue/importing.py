@@ -14,6 +14,7 @@ import pandas as pd
 
 from terraseek.catalogue.captions import compose_caption
 from terraseek.catalogue.dates import iso_date
+from terraseek.catalogue.enriching import add_metadata_facts
 from terraseek.catalogue.geometa import Geometa
 from terraseek.catalogue.inspecting import inspect
 from terraseek.catalogue.items import ITEMS_FILE, build_frame, combine, read_items, read_sources
@@ -181,6 +182,7 @@ class _Job:
             columns |= {"lon": seen["lon"], "lat": seen["lat"]}
             precision = "exact"
         columns = {**seen, **{k: v for k, v in columns.items() if v is not None and v != ""}}
+        columns = add_metadata_facts(columns)
         lon, lat, located, bad = locate(columns, precision)
         self.report.bad_coordinates += bad
         caption, origin = compose_caption(columns)

@@ -3,9 +3,11 @@
 import math
 from typing import Any
 
+from terraseek.catalogue.countries import country_code
+from terraseek.catalogue.gazetteer import Place, find_place
 from terraseek.catalogue.records import PRECISIONS, LocationPrecision
 
-__all__ = ["locate", "number"]
+__all__ = ["locate", "named_place", "number"]
 
 
 def number(value: object) -> float | None:
@@ -25,21 +27,38 @@ def locate(
     """Longitude and latitude in degrees, precision, and whether bad coordinates were dropped.
 
     Bad are values that are no number, out of range, and 0,0, where broken metadata puts pictures.
-    Longitudes of the 0..360 convention are brought to -180..180. Without coordinates a UTM zone
-    or a country still gives a (coarser) place, but no point.
+    Longitudes of the 0..360 convention are brought to -180..180. Without coordinates a place the
+    gazetteer knows gives its centre; a UTM zone or a country alone gives no point.
     """
     stated = bool(_text(columns.get("lon")) or _text(columns.get("lat")))
     lon, lat = number(columns.get("lon")), number(columns.get("lat"))
     if lon is not None and lat is not None and _plausible(lon, lat):
         own = _text(columns.get("location_precision"))
-        precision: LocationPrecision = "point" if own == PRECISIONS[1] else "exact"
-        precision = given or precision
-        return (lon - 360 if lon > 180 else lon), lat, precision, False
+        stored = next((known for known in PRECISIONS[:-1] if known == own), None)
+        return (lon - 360 if lon > 180 else lon), lat, given or stored or "exact", False
+    found = named_place(columns)
+    if found is not None:
+        return found.lon, found.lat, "place_name", stated
     if _text(columns.get("utm")):
         return None, None, "utm_zone", stated
     if _text(columns.get("country")) or _text(columns.get("place")):
         return None, None, "place_name", stated
     return None, None, "none", stated
+
+
+def named_place(columns: dict[str, Any]) -> Place | None:
+    """The gazetteer's place for the columns `place` and `country`, if it is clear which.
+
+    `place` may end with the country itself (`Bergvliet, South Africa`).
+    """
+    name, country = _text(columns.get("place")), _text(columns.get("country"))
+    if name and not country and "," in name:
+        name, _, country = (part.strip() for part in name.rpartition(","))
+    if not name or country_code(country) is None:
+        return None
+    # a letter that means the hemisphere says nothing about the latitude band
+    band = _text(columns.get("utm_kind")) != "hemisphere"
+    return find_place(name, country, _text(columns.get("utm")) if band else "")
 
 
 def _plausible(lon: float, lat: float) -> bool:

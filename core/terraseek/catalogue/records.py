@@ -23,7 +23,9 @@ LocationPrecision = Literal["exact", "point", "utm_zone", "place_name", "none"]
 
 exact: the position (or footprint) is that of the picture itself; point: a coordinate that belongs
 to the picture but need not be its centre (a corner of the scene it was cut from, the photographer's
-place); utm_zone, place_name: only a zone or a country is known, `lon` and `lat` are empty; none.
+place); utm_zone: only a zone is known, `lon` and `lat` are empty; place_name: only a name is known,
+`lon` and `lat` are the gazetteer's centre of that town, or empty for a country or an unclear name;
+none.
 """
 PRECISIONS: tuple[LocationPrecision, ...] = ("exact", "point", "utm_zone", "place_name", "none")
 

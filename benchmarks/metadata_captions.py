@@ -1,0 +1,84 @@
+"""How well metadata captions are read: recall and precision per field against hand-written truth.
+
+    python benchmarks/metadata_captions.py rs3_dump.csv TRUTH.txt [--json]
+
+The truth is a text file of lines `row|place|country|season|moment|gsd|utm|cloud|scan|azimuth|
+off-nadir|class|relative|first words of the generated sentence`, where `row` counts the seeded
+sample from 0; a row that is not listed says nothing. It quotes captions, so it stays where the
+captions are and is no part of this repository.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from terraseek.catalogue.metacaption import MetaCaption, parse_metadata_caption
+
+ROWS, SEED = 200, 20261121
+FIELDS = (
+    "place", "country", "season", "captured_at", "gsd_m", "utm", "cloud_percent", "scan_direction",
+    "azimuth_deg", "off_nadir_deg", "label", "relative_location", "sentence",
+)  # fmt: skip
+NUMBERS = {"gsd_m", "cloud_percent", "azimuth_deg", "off_nadir_deg"}
+
+
+def read_truth(path: Path) -> dict[int, dict[str, str]]:
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    cells = [line.split("|") for line in lines if line]
+    truth = {int(row[0]): dict(zip(FIELDS, row[1:], strict=True)) for row in cells}
+    for facts in truth.values():
+        facts["relative_location"] = facts["relative_location"].replace(",", " and ")
+    return truth
+
+
+def agrees(field: str, read: object, said: str) -> bool:
+    if field == "sentence":
+        return str(read).startswith(said)
+    if field in NUMBERS:
+        return isinstance(read, float) and read == float(said)
+    return read == said
+
+
+def score(captions: list[str], truth: dict[int, dict[str, str]]) -> dict[str, dict[str, float]]:
+    counts = {field: {"said": 0, "read": 0, "right": 0} for field in FIELDS}
+    for row, caption in enumerate(captions):
+        found = parse_metadata_caption(caption) or MetaCaption("", "")
+        for field in FIELDS:
+            said, read = truth.get(row, {}).get(field, ""), getattr(found, field)
+            count = counts[field]
+            count["said"] += said != ""
+            count["read"] += read not in (None, "")
+            count["right"] += said != "" and read not in (None, "") and agrees(field, read, said)
+    return {
+        field: {
+            **count,
+            "recall": count["right"] / max(count["said"], 1),
+            "precision": count["right"] / max(count["read"], 1),
+        }
+        for field, count in counts.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("captions", type=Path, help="CSV with a column `caption`")
+    parser.add_argument("truth", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    sample = pd.read_csv(given.captions).sample(ROWS, random_state=SEED)
+    table = score(sample["caption"].tolist(), read_truth(given.truth))
+    if given.json:
+        print(json.dumps(table, indent=2))
+        return
+    print(f"{'field':18} {'said':>5} {'read':>5} {'recall':>7} {'precision':>9}")
+    for field, row in table.items():
+        print(
+            f"{field:18} {row['said']:5} {row['read']:5} {row['recall']:7.3f} "
+            f"{row['precision']:9.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

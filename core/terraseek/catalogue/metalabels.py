@@ -1,0 +1,41 @@
+"""Class names in metadata captions: fMoW's categories, and names in quotes as BigEarthNet's."""
+
+import re
+
+__all__ = ["FMOW_CLASSES", "find_label"]
+
+_NAMES = """
+    airport airport_hangar airport_terminal amusement_park aquaculture archaeological_site barn
+    border_checkpoint burial_site car_dealership construction_site crop_field dam debris_or_rubble
+    educational_institution electric_substation factory_or_powerplant false_detection fire_station
+    flooded_road fountain gas_station golf_course ground_transportation_station helipad hospital
+    impoverished_settlement interchange lake_or_pond lighthouse military_facility
+    multi-unit_residential nuclear_powerplant office_building oil_or_gas_facility park
+    parking_lot_or_garage place_of_worship police_station port prison race_track railway_bridge
+    recreational_facility road_bridge runway shipyard shopping_mall single-unit_residential
+    smokestack solar_farm space_facility stadium storage_tank surface_mine swimming_pool toll_booth
+    tower tunnel_opening waste_disposal water_treatment_facility wind_farm zoo
+"""
+FMOW_CLASSES = tuple(_NAMES.split())
+"""The categories of Functional Map of the World (Christie et al. 2018), as captions write them."""
+
+_FMOW = re.compile(
+    rf"(?<![\w-])({'|'.join(sorted(map(re.escape, FMOW_CLASSES), key=len, reverse=True))})(?![\w-])"
+)
+_QUOTED = re.compile(r"(?:(?<=\s)|^)'([^']+)'(?=[\s,.]|$)")
+_JOINED = re.compile(r"(?<![\w-])[a-z][a-z-]*(?:_[a-z-]+)+(?![\w-])")
+
+
+def find_label(metadata: str) -> str:
+    """The class a metadata part names, or empty text if it names none or several.
+
+    Args:
+        metadata: the text without the name of the place.
+    """
+    for rule in (_QUOTED, _FMOW, _JOINED):
+        found = {match.group(match.lastindex or 0) for match in rule.finditer(metadata)}
+        if len(found) == 1:
+            return " ".join(found.pop().split())
+        if found:
+            return ""
+    return ""
