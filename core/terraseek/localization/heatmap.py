@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 
+from terraseek.localization.bands import in_bands
 from terraseek.localization.fields import Field
 from terraseek.scenes import Georef
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["HeatMap", "Peak", "summary"]
 
 _LOW_SHARE, _HIGH_SHARE = 50.0, 99.8
+_DISPLAY_SIDE = 384
+"""The range of colours is taken from so many rows and columns at most."""
+_ROWS_AT_ONCE = 128
+"""Rows drawn before they are put in their place: small enough to stay in the core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,18 @@ class Peak:
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """Scores of one sentence or picture over one scene."""
+    """Scores of one sentence or picture over one scene.
 
-    score: Float32[np.ndarray, "h w"]
-    """Cosine at the cells of a grid that covers the scene exactly; NaN is invalid."""
+    The answer itself is `field`, a few thousand numbers. What is looked at is drawn when somebody
+    looks: tiles, `score`, full-resolution rows.
+    """
+
     field: Field
-    """The same scores as a function of the pixel position, for any resolution."""
+    """Cosine as a function of the pixel position, for any resolution."""
+    shape: tuple[int, int]
+    """(height, width) of the grid of `score`, which covers the scene exactly."""
+    inside: Bool[np.ndarray, "h w"] | None
+    """Cells of that grid whose pixels are valid; None where all are."""
     georef: Georef
     """Grid of the scene itself, in full resolution."""
     name: str
@@ -94,7 +105,7 @@ class HeatMap:
     @property
     def scale(self) -> float:
         """Scene pixels per cell of `score`, along the longer side."""
-        height, width = self.score.shape
+        height, width = self.shape
         return float(max(self.width / width, self.height / height))
 
     @property
@@ -105,7 +116,12 @@ class HeatMap:
     @property
     def grid(self) -> Georef:
         """Geometry of `score`."""
-        return self.georef.reduced(self.score.shape[1], self.score.shape[0])
+        return self.georef.reduced(self.shape[1], self.shape[0])
+
+    @cached_property
+    def score(self) -> Float32[np.ndarray, "h w"]:
+        """Cosine at the cells of a grid that covers the scene exactly; NaN is invalid."""
+        return self._drawn(*self._positions(*self.shape), self.field)
 
     @cached_property
     def valid(self) -> Bool[np.ndarray, "h w"]:
@@ -115,7 +131,12 @@ class HeatMap:
 
     @cached_property
     def _display(self) -> tuple[float, float]:
-        values = self.score[self.valid]
+        fewer = min(1.0, _DISPLAY_SIDE / max(self.shape))
+        height, width = (max(1, round(side * fewer)) for side in self.shape)
+        values = self._drawn(*self._positions(height, width), self.field)
+        values = values[np.isfinite(values)]
+        if values.size == 0:  # what is valid lies between the samples
+            values = self.score[self.valid]
         low, high = (float(v) for v in np.percentile(values, (_LOW_SHARE, _HIGH_SHARE)))
         return (low, high) if high > low else (low - 1e-3, low + 1e-3)
 
@@ -139,7 +160,7 @@ class HeatMap:
 
     def place(self, row: int, col: int) -> Peak:
         """The scene pixel at the centre of a cell of `score`."""
-        height, width = self.score.shape
+        height, width = self.shape
         scene_row = min(int((row + 0.5) * self.height / height), self.height - 1)
         scene_col = min(int((col + 0.5) * self.width / width), self.width - 1)
         lonlat = self.georef.pixel_to_lonlat(scene_col + 0.5, scene_row + 0.5)
@@ -153,18 +174,47 @@ class HeatMap:
 
         `layer` is one of `layers`; without it the map itself is drawn.
         """
-        rows = np.arange(row0, row1) + 0.5
-        out = (layer or self.field).draw(rows, np.arange(self.width) + 0.5)
-        if not np.all(self.valid):
-            height, width = self.score.shape
-            near_rows = (rows * height / self.height).astype(int)
-            near_cols = ((np.arange(self.width) + 0.5) * width / self.width).astype(int)
-            out[~self.valid[np.ix_(near_rows, near_cols)]] = np.nan
+        return self._drawn(
+            np.arange(row0, row1) + 0.5, np.arange(self.width) + 0.5, layer or self.field
+        )
+
+    def sampled(
+        self, rows: Float64[np.ndarray, " n"], cols: Float64[np.ndarray, " m"]
+    ) -> Float32[np.ndarray, "n m"]:
+        """Scores at row x column positions in pixels of the scene, ascending; NaN where invalid."""
+        return self._drawn(rows, cols, self.field)
+
+    def _positions(
+        self, height: int, width: int
+    ) -> tuple[Float64[np.ndarray, " height"], Float64[np.ndarray, " width"]]:
+        """Scene rows and columns of the centres of a grid's cells."""
+        rows = (np.arange(height) + 0.5) * (self.height / height)
+        return rows, (np.arange(width) + 0.5) * (self.width / width)
+
+    def _drawn(
+        self, rows: Float64[np.ndarray, " n"], cols: Float64[np.ndarray, " m"], field: Field
+    ) -> Float32[np.ndarray, "n m"]:
+        out = np.empty((len(rows), len(cols)), np.float32)
+        height, width = self.shape
+        near_rows = (rows * (height / self.height)).astype(np.int64).clip(0, height - 1)
+        near_cols = (cols * (width / self.width)).astype(np.int64).clip(0, width - 1)
+
+        def work(first: int, last: int) -> None:
+            out[first:last] = field.draw(rows[first:last], cols)
+            if self.inside is not None:
+                outside = ~self.inside[np.ix_(near_rows[first:last], near_cols)]
+                out[first:last][outside] = np.nan
+
+        in_bands(len(rows), work, _ROWS_AT_ONCE, _ROWS_AT_ONCE)
         return out
 
     def values(self) -> UInt8[np.ndarray, "h w"]:
         """`score` as 0-255 between `low` and `high`; invalid cells are 0."""
-        scaled = (self.score - self.low) * (255 / (self.high - self.low))
+        return self.levels(self.score)
+
+    def levels(self, score: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+        """Scores as 0-255 between `low` and `high`; NaN is 0."""
+        scaled = (score - self.low) * (255 / (self.high - self.low))
         return np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255).round().astype(np.uint8)
 
     def preview(

@@ -23,6 +23,7 @@ from terraseek.localization.fields import (
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.judgement import Judgement, card_of, gsd_warnings, judge
 from terraseek.localization.lattice import Lattice
+from terraseek.localization.level_field import LevelField
 from terraseek.localization.options import LocalizeOptions, lattice_of, scales_of
 from terraseek.localization.query import Asked
 from terraseek.progress import Progress
@@ -82,8 +83,9 @@ class Run:
         drawn = self._drawn(embedding, scores, vector)
         worth = self._worth(asked, scores) if minus is None else Judgement()
         return HeatMap(
-            score=drawn.score,
             field=drawn.field,
+            shape=self.grid,
+            inside=embedding.valid,
             georef=self.scene.georef,
             name=self.scene.name,
             query=asked.text,
@@ -125,10 +127,10 @@ class Run:
             # 1 / side beats equal weights (ROC-AUC .764 to .743), and standardised layers
             weights = [1 / side for side in layers]
             field = mean_field(list(layers.values()), weights)
-            return _Drawn(self._masked(embedding, field), field, count, dict(layers))
+            return _Drawn(field, count, dict(layers))
         if self.options.method == "selo-v1":
             mean = mean_of_windows(embedding.lattice, scores)
-            return self._published(embedding, mean, count, 0.0)
+            return self._published(mean, count, 0.0)
         boxes = selo.expand_boxes(embedding.lattice, selo.keep_best(scores))
         second = self._embed(boxes, cache=False)
         windows = np.concatenate([embedding.lattice.windows[selo.keep_best(scores)], boxes.windows])
@@ -141,7 +143,7 @@ class Run:
         mean = mean_of_windows(joined, both.astype(np.float32))
         # places no box visited count as 0, as in the published code
         mean = CellField(mean.row_edges, mean.col_edges, np.nan_to_num(mean.values, nan=0.0))
-        return self._published(embedding, mean, count + len(boxes), second.seconds)
+        return self._published(mean, count + len(boxes), second.seconds)
 
     def _positions(self) -> tuple[Float64[np.ndarray, " h"], Float64[np.ndarray, " w"]]:
         """Scene rows and columns of the cell centres of the heat map's grid."""
@@ -149,44 +151,27 @@ class Run:
         rows = (np.arange(height) + 0.5) * (self.scene.height / height)
         return rows, (np.arange(width) + 0.5) * (self.scene.width / width)
 
-    def _masked(self, embedding: SceneEmbedding, field: Field) -> Float32[np.ndarray, "h w"]:
-        score = field.draw(*self._positions())
-        if embedding.valid is not None:
-            score[~embedding.valid] = np.nan
-        return score
-
-    def _published(
-        self, embedding: SceneEmbedding, mean: CellField, windows: int, encode_s: float
-    ) -> "_Drawn":
+    def _published(self, mean: CellField, windows: int, encode_s: float) -> "_Drawn":
         """Min-max, 8 bits and filter; the 256 levels are put back on the scale of cosines.
 
         Min-max and truncation act on values alone, so they are done on the coarse cells; only the
         filter needs the pixels.
         """
         height, width = self.grid
-        scale = max(self.scene.width / width, self.scene.height / height)
+        size = self.scene.height, self.scene.width
+        scale = max(size[1] / width, size[0] / height)
         filtered = selo.despeckled if self.options.method == "selo-v1" else selo.blurred
         levels = filtered(mean.pick(selo.quantised(mean.values), *self._positions()), scale)
         low, high = float(np.nanmin(mean.values)), float(np.nanmax(mean.values))
         cosine = (low + (high - low) * np.arange(256) / 255).astype(np.float32)
-        score = cosine[levels]
-        field = CellField(
-            np.linspace(0, self.scene.height, height + 1),
-            np.linspace(0, self.scene.width, width + 1),
-            score,
-        )
         known = np.isfinite(mean.values).astype(np.uint8)
         unknown = mean.pick(known, *self._positions()) == 0 if not known.all() else None
-        invalid = None if embedding.valid is None else ~embedding.valid
-        for mask in (unknown, invalid):
-            if mask is not None:
-                score = np.where(mask, np.float32(np.nan), score)
-        return _Drawn(score, field, windows, {}, encode_s, (low, high))
+        field = LevelField(levels, cosine, size, unknown)
+        return _Drawn(field, windows, {}, encode_s, (low, high))
 
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    score: Float32[np.ndarray, "h w"]
     field: Field
     windows: int
     layers: dict[int, Field]

@@ -27,6 +27,8 @@ _EXACT_ZOOM = 8
 """Up to here a tile is wide enough that interpolated positions would be off by a pixel."""
 _MARGIN = 2
 _BYTES_A_READ = 64 << 20
+_DRAWN_SIDE = 512
+"""Rows and columns of scores drawn for a tile, twice its own: scores are smooth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,8 @@ def heat_tile(heat: "HeatMap", z: int, x: int, y: int) -> bytes | None:
     """PNG (RGB, 256 pixels) of a heat map in tile z/x/y for a browser to colour; None outside.
 
     Red is the score 0-255 between `heat.low` and `heat.high`, green is 255 where it is valid. So
-    opacity, threshold and colours change without a new tile.
+    opacity, threshold and colours change without a new tile. Only what the tile shows is drawn, in
+    the map's full resolution.
 
     Raises:
         BBoxError: there is no such tile.
@@ -93,12 +96,18 @@ def heat_tile(heat: "HeatMap", z: int, x: int, y: int) -> bytes | None:
     if where is None:
         return None
     cols, rows, inside = where
-    height, width = heat.score.shape
+    left, right = _span(cols[inside], heat.width)
+    top, bottom = _span(rows[inside], heat.height)
+    height, width = min(bottom - top, _DRAWN_SIDE), min(right - left, _DRAWN_SIDE)
+    drawn = heat.sampled(
+        top + (np.arange(height) + 0.5) * ((bottom - top) / height),
+        left + (np.arange(width) + 0.5) * ((right - left) / width),
+    )
     values, shown = sample(
-        heat.values()[..., None],
-        heat.valid,
-        cols * np.float32(width / heat.width),
-        rows * np.float32(height / heat.height),
+        heat.levels(drawn)[..., None],
+        np.isfinite(drawn),
+        (cols - left) * np.float32(width / (right - left)),
+        (rows - top) * np.float32(height / (bottom - top)),
     )
     shown &= inside
     if not np.any(shown):
