@@ -80,7 +80,7 @@ def filter_of(request: Request) -> Any:  # noqa: ANN401 - Filter is imported whe
     Raises:
         FilterError, BBoxError: a value that cannot be used.
     """
-    from terraseek.catalogue import Filter
+    from terraseek.catalogue import Area, Circle, Filter
 
     params = request.query_params
     return Filter(
@@ -93,6 +93,9 @@ def filter_of(request: Request) -> Any:  # noqa: ANN401 - Filter is imported whe
         gsd_min=_number(request, "gsd_min"),
         gsd_max=_number(request, "gsd_max"),
         text=params.get("text") or None,
+        polygon=Area.parse(params["polygon"]) if params.get("polygon") else None,
+        circle=Circle.parse(params["within"]) if params.get("within") else None,
+        sql=params.get("where") or None,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Int64, UInt8
 
+from terraseek.catalogue.filtering import ItemsTable
 from terraseek.catalogue.filters import Filter
 from terraseek.catalogue.images import read_bytes, read_picture
 from terraseek.catalogue.items import FILE_COLUMNS, ITEMS_FILE, read_items, read_sources
@@ -95,6 +96,10 @@ class Catalogue:
         return self._frame["item_id"].to_numpy(dtype="S12")
 
     @cached_property
+    def _table(self) -> ItemsTable:
+        return ItemsTable.of_frame(self._frame, hidden=FILE_COLUMNS)
+
+    @cached_property
     def _rows(self) -> dict[str, int]:
         return {key: row for row, key in enumerate(self._frame["item_id"])}
 
@@ -127,11 +132,12 @@ class Catalogue:
         """Which rows meet a filter.
 
         Raises:
-            FilterError: it names a source or label that does not occur here.
+            FilterError: it names a source, label or column that does not occur here, or its
+                condition in SQL cannot be evaluated.
         """
         self._refuse_unknown("source", condition.sources, self.sources)
         self._refuse_unknown("label", condition.labels, self.labels)
-        return condition.mask(self._frame)
+        return self._table.mask(condition)
 
     def _refuse_unknown(self, what: str, asked: tuple[str, ...], known: list[str]) -> None:
         folded = {name.casefold() if what == "label" else name for name in known}

@@ -143,6 +143,16 @@ def search(
     gsd_min: Annotated[float | None, typer.Option(help="Finest metres a pixel.")] = None,
     gsd_max: Annotated[float | None, typer.Option(help="Coarsest metres a pixel.")] = None,
     caption: Annotated[str | None, typer.Option(help="Letters the caption contains.")] = None,
+    polygon: Annotated[
+        str | None, typer.Option(help="Only inside this area: WKT, GeoJSON, or a file of either.")
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option(help="LON,LAT,KM: only within so many kilometres of a point.")
+    ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option("--where", help="SQL condition on columns: gsd_m < 1 AND country = 'Peru'."),
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Number of hits.", min=1)] = 20,
     model: Annotated[str | None, typer.Option(help="Model whose vectors to use.")] = None,
     device: DeviceOption = "auto",
@@ -152,7 +162,7 @@ def search(
     html: Annotated[Path | None, typer.Option(help="Write a map that opens offline.")] = None,
 ) -> None:
     """Find items by words, a picture, an item, or a mixture; filters apply before the ranking."""
-    from terraseek.catalogue import Catalogue, Filter
+    from terraseek.catalogue import Area, Catalogue, Circle, Filter
     from terraseek.geo import BBox
     from terraseek.search import EmbeddingStore, Query, Searcher
 
@@ -175,6 +185,9 @@ def search(
         gsd_min=gsd_min,
         gsd_max=gsd_max,
         text=caption,
+        polygon=None if polygon is None else Area.read(polygon),
+        circle=None if within is None else Circle.parse(within),
+        sql=condition,
     )
     opened = Catalogue.open(catalogue)
     store = EmbeddingStore.open(opened, model)
