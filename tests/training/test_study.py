@@ -22,6 +22,9 @@ from terraseek_train.model import Trainee, save_weights
 from terraseek_train.study.base import load_base
 from terraseek_train.study.cell import make_learner
 from terraseek_train.study.config import Arm, StudyConfig, load_study
+from terraseek_train.study.learner_ebaker import EbakerArm
+from terraseek_train.study.learner_prior import PriorArm
+from terraseek_train.study.options import read_options
 from terraseek_train.study.pairs import batches, read_pairs, take
 from terraseek_train.study.run import run_study
 from terraseek_train.study.statistics import Cell, compare, half_width, holm
@@ -329,26 +332,32 @@ def test_settings_without_meaning_are_refused(change, message, plan, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arm", "message"),
+    ("options", "message"),
     [
-        ({"method": "ebaker", "options": {"ablate": ["colour"]}}, "unknown part 'colour'"),
-        ({"method": "ebaker", "options": {"colour": 1}}, "options: ablate"),
-        ({"method": "prior", "options": {"belief": "firm"}}, "belief is 'firm'"),
-        ({"options": {"alpha": 1}}, "has no options"),
+        ({"ablate": ["colour"]}, "ablate is 'colour'; it can be local, ker, eba"),
+        ({"elimination": "both"}, "elimination is 'both'"),
+        ({"colour": 1}, "unknown option 'colour'; known: ablate"),
+        ({"depth": "deep"}, "depth is 'deep'; it must be like 4"),
+        ({"depth": True}, "depth is True"),
+        ({"alpha": "much"}, "alpha is 'much'"),
     ],
 )
-def test_bad_options_are_refused_before_training(arm, message, plan, tmp_path):
-    plan |= {"arms": [{"name": "x", **arm}], "instruction": None}
+def test_bad_options_are_refused_by_name(options, message):
     with pytest.raises(ConfigError, match=message):
-        run_study(read(plan, tmp_path)) if "belief" not in message else make_learner(
-            load_base(plan["base"]), Arm(**{"name": "x", **arm}), no_pairs(), 0
-        )
+        read_options(EbakerArm, options, "arm 'x'")
 
 
-def no_pairs() -> Any:
-    from types import SimpleNamespace
+def test_good_options_are_read():
+    arm = read_options(EbakerArm, {"ablate": ["ker"], "alpha": 1, "weights": [1, 0]}, "x")
+    assert (arm.ablate, arm.alpha, arm.weights) == (("ker",), 1, (1, 0))
+    with pytest.raises(ConfigError, match="belief is 'firm'"):
+        read_options(PriorArm, {"belief": "firm"}, "x")
 
-    return SimpleNamespace(scene=None)
+
+def test_plain_training_has_no_options(plan, tmp_path):
+    plan |= {"arms": [{"name": "x", "options": {"alpha": 1}}]}
+    with pytest.raises(ConfigError, match="has no options"):
+        run_study(read(plan, tmp_path))
 
 
 def test_a_base_that_is_nothing_is_refused(plan, tmp_path):

@@ -3,7 +3,7 @@
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,21 +12,18 @@ from torch import nn
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path, write_json
 from terraseek.progress import Progress, silent
-from terraseek_train.config import TrainConfig
 from terraseek_train.evaluate.retrieval import Retrieved, ranks
-from terraseek_train.model import parameter_groups
+from terraseek_train.methods.schedule import Schedule
 from terraseek_train.peft import apply, save
 from terraseek_train.study.base import Base
 from terraseek_train.study.config import Arm, StudyConfig
 from terraseek_train.study.learner import Learner
 from terraseek_train.study.learner_ebaker import EbakerArm, EbakerLearner
 from terraseek_train.study.learner_prior import PriorArm, PriorLearner
+from terraseek_train.study.options import read_options
 from terraseek_train.study.pairs import Pairs, batches
-from terraseek_train.train import learning_rate
 
 __all__ = ["Trained", "make_learner", "measure", "run_cell", "train_cell"]
-
-_Options = TypeVar("_Options", EbakerArm, PriorArm)
 
 
 @dataclass(frozen=True)
@@ -53,13 +50,16 @@ def make_learner(base: Base, arm: Arm, train: Pairs, seed: int) -> Learner:
     model = base.fresh()
     if arm.method != "base":
         apply(model, arm.peft)
+    who = f"arm {arm.name!r}"
     if arm.method == "ebaker":
-        return EbakerLearner(model, _options(EbakerArm, arm), train, base.dim, seed)
+        return EbakerLearner(
+            model, read_options(EbakerArm, arm.options, who), train, base.dim, seed
+        )
     if arm.method == "prior":
         features = None if train.scene is None else train.scene.shape[1]
-        return PriorLearner(model, _options(PriorArm, arm), base.dim, features)
+        return PriorLearner(model, read_options(PriorArm, arm.options, who), base.dim, features)
     if arm.options:
-        raise ConfigError(f"arm {arm.name!r}: the method {arm.method} has no options")
+        raise ConfigError(f"{who}: the method {arm.method} has no options")
     return Learner(model)
 
 
@@ -79,15 +79,14 @@ def train_cell(
     """
     plan = _plan(config, arm, len(train))
     chosen = [p for p in learner.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameter_groups(learner, plan), lr=plan.lr, fused=True)
+    optimizer = plan.optimizer(learner)
     began, step, last = time.monotonic(), 0, []
     for epoch in range(config.epochs):
         learner.start_epoch(epoch)
         last = []
         for batch in batches(train, base.preprocess, config.train.area, config.batch, seed, epoch):
             torch.manual_seed(seed * 1_000_003 + step)  # dropout
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, plan)
+            plan.set(optimizer, step)
             learner.train()
             loss = learner.loss(batch)
             optimizer.zero_grad(set_to_none=True)
@@ -152,25 +151,7 @@ def run_cell(
     return metrics
 
 
-def _plan(config: StudyConfig, arm: Arm, pictures: int) -> TrainConfig:
-    """The schedule in the ordinary loop's terms."""
-    size = min(config.batch, pictures)
-    return TrainConfig(
-        out="",
-        data=(),
-        arch={},
-        steps=config.epochs * (pictures // size),
-        lr=arm.lr or config.lr,
-        warmup=config.warmup,
-        final_lr=config.final_lr,
-        weight_decay=config.weight_decay,
-    )
-
-
-def _options(kind: type[_Options], arm: Arm) -> _Options:
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in arm.options.items()}
-    try:
-        return kind(**plain)
-    except TypeError as error:
-        known = ", ".join(kind.__dataclass_fields__)
-        raise ConfigError(f"arm {arm.name!r}: {error}; options: {known}") from error
+def _plan(config: StudyConfig, arm: Arm, pictures: int) -> Schedule:
+    steps = config.epochs * (pictures // min(config.batch, pictures))
+    lr = arm.lr or config.lr
+    return Schedule(steps, lr, config.warmup, config.weight_decay, config.final_lr)

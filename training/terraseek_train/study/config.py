@@ -134,11 +134,11 @@ def _arm(entry: dict[str, Any], path: Path) -> Arm:
     if "peft" in entry:
         plain = {"kind": entry["peft"]} if isinstance(entry["peft"], str) else entry["peft"]
         entry = entry | {"peft": PeftConfig.from_json(plain)}
-    arm = _made(Arm, entry, path)
-    if arm.method not in get_args(Method):
+    method = entry.get("method", "contrastive")
+    if method not in get_args(Method):
         known = ", ".join(get_args(Method))
-        raise ConfigError(f"{path}: the method {arm.method!r} is unknown; known: {known}")
-    return arm
+        raise ConfigError(f"{path}: the method {method!r} is unknown; known: {known}")
+    return _made(Arm, entry, path)
 
 
 def _listless(value: dict[str, Any], key: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """EBAKER as a learner: local alignment, elimination of weak pairs, hidden keywords."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from terraseek.encoders.cards import Preprocess
-from terraseek.errors import ConfigError
 from terraseek_train.methods.ebaker import (
     EbakerOptions,
     KeywordReasoner,
@@ -26,6 +26,7 @@ from terraseek_train.methods.ebaker import (
 from terraseek_train.methods.ebaker.loss import PARTS, Part
 from terraseek_train.methods.tokens import image_tokens, text_tokens
 from terraseek_train.study.learner import Learner, picture_blocks, sentence_blocks
+from terraseek_train.study.options import MethodOptions
 from terraseek_train.study.pairs import Pairs, StudyBatch
 
 __all__ = ["EbakerArm", "EbakerLearner"]
@@ -34,13 +35,14 @@ _RELEASED_BANK = 200_000
 
 
 @dataclass(frozen=True)
-class EbakerArm:
-    """Options of the method `ebaker`; defaults are the paper's.
+class EbakerArm(MethodOptions):
+    """Options of the method `ebaker`; defaults are the paper's."""
 
-    Raises:
-        ConfigError: a part to leave out is unknown.
-    """
-
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "ablate": PARTS,
+        "elimination": ("joint", "split"),
+        "vocabulary": ("full", "hidden"),
+    }
     ablate: tuple[Part, ...] = ()
     """Parts left out: local, ker, eba. Without all three it is contrast at a fixed scale."""
     elimination: Literal["joint", "split"] = "joint"
@@ -62,11 +64,6 @@ class EbakerArm:
     release_compatible: bool = False
     """As the released code: words masked by the index of a blank-separated word, padding counted
     in the local norm, a first-in-first-out bank of noise, patches without the global token."""
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.ablate) - set(PARTS))
-        if unknown:
-            raise ConfigError(f"ablate has the unknown part {unknown[0]!r}; {', '.join(PARTS)}")
 
 
 class EbakerLearner(Learner):

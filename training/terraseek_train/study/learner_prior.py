@@ -1,14 +1,14 @@
 """PIR and PriorCLIP as learners: scene knowledge guides the towers, classes attract their kind."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from terraseek.errors import ConfigError
 from terraseek_train.methods.prior import (
     InstructionEncoder,
     PriorVision,
@@ -18,6 +18,7 @@ from terraseek_train.methods.prior import (
 )
 from terraseek_train.methods.tokens import image_tokens, text_tokens
 from terraseek_train.study.learner import Learner
+from terraseek_train.study.options import MethodOptions
 from terraseek_train.study.pairs import StudyBatch
 
 __all__ = ["PriorArm", "PriorLearner"]
@@ -26,13 +27,14 @@ _Belief = Literal["none", "hard", "soft", "tower"]
 
 
 @dataclass(frozen=True)
-class PriorArm:
-    """Options of the method `prior`.
+class PriorArm(MethodOptions):
+    """Options of the method `prior`."""
 
-    Raises:
-        ConfigError: an unknown belief or reading.
-    """
-
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "belief": get_args(_Belief),
+        "reading": ("identity", "class"),
+        "pool": ("first", "sum"),
+    }
     belief: _Belief = "none"
     """`hard` is PIR's head over the picture's tokens, `soft` PriorCLIP's; `tower` is PriorCLIP's
     open-domain form, the instruction as a token inside the picture tower."""
@@ -52,14 +54,6 @@ class PriorArm:
     the base; PIR, trained from the start, draws them at random."""
     release_compatible: bool = False
     """Sorting permutation for ranks, as released."""
-
-    def __post_init__(self) -> None:
-        known = {"belief": get_args(_Belief), "reading": ("identity", "class")}
-        for name, values in known.items():
-            if getattr(self, name) not in values:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(values)}"
-                )
 
 
 class PriorLearner(Learner):

@@ -144,7 +144,7 @@ def normalised(
     squares: UInt8[np.ndarray, "b side side 3"], prepare: Preprocess
 ) -> Float[Tensor, "b 3 side side"]:
     """Pixels as the picture tower takes them."""
-    pixels = torch.from_numpy(np.ascontiguousarray(squares)).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(squares.astype(np.float32)).permute(0, 3, 1, 2) / 255
     mean = torch.tensor(prepare.mean).view(1, 3, 1, 1)
     std = torch.tensor(prepare.std).view(1, 3, 1, 1)
     return ((pixels - mean) / std).contiguous()

@@ -20,10 +20,10 @@ from terraseek.errors import AnnotationError, ConfigError, WeightsNotFoundError
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
 from terraseek_train.augment import augment
-from terraseek_train.config import DataSource, TrainConfig, expand_variables
+from terraseek_train.config import DataSource, expand_variables
 from terraseek_train.data import decoded, read_source
-from terraseek_train.model import parameter_groups, save_weights
-from terraseek_train.train import learning_rate
+from terraseek_train.methods.schedule import Schedule
+from terraseek_train.model import save_weights
 
 __all__ = ["ClassifierConfig", "SceneClassifier", "load_classifier_config", "train_classifier"]
 
@@ -156,16 +156,9 @@ def train_classifier(config: ClassifierConfig, progress: Progress = silent) -> d
     torch.manual_seed(config.seed)
     network: Any = _network(config.model, len(classes))
     size = min(config.batch, len(used))
-    plan = TrainConfig(
-        out="",
-        data=(),
-        arch={},
-        steps=config.epochs * (len(used) // size),
-        lr=config.lr,
-        warmup=config.warmup,
-        weight_decay=config.weight_decay,
-    )
-    optimizer = torch.optim.AdamW(parameter_groups(network, plan), lr=plan.lr, fused=True)
+    steps = config.epochs * (len(used) // size)
+    plan = Schedule(steps, config.lr, config.warmup, config.weight_decay)
+    optimizer = plan.optimizer(network)
     network.train()
     for step in range(plan.steps):
         place = step % (len(used) // size) * size
@@ -173,8 +166,7 @@ def train_classifier(config: ClassifierConfig, progress: Progress = silent) -> d
             used = rng.permutation(used)
         rows = used[place : place + size]
         views = np.stack([augment(squares[row], config.side, rng) for row in rows])
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, plan)
+        plan.set(optimizer, step)
         logits = network(_pixels(views))
         loss = F.cross_entropy(logits, torch.from_numpy(label[rows]), label_smoothing=0.1)
         optimizer.zero_grad(set_to_none=True)
@@ -240,7 +232,7 @@ def _network(name: str, classes: int) -> Any:  # noqa: ANN401
 def _pixels(squares: UInt8[np.ndarray, "b side side 3"]) -> Float[Tensor, "b 3 side side"]:
     mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
     std = torch.tensor(_STD).view(1, 3, 1, 1)
-    pixels = torch.from_numpy(np.ascontiguousarray(squares)).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(squares.astype(np.float32)).permute(0, 3, 1, 2) / 255
     return ((pixels - mean) / std).contiguous()
 
 
