@@ -222,7 +222,7 @@ def test_wrong_uses_are_refused_and_register_nothing(registered: Path, tmp_path:
     for words, message in (
         (["--base", "own"], "needs --base and --adapter"),
         (["--adapter", folder], "needs --base and --adapter"),
-        (["--base", "own", "--adapter", folder, "--arch", "RN50"], "without --arch"),
+        (["--base", "own", "--adapter", folder, "--arch", "RN50"], "but no --weights"),
         ([], "give --arch and --weights"),
     ):
         done = run("add", "x", *words)

@@ -93,9 +93,7 @@ def add(
 
     if adapter is not None or base is not None:
         if adapter is None or base is None or arch or weights:
-            raise typer.BadParameter(
-                "an adapter needs --base and --adapter, and nothing of its own"
-            )
+            raise typer.BadParameter("an adapter needs --base and --adapter, but no --weights")
         card = add_adapter(name, base, adapter, replace=replace, copy=copy)
         note(f"added {card.name}: {_architecture(card)}")
         return
