@@ -2,8 +2,8 @@
 
 Three kinds of tower, each with its own way to vectors in the space of the sentences:
 
-* Average pooling and a linear head (timm's convolution networks): the head at each cell. Both are
-  linear, so the mean over a window's cells is the window's vector, but for the window's border:
+* Average pooling (timm's convolution networks): the cells as they are. The mean over a window's
+  cells, sent through what follows the pooling, is the window's vector but for the window's border:
   where a window by itself sees zeros, the block sees the ground beyond. Checked when it is made.
 * Attention pooling (CLIP's ResNets): value and output projection at each cell, which is the pooling
   with all attention on that cell (Zhou et al., "Extract Free Dense Labels from CLIP", 2022).
@@ -13,6 +13,7 @@ Three kinds of tower, each with its own way to vectors in the space of the sente
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -39,8 +40,12 @@ class DenseTower:
     """Pixels of the square blocks it takes."""
     cell: int
     """Pixels a cell covers along each side; divides `side` and the side of a picture."""
-    cells: Callable[[UInt8[np.ndarray, "n side side 3"]], Float32[np.ndarray, "n grid grid dim"]]
-    """Vectors of RGB blocks, of any length: the mean over cells says what their area shows."""
+    channels: int
+    """Numbers of a cell."""
+    cells: Callable[[UInt8[np.ndarray, "n side side 3"]], Float32[np.ndarray, "n grid grid c"]]
+    """Cells of RGB blocks; their mean over an area says what it shows."""
+    project: Callable[[Float32[np.ndarray, "n c"]], Float32[np.ndarray, "n dim"]]
+    """From means of cells to vectors of any length, in the space of the sentences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +57,12 @@ class TowerCells:
     """Pixels of a block."""
     cell: int
     """Pixels of a cell."""
+    channels: int
+    """Numbers of a cell."""
     run: Callable[["torch.Tensor"], "torch.Tensor"]
-    """Normalised pixels [n, 3, side, side] to vectors [n, side / cell, side / cell, dim]."""
+    """Normalised pixels [n, 3, side, side] to cells [n, side / cell, side / cell, channels]."""
+    project: Callable[["torch.Tensor"], "torch.Tensor"] = lambda means: means
+    """Means of cells [n, channels] to vectors [n, dim]."""
 
 
 def tower_cells(tower: "torch.nn.Module", side: int) -> TowerCells | None:
@@ -68,38 +77,45 @@ def tower_cells(tower: "torch.nn.Module", side: int) -> TowerCells | None:
         return _average(visual, side)
     if hasattr(visual, "attnpool") and hasattr(visual, "layer4"):
         cell = side // round((visual.attnpool.positional_embedding.shape[0] - 1) ** 0.5)
-        return TowerCells("values", _CONVOLUTION_BLOCK * side, cell, lambda x: _values(visual, x))
+        dim, block = visual.attnpool.c_proj.out_features, _CONVOLUTION_BLOCK * side
+        return TowerCells("values", block, cell, dim, partial(_values, visual))
     if hasattr(visual, "transformer") and getattr(visual, "attn_pool", 0) is None:
-        cell = int(visual.patch_size[0])
-        known = visual.proj is not None and visual.pool_type == "tok" and side % cell == 0
-        run = lambda x: _queries(visual, x)  # noqa: E731 - one line says it
-        return TowerCells("self-attention", _TRANSFORMER_BLOCK * side, cell, run) if known else None
+        cell, block = int(visual.patch_size[0]), _TRANSFORMER_BLOCK * side
+        if visual.proj is None or visual.pool_type != "tok" or side % cell:
+            return None
+        dim = visual.proj.shape[1]
+        return TowerCells("self-attention", block, cell, dim, partial(_queries, visual))
     return None
 
 
 def _average(visual: Any, side: int) -> TowerCells | None:  # noqa: ANN401 - open_clip has no types
-    """None where the mean of the cells is not what the tower gives."""
+    """None where the mean of the cells, sent through the rest, is not what the tower gives."""
     import torch
 
     def run(pixels: "torch.Tensor") -> "torch.Tensor":
-        grid: torch.Tensor = visual.head(visual.trunk.forward_features(pixels).permute(0, 2, 3, 1))
+        grid: torch.Tensor = visual.trunk.forward_features(pixels).permute(0, 2, 3, 1)
         return grid
+
+    def project(means: "torch.Tensor") -> "torch.Tensor":
+        # pooling one cell changes nothing, so the network's own head does the rest
+        out: torch.Tensor = visual.head(visual.trunk.forward_head(means[:, :, None, None]))
+        return out
 
     probe = next(visual.parameters())
     noise = torch.randn((1, 3, side, side), generator=torch.Generator().manual_seed(0))
     noise = noise.to(probe.device, probe.dtype)
     with torch.inference_mode():
         try:
-            grid, whole = run(noise), visual(noise)
-        except (RuntimeError, AttributeError):  # tokens instead of a grid, or another head
+            grid = run(noise)
+            whole, again = visual(noise), project(grid.mean(dim=(1, 2)))
+        except (RuntimeError, AttributeError, AssertionError):  # tokens, or a fixed size
             return None
-    if grid.ndim != 4 or grid.shape[1] != grid.shape[2] or side % grid.shape[1]:
+    if grid.shape[1] != grid.shape[2] or side % grid.shape[1]:
         return None
-    apart = float((grid.mean(dim=(1, 2)) - whole).abs().max() / whole.abs().max())
-    cell = side // int(grid.shape[1])
-    return (
-        TowerCells("average", _CONVOLUTION_BLOCK * side, cell, run) if apart < _TOLERANCE else None
-    )
+    if float((again - whole).abs().max() / whole.abs().max()) > _TOLERANCE:
+        return None
+    cell, block = side // int(grid.shape[1]), _CONVOLUTION_BLOCK * side
+    return TowerCells("average", block, cell, int(grid.shape[3]), run, project)
 
 
 def _values(visual: Any, pixels: "torch.Tensor") -> "torch.Tensor":  # noqa: ANN401

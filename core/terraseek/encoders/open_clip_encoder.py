@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from terraseek.encoders.adapters import put_on
 from terraseek.encoders.architecture import build_model, build_tokenizer
 from terraseek.encoders.base import Encoder, fit_square
 from terraseek.encoders.cards import ModelCard
@@ -62,6 +63,7 @@ class OpenClipEncoder(Encoder):
         self.image_size = card.preprocess.size
         model = build_model(card.architecture)
         load_weights(model, weights.path)
+        put_on(model, card)
         self._tokenizer: Any = build_tokenizer(card)
         self._context = int(self._tokenizer.context_length)
         self._model: Any = model.to(self.device).to(memory_format=torch.channels_last)
@@ -97,10 +99,16 @@ class OpenClipEncoder(Encoder):
         if found is None:
             return None
 
-        def cells(blocks: UInt8[np.ndarray, "n side side 3"]) -> Float32[np.ndarray, "n g g dim"]:
+        def cells(blocks: UInt8[np.ndarray, "n side side 3"]) -> Float32[np.ndarray, "n g g c"]:
             return self._through(found.run, blocks)
 
-        return DenseTower(found.kind, found.side, found.cell, cells)
+        def project(means: Float32[np.ndarray, "n c"]) -> Float32[np.ndarray, "n dim"]:
+            import torch
+
+            with self._lock, torch.inference_mode(), self._casting():
+                return _array(found.project(torch.from_numpy(means).to(self.device)))
+
+        return DenseTower(found.kind, found.side, found.cell, found.channels, cells, project)
 
     def _encode_image_batch(
         self, batch: UInt8[np.ndarray, "n side side 3"]

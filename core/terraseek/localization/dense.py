@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Float16, Float32
 
 from terraseek.encoders.base import Encoder, unit
 from terraseek.encoders.dense import DenseTower
@@ -23,6 +23,9 @@ from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
 __all__ = ["dense_lattice", "dense_tower", "embed_dense"]
+
+_PROJECTED = 4096
+"""Windows that go through what follows the pooling at a time."""
 
 
 def dense_tower(encoder: Encoder) -> DenseTower:
@@ -116,6 +119,8 @@ def _encode(
     """Band by band; only the last rows of cells are carried from one to the next."""
     vectors = np.zeros((len(lattice), encoder.dim), np.float16)
     known = np.zeros(len(lattice), bool)
+    row0, col0, row1, col1 = lattice.windows.T.astype(np.int64)
+    areas = (row1 - row0) * (col1 - col0)
     cells = encoder.image_size // tower.cell
     grids = [CellGrid.of(scene.width, scene.height, side, cells) for side in lattice.scales]
     steps = [Bands(scene, grid, tower, encoder) for grid in grids]
@@ -128,29 +133,39 @@ def _encode(
             progress("encode blocks", done, total)
             joined = mine if above is None else above.join(mine)
             if len(joined.weight) >= grid.tall:
-                means, good = _window_means(joined, grid.tall, grid.wide)
-                end = start + len(good)
+                means, weight = _window_means(joined, grid.tall, grid.wide)
+                end = start + len(weight)
+                good = weight * grid.cell**2 >= MIN_VALID * areas[start:end]
                 known[start:end] = good
-                vectors[start:end][good] = unit(means[good]).astype(np.float16)
+                vectors[start + np.flatnonzero(good)] = _projected(means[good], tower, encoder.dim)
                 start = end
             above = joined.last(min(grid.tall - 1, len(joined.weight)))
     return vectors, known
 
 
+def _projected(
+    means: Float32[np.ndarray, "n c"], tower: DenseTower, dim: int
+) -> Float16[np.ndarray, "n dim"]:
+    out = np.empty((len(means), dim), np.float16)
+    for start in range(0, len(means), _PROJECTED):
+        part = slice(start, start + _PROJECTED)
+        out[part] = unit(tower.project(means[part]))
+    return out
+
+
 def _window_means(
     cells: Cells, tall: int, wide: int
-) -> tuple[Float32[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]:
-    """Weighted mean of every box of `tall` x `wide` cells, row by row, and which are known."""
+) -> tuple[Float32[np.ndarray, "n c"], Float32[np.ndarray, " n"]]:
+    """Weighted mean of every box of `tall` x `wide` cells, row by row, and its weight in cells."""
     weight = _box_sums(cells.weight[..., None], tall, wide)
     total = _box_sums(cells.vectors * cells.weight[..., None], tall, wide)
-    known = (weight >= MIN_VALID * tall * wide).ravel()
     means = total / np.maximum(weight, 1e-6)
-    return means.reshape(-1, means.shape[-1]), known
+    return means.reshape(-1, means.shape[-1]), weight.ravel()
 
 
 def _box_sums(
-    values: Float32[np.ndarray, "r c d"], tall: int, wide: int
-) -> Float32[np.ndarray, "h w d"]:
+    values: Float32[np.ndarray, "rows cols c"], tall: int, wide: int
+) -> Float32[np.ndarray, "down across c"]:
     rows, cols = values.shape[0] - tall + 1, values.shape[1] - wide + 1
     # windows are few cells wide: adding shifted copies is exact where running sums would drift
     down = sum(values[i : i + rows] for i in range(tall))

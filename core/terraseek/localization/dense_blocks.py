@@ -77,7 +77,7 @@ class CellGrid:
 class Cells:
     """Some rows of a grid."""
 
-    vectors: Float32[np.ndarray, "rows cols dim"]
+    vectors: Float32[np.ndarray, "rows cols c"]
     weight: Float32[np.ndarray, "rows cols"]
     """Share of each cell that is valid and inside the scene, 0-1."""
 
@@ -103,7 +103,6 @@ class Bands:
     def __init__(self, scene: Scene, grid: CellGrid, tower: DenseTower, encoder: Encoder) -> None:
         """Read blocks of an open scene for a grid of cells."""
         self._scene, self._grid, self._tower = scene, grid, tower
-        self._dim = encoder.dim
         pictures = (tower.side / encoder.image_size) ** 2
         self._batch = max(1, round(encoder.batch_size / pictures))
         self._margin = encoder.image_size // tower.cell // 2
@@ -135,7 +134,7 @@ class Bands:
     def _encoded(self, band: int) -> Cells:
         first = band * self._core
         rows = min(self._core, self._grid.rows - first)
-        vectors = np.zeros((rows, self.across * self._core, self._dim), np.float32)
+        vectors = np.zeros((rows, self.across * self._core, self._tower.channels), np.float32)
         weight = np.zeros((rows, self.across * self._core), np.float32)
         inside = slice(self._margin, self._margin + self._core)
         for start, blocks, shares in self._read_ahead(band):
