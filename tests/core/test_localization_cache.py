@@ -12,7 +12,7 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError
 from terraseek.files import home
 from terraseek.localization import LocalizeOptions, embed_scene
-from terraseek.localization.cache import SETTING, limit_bytes, prune
+from terraseek.localization.cache import SETTING, Recent, limit_bytes, prune
 from terraseek.scenes import Scene
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -99,3 +99,53 @@ def test_a_limit_of_nothing_keeps_nothing(tmp_path, monkeypatch):
         found = embed_scene(scene, FakeEncoder(), LocalizeOptions(scales=(64,)))
     assert np.any(found.known)
     assert not list(home().rglob("*.npz"))
+
+
+def test_what_was_read_lately_is_not_read_again(tmp_path):
+    calls = []
+
+    def load(path):
+        calls.append(path.name)
+        return {"a": np.zeros(int(path.read_text()), np.uint8)}
+
+    recent = Recent(100)
+    small, other, huge = (tmp_path / name for name in ("small", "other", "huge"))
+    small.write_text("60")
+    other.write_text("50")
+    huge.write_text("500")
+    for path in (small, small, other, small, huge, huge):
+        assert len(recent.get(path, load)["a"]) == int(path.read_text())
+    assert calls == ["small", "other", "small", "huge", "huge"]
+    small.unlink()
+    assert recent.get(small, load) is None
+
+
+def test_a_replaced_file_is_read_again(tmp_path):
+    path, fresh = tmp_path / "a", tmp_path / "b"
+    path.write_text("1")
+    recent = Recent(100)
+
+    def load(path):
+        return {"a": np.array([int(path.read_text())])}
+
+    assert recent.get(path, load)["a"] == 1
+    fresh.write_text("2")
+    fresh.replace(path)
+    assert recent.get(path, load)["a"] == 2
+
+
+def test_half_precision_in_parts_equals_single(tmp_path, monkeypatch):
+    path = write_rgb(tmp_path / "a.tif", colours(300, 300))
+    encoder = FakeEncoder()
+    query = encoder.encode_texts(["red"])[0]
+    monkeypatch.setattr("terraseek.localization.embedding._ROWS_AT_ONCE", 7)
+    with Scene.open(path) as scene:
+        first = embed_scene(scene, encoder, LocalizeOptions(scales=(32,)))
+        second = embed_scene(scene, encoder, LocalizeOptions(scales=(32,)))
+    assert first.single is None
+    assert second.single is not None
+    np.testing.assert_allclose(
+        first.scores(query, encoder.encoder_id),
+        second.scores(query, encoder.encoder_id),
+        atol=1e-6,
+    )

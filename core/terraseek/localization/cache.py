@@ -1,15 +1,23 @@
-"""Window vectors of scenes in `home()/scenes`, kept within a limit: least lately used go first."""
+"""Window vectors of scenes in `home()/scenes`, kept within a limit: least lately used go first.
+
+Those asked last also stay in memory, so that the next sentence reads no file.
+"""
 
 import logging
 import os
 import shutil
+import threading
 import time
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from terraseek.errors import ConfigError
 
-__all__ = ["SETTING", "limit_bytes", "prune", "touch"]
+__all__ = ["SETTING", "Arrays", "Recent", "limit_bytes", "prune", "touch"]
 
 _logger = logging.getLogger(__name__)
 
@@ -17,6 +25,43 @@ SETTING = "TERRASEEK_SCENE_CACHE_GB"
 _DEFAULT_GB = 2.0
 _YOUNG_S = 600
 """A folder of parts written to within this time belongs to a run that may still go on."""
+
+Arrays = dict[str, np.ndarray]
+
+
+class Recent:
+    """What was read from files lately, within a limit; read again when the file is another one."""
+
+    def __init__(self, limit: int) -> None:
+        """Keep at most `limit` bytes."""
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[Path, int, int], Arrays] = OrderedDict()
+
+    def get(self, path: Path, load: Callable[[Path], Arrays | None]) -> Arrays | None:
+        """What `load` gives of the file, which is replaced as a whole whenever it changes."""
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            return None
+        key = (path, state.st_ino, state.st_size)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = load(path)
+        if found is not None:
+            with self._lock:
+                self._kept[key] = found
+                while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self._limit:
+                    self._kept.popitem(last=False)
+                if _bytes(found) > self._limit:
+                    self._kept.clear()
+        return found
+
+
+def _bytes(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays.values())
 
 
 def limit_bytes() -> int:

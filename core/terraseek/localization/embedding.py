@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float16, Float32, UInt8
 from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, NoValidPixelsError
 from terraseek.files import atomic_path, home
-from terraseek.localization.cache import limit_bytes, prune, touch
+from terraseek.localization.cache import Arrays, Recent, limit_bytes, prune, touch
 from terraseek.localization.lattice import Lattice
 from terraseek.localization.windows import MIN_VALID, WindowReader
 from terraseek.progress import Progress, silent
@@ -33,6 +33,11 @@ _logger = logging.getLogger(__name__)
 _CACHE_VERSION = 2
 """Raised when windows are cut or filled differently, so that old vectors are not mixed in."""
 _BATCHES_A_PART = 8
+_recent = Recent(512 << 20)
+_SINGLE_BYTES = 256 << 20
+"""Vectors are kept in memory in single precision up to this size: a product with half precision
+spends its time on converting."""
+_ROWS_AT_ONCE = 4096
 
 Encoded = tuple[Float16[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]
 """Vectors of windows, and which of them held enough valid pixels."""
@@ -52,6 +57,8 @@ class SceneEmbedding:
     """Valid pixels of the scene on the heat map's grid, None where all are."""
     seconds: float
     """Wall time this call spent on it; near zero when it came from the cache."""
+    single: Float32[np.ndarray, "n dim"] | None = None
+    """`vectors` in single precision, where they are kept so."""
 
     def scores(
         self, query: Float32[np.ndarray, " dim"], encoder_id: str
@@ -66,7 +73,13 @@ class SceneEmbedding:
                 f"the scene was encoded with {self.encoder_id}, the query with {encoder_id}; "
                 "encode both with one model"
             )
-        scores: Float32[np.ndarray, " n"] = self.vectors.astype(np.float32) @ query
+        scores = np.empty(len(self.vectors), np.float32)
+        if self.single is not None:
+            np.matmul(self.single, query, out=scores)
+        else:  # in parts, so that a copy of all is never needed
+            for start in range(0, len(scores), _ROWS_AT_ONCE):
+                part = slice(start, start + _ROWS_AT_ONCE)
+                np.matmul(self.vectors[part].astype(np.float32), query, out=scores[part])
         scores[~self.known] = np.nan
         return scores
 
@@ -135,7 +148,7 @@ def embedding_of(
     )
     # a limit of nothing means no cache; a wrong setting is told before the work, not after it
     store = home() / "scenes" / f"{key}.npz" if cache and limit_bytes() > 0 else None
-    found = load_arrays(store) if store else None
+    found = _recent.get(store, _with_single) if store else None
     if found is None:
         vectors, known = encode(store)
         valid = scene.read(0, 0, scene.height, scene.width, grid)[1] if scene.has_mask else None
@@ -159,7 +172,15 @@ def embedding_of(
         known=found["known"],
         valid=None if bits is None else np.unpackbits(bits, axis=1, count=grid[1]).astype(bool),
         seconds=time.perf_counter() - began,
+        single=found.get("single"),
     )
+
+
+def _with_single(store: Path) -> Arrays | None:
+    found = load_arrays(store)
+    if found is not None and 2 * found["vectors"].nbytes <= _SINGLE_BYTES:
+        found["single"] = found["vectors"].astype(np.float32)
+    return found
 
 
 def _encode(
