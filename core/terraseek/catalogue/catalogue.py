@@ -171,10 +171,12 @@ class Catalogue:
 
         Raises:
             ItemNotFoundError: no item has this id.
-            CatalogueError: its file is gone.
+            CatalogueError: its file is gone, or its source came without pictures.
         """
         row = self.row(item_id)
         files, offsets, sizes, images = self._places
+        if not files[row]:
+            raise CatalogueError(f"the source of item {item_id} came without its picture")
         path = self._existing(Path(files[row]), str(self._frame["source"].iat[row]))
         member = images[row].split("#", 1)[1] if sizes[row] >= 0 and "#" in images[row] else ""
         return ImageRef(path, int(offsets[row]), int(sizes[row]), member)

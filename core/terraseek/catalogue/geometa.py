@@ -45,13 +45,19 @@ class Geometa:
         self._used: set[str] = set()
 
     @classmethod
-    def read(cls, path: Path) -> "Geometa":
-        """Read a CSV, TSV or Parquet table.
+    def read(cls, *paths: Path) -> "Geometa":
+        """Read one or several CSV, TSV, Parquet tables or pickled frames, one below the other.
 
         Raises:
-            SourceError: it is no table, or has no column of picture names.
+            SourceError: one is no table, or has no column of picture names.
         """
-        return cls(read_table(path), path.name)
+        tables = [cls(read_table(path), path.name) for path in paths]
+        first = tables[0]
+        for table in tables[1:]:
+            first.duplicates += table.duplicates + len(first._rows.keys() & table._rows.keys())
+            first._rows = table._rows | first._rows
+            first.precision = "point" if "point" in (first.precision, table.precision) else "exact"
+        return first
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -62,10 +68,25 @@ class Geometa:
         return len(self._rows) - len(self._used)
 
     def find(self, *names: str) -> dict[Hashable, Any] | None:
-        """The row of the first of `names` that is listed, with or without path and ending."""
+        """The row of the first of `names` that is listed, also in RS5M's other spellings."""
         for name in names:
-            for form in (name, name.rsplit("/", 1)[-1], name.rsplit("/", 1)[-1].rsplit(".", 1)[0]):
+            for form in _forms(name):
                 if form in self._rows:
                     self._used.add(form)
                     return self._rows[form]
         return None
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """What a table may call a picture: with or without folder, ending, and RS5M's subset prefix.
+
+    RS5M's `ben_489390.jpg` is `489390` or `489390.jpg` in BigEarthNet's tables; PUB11 names have no
+    ending in its metadata and `.jpg` in YFCC's.
+    """
+    bare = name.rsplit("/", 1)[-1]
+    stem = bare.rsplit(".", 1)[0]
+    forms = [name, bare, stem, f"{stem}.jpg"] if bare else []
+    prefix, _, rest = bare.partition("_")
+    if prefix in ("fmow", "ben", "millionaid") and rest:
+        forms += [rest, rest.rsplit(".", 1)[0]]
+    return tuple(forms)

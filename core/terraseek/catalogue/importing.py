@@ -23,7 +23,7 @@ from terraseek.catalogue.location import locate, number
 from terraseek.catalogue.locking import exclusive
 from terraseek.catalogue.readers import Opened, open_source
 from terraseek.catalogue.records import Broken, LocationPrecision, Record, item_id
-from terraseek.catalogue.report import ImportReport
+from terraseek.catalogue.report import ImportReport, write_broken
 from terraseek.catalogue.tables import usual_names
 from terraseek.errors import CatalogueExistsError, SceneError, SourceError
 from terraseek.files import write_json
@@ -32,7 +32,8 @@ from terraseek.progress import Progress, silent
 __all__ = ["MANIFEST_FILE", "import_source"]
 
 MANIFEST_FILE = "catalogue.json"
-_OURS = {ITEMS_FILE, MANIFEST_FILE, "embeddings", "reviews.sqlite"}
+BROKEN_FOLDER = "broken"
+_OURS = {ITEMS_FILE, MANIFEST_FILE, BROKEN_FOLDER, "embeddings", "reviews.sqlite"}
 _WORKERS = 2
 _AHEAD = 256
 
@@ -41,7 +42,7 @@ def import_source(
     source: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
-    geometa: str | Path | None = None,
+    geometa: str | Path | Sequence[str | Path] | None = None,
     kind: str = "auto",
     name: str | None = None,
     images: str | Path | None = None,
@@ -58,7 +59,7 @@ def import_source(
         source: shards (`name-{0000..0001}.tar`, a list, a folder or one tar), folder or tar of
             pictures, table, or caption JSON.
         out: folder of the catalogue.
-        geometa: table with coordinates, dates or labels, joined by picture name.
+        geometa: table or tables with coordinates, dates or labels, joined by picture name.
         kind: how to read the source, one of `readers.KINDS`, or `auto`.
         name: what to call the source; made from its file name otherwise.
         images: folder or tar of the pictures a table or caption file names.
@@ -74,11 +75,12 @@ def import_source(
     folder = Path(out).absolute()
     _refuse_other_folder(folder)
     opened = open_source(source, kind, Path(images).absolute() if images else None)
-    table = geometa or opened.geometa
-    joined = Geometa.read(Path(table)) if table else None
+    given = [geometa] if isinstance(geometa, (str, Path)) else list(geometa or ())
+    tables = [Path(table) for table in given or [opened.geometa] if table is not None]
+    joined = Geometa.read(*tables) if tables else None
     with exclusive(folder):
         job = _Job(folder, opened, name, joined, precision, check, progress)
-        job.report.geometa = Path(table).name if table else ""
+        job.report.geometa = ", ".join(table.name for table in tables)
         return job.run()
 
 
@@ -130,6 +132,7 @@ class _Job:
             self._describe(frame)
             _write(self.folder, frame, self.sources)
         self._write_manifest(frame)
+        self.report.broken_file = write_broken(self.folder / BROKEN_FOLDER, self.report)
         return self.report
 
     def _read(self) -> tuple[dict[str, Record], dict[str, Record]]:
@@ -157,6 +160,8 @@ class _Job:
         """One row a record, or None where the picture is damaged; order is kept."""
 
         def look(record: Record) -> dict[str, Any] | Broken:
+            if record.image is None:
+                return {}
             try:
                 return inspect(record.image, self.check)
             except SceneError as error:
@@ -198,9 +203,9 @@ class _Job:
             "captured_at": iso_date(columns.get("captured_at")),
             "source": self.source,
             "label": columns.get("label") or "",
-            "_file": str(ref.file),
-            "_offset": ref.offset,
-            "_size": ref.size,
+            "_file": "" if ref is None else str(ref.file),
+            "_offset": 0 if ref is None else ref.offset,
+            "_size": -1 if ref is None else ref.size,
         }
 
     def _joined(self, record: Record) -> dict[str, Any]:
@@ -219,15 +224,19 @@ class _Job:
     def _relink(self, known: dict[str, Record]) -> bool:
         """Point items whose file is gone to where it is now; others stay as they are."""
         mine = self.old["item_id"].isin(list(known))
-        gone = {file for file in self.old.loc[mine, "_file"].unique() if not Path(file).exists()}
+        gone = {file for file in self.old.loc[mine, "_file"].unique() if not Path(file).is_file()}
         rows = self.old.index[mine & self.old["_file"].isin(gone)]
+        found = 0
         for row in rows:
             record = known[str(self.old.at[row, "item_id"])]
             ref = record.image
+            if ref is None:
+                continue
+            found += 1
             self.old.loc[row, ["image", "_file"]] = [_reference(record), str(ref.file)]
             self.old.loc[row, ["_offset", "_size"]] = [ref.offset, ref.size]
-        self.report.relinked = len(rows)
-        return len(rows) > 0
+        self.report.relinked = found
+        return found > 0
 
     def _count(self, added: pd.DataFrame) -> None:
         report = self.report
@@ -265,12 +274,13 @@ class _Job:
 
 def _names(record: Record) -> tuple[str, ...]:
     """What a metadata table may call a picture."""
-    return (str(record.columns.get("img_name") or ""), record.key, record.image.member)
+    member = "" if record.image is None else record.image.member
+    return (str(record.columns.get("img_name") or ""), record.key, member)
 
 
 def _reference(record: Record) -> str:
     """What people see: `shard.tar#member`, or a loose file's path below its source."""
-    return record.image.label if record.image.member else record.key
+    return record.image.label if record.image and record.image.member else record.key
 
 
 def _free_name(opened: Opened, sources: dict[str, Any]) -> str:

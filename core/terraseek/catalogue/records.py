@@ -65,8 +65,8 @@ class Record:
 
     key: str
     """Name that is unique in the source and stays when the source is read again."""
-    image: ImageRef
-    """Where its bytes are."""
+    image: ImageRef | None
+    """Where its bytes are; None for an item whose picture is not here."""
     columns: dict[str, Any] = field(default_factory=dict)
     """Everything known, by column; names the catalogue does not know are kept."""
 

@@ -1,11 +1,16 @@
-"""What an import did, for people and as JSON."""
+"""What an import did, for people, as JSON, and the list of what could not be used as a file."""
 
+import csv
+import io
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from terraseek.catalogue.records import Broken
+from terraseek.files import write_text
 
-__all__ = ["ImportReport"]
+__all__ = ["ImportReport", "write_broken"]
 
 
 @dataclass(slots=True)
@@ -22,6 +27,8 @@ class ImportReport:
     """Of those skipped, items whose file had moved and is found again."""
     broken: list[Broken] = field(default_factory=list)
     """Members that could not be used, with the reason."""
+    broken_file: str = ""
+    """CSV file that lists them; empty if there are none."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Which reader gave how many of the added items."""
     duplicates: int = 0
@@ -62,3 +69,21 @@ class ImportReport:
         values = {name: getattr(self, name) for name in self.__slots__}
         values["broken"] = [{"member": b.member, "reason": b.reason} for b in self.broken]
         return values
+
+
+def write_broken(folder: Path, report: ImportReport) -> str:
+    """Write `SOURCE.csv` with the members that could not be used; without any, remove it.
+
+    Returns:
+        its path, or empty text.
+    """
+    path = folder / (re.sub(r"[^\w.-]+", "_", report.source) + ".csv")
+    if not report.broken:
+        path.unlink(missing_ok=True)
+        return ""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("member", "reason"))
+    writer.writerows((broken.member, broken.reason) for broken in report.broken)
+    write_text(path, text.getvalue())
+    return str(path)

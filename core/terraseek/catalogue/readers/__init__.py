@@ -8,11 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from terraseek.catalogue.lookup import walk_images
 from terraseek.catalogue.readers.caption_json import is_caption_json, read_captions
 from terraseek.catalogue.readers.class_folder import has_classes, read_folder, read_tar
+from terraseek.catalogue.readers.embedded import (
+    is_clip_retrieval,
+    is_major_tom,
+    read_clip_retrieval,
+    read_major_tom,
+)
+from terraseek.catalogue.readers.stac import is_stac, read_stac
 from terraseek.catalogue.readers.table import read_rows
 from terraseek.catalogue.readers.webdataset import is_shard, read_shards, shard_source
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Reading
@@ -21,10 +28,13 @@ from terraseek.errors import SourceError, UnknownSourceError
 
 __all__ = ["KINDS", "Kind", "Opened", "expand_braces", "open_source"]
 
-Kind = Literal["shards", "folder", "classes", "table", "captions"]
-KINDS: tuple[Kind, ...] = ("shards", "folder", "classes", "table", "captions")
+Kind = Literal[
+    "shards", "folder", "classes", "table", "captions", "stac", "clip-retrieval", "major-tom"
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """shards: webdataset tars, RS5M's layouts among them; folder: pictures without labels; classes:
-folders or a tar where the folder is the label; table: CSV, TSV, Parquet; captions: RSICD's JSON."""
+folders or a tar where the folder is the label; table: CSV, TSV, Parquet, pickled frame; captions:
+RSICD's JSON; stac: STAC items; clip-retrieval: its output folder; major-tom: its embeddings."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -96,14 +106,17 @@ def _recognise(path: Path) -> Kind:
     if suffix == ".tar":
         return "shards" if is_shard(path) else "classes"
     if suffix in TABLE_SUFFIXES:
-        return "table"
+        return "major-tom" if "parquet" in suffix and is_major_tom(path) else "table"
     if suffix == ".json" and is_caption_json(path):
         return "captions"
+    if suffix in (".json", ".geojson") and is_stac(path):
+        return "stac"
     if suffix in IMAGE_SUFFIXES:
         return "folder"
     raise UnknownSourceError(
         f"{path} is nothing that can be imported; give webdataset shards, a folder or tar of "
-        "pictures, a CSV or Parquet table naming pictures, or a caption JSON in RSICD's layout"
+        "pictures, a CSV or Parquet table naming pictures, a caption JSON in RSICD's layout, STAC "
+        "items, an output folder of clip-retrieval, or Major TOM embeddings"
     )
 
 
@@ -111,6 +124,10 @@ def _recognise_folder(folder: Path) -> Kind:
     tars = sorted(folder.glob("*.tar"))
     if any(is_shard(tar) for tar in tars[:3]):
         return "shards"
+    if is_clip_retrieval(folder):
+        return "clip-retrieval"
+    if any(is_stac(file) for file in islice(folder.rglob("*.json"), 3)):
+        return "stac"
     if _folder_table(folder) is not None:
         return "table"
     if _folder_captions(folder) is not None:
@@ -190,10 +207,25 @@ def _outer_name(path: Path) -> str:
     return path.parent.name if path.stem.lower() in common and path.parent.name else path.stem
 
 
+def _open_stac(path: Path, images: Path | None) -> Opened:
+    return Opened("stac", path.name if path.is_dir() else path.stem, path, lambda: read_stac(path))
+
+
+def _open_clip_retrieval(path: Path, images: Path | None) -> Opened:
+    return Opened("clip-retrieval", path.name, path, lambda: read_clip_retrieval(path, images))
+
+
+def _open_major_tom(path: Path, images: Path | None) -> Opened:
+    return Opened("major-tom", path.stem, path, lambda: read_major_tom(path))
+
+
 _OPENERS: dict[str, Callable[[Path, Path | None], Opened]] = {
     "shards": _open_shards,
     "folder": _open_folder,
     "classes": _open_classes,
     "table": _open_table,
     "captions": _open_captions,
+    "stac": _open_stac,
+    "clip-retrieval": _open_clip_retrieval,
+    "major-tom": _open_major_tom,
 }
