@@ -53,6 +53,8 @@ class TrainConfig:
     """Split the best weights are chosen on."""
     val_extra: tuple[DataSource, ...] = ()
     """Further splits that are only reported."""
+    allow_leakage: bool = False
+    """Go on though pictures of a validation split are in the training data too."""
     init: str | None = None
     """What to start from: a run's folder, a weights file, or the name of a registered model."""
     stored_size: int = 160

@@ -20,7 +20,7 @@ from terraseek_train.sources import ImageBytes, Sample, open_images, read_captio
 from terraseek_train.sources.templates import CONCEPTS, concept_of, concept_texts
 from terraseek_train.stream import StreamedPictures, index_pictures
 
-__all__ = ["Corpus", "Pictures", "build_corpus", "decoded", "epoch_order", "read_source"]
+__all__ = ["Corpus", "Pictures", "build_corpus", "decoded", "epoch_order", "listed", "read_source"]
 
 
 @runtime_checkable
@@ -70,9 +70,9 @@ def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
         ConfigError: a caption names a picture that is not there and the source is not `partial`.
     """
     images = open_images(Path(source.images))
-    samples = _listed(source)
+    samples = listed(source)
     if samples is None:
-        samples = [Sample(name, (), images.folder(name)) for name in images]
+        samples = [images.sample(name) for name in images]
     pairs = _paired(source, samples, images)
     return [s for s, _ in pairs], {s.image: images.read(name) for s, name in pairs}
 
@@ -84,7 +84,7 @@ def stream_source(source: DataSource, side: int) -> tuple[list[Sample], Streamed
         ConfigError: a caption names a picture that is not there and the source is not `partial`.
         SourceError: there is no picture at all.
     """
-    samples = _listed(source)
+    samples = listed(source)
     found = index_pictures(Path(source.images), keep_folders=samples is None)
     if samples is None:
         samples = [sample for sample, _ in found.values()]
@@ -93,7 +93,7 @@ def stream_source(source: DataSource, side: int) -> tuple[list[Sample], Streamed
     return [s for s, _ in pairs], StreamedPictures([found[name][1] for _, name in pairs], side)
 
 
-def _listed(source: DataSource) -> list[Sample] | None:
+def listed(source: DataSource) -> list[Sample] | None:
     """What the source's caption or label file lists; None where it has none."""
     if source.captions:
         return read_captions(Path(source.captions), source.split)
