@@ -1,14 +1,21 @@
-"""What all commands share: a bar on stderr, JSON on stdout."""
+"""What all commands share: usual options, a bar on stderr, JSON on stdout."""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from terraseek.progress import Progress
 
-__all__ = ["bar", "note", "print_json"]
+__all__ = ["CatalogueArgument", "DeviceOption", "JsonOption", "bar", "note", "print_json"]
+
+CatalogueArgument = Annotated[Path, typer.Argument(help="Folder of the catalogue.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
 @contextmanager

@@ -1,0 +1,241 @@
+"""`terraseek search`."""
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from terraseek.commands.console import (
+    CatalogueArgument,
+    DeviceOption,
+    JsonOption,
+    bar,
+    note,
+    print_json,
+)
+from terraseek.errors import ConfigError, MissingExtraError, QueryError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from terraseek.catalogue import Catalogue, Filter
+    from terraseek.encoders.base import Encoder
+    from terraseek.search import Hit, Searcher, SearchResult
+
+__all__ = ["search"]
+
+
+def search(
+    catalogue: CatalogueArgument,
+    words: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Picture to look for.")] = None,
+    like: Annotated[str | None, typer.Option(help="Item to find more like.")] = None,
+    minus: Annotated[
+        list[str] | None, typer.Option(help="Words for what is not wanted; repeatable.")
+    ] = None,
+    plus: Annotated[
+        list[str] | None, typer.Option(help="Further words to look for; repeatable.")
+    ] = None,
+    liked: Annotated[
+        list[str] | None, typer.Option(help="Item that was what you meant; repeatable.")
+    ] = None,
+    disliked: Annotated[
+        list[str] | None, typer.Option(help="Item that was not; repeatable.")
+    ] = None,
+    near: Annotated[
+        str | None, typer.Option(help="LON,LAT: the nearest items instead of the most alike.")
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option(help="Average short words over 105 prompts; not for sentences.")
+    ] = False,
+    queries: Annotated[
+        Path | None, typer.Option(help="CSV with a column query: one search a line; needs --out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where answers to --queries go: .csv or .parquet.")
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option(help="Share of the caption in the score, 0 to 1.", min=0, max=1)
+    ] = 0.0,
+    bbox: Annotated[
+        str | None, typer.Option(help="W,S,E,N in degrees; W > E crosses the antimeridian.")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only this source; repeatable.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Only this label; repeatable.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Only this location precision; repeatable.")
+    ] = None,
+    date_from: Annotated[str | None, typer.Option(help="First day, like 2017-08-25.")] = None,
+    date_to: Annotated[str | None, typer.Option(help="Last day, included.")] = None,
+    gsd_min: Annotated[float | None, typer.Option(help="Finest metres a pixel.")] = None,
+    gsd_max: Annotated[float | None, typer.Option(help="Coarsest metres a pixel.")] = None,
+    caption: Annotated[str | None, typer.Option(help="Letters the caption contains.")] = None,
+    polygon: Annotated[
+        str | None, typer.Option(help="Only inside this area: WKT, GeoJSON, or a file of either.")
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option(help="LON,LAT,KM: only within so many kilometres of a point.")
+    ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option("--where", help="SQL condition on columns: gsd_m < 1 AND country = 'Peru'."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of hits.", min=1)] = 20,
+    model: Annotated[str | None, typer.Option(help="Model whose vectors to use.")] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    as_geojson: Annotated[bool, typer.Option("--geojson", help="Print GeoJSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a map that opens offline.")] = None,
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Write the hits to a file: .geojson, .csv, .parquet (GeoParquet), .json, "
+            ".stac.json or .tar (webdataset with pictures); repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Find items by words, a picture, an item, or a mixture; filters apply before the ranking."""
+    from terraseek.catalogue import Area, Catalogue, Circle, Filter
+    from terraseek.geo import BBox
+    from terraseek.search import EmbeddingStore, Query, Searcher
+    from terraseek.search.exports import export_kind, write_hits
+
+    if as_json + as_geojson + as_csv > 1:
+        raise ConfigError("--json, --geojson and --csv exclude each other; take one")
+    if (queries is None) != (out is None):
+        raise ConfigError("--queries and --out go together: questions in, answers out")
+    for path in export or ():
+        export_kind(path.name)  # before the search, which may take long
+    query = None
+    if queries is None:
+        query = Query(
+            text=words,
+            image=None if image is None else _picture(image),
+            item_id=like,
+            plus=tuple(plus or ()),
+            minus=tuple(minus or ()),
+            liked=tuple(liked or ()),
+            disliked=tuple(disliked or ()),
+            near=None if near is None else _lonlat(near),
+            alpha=alpha,
+            ensemble=ensemble,
+        )
+    where = Filter(
+        bbox=None if bbox is None else BBox.parse(bbox),
+        sources=tuple(source or ()),
+        labels=tuple(label or ()),
+        precision=tuple(precision or ()),
+        date_from=date_from,
+        date_to=date_to,
+        gsd_min=gsd_min,
+        gsd_max=gsd_max,
+        text=caption,
+        polygon=None if polygon is None else Area.read(polygon),
+        circle=None if within is None else Circle.parse(within),
+        sql=condition,
+    )
+    opened = Catalogue.open(catalogue)
+    store = EmbeddingStore.open(opened, model)
+    searcher = Searcher(opened, _encoder(store.manifest.model, device), store)
+    allowed = None if where.is_empty else where
+    if queries is not None and out is not None:
+        _batch(searcher, queries, out, k, allowed)
+        return
+    assert query is not None
+    result = searcher.search(query, k, allowed)
+    if html is not None:
+        _write_html(html, words or "", result, opened)
+    for path in export or ():
+        note(f"{write_hits(path, result.hits, opened)} written to {path}")
+    _print(result, as_json, as_geojson, as_csv)
+
+
+def _batch(searcher: "Searcher", queries: Path, out: Path, k: int, where: "Filter | None") -> None:
+    """Every line of a CSV answered into one table."""
+    from terraseek.search.queries_batch import answer_all, read_queries, write_answers
+
+    asked = read_queries(queries)
+    with bar() as progress:
+        rows = answer_all(searcher, asked, k, where, progress)
+    write_answers(out, rows)
+    note(f"{len(asked):,} queries, {len(rows):,} hits written to {out}")
+
+
+def _lonlat(text: str) -> tuple[float, float]:
+    try:
+        lon, lat = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise QueryError(f"--near {text!r} must be LON,LAT in degrees, like 2.35,48.86") from error
+    return lon, lat
+
+
+def _write_html(path: Path, words: str, result: "SearchResult", catalogue: "Catalogue") -> None:
+    """The stand-alone map is drawn by the app, which core must not import: an entry point."""
+    writers = entry_points(group="terraseek.exports", name="html")
+    if not writers:
+        raise MissingExtraError("--html needs the application: pip install 'terraseek[app]'")
+    next(iter(writers)).load()(path, words, result.hits, catalogue)
+    note(f"map written to {path}")
+
+
+def _encoder(name: str, device: str) -> "Encoder":
+    from terraseek.encoders.load import load_encoder
+
+    return load_encoder(name, device)
+
+
+def _picture(path: Path) -> "np.ndarray":
+    """A picture or raster of the user, decoded the way items are."""
+    from terraseek.catalogue.images import read_picture
+    from terraseek.catalogue.records import ImageRef
+
+    return read_picture(ImageRef(path.absolute()))
+
+
+def _print(result: "SearchResult", as_json: bool, as_geojson: bool, as_csv: bool) -> None:
+    from terraseek.search import hits_csv, hits_geojson, hits_json
+
+    if as_json:
+        print_json(hits_json(result.hits))
+    elif as_geojson:
+        print_json(hits_geojson(result.hits))
+    elif as_csv:
+        sys.stdout.write(hits_csv(result.hits))
+    else:
+        _table(result)
+
+
+def _table(result: "SearchResult") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, side in (("#", "right"), ("score", "right"), ("item", "left"), ("place", "left")):
+        table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("source", no_wrap=True)
+    table.add_column("caption", ratio=1)
+    for hit in result.hits:
+        row = (str(hit.rank), _score(hit), hit.item_id, _place(hit), hit.source)
+        table.add_row(*row, Text(hit.caption))
+    # piped output is for programs such as grep: one line a hit, however long
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    note(f"{len(result.hits)} of {result.matched:,} items that pass the filter")
+    if result.unsearchable:
+        note(f"{result.unsearchable:,} of them have no vector; run `terraseek embed`")
+    if result.convincing is False:
+        note("no convincing match: as many unrelated pictures are expected to score as high")
+
+
+def _score(hit: "Hit") -> str:
+    return f"{hit.score:.4f}" if hit.distance_km is None else f"{hit.distance_km:,.1f} km"
+
+
+def _place(hit: "Hit") -> str:
+    if hit.lon is None or hit.lat is None:
+        return "-"
+    return f"{hit.lon:.4f}, {hit.lat:.4f}"
