@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from scipy import stats
+from typer.testing import CliRunner
 
 from terraseek.errors import ConfigError, TerraSeekError, WeightsNotFoundError
 from terraseek.files import write_json
@@ -19,9 +21,10 @@ from terraseek_train.methods.prior.scene_classes import (
     train_classifier,
 )
 from terraseek_train.model import Trainee, save_weights
+from terraseek_train.study import commands
 from terraseek_train.study.base import load_base
 from terraseek_train.study.cell import make_learner
-from terraseek_train.study.config import Arm, StudyConfig, load_study
+from terraseek_train.study.config import Arm, StudyConfig, load_study, varied
 from terraseek_train.study.learner_ebaker import EbakerArm
 from terraseek_train.study.learner_prior import PriorArm
 from terraseek_train.study.options import read_options
@@ -231,6 +234,38 @@ def with_scene(pairs: Any, features: int) -> Any:
 
     rng = np.random.default_rng(0)
     return replace(pairs, scene=rng.normal(size=(len(pairs), features)).astype(np.float32))
+
+
+def test_all_arms_can_be_varied_at_once(plan, tmp_path):
+    last = {**ARMS[6], "against": "EBAKER"}
+    config = read(plan | {"arms": [ARMS[3], ARMS[5], last, ARMS[1]]}, tmp_path)
+    fewer = varied(config, ["ker"])
+    assert [arm.name for arm in fewer.arms] == [
+        "EBAKER without ker",
+        "contrast alone without ker",
+        "affiliation",
+        "full",
+    ]
+    assert fewer.arms[0].options["ablate"] == ["ker"]
+    assert fewer.arms[1].options["ablate"] == ["local", "ker", "eba"]
+    assert fewer.arms[2].against == "EBAKER without ker"
+    released = varied(config, release_compatible=True)
+    marks = [arm.options.get("release_compatible") for arm in released.arms]
+    assert marks == [True, True, True, None]
+    assert varied(config) == config
+
+
+def test_the_command_prints_the_table_and_goes_on(plan, tmp_path):
+    app = typer.Typer()
+    commands.register(app)
+    write_json(tmp_path / "study.json", plan | {"seeds": [0]})
+    first = CliRunner().invoke(app, ["study", str(tmp_path / "study.json")])
+    assert first.exit_code == 0, first.output
+    assert first.stdout.startswith("**Study.** 15 training pictures, 2 epochs, batch 5")
+    again = CliRunner().invoke(app, ["study", str(tmp_path / "study.json"), "--json"])
+    assert [arm["name"] for arm in json.loads(again.stdout)] == ["base", "full"]
+    wrong = CliRunner().invoke(app, ["study", str(tmp_path / "study.json"), "--ablate"])
+    assert wrong.exit_code == 2
 
 
 # --- statistics ------------------------------------------------------------------------------

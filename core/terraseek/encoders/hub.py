@@ -120,7 +120,9 @@ def _need_space(part: Path, size: int | None, card: ModelCard, hub: HubFile) -> 
 def _go_on(part: Path, url: str, stated: Any, progress: Progress) -> None:  # noqa: ANN401
     """Append what is missing; the client's own download repeats broken connections five times."""
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import (
+        build_hf_headers,  # type: ignore[attr-defined,unused-ignore]  # documented, not listed
+    )
 
     headers = build_hf_headers()
     if urlsplit(stated.location).netloc != urlsplit(url).netloc:

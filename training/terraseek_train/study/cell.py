@@ -80,7 +80,8 @@ def train_cell(
     plan = _plan(config, arm, len(train))
     chosen = [p for p in learner.parameters() if p.requires_grad]
     optimizer = plan.optimizer(learner)
-    began, step, last = time.monotonic(), 0, []
+    began, step = time.monotonic(), 0
+    last: list[float] = []
     for epoch in range(config.epochs):
         learner.start_epoch(epoch)
         last = []

@@ -19,15 +19,24 @@ def register(app: typer.Typer) -> None:
     app.command("instruction")(instruction)
 
 
-def study(config: Path = _CONFIG, as_json: bool = _JSON) -> None:
+def study(
+    config: Path = _CONFIG,
+    ablate: list[str] = typer.Option(
+        [], "--ablate", help="Leave local, ker or eba out of every EBAKER arm; repeatable."
+    ),
+    release_compatible: bool = typer.Option(
+        False, "--release-compatible", help="EBAKER and PriorCLIP as their released code has them."
+    ),
+    as_json: bool = _JSON,
+) -> None:
     """Train and measure a grid of methods and seeds from one base, or go on with it.
 
     Prints a Markdown table with intervals and paired tests, also kept beside the cells.
     """
-    from terraseek_train.study.config import load_study
+    from terraseek_train.study.config import load_study, varied
     from terraseek_train.study.run import run_study
 
-    settings = load_study(config)
+    settings = varied(load_study(config), ablate, release_compatible)
     with bar() as progress:
         results = run_study(settings, progress)
     if as_json:

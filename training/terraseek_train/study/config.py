@@ -1,8 +1,8 @@
 """Settings of a study: one base, one training and one validation split, arms and seeds."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -10,7 +10,7 @@ from terraseek.errors import ConfigError
 from terraseek_train.config import DataSource, expand_variables
 from terraseek_train.peft import PeftConfig
 
-__all__ = ["Arm", "Method", "StudyConfig", "load_study"]
+__all__ = ["Arm", "Method", "StudyConfig", "load_study", "varied"]
 
 Method = Literal["base", "contrastive", "ebaker", "prior"]
 _T = TypeVar("_T")
@@ -109,6 +109,40 @@ class StudyConfig:
         return value
 
 
+def varied(
+    config: StudyConfig, ablate: Sequence[str] = (), release_compatible: bool = False
+) -> StudyConfig:
+    """The study with parts left out of all its EBAKER arms, or its methods as released.
+
+    Arms that change get another name, so that their cells stand beside the others.
+
+    Args:
+        config: what is varied.
+        ablate: parts of EBAKER: local, ker, eba.
+        release_compatible: for EBAKER's and PriorCLIP's arms.
+    """
+    changed = tuple(_varied(arm, ablate, release_compatible) for arm in config.arms)
+    names = {old.name: new.name for old, new in zip(config.arms, changed, strict=True)}
+    kept = {new.name: new for new in changed}  # two arms may become one
+    arms = tuple(
+        replace(arm, against=names[arm.against] if arm.against else None) for arm in kept.values()
+    )
+    reference = names[config.reference] if config.reference else None
+    return replace(config, arms=arms, reference=reference)
+
+
+def _varied(arm: Arm, ablate: Sequence[str], release_compatible: bool) -> Arm:
+    options, name = dict(arm.options), arm.name
+    if ablate and arm.method == "ebaker":
+        out = list(dict.fromkeys([*options.get("ablate", ()), *ablate]))
+        options["ablate"] = out
+        name += f" without {', '.join(ablate)}"
+    if release_compatible and arm.method in ("ebaker", "prior"):
+        options["release_compatible"] = True
+        name += ", as released"
+    return replace(arm, name=name, options=options)
+
+
 def load_study(path: Path) -> StudyConfig:
     """Read a study's JSON; environment variables in strings are filled in.
 
@@ -158,4 +192,4 @@ def _made(kind: type[_T], value: Mapping[str, Any], path: Path) -> _T:
 
 
 def _needs_instruction(arm: Arm) -> bool:
-    return arm.options.get("belief", "none") != "none"
+    return bool(arm.options.get("belief", "none") != "none")
