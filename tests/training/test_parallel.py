@@ -10,13 +10,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from terraseek.errors import ConfigError
 from terraseek_train.losses import contrastive_loss, soft_targets
-from terraseek_train.parallel import Team, join
+from terraseek_train.parallel import Team, join, nth_device, own_device
 
 SCRIPT = """
 import sys
 import torch
 import torch.nn.functional as F
+from terraseek_train.gradients import backward
 from terraseek_train.losses import contrastive_loss, soft_targets
 from terraseek_train.parallel import join
 
@@ -25,12 +27,19 @@ team = join()
 state = torch.load(sys.argv[1], weights_only=True)
 weight, scale = (state[k].requires_grad_() for k in ("weight", "scale"))
 half = slice(team.rank * 3, team.rank * 3 + 3)
-image = F.normalize(state["image"][half] @ weight, dim=-1)
-text = F.normalize(state["text"][half] @ weight, dim=-1)
 none = torch.zeros(6, 6, dtype=torch.bool)
 targets = soft_targets(torch.eye(6, dtype=torch.bool), none, None, 0.1)
-loss = contrastive_loss(team.gather(image), team.gather(text), team.share(scale), targets, none)
-loss.backward()
+
+def tower(rows):
+    return F.normalize(rows @ weight, dim=-1)
+
+def whole(image, text):
+    image, text = team.gather(image), team.gather(text)
+    value = contrastive_loss(image, text, team.share(scale), targets, none)
+    return value, value
+
+passes = ((tower, state["image"][half]), (tower, state["text"][half]))
+loss = backward(passes, whole, int(sys.argv[3]), torch.nn.Identity())
 team.sum_gradients([weight, scale])
 torch.distributed.barrier()
 if team.rank == 0:
@@ -56,8 +65,24 @@ def test_a_shared_parameter_keeps_its_value_and_a_part_of_its_gradient() -> None
     assert float(value.grad) == 0.25
 
 
+def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:
+    Team(0, 3).check_share(9)
+    with pytest.raises(ConfigError, match="batch 8 cannot be shared by 3 processes"):
+        Team(0, 3).check_share(8)
+
+
+def test_every_process_has_a_device_of_its_own() -> None:
+    assert own_device("cpu") == torch.device("cpu")
+    assert nth_device(1, 2) == 1
+    with pytest.raises(ConfigError, match="process 2 has no CUDA device of its own, there are 2"):
+        nth_device(2, 2)
+    with pytest.raises(ConfigError, match="device 'tpu' is unknown"):
+        own_device("tpu")
+
+
 @pytest.mark.slow
-def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [0, 2])
+def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path, chunk: int) -> None:
     made = torch.Generator().manual_seed(0)
     state = {
         "image": torch.randn(6, 5, generator=made),
@@ -70,7 +95,8 @@ def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]
+    files = [str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]
+    command = [sys.executable, "-c", SCRIPT, *files, str(chunk)]
     started = [
         subprocess.Popen(command, env={**os.environ, **shared, "RANK": str(rank)})
         for rank in range(2)

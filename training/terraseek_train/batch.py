@@ -74,8 +74,10 @@ def make_batch(
     coarse = _coarse(corpus, rows, config, said)
     texts = np.array(
         [
-            _pick(corpus, int(r), 1.0 if c else config.template_share, said)
-            for r, c in zip(rows, coarse, strict=True)
+            _pick(corpus, int(row), 1.0 if joined else config.template_share, *chances)
+            for row, joined, chances in zip(
+                rows, coarse, said.random((len(rows), 2)).tolist(), strict=True
+            )
         ]
     )
     key, concept, meant = corpus.key[rows], corpus.concept[rows], corpus.text_concept[texts]
@@ -196,8 +198,9 @@ def _mosaic(
     return coarse_mosaic([_picture(corpus, r) for r in (row, *others)], side, chance)
 
 
-def _pick(corpus: Corpus, row: int, template_share: float, rng: np.random.Generator) -> int:
+def _pick(corpus: Corpus, row: int, template_share: float, templated: float, chosen: float) -> int:
+    """One of the picture's sentences, or of its concept's; the last two are random numbers."""
     own, templates = corpus.captions[row], corpus.templates.get(int(corpus.concept[row]))
-    if templates is not None and (not len(own) or rng.random() < template_share):
-        return int(rng.choice(templates))
-    return int(rng.choice(own))
+    if templates is not None and (not len(own) or templated < template_share):
+        own = templates
+    return int(own[int(chosen * len(own))])

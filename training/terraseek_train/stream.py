@@ -38,7 +38,7 @@ class StreamedPictures:
 
         Args:
             refs: one a row.
-            side: pixels; larger pictures are reduced to it, smaller ones stay as they are.
+            side: pixels; pictures of twice this and more are reduced to it.
         """
         self._files = list(dict.fromkeys(ref.file for ref in refs))
         number = {file: k for k, file in enumerate(self._files)}
@@ -51,7 +51,7 @@ class StreamedPictures:
         return len(self._file)
 
     def __getitem__(self, row: int) -> UInt8[np.ndarray, "s s 3"]:
-        """The picture's centre square, at most `side` pixels wide.
+        """The picture's centre square, less than twice `side` pixels wide.
 
         One that cannot be decoded is plain grey and named in the log: among millions that costs
         nothing, while an error would end every attempt to resume at the same step.
@@ -116,7 +116,7 @@ def _square(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
     square = image[top : top + short, left : left + short]
-    if short <= side:
+    if short < 2 * side:  # a view of it is cut and reduced in one go
         return square
     return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 
@@ -56,6 +57,7 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
         ConfigError: a setting cannot be used here, or `out` holds a run with other settings.
     """
     torch.set_num_threads(config.threads)
+    cv2.setNumThreads(1)  # views are made in threads of our own
     device = own_device(config.device)
     team = join("nccl" if device.type == "cuda" else "gloo")
     team.check_share(config.batch)
