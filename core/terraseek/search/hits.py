@@ -68,6 +68,8 @@ class SearchResult:
     """Encoder that scored."""
     unsearchable: int = 0
     """Of those matched, items without a vector: not embedded yet, or undecodable."""
+    exact: bool = True
+    """Whether no better hit was missed; an index of the kinds ivfpq and hnsw may miss one."""
 
     @property
     def convincing(self) -> bool | None:

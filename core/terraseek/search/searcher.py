@@ -17,6 +17,7 @@ from terraseek.search.hits import Hit, SearchResult
 from terraseek.search.queries import mix, nearest
 from terraseek.search.query import Query
 from terraseek.search.scoring import Matrix, best
+from terraseek.search.shortlist import Shortlist
 from terraseek.search.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
 
 __all__ = ["Searcher"]
@@ -44,13 +45,14 @@ class Searcher:
         self.encoder = encoder
         self.store = store or EmbeddingStore.open(catalogue, encoder.encoder_id)
         self.store.refuse_other(encoder.encoder_id)
-        self._items = catalogue.items()
+        self._items = catalogue.items(deleted=True)  # position is row number
         self._lock = Lock()
+        self._shortlist = Shortlist(self.store)
         self._samples: dict[int, Float32[np.ndarray, "n dim"]] = {}
 
-    @cached_property
+    @property
     def _images(self) -> Matrix:
-        return Matrix(self.store.vectors)
+        return self._shortlist.matrix
 
     @cached_property
     def _captions(self) -> Matrix:
@@ -62,7 +64,9 @@ class Searcher:
         values = getattr(card, "calibration", None)
         return Calibration.read(values) if isinstance(values, Mapping) else None
 
-    def search(self, query: Query, k: int = 20, where: Filter | None = None) -> SearchResult:
+    def search(
+        self, query: Query, k: int = 20, where: Filter | None = None, *, exact: bool = False
+    ) -> SearchResult:
         """The `k` best items that meet a filter, or all if there are fewer.
 
         The score is the cosine of query and picture, or, with `query.alpha` a,
@@ -75,6 +79,7 @@ class Searcher:
             query: what is asked.
             k: how many hits are wanted.
             where: which items may be found; all without it.
+            exact: compare with every item although there is an index that is faster.
 
         Raises:
             QueryError: `k` is below 1, or the query cannot be answered.
@@ -93,13 +98,14 @@ class Searcher:
         vector = self.vector(query)
         background = self._sampled(HAS_IMAGE, vector)
         blend = self._blend(background, vector, query.alpha)
-        found, scores = self._rank(rows, vector, blend, k)
+        found, scores, certain = self._rank(rows, vector, blend, k, exact)
         return SearchResult(
             hits=self._hits(found, scores, vector, query, blend, background, len(rows)),
             matched=matched,
             query=query,
             encoder_id=self.encoder.encoder_id,
             unsearchable=matched - searchable,
+            exact=certain,
         )
 
     def vector(self, query: Query) -> Float32[np.ndarray, " dim"]:
@@ -115,7 +121,7 @@ class Searcher:
         self, query: Query, place: tuple[float, float], k: int, where: Filter | None
     ) -> SearchResult:
         """Items by their distance; those without a vector are found, too."""
-        passed = np.ones(len(self._items), bool) if where is None else self.catalogue.where(where)
+        passed = self.catalogue.alive if where is None else self.catalogue.where(where)
         rows = np.flatnonzero(passed).astype(np.int64)
         lon, lat = (self._items[name].to_numpy(np.float64)[rows] for name in ("lon", "lat"))
         at, km = nearest(place, lon, lat, k)
@@ -146,11 +152,11 @@ class Searcher:
 
     def _candidates(self, where: Filter | None) -> tuple[Int64[np.ndarray, " m"], int]:
         """Rows that meet the filter and have a vector, and how many meet it at all."""
-        usable = (self.store.flags & HAS_IMAGE) > 0
+        usable = self._shortlist.usable
         if where is None:
-            return np.flatnonzero(usable).astype(np.int64), self.catalogue.count
+            return usable[self.catalogue.alive[usable]], self.catalogue.count
         passed = self.catalogue.where(where)
-        return np.flatnonzero(passed[: len(usable)] & usable).astype(np.int64), int(passed.sum())
+        return usable[passed[usable]], int(passed.sum())
 
     def _item_vector(self, item_id: str) -> Float32[np.ndarray, " dim"]:
         """Stored vector of an item, or its picture encoded now if it is new."""
@@ -169,18 +175,22 @@ class Searcher:
         vector: Float32[np.ndarray, " dim"],
         blend: Blend,
         k: int,
-    ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"]]:
-        """Rows of the best `k` and their scores, in order."""
+        exact: bool,
+    ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
+        """Rows of the best `k` and their scores, in order, and whether no better one is missed."""
         with self._lock:
             images = self._images
             captions = self._captions if blend.alpha > 0 else None
-        rough = images.scores(rows, vector)
-        if captions is not None:
+        certain = True
+        if captions is None:
+            rows, certain = self._shortlist.likely(rows, vector, k, exact)
+        else:
+            rough = images.scores(rows, vector)
             worded = self._worded(rows)
             rough[worded] *= 1 - blend.alpha
             told = blend.as_picture(captions.scores(rows[worded], vector))
             rough[worded] += (blend.alpha * told).astype(np.float32)
-        rows = rows[best(rough, k)]
+            rows = rows[best(rough, k)]
         scores = images.exact(rows, vector)
         if captions is not None:
             worded = self._worded(rows)
@@ -188,7 +198,7 @@ class Searcher:
             scores[worded] += blend.alpha * blend.as_picture(captions.exact(rows[worded], vector))
         scores = scores.round(7)
         order = np.lexsort((rows, -scores))[:k]
-        return rows[order], scores[order]
+        return rows[order], scores[order], certain
 
     def _worded(self, rows: Int64[np.ndarray, " m"]) -> Int64[np.ndarray, " w"]:
         return np.flatnonzero(self.store.flags[rows] & HAS_CAPTION).astype(np.int64)

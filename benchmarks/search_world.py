@@ -1,0 +1,120 @@
+"""Vectors and items for the search benchmark, made in chunks so that memory stays small.
+
+Vectors are clustered as embeddings are: a common mean, a spectrum that falls off, clusters of very
+different size, and noise within them. Or they are the vectors of a catalogue, drawn with repetition
+and moved by noise, so that no two are the same.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from terraseek.files import write_json
+from terraseek.search.store import HAS_IMAGE, EmbeddingStore, Manifest, hash_ids
+
+__all__ = ["FILTER_SHARE", "items_table", "make_store", "queries_of"]
+
+FILTER_SHARE = 0.02
+"""Part of the items that pass the benchmark's filter."""
+_CHUNK = 1 << 16
+_MEAN = 0.35
+_NOISE = 0.55
+_REAL_NOISE = 0.35
+_SOURCES = ("laion2b", "coyo", "laioncoco", "fmow", "ben", "millionaid", "yfcc", "wit", "cc12m")
+
+
+def make_store(folder: Path, count: int, dim: int, real: np.ndarray | None) -> EmbeddingStore:
+    """A store of `count` vectors in `folder`; `dim` is that of `real` where it is given."""
+    dim = dim if real is None else real.shape[1]
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    draw = _Clusters(count, dim, random) if real is None else _Resampled(real)
+    shape = (count, dim)
+    vectors = np.lib.format.open_memmap(
+        folder / "vectors.npy", mode="w+", dtype=np.float16, shape=shape
+    )
+    for start in range(0, count, _CHUNK):
+        size = min(_CHUNK, count - start)
+        vectors[start : start + size] = draw.chunk(random, size)
+    vectors.flush()
+    np.lib.format.open_memmap(folder / "captions.npy", mode="w+", dtype=np.float16, shape=shape)
+    np.save(folder / "flags.npy", np.full(count, HAS_IMAGE, np.uint8))
+    ids = np.char.zfill(np.arange(count).astype("S12"), 12)
+    np.save(folder / "item_ids.npy", ids)
+    manifest = Manifest(
+        "bench", "bench@0", None, None, dim, "float16", True, count, 0, 0, hash_ids(ids), "now"
+    )
+    write_json(folder / "manifest.json", manifest.to_json())
+    return EmbeddingStore.read(folder)
+
+
+class _Clusters:
+    def __init__(self, count: int, dim: int, random: np.random.Generator) -> None:
+        self.spectrum = (np.arange(1, dim + 1) ** -0.4).astype(np.float32)
+        self.spectrum /= np.linalg.norm(self.spectrum)
+        self.mean = self._normal(random, 1)[0]
+        self.centres = self._normal(random, max(16, min(40_000, count // 100)))
+        # Zipf: a few clusters hold much, most hold little
+        weights = 1 / np.arange(1, len(self.centres) + 1) ** 0.7
+        self.weights = weights / weights.sum()
+
+    def _normal(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """Vectors of length about 1, more spread along the first axes."""
+        drawn = random.standard_normal((count, len(self.spectrum)), dtype=np.float32)
+        scaled: np.ndarray = drawn * self.spectrum
+        return scaled
+
+    def chunk(self, random: np.random.Generator, size: int) -> np.ndarray:
+        vectors = self.centres[random.choice(len(self.centres), size, p=self.weights)]
+        vectors = vectors + _NOISE * self._normal(random, size) + _MEAN * self.mean
+        return _unit(vectors)
+
+
+class _Resampled:
+    def __init__(self, real: np.ndarray) -> None:
+        self.real = np.asarray(real, np.float32)
+        self.spread = self.real.std(axis=0)
+
+    def chunk(self, random: np.random.Generator, size: int) -> np.ndarray:
+        vectors = self.real[random.integers(0, len(self.real), size)]
+        noise = random.standard_normal(vectors.shape, dtype=np.float32) * self.spread
+        return _unit(vectors + _REAL_NOISE * noise)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def queries_of(store: EmbeddingStore, count: int) -> np.ndarray:
+    """Unit vectors that lie among the stored ones without being any of them."""
+    random = np.random.default_rng(1)
+    rows = np.sort(random.choice(store.count, 2 * count, replace=False))
+    drawn = np.asarray(store.vectors[rows], np.float32)
+    random.shuffle(drawn)
+    # between two neighbours of no kind, nearer to the first: as a sentence of two things
+    return _unit(0.8 * drawn[:count] + 0.2 * drawn[count:])
+
+
+def items_table(count: int) -> "object":
+    """Places, sources, dates and GSD of `count` items as an Arrow table."""
+    import pyarrow as pa
+
+    random = np.random.default_rng(2)
+    towns = np.stack([random.uniform(-170, 170, 3000), random.uniform(-55, 70, 3000)], axis=1)
+    where = towns[random.integers(0, len(towns), count)]
+    where += random.normal(0, 1.5, where.shape)
+    sources = pa.DictionaryArray.from_arrays(
+        random.integers(0, len(_SOURCES), count, dtype=np.int32), pa.array(_SOURCES)
+    ).cast(pa.string())
+    days = np.datetime64("2002-01-01") + random.integers(0, 8000, count)
+    return pa.table(
+        {
+            "lon": np.clip(where[:, 0], -180, 180),
+            "lat": np.clip(where[:, 1], -90, 90),
+            "source": sources,
+            "captured_at": pa.array(days.astype("datetime64[D]")).cast(pa.string()),
+            "gsd_m": random.choice([0.3, 0.5, 1.0, 10.0], count),
+            "share": random.random(count),
+        }
+    )

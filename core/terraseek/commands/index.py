@@ -1,0 +1,54 @@
+"""`terraseek index`: an index over a catalogue's vectors, where comparing all of them is slow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from terraseek.commands.console import bar, note, print_json
+
+if TYPE_CHECKING:
+    from terraseek.search.index_manifest import IndexManifest
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("index")(index)
+
+
+def index(
+    catalogue: Annotated[Path, typer.Argument(help="Folder of the catalogue.")],
+    model: Annotated[str | None, typer.Option(help="Model whose vectors to index.")] = None,
+    memory: Annotated[str, typer.Option(help="Memory the index may hold, such as 2GiB.")] = "2GiB",
+    kind: Annotated[
+        str,
+        typer.Option(help="auto, flat, fp16, int8 (these three are exact), ivfpq or hnsw."),
+    ] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Build the index that fits the number of vectors and the memory; tell what it finds."""
+    from terraseek.catalogue import Catalogue
+    from terraseek.search.index_build import build_index
+    from terraseek.search.index_plan import parse_memory
+    from terraseek.search.store import EmbeddingStore
+
+    allowed = parse_memory(memory)
+    store = EmbeddingStore.open(Catalogue.open(catalogue), model)
+    with bar() as progress:
+        manifest = build_index(store, progress, memory=allowed, kind=kind)
+    _tell(manifest)
+    if as_json:
+        print_json(manifest.to_json())
+
+
+def _tell(manifest: "IndexManifest") -> None:
+    name = f"{manifest.kind} ({manifest.factory})" if manifest.factory else manifest.kind
+    note(f"{manifest.count:,} x {manifest.dim} vectors: {name}, {manifest.reason}")
+    if manifest.queries:
+        found = ", ".join(f"{side} {share:.3f}" for side, share in manifest.recall_at_10.items())
+        note(f"recall of the exact ten best, {manifest.queries} queries: {found}")
+    else:
+        note("answers are exact")
+    note(f"{manifest.memory_bytes / 2**20:,.1f} MiB of memory, built in {manifest.build_s:.1f} s")

@@ -1,0 +1,262 @@
+"""Build an index of a store's vectors, measure what it finds, and write it whole or not at all."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from terraseek.catalogue.locking import exclusive
+from terraseek.errors import StoreError
+from terraseek.files import atomic_path, write_json
+from terraseek.progress import Progress, silent
+from terraseek.search.index import FaissIndex
+from terraseek.search.index_manifest import (
+    INDEX_MANIFEST,
+    IndexManifest,
+    index_folder,
+    rows_digest,
+)
+from terraseek.search.index_plan import IndexPlan, plan_index
+from terraseek.search.scoring import Matrix
+from terraseek.search.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
+
+__all__ = ["DEFAULT_MEMORY", "TARGET_RECALL", "Built", "build_index", "write_codes"]
+
+DEFAULT_MEMORY = 2 << 30
+"""Bytes an index may hold unless said otherwise."""
+TARGET_RECALL = 0.98
+"""Effort is raised until so much of the exact ten best is found, by pictures and by captions."""
+_BLOCK = 1 << 15
+_TRAINING = 1 << 18
+_QUERIES = 100
+_TEN = 10
+_EFFORTS = {"ivfpq": (8, 16, 32, 64, 128, 256, 512), "hnsw": (32, 64, 128, 256, 512)}
+_SHORTLISTS = {"ivfpq": 200, "hnsw": 50}
+_HNSW_BUILD_EFFORT = 80
+
+
+@dataclass(frozen=True)
+class Built:
+    """What is known of an index once it is written."""
+
+    file: str = ""
+    scale: float = 1.0
+    error: float = 0.0
+    effort: int = 0
+    shortlist: int = 0
+    recall: tuple[tuple[str, float], ...] = ()
+    queries: int = 0
+
+
+def build_index(
+    store: EmbeddingStore,
+    progress: Progress = silent,
+    *,
+    memory: int = DEFAULT_MEMORY,
+    kind: str = "auto",
+) -> IndexManifest:
+    """Build the index that fits, in place of the one there is.
+
+    A search that has the old one open goes on with it; a build that is killed leaves it.
+
+    Args:
+        store: whose vectors.
+        progress: called with the stages `train`, `index` and `measure`.
+        memory: bytes the index may hold.
+        kind: one of `KINDS`, or `auto`.
+
+    Raises:
+        ConfigError: no such kind, or it does not fit into the memory.
+        CatalogueError: another process builds the same.
+        StoreError: there is nothing to index.
+        Cancelled: the callback asked to stop; the old index stays.
+    """
+    began = time.perf_counter()
+    if not (store.flags & HAS_IMAGE).any():
+        raise StoreError(f"{store.folder} has no vectors to index; embed pictures first")
+    plan = plan_index(store.count, store.manifest.dim, memory, kind)
+    folder = index_folder(store)
+    with exclusive(folder):
+        built = _build(store, plan, folder, progress)
+        manifest = _manifest(store, plan, built, time.perf_counter() - began)
+        write_json(folder / INDEX_MANIFEST, manifest.to_json())
+        for path in folder.iterdir():
+            if path.suffix in (".npy", ".faiss") and path.name != built.file:
+                path.unlink()
+    return manifest
+
+
+def _build(store: EmbeddingStore, plan: IndexPlan, folder: Path, progress: Progress) -> Built:
+    if plan.kind in ("flat", "fp16"):
+        return Built()
+    # a name of its own, so that the old file stays whole until the manifest names the new one
+    token = f"{plan.kind}-{os.urandom(4).hex()}"
+    if plan.kind == "int8":
+        return write_codes(store.vectors, folder / f"{token}.npy", progress)
+    return _write_faiss(store, plan, folder / f"{token}.faiss", progress)
+
+
+def _manifest(
+    store: EmbeddingStore, plan: IndexPlan, built: Built, seconds: float
+) -> IndexManifest:
+    return IndexManifest(
+        kind=plan.kind,
+        reason=plan.reason,
+        factory=plan.factory,
+        file=built.file,
+        encoder_id=store.encoder_id,
+        dim=store.manifest.dim,
+        count=store.count,
+        rows_sha256=rows_digest(store, store.count),
+        memory_bytes=plan.memory_bytes,
+        scale=built.scale,
+        error=built.error,
+        effort=built.effort,
+        shortlist=built.shortlist,
+        recall_at_10=dict(built.recall) or {"pictures": 1.0},
+        queries=built.queries,
+        build_s=round(seconds, 3),
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def _blocks(vectors: np.ndarray) -> Iterator[tuple[int, Float32[np.ndarray, "m dim"]]]:
+    for start in range(0, len(vectors), _BLOCK):
+        yield start, np.asarray(vectors[start : start + _BLOCK], np.float32)
+
+
+def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) -> Built:
+    """Write a byte for each number of float16 vectors, `128 + round(number * scale)`.
+
+    Args:
+        vectors: (n, dim), at least one that is not zero.
+        path: `.npy` file to write.
+        progress: called with the stage `index`.
+
+    Returns:
+        The scale, and how far the furthest vector is from its code.
+    """
+    largest = max(float(np.abs(block).max()) for _, block in _blocks(vectors))
+    scale = 127 / max(largest, 1e-12)
+    error = 0.0
+    with atomic_path(path) as part:
+        codes = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=vectors.shape)
+        for start, block in _blocks(vectors):
+            rounded = np.rint(block * np.float32(scale))
+            codes[start : start + len(block)] = (rounded + 128).astype(np.uint8)
+            off = np.linalg.norm(block - rounded / np.float32(scale), axis=1)
+            error = max(error, float(off.max()))
+            progress("index", start + len(block), len(vectors))
+        codes.flush()
+    # float32 sums of the distances themselves are a little inexact
+    return Built(path.name, scale=scale, error=error * 1.0001)
+
+
+def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: Progress) -> Built:
+    import faiss
+
+    index = faiss.index_factory(store.manifest.dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
+    if plan.kind == "hnsw":
+        index.hnsw.efConstruction = _HNSW_BUILD_EFFORT
+    usable = np.flatnonzero(store.flags & HAS_IMAGE).astype(np.int64)
+    progress("train", 0, 1)
+    index.train(_rows(store.vectors, _sample(usable, _TRAINING)))
+    progress("train", 1, 1)
+    for start, block in _blocks(store.vectors):
+        index.add(block)
+        progress("index", start + len(block), store.count)
+    built = _tuned(store, plan, index, usable, path.name, progress)
+    with atomic_path(path) as part:
+        faiss.write_index(index, str(part))
+    return built
+
+
+def _tuned(
+    store: EmbeddingStore,
+    plan: IndexPlan,
+    index: Any,  # noqa: ANN401
+    usable: Int64[np.ndarray, " u"],
+    file: str,
+    progress: Progress,
+) -> Built:
+    """The least effort that finds enough, or the most there is."""
+    groups = _queries(store, usable)
+    matrix = Matrix(store.vectors, resident=False)
+    truth = {name: _exact_best(store.vectors, usable, asked) for name, asked in groups.items()}
+    shortlist = _SHORTLISTS[plan.kind]
+    efforts = _EFFORTS[plan.kind]
+    recall: dict[str, float] = {}
+    for step, effort in enumerate(efforts):
+        progress("measure", step, len(efforts))
+        built = Built(file, effort=effort, shortlist=shortlist)
+        trial = FaissIndex(_manifest(store, plan, built, 0.0), index)
+        recall = {
+            name: _recall(trial, matrix, asked, truth[name]) for name, asked in groups.items()
+        }
+        if min(recall.values()) >= TARGET_RECALL:
+            break
+    progress("measure", len(efforts), len(efforts))
+    asked_in_all = sum(map(len, groups.values()))
+    rounded = tuple((name, round(value, 4)) for name, value in recall.items())
+    return Built(file, 1.0, 0.0, effort, shortlist, rounded, asked_in_all)
+
+
+def _queries(
+    store: EmbeddingStore, usable: Int64[np.ndarray, " u"]
+) -> dict[str, Float32[np.ndarray, "q dim"]]:
+    """Vectors of some pictures, and of some captions, which lie where sentences lie."""
+    groups = {"pictures": _rows(store.vectors, _sample(usable, _QUERIES, seed=1))}
+    told = np.flatnonzero(store.flags & HAS_CAPTION).astype(np.int64)
+    if len(told):
+        groups["captions"] = _rows(store.captions, _sample(told, _QUERIES, seed=2))
+    return groups
+
+
+def _exact_best(
+    vectors: np.ndarray, usable: Int64[np.ndarray, " u"], asked: Float32[np.ndarray, "q dim"]
+) -> Float32[np.ndarray, " q"]:
+    """Score of the tenth best row of each query."""
+    best = np.full((len(asked), _TEN), -np.inf, np.float32)
+    allowed = np.zeros(len(vectors), bool)
+    allowed[usable] = True
+    for start, block in _blocks(vectors):
+        scores = asked @ block.T
+        scores[:, ~allowed[start : start + len(block)]] = -np.inf
+        joined = np.concatenate([best, scores], axis=1)
+        best = np.partition(joined, joined.shape[1] - _TEN, axis=1)[:, -_TEN:]
+    found: Float32[np.ndarray, " q"] = best.min(axis=1)
+    return found
+
+
+def _recall(
+    index: FaissIndex,
+    matrix: Matrix,
+    asked: Float32[np.ndarray, "q dim"],
+    tenth: Float32[np.ndarray, " q"],
+) -> float:
+    """Share of hits at least as good as the exact tenth; ties are as good as each other."""
+    found = 0
+    for query, lowest in zip(asked, tenth, strict=True):
+        rows = index.likely(query, _TEN, lambda rows, q=query: matrix.exact(rows, q))
+        assert rows is not None
+        found += min(_TEN, int((matrix.exact(rows, query) >= lowest - 2e-6).sum()))
+    possible = int(np.isfinite(tenth).sum()) * _TEN
+    return found / max(possible, 1)
+
+
+def _sample(rows: Int64[np.ndarray, " u"], most: int, seed: int = 0) -> Int64[np.ndarray, " s"]:
+    if len(rows) <= most:
+        return rows
+    chosen: Int64[np.ndarray, " s"] = np.random.default_rng(seed).choice(rows, most, replace=False)
+    chosen.sort()
+    return chosen
+
+
+def _rows(vectors: np.ndarray, rows: Int64[np.ndarray, " s"]) -> Float32[np.ndarray, "s dim"]:
+    return np.ascontiguousarray(vectors[rows], np.float32)

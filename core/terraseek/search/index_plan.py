@@ -1,0 +1,132 @@
+"""Which kind of index fits: from the number of vectors, their length and the memory allowed."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from terraseek.errors import ConfigError
+
+__all__ = ["KINDS", "IndexKind", "IndexPlan", "parse_memory", "plan_index"]
+
+IndexKind = Literal["flat", "fp16", "int8", "ivfpq", "hnsw"]
+"""flat: float32 in memory; fp16: the stored file, mapped; int8: codes of a byte a number, mapped
+and certified by the stored vectors (these three are exact); ivfpq: inverted lists of 4-bit product
+codes; hnsw: a graph (these two are not, and are re-ranked by the stored vectors)."""
+KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
+
+FLAT_BYTES = 256 << 20
+"""Up to this size float32 vectors are kept in memory and scored by BLAS: some 20 ms a query."""
+SCANNED = 640_000_000
+"""Up to so many numbers are scanned whole: RS5M's 1,079,370 located items x 512 and some more."""
+LEAST_FOR_LISTS = 1024
+"""Fewest vectors whose clusters can be learnt."""
+_LINKS = 32
+_UNITS = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 10**3, "MB": 10**6}
+_UNITS |= {"GB": 10**9, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "B": 1}
+
+
+@dataclass(frozen=True)
+class IndexPlan:
+    """A kind of index for so many vectors."""
+
+    kind: IndexKind
+    """What kind."""
+    factory: str
+    """FAISS' name of it; empty for what needs no FAISS index."""
+    memory_bytes: int
+    """About how much must be in memory for quick answers, mapped or not; vectors that are only
+    re-ranked are not counted."""
+    reason: str
+    """Why this one."""
+
+
+def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPlan:
+    """Choose an index.
+
+    Exact kinds are taken while a whole scan answers in tens of milliseconds, then inverted lists.
+    A graph is taken only when asked for: it holds ten times the memory of the lists and takes the
+    longest to build.
+
+    Args:
+        count: number of vectors.
+        dim: their length.
+        memory: bytes the index may hold.
+        kind: one of `KINDS`, or `auto`.
+
+    Raises:
+        ConfigError: no such kind, it does not fit into the memory, or it needs more vectors.
+    """
+    if kind != "auto":
+        if kind not in KINDS:
+            raise ConfigError(f"no index kind {kind!r}; there are auto, {', '.join(KINDS)}")
+        if kind == "ivfpq" and count < LEAST_FOR_LISTS:
+            raise ConfigError(
+                f"{count:,} vectors are too few to train an ivfpq index (it takes "
+                f"{LEAST_FOR_LISTS:,}); take --kind auto"
+            )
+        plan = _plan(cast(IndexKind, kind), count, dim, "asked for")
+        if plan.memory_bytes > memory:
+            raise ConfigError(
+                f"a {kind} index of {count:,} x {dim} vectors needs {_size(plan.memory_bytes)}, "
+                f"more than {_size(memory)}; raise --memory or take --kind auto"
+            )
+        return plan
+    if 4 * count * dim <= min(FLAT_BYTES, memory):
+        return _plan("flat", count, dim, "few enough to be compared whole in memory")
+    few = count * dim <= SCANNED
+    if few and 2 * count * dim <= memory:
+        return _plan("fp16", count, dim, "few enough for an exact scan of the stored vectors")
+    if few and count * dim <= memory:
+        return _plan("int8", count, dim, "few enough for an exact scan, of bytes to save memory")
+    plan = _plan("ivfpq", count, dim, "too many for a whole scan")
+    if count >= LEAST_FOR_LISTS and plan.memory_bytes <= memory:
+        return plan
+    reason = "the memory allowed holds no index; the stored file is read for every query"
+    return IndexPlan("fp16", "", 0, reason)
+
+
+def _plan(kind: IndexKind, count: int, dim: int, reason: str) -> IndexPlan:
+    if kind == "flat":
+        return IndexPlan(kind, "", 4 * count * dim, reason)
+    if kind == "fp16":
+        return IndexPlan(kind, "", 2 * count * dim, reason)
+    if kind == "int8":
+        return IndexPlan(kind, "", count * dim, reason)
+    if kind == "hnsw":
+        return IndexPlan(kind, f"HNSW{_LINKS},SQ8", count * (dim + 8 * _LINKS + 16), reason)
+    lists, codes = _lists(count), _codes(dim)
+    memory = count * (codes // 2 + 8) + 4 * lists * dim
+    return IndexPlan(kind, f"IVF{lists},PQ{codes}x4fs", memory, reason)
+
+
+def _lists(count: int) -> int:
+    """Number of inverted lists: the power of two next to 2 sqrt(n), few enough to be trained."""
+    wanted = 2 ** round(math.log2(max(1.0, 2 * math.sqrt(count))))
+    return max(1, min(wanted, count // 39))  # FAISS wants 39 training points a list
+
+
+def _codes(dim: int) -> int:
+    """Number of 4-bit codes a vector: one for eight numbers, or the next that divides them."""
+    return next(dim // size for size in (8, 4, 2, 1) if dim % size == 0)
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of `2GiB`, `500 MB`, `1.5g`.
+
+    Raises:
+        ConfigError: it is no size above 0.
+    """
+    compact = text.strip().upper().replace(" ", "")
+    number = compact.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    unit = compact[len(number) :]
+    try:
+        size = float(number) * _UNITS[unit]
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"{text!r} is no size of memory; write 2GiB or 500MB") from error
+    if not 1 <= size < 2**60:
+        raise ConfigError(f"{text!r} is no size of memory; write 2GiB or 500MB")
+    return int(size)
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB" if count >= 2**29 else f"{count / 2**20:.1f} MiB"
