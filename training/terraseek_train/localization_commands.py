@@ -23,7 +23,10 @@ _LABELS |= {"roc_auc": "ROC-AUC", "average_precision": "AP"}
 
 def register(app: typer.Typer, evaluate: typer.Typer) -> None:
     """Add the commands: one to the group `evaluate`, one group of its own."""
+    from terraseek_train.study_command import localization_study
+
     evaluate.command("localization")(evaluate_localization)
+    evaluate.command("localization-study")(localization_study)
     group = typer.Typer(help="Sets of large scenes with known truth.", no_args_is_help=True)
     group.command("build")(build)
     app.add_typer(group, name="localization-set")
@@ -34,7 +37,7 @@ def evaluate_localization(
         ..., "--annotations", help="anno.json: list of {jpg_name, caption, points}."
     ),
     images: Path = typer.Option(..., "--images", help="Folder of the scenes."),
-    method: str = typer.Option("selo-v1", "--method", help="selo-v1, selo-v2 or terraseek."),
+    method: str = typer.Option("selo-v1", "--method", help="selo-v1, selo-v2, terraseek or dense."),
     scales: str = typer.Option(
         "", "--scales", help="Window sides in pixels, as 256,512,768; default by the method."
     ),

@@ -22,7 +22,7 @@ from terraseek.localization.windows import MIN_VALID
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
-__all__ = ["dense_lattice", "dense_tower", "embed_dense"]
+__all__ = ["dense_lattice", "dense_passes", "dense_tower", "embed_dense"]
 
 _PROJECTED = 4096
 """Windows that go through what follows the pooling at a time."""
@@ -70,6 +70,20 @@ def dense_lattice(width: int, height: int, sides: Sequence[int], cells: int) -> 
 
 def _rounded(sides: Sequence[int], cells: int) -> list[int]:
     return sorted({max(1, round(side / cells)) * cells for side in sides})
+
+
+def dense_passes(width: int, height: int, sides: Sequence[int], encoder: Encoder) -> float:
+    """What the blocks of a scene cost, in pictures of the same number of pixels.
+
+    Raises:
+        ConfigError: the encoder has no cells.
+    """
+    tower = dense_tower(encoder)
+    cells = encoder.image_size // tower.cell
+    core = tower.side // tower.cell - 2 * (cells // 2)
+    grids = [CellGrid.of(width, height, side, cells) for side in _rounded(sides, cells)]
+    blocks = sum(-(-grid.rows // core) * -(-grid.cols // core) for grid in grids)
+    return float(blocks * (tower.side / encoder.image_size) ** 2)
 
 
 def embed_dense(

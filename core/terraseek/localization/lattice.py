@@ -9,6 +9,7 @@ spans that whole side.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Int32
@@ -36,12 +37,12 @@ class Lattice:
     def __len__(self) -> int:
         return len(self.windows)
 
-    @property
+    @cached_property
     def scales(self) -> tuple[int, ...]:
         """Sides in use, ascending."""
         return tuple(np.unique(self.scale).tolist())
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """12 hex digits that change when any window does."""
         head = f"{self.width}x{self.height}".encode()
@@ -65,17 +66,19 @@ def selo_v1_lattice(width: int, height: int, scales: Sequence[int] = SELO_SCALES
     return _build(width, height, scales, starts)
 
 
-def half_stride_lattice(width: int, height: int, scales: Sequence[int]) -> Lattice:
+def half_stride_lattice(
+    width: int, height: int, scales: Sequence[int], share: float = 0.5
+) -> Lattice:
     """Per scale every window whose corner lies on a multiple of half the side.
 
-    The last row and column are pulled back to the edge.
+    The last row and column are pulled back to the edge. Studies take another `share` than half.
 
     Raises:
         LatticeError: no scale, one below 2 pixels, or more windows than can be handled.
     """
 
     def starts(limit: int, side: int) -> list[list[int]]:
-        stride = max(1, side // 2)
+        stride = max(1, int(side * share))
         reached = range(0, max(limit - side, 0) + stride, stride)
         return [_pulled_back(reached, limit, side)]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float64
 
 from terraseek.encoders.base import Encoder
 from terraseek.errors import LatticeError
@@ -23,7 +23,7 @@ from terraseek.localization.query import Query
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
-__all__ = ["Stability", "moved", "stability"]
+__all__ = ["Stability", "difference", "moved", "stability"]
 
 _DEFAULTS = LocalizeOptions()
 _SAMPLES = 1024
@@ -41,6 +41,8 @@ class Stability:
     """1 - r after a cut to the middle three quarters of each side, 0 to 2."""
     shift_px: int
     """Half a stride of the smallest windows in pixels."""
+    difference: float
+    """Mean absolute difference after that shift, in standard deviations of the map; 0 is none."""
     peak_px: float
     """Distance in pixels between the peaks of the whole and of the shifted scene."""
 
@@ -81,6 +83,7 @@ def stability(
         shifted=moved(whole, first, *boxes[0][:2]),
         cropped=moved(whole, second, *boxes[1][:2]),
         shift_px=shift,
+        difference=difference(whole, first, *boxes[0][:2]),
         peak_px=float(np.hypot(down, across)),
     )
 
@@ -90,11 +93,7 @@ def moved(whole: HeatMap, cut: HeatMap, row0: int, col0: int) -> float:
 
     Two constant maps are the same (0); a constant and a varying one have nothing in common (1).
     """
-    rows, cols = _positions(cut.height), _positions(cut.width)
-    ours = _sampled(whole, rows + row0, cols + col0)
-    theirs = _sampled(cut, rows, cols)
-    known = np.isfinite(ours) & np.isfinite(theirs)
-    a, b = ours[known].astype(np.float64), theirs[known].astype(np.float64)
+    a, b = _common(whole, cut, row0, col0)
     if a.size == 0:
         return 1.0
     a, b = a - a.mean(), b - b.mean()
@@ -104,19 +103,31 @@ def moved(whole: HeatMap, cut: HeatMap, row0: int, col0: int) -> float:
     return float(np.clip(1 - (a @ b) / spread, 0, 2))
 
 
-def _positions(length: int) -> np.ndarray:
+def difference(whole: HeatMap, cut: HeatMap, row0: int, col0: int) -> float:
+    """Mean absolute difference on common ground, in standard deviations of the whole map there.
+
+    A constant map is compared in its own unit, the cosine.
+    """
+    a, b = _common(whole, cut, row0, col0)
+    if a.size == 0:
+        return 0.0
+    spread = float(a.std())
+    return float(np.abs(a - b).mean()) / (spread if spread > 0 else 1.0)
+
+
+def _common(
+    whole: HeatMap, cut: HeatMap, row0: int, col0: int
+) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+    """Scores of both maps where both have one."""
+    rows, cols = _positions(cut.height), _positions(cut.width)
+    ours, theirs = whole.sampled(rows + row0, cols + col0), cut.sampled(rows, cols)
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    return ours[known].astype(np.float64), theirs[known].astype(np.float64)
+
+
+def _positions(length: int) -> Float64[np.ndarray, " n"]:
     count = min(length, _SAMPLES)
     return (np.arange(count) + 0.5) * (length / count)
-
-
-def _sampled(heat: HeatMap, rows: np.ndarray, cols: np.ndarray) -> Float32[np.ndarray, "h w"]:
-    out = heat.field.draw(rows, cols)
-    if not np.all(heat.valid):
-        height, width = heat.score.shape
-        near_rows = (rows * height / heat.height).astype(int).clip(0, height - 1)
-        near_cols = (cols * width / heat.width).astype(int).clip(0, width - 1)
-        out[~heat.valid[np.ix_(near_rows, near_cols)]] = np.nan
-    return out
 
 
 def _of_cut(

@@ -1,0 +1,161 @@
+"""Methods beside each other: shared vectors give the same maps, records and tables hold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from terraseek.cli import build_app
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.errors import AnnotationError, OutputError
+from terraseek.localization import LocalizeOptions, localize
+from terraseek.localization.query import ask
+from terraseek.progress import silent
+from terraseek.scenes import Scene
+from terraseek_train.evaluate.study import Study, StudySet, Variant, variants
+from terraseek_train.evaluate.study_table import BEGIN, END, place, tables
+from terraseek_train.evaluate.window_bank import BankRun, WindowBank
+
+RING = [[256, 64], [383, 64], [383, 191], [256, 191]]
+ASKED = [
+    Variant("small", "terraseek", (64, 128), steady=True),
+    Variant("wide", "terraseek", (64, 128), stride=1.0),
+    Variant("published", "selo-v1", (128,)),
+    Variant("second", "selo-v2"),
+]
+
+
+class CountingEncoder(FakeEncoder):
+    """Counts the squares it was given."""
+
+    seen = 0
+
+    def _encode_image_batch(self, batch: Any) -> Any:
+        self.seen += len(batch)
+        return super()._encode_image_batch(batch)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two grey scenes with a red square, and where it is."""
+    out = tmp_path / "squares"
+    (out / "imgs").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(90, 150, (384, 512, 3)).astype(np.uint8)
+    pixels[64:192, 256:384] = (230, 20, 20)
+    notes = []
+    for name in ("0.png", "1.png"):
+        Image.fromarray(pixels).save(out / "imgs" / name)
+        pixels = np.ascontiguousarray(pixels + 1)
+        notes += [
+            {"jpg_name": name, "caption": text, "points": [RING]} for text in ("red", "bright red")
+        ]
+    (out / "anno.json").write_text(json.dumps(notes))
+    return out
+
+
+@pytest.mark.parametrize("method", ["terraseek", "selo-v1", "selo-v2"])
+def test_shared_vectors_give_the_same_map(folder: Path, method: str) -> None:
+    encoder, bank = CountingEncoder(), WindowBank()
+    with Scene.open(folder / "imgs" / "0.png") as scene:
+        for sides in ((96, 128), (64, 128), None):
+            options = LocalizeOptions(method=method, scales=sides)
+            run = BankRun(scene, encoder, options, False, silent, bank)
+            heat = run.heat(ask("red", encoder, options), None)
+            alone = localize(scene, "red", FakeEncoder(), options, cache=False)
+            np.testing.assert_allclose(heat.score, alone.score, atol=1e-6)
+            assert heat.windows == alone.windows
+
+
+def test_a_rectangle_is_encoded_once(folder: Path) -> None:
+    encoder, bank = CountingEncoder(), WindowBank()
+    with Scene.open(folder / "imgs" / "0.png") as scene:
+        for method in ("terraseek", "selo-v1", "terraseek"):
+            before = encoder.seen
+            options = LocalizeOptions(method=method, scales=(64, 128))
+            run = BankRun(scene, encoder, options, False, silent, bank)
+            run.heat(ask("red", encoder, options), None)
+    # the published lattice is part of the other; one window is read again for its valid pixels
+    assert encoder.seen - before == 1
+
+
+def test_records_rank_right_and_are_kept(folder: Path, tmp_path: Path) -> None:
+    data, kept = StudySet.open(folder), tmp_path / "records.json"
+    encoder = CountingEncoder()
+    first = Study(encoder, kept)
+    first.measure(data, ASKED, steady_scenes=1)
+    quality = [record for record in first.records if "Rmi" in record]
+    assert len(quality) == 4 * len(ASKED)
+    assert len(first.records) == len(quality) + 1
+    assert all(r["roc_auc"] > 0.9 for r in quality if r["variant"] == "small")
+    assert {"shifted", "cropped", "difference", "peak_px"} <= set(first.records[2])
+    seen = encoder.seen
+    again = Study(encoder, kept)
+    again.measure(data, ASKED, steady_scenes=1)
+    assert encoder.seen == seen
+    assert again.records == first.records
+
+
+def test_another_models_records_are_not_mixed_in(tmp_path: Path) -> None:
+    kept = tmp_path / "records.json"
+    kept.write_text(json.dumps([{"encoder_id": "other@0"}]))
+    assert Study(FakeEncoder(), kept).records == []
+
+
+def test_the_table_has_a_row_per_variant(folder: Path) -> None:
+    study = Study(FakeEncoder())
+    study.measure(StudySet.open(folder, per_scene=1), ASKED, steady_scenes=2)
+    text = tables(study.records)
+    assert "**squares**: 2 scenes, 2 sentences, 8.33% of the pixels true" in text
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")] == [
+        "", "small", "wide", "published", "second", "", "small"
+    ]  # fmt: skip
+    wide, small = (
+        float(next(line for line in text.splitlines() if f"| {name} |" in line).split("|")[2])
+        for name in ("wide", "small")
+    )
+    assert wide < small / 2
+
+
+def test_the_table_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    place(path, "new\n")
+    place(path, "newer\n")
+    assert path.read_text() == f"# Title\n\n{BEGIN}\nnewer\n{END}\n\nafter\n"
+    path.write_text(f"{END} {BEGIN}")
+    with pytest.raises(OutputError, match="in this order"):
+        place(path, "x")
+    with pytest.raises(OutputError, match="cannot be read"):
+        place(tmp_path / "absent.md", "x")
+
+
+def test_a_set_lacks_a_scene(folder: Path) -> None:
+    (folder / "imgs" / "1.png").unlink()
+    with pytest.raises(AnnotationError, match=r"scene 1\.png .* is not in"):
+        StudySet.open(folder)
+
+
+def test_names_are_unique() -> None:
+    names = [variant.name for variant in variants()]
+    assert len(set(names)) == len(names)
+    assert {variant.method for variant in variants(quick=True)} == {
+        "terraseek", "dense", "selo-v1", "selo-v2",
+    }  # fmt: skip
+
+
+def test_the_command(folder: Path, tmp_path: Path) -> None:
+    document = tmp_path / "a.md"
+    document.write_text(f"{BEGIN}\n{END}\n")
+    asked = ["evaluate", "localization-study", str(folder), "--model", "fake", "--quick"]
+    asked += ["--sentences", "1", "--steady", "0"]
+    found = CliRunner().invoke(build_app(), [*asked, "--markdown", str(document)])
+    assert found.exit_code == 0, found.output
+    assert "selo-v2 (published)" in document.read_text()
+    assert "dense" not in document.read_text()
+    wrong = CliRunner().invoke(build_app(), [*asked, "--only", "nothing"])
+    assert wrong.exit_code == 2
+    assert "no row holds nothing" in wrong.output

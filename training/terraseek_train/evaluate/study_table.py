@@ -1,0 +1,106 @@
+"""The tables of a study, as Markdown between two markers of a document."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from terraseek.errors import OutputError
+from terraseek.files import write_text
+from terraseek_train.evaluate.study import Record
+
+__all__ = ["BEGIN", "END", "place", "tables"]
+
+BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
+_NUMBERS = (
+    ("roc_auc", "ROC-AUC"),
+    ("average_precision", "AP"),
+    ("Rsu", "Rsu"),
+    ("Ras", "Ras"),
+    ("Rda", "Rda"),
+    ("Rmi", "Rmi"),
+)
+_STEADY = (
+    ("shifted", "1 - r, shifted", 3),
+    ("cropped", "1 - r, cropped", 3),
+    ("difference", "mean difference", 3),
+    ("peak_px", "peak moved, px", 0),
+)
+
+
+def tables(records: Sequence[Record]) -> str:
+    """One table per set, one of stability; rows in the order they were measured."""
+    parts = []
+    for name in dict.fromkeys(record["set"] for record in records):
+        mine = [record for record in records if record["set"] == name]
+        parts.append(_quality(name, [record for record in mine if "Rmi" in record]))
+    steady = [record for record in records if "shifted" in record]
+    if steady:
+        parts.append(_steadiness(steady))
+    models = ", ".join(dict.fromkeys(str(record["encoder_id"]) for record in records))
+    return "\n\n".join([*parts, f"Model: {models}."]) + "\n"
+
+
+def _quality(name: str, records: list[Record]) -> str:
+    scenes = len({record["image"] for record in records})
+    asked = len({(record["image"], record["caption"]) for record in records})
+    share = float(np.mean([record["positive_share"] for record in records]))
+    lines = [
+        f"**{name}**: {scenes} scenes, {asked} sentences, {share:.2%} of the pixels true "
+        "(the AP of a random map).",
+        "",
+        "| | passes a scene | " + " | ".join(words for _, words in _NUMBERS) + " |",
+        "|---|---|" + "---|" * len(_NUMBERS),
+    ]
+    for variant, mine in _by_variant(records).items():
+        per_scene = {record["image"]: record["passes"] for record in mine}
+        values = [f"{np.mean([record[key] for record in mine]):.3f}" for key, _ in _NUMBERS]
+        passes = f"{np.mean(list(per_scene.values())):,.0f}"
+        missing = "" if len(mine) == asked else f" ({len(mine)} sentences)"
+        lines.append(f"| {variant}{missing} | {passes} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def _steadiness(records: list[Record]) -> str:
+    lines = [
+        f"**Stability**, {len({(r['set'], r['image']) for r in records})} scenes; 0 is the same "
+        "map.",
+        "",
+        "| | " + " | ".join(words for _, words, _ in _STEADY) + " |",
+        "|---|" + "---|" * len(_STEADY),
+    ]
+    for variant, mine in _by_variant(records).items():
+        cells = [f"{np.mean([r[key] for r in mine]):.{digits}f}" for key, _, digits in _STEADY]
+        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _by_variant(records: list[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record["variant"], []).append(record)
+    return found
+
+
+def place(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put text between two marker lines of a document, in place of what was there.
+
+    Raises:
+        OutputError: the document cannot be read or written, or lacks the markers.
+    """
+    try:
+        before = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read ({error})") from error
+    if (
+        before.count(begin) != 1
+        or before.count(end) != 1
+        or before.index(begin) > before.index(end)
+    ):
+        raise OutputError(f"{path} must hold the lines {begin} and {end} once, in this order")
+    head, rest = before.split(begin)
+    tail = rest.split(end)[1]
+    try:
+        write_text(path, f"{head}{begin}\n{text}{end}{tail}")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error}); choose another") from error
