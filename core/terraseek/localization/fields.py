@@ -5,10 +5,11 @@ are, on a coarse grid, and drawn where and as finely as somebody looks.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, UInt8
+from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
 from terraseek.localization.lattice import Lattice
 
@@ -163,13 +164,30 @@ def node_field(lattice: Lattice, scores: Float32[np.ndarray, " n"], scale: int) 
     Bilinear interpolation between centres of a half-stride lattice is the mean over the windows
     that cover a pixel, weighted by a tent that falls to zero at half a side from the centre.
     """
+    nodes = _nodes(lattice, scale)
+    values = np.full((len(nodes.rows), len(nodes.cols)), np.nan, np.float32)
+    values[nodes.row, nodes.col] = scores[nodes.mine]
+    return NodeField(nodes.rows, nodes.cols, values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Nodes:
+    """Where the windows of one scale stand; the same for every sentence."""
+
+    rows: Positions
+    cols: Positions
+    mine: Int64[np.ndarray, " n"]
+    row: Int64[np.ndarray, " n"]
+    col: Int64[np.ndarray, " n"]
+
+
+@lru_cache(maxsize=32)
+def _nodes(lattice: Lattice, scale: int) -> _Nodes:
     mine = np.flatnonzero(lattice.scale == scale)
     windows = lattice.windows[mine].astype(np.float64)
-    centre_rows, row = np.unique((windows[:, 0] + windows[:, 2]) / 2, return_inverse=True)
-    centre_cols, col = np.unique((windows[:, 1] + windows[:, 3]) / 2, return_inverse=True)
-    values = np.full((len(centre_rows), len(centre_cols)), np.nan, np.float32)
-    values[row, col] = scores[mine]
-    return NodeField(centre_rows, centre_cols, values)
+    rows, row = np.unique((windows[:, 0] + windows[:, 2]) / 2, return_inverse=True)
+    cols, col = np.unique((windows[:, 1] + windows[:, 3]) / 2, return_inverse=True)
+    return _Nodes(rows, cols, mine, row, col)
 
 
 def mean_field(fields: list[NodeField], weights: list[float]) -> NodeField:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["HeatMap", "Peak", "summary"]
 
 _LOW_SHARE, _HIGH_SHARE = 50.0, 99.8
-_DISPLAY_SIDE = 384
+_DISPLAY_SIDE = 256
 """The range of colours is taken from so many rows and columns at most."""
+_SMALL = 1 << 20
+"""Pixels from which drawing is shared by threads; starting them costs as much as this."""
 _ROWS_AT_ONCE = 128
 """Rows drawn before they are put in their place: small enough to stay in the core's cache."""
 
@@ -205,7 +207,10 @@ class HeatMap:
                 outside = ~self.inside[np.ix_(near_rows[first:last], near_cols)]
                 out[first:last][outside] = np.nan
 
-        in_bands(len(rows), work, _ROWS_AT_ONCE, _ROWS_AT_ONCE)
+        if out.size < _SMALL:
+            work(0, len(rows))
+        else:
+            in_bands(len(rows), work, _ROWS_AT_ONCE, _ROWS_AT_ONCE)
         return out
 
     def values(self) -> UInt8[np.ndarray, "h w"]:

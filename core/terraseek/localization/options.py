@@ -1,6 +1,7 @@
 """How to localize."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from terraseek.errors import ConfigError, LatticeError, SceneError
@@ -94,7 +95,12 @@ def _from_metres(scene: Scene, sides: tuple[float, ...]) -> tuple[int, ...]:
 
 def lattice_of(scene: Scene, options: LocalizeOptions) -> Lattice:
     """Windows of the scene for the first stage of a method."""
-    scales = scales_of(scene, options)
-    if options.method == "terraseek":
-        return half_stride_lattice(scene.width, scene.height, scales)
-    return selo_v1_lattice(scene.width, scene.height, scales)
+    published = options.method != "terraseek"
+    return _lattice(scene.width, scene.height, scales_of(scene, options), published)
+
+
+@lru_cache(maxsize=16)
+def _lattice(width: int, height: int, scales: tuple[int, ...], published: bool) -> Lattice:
+    """One object for equal scenes, so that what is derived from it is derived once."""
+    build = selo_v1_lattice if published else half_stride_lattice
+    return build(width, height, scales)

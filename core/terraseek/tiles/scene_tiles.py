@@ -27,8 +27,8 @@ _EXACT_ZOOM = 8
 """Up to here a tile is wide enough that interpolated positions would be off by a pixel."""
 _MARGIN = 2
 _BYTES_A_READ = 64 << 20
-_DRAWN_SIDE = 512
-"""Rows and columns of scores drawn for a tile, twice its own: scores are smooth."""
+_DRAWN_SIDE = 320
+"""Rows and columns of scores drawn for a tile, some more than its own: scores are smooth."""
 
 
 @dataclass(frozen=True, eq=False)
