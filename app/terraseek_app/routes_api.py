@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import terraseek
-from terraseek.errors import FilterError, InputError, ItemNotFoundError, TerraSeekError
+from terraseek.errors import FilterError, InputError, ItemNotFoundError, QueryError, TerraSeekError
 from terraseek.geo import BBox
 from terraseek_app import state
 from terraseek_app.answers import cached
@@ -64,14 +64,29 @@ def search_json(request: Request) -> dict[str, Any]:
     from terraseek.search import Query, hits_json
 
     params = request.query_params
+    near = params.get("near")
     query = Query(
         text=params.get("q"),
         item_id=params.get("like"),
+        plus=tuple(params.getlist("plus")),
         minus=tuple(params.getlist("minus")),
+        liked=tuple(params.getlist("liked")),
+        disliked=tuple(params.getlist("disliked")),
+        near=_lonlat(near) if near else None,
+        alpha=_number(request, "alpha") or 0.0,
+        ensemble=params.get("ensemble") == "1",
     )
     k = _whole(request, "k", 20, (1, MAX_K))
     result = state.searcher().search(query, k=k, where=filter_of(request))
     return {"hits": hits_json(result.hits), "matched": result.matched}
+
+
+def _lonlat(text: str) -> tuple[float, float]:
+    try:
+        lon, lat = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise QueryError(f"near is {text!r}; give LON,LAT in degrees, like 2.35,48.86") from error
+    return lon, lat
 
 
 def filter_of(request: Request) -> Any:  # noqa: ANN401 - Filter is imported when needed
@@ -130,7 +145,7 @@ def item_by_row(request: Request) -> Response:
     """The item in a row of the table; `/api/points` gives rows, which need no ids of 5 M items."""
     found = state.catalogue()
     row = request.path_params["row"]
-    if row >= found.count:
+    if row >= found.rows:
         raise ItemNotFoundError(f"row {row} does not exist; the catalogue has {found.count} items")
     return JSONResponse(found.item(found.item_ids[row].decode()))
 

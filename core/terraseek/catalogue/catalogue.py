@@ -13,7 +13,14 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from terraseek.catalogue.filtering import ItemsTable
 from terraseek.catalogue.filters import Filter
 from terraseek.catalogue.images import read_bytes, read_picture
-from terraseek.catalogue.items import FILE_COLUMNS, ITEMS_FILE, read_items, read_sources
+from terraseek.catalogue.items import (
+    DELETED,
+    FILE_COLUMNS,
+    HIDDEN,
+    ITEMS_FILE,
+    read_items,
+    read_sources,
+)
 from terraseek.catalogue.records import PRECISIONS, ImageRef
 from terraseek.errors import (
     CatalogueError,
@@ -42,7 +49,8 @@ class Points:
 class Catalogue:
     """Read-only view of a catalogue as it was when opened; items keep their row number.
 
-    Row numbers are those of the vectors of an `EmbeddingStore`; imports only append rows.
+    Row numbers are those of the vectors of an `EmbeddingStore`; imports only append rows. Deleted
+    items keep their row until the catalogue is compacted, and are not found in any way.
     """
 
     def __init__(self, path: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> None:
@@ -74,34 +82,50 @@ class Catalogue:
 
     @property
     def count(self) -> int:
-        """Number of items."""
-        return len(self._frame)
+        """Number of items, deleted ones left out."""
+        return int(self.alive.sum())
 
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def rows(self) -> int:
+        """Number of rows, those of deleted items among them."""
+        return len(self._frame)
+
+    @cached_property
+    def alive(self) -> Bool[np.ndarray, " rows"]:
+        """Which rows are items that were not deleted; not to be written to."""
+        if DELETED not in self._frame:
+            return np.ones(len(self._frame), bool)
+        return (self._frame[DELETED] == 0).to_numpy(bool)
+
+    @cached_property
+    def _living(self) -> pd.DataFrame:
+        return self._frame if self.count == self.rows else self._frame[self.alive]
+
     @cached_property
     def sources(self) -> list[str]:
         """Names of the sources, sorted."""
-        return sorted(map(str, self._frame["source"].unique()))
+        return sorted(map(str, self._living["source"].unique()))
 
     @cached_property
     def labels(self) -> list[str]:
         """Labels that occur, sorted; the empty one is left out."""
-        return sorted(str(label) for label in self._frame["label"].unique() if label)
+        return sorted(str(label) for label in self._living["label"].unique() if label)
 
     @cached_property
     def item_ids(self) -> np.ndarray:
-        """Ids of all items by row, as bytes (`S12`)."""
+        """Ids by row, those of deleted items among them, as bytes (`S12`)."""
         return self._frame["item_id"].to_numpy(dtype="S12")
 
     @cached_property
     def _table(self) -> ItemsTable:
-        return ItemsTable.of_frame(self._frame, hidden=FILE_COLUMNS)
+        return ItemsTable.of_frame(self._frame, hidden=HIDDEN)
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {key: row for row, key in enumerate(self._frame["item_id"])}
+        return dict(zip(self._living["item_id"], np.flatnonzero(self.alive).tolist(), strict=True))
 
     @cached_property
     def _places(self) -> tuple[list[str], list[int], list[int], list[str]]:
@@ -109,7 +133,13 @@ class Catalogue:
         offset, size = (self._frame[c].fillna(-1).astype(int).tolist() for c in FILE_COLUMNS[1:])
         return self._frame["_file"].tolist(), offset, size, self._frame["image"].tolist()
 
-    def items(self, columns: list[str] | None = None, where: Filter | None = None) -> pd.DataFrame:
+    def items(
+        self,
+        columns: list[str] | None = None,
+        where: Filter | None = None,
+        *,
+        deleted: bool = False,
+    ) -> pd.DataFrame:
         """Items by row number; columns a picture's bytes are found by are left out.
 
         Text is empty where unknown, numbers are NaN.
@@ -117,16 +147,29 @@ class Catalogue:
         Args:
             columns: names wanted, all otherwise.
             where: only items that meet it; the index keeps the row numbers.
+            deleted: every row, those of deleted items too, so that position is row number.
 
         Raises:
             FilterError: a column, source or label that does not occur is asked for.
         """
-        shown = [c for c in self._frame.columns if c not in FILE_COLUMNS]
+        shown = [c for c in self._frame.columns if c not in HIDDEN]
         unknown = [c for c in columns or () if c not in self._frame.columns]
         if unknown:
             raise FilterError(f"no column {unknown[0]!r}; there are {', '.join(shown)}")
-        rows = self._frame if where is None else self._frame[self.where(where)]
+        everything = self._frame if deleted else self._living
+        rows = everything if where is None else self._frame[self.where(where)]
         return rows[columns or shown].copy()
+
+    def texts(self) -> list[str]:
+        """What to encode of each row: the caption, or of a metadata caption its own sentence.
+
+        CLIP reads 77 tokens, and RS5M puts its metadata (128 tokens for fMoW) before the sentence
+        about what is seen. The metadata are in the column `geometa_cap`, to be encoded by itself.
+        """
+        if "sentence" not in self._frame:
+            return self._frame["caption"].tolist()
+        sentence = self._frame["sentence"]
+        return sentence.where(sentence != "", self._frame["caption"]).tolist()
 
     def where(self, condition: Filter) -> Bool[np.ndarray, " n"]:
         """Which rows meet a filter.
@@ -137,7 +180,7 @@ class Catalogue:
         """
         self._refuse_unknown("source", condition.sources, self.sources)
         self._refuse_unknown("label", condition.labels, self.labels)
-        return self._table.mask(condition)
+        return self._table.mask(condition) & self.alive
 
     def _refuse_unknown(self, what: str, asked: tuple[str, ...], known: list[str]) -> None:
         folded = {name.casefold() if what == "label" else name for name in known}
@@ -164,7 +207,7 @@ class Catalogue:
             ItemNotFoundError: no item has this id.
         """
         series = self._frame.iloc[self.row(item_id)]
-        return {str(k): _plain(v) for k, v in series.items() if k not in FILE_COLUMNS}
+        return {str(k): _plain(v) for k, v in series.items() if k not in HIDDEN}
 
     def image_ref(self, item_id: str) -> ImageRef:
         """Where the picture of an item is.
@@ -225,7 +268,7 @@ class Catalogue:
     def points(self, where: Filter | None = None) -> Points:
         """Items with coordinates, optionally only those that meet a filter."""
         lon, lat = self._frame["lon"].to_numpy(), self._frame["lat"].to_numpy()
-        known = np.isfinite(lon) & np.isfinite(lat)
+        known = np.isfinite(lon) & np.isfinite(lat) & self.alive
         if where is not None:
             known &= self.where(where)
         row = np.flatnonzero(known).astype(np.int64)

@@ -18,7 +18,9 @@ from terraseek.files import atomic_path
 
 __all__ = [
     "COLUMNS",
+    "DELETED",
     "FILE_COLUMNS",
+    "HIDDEN",
     "ITEMS_FILE",
     "build_frame",
     "combine",
@@ -45,6 +47,12 @@ be NaN. `lon`, `lat`: degrees EPSG:4326; `gsd_m`: metres a pixel; `captured_at`:
 FILE_COLUMNS = ("_file", "_offset", "_size")
 """Where the bytes are: absolute path, first byte, length in bytes (-1: to the end)."""
 
+DELETED = "_deleted"
+"""1 in rows that were deleted; they keep their place, and with it their vectors, until the
+catalogue is compacted. The column is there only while there are such rows."""
+HIDDEN = (*FILE_COLUMNS, DELETED)
+"""Columns nobody is shown."""
+
 _FLOATS = ("lon", "lat", "gsd_m")
 _INTEGERS = ("month", "width", "height", "_offset", "_size")
 _KEY = b"terraseek"
@@ -68,8 +76,10 @@ def combine(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    others = [c for c in frame.columns if c not in COLUMNS and c not in FILE_COLUMNS]
+    others = [c for c in frame.columns if c not in COLUMNS and c not in HIDDEN]
     typed = {c: _column(c, frame[c]) for c in (*COLUMNS, *others, *FILE_COLUMNS)}
+    if DELETED in frame:
+        typed[DELETED] = frame[DELETED].fillna(0).astype("int8")
     return pd.DataFrame(typed)
 
 

@@ -96,7 +96,7 @@ class _Job:
         self.parts = folder / "parts"
         self.ids = catalogue.item_ids
         self._order = np.argsort(self.ids, kind="stable")
-        self._captions = catalogue.items(["caption"])["caption"].tolist()
+        self._captions = catalogue.texts()
         self._store = _usable(folder, encoder)
         self._tried = np.zeros(len(self.ids), bool)
         self._done = 0
@@ -129,7 +129,7 @@ class _Job:
             have[rows] |= (piece.flags[known] & HAS_IMAGE) > 0
             self._tried[rows] = True
         self._done = int(have.sum())
-        return np.flatnonzero(~have).astype(np.int64)
+        return np.flatnonzero(~have & self.catalogue.alive).astype(np.int64)
 
     def encode(self, rows: Int64[np.ndarray, " m"]) -> None:
         """Encode some rows and keep them as a part."""
