@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def density(folder: Path, options: argparse.Namespace) -> Figures:
     slowest = 0.0
     for zoom in range(15):
         x, y = lonlat_to_tile(float(lon[0]), float(lat[0]), zoom)
-        slowest = max(slowest, timed(lambda at=(zoom, x, y): index.png(*at), 5).median)
+        slowest = max(slowest, timed(partial(index.png, zoom, x, y), 5).median)
     return {"density_tile_ms": slowest * 1e3, "density_gib": index.nbytes / 2**30}
 
 

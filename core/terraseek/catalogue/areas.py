@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -157,7 +157,7 @@ class Area:
             ) from e
         if found is None:
             raise FilterError("the area is empty; give WKT or GeoJSON of a polygon")
-        return cls(cast("BaseGeometry", found))
+        return cls(found)
 
     def boxes(self) -> tuple[BBox, ...]:
         """Boxes in -180..180 that together hold the area."""

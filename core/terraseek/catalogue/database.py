@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["cursor"]
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

@@ -138,7 +138,7 @@ def _shown(field: "pa.Field") -> str:
     """A column of the view: empty text is NULL."""
     import pyarrow.types as kinds
 
-    name = '"' + field.name.replace('"', '""') + '"'
+    name: str = '"' + field.name.replace('"', '""') + '"'
     if kinds.is_string(field.type) or kinds.is_large_string(field.type):
         return f"NULLIF({name}, '') AS {name}"
     return name

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 
 from terraseek.errors import StoreCorruptError, StoreError
 from terraseek.search.index_manifest import IndexManifest, again, index_folder
-from terraseek.search.scan import CodeScan, certain_best
+from terraseek.search.scan import CodeScan, certain_best, faiss_module
 from terraseek.search.store import EmbeddingStore
 
 __all__ = ["ExactIndex", "FaissIndex", "Index", "open_index", "usable_index"]
@@ -116,8 +116,7 @@ class FaissIndex(Index):
         return rows
 
     def _parameters(self, effort: int, wanted: UInt8[np.ndarray, " bytes"] | None) -> Any:  # noqa: ANN401
-        import faiss
-
+        faiss = faiss_module()
         chosen = {} if wanted is None else {"sel": faiss.IDSelectorBitmap(wanted)}
         if self.manifest.kind == "hnsw":
             return faiss.SearchParametersHNSW(efSearch=effort, **chosen)
@@ -157,8 +156,7 @@ def usable_index(store: EmbeddingStore) -> Index | None:
 
 
 def _read(path: str, manifest: IndexManifest) -> Any:  # noqa: ANN401
-    import faiss
-
+    faiss = faiss_module()
     index = faiss.read_index(path, faiss.IO_FLAG_MMAP_IFC)
     _check_shape((index.ntotal, index.d), manifest)
     return index

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from terraseek.search.index_manifest import (
     rows_digest,
 )
 from terraseek.search.index_plan import IndexPlan, plan_index
+from terraseek.search.scan import faiss_module
 from terraseek.search.scoring import Matrix
 from terraseek.search.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
 
@@ -159,8 +161,7 @@ def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) ->
 
 
 def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: Progress) -> Built:
-    import faiss
-
+    faiss = faiss_module()
     index = faiss.index_factory(store.manifest.dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
     if plan.kind == "hnsw":
         index.hnsw.efConstruction = _HNSW_BUILD_EFFORT
@@ -243,7 +244,7 @@ def _recall(
     """Share of hits at least as good as the exact tenth; ties are as good as each other."""
     found = 0
     for query, lowest in zip(asked, tenth, strict=True):
-        rows = index.likely(query, _TEN, lambda rows, q=query: matrix.exact(rows, q))
+        rows = index.likely(query, _TEN, partial(matrix.exact, query=query))
         assert rows is not None
         found += min(_TEN, int((matrix.exact(rows, query) >= lowest - 2e-6).sum()))
     possible = int(np.isfinite(tenth).sum()) * _TEN

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from terraseek.errors import ConfigError
 
@@ -64,7 +64,7 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
                 f"{count:,} vectors are too few to train an ivfpq index (it takes "
                 f"{LEAST_FOR_LISTS:,}); take --kind auto"
             )
-        plan = _plan(cast(IndexKind, kind), count, dim, "asked for")
+        plan = _plan(kind, count, dim, "asked for")
         if plan.memory_bytes > memory:
             raise ConfigError(
                 f"a {kind} index of {count:,} x {dim} vectors needs {_size(plan.memory_bytes)}, "
@@ -101,7 +101,7 @@ def _plan(kind: IndexKind, count: int, dim: int, reason: str) -> IndexPlan:
 
 def _lists(count: int) -> int:
     """Number of inverted lists: the power of two next to 2 sqrt(n), few enough to be trained."""
-    wanted = 2 ** round(math.log2(max(1.0, 2 * math.sqrt(count))))
+    wanted = 1 << round(math.log2(max(1.0, 2 * math.sqrt(count))))
     return max(1, min(wanted, count // 39))  # FAISS wants 39 training points a list
 
 

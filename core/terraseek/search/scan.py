@@ -14,11 +14,18 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 
 from terraseek.search.scoring import workers
 
-__all__ = ["CodeScan", "certain_best", "packed"]
+__all__ = ["CodeScan", "certain_best", "faiss_module", "packed"]
 
 _MOST = 1 << 14
 """Rows a shard keeps at most; its heap becomes slow beyond."""
 _LEAST_SHARD = 1 << 13
+
+
+def faiss_module() -> Any:  # noqa: ANN401
+    """FAISS without its type hints, which lack the half of what SWIG and its Python code add."""
+    import faiss
+
+    return faiss
 
 
 def packed(rows: Int64[np.ndarray, " m"], count: int) -> UInt8[np.ndarray, " bytes"]:
@@ -86,8 +93,7 @@ class CodeScan:
         wanted: UInt8[np.ndarray, " bytes"] | None,
     ) -> tuple[Int64[np.ndarray, " m"], Float32[np.ndarray, " m"]]:
         """The best rows of a shard; the heap begins below any score, so that all can enter."""
-        import faiss
-
+        faiss = faiss_module()
         bits = None if wanted is None else np.ascontiguousarray(wanted[lo // 8 : -(-hi // 8)])
         chosen = None if bits is None else faiss.IDSelectorBitmap(bits)
         scale = self._scale if self._codes.dtype == np.uint8 else None
@@ -149,8 +155,7 @@ def _lists(dim: int, scale: float | None) -> Any:  # noqa: ANN401 - faiss has no
         dim: length of the vectors.
         scale: of byte codes; None for float16.
     """
-    import faiss
-
+    faiss = faiss_module()
     centre = faiss.IndexFlatIP(dim)
     centre.add(np.zeros((1, dim), np.float32))
     kind = faiss.ScalarQuantizer.QT_fp16
