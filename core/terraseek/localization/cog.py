@@ -96,6 +96,8 @@ def _write_plain(
     from rasterio.windows import Window
 
     with rasterio.open(path, "w", **_profile(heat, len(bands))) as target:
+        if heat.georef.bend is not None:
+            target.gcps = (list(heat.georef.bend.points), heat.crs)
         target.update_tags(**tags)
         for index, (text, _) in enumerate(bands, 1):
             target.set_band_description(index, text)
@@ -121,6 +123,8 @@ def _profile(heat: HeatMap, count: int) -> dict[str, Any]:
         "BIGTIFF": "IF_SAFER",
         "compress": "none",  # it lives for seconds; compressing twice would double the time
     }
+    if heat.georef.bend is not None:
+        return profile  # its place is in the control points, which a transform would contradict
     if heat.crs is not None:
         profile["crs"] = heat.crs
     if not heat.georef.transform.is_identity:

@@ -72,7 +72,8 @@ class Run:
     @cached_property
     def _notes(self) -> list[str]:
         side = self.encoder.image_size
-        return gsd_warnings(self.scene, self.embedding.lattice, side, self._card)
+        seen = gsd_warnings(self.scene, self.embedding.lattice, side, self._card)
+        return [*self.scene.notes, *seen]
 
     def heat(self, asked: Asked, minus: Float32[np.ndarray, " dim"] | None) -> HeatMap:
         """The map of one query."""

@@ -12,6 +12,7 @@ from affine import Affine
 from jaxtyping import Float64
 
 from terraseek.geo import BBox
+from terraseek.scenes.bend import Bend, fit_points
 
 if TYPE_CHECKING:
     from pyproj import Transformer
@@ -39,6 +40,10 @@ class Georef:
     transform: Affine
     """(col, row) of pixel corners to CRS coordinates."""
     crs: "CRS | None"
+    bend: Bend | None = None
+    """What ground control points say beyond `transform`; None for a plain grid."""
+    residual_px: float | None = None
+    """By how many pixels control points are missed, see `bend.fit_points`; None without any."""
 
     @cached_property
     def _to_lonlat(self) -> "Transformer | None":
@@ -64,11 +69,18 @@ class Georef:
         """
         transformer = self._to_lonlat
         assert transformer is not None
-        t = self.transform
-        x, y = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
+        x, y = self._places(cols, rows)
         lon, lat = (np.asarray(v, np.float64) for v in transformer.transform(x, y))
         bad = ~(np.isfinite(lon) & np.isfinite(lat))
         return np.where(bad, np.nan, wrap_longitude(lon)), np.where(bad, np.nan, lat)
+
+    def _places(
+        self, cols: Float64[np.ndarray, "*n"], rows: Float64[np.ndarray, "*n"]
+    ) -> tuple[Float64[np.ndarray, "*n"], Float64[np.ndarray, "*n"]]:
+        if self.bend is not None:
+            return self.bend.places(cols, rows)
+        t = self.transform
+        return t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
 
     def pixel_to_lonlat(self, col: float, row: float) -> tuple[float, float] | None:
         """Longitude and latitude of one pixel position, None where there is none."""
@@ -95,6 +107,8 @@ class Georef:
         t = ~self.transform
         good = np.isfinite(x) & np.isfinite(y)
         x, y = np.where(good, x, np.nan), np.where(good, y, np.nan)
+        if self.bend is not None:
+            return self.bend.pixels(x, y, self.transform)
         return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
 
     def lonlat_to_pixel(self, lon: float, lat: float) -> tuple[float, float] | None:
@@ -170,7 +184,8 @@ class Georef:
     def reduced(self, width: int, height: int) -> "Georef":
         """The same ground in `width` x `height` larger pixels; the corners stay where they are."""
         step = Affine.scale(self.width / width, self.height / height)
-        return Georef(width, height, self.transform @ step, self.crs)
+        bend = None if self.bend is None else self.bend.reduced(width, height)
+        return Georef(width, height, self.transform @ step, self.crs, bend, self.residual_px)
 
 
 def _transformer(crs: "CRS | None", inverse: bool) -> "Transformer | None":
@@ -193,8 +208,9 @@ def _transformer(crs: "CRS | None", inverse: bool) -> "Transformer | None":
 def read_georef(dataset: "DatasetReader", path: Path) -> Georef:
     """Grid of an open file: its transform, else its ground control points, else its RPCs.
 
-    Control points give the affine transform that fits them best (least squares); rational
-    polynomials (RPC) are fitted the same way at their mean height. Without either, the grid is
+    Control points give the affine transform that fits them best (least squares) and, where they
+    are enough and it places them better, a polynomial above it, see `bend`; rational polynomials
+    (RPC) are fitted the same way at their mean height. Without either, the grid is
     pixel space: identity, no CRS. A world file without a CRS keeps its transform and has no CRS.
     """
     transform, crs = dataset.transform, dataset.crs or None
@@ -205,7 +221,8 @@ def read_georef(dataset: "DatasetReader", path: Path) -> Georef:
 
             fitted = from_gcps(points)
             if not fitted.is_degenerate:
-                return Georef(dataset.width, dataset.height, fitted, points_crs)
+                bend, off = fit_points(points, dataset.width, dataset.height)
+                return Georef(dataset.width, dataset.height, fitted, points_crs, bend, off)
         return Georef(dataset.width, dataset.height, Affine.identity(), None)
     return Georef(dataset.width, dataset.height, transform, crs or _sidecar_crs(path))
 

@@ -29,6 +29,8 @@ __all__ = ["Scene"]
 _logger = logging.getLogger(__name__)
 _LOOK_SIDE = 1024
 _PATCHES, _PATCH_SIDE = 8, 128
+_TRUSTED_PX = 3.0
+"""Misses of control points up to this are within what a window tells apart."""
 _SAMPLED_ABOVE = 100_000_000
 
 
@@ -115,6 +117,17 @@ class Scene:
     def lonlat_to_pixel(self, lon: float, lat: float) -> tuple[float, float] | None:
         """(col, row) of a place in degrees; may lie outside the scene."""
         return self.georef.lonlat_to_pixel(lon, lat)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What somebody who trusts the scene's place should know, one sentence each."""
+        off = self.georef.residual_px
+        if off is None or off <= _TRUSTED_PX:
+            return ()
+        return (
+            f"{self.name} is placed by control points that its fit misses by {off:.1f} px; "
+            "coordinates are that uncertain",
+        )
 
     @cached_property
     def scene_hash(self) -> str:
