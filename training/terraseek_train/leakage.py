@@ -149,7 +149,8 @@ def find_leaks(
     Every pair of hashes is compared (20,000 against 11,000 pictures: 1.8 billion counts of bits);
     thumbnails only where hashes are near. Pictures without structure are in no pair.
     """
-    rows, others, bits = near_pairs(train.hashes, held.hashes, most_bits)
+    # of one array with itself near_pairs leaves out a picture's pair with itself; a copy is another
+    rows, others, bits = near_pairs(train.hashes, held.hashes.copy(), most_bits)
     alike = _correlations(train.thumbs, held.thumbs, rows, others)
     pairs = zip(rows.tolist(), others.tolist(), bits.tolist(), alike.tolist(), strict=True)
     found = [

@@ -36,6 +36,7 @@ from terraseek_train.checkpoint import (
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.data import Corpus, build_corpus, epoch_order
 from terraseek_train.gradients import backward
+from terraseek_train.leakage import refuse_leakage
 from terraseek_train.model import Trainee, parameter_groups
 from terraseek_train.objective import Ready, objective, ready
 from terraseek_train.parallel import Team, join, own_device
@@ -64,6 +65,8 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
     first = team.rank == 0
     out = Path(config.out)
     check_same_run(out, config)
+    if first:
+        refuse_leakage(config, progress)
     corpus = build_corpus(config, progress)
     watched = load_validation(config, progress) if first else []
     torch.manual_seed(config.seed)

@@ -10,6 +10,7 @@ import typer
 from terraseek.commands.console import bar, note, print_json
 from terraseek.encoders.registry import DEFAULT_MODEL
 from terraseek.errors import QueryError
+from terraseek_train.evaluate.leakage_command import leakage
 
 if TYPE_CHECKING:
     from terraseek_train.evaluate.report import Result
@@ -35,6 +36,7 @@ def register(group: typer.Typer) -> None:
     """Add the commands to the group `evaluate`."""
     group.command("retrieval")(retrieval)
     group.command("zeroshot")(zeroshot)
+    group.command("leakage")(leakage)
 
 
 def show(

@@ -126,7 +126,7 @@ def open_images(path: Path, keep_folders: bool = False) -> ImageBytes:
 
 def _named(inside: PurePosixPath, keep_folders: bool) -> tuple[str, str]:
     folder = inside.parent.name
-    return (f"{folder}/{inside.name}" if keep_folders else inside.name), folder
+    return (f"{folder}/{inside.name}" if keep_folders and folder else inside.name), folder
 
 
 def _from_folder(path: Path, keep: bool) -> Iterator[tuple[str, _Entry]]:
