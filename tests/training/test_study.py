@@ -262,7 +262,12 @@ def test_the_command_prints_the_table_and_goes_on(plan, tmp_path):
     first = CliRunner().invoke(app, ["study", str(tmp_path / "study.json")])
     assert first.exit_code == 0, first.output
     assert first.stdout.startswith("**Study.** 15 training pictures, 2 epochs, batch 5")
-    again = CliRunner().invoke(app, ["study", str(tmp_path / "study.json"), "--json"])
+    document = tmp_path / "doc.md"
+    document.write_text("# T\n<!-- study: begin -->\nold\n<!-- study: end -->\nrest\n")
+    words = ["study", str(tmp_path / "study.json"), "--json", "--into", str(document)]
+    again = CliRunner().invoke(app, words)
+    assert document.read_text().startswith("# T\n<!-- study: begin -->\n**Study.** 15")
+    assert document.read_text().endswith("|\n<!-- study: end -->\nrest\n")
     assert [arm["name"] for arm in json.loads(again.stdout)] == ["base", "full"]
     wrong = CliRunner().invoke(app, ["study", str(tmp_path / "study.json"), "--ablate"])
     assert wrong.exit_code == 2

@@ -27,22 +27,30 @@ def study(
     release_compatible: bool = typer.Option(
         False, "--release-compatible", help="EBAKER and PriorCLIP as their released code has them."
     ),
+    into: Path | None = typer.Option(
+        None, "--into", help="Document to put the table in, between markers named as CONFIG."
+    ),
     as_json: bool = _JSON,
 ) -> None:
     """Train and measure a grid of methods and seeds from one base, or go on with it.
 
     Prints a Markdown table with intervals and paired tests, also kept beside the cells.
     """
+    from terraseek_train.evaluate.study_table import place
     from terraseek_train.study.config import load_study, varied
     from terraseek_train.study.run import run_study
 
     settings = varied(load_study(config), ablate, release_compatible)
     with bar() as progress:
         results = run_study(settings, progress)
+    table = (Path(settings.out) / "table.md").read_text(encoding="utf-8")
+    if into is not None:
+        name = config.stem
+        place(into, table, f"<!-- {name}: begin -->", f"<!-- {name}: end -->")
     if as_json:
         print_json([asdict(result) for result in results])
         return
-    print((Path(settings.out) / "table.md").read_text(encoding="utf-8"), end="")
+    print(table, end="")
     note(f"cells in {settings.out}")
 
 

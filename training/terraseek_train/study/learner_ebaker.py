@@ -101,27 +101,36 @@ class EbakerLearner(Learner):
         if {"local", "ker"} <= set(self.arm.ablate):
             image, text = self.images(batch.pixels, None), self.texts(batch.tokens)
             image_local, text_local = image[:, None], text[:, None]  # left out of the loss
-        else:
-            image, image_local = image_tokens(self.model, batch.pixels)
+            return self._total(image, text, image_local, text_local, None, None)
+        image, image_local = image_tokens(self.model, batch.pixels)
+        count, ker = len(image), None
+        if self.masked is None:
             text, text_local = text_tokens(self.model, batch.tokens)
-        ker = None if self.masked is None else self._ker(batch, image, image_local)
-        return ebaker_loss(
-            image,
-            text,
-            image_local,
-            text_local,
-            ker,
-            self.bank,
-            self.local_bank,
-            self.options,
-            self._valid(batch.tokens) if text_local.shape[1] > 1 else None,
-        ).total
+        else:  # sentences and masked sentences in one pass
+            hidden = self.masked.tokens[batch.caption]
+            text, text_local = text_tokens(self.model, torch.cat([batch.tokens, hidden]))
+            ker = self._ker(image, image_local, text_local[count:], batch.caption)
+        valid = self._valid(batch.tokens)
+        return self._total(image, text[:count], image_local, text_local[:count], ker, valid)
 
-    def _ker(self, batch: StudyBatch, image: Tensor, local: Tensor) -> Tensor:
+    def _total(
+        self,
+        image: Tensor,
+        text: Tensor,
+        image_local: Tensor,
+        text_local: Tensor,
+        ker: Tensor | None,
+        valid: Tensor | None,
+    ) -> Tensor:
+        banks = (self.bank, self.local_bank)
+        found = ebaker_loss(image, text, image_local, text_local, ker, *banks, self.options, valid)
+        return found.total
+
+    def _ker(self, image: Tensor, local: Tensor, words: Tensor, caption: Tensor) -> Tensor:
         assert self.masked is not None
-        _, words = text_tokens(self.model, self.masked.tokens[batch.caption])
         seen = local if self.arm.release_compatible else torch.cat([image[:, None], local], dim=1)
-        return self.ker.loss(words, seen, self.masked.labels[batch.caption])
+        loss: Tensor = self.ker.loss(words, seen, self.masked.labels[caption])
+        return loss
 
     def _valid(self, tokens: Tensor) -> Tensor | None:
         return None if self.arm.release_compatible else tokens != 0
