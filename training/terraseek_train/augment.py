@@ -149,10 +149,12 @@ def _tilted(
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    # OpenCV warps four bands three times as fast as three
+    four = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
     turned = cv2.warpAffine(
-        image, warp, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+        four, warp, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101
     )
-    return np.asarray(turned, np.uint8)
+    return np.asarray(cv2.cvtColor(turned, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def _coarser(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h w 3"]:

@@ -41,8 +41,18 @@ def _app() -> typer.Typer:
     return app
 
 
-def train(config: Path = typer.Argument(..., help="Settings as JSON.")) -> None:
-    """Train an encoder, or go on with a training that was interrupted."""
+def train(
+    config: Path = typer.Argument(
+        ..., help="Settings as JSON, as in training/recipes.", dir_okay=False, exists=True
+    ),
+) -> None:
+    """Train an encoder, or go on with a training that was interrupted.
+
+    The folder that the config's "out" names gets model.safetensors, config.json, metrics.json (of
+    the best weights on "val") and log.jsonl; the same command after an interruption goes on from
+    the last "save_every" steps with the same losses. Several processes share a batch with:
+    torchrun --nproc-per-node N -m terraseek_train.train CONFIG
+    """
     from terraseek_train.config import load_config
     from terraseek_train.train import train as run
 

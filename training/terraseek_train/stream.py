@@ -162,6 +162,8 @@ def _packed(tar: Path, keep: bool) -> Iterator[tuple[Sample, ImageRef]]:
             if isinstance(record, Broken):
                 _log.warning("%s left out: %s", record.member, record.reason)
                 continue
+            if record.image is None:
+                continue
             said = str(record.columns.get("caption", ""))
             named = str(record.columns["img_name"])
             if concept_of(said):
