@@ -55,6 +55,21 @@ def test_background_leaves_out_pictures_of_the_asked_concept() -> None:
     assert Calibration.read(found).percentile(found["mean"]) > 0
 
 
+def test_background_leaves_out_pictures_whose_captions_agree() -> None:
+    encoder = FakeEncoder()
+    images = encoder.encode_texts(["red", "green", "blue", "dark"])
+    asked = [concept for concept, _ in background_sentences()]
+    plain = background(encoder, images, ["x"] * 4, [()] * 4)
+    assert plain["pairs"] == 4 * len(asked)
+    # one names the concept, one is a sentence of it in other words, one is about something else
+    captions = [("a village and its Forests",), ("dense woodland",), ("bright red",), ()]
+    found = background(encoder, images, ["x"] * 4, captions)
+    forest = asked.count("forest")
+    assert plain["pairs"] - found["pairs"] >= 2 * forest
+    gone = background(encoder, images[2:], ["x"] * 2, captions[2:])
+    assert gone["pairs"] == 2 * len(asked)
+
+
 def test_a_release_measures_what_it_ships(
     settings: dict[str, Any], captioned: Path, tmp_path: Path
 ) -> None:

@@ -104,14 +104,15 @@ def measure(
 def _calibration(
     encoder: Encoder, sources: list[dict[str, str]], progress: Progress
 ) -> dict[str, Any]:
-    vectors, labels = [], []
+    vectors, labels, captions = [], [], []
     for source in sources:
         images = open_images(Path(source["images"]))
         samples = read_captions(Path(source["captions"]), source.get("split"))
         pairs = pair_images(samples, images)
         vectors.append(encode_named(encoder, images, [name for _, name in pairs], progress))
         labels += [sample.label for sample, _ in pairs]
-    return background(encoder, np.concatenate(vectors), labels)
+        captions += [sample.captions for sample, _ in pairs]
+    return background(encoder, np.concatenate(vectors), labels, captions)
 
 
 def _command(kind: str, task: Mapping[str, Any]) -> str:
