@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import typer
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from terraseek.commands import models
@@ -371,6 +372,16 @@ def test_a_part_that_is_whole_already_is_only_checked(hub):
     (work / f"{name}.part").write_bytes(CONTENT)
     assert fetch_weights(card()).sha256 == SHA
     assert hub.ranges == []
+
+
+def test_two_fetches_of_one_model_do_not_mix(hub):
+    work = weights_folder() / ".fetch-published"
+    work.mkdir(parents=True)
+    with FileLock(work / "lock"), pytest.raises(WeightsNotFoundError, match="another process"):
+        fetch_weights(card())
+    assert hub.ranges == []
+    assert fetch_weights(card()).sha256 == SHA
+    assert not list(weights_folder().glob(".fetch*"))
 
 
 def test_too_little_space_is_said_before_anything_travels(hub, monkeypatch):

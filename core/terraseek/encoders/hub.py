@@ -34,6 +34,7 @@ __all__ = ["fetch_weights"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_LOCK = "lock"
 _MB = 1 << 20
 
 
@@ -61,15 +62,35 @@ def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeigh
         )
     target = weights_folder() / card.weights.file
     work = weights_folder() / f".fetch-{card.name}"
-    try:
-        part, digest = _download(card, card.hub, work, progress)
-    except (WeightsChecksumError, Cancelled):
+    with _alone(card, card.hub, work):
+        try:
+            part, digest = _download(card, card.hub, work, progress)
+        except (WeightsChecksumError, Cancelled):
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        os.replace(part, target)
+        remember_pin(target, digest)
         shutil.rmtree(work, ignore_errors=True)
-        raise
-    os.replace(part, target)
-    remember_pin(target, digest)
-    shutil.rmtree(work, ignore_errors=True)
     return verify(card)
+
+
+@contextmanager
+def _alone(card: ModelCard, hub: HubFile, work: Path) -> Iterator[None]:
+    """Hold the folder against other processes; the lock of one that was killed is free."""
+    from filelock import FileLock, Timeout
+
+    work.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise _refused(card, hub, "another process is fetching it; wait for that") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        if work.is_dir() and [entry.name for entry in work.iterdir()] in ([], [_LOCK]):
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _origin(card: ModelCard) -> str:
@@ -101,9 +122,8 @@ def _download(card: ModelCard, hub: HubFile, work: Path, progress: Progress) -> 
 def _begun(work: Path, version: str) -> Path:
     """The file this version of the weights is gathered in; what is left of others is removed."""
     part = work / f"{hashlib.sha256(version.encode()).hexdigest()[:16]}.part"
-    work.mkdir(parents=True, exist_ok=True)
     for other in work.iterdir():
-        if other != part:
+        if other not in (part, work / _LOCK):
             other.unlink()
     return part
 
