@@ -68,7 +68,7 @@ def test_copies_are_found_in_any_disguise_and_nothing_else(disguise: str, tmp_pa
     assert (leak.train_source, leak.train) == ("train", "7.png")
     assert (leak.eval_source, leak.eval) == ("held", "copy.jpg")
     assert leak.bits <= 10
-    assert leak.correlation > 0.9
+    assert leak.correlation > 0.92
 
 
 def test_hashes_that_are_near_by_chance_need_pixels_that_agree() -> None:
@@ -175,7 +175,7 @@ def test_the_command_lists_pairs_and_says_so_by_its_exit_code(
     found = leakage("--train", f"{pair},train", "--eval", f"{pair},val", "--json")
     assert found.exit_code == 1
     value = json.loads(found.stdout)
-    assert (value["n_pairs"], value["most_bits"], value["least_correlation"]) == (1, 10, 0.9)
+    assert (value["n_pairs"], value["most_bits"], value["least_correlation"]) == (1, 10, 0.92)
     (entry,) = value["pairs"]
     assert (entry["train"], entry["eval"]) == ("red_0.png", "red_15.png")
     assert entry["eval_source"] == "images val"

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 MOST_BITS = 10
-LEAST_CORRELATION = 0.9
+LEAST_CORRELATION = 0.92
 _SIDE = 32
 _BLOCK = 4096
 _log = logging.getLogger(__name__)

@@ -54,10 +54,11 @@ def show(
     from terraseek_train.evaluate.report import comparison, comparison_lines
 
     found = [measure(model) for model in models]
+    first, last = found[0], found[-1]
     if as_json:
-        print_json(found[0].to_json(digits) if len(found) == 1 else comparison(*found, digits))
+        print_json(first.to_json(digits) if len(found) == 1 else comparison(first, last, digits))
     elif len(found) == 2:
-        print("\n".join(comparison_lines(*found, labels, digits)))
+        print("\n".join(comparison_lines(first, last, labels, digits)))
     return found
 
 

@@ -169,7 +169,7 @@ def _from_shard(path: Path) -> Iterator[tuple[str, _Entry]]:
     for record in read_shards([path]):
         if isinstance(record, Broken):
             _log.warning("%s left out: %s", record.member, record.reason)
-        else:
+        elif record.image is not None:
             caption = str(record.columns.get("caption", ""))
             yield str(record.columns["img_name"]), (caption, record.image)
 
