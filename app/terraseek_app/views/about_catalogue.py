@@ -8,6 +8,7 @@ import streamlit as st
 
 from terraseek.catalogue import catalogue_stats
 from terraseek_app import state
+from terraseek_app.views.stats_figures import stats_figures
 from terraseek_app.views.words import precision_words
 
 __all__ = ["about_catalogue", "is_demo"]
@@ -45,6 +46,7 @@ def about_catalogue() -> None:
         precision = {precision_words(k): v for k, v in stats["precision"].items()}
         _counts("how well the position is known", precision)
         _counts("by country", stats["country"])
+    stats_figures(stats)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -180,7 +180,8 @@ class Catalogue:
         """
         self._refuse_unknown("source", condition.sources, self.sources)
         self._refuse_unknown("label", condition.labels, self.labels)
-        return self._table.mask(condition) & self.alive
+        passed: Bool[np.ndarray, " n"] = self._table.mask(condition) & self.alive
+        return passed
 
     def _refuse_unknown(self, what: str, asked: tuple[str, ...], known: list[str]) -> None:
         folded = {name.casefold() if what == "label" else name for name in known}

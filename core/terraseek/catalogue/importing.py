@@ -33,7 +33,14 @@ __all__ = ["MANIFEST_FILE", "import_source"]
 
 MANIFEST_FILE = "catalogue.json"
 BROKEN_FOLDER = "broken"
-_OURS = {ITEMS_FILE, MANIFEST_FILE, BROKEN_FOLDER, "embeddings", "reviews.sqlite"}
+_OURS = {
+    ITEMS_FILE,
+    MANIFEST_FILE,
+    BROKEN_FOLDER,
+    "embeddings",
+    "hashes.npz",
+    "reviews.sqlite",
+}
 _WORKERS = 2
 _AHEAD = 256
 
@@ -76,7 +83,7 @@ def import_source(
     _refuse_other_folder(folder)
     opened = open_source(source, kind, Path(images).absolute() if images else None)
     given = [geometa] if isinstance(geometa, (str, Path)) else list(geometa or ())
-    tables = [Path(table) for table in given or [opened.geometa] if table is not None]
+    tables = [Path(table) for table in given] or ([opened.geometa] if opened.geometa else [])
     joined = Geometa.read(*tables) if tables else None
     with exclusive(folder):
         job = _Job(folder, opened, name, joined, precision, check, progress)

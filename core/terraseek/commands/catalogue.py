@@ -38,15 +38,20 @@ def import_(
         list[str],
         typer.Argument(
             help="Shards (name-{0000..0001}.tar), tar or folder of pictures, "
-            "CSV or Parquet table, caption JSON. Several are imported in turn."
+            "table (CSV, Parquet, pickled frame), caption JSON, STAC items, clip-retrieval folder, "
+            "Major TOM embeddings. Several are imported in turn."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the catalogue.")],
     geometa: Annotated[
-        Path | None, typer.Option(help="Table with coordinates, joined by picture name.")
+        list[Path] | None,
+        typer.Option(help="Table with coordinates, joined by picture name; repeatable."),
     ] = None,
     kind: Annotated[
-        str, typer.Option(help="auto, shards, folder, classes, table or captions.")
+        str,
+        typer.Option(
+            help="auto, shards, folder, classes, table, captions, stac, clip-retrieval, major-tom."
+        ),
     ] = "auto",
     name: Annotated[str | None, typer.Option(help="What to call the source.")] = None,
     images: Annotated[
@@ -90,7 +95,7 @@ def _tell(report: "ImportReport") -> None:
     for broken in report.broken[:_SHOWN_BROKEN]:
         note(f"  skipped {broken.member}: {broken.reason}")
     if len(report.broken) > _SHOWN_BROKEN:
-        note(f"  and {len(report.broken) - _SHOWN_BROKEN:,} more; --json lists all")
+        note(f"  and {len(report.broken) - _SHOWN_BROKEN:,} more, all in {report.broken_file}")
 
 
 def embed(
@@ -118,7 +123,7 @@ def embed(
 
 
 def stats(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
-    """Count items by source, label, country, month, UTM zone and location precision."""
+    """Count items by source, label, country, month, resolution, UTM zone, precision; long tails."""
     from terraseek.catalogue import Catalogue, catalogue_stats
 
     counts = catalogue_stats(Catalogue.open(catalogue))
@@ -132,9 +137,15 @@ def stats(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
         f"{counts['items']:,} items, {counts['located']:,} with coordinates, "
         f"{counts['captioned']:,} with a caption"
     )
+    tails = counts.pop("long_tail")
     for group, values in counts.items():
         if isinstance(values, dict):
             shown = [f"{key or 'unknown'} {n:,}" for key, n in list(values.items())[:_SHOWN_GROUPS]]
             more = len(values) - len(shown)
             tail = f" and {more} more" if more > 0 else ""
             console.print(f"{group}: {', '.join(shown)}{tail}", markup=False)
+    for group, tail in tails.items():
+        console.print(
+            f"long tail of {group}: {tail['values']:,} values, the largest {tail['half']:,} hold "
+            f"half of the items, {tail['single']:,} occur once, median {tail['median']:g}"
+        )

@@ -66,7 +66,8 @@ def compact_catalogue(path: str | Path, progress: Progress = silent) -> Compacti
         dropped = catalogue.rows - len(kept)
         if not dropped:
             return Compaction(0, (), ())
-        moved, unusable = [], []
+        moved: list[str] = []
+        unusable: list[str] = []
         for number, name in enumerate(store_names(catalogue)):
             progress("compact", number, len(store_names(catalogue)))
             (moved if _prepare(catalogue, name, kept) else unusable).append(name)

@@ -1,0 +1,68 @@
+"""Geo-statistics of the catalogue as figures: months, resolution, UTM zones, and the long tail."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+__all__ = ["bars", "long_tail", "stats_figures"]
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ZONES = 40
+_HEIGHT = 260
+
+
+def stats_figures(stats: dict[str, Any]) -> None:
+    """Draw what `catalogue_stats` counted; a figure about which nothing is known is left out."""
+    months = {name: stats["month"].get(str(n), 0) for n, name in enumerate(_MONTHS, start=1)}
+    zones = {name: n for name, n in stats["utm_zone"].items() if name}
+    figures = {
+        "by month": bars(months) if any(months.values()) else None,
+        "by resolution": bars({k: n for k, n in stats["gsd"].items() if k}),
+        f"by UTM zone, the {_ZONES} fullest": bars(dict(list(zones.items())[:_ZONES])),
+        "long tail: labels and countries by rank": long_tail(
+            {name: stats[name] for name in ("label", "country")}
+        ),
+    }
+    shown = [(title, figure) for title, figure in figures.items() if figure is not None]
+    columns = st.columns(2) if shown else []
+    for number, (title, figure) in enumerate(shown):
+        with columns[number % 2]:
+            st.html(f'<p class="ts-title">{title}</p>')
+            st.plotly_chart(figure, key=f"about_stats_{number}", config={"displayModeBar": False})
+
+
+def bars(counts: dict[str, int]) -> go.Figure | None:
+    """A bar for each value in the order given; None without values."""
+    if not counts:
+        return None
+    figure = go.Figure(go.Bar(x=list(counts), y=list(counts.values())))
+    figure.update_xaxes(type="category")
+    return _dressed(figure, "items")
+
+
+def long_tail(groups: dict[str, dict[str, int]]) -> go.Figure | None:
+    """Items of each value over its rank, both axes logarithmic; None if all values are unknown."""
+    figure = go.Figure()
+    for name, counts in groups.items():
+        known = sorted(((n, key) for key, n in counts.items() if key), reverse=True)
+        if known:
+            figure.add_scatter(
+                x=list(range(1, len(known) + 1)),
+                y=[n for n, _ in known],
+                text=[key for _, key in known],
+                mode="lines+markers",
+                name=name,
+                hovertemplate="%{text}: %{y:,}<extra></extra>",
+            )
+    if not figure.data:
+        return None
+    figure.update_xaxes(type="log", title="rank")
+    figure.update_yaxes(type="log")
+    return _dressed(figure, "items")
+
+
+def _dressed(figure: go.Figure, title: str) -> go.Figure:
+    figure.update_layout(height=_HEIGHT, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.15)
+    figure.update_yaxes(title=title)
+    return figure
