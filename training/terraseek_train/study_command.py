@@ -1,5 +1,6 @@
 """`terraseek evaluate localization-study`."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -24,6 +25,9 @@ def localization_study(
     steady: int = typer.Option(
         1, "--steady", min=0, help="Scenes of each set on which stability is measured."
     ),
+    verdicts: bool = typer.Option(
+        False, "--verdicts", help="Also how often the verdict finds what is there, and is wrong."
+    ),
     out: Path | None = typer.Option(
         None, "--out", help="Keep records here, and go on with those that are there."
     ),
@@ -36,6 +40,8 @@ def localization_study(
 ) -> None:
     """Methods and scale sets beside each other: quality on known truth, and stability."""
     from terraseek.encoders.load import load_encoder
+    from terraseek.localization import LocalizeOptions
+    from terraseek_train.evaluate.detection import detection, detection_table, measure_detection
     from terraseek_train.evaluate.study import Study, StudySet, variants
     from terraseek_train.evaluate.study_table import place, tables
 
@@ -52,9 +58,16 @@ def localization_study(
     with bar() as progress:
         for data in opened:
             study.measure(data, asked, steady, progress)
+        judged = [
+            (data.name, detection(measure_detection(data, encoder, LocalizeOptions(), progress)))
+            for data in opened
+            if verdicts
+        ]
+    text = tables(study.records) + detection_table(judged)
     if as_json:
-        print_json(study.records)
+        verdict = {name: asdict(found) for name, found in judged}
+        print_json({"records": study.records, "verdicts": verdict})
     else:
-        typer.echo(tables(study.records))
+        typer.echo(text)
     if markdown:
-        place(markdown, tables(study.records))
+        place(markdown, text)

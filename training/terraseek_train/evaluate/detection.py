@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from terraseek.encoders.base import Encoder
+from terraseek.errors import AnnotationError
 from terraseek.localization import LocalizeOptions
 from terraseek.localization.pipeline import Run
 from terraseek.localization.query import ask
@@ -18,7 +19,15 @@ from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.study import StudySet
 
-__all__ = ["NONSENSE", "Asked", "Detection", "absent_of", "detection", "measure_detection"]
+__all__ = [
+    "NONSENSE",
+    "Asked",
+    "Detection",
+    "absent_of",
+    "detection",
+    "detection_table",
+    "measure_detection",
+]
 
 NONSENSE = (
     "purple elephants dancing at a wedding",
@@ -110,13 +119,20 @@ def detection(asked: Sequence[Asked], alarms: Sequence[float] = (0.05, 0.1, 0.2)
     """Rates of the verdict, and what other bars would give.
 
     Args:
-        asked: questions, of each kind at least one.
+        asked: questions of each kind.
         alarms: shares of alarms at which the share found is told.
+
+    Raises:
+        AnnotationError: nothing of a kind was asked.
     """
     by_kind = {
         kind: [one for one in asked if one.kind == kind]
         for kind in ("present", "absent", "nonsense")
     }
+    if empty := [kind for kind, ones in by_kind.items() if not ones]:
+        raise AnnotationError(
+            f"no {' and no '.join(empty)} sentence to ask; give a set of scenes with unlike things"
+        )
     good = np.array([one.best for one in by_kind["present"]])
     bad = np.array([one.best for one in by_kind["absent"] + by_kind["nonsense"]])
     wins = (good[:, None] > bad).mean() + (good[:, None] == bad).mean() / 2
@@ -137,3 +153,24 @@ def _rate(asked: Sequence[Asked]) -> float:
     if not judged:
         return float("nan")
     return sum(one.best > one.bar for one in judged if one.bar is not None) / len(judged)
+
+
+def detection_table(judged: Sequence[tuple[str, Detection]]) -> str:
+    """A row per set, as Markdown; empty without sets."""
+    if not judged:
+        return ""
+    shares = [share for share, _ in judged[0][1].curve]
+    heads = ["set", "present / absent / nonsense", "ROC-AUC of the best window"]
+    heads += [f"found at {share:.0%} alarms" for share in shares]
+    heads += ["verdict: found", "alarms, absent", "alarms, nonsense"]
+    lines = ["**Verdict**, default method.", "", _row(heads), _row(["---"] * len(heads))]
+    for name, one in judged:
+        cells = [name, " / ".join(map(str, one.counts)), f"{one.roc_auc:.3f}"]
+        cells += [f"{found:.0%}" for _, found in one.curve]
+        cells += [f"{x:.0%}" for x in (one.found, one.absent_alarms, one.nonsense_alarms)]
+        lines.append(_row(cells))
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
