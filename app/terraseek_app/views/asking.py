@@ -12,7 +12,7 @@ from terraseek_app.messages import say
 from terraseek_app.views.jobs import Job, Jobs
 from terraseek_app.views.localize_state import remember
 
-__all__ = ["ask", "collect", "parse_scales", "watch"]
+__all__ = ["ask", "collect", "parse_scales", "time_left", "watch"]
 
 PATIENCE = 0.8
 """Seconds a run waits for the answer itself; a scene encoded before answers in milliseconds."""
@@ -85,6 +85,15 @@ def collect() -> Job[str] | None:
     return None
 
 
+def time_left(seconds: float | None) -> str:
+    """The end of the progress line: nothing while unknown, coarse as an estimate deserves."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f", about {max(1, round(seconds))} s left"
+    return f", about {round(seconds / 60)} min left"
+
+
 @st.fragment(run_every=0.5)
 def watch(job_id: str) -> None:
     """How far the job is, redrawn twice a second, with a button that stops it."""
@@ -94,7 +103,7 @@ def watch(job_id: str) -> None:
         return
     count = f" {job.done:,} of {job.total:,}" if job.total else ""
     with st.container(border=True, key="localize_watch"):
-        st.progress(job.fraction, text=f"{job.stage}{count}")
+        st.progress(job.fraction, text=f"{job.stage}{count}{time_left(job.remaining_s)}")
         st.html(
             '<span class="ts-quiet">A scene is encoded once; every further sentence on it is '
             "answered at once.</span>"

@@ -6,6 +6,7 @@ scene happens in a thread of its own and the session keeps nothing but the job's
 
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,8 @@ class Job(Generic[Result]):
     """Steps of that part behind us."""
     total: int = 0
     """Steps of that part; 0 while unknown."""
+    since: tuple[float, int] = (0.0, 0)
+    """Monotonic time and `done` when the present part was first heard of."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set to ask the work to end."""
     future: "Future[Result] | None" = None
@@ -46,6 +49,8 @@ class Job(Generic[Result]):
         Raises:
             Cancelled: somebody asked to stop.
         """
+        if stage != self.stage:
+            self.since = (time.monotonic(), done)
         self.stage, self.done, self.total = stage, done, total
         if self.stop.is_set():
             raise Cancelled("stopped by the user")
@@ -54,6 +59,18 @@ class Job(Generic[Result]):
     def fraction(self) -> float:
         """How much of the present part is done, 0 to 1."""
         return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds the present part will still take at its pace so far; None while unknown.
+
+        Steps an earlier run had finished do not count for the pace.
+        """
+        began, already = self.since
+        if self.done <= already or not self.total:
+            return None
+        pace = (time.monotonic() - began) / (self.done - already)
+        return max(0.0, pace * (self.total - self.done))
 
     def ready(self, wait: float = 0.0) -> bool:
         """Whether the work has ended, waiting for it at most `wait` seconds."""

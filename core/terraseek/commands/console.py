@@ -31,7 +31,7 @@ def bar() -> Iterator[Progress]:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in stages:
-                stages[stage] = drawn.add_task(stage, total=total or None)
+                stages[stage] = drawn.add_task(stage, total=total or None, completed=done)
             drawn.update(stages[stage], completed=done, total=total or None)
 
         yield report

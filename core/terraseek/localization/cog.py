@@ -43,6 +43,7 @@ def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = Fals
             _write_plain(plain, heats[0], bands, _tags(heats))
             with atomic_path(path) as part:
                 _as_cog(plain, part)
+                _check_end(part)
     return path
 
 
@@ -149,9 +150,20 @@ def _as_cog(plain: Path, target: Path) -> None:
     )
 
 
+def _check_end(path: Path) -> None:
+    """Read the last block of each band: GDAL writes late, and does not always tell of failures."""
+    import rasterio
+    from rasterio.windows import Window
+
+    with rasterio.open(path) as written:
+        last = Window(written.width - 1, written.height - 1, 1, 1)
+        written.read(window=last)
+
+
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
     import rasterio
+    from rasterio._err import CPLE_BaseError  # copying raises it bare, and there is no public name
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
     try:
@@ -159,7 +171,16 @@ def _writing(path: Path) -> Iterator[None]:
             # a heat map of a picture without a CRS has none on purpose
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             yield
-    except (OSError, RasterioIOError) as error:
+    except (OSError, RasterioIOError, CPLE_BaseError) as error:
         raise OutputError(
-            f"{path} cannot be written ({error}); free some disk space or choose another folder"
+            f"{path} cannot be written ({_reason(error)}); free some disk space or choose another "
+            "folder"
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """GDAL's own words, found at the end of rasterio's chain of causes."""
+    last = error
+    while last.__cause__ is not None:
+        last = last.__cause__
+    return " ".join(str(last).split())[:160]

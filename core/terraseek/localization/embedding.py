@@ -201,6 +201,7 @@ def _encode(
         else:
             todo.append((start, end))
     finished = count - sum(end - start for start, end in todo)
+    progress("encode windows", finished, count)  # the first batch takes a while: say how many
     for batch in _read_ahead(scene, lattice, encoder, todo):
         kept, squares = batch.known, batch.squares
         known[batch.start : batch.end] = kept

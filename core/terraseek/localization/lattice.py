@@ -21,6 +21,7 @@ __all__ = ["SELO_SCALES", "Lattice", "half_stride_lattice", "selo_v1_lattice"]
 SELO_SCALES = (256, 512, 768)
 """Window sides in pixels of the published default (scale set s5)."""
 MAX_WINDOWS = 2_000_000
+LARGEST_SIDE = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def selo_v1_lattice(width: int, height: int, scales: Sequence[int] = SELO_SCALES
     same rectangle count once, because the published code stores them under one file name.
 
     Raises:
-        LatticeError: no scale, or one below 2 pixels.
+        LatticeError: no scale, one below 2 or above a million pixels, or too many windows.
     """
 
     def starts(limit: int, side: int) -> list[list[int]]:
@@ -74,7 +75,7 @@ def half_stride_lattice(
     The last row and column are pulled back to the edge. Studies take another `share` than half.
 
     Raises:
-        LatticeError: no scale, one below 2 pixels, or more windows than can be handled.
+        LatticeError: no scale, one below 2 or above a million pixels, or too many windows.
     """
 
     def starts(limit: int, side: int) -> list[list[int]]:
@@ -113,6 +114,10 @@ def _check(width: int, height: int, scales: Sequence[int]) -> None:
         raise LatticeError("no window side was given; for example 256,512,768")
     if min(scales) < 2:
         raise LatticeError(f"window side {min(scales)} px is below 2; for example 256,512,768")
+    if max(scales) > LARGEST_SIDE:
+        raise LatticeError(
+            f"window side {max(scales):,} px is above {LARGEST_SIDE:,}; for example 256,512,768"
+        )
     count = sum(4 * max(1, width / side) * max(1, height / side) for side in set(scales))
     if count > MAX_WINDOWS:
         raise LatticeError(

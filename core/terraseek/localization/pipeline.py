@@ -24,7 +24,7 @@ from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.judgement import Judgement, card_of, gsd_warnings, judge
 from terraseek.localization.lattice import Lattice
 from terraseek.localization.level_field import LevelField
-from terraseek.localization.options import LocalizeOptions, lattice_of, scales_of
+from terraseek.localization.options import LocalizeOptions, lattice_of, scales_notes, scales_of
 from terraseek.localization.query import Asked
 from terraseek.progress import Progress
 from terraseek.scenes import Scene
@@ -73,7 +73,8 @@ class Run:
     def _notes(self) -> list[str]:
         side = self.encoder.image_size
         seen = gsd_warnings(self.scene, self.embedding.lattice, side, self._card)
-        return [*self.scene.notes, *seen]
+        cut = scales_notes(self.scene, self.options, self.embedding.lattice)
+        return [*self.scene.notes, *cut, *seen]
 
     def heat(self, asked: Asked, minus: Float32[np.ndarray, " dim"] | None) -> HeatMap:
         """The map of one query."""

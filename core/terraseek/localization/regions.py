@@ -59,7 +59,7 @@ def regions(
         percentile: the same as a share of the scene, 0-100, instead.
 
     Raises:
-        ConfigError: both are given, or the percentile is out of range.
+        ConfigError: both are given, the percentile is out of range or the threshold no number.
     """
     cut = _cut(heat, threshold, percentile)
     mask = np.nan_to_num(heat.score, nan=-np.inf) >= cut
@@ -76,7 +76,11 @@ def _cut(heat: HeatMap, threshold: float | None, percentile: float | None) -> fl
         if not 0 <= percentile <= 100:
             raise ConfigError(f"percentile {percentile:g} must lie in 0..100")
         return float(np.percentile(heat.score[heat.valid], percentile))
-    return default_threshold(heat) if threshold is None else threshold
+    if threshold is None:
+        return default_threshold(heat)
+    if not math.isfinite(threshold):
+        raise ConfigError(f"threshold {threshold:g} must be a score like 0.25")
+    return threshold
 
 
 def _shapes(

@@ -1,0 +1,70 @@
+"""Windows are read from overviews where they hold enough, and are the same vectors."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import Resampling
+
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.localization import LocalizeOptions, embed_scene
+from terraseek.localization.windows import WindowReader
+from terraseek.scenes import Scene
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rasters import colours, write_rgb
+
+
+class Counting(Scene):
+    """Counts the pixels that were handed out."""
+
+    pixels = 0
+
+    def read(self, row0, col0, row1, col1, size=None):
+        rgb, valid = super().read(row0, col0, row1, col1, size)
+        self.pixels += valid.size
+        return rgb, valid
+
+
+def textured(side):
+    rgb = colours(side, side).astype(int)
+    rgb += np.random.default_rng(0).integers(-25, 25, rgb.shape)
+    return np.clip(rgb, 1, 255).astype(np.uint8)
+
+
+def embedded(path, options):
+    with Counting.open(path) as scene:
+        return embed_scene(scene, FakeEncoder(), options, cache=False), scene.pixels
+
+
+def test_overviews_are_used_and_give_the_same_vectors(tmp_path):
+    rgb = textured(1024)
+    plain = write_rgb(tmp_path / "plain.tif", rgb, tiled=True)
+    small = write_rgb(tmp_path / "small.tif", rgb, tiled=True)
+    with rasterio.open(small, "r+") as target:
+        target.build_overviews([2, 4, 8], Resampling.average)
+    options = LocalizeOptions(scales=(256, 512))
+    slow, all_pixels = embedded(plain, options)
+    fast, few_pixels = embedded(small, options)
+    assert few_pixels < all_pixels / 4
+    cosine = np.sum(slow.vectors.astype(float) * fast.vectors.astype(float), axis=1)
+    assert cosine.min() > 0.999
+
+
+def test_windows_of_the_encoders_size_are_read_in_full(tmp_path):
+    rgb = textured(256)
+    path = write_rgb(tmp_path / "a.tif", rgb, tiled=True, overviews=(2, 4))
+    with Scene.open(path) as scene:
+        known, squares = WindowReader(scene, 32).squares(np.array([[64, 96, 96, 128]], np.int32))
+    assert known.all()
+    np.testing.assert_array_equal(squares[0], rgb[64:96, 96:128])
+
+
+@pytest.mark.parametrize("overviews", [(), (2, 4)])
+def test_each_row_is_decoded_about_once(tmp_path, overviews):
+    """Windows overlap four times over; strips keep that from being four reads."""
+    path = write_rgb(tmp_path / "a.tif", textured(900), overviews=overviews)
+    _, pixels = embedded(path, LocalizeOptions(scales=(60,)))
+    assert pixels <= 900 * 900 * 1.1
