@@ -69,7 +69,8 @@ def brute(searcher: Searcher, query: Query, k: int, where: Filter | None) -> lis
     pictures, told = (np.asarray(part, np.float64) for part in (store.vectors, store.captions))
     pictures = pictures[pictures.any(axis=1)] @ vector
     told = told[told.any(axis=1)] @ vector
-    stretch = min(pictures.std() / told.std(), 2)
+    flat = min(pictures.std(), told.std()) < 0.01  # all captions may be as near to the query
+    stretch = 1 if flat else min(pictures.std() / told.std(), 2)
     found = []
     for row in range(len(items)):
         if not mask[row] or not store.vectors[row].any():

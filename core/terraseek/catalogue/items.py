@@ -75,9 +75,11 @@ def combine(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return _typed(pd.concat([old.astype(object), new.astype(object)], ignore_index=True))
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+def _typed(frame: pd.DataFrame, written: bool = False) -> pd.DataFrame:
+    """Columns in their order, each of one type; `written`: types are right, empty text is null."""
     others = [c for c in frame.columns if c not in COLUMNS and c not in HIDDEN]
-    typed = {c: _column(c, frame[c]) for c in (*COLUMNS, *others, *FILE_COLUMNS)}
+    column = _written_column if written else _column
+    typed = {c: column(c, frame[c]) for c in (*COLUMNS, *others, *FILE_COLUMNS)}
     if DELETED in frame:
         typed[DELETED] = frame[DELETED].fillna(0).astype("int8")
     return pd.DataFrame(typed)
@@ -99,6 +101,13 @@ def _column(name: str, values: pd.Series) -> pd.Series:
         exact = (whole == whole.round()) & (whole.abs() < 2**53)
         return numbers.astype("Int64") if exact.all() else numbers
     return _text(values)
+
+
+def _written_column(name: str, values: pd.Series) -> pd.Series:
+    """Text and numbers as they were typed once; only what has no type of its own is looked at."""
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.fillna("")
+    return values if pd.api.types.is_numeric_dtype(values) else _column(name, values)
 
 
 def _is_number(value: object) -> bool:
@@ -190,7 +199,7 @@ def read_items(folder: Path) -> pd.DataFrame:
     missing = [c for c in (*COLUMNS, *FILE_COLUMNS) if c not in frame]
     if missing:
         raise CatalogueError(f"{path} lacks the columns {missing}; it was not made by TerraSeek")
-    return _typed(frame)
+    return _typed(frame, written=True)
 
 
 def read_sources(folder: Path) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""Encode a catalogue: pictures decoded ahead by two threads while the encoder works.
+"""Encode a catalogue: pictures are decoded ahead by threads of their own while the encoder works.
 
 Work is kept in parts of some thousand rows, each written whole; a job that was killed goes on after
 the last part. The store itself changes only at the end.
 """
 
 import logging
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -33,7 +36,7 @@ from terraseek.search.store import (
     weights_of,
 )
 
-__all__ = ["embed_catalogue"]
+__all__ = ["decoded", "embed_catalogue"]
 
 _log = logging.getLogger(__name__)
 _AHEAD = 4
@@ -56,7 +59,7 @@ def embed_catalogue(
     progress: Progress = silent,
     *,
     part_rows: int = 2048,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> EmbeddingStore:
     """Make or complete the store of an encoder; only items without a vector are encoded.
 
@@ -68,7 +71,7 @@ def embed_catalogue(
         encoder: what encodes them.
         progress: called with the stage `embed`.
         part_rows: rows after which work is kept.
-        workers: threads that decode.
+        workers: threads that decode; one a core without it, two at least.
 
     Raises:
         CatalogueError: another process is embedding the same.
@@ -76,23 +79,55 @@ def embed_catalogue(
     """
     folder = store_folder(catalogue, encoder.name)
     with exclusive(folder):
-        job = _Job(catalogue, encoder, folder, progress, workers)
+        job = _Job(catalogue, encoder, folder, progress)
         missing = job.missing()
         progress("embed", catalogue.count - len(missing), catalogue.count)
-        for start in range(0, len(missing), part_rows):
-            job.encode(missing[start : start + part_rows])
+        with closing(decoded(catalogue, encoder, missing, workers)) as squares:
+            for start in range(0, len(missing), part_rows):
+                job.encode(missing[start : start + part_rows], squares)
         job.finish()
     # a picture that failed is counted here, too
     progress("embed", catalogue.count, catalogue.count)
     return EmbeddingStore.open(catalogue, encoder.encoder_id)
 
 
+def decoded(
+    catalogue: Catalogue, encoder: Encoder, rows: Int64[np.ndarray, " m"], workers: int | None
+) -> Generator[UInt8[np.ndarray, "side side 3"] | None]:
+    """Pictures of some rows as the encoder's squares, in order; None for one that is damaged.
+
+    Decoding runs ahead of whoever takes them, by a few batches, and never waits for a part to be
+    written.
+    """
+    ids = catalogue.item_ids
+
+    def square(row: int) -> UInt8[np.ndarray, "side side 3"] | None:
+        key = ids[row].decode()
+        try:
+            return encoder.fit(catalogue.read_image(key))
+        except (SceneError, CatalogueError, OSError) as error:
+            _log.warning("item %s has no vector: %s", key, error)
+            return None
+
+    pool = ThreadPoolExecutor(workers or max(2, os.cpu_count() or 2), "decode")
+    try:
+        waiting: deque[Future[UInt8[np.ndarray, "side side 3"] | None]] = deque()
+        for row in rows.tolist():
+            waiting.append(pool.submit(square, row))
+            if len(waiting) > _AHEAD * encoder.batch_size:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 class _Job:
     def __init__(
-        self, catalogue: Catalogue, encoder: Encoder, folder: Path, progress: Progress, workers: int
+        self, catalogue: Catalogue, encoder: Encoder, folder: Path, progress: Progress
     ) -> None:
         self.catalogue, self.encoder, self.folder = catalogue, encoder, folder
-        self.progress, self.workers = progress, workers
+        self.progress = progress
         self.parts = folder / "parts"
         self.ids = catalogue.item_ids
         self._order = np.argsort(self.ids, kind="stable")
@@ -131,15 +166,24 @@ class _Job:
         self._done = int(have.sum())
         return np.flatnonzero(~have & self.catalogue.alive).astype(np.int64)
 
-    def encode(self, rows: Int64[np.ndarray, " m"]) -> None:
-        """Encode some rows and keep them as a part."""
-        dim = self.encoder.dim
+    def encode(
+        self,
+        rows: Int64[np.ndarray, " m"],
+        squares: Iterator[UInt8[np.ndarray, "side side 3"] | None],
+    ) -> None:
+        """Encode some rows, whose pictures come next, and keep them as a part."""
+        dim, size = self.encoder.dim, self.encoder.batch_size
         vectors = np.zeros((len(rows), dim), np.float16)
         flags = np.zeros(len(rows), np.uint8)
-        for places, squares in self._squares(rows):
-            if len(places):
-                vectors[places] = self.encoder.encode_squares(squares).astype(np.float16)
+        for start in range(0, len(rows), size):
+            batch = list(islice(squares, min(size, len(rows) - start)))
+            places = [start + at for at, square in enumerate(batch) if square is not None]
+            if places:
+                seen = np.stack([square for square in batch if square is not None])
+                vectors[places] = self.encoder.encode_squares(seen).astype(np.float16)
                 flags[places] |= HAS_IMAGE
+            self._done += len(batch)
+            self.progress("embed", min(self._done, len(self.ids)), len(self.ids))
         captions = np.zeros((len(rows), dim), np.float16)
         texts = [self._captions[row] for row in rows]
         worded = np.array([bool(text.strip()) for text in texts])
@@ -162,35 +206,6 @@ class _Job:
                 flags=piece.flags,
             )
         self._changed |= bool((piece.flags & HAS_IMAGE).any() or not self._tried[rows].all())
-
-    def _squares(
-        self, rows: Int64[np.ndarray, " m"]
-    ) -> Iterator[tuple[list[int], UInt8[np.ndarray, "b side side 3"]]]:
-        """Batches of decoded pictures with their places in `rows`; the decoding runs ahead."""
-        size = self.encoder.batch_size
-        side = self.encoder.image_size
-        with ThreadPoolExecutor(self.workers) as pool:
-            waiting: list[Future[np.ndarray | None]] = []
-            submitted = 0
-            for start in range(0, len(rows), size):
-                while submitted < min(len(rows), start + _AHEAD * size):
-                    waiting.append(pool.submit(self._square, int(rows[submitted])))
-                    submitted += 1
-                batch = [future.result() for future in waiting[:size]]
-                del waiting[:size]
-                places = [start + i for i, square in enumerate(batch) if square is not None]
-                squares = [square for square in batch if square is not None]
-                yield places, np.stack(squares) if squares else np.empty((0, side, side, 3), "u1")
-                self._done += len(batch)
-                self.progress("embed", min(self._done, len(self.ids)), len(self.ids))
-
-    def _square(self, row: int) -> UInt8[np.ndarray, "side side 3"] | None:
-        key = self.ids[row].decode()
-        try:
-            return self.encoder.fit(self.catalogue.read_image(key))
-        except (SceneError, CatalogueError, OSError) as error:
-            _log.warning("item %s has no vector: %s", key, error)
-            return None
 
     def finish(self) -> None:
         """Put everything finished into the store's files and drop the parts."""

@@ -36,6 +36,7 @@ TARGET_RECALL = 0.98
 """Effort is raised until so much of the exact ten best is found, by pictures and by captions."""
 _BLOCK = 1 << 15
 _TRAINING = 1 << 18
+_A_LIST = 64  # training rows a list: more makes lists hardly better and training much longer
 _QUERIES = 100
 _TEN = 10
 _EFFORTS = {"ivfpq": (8, 16, 32, 64, 128, 256, 512), "hnsw": (32, 64, 128, 256, 512)}
@@ -167,7 +168,8 @@ def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: P
         index.hnsw.efConstruction = _HNSW_BUILD_EFFORT
     usable = np.flatnonzero(store.flags & HAS_IMAGE).astype(np.int64)
     progress("train", 0, 1)
-    index.train(_rows(store.vectors, _sample(usable, _TRAINING)))
+    enough = max(1 << 16, _A_LIST * getattr(index, "nlist", 0))
+    index.train(_rows(store.vectors, _sample(usable, min(_TRAINING, enough))))
     progress("train", 1, 1)
     for start, block in _blocks(store.vectors):
         index.add(block)

@@ -152,11 +152,19 @@ class Searcher:
 
     def _candidates(self, where: Filter | None) -> tuple[Int64[np.ndarray, " m"], int]:
         """Rows that meet the filter and have a vector, and how many meet it at all."""
-        usable = self._shortlist.usable
         if where is None:
-            return usable[self.catalogue.alive[usable]], self.catalogue.count
+            return self._everything, self.catalogue.count
         passed = self.catalogue.where(where)
-        return usable[passed[usable]], int(passed.sum())
+        usable = self._shortlist.usable_mask
+        rows = np.flatnonzero(passed[: len(usable)] & usable).astype(np.int64)
+        return rows, int(passed.sum())
+
+    @cached_property
+    def _everything(self) -> Int64[np.ndarray, " m"]:
+        """Rows with a vector that were not deleted; one array, so that its bits are made once."""
+        usable = self._shortlist.usable_mask
+        alive = self.catalogue.alive[: len(usable)]
+        return self._shortlist.usable if alive.all() else np.flatnonzero(usable & alive)
 
     def _item_vector(self, item_id: str) -> Float32[np.ndarray, " dim"]:
         """Stored vector of an item, or its picture encoded now if it is new."""

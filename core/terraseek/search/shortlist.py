@@ -3,7 +3,7 @@
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 from terraseek.search.index import ExactIndex, FaissIndex, Index, usable_index
 from terraseek.search.index_plan import FLAT_BYTES
@@ -24,6 +24,9 @@ class Shortlist:
         """Open the store's index; one that cannot be used is told in the log and left aside."""
         self._store = store
         self._index = usable_index(store)
+        self._packed: tuple[Int64[np.ndarray, " m"], Index, UInt8[np.ndarray, " bytes"]] | None = (
+            None
+        )
         self._small = 4 * store.count * store.manifest.dim <= FLAT_BYTES
 
     @cached_property
@@ -32,11 +35,15 @@ class Shortlist:
         return Matrix(self._store.vectors, resident=self._index is None and self._small)
 
     @cached_property
+    def usable_mask(self) -> Bool[np.ndarray, " n"]:
+        """Which rows have a picture vector."""
+        mask: Bool[np.ndarray, " n"] = (self._store.flags & HAS_IMAGE) > 0
+        return mask
+
+    @cached_property
     def usable(self) -> Int64[np.ndarray, " u"]:
-        """Rows that have a picture vector, rising."""
-        rows: Int64[np.ndarray, " u"] = np.flatnonzero(self._store.flags & HAS_IMAGE).astype(
-            np.int64
-        )
+        """Rows that have a picture vector, rising; not to be written to."""
+        rows = np.flatnonzero(self.usable_mask).astype(np.int64)
         rows.setflags(write=False)
         return rows
 
@@ -92,8 +99,8 @@ class Shortlist:
     ) -> Int64[np.ndarray, " c"] | None:
         """Rows of an index and, scored exactly, those that came after it was built."""
         until = int(np.searchsorted(rows, index.count))
-        covered, later = rows[:until], rows[until:]
-        wanted = packed(covered, index.count) if until < index.count else None
+        later = rows[until:]
+        wanted = self._bits(rows, index, until) if until < index.count else None
         found = index.likely(
             query, k, lambda some: self.matrix.exact(some, query), wanted, until / index.count
         )
@@ -102,3 +109,14 @@ class Shortlist:
         if len(later):
             found = np.concatenate([found, later[best(self.matrix.scores(later, query), k)]])
         return found
+
+    def _bits(
+        self, rows: Int64[np.ndarray, " m"], index: Index, until: int
+    ) -> UInt8[np.ndarray, " bytes"]:
+        """Bits of the rows an index covers; those of the same array of rows are made once."""
+        last = self._packed
+        if last is not None and last[0] is rows and last[1] is index:
+            return last[2]
+        bits = packed(rows[:until], index.count)
+        self._packed = (rows, index, bits)
+        return bits

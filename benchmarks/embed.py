@@ -1,0 +1,107 @@
+"""Embedding from webdataset shards: `python benchmarks/embed.py [--json]`.
+
+Pictures made here are written as shards in RS5M's layout and imported. Then, in the same run and in
+turns: decoding alone and the encoder alone, each on half of the cores, which is what each has while
+both work; and the job itself, from shards to a finished store.
+
+`decode_per_s, encode_per_s`  pictures a second of each alone; the encoder does captions, too
+`embed_per_s`       of the job; `embed_efficiency`: over the slower of the two (target 0.8)
+`of_cores`          of what all cores could do if the two never waited for each other
+`cpu_efficiency`    the same from CPU seconds, which a busy machine disturbs less: those of decoding
+                    and encoding alone over those of the job
+"""
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import typer
+from common import report
+from pipeline import made, write_shards
+
+from terraseek.catalogue import Catalogue, import_source
+from terraseek.encoders.base import Encoder
+from terraseek.encoders.load import load_encoder
+from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.search.embed import decoded, embed_catalogue
+
+
+def spent(call: Callable[[], object]) -> tuple[float, float]:
+    """Wall-clock and CPU seconds of a call."""
+    began, cpu = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - began, time.process_time() - cpu
+
+
+def main(
+    items: int = 2000,
+    width: int = 400,
+    model: str = DEFAULT_MODEL,
+    repeats: int = 3,
+    as_json: bool = typer.Option(False, "--json"),
+) -> None:
+    """Measure and print."""
+    cores = os.cpu_count() or 1
+    half = max(1, cores // 2)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "shards").mkdir()
+        pictures = made(min(items, 200), width, "JPEG")
+        write_shards(folder / "shards", [pictures[i % len(pictures)] for i in range(items)])
+        import_source(folder / "shards", folder / "cat", kind="shards", check=False)
+        catalogue = Catalogue.open(folder / "cat")
+        encoder = load_encoder(model, "cpu")
+        figures = measure(catalogue, encoder, half, cores, repeats)
+    report("embed", {"model": model, "items": items, "width": width, **figures}, as_json)
+
+
+def measure(
+    catalogue: Catalogue, encoder: Encoder, half: int, cores: int, repeats: int
+) -> dict[str, float]:
+    """Rates of the two stages and of the job."""
+    rows = np.arange(catalogue.count)
+    squares = np.stack([s for s in decoded(catalogue, encoder, rows, cores) if s is not None])
+    texts = catalogue.items(["caption"])["caption"].tolist()
+
+    def encode() -> None:
+        encoder.encode_squares(squares)
+        encoder.encode_texts(texts)
+
+    def job() -> None:
+        shutil.rmtree(catalogue.path / "embeddings", ignore_errors=True)
+        embed_catalogue(catalogue, encoder)
+
+    def decode() -> None:
+        deque(decoded(catalogue, encoder, rows, half), maxlen=0)
+
+    walls: dict[str, list[float]] = {"decode": [], "encode": [], "job": []}
+    works: dict[str, list[float]] = {"decode": [], "encode": [], "job": []}
+    for turn in range(repeats + 1):
+        for name, call in (("decode", decode), ("encode", encode), ("job", job)):
+            torch.set_num_threads(cores if name == "job" else half)
+            wall, cpu = spent(call)
+            if turn:  # the first turn warms up
+                walls[name].append(wall)
+                works[name].append(cpu)
+    wall = {name: statistics.median(values) for name, values in walls.items()}
+    work = {name: statistics.median(values) for name, values in works.items()}
+    share = half / cores
+    return {
+        "decode_per_s": len(rows) / wall["decode"],
+        "encode_per_s": len(rows) / wall["encode"],
+        "embed_per_s": len(rows) / wall["job"],
+        "embed_efficiency": max(wall["decode"], wall["encode"]) / wall["job"],
+        "of_cores": share * (wall["decode"] + wall["encode"]) / wall["job"],
+        "cpu_efficiency": (work["decode"] + work["encode"]) / work["job"],
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
