@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -48,7 +49,21 @@ def _unknown(request: Request, error: Exception) -> Response:
     )
 
 
-EXCEPTION_HANDLERS: Mapping[Any, Any] = {errors.TerraSeekError: _known, Exception: _unknown}
+def _http(request: Request, error: Exception) -> Response:
+    """No such address, or another method than GET: said in JSON like everything else."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse(
+        {"error": error.detail, "what": f"{request.method} {request.url.path} is not served here"},
+        error.status_code,
+        headers=dict(error.headers or {}),
+    )
+
+
+EXCEPTION_HANDLERS: Mapping[Any, Any] = {
+    errors.TerraSeekError: _known,
+    HTTPException: _http,
+    Exception: _unknown,
+}
 
 
 def cached(request: Request, body: bytes, media_type: str, seconds: int = 0) -> Response:

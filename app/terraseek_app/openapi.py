@@ -7,8 +7,10 @@ import terraseek
 __all__ = ["DESCRIPTION"]
 
 
-def _parameter(name: str, what: str, kind: str = "string", many: bool = False) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": kind}
+def _parameter(
+    name: str, what: str, kind: str = "string", many: bool = False, **limits: float | list[str]
+) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": kind, **limits}
     return {
         "name": name,
         "in": "query",
@@ -18,18 +20,70 @@ def _parameter(name: str, what: str, kind: str = "string", many: bool = False) -
 
 
 def _operation(
-    what: str, *parameters: dict[str, Any], media: str = "application/json"
+    what: str,
+    *parameters: dict[str, Any],
+    media: str = "application/json",
+    schema: dict[str, Any] | None = None,
+    **others: str,
 ) -> dict[str, Any]:
-    return {
-        "get": {
-            "summary": what,
-            "parameters": list(parameters),
-            "responses": {
-                "200": {"description": what, "content": {media: {}}},
-                "default": {"description": '{"error": class, "what": text}'},
-            },
-        }
+    """A GET with what it gives; `others` are further answers without a body, like `s204`."""
+    responses: dict[str, Any] = {
+        "200": {"description": what, "content": {media: {"schema": schema} if schema else {}}},
+        **{code[1:]: {"description": words} for code, words in others.items()},
+        **{code: {"$ref": f"#/components/responses/{name}"} for code, name in _PROBLEMS.items()},
     }
+    if media != "application/json":
+        responses["304"] = {"description": "the browser holds it already (If-None-Match)"}
+    return {"get": {"summary": what, "parameters": list(parameters), "responses": responses}}
+
+
+def _schema(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(required: dict[str, Any], **optional: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": required | optional,
+    }
+
+
+_PROBLEMS = {"400": "Refused", "404": "Unknown", "503": "Broken"}
+_NUMBER_OR_NULL = {"type": ["number", "null"]}
+_TEXT = {"type": "string"}
+_SCHEMAS: dict[str, Any] = {
+    "Error": _object({"error": _TEXT, "what": _TEXT}),
+    "Hit": _object(
+        {
+            "item_id": _TEXT,
+            "score": {"type": "number"},
+            "lon": _NUMBER_OR_NULL,
+            "lat": _NUMBER_OR_NULL,
+            "caption": _TEXT,
+            "image": _TEXT,
+        }
+    ),
+    "Answer": _object(
+        {
+            "hits": {"type": "array", "items": _schema("Hit")},
+            "matched": {"type": "integer", "minimum": 0},
+        }
+    ),
+    "Item": _object({"item_id": _TEXT}, lon=_NUMBER_OR_NULL, lat=_NUMBER_OR_NULL),
+    "Health": _object({"status": {"enum": ["ok", "broken"]}, "version": _TEXT}),
+}
+_RESPONSES: dict[str, Any] = {
+    name: {
+        "description": words,
+        "content": {"application/json": {"schema": _schema("Error")}},
+    }
+    for name, words in (
+        ("Refused", "a value that cannot be used; `what` says which and what to do"),
+        ("Unknown", "nothing has this id"),
+        ("Broken", "the server cannot answer now; `what` says why"),
+    )
+}
 
 
 def _path(name: str, kind: str = "string") -> dict[str, Any]:
@@ -42,13 +96,23 @@ DESCRIPTION: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "TerraSeek", "version": terraseek.__version__},
     "paths": {
-        "/api/health": _operation("Whether the server can answer, and with what"),
+        "/api/health": _operation(
+            "Whether the server can answer, and with what", schema=_schema("Health")
+        ),
         "/api/search": _operation(
-            '{"hits": [{item_id, score, lon, lat, caption, image}], "matched": n}',
+            "Items ranked, best first, and how many pass the filter",
             _parameter("q", "what to look for"),
             _parameter("like", "item_id to look for more of"),
-            _parameter("minus", "what to look away from"),
-            _parameter("k", "how many hits, 1 to 1000", "integer"),
+            _parameter("plus", "further words to look for", many=True),
+            _parameter("minus", "what to look away from", many=True),
+            _parameter("liked", "item_id that was what was meant", many=True),
+            _parameter("disliked", "item_id that was not", many=True),
+            _parameter("near", "LON,LAT: rank by distance instead; nothing else to look for"),
+            _parameter(
+                "alpha", "share of the caption in the score", "number", minimum=0, maximum=1
+            ),
+            _parameter("ensemble", "1: average short words over 105 prompts", enum=["0", "1"]),
+            _parameter("k", "how many hits", "integer", minimum=1, maximum=1000),
             _parameter("bbox", "W,S,E,N in degrees; W > E crosses the antimeridian"),
             _parameter("source", "only these sources", many=True),
             _parameter("label", "only these labels", many=True),
@@ -61,28 +125,39 @@ DESCRIPTION: dict[str, Any] = {
             _parameter("polygon", "only inside this area: WKT or GeoJSON, longitude first"),
             _parameter("within", "LON,LAT,KM: only within so many kilometres of a point"),
             _parameter("where", "SQL condition on columns, such as gsd_m < 1 AND country = 'Peru'"),
+            schema=_schema("Answer"),
         ),
-        "/api/items/{id}": _operation("Everything known about one item", _path("id")),
-        "/api/rows/{row}": _operation("The item in a row of the table", _path("row", "integer")),
+        "/api/items/{id}": _operation(
+            "Everything known about one item", _path("id"), schema=_schema("Item")
+        ),
+        "/api/rows/{row}": _operation(
+            "The item in a row of the table", _path("row", "integer"), schema=_schema("Item")
+        ),
         "/api/thumbnails/{id}": _operation(
             "A JPEG of an item",
             _path("id"),
-            _parameter("size", "longer side in pixels, 32 to 1024", "integer"),
+            _parameter("size", "longer side in pixels", "integer", minimum=32, maximum=1024),
             media="image/jpeg",
         ),
         "/api/points": _operation(
             "Places of items: uint32 n, uint32 row[n], float32 lon[n], float32 lat[n], "
-            "uint8 precision[n], little-endian; 204 when `bbox` holds more than `most`",
+            "uint8 precision[n], little-endian",
             _parameter("bbox", "W,S,E,N in degrees; all places without it"),
-            _parameter("most", "list no more than this, up to 20000", "integer"),
+            _parameter("most", "list no more than this", "integer", minimum=1, maximum=20_000),
             media="application/octet-stream",
+            s204="`bbox` holds more than `most`",
         ),
         "/tiles/basemap/{z}/{x}/{y}": _operation("Blue Marble tile", *_ZXY, media="image/jpeg"),
         "/tiles/density/{z}/{x}/{y}": _operation(
-            "Tile of how many items lie where; 204 where none", *_ZXY, media="image/png"
+            "Tile of how many items lie where", *_ZXY, media="image/png", s204="none lies here"
         ),
         "/tiles/scene/{id}/{z}/{x}/{y}": _operation(
-            "Tile of an open scene", _path("id"), *_ZXY, media="image/png"
+            "Tile of an open scene",
+            _path("id"),
+            *_ZXY,
+            media="image/png",
+            s204="the scene does not reach here",
         ),
     },
+    "components": {"schemas": _SCHEMAS, "responses": _RESPONSES},
 }

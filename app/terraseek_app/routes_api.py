@@ -144,9 +144,12 @@ def item(request: Request) -> Response:
 def item_by_row(request: Request) -> Response:
     """The item in a row of the table; `/api/points` gives rows, which need no ids of 5 M items."""
     found = state.catalogue()
-    row = request.path_params["row"]
+    text = request.path_params["row"]
+    if not (text.isascii() and text.isdecimal()):
+        raise InputError(f"the row is {text!r}; it must be a whole number from 0 up")
+    row = int(text) if len(text) < 12 else found.rows
     if row >= found.rows:
-        raise ItemNotFoundError(f"row {row} does not exist; the catalogue has {found.count} items")
+        raise ItemNotFoundError(f"row {text} does not exist; the catalogue has {found.count} items")
     return JSONResponse(found.item(found.item_ids[row].decode()))
 
 
@@ -214,7 +217,7 @@ def _get(path: str, handler: Callable[[Request], Response]) -> BaseRoute:
 ROUTES = [
     _get("/api/health", health),
     _get("/api/search", search),
-    _get("/api/rows/{row:int}", item_by_row),
+    _get("/api/rows/{row}", item_by_row),
     _get("/api/items/{id}", item),
     _get("/api/thumbnails/{id}", thumbnail),
     _get("/api/points", points),

@@ -231,3 +231,71 @@ def test_queues(log: ReviewLog, ids) -> None:
     assert following("mine", [ids[1]], log, "Ana") == ids[1]
     assert following("mine", [ids[1]], log, "Ana", ids[1]) is None
     assert following("all", ids, log, "Ana", ids[1]) == ids[3]
+
+
+def _page_with_keys() -> None:
+    """The page after the browser sent what `struck` in the session says."""
+    import streamlit as st
+
+    from terraseek_app.pages import review
+    from terraseek_app.views.review_keys import take
+
+    if st.session_state.get("struck") and st.session_state.get("review_item"):
+        take(st.session_state.struck)
+    review.render()
+
+
+def strike(page: AppTest, *presses: tuple[int, str, str]) -> AppTest:
+    """Presses (number, item, key) as the browser sends them."""
+    names = ("number", "item", "key")
+    page.session_state["struck"] = [dict(zip(names, p, strict=True)) for p in presses]
+    return settled(page.run())
+
+
+@pytest.fixture
+def keyed_page(open_page) -> AppTest:
+    page = AppTest.from_function(_page_with_keys, default_timeout=180)
+    page.query_params["rater"] = "Ana"
+    return settled(page.run())
+
+
+def test_keys_that_arrive_together_count_one_after_the_other(
+    keyed_page: AppTest, log: ReviewLog, ids
+) -> None:
+    first = ids[0]
+    typed = [(1, first, "4"), (2, first, "5"), (3, first, "3"), (4, first, "a")]
+    strike(keyed_page, *typed)
+    [record] = log.events()
+    assert (record.item_id, record.action) == (first, "accept")
+    assert dict(record.scores) == {"relevance_detail": 4, "hallucination": 5, "fluency": 3}
+    assert keyed_page.session_state.review_item == ids[1]
+    strike(keyed_page, *typed)  # the browser had not heard yet that they were taken
+    assert len(log.events()) == 1
+
+
+def test_keys_count_for_the_item_they_were_struck_on(
+    keyed_page: AppTest, log: ReviewLog, ids
+) -> None:
+    first, second = ids[:2]
+    strike(keyed_page, (1, first, "s"), (2, first, "1"), (3, first, "a"))
+    assert [(r.item_id, r.action) for r in log.events()] == [(first, "skip")]
+    strike(keyed_page, (4, first, "a"), (5, second, "2"))
+    assert keyed_page.session_state.review_scores == {"relevance_detail": 2}
+    strike(keyed_page, (6, second, "n"))
+    assert [(r.item_id, r.action) for r in log.events()][1:] == [(second, "rate")]
+    strike(keyed_page, (7, ids[2], "b"))
+    assert keyed_page.session_state.review_item == second
+    strike(keyed_page, (8, second, "s"))  # reviewed before: the record stands
+    assert len(log.events()) == 2
+
+
+def test_keys_that_mean_nothing_here_do_nothing(keyed_page: AppTest, log: ReviewLog, ids) -> None:
+    first = ids[0]
+    strike(keyed_page, (1, first, "x"), (2, first, "n"), (3, "nobody", "a"))
+    keyed_page.session_state["struck"] = [7, {}, {"number": "1"}, {"number": 9, "item": None}]
+    settled(keyed_page.run())
+    strike(keyed_page, (10, first, "e"))
+    assert keyed_page.text_area(key="review_text").value == CAPTIONS[0]
+    strike(keyed_page, (11, first, "1"))
+    assert keyed_page.session_state.review_scores == {}
+    assert log.events() == []

@@ -11,6 +11,9 @@ import pytest
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.review import ReviewLog
 
+STRIKE = """keys => keys.forEach((key) => document.body.dispatchEvent(
+    new KeyboardEvent("keydown", { key, bubbles: true, composed: true, cancelable: true })))"""
+
 
 @pytest.fixture(scope="module")
 def reviewed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -40,7 +43,7 @@ def start(page: Any, rater: str) -> None:
 
 
 def settled(page: Any) -> None:
-    """Wait until the page has drawn its answer; keys struck before are dropped on purpose."""
+    """Wait until the page has drawn its answer."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
@@ -93,3 +96,24 @@ def test_two_raters_judge_with_the_keyboard(
     assert dict(accepted.scores) == {"relevance_detail": 4, "hallucination": 5, "fluency": 3}
     assert accepted.seconds is not None
     assert accepted.seconds > 0
+
+
+def test_keys_struck_faster_than_the_server_follows_are_kept_in_order(
+    browse: Callable[[str], Any], review_server: str, reviewed: Path
+) -> None:
+    cleo = browse(review_server)
+    start(cleo, "Cleo")
+    # in one go, so that no server can answer between; the last two are for a picture not yet seen
+    cleo.evaluate(STRIKE, ["2", "5", "1", "a", "4", "4"])
+    recorded(reviewed, "Cleo", "accept")
+    cleo.get_by_text("1 accepted").wait_for()
+    settled(cleo)
+    [record] = [r for r in ReviewLog.open(reviewed).events() if r.rater == "Cleo"]
+    assert dict(record.scores) == {"relevance_detail": 2, "hallucination": 5, "fluency": 1}
+    given = cleo.locator('[class*="st-key-review_focus_"]', has_text=re.compile(r"\d ·"))
+    assert given.count() == 0
+    score(cleo, "3")
+    cleo.keyboard.press("n")
+    recorded(reviewed, "Cleo", "rate")
+    rated = [r for r in ReviewLog.open(reviewed).events() if r.action == "rate"]
+    assert [dict(r.scores) for r in rated] == [{"relevance_detail": 3}]

@@ -9,6 +9,7 @@ from terraseek.review import Review, ReviewProgress
 from terraseek_app import state
 from terraseek_app.views import review_state as act
 from terraseek_app.views.review_card import caption, picture, place
+from terraseek_app.views.review_keys import keyboard
 from terraseek_app.views.review_queue import KINDS, following
 from terraseek_app.views.review_scores import criteria
 
@@ -141,6 +142,7 @@ def _form(item_id: str, text: str, again: bool) -> None:
     if st.session_state.review_editing:
         _editor(item_id)
         return
+    keyboard(item_id)
     with st.container(key="review_criteria"):
         criteria(item_id)
     st.text_input(

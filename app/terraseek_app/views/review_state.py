@@ -36,6 +36,7 @@ __all__ = [
     "settle",
     "setup",
     "start_edit",
+    "unscored",
     "want",
 ]
 
@@ -54,6 +55,7 @@ _DEFAULTS: dict[str, Any] = {
     "review_error": None,
     "review_struck": [],
     "review_wanted": [],
+    "review_taken": 0,
 }
 
 
@@ -131,7 +133,7 @@ def begin(item_id: str) -> None:
     session.review_editing = False
     session.review_started = now()
     session.review_event = new_id()
-    session.review_focus = _unscored()
+    session.review_focus = unscored()
 
 
 def focus(key: str) -> None:
@@ -151,10 +153,11 @@ def score(item_id: str, key: str, value: int) -> None:
     session.review_struck = [*session.review_struck, value]
     scores = {k: v for k, v in session.review_scores.items() if k != key}
     session.review_scores = scores if len(session.review_struck) > 1 else {**scores, key: value}
-    session.review_focus = _unscored()
+    session.review_focus = unscored()
 
 
-def _unscored() -> str | None:
+def unscored() -> str | None:
+    """The criterion to score next."""
     given = st.session_state.review_scores
     return next((c.key for c in CRITERIA if c.key not in given), None)
 
