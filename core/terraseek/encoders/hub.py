@@ -140,9 +140,9 @@ def _need_space(part: Path, size: int | None, card: ModelCard, hub: HubFile) -> 
 def _go_on(part: Path, url: str, stated: Any, progress: Progress) -> None:  # noqa: ANN401
     """Append what is missing; the client's own download repeats broken connections five times."""
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import (
-        build_hf_headers,  # type: ignore[attr-defined,unused-ignore]  # documented, not listed
-    )
+
+    # documented, yet not among the names its module lists
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     headers = build_hf_headers()
     if urlsplit(stated.location).netloc != urlsplit(url).netloc:

@@ -62,7 +62,7 @@ def local_scores(
     step = max(1, block // 8)
     for start in range(0, len(images), block):
         rows = slice(start, start + block)
-        left = torch.cat([_triangle(part, None) for part in images[rows].split(step)])
+        left = torch.cat([_triangle(part, None) for part in torch.split(images[rows], step)])
         for at in range(0, len(texts), step):
             columns = slice(at, at + step)
             right = _triangle(texts[columns], None if valid is None else valid[columns])
@@ -86,7 +86,7 @@ def _direct_scores(
             ],
             dim=1,
         )
-        for part in images.split(step)
+        for part in torch.split(images, step)
     ]
     return torch.cat(rows)
 
