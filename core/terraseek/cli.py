@@ -13,7 +13,7 @@ from terraseek.errors import TerraSeekError
 
 __all__ = ["build_app", "main", "run"]
 
-_ROOMS = ("models", "catalogue", "index", "localize", "review", "doctor")
+_ROOMS = ("models", "catalogue", "changes", "index", "localize", "review", "doctor")
 
 
 def build_app() -> typer.Typer:

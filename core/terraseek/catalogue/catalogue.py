@@ -104,6 +104,11 @@ class Catalogue:
     def _living(self) -> pd.DataFrame:
         return self._frame if self.count == self.rows else self._frame[self.alive]
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns the items have."""
+        return [name for name in self._frame.columns if name not in HIDDEN]
+
     @cached_property
     def sources(self) -> list[str]:
         """Names of the sources, sorted."""
@@ -152,7 +157,7 @@ class Catalogue:
         Raises:
             FilterError: a column, source or label that does not occur is asked for.
         """
-        shown = [c for c in self._frame.columns if c not in HIDDEN]
+        shown = self.columns
         unknown = [c for c in columns or () if c not in self._frame.columns]
         if unknown:
             raise FilterError(f"no column {unknown[0]!r}; there are {', '.join(shown)}")

@@ -82,6 +82,10 @@ def search(
         str | None,
         typer.Option("--where", help="SQL condition on columns: gsd_m < 1 AND country = 'Peru'."),
     ] = None,
+    collapse: Annotated[
+        bool,
+        typer.Option("--collapse-duplicates", help="Of near-duplicates show only the best."),
+    ] = False,
     k: Annotated[int, typer.Option("-k", help="Number of hits.", min=1)] = 20,
     model: Annotated[str | None, typer.Option(help="Model whose vectors to use.")] = None,
     device: DeviceOption = "auto",
@@ -101,12 +105,15 @@ def search(
     from terraseek.catalogue import Area, Catalogue, Circle, Filter
     from terraseek.geo import BBox
     from terraseek.search import EmbeddingStore, Query, Searcher
+    from terraseek.search.collapsing import search_collapsed
     from terraseek.search.exports import export_kind, write_hits
 
     if as_json + as_geojson + as_csv > 1:
         raise ConfigError("--json, --geojson and --csv exclude each other; take one")
     if (queries is None) != (out is None):
         raise ConfigError("--queries and --out go together: questions in, answers out")
+    if queries is not None and collapse:
+        raise ConfigError("--collapse-duplicates answers one query, not --queries")
     for path in export or ():
         export_kind(path.name)  # before the search, which may take long
     query = None
@@ -145,7 +152,8 @@ def search(
         _batch(searcher, queries, out, k, allowed)
         return
     assert query is not None
-    result = searcher.search(query, k, allowed)
+    ask = search_collapsed if collapse else Searcher.search
+    result = ask(searcher, query, k, allowed)
     if html is not None:
         _write_html(html, words or "", result, opened)
     for path in export or ():

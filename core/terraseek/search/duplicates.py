@@ -1,0 +1,197 @@
+"""Near-duplicates in a catalogue: same encoder's opinion and same perceptual hash, then marked.
+
+Neither alone is enough. Vectors of two different fields may be as near as those of a copy, and 64
+bits of grey structure agree for any two pictures that are half sea, half beach. A pair counts when
+the cosine is high *and* the hashes agree in one of eight orientations.
+"""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Int64, UInt64
+
+from terraseek.catalogue import Catalogue
+from terraseek.catalogue.items import FILE_COLUMNS, read_items, read_sources, write_items
+from terraseek.catalogue.locking import exclusive
+from terraseek.errors import CatalogueError, ConfigError, SceneError
+from terraseek.files import atomic_path
+from terraseek.imagehash import FLAT, distances, picture_hashes
+from terraseek.progress import Progress, silent
+from terraseek.search.store import HAS_IMAGE, EmbeddingStore
+
+__all__ = ["COLUMN", "Duplicates", "mark_duplicates"]
+
+COLUMN = "duplicate_of"
+"""Id of the item a row repeats; empty for those that repeat nothing."""
+
+_log = logging.getLogger(__name__)
+_HASHES = "hashes.npz"
+_NEIGHBOURS = 16
+_EXACT_UP_TO = 20_000
+_BLOCK = 512
+_SAVE_EVERY = 20_000
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What was found."""
+
+    pairs: int
+    """Pairs that are nearly the same."""
+    groups: int
+    """Sets of items that repeat each other."""
+    marked: int
+    """Items that repeat an earlier one."""
+
+
+def mark_duplicates(
+    path: str | Path,
+    model: str | None = None,
+    *,
+    cosine: float = 0.95,
+    bits: int = 10,
+    progress: Progress = silent,
+) -> Duplicates:
+    """Write the column `duplicate_of`, anew each time; the first item of a group stays unmarked.
+
+    Up to 20,000 items every pair of vectors is compared; beyond, each item with its 16 nearest
+    neighbours by an inverted file, which may miss a pair.
+
+    Args:
+        path: the catalogue.
+        model: whose vectors to use, if there are several.
+        cosine: least cosine of two copies, 0 to 1.
+        bits: most bits of 64 in which their hashes may differ.
+        progress: called with the stages `hash` and `compare`.
+
+    Raises:
+        ConfigError: a threshold is out of range.
+        StoreNotFoundError: the catalogue has no vectors.
+        CatalogueError: another process is changing the catalogue.
+    """
+    if not 0 < cosine <= 1 or not 0 <= bits <= 64:
+        raise ConfigError(f"cosine {cosine:g} must be in 0..1 and bits {bits} in 0..64")
+    folder = Path(path).absolute()
+    Catalogue.open(folder)
+    with exclusive(folder):
+        catalogue = Catalogue.open(folder)
+        store = EmbeddingStore.open(catalogue, model)
+        alive = catalogue.alive[: store.count]
+        rows = np.flatnonzero(alive & ((store.flags & HAS_IMAGE) > 0)).astype(np.int64)
+        hashes = _hashes(catalogue, rows, progress)
+        pairs = [
+            pair
+            for pair in _near(store, rows, cosine, progress)
+            if _same(hashes[pair[0]], hashes[pair[1]], bits)
+        ]
+        first = _groups(catalogue.rows, [(int(rows[a]), int(rows[b])) for a, b in pairs])
+        marked = np.flatnonzero(first != np.arange(len(first)))
+        frame = read_items(folder)
+        if COLUMN in frame:
+            frame[COLUMN] = ""
+        else:  # where reading puts it, so that the file is the same when nothing changed
+            frame.insert(int(np.flatnonzero(frame.columns == FILE_COLUMNS[0])[0]), COLUMN, "")
+        frame.loc[marked, COLUMN] = frame["item_id"].to_numpy()[first[marked]]
+        write_items(folder, frame, read_sources(folder))
+    return Duplicates(len(pairs), len(np.unique(first[marked])), len(marked))
+
+
+def _same(one: UInt64[np.ndarray, " 8"], other: UInt64[np.ndarray, " 8"], bits: int) -> bool:
+    if one[0] == FLAT or other[0] == FLAT:
+        return False
+    return int(distances(np.full(8, one[0]), other).min()) <= bits
+
+
+def _near(
+    store: EmbeddingStore, rows: Int64[np.ndarray, " n"], cosine: float, progress: Progress
+) -> Iterator[tuple[int, int]]:
+    """Positions in `rows` of pairs with a high cosine, the smaller first, each once."""
+    if len(rows) <= _EXACT_UP_TO:
+        yield from _near_exactly(store, rows, cosine, progress)
+        return
+    import faiss
+
+    vectors = np.asarray(store.vectors[rows], np.float32)
+    lists = max(1, min(int(4 * np.sqrt(len(rows))), len(rows) // 40))  # faiss wants 39 a list
+    index = faiss.index_factory(vectors.shape[1], f"IVF{lists},Flat", faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors[:: max(1, len(rows) // (40 * lists))])
+    index.add(vectors)
+    faiss.ParameterSpace().set_index_parameter(index, "nprobe", 16)
+    for start in range(0, len(rows), _BLOCK):
+        scores, others = index.search(vectors[start : start + _BLOCK], _NEIGHBOURS)
+        for at, place in zip(*np.nonzero(scores >= cosine), strict=True):
+            if start + at < others[at, place]:
+                yield int(start + at), int(others[at, place])
+        progress("compare", min(start + _BLOCK, len(rows)), len(rows))
+
+
+def _near_exactly(
+    store: EmbeddingStore, rows: Int64[np.ndarray, " n"], cosine: float, progress: Progress
+) -> Iterator[tuple[int, int]]:
+    vectors = np.asarray(store.vectors[rows], np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        scores = vectors[start : start + _BLOCK] @ vectors[start:].T
+        for at, other in zip(*np.nonzero(scores >= cosine), strict=True):
+            if at < other:
+                yield int(start + at), int(start + other)
+        progress("compare", min(start + _BLOCK, len(rows)), len(rows))
+
+
+def _groups(count: int, pairs: list[tuple[int, int]]) -> Int64[np.ndarray, " rows"]:
+    """Smallest row of the connected group of each row (union-find with path halving)."""
+    first = np.arange(count)
+
+    def root(row: int) -> int:
+        while first[row] != row:
+            first[row] = first[first[row]]
+            row = int(first[row])
+        return row
+
+    for a, b in pairs:
+        low, high = sorted((root(a), root(b)))
+        first[high] = low
+    return np.array([root(row) for row in range(count)], np.int64)
+
+
+def _hashes(
+    catalogue: Catalogue, rows: Int64[np.ndarray, " n"], progress: Progress
+) -> UInt64[np.ndarray, "n 8"]:
+    """Hashes of some rows; those made before are kept beside the catalogue."""
+    known = _read_hashes(catalogue.path / _HASHES)
+    ids = catalogue.item_ids[rows].tolist()
+    missing = [key for key in ids if key not in known]
+
+    def hashed(key: bytes) -> UInt64[np.ndarray, " 8"]:
+        try:
+            return picture_hashes(catalogue.read_image(key.decode(), 256))
+        except (SceneError, CatalogueError, OSError) as error:
+            _log.warning("item %s has no hash: %s", key.decode(), error)
+            return np.full(8, FLAT)
+
+    with ThreadPoolExecutor(2) as pool:
+        for start in range(0, len(missing), _SAVE_EVERY):
+            part = missing[start : start + _SAVE_EVERY]
+            for done, (key, value) in enumerate(zip(part, pool.map(hashed, part), strict=True), 1):
+                known[key] = value
+                if done % 200 == 0 or done == len(part):
+                    progress("hash", start + done, len(missing))
+            _write_hashes(catalogue.path / _HASHES, known)
+    return np.array([known[key] for key in ids], np.uint64).reshape(-1, 8)
+
+
+def _read_hashes(path: Path) -> dict[bytes, UInt64[np.ndarray, " 8"]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(zip(file["ids"].tolist(), file["hashes"], strict=True))
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return {}
+
+
+def _write_hashes(path: Path, known: dict[bytes, UInt64[np.ndarray, " 8"]]) -> None:
+    with atomic_path(path) as part, part.open("wb") as file:
+        np.savez(file, ids=np.array(list(known), "S12"), hashes=np.array(list(known.values())))
