@@ -82,6 +82,9 @@ def search(
         str | None,
         typer.Option("--where", help="SQL condition on columns: gsd_m < 1 AND country = 'Peru'."),
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare with every item, whatever index there is.")
+    ] = False,
     collapse: Annotated[
         bool,
         typer.Option("--collapse-duplicates", help="Of near-duplicates show only the best."),
@@ -146,7 +149,7 @@ def search(
     )
     opened = Catalogue.open(catalogue)
     store = EmbeddingStore.open(opened, model)
-    searcher = Searcher(opened, _encoder(store.manifest.model, device), store)
+    searcher = Searcher(opened, _encoder(store.manifest.model, device), store, exact=exact)
     allowed = None if where.is_empty else where
     if queries is not None and out is not None:
         _batch(searcher, queries, out, k, allowed)
@@ -235,6 +238,8 @@ def _table(result: "SearchResult") -> None:
     note(f"{len(result.hits)} of {result.matched:,} items that pass the filter")
     if result.unsearchable:
         note(f"{result.unsearchable:,} of them have no vector; run `terraseek embed`")
+    if not result.exact:
+        note("an index chose what to compare with; --exact compares with every item")
     if result.convincing is False:
         note("no convincing match: as many unrelated pictures are expected to score as high")
 

@@ -35,12 +35,12 @@ DEFAULT_MEMORY = 2 << 30
 TARGET_RECALL = 0.98
 """Effort is raised until so much of the exact ten best is found, by pictures and by captions."""
 _BLOCK = 1 << 15
-_TRAINING = 1 << 18
+_TRAINING = 1 << 19
 _A_LIST = 64  # training rows a list: more makes lists hardly better and training much longer
 _QUERIES = 100
 _TEN = 10
 _EFFORTS = {"ivfpq": (8, 16, 32, 64, 128, 256, 512), "hnsw": (32, 64, 128, 256, 512)}
-_SHORTLISTS = {"ivfpq": 200, "hnsw": 50}
+_SHORTLISTS = {"ivfpq": (100, 200, 400, 800), "hnsw": (50, 200)}
 _HNSW_BUILD_EFFORT = 80
 
 
@@ -188,26 +188,38 @@ def _tuned(
     file: str,
     progress: Progress,
 ) -> Built:
-    """The least effort that finds enough, or the most there is."""
+    """The least effort that finds enough, then the shortest list that still does.
+
+    Where nothing finds enough, the most effort is taken and what it finds is told.
+    """
     groups = _queries(store, usable)
     matrix = Matrix(store.vectors, resident=False)
     truth = {name: _exact_best(store.vectors, usable, asked) for name, asked in groups.items()}
-    shortlist = _SHORTLISTS[plan.kind]
-    efforts = _EFFORTS[plan.kind]
-    recall: dict[str, float] = {}
-    for step, effort in enumerate(efforts):
-        progress("measure", step, len(efforts))
-        built = Built(file, effort=effort, shortlist=shortlist)
-        trial = FaissIndex(_manifest(store, plan, built, 0.0), index)
-        recall = {
-            name: _recall(trial, matrix, asked, truth[name]) for name, asked in groups.items()
+    efforts, lengths = _EFFORTS[plan.kind], _SHORTLISTS[plan.kind]
+    trials = len(efforts) + len(lengths)
+    done = 0
+
+    def measured(effort: int, length: int) -> dict[str, float]:
+        nonlocal done
+        progress("measure", done, trials)
+        done += 1
+        built = Built(file, effort=effort, shortlist=length)
+        index_so = FaissIndex(_manifest(store, plan, built, 0.0), index)
+        return {
+            name: _recall(index_so, matrix, asked, truth[name]) for name, asked in groups.items()
         }
-        if min(recall.values()) >= TARGET_RECALL:
+
+    def enough(recall: dict[str, float]) -> bool:
+        return min(recall.values()) >= TARGET_RECALL
+
+    effort = next((e for e in efforts if enough(measured(e, lengths[-1]))), efforts[-1])
+    for length in lengths:
+        recall = measured(effort, length)
+        if enough(recall):
             break
-    progress("measure", len(efforts), len(efforts))
-    asked_in_all = sum(map(len, groups.values()))
+    progress("measure", trials, trials)
     rounded = tuple((name, round(value, 4)) for name, value in recall.items())
-    return Built(file, 1.0, 0.0, effort, shortlist, rounded, asked_in_all)
+    return Built(file, 1.0, 0.0, effort, length, rounded, sum(map(len, groups.values())))
 
 
 def _queries(

@@ -100,8 +100,11 @@ def _plan(kind: IndexKind, count: int, dim: int, reason: str) -> IndexPlan:
 
 
 def _lists(count: int) -> int:
-    """Number of inverted lists: the power of two next to 2 sqrt(n), few enough to be trained."""
-    wanted = 1 << round(math.log2(max(1.0, 2 * math.sqrt(count))))
+    """Number of inverted lists: the power of two next to 2.3 sqrt(n), few enough to be trained.
+
+    That is 4096 for two to six million.
+    """
+    wanted = 1 << round(math.log2(max(1.0, 2.3 * math.sqrt(count))))
     return max(1, min(wanted, count // 39))  # FAISS wants 39 training points a list
 
 

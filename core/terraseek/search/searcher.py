@@ -27,7 +27,12 @@ class Searcher:
     """Answers queries about one catalogue with one encoder; safe to share between threads."""
 
     def __init__(
-        self, catalogue: Catalogue, encoder: Encoder, store: EmbeddingStore | None = None
+        self,
+        catalogue: Catalogue,
+        encoder: Encoder,
+        store: EmbeddingStore | None = None,
+        *,
+        exact: bool = False,
     ) -> None:
         """Open the encoder's vectors.
 
@@ -35,6 +40,7 @@ class Searcher:
             catalogue: what to search.
             encoder: what turns queries into vectors.
             store: its vectors, if they are open already.
+            exact: compare with every item although there is an index that is faster.
 
         Raises:
             StoreNotFoundError: the catalogue has none of this encoder.
@@ -45,6 +51,7 @@ class Searcher:
         self.encoder = encoder
         self.store = store or EmbeddingStore.open(catalogue, encoder.encoder_id)
         self.store.refuse_other(encoder.encoder_id)
+        self._exact = exact
         self._items = catalogue.items(deleted=True)  # position is row number
         self._lock = Lock()
         self._shortlist = Shortlist(self.store)
@@ -64,9 +71,7 @@ class Searcher:
         values = getattr(card, "calibration", None)
         return Calibration.read(values) if isinstance(values, Mapping) else None
 
-    def search(
-        self, query: Query, k: int = 20, where: Filter | None = None, *, exact: bool = False
-    ) -> SearchResult:
+    def search(self, query: Query, k: int = 20, where: Filter | None = None) -> SearchResult:
         """The `k` best items that meet a filter, or all if there are fewer.
 
         The score is the cosine of query and picture, or, with `query.alpha` a,
@@ -79,7 +84,6 @@ class Searcher:
             query: what is asked.
             k: how many hits are wanted.
             where: which items may be found; all without it.
-            exact: compare with every item although there is an index that is faster.
 
         Raises:
             QueryError: `k` is below 1, or the query cannot be answered.
@@ -98,7 +102,7 @@ class Searcher:
         vector = self.vector(query)
         background = self._sampled(HAS_IMAGE, vector)
         blend = self._blend(background, vector, query.alpha)
-        found, scores, certain = self._rank(rows, vector, blend, k, exact)
+        found, scores, certain = self._rank(rows, vector, blend, k)
         return SearchResult(
             hits=self._hits(found, scores, vector, query, blend, background, len(rows)),
             matched=matched,
@@ -183,7 +187,6 @@ class Searcher:
         vector: Float32[np.ndarray, " dim"],
         blend: Blend,
         k: int,
-        exact: bool,
     ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
         """Rows of the best `k` and their scores, in order, and whether no better one is missed."""
         with self._lock:
@@ -191,7 +194,7 @@ class Searcher:
             captions = self._captions if blend.alpha > 0 else None
         certain = True
         if captions is None:
-            rows, certain = self._shortlist.likely(rows, vector, k, exact)
+            rows, certain = self._shortlist.likely(rows, vector, k, self._exact)
         else:
             rough = images.scores(rows, vector)
             worded = self._worded(rows)
