@@ -173,7 +173,7 @@ def test_the_command_line_takes_every_filter(folder: Path):
     assert 0 < len(peru) < COUNT
     failed = terraseek(*common, "--where", "nosuch = 1")
     assert isinstance(failed.exception, FilterError)
-    assert "there are caption, captured_at, country" in str(failed.exception)
+    assert "no column 'nosuch'; there are caption, " in str(failed.exception)
 
 
 def test_terraseek_index_tells_what_it_built(folder: Path):
