@@ -13,7 +13,7 @@ from terraseek_app.views import explore_state, search_bar
 from terraseek_app.views.answer import Answer, count_matching, find, sample_bounds, sample_urls
 from terraseek_app.views.explore_state import Ask
 from terraseek_app.views.gallery import gallery
-from terraseek_app.views.item_card import item_card, like
+from terraseek_app.views.item_card import item_card, like, vote
 from terraseek_app.views.results import export, map_hits, pictures, result_line
 from terraseek_app.views.score import Reading, read_scores
 
@@ -98,12 +98,17 @@ def _map(ask: Ask, answer: Answer | None, above: int) -> None:
 def _view(ask: Ask, answer: Answer | None) -> dict[str, Any] | None:
     """Where the map should go: to new hits, never away from an area the user chose."""
     if answer and answer.hits and not ask.box:
-        return {"fit": "hits", "of": [ask.text, ask.minus, ask.like, ask.picture]}
+        return {"fit": "hits", "of": _asked_for(ask)}
     if answer is None and not ask.box:
         catalogue = state.catalogue()
         bounds = sample_bounds(str(catalogue.path), catalogue.count)
         return {"bounds": bounds} if bounds else None
     return None
+
+
+def _asked_for(ask: Ask) -> list[Any]:
+    """What a new view follows from; filters and votes leave the map where it is."""
+    return [ask.text, ask.minus, ask.like, ask.picture]
 
 
 def _on_map(event: MapEvent) -> None:
@@ -133,9 +138,10 @@ def _results(ask: Ask, answer: Answer | None, error: TerraSeekError | None, abov
         export(answer.hits)
     gallery(
         "explore_gallery",
-        pictures(answer.hits, readings),
+        pictures(answer.hits, readings, ask.liked),
         on_pick=_select,
         on_like=like,
+        on_vote=vote,
         selected=st.session_state.explore_selected,
         height=_rest(above + HEAD_HEIGHT + (CARD_HEIGHT if has_card else 0), 220),
     )

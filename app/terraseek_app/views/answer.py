@@ -9,7 +9,9 @@ from jaxtyping import UInt8
 
 from terraseek.catalogue import Filter
 from terraseek.geo import BBox
-from terraseek.search import Hit, Query
+from terraseek.search import Hit, Query, Searcher
+from terraseek.search.collapsing import search_collapsed
+from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app import state
 from terraseek_app.views.explore_state import Ask
 from terraseek_app.views.uploads import upload_path
@@ -65,7 +67,9 @@ def find(ask: Ask) -> Answer:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _find(ask: Ask, path: str, count: int, encoder_id: str) -> Answer:
     started = time.perf_counter()
-    result = state.searcher().search(_query(ask), k=ask.k, where=filter_of(ask))
+    collapse = ask.distinct and DUPLICATE_OF in state.catalogue().columns
+    search = search_collapsed if collapse else Searcher.search
+    result = search(state.searcher(), _query(ask), ask.k, filter_of(ask))
     seconds = time.perf_counter() - started
     return Answer(tuple(result.hits), result.matched, count, seconds, result.unsearchable)
 
@@ -76,6 +80,10 @@ def _query(ask: Ask) -> Query:
         image=read_picture(ask.picture) if ask.picture else None,
         item_id=ask.like,
         minus=(ask.minus,) if ask.minus else (),
+        liked=ask.liked,
+        disliked=ask.disliked,
+        alpha=ask.captions / 100,
+        ensemble=ask.ensemble,
     )
 
 

@@ -23,6 +23,10 @@ DEFAULTS: dict[str, Any] = {
     "explore_text": "",
     "explore_minus": "",
     "explore_like": None,
+    "explore_liked": [],
+    "explore_disliked": [],
+    "explore_captions": 0,
+    "explore_ensemble": False,
     "explore_picture": None,
     "explore_box": None,
     "explore_k": 24,
@@ -31,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_from": None,
     "explore_to": None,
     "explore_placed": False,
+    "explore_distinct": False,
     "explore_selected": None,
 }
 """Session keys of the page with what they start from; plain values only."""
@@ -46,6 +51,14 @@ class Ask:
     """Sentence to stay away from."""
     like: str | None = None
     """Item to find neighbours of."""
+    liked: tuple[str, ...] = ()
+    """Hits that were what was meant."""
+    disliked: tuple[str, ...] = ()
+    """Hits that were not."""
+    captions: int = 0
+    """Share of the captions in the score, in percent."""
+    ensemble: bool = False
+    """Whether the words are averaged over many prompts."""
     picture: str | None = None
     """Token of an uploaded picture; lives in this server only and is left out of the URL."""
     box: tuple[float, float, float, float] | None = None
@@ -62,11 +75,13 @@ class Ask:
     """Last day, ISO."""
     placed: bool = False
     """Whether only items whose position is known by coordinates are wanted."""
+    distinct: bool = False
+    """Whether of near-duplicates only the best is wanted."""
 
     @property
     def is_question(self) -> bool:
         """Whether there is anything to rank by."""
-        return bool(self.text.strip() or self.like or self.picture)
+        return bool(self.text.strip() or self.like or self.picture or self.liked)
 
     @property
     def filters(self) -> int:
@@ -95,6 +110,10 @@ def read() -> Ask:
         text=(state.explore_text or "").strip(),
         minus=(state.explore_minus or "").strip(),
         like=state.explore_like,
+        liked=tuple(state.explore_liked),
+        disliked=tuple(state.explore_disliked),
+        captions=int(state.explore_captions),
+        ensemble=bool(state.explore_ensemble),
         picture=state.explore_picture,
         box=tuple(state.explore_box) if state.explore_box else None,
         k=state.explore_k,
@@ -103,6 +122,7 @@ def read() -> Ask:
         date_from=_day_text(state.explore_from),
         date_to=_day_text(state.explore_to),
         placed=bool(state.explore_placed),
+        distinct=bool(state.explore_distinct),
     )
 
 
@@ -112,6 +132,10 @@ def restore(ask: Ask, selected: str | None) -> None:
         explore_text=ask.text,
         explore_minus=ask.minus,
         explore_like=ask.like,
+        explore_liked=list(ask.liked),
+        explore_disliked=list(ask.disliked),
+        explore_captions=ask.captions,
+        explore_ensemble=ask.ensemble,
         explore_box=list(ask.box) if ask.box else None,
         explore_k=ask.k,
         explore_sources=list(ask.sources),
@@ -119,6 +143,7 @@ def restore(ask: Ask, selected: str | None) -> None:
         explore_from=_day(ask.date_from),
         explore_to=_day(ask.date_to),
         explore_placed=ask.placed,
+        explore_distinct=ask.distinct,
         explore_selected=selected,
     )
 
@@ -130,6 +155,10 @@ def to_params(ask: Ask, selected: str | None) -> dict[str, str | list[str]]:
         "q": ask.text,
         "minus": ask.minus,
         "like": ask.like or "",
+        "liked": list(ask.liked),
+        "disliked": list(ask.disliked),
+        "captions": str(ask.captions or ""),
+        "ensemble": "1" if ask.ensemble else "",
         "box": box,
         "k": str(ask.k) if ask.k != Ask().k else "",
         "source": list(ask.sources),
@@ -137,6 +166,7 @@ def to_params(ask: Ask, selected: str | None) -> dict[str, str | list[str]]:
         "from": ask.date_from or "",
         "to": ask.date_to or "",
         "placed": "1" if ask.placed else "",
+        "distinct": "1" if ask.distinct else "",
         "sel": selected or "",
     }
     return {name: value for name, value in params.items() if value}
@@ -158,6 +188,10 @@ def from_params(params: Mapping[str, Sequence[str]]) -> tuple[Ask, str | None, l
         text=one("q").strip(),
         minus=one("minus").strip(),
         like=one("like") or None,
+        liked=_items(params, "liked"),
+        disliked=tuple(i for i in _items(params, "disliked") if i not in params.get("liked", ())),
+        captions=_percent(one("captions"), notes),
+        ensemble=one("ensemble") == "1",
         box=_box(one("box"), notes),
         k=_count(one("k"), notes),
         sources=tuple(params.get("source") or ()),
@@ -165,6 +199,7 @@ def from_params(params: Mapping[str, Sequence[str]]) -> tuple[Ask, str | None, l
         date_from=_checked_day("from", one("from"), notes),
         date_to=_checked_day("to", one("to"), notes),
         placed=one("placed") == "1",
+        distinct=one("distinct") == "1",
     )
     return ask, one("sel") or None, notes
 
@@ -177,6 +212,19 @@ def _box(text: str, notes: list[str]) -> tuple[float, float, float, float] | Non
     except BBoxError as error:
         notes.append(f"The link's area was left out: {error}.")
         return None
+
+
+def _items(params: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in params.get(name) or () if value))
+
+
+def _percent(text: str, notes: list[str]) -> int:
+    if not text:
+        return 0
+    if text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= 100:
+        return round(int(text), -1)
+    notes.append(f"The link's share of captions {text!r} is no percentage; pictures alone count.")
+    return 0
 
 
 def _count(text: str, notes: list[str]) -> int:

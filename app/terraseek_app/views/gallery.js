@@ -10,6 +10,22 @@ function element(tag, className, text) {
   return node;
 }
 
+function vote(name, path, label, picture, send) {
+  const button = element("button", `vote ${name}`);
+  button.type = "button";
+  button.title = label;
+  button.setAttribute("aria-label", `${label}: result ${picture.rank}`);
+  button.setAttribute("aria-pressed", String(name === "good" && picture.liked));
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  button.append(svg);
+  button.onclick = () => send(name, picture.item_id);
+  return button;
+}
+
 function tile(picture, send) {
   const article = element("article", "tile");
   article.dataset.id = picture.item_id;
@@ -35,7 +51,14 @@ function tile(picture, send) {
   const like = element("button", "like", "More like this");
   like.type = "button";
   like.onclick = () => send("like", picture.item_id);
-  article.append(pick, like);
+  const votes = element("span", "votes");
+  votes.append(
+    vote("good", "M7 11v9H4v-9zm0 0 4-8 2 1v5h6l-2 11H7", "This is what I meant", picture, send),
+    vote("bad", "M17 13V4h3v9zm0 0-4 8-2-1v-5H5L7 4h10", "This is not what I meant", picture, send),
+  );
+  const foot = element("span", "foot");
+  foot.append(like, votes);
+  article.append(pick, foot);
   return article;
 }
 

@@ -29,6 +29,8 @@ class Picture:
     """The score as text, for example `0.31`."""
     strength: float
     """Length of the score bar, 0 to 1."""
+    liked: bool = False
+    """Whether the user said that this was meant."""
     weak: bool = False
     """Whether the match is no better than pictures that have nothing to do with the query."""
 
@@ -48,6 +50,7 @@ def gallery(
     *,
     on_pick: Callable[[str], None],
     on_like: Callable[[str], None],
+    on_vote: Callable[[str, bool], None],
     selected: str | None = None,
     height: str = "420px",
 ) -> None:
@@ -58,6 +61,7 @@ def gallery(
         pictures: tiles in order of rank.
         on_pick: called with the item whose picture was clicked, before the page is drawn again.
         on_like: the same for "more like this".
+        on_vote: called with an item and True for "this was meant", False for "this was not".
         selected: item to emphasise and bring into view.
         height: CSS length; the grid scrolls inside.
     """
@@ -71,6 +75,8 @@ def gallery(
         },
         on_picked_change=lambda: _hand_over(key, "picked", on_pick),
         on_like_change=lambda: _hand_over(key, "like", on_like),
+        on_good_change=lambda: _hand_over(key, "good", lambda item: on_vote(item, True)),
+        on_bad_change=lambda: _hand_over(key, "bad", lambda item: on_vote(item, False)),
     )
 
 

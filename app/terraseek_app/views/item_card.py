@@ -16,7 +16,7 @@ from terraseek_app.views.places import go
 from terraseek_app.views.score import Reading
 from terraseek_app.views.words import facts, facts_html
 
-__all__ = ["enlarged", "item_card", "like"]
+__all__ = ["enlarged", "item_card", "like", "vote"]
 
 _SIDE = 512
 """Longer side in pixels of the card's picture."""
@@ -98,8 +98,21 @@ def _buttons(item: Mapping[str, Any], item_id: str) -> None:
 
 def like(item_id: str) -> None:
     """Ask for neighbours of an item instead of what was asked before."""
-    clear("explore_text", "explore_minus", "explore_picture")
+    clear("explore_text", "explore_minus", "explore_picture", "explore_liked", "explore_disliked")
     st.session_state.explore_like = item_id
+
+
+def vote(item_id: str, liked: bool) -> None:
+    """Take a hit as what was meant, or as what was not; the same again takes it back."""
+    session = st.session_state
+    mine, other = "explore_liked", "explore_disliked"
+    if not liked:
+        mine, other = other, mine
+    session[other] = [key for key in session[other] if key != item_id]
+    given = session[mine]
+    session[mine] = (
+        [key for key in given if key != item_id] if item_id in given else [*given, item_id]
+    )
 
 
 def _localize(item_id: str) -> None:

@@ -1,13 +1,15 @@
 """Hits on their way to the eye: tiles of the gallery, markers of the map, files to take home."""
 
-import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import streamlit as st
 
-from terraseek.search import Hit, hits_csv, hits_geojson
+from terraseek.search import Hit
+from terraseek.search.exports import EXPORTS, export_bytes
+from terraseek_app import state
 from terraseek_app.views.answer import Answer
 from terraseek_app.views.gallery import Picture
 from terraseek_app.views.score import Reading
@@ -15,6 +17,12 @@ from terraseek_app.views.words import coordinates
 
 __all__ = ["export", "map_hits", "pictures", "result_line", "thumbnail_url"]
 
+_MIME = {
+    ".geojson": "application/geo+json",
+    ".csv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
+    ".tar": "application/x-tar",
+}
 THUMBNAIL = 256
 """Longer side in pixels of the tiles' pictures."""
 
@@ -24,8 +32,10 @@ def thumbnail_url(item_id: str, size: int = THUMBNAIL) -> str:
     return f"/api/thumbnails/{quote(item_id, safe='')}?size={size}"
 
 
-def pictures(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Picture]:
-    """Tiles of the gallery."""
+def pictures(
+    hits: Sequence[Hit], readings: Sequence[Reading], liked: Sequence[str] = ()
+) -> list[Picture]:
+    """Tiles of the gallery; `liked` are items the user said were meant."""
     return [
         Picture(
             item_id=hit.item_id,
@@ -35,6 +45,7 @@ def pictures(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[Picture]:
             place=_place(hit),
             score=reading.text,
             strength=reading.strength,
+            liked=hit.item_id in liked,
             weak=reading.weak,
         )
         for hit, reading in zip(hits, readings, strict=True)
@@ -96,27 +107,21 @@ def _unsearchable(answer: Answer) -> str:
 
 
 def export(hits: Sequence[Hit]) -> None:
-    """Buttons that hand out the hits as files."""
+    """A drawer of buttons that hand out the hits as files."""
     if not hits:
         return
-    with st.container(horizontal=True, gap="small", key="explore_export"):
-        st.download_button(
-            "GeoJSON",
-            lambda: json.dumps(hits_geojson(list(hits)), ensure_ascii=False, allow_nan=False),
-            file_name="terraseek-hits.geojson",
-            mime="application/geo+json",
-            icon=":material/download:",
-            on_click="ignore",
-            type="tertiary",
-            key="explore_geojson",
-        )
-        st.download_button(
-            "CSV",
-            lambda: hits_csv(list(hits)),
-            file_name="terraseek-hits.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            type="tertiary",
-            key="explore_csv",
-        )
+    with st.popover("Download", icon=":material/download:", type="tertiary", key="explore_export"):
+        for ending, (what, _) in EXPORTS.items():
+            st.download_button(
+                what,
+                partial(_file, ending, tuple(hits)),
+                file_name=f"terraseek-hits{ending}",
+                mime=_MIME.get(ending, "application/json"),
+                on_click="ignore",
+                width="stretch",
+                key=f"explore_{ending.strip('.').replace('.', '_')}",
+            )
+
+
+def _file(ending: str, hits: tuple[Hit, ...]) -> bytes:
+    return export_bytes(ending, hits, state.catalogue())

@@ -36,8 +36,16 @@ def read_scores(hits: Sequence[Hit]) -> list[Reading]:
 
 def _read(hit: Hit, relative: float) -> Reading:
     text, cosine = f"{hit.score:.2f}", f"similarity {hit.score:.3f}"
+    if hit.matched_by is not None:
+        text, cosine = f"{text} by {hit.matched_by}", f"{cosine}, most by its {hit.matched_by}"
     weak = hit.convincing is False
     if hit.percentile is None:
-        return Reading(text, f"{cosine} (cosine; higher is closer)", relative, weak)
+        return Reading(text, f"{cosine}{_margin(hit)}", relative, weak)
     share = f"{min(hit.percentile, 99.9):.1f} %"
     return Reading(text, f"closer than {share} of unrelated pictures ({cosine})", relative, weak)
+
+
+def _margin(hit: Hit) -> str:
+    if hit.margin is None:
+        return " (cosine; higher is closer)"
+    return f" ({hit.margin:.1f} standard deviations above the catalogue's mean)"

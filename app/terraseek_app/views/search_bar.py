@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from terraseek.errors import TerraSeekError
+from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app import state
 from terraseek_app.messages import say
 from terraseek_app.views.explore_state import DEFAULTS, K_CHOICES, Ask, clear
@@ -76,7 +77,7 @@ def _asked() -> None:
     # a new sentence starts from words alone; the picture or item asked about before is done with
     if st.session_state.explore_text.strip():
         clear("explore_like", "explore_picture")
-    clear("explore_selected")
+    clear("explore_selected", "explore_liked", "explore_disliked")
 
 
 def _picture_drawer() -> None:
@@ -112,12 +113,28 @@ def _filter_drawer() -> None:
     first.date_input("Captured from", value=None, key="explore_from", format="YYYY-MM-DD")
     last.date_input("to", value=None, key="explore_to", format="YYYY-MM-DD")
     st.toggle("Only items with known coordinates", key="explore_placed")
+    if DUPLICATE_OF in catalogue.columns:
+        st.checkbox("Of near-duplicates only the best", key="explore_distinct")
+    st.slider(
+        "Share of the captions in the score",
+        min_value=0,
+        max_value=100,
+        step=10,
+        format="%d %%",
+        key="explore_captions",
+        help="0 ranks by pictures alone. Pictures without a caption are not put at a disadvantage.",
+    )
+    st.toggle(
+        "Average short words over many prompts",
+        key="explore_ensemble",
+        help="For a word or two such as “oil tank”; a sentence says enough by itself.",
+    )
     st.segmented_control("Results", K_CHOICES, key="explore_k", required=True)
     st.button("Clear filters", on_click=clear, args=_FILTER_KEYS, width="stretch")
 
 
 _FILTER_KEYS = tuple(
-    f"explore_{name}" for name in ("sources", "labels", "from", "to", "placed", "box")
+    f"explore_{name}" for name in ("sources", "labels", "from", "to", "placed", "distinct", "box")
 )
 
 
@@ -144,6 +161,14 @@ def _tags(ask: Ask) -> list[tuple[str, tuple[str, ...]]]:
     tags: list[tuple[str, tuple[str, ...]]] = []
     if ask.like:
         tags.append((f"like item {ask.like}", ("explore_like",)))
+    if ask.liked:
+        tags.append((f"more like {_pictures(ask.liked)}", ("explore_liked",)))
+    if ask.disliked:
+        tags.append((f"less like {_pictures(ask.disliked)}", ("explore_disliked",)))
+    if ask.captions:
+        tags.append((f"captions count {ask.captions} %", ("explore_captions",)))
+    if ask.ensemble:
+        tags.append(("many prompts", ("explore_ensemble",)))
     if ask.picture:
         tags.append(("like your picture", ("explore_picture",)))
     if ask.box:
@@ -157,7 +182,13 @@ def _tags(ask: Ask) -> list[tuple[str, tuple[str, ...]]]:
         tags.append((span, ("explore_from", "explore_to")))
     if ask.placed:
         tags.append(("known coordinates", ("explore_placed",)))
+    if ask.distinct:
+        tags.append(("no near-duplicates", ("explore_distinct",)))
     return tags
+
+
+def _pictures(items: Sequence[str]) -> str:
+    return f"{len(items)} picture{'' if len(items) == 1 else 's'}"
 
 
 def _area_words(box: tuple[float, float, float, float]) -> str:
