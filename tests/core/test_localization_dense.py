@@ -1,5 +1,6 @@
 """Windows as means over cells: what single windows give, for few passes."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terraseek.encoders.architecture import build_model
-from terraseek.encoders.dense import DenseTower, tower_cells
+from terraseek.encoders.dense import DenseTower, box_of, tower_cells
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.fuse import fused
+from terraseek.encoders.registry import get_card
 from terraseek.errors import Cancelled, ConfigError, LatticeError, NoValidPixelsError
 from terraseek.localization import LocalizeOptions, embed_scene, localize
 from terraseek.localization.dense import dense_lattice
+from terraseek.localization.judgement import DENSE_SCORE, dense_warnings
 from terraseek.scenes import Scene
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -51,7 +54,7 @@ class DenseFake(FakeEncoder):
             parts = blocks.astype(np.float32).reshape(-1, count, cell, count, cell, 3)
             return parts.mean(axis=(2, 4))
 
-        return DenseTower("average", side, cell, 3, cells, self._of)
+        return DenseTower("average", side, cell, CELLS, 3, cells, self._of)
 
 
 def dense_and_windows(path, side, **options):
@@ -191,7 +194,7 @@ def test_overviews_are_read_where_they_suffice(tmp_path, monkeypatch):
 
 
 def test_every_pixel_is_covered_and_windows_stay_inside():
-    lattice = dense_lattice(333, 205, (96, 50), 4)
+    lattice = dense_lattice(333, 205, (96, 50), 4, 2)
     assert lattice.scales == (48, 96)
     count = np.zeros((205, 333), int)
     for row0, col0, row1, col1 in lattice.windows.tolist():
@@ -204,12 +207,12 @@ def test_every_pixel_is_covered_and_windows_stay_inside():
 @pytest.mark.parametrize("sides", [(), (3,), (96, 2)])
 def test_sides_too_small_for_the_cells(sides):
     with pytest.raises(LatticeError, match="at least 4 px"):
-        dense_lattice(100, 100, sides, 4)
+        dense_lattice(100, 100, sides, 4, 2)
 
 
 def test_too_many_windows():
     with pytest.raises(LatticeError, match="take larger sides"):
-        dense_lattice(30_000, 30_000, (16,), 4)
+        dense_lattice(30_000, 30_000, (16,), 4, 2)
 
 
 def test_an_encoder_without_cells_is_named(tmp_path):
@@ -280,6 +283,25 @@ def test_attention_towers_tell_places_apart(vision, kind, cell):
     assert cells.shape == (1, count, count, 8)
     assert torch.isfinite(cells).all()
     assert float((cells[0, 0, 0] - cells[0, 0, -1]).abs().max()) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ({}, "was not compared"),
+        ({DENSE_SCORE: {"dense": 0.7, "windows": 0.8}}, "0.700 against 0.800"),
+        ({DENSE_SCORE: {"dense": 0.8, "windows": 0.8}}, ""),
+    ],
+)
+def test_the_reader_learns_how_good_dense_is(scores, said):
+    card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
+    assert said in " ".join(dense_warnings(card))
+    assert bool(dense_warnings(card)) == bool(said)
+    assert dense_warnings(None) == []
+
+
+def test_half_the_cells_stand_for_a_window():
+    assert [box_of(cells) for cells in (1, 2, 4, 7, 16)] == [1, 1, 2, 3, 8]
 
 
 def test_towers_without_a_grid_have_no_cells():

@@ -13,11 +13,12 @@ from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import AnnotationError, OutputError
 from terraseek.localization import LocalizeOptions, localize
+from terraseek.localization.judgement import DENSE_SCORE
 from terraseek.localization.query import ask
 from terraseek.progress import silent
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.study import Study, StudySet, Variant, variants
-from terraseek_train.evaluate.study_table import BEGIN, END, place, tables
+from terraseek_train.evaluate.study_table import BEGIN, END, note_dense, place, tables
 from terraseek_train.evaluate.window_bank import BankRun, WindowBank
 
 RING = [[256, 64], [383, 64], [383, 191], [256, 191]]
@@ -131,6 +132,19 @@ def test_the_table_takes_its_place(tmp_path: Path) -> None:
         place(path, "x")
     with pytest.raises(OutputError, match="cannot be read"):
         place(tmp_path / "absent.md", "x")
+
+
+def test_the_card_learns_how_dense_compares(tmp_path: Path) -> None:
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"name": "x", "scores": {"kept": 1}}))
+    rows = {"terraseek, default (96)": 0.8, "dense, default (96)": 0.7, "dense, s1": 0.1}
+    records = [{"variant": name, "roc_auc": value, "Rmi": 0.0} for name, value in rows.items()]
+    note_dense(card, records)
+    assert json.loads(card.read_text()) == {
+        "name": "x", "scores": {"kept": 1, DENSE_SCORE: {"dense": 0.7, "windows": 0.8}},
+    }  # fmt: skip
+    with pytest.raises(OutputError, match="was not measured"):
+        note_dense(card, records[:1])
 
 
 def test_a_set_lacks_a_scene(folder: Path) -> None:

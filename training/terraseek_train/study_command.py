@@ -34,6 +34,9 @@ def localization_study(
     markdown: Path | None = typer.Option(
         None, "--markdown", help="Document whose study tables are replaced."
     ),
+    card: Path | None = typer.Option(
+        None, "--card", help="Model card that gets how dense compares with windows, as JSON."
+    ),
     model: str = typer.Option(DEFAULT_MODEL, "--model", help="Name of the model."),
     device: str = typer.Option("auto", "--device", help="auto, cpu or cuda."),
     as_json: bool = typer.Option(False, "--json", help="Print the records as JSON."),
@@ -43,7 +46,7 @@ def localization_study(
     from terraseek.localization import LocalizeOptions
     from terraseek_train.evaluate.detection import detection, detection_table, measure_detection
     from terraseek_train.evaluate.study import Study, StudySet, variants
-    from terraseek_train.evaluate.study_table import place, tables
+    from terraseek_train.evaluate.study_table import note_dense, place, tables
 
     opened = [StudySet.open(folder, sentences) for folder in sets]
     asked = [v for v in variants(quick) if not only or any(word in v.name for word in only)]
@@ -71,3 +74,5 @@ def localization_study(
         typer.echo(text)
     if markdown:
         place(markdown, text)
+    if card:
+        note_dense(card, study.records)

@@ -39,7 +39,7 @@ def localize(
     png: Annotated[Path | None, typer.Option(help="The map drawn over the scene.")] = None,
     model: Annotated[str, typer.Option(help="Model card; see `models`.")] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    method: Annotated[str, typer.Option(help="terraseek, selo-v1 or selo-v2.")] = "terraseek",
+    method: Annotated[str, typer.Option(help="terraseek, dense, selo-v1, selo-v2.")] = "terraseek",
     scales: Annotated[str, typer.Option(help="Window sides in pixels: 96,192,384.")] = "",
     scales_m: Annotated[str, typer.Option(help="Window sides in metres: 60,120.")] = "",
     threshold: Annotated[

@@ -22,7 +22,7 @@ from jaxtyping import Float32, UInt8
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DenseKind", "DenseTower", "TowerCells", "tower_cells"]
+__all__ = ["DenseKind", "DenseTower", "TowerCells", "box_of", "tower_cells"]
 
 DenseKind = Literal["average", "values", "self-attention"]
 
@@ -40,6 +40,8 @@ class DenseTower:
     """Pixels of the square blocks it takes."""
     cell: int
     """Pixels a cell covers along each side; divides `side` and the side of a picture."""
+    box: int
+    """Cells along the square whose mean is a window's vector; see `box_of`."""
     channels: int
     """Numbers of a cell."""
     cells: Callable[[UInt8[np.ndarray, "n side side 3"]], Float32[np.ndarray, "n grid grid c"]]
@@ -63,6 +65,15 @@ class TowerCells:
     """Normalised pixels [n, 3, side, side] to cells [n, side / cell, side / cell, channels]."""
     project: Callable[["torch.Tensor"], "torch.Tensor"] = lambda means: means
     """Means of cells [n, channels] to vectors [n, dim]."""
+
+
+def box_of(cells: int) -> int:
+    """Side in cells of the square that stands for a window of `cells` cells: half of it.
+
+    A cell sees more than its own ground, so the mean over all cells of a window says what lies
+    around the window rather than in it. Measured on outlined aircraft, see docs/localization.md.
+    """
+    return max(1, cells // 2)
 
 
 def tower_cells(tower: "torch.nn.Module", side: int) -> TowerCells | None:

@@ -13,7 +13,7 @@ from terraseek.encoders.architecture import build_model, build_tokenizer
 from terraseek.encoders.base import Encoder, fit_square
 from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.checkpoints import load_weights
-from terraseek.encoders.dense import DenseTower, tower_cells
+from terraseek.encoders.dense import DenseTower, box_of, tower_cells
 from terraseek.encoders.fuse import fused
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
@@ -108,7 +108,8 @@ class OpenClipEncoder(Encoder):
             with self._lock, torch.inference_mode(), self._casting():
                 return _array(found.project(torch.from_numpy(means).to(self.device)))
 
-        return DenseTower(found.kind, found.side, found.cell, found.channels, cells, project)
+        box = box_of(self.image_size // found.cell)
+        return DenseTower(found.kind, found.side, found.cell, box, found.channels, cells, project)
 
     def _encode_image_batch(
         self, batch: UInt8[np.ndarray, "n side side 3"]

@@ -43,8 +43,8 @@ def dense_tower(encoder: Encoder) -> DenseTower:
     return found
 
 
-def dense_lattice(width: int, height: int, sides: Sequence[int], cells: int) -> Lattice:
-    """Windows of `cells` x `cells` cells at every cell, scale by scale and row by row.
+def dense_lattice(width: int, height: int, sides: Sequence[int], cells: int, box: int) -> Lattice:
+    """Squares of `box` x `box` cells at every cell, scale by scale and row by row.
 
     Sides are rounded to whole pixels per cell. The last cells of a row may reach beyond the scene,
     where windows are clipped; a scene smaller than a window has one, which spans it.
@@ -57,7 +57,7 @@ def dense_lattice(width: int, height: int, sides: Sequence[int], cells: int) -> 
             f"window sides {', '.join(map(str, sides)) or 'missing'}: method dense needs at least "
             f"{cells} px, one for each cell"
         )
-    grids = [CellGrid.of(width, height, side, cells) for side in _rounded(sides, cells)]
+    grids = [CellGrid.of(width, height, side, cells, box) for side in _rounded(sides, cells)]
     if sum(grid.count for grid in grids) > MAX_WINDOWS:
         raise LatticeError(
             f"sides {', '.join(map(str, sides))} px make {sum(g.count for g in grids):,} windows "
@@ -81,7 +81,7 @@ def dense_passes(width: int, height: int, sides: Sequence[int], encoder: Encoder
     tower = dense_tower(encoder)
     cells = encoder.image_size // tower.cell
     core = tower.side // tower.cell - 2 * (cells // 2)
-    grids = [CellGrid.of(width, height, side, cells) for side in _rounded(sides, cells)]
+    grids = [CellGrid.of(width, height, side, cells, tower.box) for side in _rounded(sides, cells)]
     blocks = sum(-(-grid.rows // core) * -(-grid.cols // core) for grid in grids)
     return float(blocks * (tower.side / encoder.image_size) ** 2)
 
@@ -114,12 +114,14 @@ def embed_dense(
     """
     tower = dense_tower(encoder)
     cells = encoder.image_size // tower.cell
-    lattice = dense_lattice(scene.width, scene.height, sides, cells)
+    lattice = dense_lattice(scene.width, scene.height, sides, cells, tower.box)
 
     def encode(store: Path | None) -> Encoded:
         return _encode(scene, lattice, encoder, tower, store, progress)
 
-    return embedding_of(scene, lattice, encoder, grid, encode, cache, kind=f"dense-{tower.kind}-")
+    return embedding_of(
+        scene, lattice, encoder, grid, encode, cache, kind=f"dense-{tower.kind}-{tower.box}-"
+    )
 
 
 def _encode(
@@ -136,7 +138,9 @@ def _encode(
     row0, col0, row1, col1 = lattice.windows.T.astype(np.int64)
     areas = (row1 - row0) * (col1 - col0)
     cells = encoder.image_size // tower.cell
-    grids = [CellGrid.of(scene.width, scene.height, side, cells) for side in lattice.scales]
+    grids = [
+        CellGrid.of(scene.width, scene.height, side, cells, tower.box) for side in lattice.scales
+    ]
     steps = [Bands(scene, grid, tower, encoder) for grid in grids]
     total, done, start = sum(step.blocks for step in steps), 0, 0
     for grid, step in zip(grids, steps, strict=True):

@@ -26,7 +26,7 @@ class CellGrid:
     """Cells of one scale over a scene."""
 
     side: int
-    """Pixels of a window."""
+    """Pixels of a window; the square in its middle that stands for it may be smaller."""
     cell: int
     """Scene pixels of a cell."""
     rows: int
@@ -34,14 +34,14 @@ class CellGrid:
     """Cells down and across; the last may reach beyond the scene."""
     tall: int
     wide: int
-    """Cells of a window down and across."""
+    """Cells down and across the square that stands for a window."""
 
     @classmethod
-    def of(cls, width: int, height: int, side: int, cells: int) -> "CellGrid":
-        """The grid whose windows have a side of `side` pixels and `cells` cells."""
+    def of(cls, width: int, height: int, side: int, cells: int, box: int) -> "CellGrid":
+        """The grid whose windows have `side` pixels and `cells` cells; `box` stand for them."""
         cell = side // cells
         rows, cols = -(-height // cell), -(-width // cell)
-        return cls(side, cell, rows, cols, min(cells, rows), min(cells, cols))
+        return cls(side, cell, rows, cols, min(box, rows), min(box, cols))
 
     @property
     def down(self) -> int:

@@ -10,8 +10,10 @@ from terraseek.localization.lattice import Lattice
 from terraseek.scenes import Scene
 from terraseek.search.calibration import Calibration
 
-__all__ = ["Judgement", "card_of", "gsd_warnings", "judge"]
+__all__ = ["DENSE_SCORE", "Judgement", "card_of", "dense_warnings", "gsd_warnings", "judge"]
 
+DENSE_SCORE = "localization: dense and windows"
+"""Entry of a card's scores: `dense` and `windows`, mean ROC-AUC of pixels on the same scenes."""
 _SMALLEST_SHARE = 1e-3
 """Wordings that cancel each other ask nothing that could be judged."""
 
@@ -76,4 +78,23 @@ def gsd_warnings(scene: Scene, lattice: Lattice, side: int, card: ModelCard | No
     return [
         f"windows of {', '.join(outside)} per pixel as {card.name} sees them lie outside the "
         f"{low:g} to {high:g} m it was trained on; expect less of them"
+    ]
+
+
+def dense_warnings(card: ModelCard | None) -> list[str]:
+    """Say so where method dense was not compared with windows, or is not as good."""
+    if card is None:
+        return []
+    measured = card.scores.get(DENSE_SCORE)
+    if measured is None:
+        return [
+            f"method dense was not compared with single windows for {card.name}; "
+            "`terraseek evaluate localization-study --card` does"
+        ]
+    dense, windows = float(measured["dense"]), float(measured["windows"])
+    if dense >= windows:
+        return []
+    return [
+        f"for {card.name} method dense is faster than method terraseek and less exact "
+        f"(pixel ROC-AUC {dense:.3f} against {windows:.3f})"
     ]

@@ -21,7 +21,13 @@ from terraseek.localization.fields import (
     node_field,
 )
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.judgement import Judgement, card_of, gsd_warnings, judge
+from terraseek.localization.judgement import (
+    Judgement,
+    card_of,
+    dense_warnings,
+    gsd_warnings,
+    judge,
+)
 from terraseek.localization.lattice import Lattice
 from terraseek.localization.level_field import LevelField
 from terraseek.localization.options import LocalizeOptions, lattice_of, scales_notes, scales_of
@@ -74,7 +80,8 @@ class Run:
         side = self.encoder.image_size
         seen = gsd_warnings(self.scene, self.embedding.lattice, side, self._card)
         cut = scales_notes(self.scene, self.options, self.embedding.lattice)
-        return [*self.scene.notes, *cut, *seen]
+        dense = dense_warnings(self._card) if self.options.method == "dense" else []
+        return [*self.scene.notes, *cut, *seen, *dense]
 
     def heat(self, asked: Asked, minus: Float32[np.ndarray, " dim"] | None) -> HeatMap:
         """The map of one query."""

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from terraseek.errors import OutputError
-from terraseek.files import write_text
+from terraseek.files import read_json, write_json, write_text
+from terraseek.localization.judgement import DENSE_SCORE
 from terraseek_train.evaluate.study import Record
 
-__all__ = ["BEGIN", "END", "place", "tables"]
+__all__ = ["BEGIN", "END", "note_dense", "place", "tables"]
 
 BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
 _NUMBERS = (
@@ -104,3 +105,23 @@ def place(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
         write_text(path, f"{head}{begin}\n{text}{end}{tail}")
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error}); choose another") from error
+
+
+def note_dense(card: Path, records: Sequence[Record]) -> None:
+    """Write into a model card how method dense compares with windows, both at their defaults.
+
+    Raises:
+        OutputError: the two were not measured, or the card cannot be read or written.
+    """
+    found = {}
+    for key, head in (("dense", "dense, default ("), ("windows", "terraseek, default (")):
+        values = [r["roc_auc"] for r in records if r["variant"].startswith(head) and "Rmi" in r]
+        if not values:
+            raise OutputError(f"{card} gets nothing: the row {head}...) was not measured")
+        found[key] = round(float(np.mean(values)), 4)
+    try:
+        facts = read_json(card)
+        scores = dict(facts.get("scores") or {})
+        write_json(card, facts | {"scores": scores | {DENSE_SCORE: found}})
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{card} cannot be read or written ({error})") from error
