@@ -91,6 +91,15 @@ def _path(name: str, kind: str = "string") -> dict[str, Any]:
 
 
 _ZXY = (_path("z", "integer"), _path("x", "integer"), _path("y", "integer"))
+_SCENES = _object({"scenes": {"type": "array", "items": _object({"id": _TEXT, "name": _TEXT})}})
+_MAPS = _object(
+    {
+        "maps": {
+            "type": "array",
+            "items": _object({"query": _TEXT, "heat": _TEXT, "windows": {"type": "integer"}}),
+        }
+    }
+)
 
 DESCRIPTION: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -146,6 +155,30 @@ DESCRIPTION: dict[str, Any] = {
             _parameter("most", "list no more than this", "integer", minimum=1, maximum=20_000),
             media="application/octet-stream",
             s204="`bbox` holds more than `most`",
+        ),
+        "/api/scenes": _operation("The scenes shown by this server", schema=_SCENES),
+        "/api/localize/{id}": _operation(
+            "Where in a scene sentences or items are: peak, regions and a heat map's id for each",
+            _path("id"),
+            _parameter("q", "what to look for; each one gives a map", many=True),
+            _parameter("like", "item_id whose picture to look for", many=True),
+            _parameter("minus", "what to look away from", many=True),
+            _parameter("method", "terraseek, dense, selo-v1 or selo-v2"),
+            _parameter("scales", "window sides in pixels, such as 96,192,384"),
+            _parameter("scales_m", "window sides in metres instead"),
+            _parameter("threshold", "lowest score of a region", "number"),
+            _parameter("percentile", "the same as a share of the scene, 0-100", "number"),
+            schema=_MAPS,
+        ),
+        "/api/heat/{id}": _operation(
+            "A kept heat map as cloud-optimized GeoTIFF", _path("id"), media="image/tiff"
+        ),
+        "/tiles/heat/{id}/{z}/{x}/{y}": _operation(
+            "Tile of a kept heat map: red is the score between low and high, green where it is",
+            _path("id"),
+            *_ZXY,
+            media="image/png",
+            s204="the map does not reach here",
         ),
         "/tiles/basemap/{z}/{x}/{y}": _operation("Blue Marble tile", *_ZXY, media="image/jpeg"),
         "/tiles/density/{z}/{x}/{y}": _operation(

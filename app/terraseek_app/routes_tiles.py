@@ -15,7 +15,7 @@ from terraseek.errors import InputError, MissingExtraError
 from terraseek_app import state
 from terraseek_app.answers import cached
 
-__all__ = ["ROUTES", "heat_png", "map_asset"]
+__all__ = ["ROUTES", "heat_png", "map_asset", "zxy"]
 
 _DAY = 86_400
 _STATIC = Path(__file__).parent / "map" / "static"
@@ -36,7 +36,12 @@ def _number(request: Request, name: str) -> int:
     return int(text)
 
 
-def _zxy(request: Request) -> tuple[int, int, int]:
+def zxy(request: Request) -> tuple[int, int, int]:
+    """Zoom, column and row of the address.
+
+    Raises:
+        InputError: they are no whole numbers, or too deep.
+    """
     if _number(request, "z") > DEEPEST:
         raise InputError(f"tiles go down to zoom {DEEPEST}, not {request.path_params['z']}")
     return _number(request, "z"), _number(request, "x"), _number(request, "y")
@@ -46,7 +51,7 @@ def basemap(request: Request) -> Response:
     """One tile of the Blue Marble."""
     from terraseek.tiles.basemap import MAX_ZOOM, basemap_tile
 
-    z, x, y = _zxy(request)
+    z, x, y = zxy(request)
     if z > MAX_ZOOM:
         raise InputError(f"the basemap has tiles up to zoom {MAX_ZOOM}; {z} was asked for")
     return cached(request, basemap_tile(z, x, y), "image/jpeg", _DAY)
@@ -61,7 +66,7 @@ def borders(request: Request) -> Response:
 
 def density(request: Request) -> Response:
     """One tile of how many items lie where; 204 where there are none."""
-    body = state.density().png(*_zxy(request))
+    body = state.density().png(*zxy(request))
     return Response(status_code=204) if body is None else cached(request, body, "image/png", 300)
 
 
@@ -69,7 +74,7 @@ def scene_tile(request: Request) -> Response:
     """One tile of an open scene; 204 where the scene does not reach."""
     from terraseek import tiles
 
-    z, x, y = _zxy(request)
+    z, x, y = zxy(request)
     body = tiles.scene_tile(state.scene_path(request.path_params["id"]), z, x, y)
     return Response(status_code=204) if body is None else cached(request, body, "image/png", 3600)
 

@@ -1,0 +1,122 @@
+"""Localization over HTTP gives the numbers of the library."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from terraseek.catalogue import import_source
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.geo import lonlat_to_tile
+from terraseek.localization import LocalizeOptions, localize, regions_geojson
+from terraseek.scenes import Scene
+from terraseek_app import state
+from terraseek_app.answers import EXCEPTION_HANDLERS
+from terraseek_app.server import routes
+from terraseek_app.settings import Settings
+
+
+@pytest.fixture
+def scene_path(tmp_path: Path) -> Path:
+    """Grey ground in UTM with a red and a green spot."""
+    pixels = np.full((3, 200, 300), 110, np.uint8)
+    pixels[:, 40:90, 200:260] = np.array([230, 20, 20])[:, None, None]
+    pixels[:, 120:170, 30:90] = np.array([20, 200, 20])[:, None, None]
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    grid = {"crs": "EPSG:32633", "transform": rasterio.Affine(2, 0, 5e5, 0, -2, 5e6)}
+    with rasterio.open(
+        folder / "ground.tif", "w", count=3, height=200, width=300, dtype="uint8", **grid
+    ) as target:
+        target.write(pixels)
+    return folder / "ground.tif"
+
+
+@pytest.fixture
+def client(scene_path: Path, tmp_path: Path) -> Iterator[TestClient]:
+    chips = tmp_path / "chips" / "red"
+    chips.mkdir(parents=True)
+    Image.fromarray(np.full((40, 40, 3), (230, 20, 20), np.uint8)).save(chips / "a.png")
+    import_source(tmp_path / "chips", tmp_path / "cat", name="chips")
+    state.reset(Settings(catalogue=tmp_path / "cat", model="fake", scenes=scene_path.parent))
+    app = Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))
+    with TestClient(app, raise_server_exceptions=False) as opened:
+        yield opened
+    state.reset(Settings())
+
+
+def scene_id(client: TestClient) -> str:
+    (only,) = client.get("/api/scenes").json()["scenes"]
+    assert only["name"] == "ground.tif"
+    return str(only["id"])
+
+
+def test_several_sentences_with_something_subtracted(client: TestClient, scene_path: Path) -> None:
+    asked = {"q": ["red", "green"], "minus": "bright", "scales": "32,64"}
+    maps = client.get(f"/api/localize/{scene_id(client)}", params=asked).json()["maps"]
+    options = LocalizeOptions(scales=(32, 64), minus=("bright",))
+    for found, query in zip(maps, ("red", "green"), strict=True):
+        with Scene.open(scene_path) as scene:
+            heat = localize(scene, query, FakeEncoder(), options)
+        assert found["query"] == query
+        assert found["peak"]["score"] == pytest.approx(heat.peak.score)
+        assert (found["peak"]["col"], found["peak"]["row"]) == (heat.peak.col, heat.peak.row)
+        assert found["windows"] == heat.windows
+        assert found["regions"] == json.loads(json.dumps(regions_geojson(heat)))
+
+
+def test_an_item_is_looked_for_in_a_scene(client: TestClient) -> None:
+    item_id = state.catalogue().item_ids[0].decode()
+    (found,) = client.get(f"/api/localize/{scene_id(client)}", params={"like": item_id}).json()[
+        "maps"
+    ]
+    assert found["query"] == "picture"
+    assert 180 < found["peak"]["col"] < 280
+    assert 20 < found["peak"]["row"] < 110
+
+
+def test_a_kept_map_is_shown_and_taken_home(client: TestClient) -> None:
+    (found,) = client.get(f"/api/localize/{scene_id(client)}?q=red").json()["maps"]
+    x, y = lonlat_to_tile(found["peak"]["lon"], found["peak"]["lat"], 16)
+    tile = client.get(f"/tiles/heat/{found['heat']}/16/{x}/{y}")
+    assert np.asarray(Image.open(io.BytesIO(tile.content)))[..., 0].max() > 200
+    assert client.get(f"/tiles/heat/{found['heat']}/16/0/0").status_code == 204
+    cog = client.get(f"/api/heat/{found['heat']}")
+    assert cog.headers["content-type"] == "image/tiff"
+    with rasterio.MemoryFile(cog.content) as memory, memory.open() as opened:
+        assert opened.shape == (200, 300)
+        assert "red" in opened.descriptions[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({}, "say what to look for"),
+        ({"q": " "}, "empty"),
+        ({"q": ["a"] * 9}, "at most 8"),
+        ({"q": "red", "scales": "a"}, "give numbers"),
+        ({"q": "red", "scales": "20.5"}, "whole pixels"),
+        ({"q": "red", "scales": "1"}, "below 2"),
+        ({"q": "red", "scales_m": "inf"}, "finite"),
+        ({"q": "red", "method": "magic"}, "selo-v1"),
+        ({"q": "red", "threshold": "1,2"}, "one number"),
+        ({"q": "red", "percentile": "101"}, "percentile"),
+    ],
+)
+def test_what_cannot_be_asked(client: TestClient, asked: dict[str, str], says: str) -> None:
+    answer = client.get(f"/api/localize/{scene_id(client)}", params=asked)
+    assert answer.status_code == 400
+    assert says in answer.json()["what"]
+
+
+def test_unknown_scenes_and_maps(client: TestClient) -> None:
+    for address in ("/api/localize/nope?q=red", "/api/heat/nope", "/tiles/heat/nope/1/0/0"):
+        assert client.get(address).status_code == 400
+    assert client.get("/tiles/heat/nope/99/0/0").status_code == 400
