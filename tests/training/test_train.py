@@ -189,3 +189,45 @@ def test_the_config_is_saved_beside_the_weights(settings: dict[str, Any], tmp_pa
     config = write_config(settings, tmp_path)
     out = train(config)
     assert load_config(out / "config.json") == config
+
+
+def test_a_streamed_chunked_accumulated_run_resumes_exactly_and_shows_on_the_board(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings["data"][0]["stream"] = True
+    changes = {"chunk": 2, "accumulate": 2, "tensorboard": True, "steps": 4}
+    whole = train(write_config(settings, tmp_path, **changes))
+    config = write_config(settings, tmp_path, out=str(tmp_path / "killed"), workers=1, **changes)
+    killed = train(config, stop_after=3)
+    train(config)
+    assert losses(killed) == losses(whole)
+    first, second = (load_file(out / "model.safetensors") for out in (whole, killed))
+    assert all(torch.equal(value, second[key]) for key, value in first.items())
+
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(whole / "tensorboard")).Reload()
+    shown = [(event.step, event.value) for event in board.Scalars("train/loss")]
+    assert [step for step, _ in shown] == [1, 2, 3, 4]
+    np.testing.assert_allclose([value for _, value in shown], losses(whole), rtol=1e-6)
+    assert [event.step for event in board.Scalars("val/squares/mR")] == [3, 4]
+
+
+def test_chunks_change_memory_and_not_what_is_learnt(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    whole = train(write_config(settings, tmp_path, steps=3))
+    parts = train(write_config(settings, tmp_path, steps=3, chunk=2, out=str(tmp_path / "chunks")))
+    np.testing.assert_allclose(losses(parts), losses(whole), rtol=1e-5)
+
+
+def test_a_run_is_not_gone_on_with_under_other_settings(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    train(write_config(settings, tmp_path), stop_after=2)
+    train(write_config(settings, tmp_path, threads=2, eval_every=4), stop_after=3)
+    with pytest.raises(ConfigError, match=r"begun with lr 0\.001, now 0\.002; take another"):
+        train(write_config(settings, tmp_path, lr=0.002))
+    settings["data"][0]["weight"] = 0.5
+    with pytest.raises(ConfigError, match=r"begun with data\[0\]\.weight 1\.0, now 0\.5"):
+        train(write_config(settings, tmp_path))

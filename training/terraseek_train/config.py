@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.errors import ConfigError
-from terraseek_train.config_checks import check_values, fill_architecture
+from terraseek_train.config_checks import check_kinds, check_values, fill_architecture
 
 __all__ = ["DataSource", "TrainConfig", "expand_variables", "load_config"]
 
@@ -131,6 +131,15 @@ def load_config(path: Path) -> TrainConfig:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds no JSON object with settings by name")
     value = expand_variables(raw, path)
+    try:
+        return _made(value, path)
+    except ConfigError as error:
+        named = str(path) in str(error)
+        raise error if named else ConfigError(f"{path}: {error}") from error
+
+
+def _made(value: dict[str, Any], path: Path) -> TrainConfig:
+    check_kinds(value, TrainConfig)
     for key in ("data", "val_extra"):
         value[key] = tuple(_source(entry, path) for entry in value.get(key, ()))
     if value.get("val"):
@@ -140,14 +149,14 @@ def load_config(path: Path) -> TrainConfig:
         if key in value:
             value[key] = tuple(tuple(v) if isinstance(v, list) else v for v in value[key])
     _check_keys(value, TrainConfig, path)
-    try:
-        return TrainConfig(**value)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return TrainConfig(**value)
 
 
-def _source(entry: dict[str, Any], path: Path) -> DataSource:
+def _source(entry: Any, path: Path) -> DataSource:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(entry, dict):
+        raise ConfigError(f"source {entry!r} must be an object with name and images")
     _check_keys(entry, DataSource, path)
+    check_kinds(entry, DataSource)
     if "area" in entry:
         entry = entry | {"area": tuple(entry["area"])}
     return DataSource(**entry)

@@ -1,8 +1,9 @@
 """Settings that cannot be meant are refused before any picture is read."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 from terraseek.errors import ConfigError, UnknownModelError
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from terraseek.encoders.cards import ModelCard
     from terraseek_train.config import TrainConfig
 
-__all__ = ["check_values", "fill_architecture", "registered"]
+__all__ = ["check_kinds", "check_values", "fill_architecture", "registered"]
 
 _AT_LEAST_ONE = (
     "steps",
@@ -75,16 +76,32 @@ def fill_architecture(value: dict[str, Any]) -> None:
     value.setdefault("stored_size", side * 5 // 4)
 
 
-def check_values(config: "TrainConfig") -> None:
-    """Refuse values of the wrong kind or out of range.
+def check_kinds(value: Mapping[str, Any], kind: type) -> None:
+    """Refuse values of the wrong kind in a config as read, before anything is made of them.
+
+    Args:
+        value: from JSON.
+        kind: the dataclass it shall become.
 
     Raises:
         ConfigError: the message names key and value.
     """
-    for item in fields(config):
-        kind, value = item.type, getattr(config, item.name)
-        if kind in _KINDS and not _is(value, kind):
-            raise ConfigError(f"{item.name} {value!r} must be {_KINDS[kind]}")
+    for item in fields(kind):
+        if item.name not in value:
+            continue
+        found = value[item.name]
+        if item.type in _KINDS and not _is(found, item.type):
+            raise ConfigError(f"{item.name} {found!r} must be {_KINDS[item.type]}")
+        if get_origin(item.type) is tuple and not isinstance(found, list | tuple):
+            raise ConfigError(f"{item.name} {found!r} must be a list")
+
+
+def check_values(config: "TrainConfig") -> None:
+    """Refuse values out of range.
+
+    Raises:
+        ConfigError: the message names key and value.
+    """
     for names, least in ((_AT_LEAST_ONE, 1), (_NOT_NEGATIVE, 0), (_WEIGHTS, 0)):
         for name in names:
             if getattr(config, name) < least:
