@@ -171,3 +171,10 @@ def test_one_process_at_a_time(catalogue: Path):
         pytest.raises(CatalogueError, match="another process"),
     ):
         compact_catalogue(catalogue)
+
+
+def test_what_a_killed_process_left_is_removed(catalogue: Path):
+    left = catalogue / ".items.parquet.abcd1234.parquet"
+    left.write_bytes(b"half a table")
+    delete_items(catalogue, ids(catalogue)[:1])
+    assert not left.exists()

@@ -54,3 +54,11 @@ def test_coordinates_win_over_what_is_stated(lat, zone):
     assert utm_zones(items).tolist() == [zone]
     items["lon"] = np.nan
     assert utm_zones(items).tolist() == ["1C"]
+
+
+def test_a_town_s_zone_is_no_better_than_the_picture_s():
+    known = {"lon": [6.0], "lat": [50.0], "utm": ["31U"], "utm_kind": ["band"]}
+    items = pd.DataFrame(known | {"location_precision": ["place_name"]})
+    assert utm_zones(items).tolist() == ["31U"]
+    items["utm"] = ""
+    assert utm_zones(items).tolist() == ["32U"]

@@ -135,6 +135,8 @@ def _as_text(value: object) -> str:
 def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> None:
     """Replace the items table of a catalogue, whole or not at all.
 
+    Parts that a killed process left behind are removed, so the caller must hold the lock.
+
     Args:
         folder: the catalogue.
         frame: a table `build_frame` or `combine` made.
@@ -143,6 +145,8 @@ def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> N
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    for left in folder.glob(f".{ITEMS_FILE}.*"):
+        left.unlink()
     table = pa.Table.from_pandas(frame, preserve_index=False)
     for index, column in enumerate(table.schema.names):
         if column != "caption" and pd.api.types.is_string_dtype(frame[column]):

@@ -54,10 +54,10 @@ def catalogue_stats(catalogue: Catalogue) -> dict[str, Any]:
 def utm_zones(items: pd.DataFrame) -> pd.Series:
     """Zone number and MGRS latitude band of each item (`32U`); empty where none is known.
 
-    An item without coordinates has the zone its source states. Where the letter means a hemisphere,
-    as BigEarthNet's does, the zone reads `29 north`; where nobody knows what it means, only `29`.
-    Polar places beyond the UTM (south of 80 S, north of 84 N) are empty. The zone exceptions of
-    Norway and Svalbard are those of the MGRS.
+    An item without coordinates, or with those of a town, has the zone its source states. Where the
+    letter means a hemisphere, as BigEarthNet's does, the zone reads `29 north`; where nobody knows
+    what it means, only `29`. Polar places beyond the UTM (south of 80 S, north of 84 N) are empty.
+    The zone exceptions of Norway and Svalbard are those of the MGRS.
     """
     lon, lat = items["lon"].to_numpy(), items["lat"].to_numpy()
     inside = np.isfinite(lon) & (lat >= -80) & (lat <= 84)
@@ -74,7 +74,9 @@ def utm_zones(items: pd.DataFrame) -> pd.Series:
         for pair in zip(_column(items, "utm"), _column(items, "utm_kind"), strict=True)
     ]
     told = pd.Series(stated, index=items.index, dtype="str")
-    return computed.where(np.isfinite(lon), told)
+    precision = _column(items, "location_precision")
+    own = np.isfinite(lon) & ((precision != "place_name") | (told == "")).to_numpy(bool)
+    return computed.where(own, told)
 
 
 def _stated(zone: str, kind: str) -> str:
