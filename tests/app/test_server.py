@@ -292,6 +292,12 @@ def test_openapi_knows_every_route(client: TestClient) -> None:
     assert described <= served - internal
 
 
+def test_explore_is_the_first_page_under_its_name_too(client: TestClient) -> None:
+    answer = client.get("/explore?q=red&k=12", follow_redirects=False)
+    assert answer.status_code == 307
+    assert answer.headers["location"].endswith("/?q=red&k=12")
+
+
 def test_status_of_follows_the_tree() -> None:
     assert status_of(ItemNotFoundError("")) == 404
     assert status_of(CatalogueError("")) == 503
