@@ -5,7 +5,6 @@ of second and third order follow it. Each order has to earn its place: leaving o
 another, it must place the left-out points clearly better than the order below.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,8 +105,8 @@ class Bend:
 
 
 def _powers(order: int) -> list[tuple[int, int]]:
-    both = itertools.product(range(order + 1), repeat=2)
-    return sorted((p for p in both if sum(p) <= order), key=sum)
+    found = [(a, b) for a in range(order + 1) for b in range(order + 1 - a)]
+    return sorted(found, key=sum)
 
 
 def fit_points(
