@@ -44,6 +44,7 @@ def asks(draw: st.DrawFn) -> Ask:
         date_from=draw(days),
         date_to=draw(days),
         placed=draw(st.booleans()),
+        distinct=draw(st.booleans()),
     )
 
 
