@@ -74,7 +74,7 @@ def _sentence() -> bool:
     text.text_input(
         "What to look for in the scene",
         key="localize_text",
-        placeholder="Where is ... e.g. planes parked at the terminal",
+        placeholder="Where is ... e.g. planes at the terminal; storage tanks",
         icon=":material/my_location:",
         label_visibility="collapsed",
     )

@@ -12,7 +12,7 @@ from terraseek_app.messages import say
 from terraseek_app.views.jobs import Job, Jobs
 from terraseek_app.views.localize_state import remember
 
-__all__ = ["ask", "collect", "parse_scales", "time_left", "watch"]
+__all__ = ["ask", "collect", "parse_scales", "sentences_of", "time_left", "watch"]
 
 PATIENCE = 0.8
 """Seconds a run waits for the answer itself; a scene encoded before answers in milliseconds."""
@@ -20,8 +20,8 @@ WORKERS = 2
 """Scenes asked at the same time; more would only fight for the cores."""
 
 
-def _jobs() -> Jobs[str]:
-    return state.shared().once("localize_jobs", lambda: Jobs[str](WORKERS))
+def _jobs() -> Jobs[tuple[str, ...]]:
+    return state.shared().once("localize_jobs", lambda: Jobs[tuple[str, ...]](WORKERS))
 
 
 def parse_scales(text: str) -> tuple[int, ...]:
@@ -39,6 +39,11 @@ def parse_scales(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def sentences_of(text: str) -> list[str]:
+    """What a semicolon separates is asked one by one, of a scene that is encoded once."""
+    return [part.strip() for part in text.split(";") if part.strip()] or [text]
+
+
 def ask(path: Path, source: str, text: str, minus: str, scales: tuple[int, ...]) -> None:
     """Start localizing a sentence in a scene; the answer is taken up by `collect`."""
     work = partial(_localize, path, text, minus, scales)
@@ -50,18 +55,18 @@ def ask(path: Path, source: str, text: str, minus: str, scales: tuple[int, ...])
 
 def _localize(
     path: Path, text: str, minus: str, scales: tuple[int, ...], progress: Progress
-) -> str:
-    """Open, localize, keep; gives the id of the heat map."""
-    from terraseek.localization import LocalizeOptions, localize
+) -> tuple[str, ...]:
+    """Open, localize, keep; gives the id of each sentence's heat map."""
+    from terraseek.localization import LocalizeOptions, localize_many
     from terraseek.scenes import Scene
 
     options = LocalizeOptions(scales=scales or None, minus=(minus,) if minus else ())
     with Scene.open(path) as scene:
-        heat = localize(scene, text, state.encoder(), options, progress=progress)
-    return state.add_heat(heat)
+        heats = localize_many(scene, sentences_of(text), state.encoder(), options, progress)
+    return tuple(state.add_heat(heat) for heat in heats)
 
 
-def collect() -> Job[str] | None:
+def collect() -> Job[tuple[str, ...]] | None:
     """Take up the answer of the job, or say why there is none; gives a job still running."""
     job = _jobs().get(st.session_state.localize_job)
     if job is None:
@@ -72,16 +77,18 @@ def collect() -> Job[str] | None:
     st.session_state.localize_job = None
     asked = st.session_state.localize_asked
     try:
-        heat_id = job.result()
+        heat_ids = job.result()
     except Cancelled as stopped:
         say(stopped)
     except TerraSeekError as error:
         say(error)
     else:
-        st.session_state.localize_heat = heat_id
+        st.session_state.localize_heat = heat_ids[0]
         st.session_state.localize_fly = None
         st.session_state.localize_region = None
-        remember(asked["source"], asked["text"], asked["minus"], heat_id)
+        answered = list(zip(sentences_of(asked["text"]), heat_ids, strict=True))
+        for sentence, heat_id in reversed(answered):  # the first is shown, the others are listed
+            remember(asked["source"], sentence, asked["minus"], heat_id)
     return None
 
 

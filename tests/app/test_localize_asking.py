@@ -1,0 +1,67 @@
+"""What the Localize page asks, and how it tells how long it takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from terraseek.progress import silent
+from terraseek_app import state
+from terraseek_app.settings import Settings
+from terraseek_app.views import asking, jobs
+from terraseek_app.views.jobs import Job
+
+
+@pytest.fixture
+def fake() -> Iterator[None]:
+    state.reset(Settings(model="fake"))
+    yield
+    state.reset(Settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("red", ["red"]),
+        ("red roofs; a green field ", ["red roofs", "a green field"]),
+        (";red;;", ["red"]),
+        (" ; ", [" ; "]),
+    ],
+)
+def test_a_semicolon_parts_sentences(text: str, sentences: list[str]) -> None:
+    assert asking.sentences_of(text) == sentences
+
+
+def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
+    Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "a.png")
+    kept = asking._localize(tmp_path / "a.png", "red; green", "dark", (32,), silent)
+    assert [state.heat(heat_id).query for heat_id in kept] == ["red", "green"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (0.2, ", about 1 s left"),
+        (42, ", about 42 s left"),
+        (600, ", about 10 min left"),
+    ],
+)
+def test_time_left_in_words(seconds: float | None, words: str) -> None:
+    assert asking.time_left(seconds) == words
+
+
+def test_time_left_follows_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: now)
+    job: Job[str] = Job("id", "red")
+    assert job.remaining_s is None
+    job.report("encode windows", 500, 1000)  # an earlier run had done half
+    assert job.remaining_s is None
+    now += 10
+    job.report("encode windows", 600, 1000)
+    assert job.remaining_s == pytest.approx(40)
+    job.report("another part", 0, 0)
+    assert job.remaining_s is None
