@@ -1,11 +1,14 @@
 """Metadata captions: every fact that is said is read, nothing else is; lost letters come back."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from terraseek.catalogue import Catalogue, Filter, import_source
 from terraseek.catalogue.countries import country_code, country_names, lost_letters
 from terraseek.catalogue.enriching import add_metadata_facts
 from terraseek.catalogue.gazetteer import find_place, split_zone
@@ -202,3 +205,27 @@ def test_a_name_gives_a_point_and_says_that_it_is_a_name():
 )
 def test_the_letter_of_a_zone_is_read_with_care(utm, lat, kind):
     assert add_metadata_facts({"utm": utm, "lat": lat}).get("utm_kind", "") == kind
+
+
+def test_an_import_fills_columns_and_encodes_the_sentence(tmp_path: Path):
+    said = (
+        "over S?o Lu?s, Brazil in Fall: dam at the center and top-left blocks. ground sample "
+        "distance of 2.06m, utm zone 23M, 13 o'clock, October 4, 2016. cloud cover 5%, scan "
+        "reverse, target azimuth 37.11?, off-nadir 27.32?."
+    )
+    for name in "ab":
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png")
+    table = f'filename,caption\na.png,"{said} a lake"\nb.png,a plain caption\n'
+    (tmp_path / "items.csv").write_text(table, encoding="utf-8")
+    report = import_source(tmp_path / "items.csv", tmp_path / "cat")
+    assert report.precision == {"place_name": 1, "none": 1}
+    catalogue = Catalogue.open(tmp_path / "cat")
+    # the metadata alone fill CLIP's 77 tokens, so the sentence is encoded without them
+    assert catalogue.texts() == ["a lake", "a plain caption"]
+    first = catalogue.items().iloc[0]
+    assert (first["place"], first["country"], first["label"]) == ("São Luís", "Brazil", "dam")
+    assert first["caption"] == re.sub(r"(?<=\d)\?", "°", said) + " a lake"
+    assert first["captured_at"] == "2016-10-04T13:00:00Z"
+    found = catalogue.where(Filter(sql="cloud_percent < 10 AND azimuth_deg > 37"))
+    assert found.tolist() == [True, False]
+    assert catalogue.points().row.tolist() == [0]
