@@ -1,5 +1,6 @@
 """Geo-statistics of the catalogue as figures: months, resolution, UTM zones, and the long tail."""
 
+from itertools import cycle
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,6 +11,7 @@ __all__ = ["bars", "long_tail", "stats_figures"]
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ZONES = 40
 _HEIGHT = 260
+_COLOURS = ("#0891b2", "#d97706")
 
 
 def stats_figures(stats: dict[str, Any]) -> None:
@@ -36,7 +38,8 @@ def bars(counts: dict[str, int]) -> go.Figure | None:
     """A bar for each value in the order given; None without values."""
     if not counts:
         return None
-    figure = go.Figure(go.Bar(x=list(counts), y=list(counts.values())))
+    heights = list(counts.values())
+    figure = go.Figure(go.Bar(x=list(counts), y=heights, marker_color=_COLOURS[0]))
     figure.update_xaxes(type="category")
     return _dressed(figure, "items")
 
@@ -44,7 +47,7 @@ def bars(counts: dict[str, int]) -> go.Figure | None:
 def long_tail(groups: dict[str, dict[str, int]]) -> go.Figure | None:
     """Items of each value over its rank, both axes logarithmic; None if all values are unknown."""
     figure = go.Figure()
-    for name, counts in groups.items():
+    for colour, (name, counts) in zip(cycle(_COLOURS), groups.items(), strict=False):
         known = sorted(((n, key) for key, n in counts.items() if key), reverse=True)
         if known:
             figure.add_scatter(
@@ -53,6 +56,7 @@ def long_tail(groups: dict[str, dict[str, int]]) -> go.Figure | None:
                 text=[key for _, key in known],
                 mode="lines+markers",
                 name=name,
+                line_color=colour,
                 hovertemplate="%{text}: %{y:,}<extra></extra>",
             )
     if not figure.data:
@@ -64,5 +68,7 @@ def long_tail(groups: dict[str, dict[str, int]]) -> go.Figure | None:
 
 def _dressed(figure: go.Figure, title: str) -> go.Figure:
     figure.update_layout(height=_HEIGHT, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.15)
-    figure.update_yaxes(title=title)
+    # the narrow margins are for figures without words; the axes make the room theirs need
+    figure.update_yaxes(title=title, automargin=True)
+    figure.update_xaxes(automargin=True)
     return figure
