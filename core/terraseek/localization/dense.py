@@ -186,5 +186,8 @@ def _box_sums(
 ) -> Float32[np.ndarray, "down across c"]:
     rows, cols = values.shape[0] - tall + 1, values.shape[1] - wide + 1
     # windows are few cells wide: adding shifted copies is exact where running sums would drift
-    down = sum(values[i : i + rows] for i in range(tall))
-    return np.asarray(sum(down[:, i : i + cols] for i in range(wide)))
+    down = np.sum([values[i : i + rows] for i in range(tall)], axis=0)
+    out: Float32[np.ndarray, "down across c"] = np.sum(
+        [down[:, i : i + cols] for i in range(wide)], axis=0
+    )
+    return out
