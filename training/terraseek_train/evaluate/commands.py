@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from terraseek.commands.console import bar, note, print_json
-from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.errors import QueryError
 from terraseek_train.evaluate.leakage_command import leakage
 
@@ -53,6 +53,9 @@ def show(
     """
     from terraseek_train.evaluate.report import comparison, comparison_lines
 
+    for model in models:  # a wrong second name must not cost the time the first one takes
+        if model != "fake":
+            get_card(model)
     found = [measure(model) for model in models]
     first, last = found[0], found[-1]
     if as_json:
