@@ -86,9 +86,9 @@ def measure(
     for turn in range(repeats + 1):
         for name, call in (("decode", decode), ("encode", encode), ("job", job)):
             torch.set_num_threads(cores if name == "job" else half)
-            wall, cpu = spent(call)
+            seconds, cpu = spent(call)
             if turn:  # the first turn warms up
-                walls[name].append(wall)
+                walls[name].append(seconds)
                 works[name].append(cpu)
     wall = {name: statistics.median(values) for name, values in walls.items()}
     work = {name: statistics.median(values) for name, values in works.items()}

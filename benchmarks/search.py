@@ -115,6 +115,7 @@ def filtered(folder: Path, options: argparse.Namespace) -> Figures:
 def exact(folder: Path, options: argparse.Namespace) -> Figures:
     """Unfiltered exact answers, from the stored file and from byte codes."""
     from terraseek.search.index_build import write_codes
+    from terraseek.search.index_manifest import scale_file
 
     store = EmbeddingStore.read(folder)
     vectors = store.vectors[:LOCATED]
@@ -122,7 +123,7 @@ def exact(folder: Path, options: argparse.Namespace) -> Figures:
     built = write_codes(vectors, folder / "codes.npy")
     codes = np.load(folder / "codes.npy", mmap_mode="r")
     stored = ExactIndex(vectors)
-    coded = ExactIndex(codes, built.scale, built.error)
+    coded = ExactIndex(codes, np.load(scale_file(folder / "codes.npy")), built.error)
     same = all(
         np.array_equal(_best(stored, matrix, vector), _best(coded, matrix, vector))
         for vector in asked[:5]

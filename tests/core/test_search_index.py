@@ -242,6 +242,8 @@ def test_few_rows_are_scanned_exactly_beside_a_coarse_index(indexed):
     chosen = Shortlist(indexed["ivfpq"])
     assert isinstance(chosen._index, FaissIndex)
     _, certain = chosen.likely(chosen.usable, query_of(1), 10)
+    assert not certain
+    _, certain = chosen.likely(chosen.usable[::NAKED], query_of(1), 10)
     assert certain
 
 
@@ -271,7 +273,7 @@ def test_the_manifest_tells_what_was_built(store: EmbeddingStore):
     codes = build_index(store, kind="int8")
     assert 0 < codes.error < 0.05
     names = sorted(p.name for p in index_folder(store).iterdir() if p.name[0] != ".")
-    assert names == [codes.file, "manifest.json"]
+    assert names == [codes.file, codes.file.replace(".npy", ".scale.npy"), "manifest.json"]
     assert isinstance(open_index(store).count, int)
 
 
@@ -286,7 +288,9 @@ def test_a_build_that_is_stopped_leaves_the_old_index(store: EmbeddingStore):
     for kind in ("int8", "hnsw"):
         with pytest.raises(Cancelled):
             build_index(store, stop, kind=kind)
-        assert {p.name: p.read_bytes() for p in index_folder(store).iterdir()} == before
+        left = {p.name: p.read_bytes() for p in index_folder(store).iterdir()}
+        assert {name: left[name] for name in before} == before
+        assert open_index(store).is_exact
 
 
 def test_indexes_of_something_else_are_refused_and_not_used(

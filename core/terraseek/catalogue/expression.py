@@ -90,9 +90,10 @@ def _parsed(text: str) -> Any:  # noqa: ANN401
     except (duckdb.Error, UnicodeError) as error:
         raise FilterError(f"{refused}: {_first_line(error)}") from error
     value = json.loads(found[0])
-    if value["error"]:
+    if value.get("error_type") == "parser":
         raise FilterError(f"{refused}: {value['error_message']}")
-    nodes = [statement["node"] for statement in value["statements"]]
+    # what is no SELECT, or several statements, is an error of another type
+    nodes = [statement["node"] for statement in value.get("statements", ())]
     if len(nodes) != 1 or not _is_bare(nodes[0]):
         raise FilterError(f"{refused}; write only what stands behind WHERE, such as  gsd_m < 1")
     return nodes[0]["select_list"][0]

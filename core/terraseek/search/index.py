@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from terraseek.errors import StoreCorruptError, StoreError
-from terraseek.search.index_manifest import IndexManifest, again, index_folder
+from terraseek.search.index_manifest import IndexManifest, again, index_folder, scale_file
 from terraseek.search.scan import CodeScan, certain_best, faiss_module
 from terraseek.search.store import EmbeddingStore
 
@@ -61,7 +61,12 @@ class Index(ABC):
 class ExactIndex(Index):
     """Codes that are scanned whole, with a bound on what they can be off."""
 
-    def __init__(self, codes: np.ndarray, scale: float = 1.0, error: float = 0.0) -> None:
+    def __init__(
+        self,
+        codes: np.ndarray,
+        scale: float | Float32[np.ndarray, " dim"] = 1.0,
+        error: float = 0.0,
+    ) -> None:
         """Wrap codes as `CodeScan` takes them; `error`: the furthest of a vector from its."""
         self.count = len(codes)
         self._scan = CodeScan(codes, scale)
@@ -138,9 +143,9 @@ def open_index(store: EmbeddingStore) -> Index | None:
     path = index_folder(store) / manifest.file
     try:
         if manifest.kind == "int8":
-            codes = np.load(path, mmap_mode="r", allow_pickle=False)
+            codes = np.load(path, mmap_mode="r")
             _check_shape(codes.shape, manifest)
-            return ExactIndex(codes, manifest.scale, manifest.error)
+            return ExactIndex(codes, np.load(scale_file(path)), manifest.error)
         return FaissIndex(manifest, _read(str(path), manifest))
     except (OSError, ValueError, RuntimeError) as error:
         raise StoreCorruptError(f"{path} cannot be read ({error}); {again(store)}") from error

@@ -22,6 +22,7 @@ from terraseek.search.index_manifest import (
     IndexManifest,
     index_folder,
     rows_digest,
+    scale_file,
 )
 from terraseek.search.index_plan import IndexPlan, plan_index
 from terraseek.search.scan import faiss_module
@@ -34,6 +35,7 @@ DEFAULT_MEMORY = 2 << 30
 """Bytes an index may hold unless said otherwise."""
 TARGET_RECALL = 0.98
 """Effort is raised until so much of the exact ten best is found, by pictures and by captions."""
+_SUFFIXES = (".npy", ".faiss")
 _BLOCK = 1 << 15
 _TRAINING = 1 << 19
 _A_LIST = 64  # training rows a list: more makes lists hardly better and training much longer
@@ -49,7 +51,6 @@ class Built:
     """What is known of an index once it is written."""
 
     file: str = ""
-    scale: float = 1.0
     error: float = 0.0
     effort: int = 0
     shortlist: int = 0
@@ -90,7 +91,8 @@ def build_index(
         manifest = _manifest(store, plan, built, time.perf_counter() - began)
         write_json(folder / INDEX_MANIFEST, manifest.to_json())
         for path in folder.iterdir():
-            if path.suffix in (".npy", ".faiss") and path.name != built.file:
+            # the file of scales shares its name with that of the codes up to the first dot
+            if path.suffix in _SUFFIXES and path.name.split(".")[0] != built.file.split(".")[0]:
                 path.unlink()
     return manifest
 
@@ -118,7 +120,6 @@ def _manifest(
         count=store.count,
         rows_sha256=rows_digest(store, store.count),
         memory_bytes=plan.memory_bytes,
-        scale=built.scale,
         error=built.error,
         effort=built.effort,
         shortlist=built.shortlist,
@@ -135,30 +136,36 @@ def _blocks(vectors: np.ndarray) -> Iterator[tuple[int, Float32[np.ndarray, "m d
 
 
 def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) -> Built:
-    """Write a byte for each number of float16 vectors, `128 + round(number * scale)`.
+    """Write a byte for each number of float16 vectors, `128 + round(number * scale of its axis)`.
+
+    Some axes of embeddings are many times as long as others, so each has a scale of its own, which
+    goes into `scale_file(path)`.
 
     Args:
-        vectors: (n, dim), at least one that is not zero.
+        vectors: (n, dim).
         path: `.npy` file to write.
         progress: called with the stage `index`.
 
     Returns:
-        The scale, and how far the furthest vector is from its code.
+        With how far the furthest vector is from its code.
     """
-    largest = max(float(np.abs(block).max()) for _, block in _blocks(vectors))
-    scale = 127 / max(largest, 1e-12)
+    largest = np.zeros(vectors.shape[1], np.float32)
+    for _, block in _blocks(vectors):
+        largest = np.maximum(largest, np.abs(block).max(axis=0))
+    scale = (127 / np.maximum(largest, 1e-9)).astype(np.float32)
+    with atomic_path(scale_file(path)) as part, part.open("wb") as file:
+        np.save(file, scale)
     error = 0.0
     with atomic_path(path) as part:
         codes = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=vectors.shape)
         for start, block in _blocks(vectors):
-            rounded = np.rint(block * np.float32(scale))
+            rounded = np.rint(block * scale)
             codes[start : start + len(block)] = (rounded + 128).astype(np.uint8)
-            off = np.linalg.norm(block - rounded / np.float32(scale), axis=1)
-            error = max(error, float(off.max()))
+            error = max(error, float(np.linalg.norm(block - rounded / scale, axis=1).max()))
             progress("index", start + len(block), len(vectors))
         codes.flush()
     # float32 sums of the distances themselves are a little inexact
-    return Built(path.name, scale=scale, error=error * 1.0001)
+    return Built(path.name, error=error * 1.0001)
 
 
 def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: Progress) -> Built:
@@ -219,7 +226,7 @@ def _tuned(
             break
     progress("measure", trials, trials)
     rounded = tuple((name, round(value, 4)) for name, value in recall.items())
-    return Built(file, 1.0, 0.0, effort, length, rounded, sum(map(len, groups.values())))
+    return Built(file, 0.0, effort, length, rounded, sum(map(len, groups.values())))
 
 
 def _queries(

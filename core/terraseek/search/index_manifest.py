@@ -9,7 +9,7 @@ from terraseek.errors import EncoderMismatchError, StoreCorruptError
 from terraseek.files import read_json
 from terraseek.search.store import HAS_IMAGE, EmbeddingStore, hash_ids
 
-__all__ = ["INDEX_MANIFEST", "IndexManifest", "index_folder", "rows_digest"]
+__all__ = ["INDEX_MANIFEST", "IndexManifest", "index_folder", "rows_digest", "scale_file"]
 
 INDEX_MANIFEST = "manifest.json"
 
@@ -36,8 +36,6 @@ class IndexManifest:
     """Digest over the ids of these rows and which of them have a vector."""
     memory_bytes: int
     """About how much must be in memory for quick answers, mapped or not."""
-    scale: float
-    """int8: what vectors were multiplied with before they were rounded."""
     error: float
     """int8: the largest distance between a vector and its code, which bounds any score's error."""
     effort: int
@@ -99,6 +97,11 @@ class IndexManifest:
 def index_folder(store: EmbeddingStore) -> Path:
     """Where the index of a store is or will be."""
     return store.folder / "index"
+
+
+def scale_file(codes: Path) -> Path:
+    """Beside the codes of an int8 index: what each axis was multiplied with before rounding."""
+    return codes.with_suffix(".scale.npy")
 
 
 def rows_digest(store: EmbeddingStore, count: int) -> str:

@@ -44,8 +44,8 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
     """Choose an index.
 
     Exact kinds are taken while a whole scan answers in tens of milliseconds, then inverted lists.
-    A graph is taken only when asked for: it holds ten times the memory of the lists and takes the
-    longest to build.
+    A graph is taken only when asked for: it holds several times the memory of the lists, and takes
+    the longest to build.
 
     Args:
         count: number of vectors.
@@ -64,7 +64,7 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
                 f"{count:,} vectors are too few to train an ivfpq index (it takes "
                 f"{LEAST_FOR_LISTS:,}); take --kind auto"
             )
-        plan = _plan(kind, count, dim, "asked for")
+        plan = _plan(kind, count, dim, memory, "asked for")
         if plan.memory_bytes > memory:
             raise ConfigError(
                 f"a {kind} index of {count:,} x {dim} vectors needs {_size(plan.memory_bytes)}, "
@@ -72,20 +72,24 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
             )
         return plan
     if 4 * count * dim <= min(FLAT_BYTES, memory):
-        return _plan("flat", count, dim, "few enough to be compared whole in memory")
+        return _plan("flat", count, dim, memory, "few enough to be compared whole in memory")
     few = count * dim <= SCANNED
     if few and 2 * count * dim <= memory:
-        return _plan("fp16", count, dim, "few enough for an exact scan of the stored vectors")
+        return _plan(
+            "fp16", count, dim, memory, "few enough for an exact scan of the stored vectors"
+        )
     if few and count * dim <= memory:
-        return _plan("int8", count, dim, "few enough for an exact scan, of bytes to save memory")
-    plan = _plan("ivfpq", count, dim, "too many for a whole scan")
+        return _plan(
+            "int8", count, dim, memory, "few enough for an exact scan, of bytes to save memory"
+        )
+    plan = _plan("ivfpq", count, dim, memory, "too many for a whole scan")
     if count >= LEAST_FOR_LISTS and plan.memory_bytes <= memory:
         return plan
     reason = "the memory allowed holds no index; the stored file is read for every query"
     return IndexPlan("fp16", "", 0, reason)
 
 
-def _plan(kind: IndexKind, count: int, dim: int, reason: str) -> IndexPlan:
+def _plan(kind: IndexKind, count: int, dim: int, memory: int, reason: str) -> IndexPlan:
     if kind == "flat":
         return IndexPlan(kind, "", 4 * count * dim, reason)
     if kind == "fp16":
@@ -94,9 +98,19 @@ def _plan(kind: IndexKind, count: int, dim: int, reason: str) -> IndexPlan:
         return IndexPlan(kind, "", count * dim, reason)
     if kind == "hnsw":
         return IndexPlan(kind, f"HNSW{_LINKS},SQ8", count * (dim + 8 * _LINKS + 16), reason)
-    lists, codes = _lists(count), _codes(dim)
-    memory = count * (codes // 2 + 8) + 4 * lists * dim
-    return IndexPlan(kind, f"IVF{lists},PQ{codes}x4fs", memory, reason)
+    return _finest_lists(count, dim, memory, reason)
+
+
+def _finest_lists(count: int, dim: int, memory: int, reason: str) -> IndexPlan:
+    """Inverted lists with the finest codes the memory holds: two numbers a code, or four, eight."""
+    lists = _lists(count)
+    sizes = [size for size in (2, 4, 8) if dim % size == 0] or [1]
+    for size in sizes:
+        codes = dim // size
+        held = count * (codes // 2 + 8) + 4 * lists * dim
+        if held <= memory or size == sizes[-1]:
+            break
+    return IndexPlan("ivfpq", f"IVF{lists},PQ{codes}x4fs", held, reason)
 
 
 def _lists(count: int) -> int:
@@ -106,11 +120,6 @@ def _lists(count: int) -> int:
     """
     wanted = 1 << round(math.log2(max(1.0, 2.3 * math.sqrt(count))))
     return max(1, min(wanted, count // 39))  # FAISS wants 39 training points a list
-
-
-def _codes(dim: int) -> int:
-    """Number of 4-bit codes a vector: one for eight numbers, or the next that divides them."""
-    return next(dim // size for size in (8, 4, 2, 1) if dim % size == 0)
 
 
 def parse_memory(text: str) -> int:

@@ -38,12 +38,18 @@ def packed(rows: Int64[np.ndarray, " m"], count: int) -> UInt8[np.ndarray, " byt
 class CodeScan:
     """Rows of float16 vectors, or of 8-bit codes `128 + vector * scale`, scanned as they lie."""
 
-    def __init__(self, codes: np.ndarray, scale: float = 1.0, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        codes: np.ndarray,
+        scale: float | Float32[np.ndarray, " dim"] = 1.0,
+        threads: int | None = None,
+    ) -> None:
         """Wrap codes.
 
         Args:
             codes: (n, dim) float16, or uint8 with zero at 128; mapped memory is not copied.
-            scale: what vectors were multiplied with before they were rounded to 8 bits.
+            scale: what vectors were multiplied with before they were rounded to 8 bits, one
+                number or one an axis.
             threads: shards scanned at once; one a core without it.
         """
         self._codes = codes
@@ -73,8 +79,9 @@ class CodeScan:
         Returns:
             Rows and their dot products in any order, and what no row left out exceeds.
         """
-        whole = np.ascontiguousarray(query, np.float32)
-        parts = [(lo, hi, whole, k, wanted) for lo, hi in self._shards]
+        # codes stay as they are: what undoes their scale is done to the query
+        scaled = np.ascontiguousarray(query / np.asarray(self._scale), np.float32)
+        parts = [(lo, hi, scaled, k, wanted) for lo, hi in self._shards]
         if len(parts) == 1:
             found = [self._scan(*parts[0])]
         else:
@@ -96,8 +103,8 @@ class CodeScan:
         faiss = faiss_module()
         bits = None if wanted is None else np.ascontiguousarray(wanted[lo // 8 : -(-hi // 8)])
         chosen = None if bits is None else faiss.IDSelectorBitmap(bits)
-        scale = self._scale if self._codes.dtype == np.uint8 else None
-        scanner = _lists(len(query), scale).get_InvertedListScanner(True, chosen, None)
+        lists = _lists(len(query), self._codes.dtype == np.uint8)
+        scanner = lists.get_InvertedListScanner(True, chosen, None)
         scores = np.full(k, -np.inf, np.float32)
         rows = np.full(k, -1, np.int64)
         part = self._codes[lo:hi].view(np.uint8)
@@ -148,23 +155,22 @@ def certain_best(
 
 
 @cache
-def _lists(dim: int, scale: float | None) -> Any:  # noqa: ANN401 - faiss has no types
+def _lists(dim: int, bytes_: bool) -> Any:  # noqa: ANN401 - faiss has no types
     """An index that is never filled; it only knows how to make scanners.
 
     Args:
         dim: length of the vectors.
-        scale: of byte codes; None for float16.
+        bytes_: for byte codes, otherwise for float16.
     """
     faiss = faiss_module()
     centre = faiss.IndexFlatIP(dim)
     centre.add(np.zeros((1, dim), np.float32))
     kind = faiss.ScalarQuantizer.QT_fp16
-    if scale is not None:
+    if bytes_:
         kind = faiss.ScalarQuantizer.QT_8bit_uniform
     index = faiss.IndexIVFScalarQuantizer(centre, dim, 1, kind, faiss.METRIC_INNER_PRODUCT, False)
     index.referenced_objects = [centre]
-    if scale is not None:
-        # FAISS decodes to low + width * (code + 0.5) / 255, which shall be (code - 128) / scale
-        low_and_width = np.array([-128.5, 255.0], np.float32) / np.float32(scale)
-        faiss.copy_array_to_vector(low_and_width, index.sq.trained)
+    if bytes_:
+        # FAISS decodes to low + width * (code + 0.5) / 255, which shall be code - 128
+        faiss.copy_array_to_vector(np.array([-128.5, 255.0], np.float32), index.sq.trained)
     return index

@@ -14,7 +14,8 @@ from terraseek.search.store import HAS_IMAGE, EmbeddingStore
 __all__ = ["Shortlist"]
 
 _TIGHT = 150_000_000
-"""Numbers (rows x dim) that are scanned exactly although there is an index: some 20 ms."""
+"""Numbers (rows x dim) that are scanned exactly although there is an index: some 20 ms. Not where
+they are half of all: whoever made an index of so few wants it used."""
 
 
 class Shortlist:
@@ -84,9 +85,8 @@ class Shortlist:
     def _choose(self, count: int, exact: bool) -> Index | None:
         if self._index is None:
             return None if self._small else self._scan
-        if isinstance(self._index, FaissIndex) and (
-            exact or count * self._store.manifest.dim <= _TIGHT
-        ):
+        tight = 2 * count < self._index.count and count * self._store.manifest.dim <= _TIGHT
+        if isinstance(self._index, FaissIndex) and (exact or tight):
             return self._scan
         return self._index
 
