@@ -1,10 +1,12 @@
 """Geo-statistics of the catalogue as figures: months, resolution, UTM zones, and the long tail."""
 
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import plotly.graph_objects as go
 import streamlit as st
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 __all__ = ["bars", "long_tail", "stats_figures"]
 
@@ -34,18 +36,22 @@ def stats_figures(stats: dict[str, Any]) -> None:
             st.plotly_chart(figure, key=f"about_stats_{number}", config={"displayModeBar": False})
 
 
-def bars(counts: dict[str, int]) -> go.Figure | None:
+def bars(counts: dict[str, int]) -> "go.Figure | None":
     """A bar for each value in the order given; None without values."""
     if not counts:
         return None
+    import plotly.graph_objects as go
+
     heights = list(counts.values())
     figure = go.Figure(go.Bar(x=list(counts), y=heights, marker_color=_COLOURS[0]))
     figure.update_xaxes(type="category")
     return _dressed(figure, "items")
 
 
-def long_tail(groups: dict[str, dict[str, int]]) -> go.Figure | None:
+def long_tail(groups: dict[str, dict[str, int]]) -> "go.Figure | None":
     """Items of each value over its rank, both axes logarithmic; None if all values are unknown."""
+    import plotly.graph_objects as go
+
     figure = go.Figure()
     for colour, (name, counts) in zip(cycle(_COLOURS), groups.items(), strict=False):
         known = sorted(((n, key) for key, n in counts.items() if key), reverse=True)
@@ -66,7 +72,7 @@ def long_tail(groups: dict[str, dict[str, int]]) -> go.Figure | None:
     return _dressed(figure, "items")
 
 
-def _dressed(figure: go.Figure, title: str) -> go.Figure:
+def _dressed(figure: "go.Figure", title: str) -> "go.Figure":
     figure.update_layout(height=_HEIGHT, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.15)
     # the narrow margins are for figures without words; the axes make the room theirs need
     figure.update_yaxes(title=title, automargin=True)
