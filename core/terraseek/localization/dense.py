@@ -186,8 +186,10 @@ def _box_sums(
 ) -> Float32[np.ndarray, "down across c"]:
     rows, cols = values.shape[0] - tall + 1, values.shape[1] - wide + 1
     # windows are few cells wide: adding shifted copies is exact where running sums would drift
-    down = np.sum([values[i : i + rows] for i in range(tall)], axis=0)
-    out: Float32[np.ndarray, "down across c"] = np.sum(
-        [down[:, i : i + cols] for i in range(wide)], axis=0
-    )
+    down = values[:rows].copy()
+    for i in range(1, tall):
+        down += values[i : i + rows]
+    out = down[:, :cols].copy()
+    for i in range(1, wide):
+        out += down[:, i : i + cols]
     return out
