@@ -1,6 +1,7 @@
 """Explore in a real browser: words, boxes, clicks, and the link that brings it all back."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,3 +94,22 @@ def test_more_like_this_asks_for_neighbours(explore: Any, map_state: Callable[..
     explore.locator(f".tile[data-id='{first}']").wait_for(state="detached")
     explore.wait_for_function(TILES, arg=24)
     assert all("green" in caption for caption in captions(explore)[:11])
+
+
+def test_a_picture_of_ones_own_and_votes_steer_the_search(
+    explore: Any, source: Path, map_state: Callable[..., Any]
+) -> None:
+    explore.get_by_text("Picture", exact=True).click()
+    explore.set_input_files("input[type=file]", source.parent / "paris_green.png")
+    map_state(explore, KEY, "s => s.hits === 24")
+    explore.wait_for_function(TILES, arg=24)
+    explore.locator(".st-key-explore_tags button", has_text="like your picture").first.wait_for()
+    assert all("green" in caption for caption in captions(explore)[:12])
+
+    explore.keyboard.press("Escape")
+    last = explore.locator(".tile").nth(23)
+    disliked = last.get_attribute("data-id")
+    last.locator(".vote.bad").dispatch_event("click")
+    explore.locator(".st-key-explore_tags button", has_text="less like 1 picture").first.wait_for()
+    explore.locator(f".tile[data-id='{disliked}']").wait_for(state="detached")
+    explore.wait_for_function(f"location.search.includes('disliked={disliked}')")
