@@ -17,10 +17,13 @@ from terraseek_train.release import release
 from terraseek_train.train import train
 
 RECIPES = Path(__file__).resolve().parents[2] / "training" / "recipes"
-VARIABLES = ("TERRASEEK_DATA", "TERRASEEK_MINILM", "TERRASEEK_DEMO", "TERRASEEK_DEMO_MORE")
+VARIABLES = (
+    "TERRASEEK_DATA", "TERRASEEK_MINILM", "TERRASEEK_DEMO", "TERRASEEK_DEMO_MORE",
+    "TERRASEEK_COARSE",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3, 4])
+@pytest.mark.parametrize("stage", [1, 2, 3, 4, 5, 6])
 def test_shipped_recipes_are_valid_configs(stage: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.setenv(name, "/data")

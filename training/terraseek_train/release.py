@@ -17,8 +17,10 @@ from terraseek.files import read_json
 from terraseek.progress import Progress, silent
 from terraseek_train.calibration import background
 from terraseek_train.config import expand_variables
+from terraseek_train.evaluate.bootstrap import Tally, intervals
 from terraseek_train.evaluate.encode import encode_named
-from terraseek_train.evaluate.run import evaluate_retrieval, evaluate_zeroshot
+from terraseek_train.evaluate.report import rounded
+from terraseek_train.evaluate.run import evaluate_zeroshot, measure_retrieval
 from terraseek_train.export import export, write_card
 from terraseek_train.sources import open_images, pair_images, read_captions
 
@@ -68,9 +70,10 @@ def measure(
     scores: dict[str, Any] = {}
     for name, task in plan.get("retrieval", {}).items():
         images, captions = Path(task["images"]), Path(task["captions"])
-        found = evaluate_retrieval(images, captions, encoder, task.get("split"), progress)
-        scores[f"retrieval: {name}"] = asdict(found) | {
-            "command": _command("retrieval", written["retrieval"][name])
+        found = measure_retrieval(images, captions, encoder, task.get("split"), progress)
+        scores[f"retrieval: {name}"] = asdict(found.score()) | {
+            "intervals": _intervals(found.tally(), 2),
+            "command": _command("retrieval", written["retrieval"][name]),
         }
     for name, task in plan.get("zeroshot", {}).items():
         labels = Path(task["labels"]) if task.get("labels") else None
@@ -84,6 +87,7 @@ def measure(
         )
         scores[f"zeroshot: {name}"] = {
             "top1": result.top1,
+            "intervals": _intervals(result.tally(), 2),
             "n_images": result.n_images,
             "n_classes": result.n_classes,
             "per_class": {
@@ -113,6 +117,11 @@ def _calibration(
         labels += [sample.label for sample, _ in pairs]
         captions += [sample.captions for sample, _ in pairs]
     return background(encoder, np.concatenate(vectors), labels, captions)
+
+
+def _intervals(tally: Tally, digits: int) -> dict[str, list[float] | None]:
+    """95 % bootstrap interval per headline number, as the evaluate commands print it."""
+    return {name: rounded(ends, digits) for name, ends in intervals(tally).items()}
 
 
 def _command(kind: str, task: Mapping[str, Any]) -> str:

@@ -1,0 +1,40 @@
+"""Pictures of coarse land: the same for a seed, of the colours of their kind, listed with labels."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from terraseek_demoworld.coarse import LANDS, coarse_chip, write_coarse
+
+
+@pytest.mark.parametrize("land", sorted(LANDS))
+def test_every_land_is_painted_and_repeats_for_its_seed(land: str) -> None:
+    picture = coarse_chip(land, 3)
+    assert picture.shape == (64, 64, 3)
+    assert picture.dtype == np.uint8
+    assert np.array_equal(picture, coarse_chip(land, 3))
+    assert not np.array_equal(picture, coarse_chip(land, 4))
+
+
+def test_lands_look_as_their_names_say() -> None:
+    def mean(land: str) -> np.ndarray:
+        return np.mean([coarse_chip(land, seed).mean((0, 1)) for seed in range(12)], 0)
+
+    red, green, blue = mean("lake")
+    assert blue > green > red
+    red, green, blue = mean("pasture")
+    assert green > max(red, blue)
+    assert mean("forest").sum() < 0.7 * mean("industrial").sum()
+
+
+def test_the_written_set_has_all_lands_in_turn(tmp_path: Path) -> None:
+    table = write_coarse(tmp_path, 12)
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == [*LANDS, *list(LANDS)[:2]]
+    for row in rows:
+        with Image.open(tmp_path / "chips" / row["filename"]) as picture:
+            assert picture.size == (64, 64)

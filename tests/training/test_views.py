@@ -1,0 +1,77 @@
+"""Blended pictures and coarse mosaics: pixels, shares and targets agree."""
+
+import numpy as np
+import pytest
+import torch
+
+from terraseek_train.augment import augment, coarse_mosaic
+from terraseek_train.batch import draw_mixed, mix_pixels
+from terraseek_train.losses import class_loss, mixed_class_loss, mixed_targets
+
+
+def test_partners_stay_inside_the_share_of_their_process() -> None:
+    mixed = draw_mixed(12, 3, 0.5, np.random.default_rng(0))
+    assert [sorted(part) for part in mixed.partner.reshape(3, 4)] == [
+        [0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11],
+    ]  # fmt: skip
+    assert mixed.own.min() >= 0.5
+    assert (mixed.own < 1).any()
+    assert (mixed.own == 1).any()
+
+
+def test_a_mixed_picture_holds_its_share_of_itself() -> None:
+    pixels = np.zeros((40, 32, 32, 3), np.uint8)
+    pixels[1::2] = 200
+    partner = np.arange(40).reshape(-1, 2)[:, ::-1].reshape(-1).astype(np.int64)
+    own = np.full(40, 0.75, np.float32)
+    own[:4] = 1
+    out = mix_pixels(pixels, partner, own, np.random.default_rng(0))
+    assert np.array_equal(out[:4], pixels[:4])
+    found = out[4::2].mean((1, 2, 3)) / 200
+    assert found == pytest.approx(np.full(18, 0.25), abs=0.02)
+
+
+def test_targets_of_mixed_pictures_are_shared_and_neutral_pairs_stay_out() -> None:
+    targets = torch.eye(3)
+    none = torch.zeros(3, 3, dtype=torch.bool)
+    neutral = none.clone()
+    neutral[1, 2] = True
+    partner, own = torch.tensor([1, 0, 2]), torch.tensor([0.75, 1.0, 1.0])
+    found, out = mixed_targets(targets, neutral, torch.eye(3).bool(), partner, own)
+    assert found[0].tolist() == pytest.approx([0.75, 0.25, 0])
+    assert found[1].tolist() == [0, 1, 0]
+    assert out.tolist() == [[False, False, True], [False, False, True], [False, False, False]]
+    assert found.sum(1).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_the_class_loss_of_a_mixed_picture_is_the_shared_sum() -> None:
+    logits = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    label, source = torch.tensor([0, 2]), torch.zeros(2, dtype=torch.long)
+    classes = torch.zeros(3, dtype=torch.long)
+    swap = torch.tensor([1, 0])
+    own = torch.tensor([0.6, 0.6])
+    found = mixed_class_loss(logits, label, source, classes, swap, own)
+    there = class_loss(logits, label, source, classes)
+    back = class_loss(logits, label[swap], source, classes)
+    assert float(found) == pytest.approx(float(0.6 * there + 0.4 * back), rel=1e-5)
+    plain = mixed_class_loss(logits, label, source, classes, swap, torch.ones(2))
+    assert float(plain) == pytest.approx(float(there))
+
+
+def test_a_mosaic_shows_its_four_pictures_in_their_corners() -> None:
+    shades = (20, 90, 160, 230)
+    pictures = [np.full((64, 64, 3), shade, np.uint8) for shade in shades]
+    view = coarse_mosaic(pictures, 64, np.random.default_rng(1)).astype(int)
+    assert view.shape == (64, 64, 3)
+    corners = [view[:8, :8], view[:8, -8:], view[-8:, :8], view[-8:, -8:]]
+    brightness = [corner.mean() for corner in corners]
+    assert brightness == sorted(brightness)
+    assert brightness[3] - brightness[0] > 10
+
+
+def test_haze_stays_near_grey() -> None:
+    """A veil that takes most of the red away once made every hazy picture teal."""
+    grey = np.full((48, 48, 3), 110, np.uint8)
+    views = [augment(grey, 32, np.random.default_rng(seed)).mean((0, 1)) for seed in range(200)]
+    spread = np.array([view.max() - view.min() for view in views])
+    assert np.quantile(spread, 0.95) < 70
