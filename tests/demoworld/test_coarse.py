@@ -1,4 +1,4 @@
-"""Pictures of coarse land: the same for a seed, of the colours of their kind, listed with labels."""
+"""Pictures of coarse land: the same for a seed, of the colours of their kind, with labels."""
 
 import csv
 from pathlib import Path
