@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any
 
 from terraseek.catalogue.countries import country_code, lost_letters
 from terraseek.catalogue.gazetteer_data import data_file
@@ -40,18 +41,23 @@ class Place:
 
 
 @cache
-def _places() -> dict[str, dict[str, tuple[Place, ...]]]:
-    """Places by country code, then by damaged, case-folded name."""
-    found: dict[str, dict[str, tuple[Place, ...]]] = defaultdict(dict)
+def _rows() -> dict[str, list[dict[str, Any]]]:
+    """The gazetteer's rows by country code."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with gzip.open(data_file("geocode.gz"), "rb") as file:
-        rows = json.load(file)
-    for row in rows:
-        place = Place(
-            row["city"], row["country_code"], row["longitude"], row["latitude"], row["population"]
-        )
-        names, key = found[place.country], _key(place.name)
-        names[key] = (*names.get(key, ()), place)
+        for row in json.load(file):
+            found[row["country_code"]].append(row)
     return dict(found)
+
+
+@cache
+def _places(country: str) -> dict[str, tuple[Place, ...]]:
+    """Places of a country by damaged, case-folded name; made for the countries that are asked."""
+    found: dict[str, list[Place]] = defaultdict(list)
+    for row in _rows().get(country, ()):
+        place = Place(row["city"], country, row["longitude"], row["latitude"], row["population"])
+        found[_key(place.name)].append(place)
+    return {key: tuple(places) for key, places in found.items()}
 
 
 def _key(name: str) -> str:
@@ -73,9 +79,7 @@ def find_place(name: str, country: str, zone: str = "") -> Place | None:
     code = country_code(country)
     if code is None or not name.strip(" ?"):
         return None
-    known = _places().get(code, {}).get(_key(name)) or (
-        _alike(code, _key(name)) if "?" in name else ()
-    )
+    known = _places(code).get(_key(name)) or (_alike(code, _key(name)) if "?" in name else ())
     if split_zone(zone):
         near = [[place for place in known if _zones_apart(place, zone) == n] for n in (0, 1)]
         known = tuple(near[0] or near[1])
@@ -91,7 +95,7 @@ def find_place(name: str, country: str, zone: str = "") -> Place | None:
 def _alike(country: str, key: str) -> tuple[Place, ...]:
     """Places whose name fits a damaged one letter by letter: spellings have changed since."""
     rule = re.compile(re.escape(key).replace(r"\?", "."))
-    found = (places for name, places in _places()[country].items() if rule.fullmatch(name))
+    found = (places for name, places in _places(country).items() if rule.fullmatch(name))
     return tuple(place for places in found for place in places)
 
 
