@@ -4,7 +4,7 @@
                   of its encoder drawn with repetition and moved by noise
 `kind`            index the size called for (or `--kind`); `build_s`, `build_rss_gib`: its making
 `recall_at_10`    of the exact ten best, by queries the index was not tuned with
-`p50_ms, p95_ms`  a query by the index, re-ranked exactly
+`p50_ms, p95_ms`  a query by the index, re-ranked exactly; `cpu_ms`: its mean CPU time
 `rss_gib`         resident memory of a process that answered them; `rss_anon_gib`: without files
 `filter_ms`       a filter on source, date and box through DuckDB; then, for a filter that 2 % pass,
 `filtered_exact_ms`  the exact ten best among them
@@ -65,11 +65,12 @@ def query(folder: Path, options: argparse.Namespace) -> Figures:
     asked = queries_of(store, _QUERIES)
     for vector in asked[:10]:
         answer(chosen, chosen.usable, vector)
-    seconds, answers = [], []
+    seconds, answers, work = [], [], time.process_time()
     for vector in asked:
         began = time.perf_counter()
         answers.append(answer(chosen, chosen.usable, vector))
         seconds.append(time.perf_counter() - began)
+    work = time.process_time() - work
     resident = _resident()
     truth = tenth_best(store, asked)
     hit = [
@@ -80,6 +81,7 @@ def query(folder: Path, options: argparse.Namespace) -> Figures:
         "recall_at_10": float(np.mean(hit)),
         "p50_ms": float(np.quantile(seconds, 0.5)) * 1e3,
         "p95_ms": float(np.quantile(seconds, 0.95)) * 1e3,
+        "cpu_ms": work / len(asked) * 1e3,
         "rss_gib": resident["VmRSS"],
         "rss_anon_gib": resident["RssAnon"],
     }

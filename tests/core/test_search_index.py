@@ -98,10 +98,12 @@ def query_of(seed: int, dim: int = DIM) -> np.ndarray:
         (131_073, 512, 2 << 30, "fp16"),
         (1_079_370, 512, 2 << 30, "fp16"),
         (1_079_370, 512, 1 << 30, "int8"),
-        (5_070_186, 512, 2 << 30, "ivfpq"),
+        (5_070_186, 512, 2 << 30, "ivfsq"),
+        (5_070_186, 512, 1 << 30, "ivfpq"),
         (5_070_186, 512, 100 << 20, "fp16"),
-        (5_070_186, 256, 2 << 30, "ivfpq"),
+        (5_070_186, 256, 2 << 30, "ivfsq"),
         (500_000, 512, 100 << 20, "ivfpq"),
+        (2_000_000, 512, 2 << 30, "ivfsq"),
         (1000, 256, 1, "fp16"),
     ],
 )
@@ -117,10 +119,10 @@ def test_the_kind_follows_from_count_length_and_memory(count, dim, memory, kind)
 def test_a_plan_never_exceeds_the_memory(count, dim, memory):
     plan = plan_index(count, dim, memory)
     assert plan.memory_bytes <= memory
-    if plan.kind == "ivfpq":
-        lists, codes = plan.factory.removeprefix("IVF").removesuffix("x4fs").split(",PQ")
-        assert dim % int(codes) == 0
+    if plan.kind in ("ivfsq", "ivfpq"):
+        lists, codes = plan.factory.removeprefix("IVF").split(",")
         assert count >= 39 * int(lists)
+        assert codes in ("SQ8", "SQ4") or dim % int(codes[2:].removesuffix("x4fs")) == 0
 
 
 def test_what_cannot_be_planned_is_refused():
@@ -208,7 +210,7 @@ def test_every_kind_finds_the_best(indexed, kind: str, monkeypatch: pytest.Monke
         query = query_of(seed)
         rows, certain = chosen.likely(chosen.usable, query, 10)
         assert set(rows) <= set(chosen.usable)
-        assert certain == (kind not in ("ivfpq", "hnsw"))
+        assert certain == (kind in ("flat", "fp16", "int8"))
         best = ranked(store, rows, query, 10)
         wanted = exact_best(store, chosen.usable, query, 10)
         if certain:

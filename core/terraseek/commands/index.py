@@ -24,7 +24,7 @@ def index(
     memory: Annotated[str, typer.Option(help="Memory the index may hold, such as 2GiB.")] = "2GiB",
     kind: Annotated[
         str,
-        typer.Option(help="auto, flat, fp16, int8 (these three are exact), ivfpq or hnsw."),
+        typer.Option(help="auto, flat, fp16, int8 (these three are exact), ivfsq, ivfpq or hnsw."),
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:

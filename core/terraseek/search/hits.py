@@ -69,7 +69,7 @@ class SearchResult:
     unsearchable: int = 0
     """Of those matched, items without a vector: not embedded yet, or undecodable."""
     exact: bool = True
-    """Whether no better hit was missed; an index of the kinds ivfpq and hnsw may miss one."""
+    """Whether no better hit was missed; some kinds of index (ivfsq, ivfpq, hnsw) may miss one."""
 
     @property
     def convincing(self) -> bool | None:

@@ -41,8 +41,14 @@ _TRAINING = 1 << 19
 _A_LIST = 64  # training rows a list: more makes lists hardly better and training much longer
 _QUERIES = 100
 _TEN = 10
-_EFFORTS = {"ivfpq": (8, 16, 32, 64, 128, 256, 512), "hnsw": (32, 64, 128, 256, 512)}
-_SHORTLISTS = {"ivfpq": (100, 200, 400, 800), "hnsw": (50, 200)}
+_PROBES = (4, 8, 16, 32, 64, 128, 256, 512)
+_EFFORTS = {"ivfsq": _PROBES, "ivfpq": _PROBES, "hnsw": (32, 64, 128, 256, 512)}
+_SHORTLISTS = {
+    "ivfsq": (50, 100, 200, 400),
+    "ivfpq": (100, 200, 400, 800, 1600),
+    "hnsw": (50, 200),
+}
+_GAIN = 0.003  # more effort that finds less than this more is not worth its time
 _HNSW_BUILD_EFFORT = 80
 
 
@@ -197,7 +203,7 @@ def _tuned(
 ) -> Built:
     """The least effort that finds enough, then the shortest list that still does.
 
-    Where nothing finds enough, the most effort is taken and what it finds is told.
+    Where nothing finds enough, effort ends where it gains nothing, and what it finds is told.
     """
     groups = _queries(store, usable)
     matrix = Matrix(store.vectors, resident=False)
@@ -216,13 +222,17 @@ def _tuned(
             name: _recall(index_so, matrix, asked, truth[name]) for name, asked in groups.items()
         }
 
-    def enough(recall: dict[str, float]) -> bool:
-        return min(recall.values()) >= TARGET_RECALL
-
-    effort = next((e for e in efforts if enough(measured(e, lengths[-1]))), efforts[-1])
+    effort, most = efforts[0], -1.0
+    for tried in efforts:
+        lowest = min(measured(tried, lengths[-1]).values())
+        if lowest < most + _GAIN:
+            break
+        effort, most = tried, lowest
+        if lowest >= TARGET_RECALL:
+            break
     for length in lengths:
         recall = measured(effort, length)
-        if enough(recall):
+        if min(recall.values()) >= TARGET_RECALL:
             break
     progress("measure", trials, trials)
     rounded = tuple((name, round(value, 4)) for name, value in recall.items())

@@ -39,7 +39,7 @@ class IndexManifest:
     error: float
     """int8: the largest distance between a vector and its code, which bounds any score's error."""
     effort: int
-    """ivfpq: lists looked into; hnsw: candidates kept on the way."""
+    """ivfsq, ivfpq: lists looked into; hnsw: candidates kept on the way."""
     shortlist: int
     """Rows that are re-ranked by the stored vectors."""
     recall_at_10: dict[str, float]

@@ -8,10 +8,11 @@ from terraseek.errors import ConfigError
 
 __all__ = ["KINDS", "IndexKind", "IndexPlan", "parse_memory", "plan_index"]
 
-IndexKind = Literal["flat", "fp16", "int8", "ivfpq", "hnsw"]
+IndexKind = Literal["flat", "fp16", "int8", "ivfsq", "ivfpq", "hnsw"]
 """flat: float32 in memory; fp16: the stored file, mapped; int8: codes of a byte a number, mapped
-and certified by the stored vectors (these three are exact); ivfpq: inverted lists of 4-bit product
-codes; hnsw: a graph (these two are not, and are re-ranked by the stored vectors)."""
+and certified by the stored vectors (these three are exact); ivfsq: inverted lists of 8 or 4 bits a
+number; ivfpq: of 4-bit product codes, which take an eighth of that; hnsw: a graph (these three are
+not, and are re-ranked by the stored vectors)."""
 KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 
 FLAT_BYTES = 256 << 20
@@ -59,9 +60,9 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
     if kind != "auto":
         if kind not in KINDS:
             raise ConfigError(f"no index kind {kind!r}; there are auto, {', '.join(KINDS)}")
-        if kind == "ivfpq" and count < LEAST_FOR_LISTS:
+        if kind in ("ivfsq", "ivfpq") and count < LEAST_FOR_LISTS:
             raise ConfigError(
-                f"{count:,} vectors are too few to train an ivfpq index (it takes "
+                f"{count:,} vectors are too few to train an {kind} index (it takes "
                 f"{LEAST_FOR_LISTS:,}); take --kind auto"
             )
         plan = _plan(kind, count, dim, memory, "asked for")
@@ -82,9 +83,10 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
         return _plan(
             "int8", count, dim, memory, "few enough for an exact scan, of bytes to save memory"
         )
-    plan = _plan("ivfpq", count, dim, memory, "too many for a whole scan")
-    if count >= LEAST_FOR_LISTS and plan.memory_bytes <= memory:
-        return plan
+    for lists in ("ivfsq", "ivfpq"):
+        plan = _plan(lists, count, dim, memory, "too many for a whole scan")
+        if count >= LEAST_FOR_LISTS and plan.memory_bytes <= memory:
+            return plan
     reason = "the memory allowed holds no index; the stored file is read for every query"
     return IndexPlan("fp16", "", 0, reason)
 
@@ -98,19 +100,22 @@ def _plan(kind: IndexKind, count: int, dim: int, memory: int, reason: str) -> In
         return IndexPlan(kind, "", count * dim, reason)
     if kind == "hnsw":
         return IndexPlan(kind, f"HNSW{_LINKS},SQ8", count * (dim + 8 * _LINKS + 16), reason)
-    return _finest_lists(count, dim, memory, reason)
+    return _finest_lists(kind, count, dim, memory, reason)
 
 
-def _finest_lists(count: int, dim: int, memory: int, reason: str) -> IndexPlan:
-    """Inverted lists with the finest codes the memory holds: two numbers a code, or four, eight."""
+def _finest_lists(kind: IndexKind, count: int, dim: int, memory: int, reason: str) -> IndexPlan:
+    """Inverted lists with the finest codes of their kind that the memory holds, or the coarsest."""
     lists = _lists(count)
-    sizes = [size for size in (2, 4, 8) if dim % size == 0] or [1]
-    for size in sizes:
-        codes = dim // size
-        held = count * (codes // 2 + 8) + 4 * lists * dim
-        if held <= memory or size == sizes[-1]:
-            break
-    return IndexPlan("ivfpq", f"IVF{lists},PQ{codes}x4fs", held, reason)
+    if kind == "ivfsq":
+        codes = [(f"SQ{bits}", (dim * bits + 7) // 8) for bits in (8, 4)]
+    else:
+        sizes = [size for size in (2, 4, 8) if dim % size == 0] or [1]
+        codes = [(f"PQ{dim // size}x4fs", (dim // size + 1) // 2) for size in sizes]
+    plans = [
+        IndexPlan(kind, f"IVF{lists},{name}", count * (size + 8) + 4 * lists * dim, reason)
+        for name, size in codes
+    ]
+    return next((plan for plan in plans if plan.memory_bytes <= memory), plans[-1])
 
 
 def _lists(count: int) -> int:

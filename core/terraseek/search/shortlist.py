@@ -106,6 +106,8 @@ class Shortlist:
         )
         if found is None or len(found) < min(k, until):
             return None
+        if not index.is_exact:
+            found = found[best(self.matrix.scores(found, query), k)]
         if len(later):
             found = np.concatenate([found, later[best(self.matrix.scores(later, query), k)]])
         return found
