@@ -95,7 +95,9 @@ class Steps:
         return time.perf_counter() - began
 
 
-def measure_steps(base: Base, batch: int, rounds: int, device: str) -> dict[str, float | int | str]:
+def measure_steps(
+    base: Base, batch: int, rounds: int, device: str, methods: set[str]
+) -> dict[str, float | int | str]:
     """Relative step time of every method: the median over rounds of its time over plain's.
 
     All models are kept, and each round takes one step of each beside one of plain training.
@@ -107,6 +109,8 @@ def measure_steps(base: Base, batch: int, rounds: int, device: str) -> dict[str,
     plain.step()
     figures: dict[str, float | int | str] = {"batch": batch, "rounds": rounds, "device": device}
     for arm in arms()[1:]:
+        if methods and arm.name not in methods:
+            continue
         other = Steps(base, arm, pairs, drawn, device)
         before = memory(device)
         other.step()
@@ -206,13 +210,16 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--pictures", type=int, default=1093)
     parser.add_argument("--sentences", type=int, default=5465)
+    known = ",".join(arm.name for arm in arms()[1:])
+    parser.add_argument("--methods", default="", help=f"some of {known}; all if not said")
     parser.add_argument("--only", choices=("steps", "scoring"))
     given = parser.parse_args()
     figures: dict[str, float | int | str] = {"arch": given.arch}
     base = make_base(given.arch)
     asked = (given.pictures, given.sentences)
     if given.only != "scoring":
-        figures |= measure_steps(base, given.batch, given.rounds, given.device)
+        wanted = set(filter(None, given.methods.split(",")))
+        figures |= measure_steps(base, given.batch, given.rounds, given.device, wanted)
     if given.only != "steps":
         encoding = measure_encoding(base, given.batch, given.device, *asked)
         scoring = measure_scoring(*asked, base.dim, given.device)
