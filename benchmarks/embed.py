@@ -14,6 +14,7 @@ both work; and the job itself, from shards to a finished store.
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections import deque
@@ -104,4 +105,8 @@ def measure(
 
 
 if __name__ == "__main__":
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # as `terraseek embed` does; OpenMP reads it once, when torch is loaded
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     typer.run(main)

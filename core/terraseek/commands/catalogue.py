@@ -1,5 +1,6 @@
 """`terraseek import`, `embed` and `stats`; `search` is in its own file."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -105,6 +106,8 @@ def embed(
     as_json: JsonOption = False,
 ) -> None:
     """Encode the pictures and captions that have no vector yet; goes on where it was stopped."""
+    # before torch is loaded: its threads else spin while they wait, on cores that could decode
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from terraseek.catalogue import Catalogue
     from terraseek.encoders.load import load_encoder
     from terraseek.encoders.registry import DEFAULT_MODEL
