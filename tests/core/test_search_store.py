@@ -109,11 +109,14 @@ def test_a_cancelled_job_goes_on_where_it_stopped(tmp_path: Path):
     assert np.array_equal(store.vectors, expected(catalogue, FakeEncoder()))
 
 
-def test_a_damaged_part_is_made_again(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "content"), [("junk.npz", b"PK junk"), ("empty.npz", b""), (".half.npz", b"")]
+)
+def test_a_damaged_part_is_made_again(tmp_path: Path, name: str, content: bytes):
     catalogue = add(tmp_path / "a", tmp_path / "cat", range(4))
     parts = tmp_path / "cat" / "embeddings" / "fake" / "parts"
     parts.mkdir(parents=True)
-    (parts / "junk.npz").write_bytes(b"PK junk")
+    (parts / name).write_bytes(content)
     store = embed_catalogue(catalogue, Counting())
     assert store.count == 4
     assert not parts.exists()

@@ -152,7 +152,7 @@ def _models() -> Iterator[Check]:
     if DEFAULT_MODEL not in {card.name for card in cards}:
         yield Check(f"model {DEFAULT_MODEL}", "broken", "no model card", _REINSTALL)
     known = {card.name for card in cards}
-    for path in sorted(user_folder().glob("*.json")):
+    for path in sorted(user_folder().glob("[!.]*.json")):
         if path.stem not in known:
             advice = "correct the card, or remove it"
             yield Check(f"model {path.stem}", "warn", f"unreadable card {path}", advice)

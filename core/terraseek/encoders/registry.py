@@ -64,7 +64,7 @@ class Registry:
         file does not make the other models unusable; asking for it by name tells what is wrong.
         """
         cards = {path.stem: read_card(path) for path in sorted(_SHIPPED.glob("*.json"))}
-        for path in sorted(user_folder().glob("*.json")):
+        for path in sorted(user_folder().glob("[!.]*.json")):
             try:
                 cards[path.stem] = read_card(path)
             except ConfigError as error:

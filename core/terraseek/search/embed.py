@@ -151,7 +151,7 @@ class _Job:
         if self._store is not None:
             store = self._store
             yield _Piece(store.item_ids, store.vectors, store.captions, store.flags)
-        for path in sorted(self.parts.glob("*.npz")):
+        for path in sorted(self.parts.glob("[!.]*.npz")):
             piece = _read_part(path, self.encoder.encoder_id)
             if piece is not None:
                 yield piece
@@ -282,7 +282,7 @@ def _read_part(path: Path, encoder_id: str) -> _Piece | None:
             if str(part["encoder_id"]) != encoder_id:
                 return None
             return _Piece(part["item_ids"], part["vectors"], part["captions"], part["flags"])
-    except (OSError, ValueError, KeyError, BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         _log.warning("part %s is damaged and is made again", path)
         return None
 
