@@ -11,20 +11,27 @@ import typer
 from terraseek import __version__
 from terraseek.errors import TerraSeekError
 
-__all__ = ["build_app", "main", "run"]
+__all__ = ["bare_app", "build_app", "main", "run"]
 
 _ROOMS = ("models", "catalogue", "changes", "index", "localize", "review", "doctor")
 
 
-def build_app() -> typer.Typer:
-    """The whole command line, with what training and app add through entry points."""
-    app = typer.Typer(
-        name="terraseek",
-        help="Search remote-sensing imagery with words, and see where a sentence is true.",
+def bare_app(name: str, about: str) -> typer.Typer:
+    """A command line without commands, with the settings all of ours share."""
+    return typer.Typer(
+        name=name,
+        help=about,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def build_app() -> typer.Typer:
+    """The whole command line, with what training and app add through entry points."""
+    app = bare_app(
+        "terraseek", "Search remote-sensing imagery with words, and see where a sentence is true."
     )
 
     @app.callback(invoke_without_command=True)

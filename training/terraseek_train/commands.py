@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from terraseek.cli import run
+from terraseek.cli import bare_app, run
 from terraseek.commands.console import bar, note
 from terraseek_train import localization_commands
 from terraseek_train.evaluate import commands as evaluate_commands
@@ -29,14 +29,7 @@ def main() -> None:
 
 
 def _app() -> typer.Typer:
-    app = typer.Typer(
-        name="terraseek-train",
-        help="Train, measure and compare encoders.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    app = bare_app("terraseek-train", "Train, measure and compare encoders.")
     register(app)
     return app
 

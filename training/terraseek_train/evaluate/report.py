@@ -34,7 +34,7 @@ def rounded(ends: Interval | None, digits: int) -> list[float] | None:
 
 
 def figure(value: float, ends: Interval | None, digits: int = 2) -> str:
-    """`11.11 [10.2, 12.0]`: the interval has one digit less, more would be noise."""
+    """`53.55 [51.3, 55.7]`: the interval has one digit less, more would be noise."""
     if ends is None:
         return f"{value:.{digits}f}"
     low, high = (f"{end:.{digits - 1}f}" for end in ends)
