@@ -30,12 +30,13 @@ app: setup
 	PYTHONPATH=core:training:app:data $(BIN)/terraseek serve $(CATALOGUE) --port $(PORT) --reload
 
 # The browser tests drive the system's Chromium; where it cannot be installed they are skipped by name.
+# A test that fails is tried twice more, and is listed as RERUN: somebody must look at it.
 test: setup
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } || \
 	echo "No Chromium, and apt-get cannot install it here: the browser tests will be skipped."
-	$(BIN)/python -m pytest -m "not network and not gpu" -rs $(ARGS)
+	$(BIN)/python -m pytest -m "not network and not gpu" -rsR --reruns 2 --timeout 900 --durations 40 $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .

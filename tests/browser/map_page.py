@@ -68,4 +68,9 @@ told = {
     "pixel_box": event.pixel_box,
     "events": st.session_state.get("events", []),
 }
-st.code(json.dumps(told), language=None)
+st.session_state.runs = st.session_state.get("runs", 0) + 1
+st.text(f"runs: {st.session_state.runs}")
+# the last one of each kind stays: a test must not need to look before the next event comes
+st.session_state.setdefault("told", {})[event.kind] = told
+for one in st.session_state.told.values():
+    st.code(json.dumps(one), language=None)

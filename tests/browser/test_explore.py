@@ -19,7 +19,6 @@ TILES = """count => {
 
 @pytest.fixture
 def explore(page: Any, map_state: Callable[..., Any]) -> Any:
-    page.goto("/")
     map_state(page, KEY, "s => s.samples === 36")
     return page
 

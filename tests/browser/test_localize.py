@@ -16,7 +16,6 @@ KEY = "localize_map"
 
 @pytest.fixture
 def localize(page: Any) -> Any:
-    page.goto("/")
     page.get_by_role("link", name="Localize").click()
     page.get_by_label("What to look for in the scene").wait_for()
     return page
@@ -81,8 +80,10 @@ def test_an_uploaded_picture_is_asked_in_its_own_pixels(
     assert 10 <= row <= 130
 
 
-def test_from_a_result_to_the_spot_in_it(page: Any, map_state: Callable[..., Any]) -> None:
-    page.goto("/?q=red")
+def test_from_a_result_to_the_spot_in_it(
+    browse: Callable[[str], Any], server: str, map_state: Callable[..., Any]
+) -> None:
+    page = browse(f"{server}/?q=red")
     page.locator(".tile .pick").first.click()
     page.locator(".st-key-explore_where button").click()
     map_state(page, KEY, "s => s.heatVisible")
@@ -105,8 +106,8 @@ def test_take_the_pictures_of_the_readme(
     """Only ever of the demo world: pictures of real data must not be published."""
     folder = Path(__file__).resolve().parents[2] / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    page = browse(start_server(["demo"]))
-    page.goto("/?q=many+planes+parked+next+to+a+terminal")
+    server = start_server(["demo"])
+    page = browse(f"{server}/?q=many+planes+parked+next+to+a+terminal")
     map_state(page, "explore_map", "s => s.hits > 10")
     page.locator(".tile .pick").first.click()
     page.locator(".st-key-explore_card img").wait_for()

@@ -33,7 +33,6 @@ def review_server(start_server: Callable[[list[str]], str], reviewed: Path) -> s
 
 
 def start(page: Any, rater: str) -> None:
-    page.goto("/")
     page.get_by_role("link", name="Review").click()
     page.locator(".st-key-review_rater input").fill(rater)
     page.keyboard.press("Enter")

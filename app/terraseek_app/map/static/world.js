@@ -201,7 +201,10 @@ export class WorldMap {
     return { center, zoom: this.map.getZoom(), bounds };
   }
 
+  // Every event tells the view, so one that waits to tell it has nothing left to say; sent later, it
+  // would take the place of an event Python has not read yet.
   emit(kind, values) {
+    clearTimeout(this.viewTimer);
     this.send({ kind, ...values, view: this.view() });
   }
 
