@@ -16,10 +16,10 @@ from terraseek.errors import (
     SceneError,
     SceneTooLargeError,
 )
+from terraseek_app.uploads import KEPT_SECONDS, keep_upload, upload_path
 from terraseek_app.views.explore_state import K_CHOICES, Ask, from_params, to_params
 from terraseek_app.views.jobs import Jobs
 from terraseek_app.views.search_bar import examples_for
-from terraseek_app.views.uploads import KEPT_SECONDS, keep_upload, upload_path
 from terraseek_app.views.words import coordinates, facts, is_known
 
 words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=30).map(str.strip)
@@ -136,7 +136,7 @@ def test_a_job_gives_its_result_and_its_progress() -> None:
         return 7
 
     job = jobs.start("count", work)
-    assert job.ready(wait=5)
+    assert job.ready(wait=60)
     assert job.result() == 7
     assert (job.stage, job.fraction) == ("encode windows", 0.75)
     assert jobs.get(job.job_id) is job
@@ -155,9 +155,9 @@ def test_a_job_can_be_cancelled_between_steps() -> None:
             time.sleep(0.005)
 
     job = jobs.start("endless", work)
-    assert started.wait(5)
+    assert started.wait(60)
     job.stop.set()
-    assert job.ready(wait=5)
+    assert job.ready(wait=60)
     with pytest.raises(Cancelled):
         job.result()
 
@@ -167,7 +167,7 @@ def test_a_job_hands_over_the_error_of_its_work() -> None:
         raise LatticeError("window sides 1 are too small")
 
     job = Jobs[None]().start("fails", work)
-    assert job.ready(wait=5)
+    assert job.ready(wait=60)
     with pytest.raises(LatticeError, match="too small"):
         job.result()
 
