@@ -37,6 +37,25 @@ def _operation(
     return {"get": {"summary": what, "parameters": list(parameters), "responses": responses}}
 
 
+def _with_body(operation: dict[str, Any], what: str) -> dict[str, Any]:
+    """The same operation as GET, and as POST with a picture as its body."""
+    body = {
+        "required": True,
+        "description": what,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+    get = operation["get"]
+    responses = get["responses"] | {"413": {"$ref": "#/components/responses/TooLarge"}}
+    name = _parameter("name", "what to call the picture")
+    post = get | {
+        "summary": f"{get['summary']}; and where what the sent picture shows is",
+        "parameters": [*get["parameters"], name],
+        "requestBody": body,
+        "responses": responses,
+    }
+    return operation | {"post": post}
+
+
 def _schema(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -82,6 +101,7 @@ _RESPONSES: dict[str, Any] = {
         ("Refused", "a value that cannot be used; `what` says which and what to do"),
         ("Unknown", "nothing has this id"),
         ("Broken", "the server cannot answer now; `what` says why"),
+        ("TooLarge", "the body is larger than this server takes"),
     )
 }
 
@@ -96,7 +116,9 @@ _MAPS = _object(
     {
         "maps": {
             "type": "array",
-            "items": _object({"query": _TEXT, "heat": _TEXT, "windows": {"type": "integer"}}),
+            "items": _object(
+                {"query": _TEXT, "method": _TEXT, "heat": _TEXT, "windows": {"type": "integer"}}
+            ),
         }
     }
 )
@@ -157,18 +179,21 @@ DESCRIPTION: dict[str, Any] = {
             s204="`bbox` holds more than `most`",
         ),
         "/api/scenes": _operation("The scenes shown by this server", schema=_SCENES),
-        "/api/localize/{id}": _operation(
-            "Where in a scene sentences or items are: peak, regions and a heat map's id for each",
-            _path("id"),
-            _parameter("q", "what to look for; each one gives a map", many=True),
-            _parameter("like", "item_id whose picture to look for", many=True),
-            _parameter("minus", "what to look away from", many=True),
-            _parameter("method", "terraseek, dense, selo-v1 or selo-v2"),
-            _parameter("scales", "window sides in pixels, such as 96,192,384"),
-            _parameter("scales_m", "window sides in metres instead"),
-            _parameter("threshold", "lowest score of a region", "number"),
-            _parameter("percentile", "the same as a share of the scene, 0-100", "number"),
-            schema=_MAPS,
+        "/api/localize/{id}": _with_body(
+            _operation(
+                "Where in a scene sentences or items are: peak, regions, a heat map's id for each",
+                _path("id"),
+                _parameter("q", "what to look for; each one gives a map", many=True),
+                _parameter("like", "item_id whose picture to look for", many=True),
+                _parameter("minus", "what to look away from", many=True),
+                _parameter("method", "terraseek, dense, selo-v1 or selo-v2"),
+                _parameter("scales", "window sides in pixels, such as 96,192,384"),
+                _parameter("scales_m", "window sides in metres instead"),
+                _parameter("threshold", "lowest score of a region", "number"),
+                _parameter("percentile", "the same as a share of the scene, 0-100", "number"),
+                schema=_MAPS,
+            ),
+            "a picture to look for, in any format a scene may have, up to 50 MB",
         ),
         "/api/heat/{id}": _operation(
             "A kept heat map as cloud-optimized GeoTIFF", _path("id"), media="image/tiff"

@@ -1,26 +1,31 @@
 """Localization over HTTP: the scenes the server shows, and where in one a sentence is true."""
 
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from terraseek.errors import EmptyQueryError, InputError
+from terraseek.errors import EmptyQueryError, InputError, SceneTooLargeError
 from terraseek_app import state
 from terraseek_app.answers import cached
+from terraseek_app.pictures import item_picture
 from terraseek_app.routes_tiles import zxy
+from terraseek_app.uploads import keep_upload, upload_path
 
 if TYPE_CHECKING:
     from terraseek.localization import HeatMap, LocalizeOptions
     from terraseek.localization.query import Query
 
-__all__ = ["MOST_QUERIES", "ROUTES", "localize_json"]
+__all__ = ["MOST_PICTURE_BYTES", "MOST_QUERIES", "ROUTES", "localize_json", "map_numbers"]
 
 MOST_QUERIES = 8
 """Most sentences and pictures one request asks of a scene."""
-_LIKE_SIDE = 1024
+MOST_PICTURE_BYTES = 50 << 20
+"""Largest picture taken as a question."""
 
 
 def scenes(request: Request) -> Response:
@@ -34,8 +39,38 @@ def localize(request: Request) -> Response:
     return JSONResponse(localize_json(request))
 
 
-def localize_json(request: Request) -> dict[str, Any]:
+async def localize_picture(request: Request) -> Response:
+    """The same for a picture sent as the body; words and items may be asked beside it."""
+    token = await _kept_body(request)
+    return JSONResponse(await run_in_threadpool(localize_json, request, token))
+
+
+async def _kept_body(request: Request) -> str:
+    """Token of the picture in the body, which is written to disk as it comes.
+
+    Raises:
+        EmptySceneError: there is no body. SceneTooLargeError: it is larger than this server takes.
+    """
+    limits = state.settings()
+    most = min(MOST_PICTURE_BYTES, limits.max_upload_bytes)
+    with tempfile.SpooledTemporaryFile(max_size=1 << 20) as kept:
+        async for chunk in request.stream():
+            kept.write(chunk)
+            if kept.tell() > most:
+                raise SceneTooLargeError(
+                    f"the picture is larger than {most >> 20} MB, the most that is taken; shrink it"
+                )
+        return await run_in_threadpool(
+            keep_upload, cast(BinaryIO, kept), "the body", limits.uploads, most
+        )
+
+
+def localize_json(request: Request, picture: str = "") -> dict[str, Any]:
     """`{"maps": [...]}`: what `terraseek localize --json` gives of each query, and more.
+
+    Args:
+        request: its query parameters are the question.
+        picture: token of an uploaded picture to look for, too.
 
     Raises:
         InputError: something asked for cannot be used.
@@ -44,19 +79,28 @@ def localize_json(request: Request) -> dict[str, Any]:
     from terraseek.scenes import Scene
 
     path = state.scene_path(request.path_params["id"])
-    options, queries = _options(request), _queries(request)
+    options, queries = _options(request), _queries(request, picture)
     threshold, percentile = _number(request, "threshold"), _number(request, "percentile")
     with Scene.open(path) as scene:
         heats = localize_many(scene, queries, state.encoder(), options)
-    return {"maps": [_map_json(heat, threshold, percentile) for heat in heats]}
+    return {
+        "maps": [
+            map_numbers(heat, threshold, percentile) | {"heat": state.add_heat(heat)}
+            for heat in heats
+        ]
+    }
 
 
-def _map_json(heat: "HeatMap", threshold: float | None, percentile: float | None) -> dict[str, Any]:
+def map_numbers(
+    heat: "HeatMap", threshold: float | None = None, percentile: float | None = None
+) -> dict[str, Any]:
+    """All that is known of a heat map but its pixels, as JSON."""
     from terraseek.localization import regions_geojson, summary
 
     return summary(heat) | {
         "query": heat.query,
-        "heat": state.add_heat(heat),
+        "method": heat.method,
+        "encoder": heat.encoder_id,
         "low": heat.low,
         "high": heat.high,
         "convincing": heat.convincing,
@@ -65,16 +109,21 @@ def _map_json(heat: "HeatMap", threshold: float | None, percentile: float | None
     }
 
 
-def _queries(request: Request) -> "list[Query]":
-    """Sentences `q`, then pictures of the items `like`."""
+def _queries(request: Request, picture: str) -> "list[Query]":
+    """Sentences `q`, then pictures of the items `like`, then the picture that was sent."""
+    from terraseek.localization.query import Picture
+
     params = request.query_params
     likes = params.getlist("like")
     queries: list[Query] = list(params.getlist("q"))
-    if not queries and not likes:
+    if not (queries or likes or picture):
         raise EmptyQueryError("say what to look for: q=WORDS or like=ITEM, both may repeat")
-    if len(queries) + len(likes) > MOST_QUERIES:
+    if len(queries) + len(likes) + bool(picture) > MOST_QUERIES:
         raise InputError(f"one request asks at most {MOST_QUERIES} things of a scene; ask again")
-    queries += [state.catalogue().read_image(item_id, _LIKE_SIDE) for item_id in likes]
+    queries += [item_picture(item_id) for item_id in likes]
+    if picture:
+        name = request.query_params.get("name") or "sent"
+        queries.append(Picture.read(upload_path(picture, state.settings().uploads), name))
     return queries
 
 
@@ -123,8 +172,6 @@ def heat_tile(request: Request) -> Response:
 
 def heat_cog(request: Request) -> Response:
     """A kept heat map as the file `terraseek localize --out` writes."""
-    import tempfile
-
     from terraseek.localization import write_cog
 
     heat = state.heat(request.path_params["id"])
@@ -136,6 +183,7 @@ def heat_cog(request: Request) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/api/scenes", scenes, methods=["GET"]),
     Route("/api/localize/{id}", localize, methods=["GET"]),
+    Route("/api/localize/{id}", localize_picture, methods=["POST"]),
     Route("/api/heat/{id}", heat_cog, methods=["GET"]),
     Route("/tiles/heat/{id}/{z}/{x}/{y}", heat_tile, methods=["GET"]),
 ]

@@ -30,6 +30,7 @@ __all__ = [
     "catalogue",
     "density",
     "encoder",
+    "encoder_if_loaded",
     "example_scenes",
     "heat",
     "points",
@@ -113,6 +114,14 @@ def encoder() -> "Encoder":
     from terraseek.encoders.load import load_encoder
 
     return shared().once("encoder", lambda: load_encoder(settings().model))
+
+
+def encoder_if_loaded() -> "Encoder | None":
+    """The encoder, if anybody has asked for it yet; nobody is made to wait for its weights."""
+    from terraseek.encoders.base import Encoder
+
+    found = shared().loaded.get("encoder")
+    return found if isinstance(found, Encoder) else None
 
 
 def searcher() -> "Searcher":

@@ -16,8 +16,9 @@ from terraseek.catalogue import import_source
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import lonlat_to_tile
 from terraseek.localization import LocalizeOptions, localize, regions_geojson
+from terraseek.localization.query import Picture
 from terraseek.scenes import Scene
-from terraseek_app import state
+from terraseek_app import routes_localize, state
 from terraseek_app.answers import EXCEPTION_HANDLERS
 from terraseek_app.server import routes
 from terraseek_app.settings import Settings
@@ -77,9 +78,43 @@ def test_an_item_is_looked_for_in_a_scene(client: TestClient) -> None:
     (found,) = client.get(f"/api/localize/{scene_id(client)}", params={"like": item_id}).json()[
         "maps"
     ]
-    assert found["query"] == "picture"
+    assert found["query"] == f"picture of item {item_id}"
     assert 180 < found["peak"]["col"] < 280
     assert 20 < found["peak"]["row"] < 110
+
+
+def test_a_sent_picture_is_looked_for_with_any_method(
+    client: TestClient, scene_path: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((60, 60, 3), (20, 200, 20), np.uint8)).save(tmp_path / "lawn.png")
+    sent = client.post(
+        f"/api/localize/{scene_id(client)}",
+        params={"method": "selo-v1", "scales": "64", "name": "lawn.png"},
+        content=(tmp_path / "lawn.png").read_bytes(),
+    )
+    (found,) = sent.json()["maps"]
+    with Scene.open(scene_path) as scene:
+        options = LocalizeOptions(method="selo-v1", scales=(64,))
+        heat = localize(scene, Picture.read(tmp_path / "lawn.png"), FakeEncoder(), options)
+    assert (found["query"], found["method"]) == ("picture lawn.png", "selo-v1")
+    assert found["peak"]["score"] == pytest.approx(heat.peak.score)
+    assert (found["peak"]["col"], found["peak"]["row"]) == (heat.peak.col, heat.peak.row)
+    properties = found["regions"]["features"][0]["properties"]
+    assert (properties["query"], properties["method"]) == ("picture lawn.png", "selo-v1")
+
+
+def test_a_body_that_is_no_picture_is_refused(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/api/localize/{scene_id(client)}"
+    for body, says in ((b"", "no bytes"), (b"not a picture", "")):
+        answer = client.post(address, content=body)
+        assert answer.status_code == 400, answer.text
+        assert says in answer.json()["what"]
+    monkeypatch.setattr(routes_localize, "MOST_PICTURE_BYTES", 1 << 20)
+    answer = client.post(address, content=b"x" * ((1 << 20) + 1))
+    assert answer.status_code == 413
+    assert "1 MB" in answer.json()["what"]
 
 
 def test_a_kept_map_is_shown_and_taken_home(client: TestClient) -> None:

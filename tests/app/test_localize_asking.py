@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.errors import EmptyQueryError
 from terraseek.progress import silent
 from terraseek_app import state
 from terraseek_app.settings import Settings
-from terraseek_app.views import asking, jobs
+from terraseek_app.views import asking, jobs, localize_words
 from terraseek_app.views.jobs import Job
+from terraseek_app.views.localize_question import Question, methods_for
 
 
 @pytest.fixture
@@ -31,13 +34,29 @@ def fake() -> Iterator[None]:
     ],
 )
 def test_a_semicolon_parts_sentences(text: str, sentences: list[str]) -> None:
-    assert asking.sentences_of(text) == sentences
+    assert localize_words.sentences_of(text) == sentences
 
 
 def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
     Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "a.png")
-    kept = asking._localize(tmp_path / "a.png", "red; green", "dark", (32,), silent)
-    assert [state.heat(heat_id).query for heat_id in kept] == ["red", "green"]
+    question = Question("red; green", "dark", method="selo-v1", scales=(32,))
+    kept = asking.answer(tmp_path / "a.png", question, silent)
+    heats = [state.heat(heat_id) for heat_id in kept]
+    assert [heat.query for heat in heats] == question.wordings == ["red", "green"]
+    assert {heat.method for heat in heats} == {"selo-v1"}
+
+
+def test_a_question_needs_words_or_a_picture() -> None:
+    with pytest.raises(EmptyQueryError, match="say what to look for"):
+        Question(minus="red")
+    question = Question("red", picture="upload:abc.png", picture_name="roof.png")
+    assert question.wordings == ["picture roof.png"]
+    assert Question(**question.plain()) == question
+
+
+def test_dense_is_offered_to_encoders_that_have_cells() -> None:
+    assert "dense" in methods_for(None)
+    assert methods_for(FakeEncoder()) == ["terraseek", "selo-v1", "selo-v2"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +69,7 @@ def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
     ],
 )
 def test_time_left_in_words(seconds: float | None, words: str) -> None:
-    assert asking.time_left(seconds) == words
+    assert localize_words.time_left(seconds) == words
 
 
 def test_time_left_follows_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,10 @@ from terraseek.search import Query, embed_catalogue
 from terraseek.search.exports import EXPORTS
 from terraseek_app import state
 from terraseek_app.settings import Settings
+from terraseek_app.uploads import keep_upload
 from terraseek_app.views.explore_state import Ask, from_params, to_params
 from terraseek_app.views.results import pictures
 from terraseek_app.views.score import read_scores
-from terraseek_app.views.uploads import keep_upload
 
 COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
 SECONDS = 300

@@ -12,8 +12,8 @@ from PIL import Image
 
 from terraseek.errors import AnnotationError, LatticeError
 from terraseek.scenes import Scene
-from terraseek_app.views.asking import parse_scales
 from terraseek_app.views.item_scene import item_scene, placement
+from terraseek_app.views.localize_words import parse_scales
 from terraseek_app.views.scene_examples import examples_of
 
 

@@ -3,6 +3,8 @@
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,15 +22,17 @@ from terraseek.catalogue import Catalogue, Filter, import_source
 from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import BBox
-from terraseek.localization import LocalizeOptions, localize, summary
+from terraseek.localization import HeatMap, LocalizeOptions, localize, summary
 from terraseek.scenes import Scene
 from terraseek.search import Query, Searcher, embed_catalogue, hits_json
 from terraseek_app import state
 from terraseek_app.answers import EXCEPTION_HANDLERS
 from terraseek_app.server import routes
 from terraseek_app.settings import Settings
+from terraseek_app.uploads import keep_upload
 from terraseek_app.views.answer import find
 from terraseek_app.views.explore_state import Ask
+from terraseek_app.views.heat_panel import cog_bytes, numbers_bytes, regions_bytes
 
 COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
 PLACES = [(2.35, 48.86), (139.69, 35.69), (-77.04, -12.05), (179.9, -18.1)]
@@ -78,10 +82,11 @@ def command(*arguments: str) -> Any:
     return json.loads(answer.stdout)
 
 
-def asked(address: str, **params: Any) -> Any:
+def asked(address: str, body: bytes | None = None, **params: Any) -> Any:
     app = Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))
     with TestClient(app) as client:
-        answer = client.get(address, params=params)
+        method = "GET" if body is None else "POST"
+        answer = client.request(method, address, params=params, content=body)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -152,12 +157,83 @@ def test_localize(served: Settings) -> None:
         "localize", localize_source=f"example:{scene_id}", localize_text="red",
         localize_minus="dark", localize_scales="64, 128", localize_ask=True,
     )  # fmt: skip
-    for _ in range(60):
+    assert lasting(summary(answer_of(page))) == library
+
+
+@pytest.mark.parametrize(
+    ("method", "scales", "picture"),
+    [
+        ("terraseek", "64, 128", "item"),
+        ("terraseek", "", "upload"),
+        ("selo-v1", "64, 96", ""),
+        ("selo-v1", "64", "upload"),
+        ("selo-v2", "", ""),
+        ("selo-v2", "", "item"),
+        ("dense", "64", "upload"),
+        ("dense", "", ""),
+    ],
+)
+def test_localize_by_any_method_and_question(
+    served: Settings, tmp_path: Path, method: str, scales: str, picture: str
+) -> None:
+    """Page, address and command, of words and of pictures."""
+    model = "terraseek-tiny" if method == "dense" else "fake"  # the fake one has no cells
+    served = replace(served, model=model)
+    state.reset(served)
+    assert served.scenes is not None
+    path = served.scenes / "field.tif"
+    chip = tmp_path / "chip.png"
+    Image.fromarray(np.full((300, 200, 3), COLOURS["red"], np.uint8)).save(chip)
+    item_id = state.catalogue().item_ids[0].decode()
+    if picture == "item":
+        chip.write_bytes(state.catalogue().image_bytes(item_id))
+    sizes = scales.replace(" ", "")
+    how = ("--method", method, "--model", model, *(("--scales", sizes) if sizes else ()))
+    what = ("--image", str(chip)) if picture else ("red",)
+    told = lasting(command("localize", str(path), *what, *how))
+
+    [scene_id] = [row["id"] for row in asked("/api/scenes")["scenes"]]
+    params = {"method": method, "scales": sizes}
+    address = f"/api/localize/{scene_id}"
+    if picture == "upload":
+        [sent] = asked(address, body=chip.read_bytes(), **params)["maps"]
+    else:
+        [sent] = asked(address, **params, **({"like": item_id} if picture else {"q": "red"}))[
+            "maps"
+        ]
+    assert {key: sent[key] for key in told} == told
+    assert sent["method"] == method
+
+    session = {"localize_text": "" if picture else "red", "localize_ask": True}
+    if picture == "upload":
+        with chip.open("rb") as opened:
+            token = keep_upload(opened, "chip.png", served.uploads, 1 << 20)
+        session |= {"localize_picture": f"upload:{token}", "localize_picture_name": "chip.png"}
+    elif picture:
+        session |= {"localize_picture": f"item:{item_id}", "localize_picture_name": item_id}
+    heat = answer_of(
+        page_of(
+            "localize", localize_source=f"example:{scene_id}", localize_method=method,
+            localize_scales=scales, **session,
+        )
+    )  # fmt: skip
+    assert lasting(summary(heat)) == told
+    files = (json.loads(numbers_bytes(heat)), json.loads(regions_bytes(heat)))
+    assert (files[0]["method"], files[0]["query"]) == (method, heat.query)
+    assert {f["properties"]["method"] for f in files[1]["features"]} <= {method}
+    with rasterio.MemoryFile(cog_bytes(heat)) as memory, memory.open() as cog:
+        assert cog.tags()["TERRASEEK_METHOD"] == method
+        assert cog.tags()["TERRASEEK_QUERY"] == heat.query
+
+
+def answer_of(page: AppTest) -> HeatMap:
+    """The heat map a page shows once its job is done."""
+    for _ in range(200):
         if page.session_state["localize_heat"]:
-            break
+            return state.heat(page.session_state["localize_heat"])
         page.run()
-    heat = state.heat(page.session_state["localize_heat"])
-    assert lasting(summary(heat)) == library
+        assert not page.exception, page.exception
+    pytest.fail("the page did not answer")
 
 
 def lasting(found: dict[str, Any]) -> dict[str, Any]:

@@ -23,8 +23,10 @@ from terraseek.localization import (
     localize,
     localize_many,
     overlay,
+    regions_geojson,
     summary,
 )
+from terraseek.localization.query import Picture
 from terraseek.scenes import Scene
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -154,6 +156,18 @@ def test_a_picture_is_a_query(scene_path):
     assert heat.query == "picture"
     assert abs(heat.peak.col - 630) < 100
     assert heat.peak.score > 0.95
+
+
+def test_a_picture_with_a_name_gives_its_map_the_name(scene_path, tmp_path):
+    red = np.full((50, 50, 3), (220, 30, 30), np.uint8)
+    Image.fromarray(red).save(tmp_path / "roof.png")
+    with Scene.open(scene_path) as scene:
+        bare, named = localize_many(
+            scene, [red, Picture.read(tmp_path / "roof.png")], FakeEncoder()
+        )
+    assert named.query == "picture roof.png"
+    np.testing.assert_array_equal(named.score, bare.score)
+    assert regions_geojson(named)["features"][0]["properties"]["method"] == "terraseek"
 
 
 def test_nodata_stays_out_of_the_map(tmp_path):

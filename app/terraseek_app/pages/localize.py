@@ -1,16 +1,24 @@
 """Localize: where in this scene is a sentence true?"""
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from terraseek.errors import EmptyQueryError, TerraSeekError
+from terraseek.errors import TerraSeekError
 from terraseek.localization import HeatMap
 from terraseek_app import state
 from terraseek_app.map import world_map
 from terraseek_app.messages import say
-from terraseek_app.views import asking, localize_state, scene_map
+from terraseek_app.views import asking, localize_question, localize_state, scene_map
 from terraseek_app.views.heat_panel import heat_panel, token_note
+from terraseek_app.views.localize_picture import (
+    forget_picture,
+    picture_drawer,
+    picture_line,
+    take_picture,
+)
+from terraseek_app.views.localize_question import METHOD_WORDS
 from terraseek_app.views.scene_choice import (
     SceneFacts,
     choose_scene,
@@ -25,6 +33,13 @@ __all__ = ["render"]
 
 MAP_HEIGHT = "max(440px, calc(100vh - 122px))"
 """The map takes what header and question leave of the window."""
+_METHOD_CAPTIONS = {
+    "terraseek": "single windows, drawn between their centres; judged against chance",
+    "dense": "many more windows out of one pass per size: finer and quicker",
+    "selo-v1": "the first published way: large windows, their mean, median of 251 px",
+    "selo-v2": "the second: two stages, shuffled words, Gaussian of 255 px",
+}
+"""One line on each method."""
 
 
 def render() -> None:
@@ -33,7 +48,9 @@ def render() -> None:
     if uploaded:
         st.session_state.localize_source = uploaded
         localize_state.forget_answer()
-    localize_state.take_over(st.session_state.explore_text.strip())
+    take_picture()
+    if not st.session_state.localize_picture:
+        localize_state.take_over(st.session_state.explore_text.strip())
     asked = _bar()
     source = st.session_state.localize_source
     if not source:
@@ -52,21 +69,44 @@ def render() -> None:
 
 
 def _bar() -> bool:
-    scene, upload, form, more = st.columns([2.4, 1.1, 6, 1.2], vertical_alignment="bottom")
+    scene, upload, form, picture, more = st.columns(
+        [2.3, 1.1, 5.6, 1.1, 1.25], vertical_alignment="bottom"
+    )
     with upload, st.popover("Upload", icon=":material/upload:", width="stretch"):
         upload_drawer()
     with scene:
         choose_scene()
-    with more, st.popover("Advanced", icon=":material/tune:", width="stretch"):
-        st.text_input(
-            "Window sizes in pixels",
-            key="localize_scales",
-            placeholder="chosen by the method",
-            help="Sides of the square windows that are compared with the sentence, e.g. 128, 256. "
-            "Other sizes encode the scene anew.",
-        )
+    with picture, st.popover("Picture", icon=":material/image_search:", width="stretch"):
+        picture_drawer()
+    with more, st.popover(_method_label(), icon=":material/tune:", width="stretch"):
+        _method_drawer()
     with form, st.container(key="localize_form"), st.form("localize_question"):
         return _sentence()
+
+
+def _method_label() -> str:
+    chosen = st.session_state.localize_method
+    return "Advanced" if chosen == "terraseek" else METHOD_WORDS[chosen]
+
+
+def _method_drawer() -> None:
+    methods = localize_question.methods_for(state.encoder_if_loaded())
+    if st.session_state.localize_method not in methods:
+        st.session_state.localize_method = methods[0]
+    st.radio(
+        "Method",
+        methods,
+        key="localize_method",
+        format_func=METHOD_WORDS.__getitem__,
+        captions=[_METHOD_CAPTIONS[method] for method in methods],
+    )
+    st.text_input(
+        "Window sizes in pixels",
+        key="localize_scales",
+        placeholder="chosen by the method",
+        help="Sides of the square windows that are compared with the question, e.g. 128, 256.",
+    )
+    st.caption("Another method or other sizes encode the scene anew, with the next question.")
 
 
 def _sentence() -> bool:
@@ -85,17 +125,20 @@ def _sentence() -> bool:
         icon=":material/do_not_disturb_on:",
         label_visibility="collapsed",
     )
-    return bool(button.form_submit_button("Where?", type="primary", width="stretch"))
+    return bool(
+        button.form_submit_button("Where?", type="primary", width="stretch", on_click=_asked)
+    )
+
+
+def _asked() -> None:
+    # a new sentence is asked by itself; the picture asked for before is done with
+    if st.session_state.localize_text.strip():
+        forget_picture()
 
 
 def _ask(path: Path, source: str) -> None:
-    text = (st.session_state.localize_text or "").strip()
-    minus = (st.session_state.localize_minus or "").strip()
     try:
-        if not text:
-            raise EmptyQueryError("The sentence is empty; say what to look for in a few words.")
-        scales = asking.parse_scales(st.session_state.localize_scales or "")
-        asking.ask(path, source, text, minus, scales)
+        asking.ask(path, source, localize_question.read())
     except TerraSeekError as error:
         say(error)
 
@@ -103,6 +146,7 @@ def _ask(path: Path, source: str) -> None:
 def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
     """The right column; gives the heat map to draw."""
     st.html(_scene_line(facts))
+    picture_line()
     running = asking.collect()
     if running is not None:
         asking.watch(running.job_id)
@@ -154,21 +198,22 @@ def _turns(source: str) -> None:
     st.html('<span class="ts-quiet">asked before on this scene</span>')
     with st.container(horizontal=True, gap="small", key="localize_turns_row"):
         for number, turn in enumerate(earlier[:8]):
-            words = turn["text"] + (f" (not {turn['minus']})" if turn["minus"] else "")
             st.button(
-                words,
+                _turn_words(turn),
                 key=f"localize_turn_{number}",
-                on_click=_show_turn,
+                on_click=localize_state.show_turn,
                 args=(turn,),
                 icon=":material/history:",
             )
 
 
-def _show_turn(turn: dict[str, str]) -> None:
-    st.session_state.localize_heat = turn["heat"]
-    st.session_state.localize_text = turn["text"]
-    st.session_state.localize_minus = turn["minus"]
-    st.session_state.localize_fly = None
+def _turn_words(turn: dict[str, Any]) -> str:
+    question = turn["question"]
+    minus = f" (not {question['minus']})" if question["minus"] else ""
+    method = question["method"]
+    how = "" if method == "terraseek" else f" · {METHOD_WORDS[method]}"
+    sizes = f" · {', '.join(map(str, question['scales']))} px" if question["scales"] else ""
+    return f"{turn['words']}{minus}{how}{sizes}"
 
 
 def _map(facts: SceneFacts, heat: HeatMap | None) -> None:

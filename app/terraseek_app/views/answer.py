@@ -13,8 +13,8 @@ from terraseek.search import Hit, Query, Searcher
 from terraseek.search.collapsing import search_collapsed
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app import state
+from terraseek_app.uploads import upload_path
 from terraseek_app.views.explore_state import Ask
-from terraseek_app.views.uploads import upload_path
 
 __all__ = [
     "Answer",

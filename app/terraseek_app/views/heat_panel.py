@@ -1,6 +1,7 @@
 """The answer beside the map: the peak, the regions, what to beware of, files to take home."""
 
 import html
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,20 @@ import streamlit as st
 
 from terraseek.localization import HeatMap, Region, regions, write_cog, write_regions
 from terraseek_app import state
+from terraseek_app.routes_localize import map_numbers
 from terraseek_app.views.copy_button import copy_button
 from terraseek_app.views.words import coordinates
 
-__all__ = ["cog_bytes", "heat_panel", "regions_bytes", "token_note"]
+__all__ = ["cog_bytes", "heat_panel", "numbers_bytes", "regions_bytes", "token_note"]
 
 
+_METHODS = {
+    "terraseek": "",
+    "dense": "method dense · ",
+    "selo-v1": "method selo-v1, as published · ",
+    "selo-v2": "method selo-v2, as published · ",
+}
+"""How the line below the headline begins."""
 SELDOM = 0.99
 """Share of background pairs a peak beats from which "nothing" would say too much."""
 
@@ -33,7 +42,8 @@ def _headline(heat: HeatMap) -> None:
     st.html(f'<p class="ts-title">“{html.escape(heat.query)}”</p>')
     encoded = "from the cache" if heat.encode_s < 0.05 else f"encoded in {heat.encode_s:.1f} s"
     st.html(
-        f'<span class="ts-quiet"><b>{heat.windows:,}</b> windows {encoded}, sentence answered in '
+        f'<span class="ts-quiet">{_METHODS[heat.method]}<b>{heat.windows:,}</b> windows {encoded}, '
+        "answered in "
         f"<b>{heat.query_s * 1000:.0f} ms</b></span>"
     )
     _verdict(heat)
@@ -134,7 +144,8 @@ def _row(rank: int, region: Region) -> dict[str, Any]:
 
 
 def _downloads(heat: HeatMap) -> None:
-    stem = Path(heat.name).stem
+    how = "" if heat.method == "terraseek" else f"-{heat.method}"
+    stem = f"{Path(heat.name).stem}{how}"
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "Heat map (COG)",
@@ -154,6 +165,15 @@ def _downloads(heat: HeatMap) -> None:
             on_click="ignore",
             key="localize_geojson",
         )
+        st.download_button(
+            "Numbers (JSON)",
+            lambda: numbers_bytes(heat),
+            file_name=f"{stem}-numbers.json",
+            mime="application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            key="localize_numbers",
+        )
 
 
 def cog_bytes(heat: HeatMap) -> bytes:
@@ -164,6 +184,12 @@ def cog_bytes(heat: HeatMap) -> bytes:
 def regions_bytes(heat: HeatMap) -> bytes:
     """The file `terraseek localize --regions` writes."""
     return _written(lambda path: write_regions(heat, path), "regions.geojson")
+
+
+def numbers_bytes(heat: HeatMap) -> bytes:
+    """What `/api/localize` says of the map, its regions included."""
+    found = map_numbers(heat)
+    return json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2).encode()
 
 
 def _written(write: Callable[[Path], object], name: str) -> bytes:

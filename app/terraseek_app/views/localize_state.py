@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-__all__ = ["DEFAULTS", "forget_answer", "keep", "remember", "take_over", "turns"]
+__all__ = ["DEFAULTS", "forget_answer", "keep", "remember", "show_turn", "take_over", "turns"]
 
 TURNS_KEPT = 24
 """Questions remembered in a session; as many heat maps as the server keeps for everybody."""
@@ -18,6 +18,10 @@ DEFAULTS: dict[str, Any] = {
     "localize_asked": None,
     "localize_heat": None,
     "localize_scales": "",
+    "localize_method": "terraseek",
+    "localize_picture": "",
+    "localize_picture_name": "",
+    "localize_like": None,
     "localize_turns": [],
     "localize_uploads": {},
     "localize_fly": None,
@@ -26,7 +30,8 @@ DEFAULTS: dict[str, Any] = {
 }
 """Session keys of the page with what they start from; plain values only.
 
-`localize_source` is `example:<scene id>`, `item:<item id>` or `upload:<token>`.
+`localize_source` is `example:<scene id>`, `item:<item id>` or `upload:<token>`;
+`localize_picture`, what is looked for instead of words, is one of the last two, or empty.
 """
 
 
@@ -52,17 +57,45 @@ def forget_answer() -> None:
     )
 
 
-def remember(source: str, text: str, minus: str, heat_id: str) -> None:
-    """Put an answered question on top of the list, once."""
-    turn = {"source": source, "text": text, "minus": minus, "heat": heat_id}
+def remember(source: str, words: str, question: dict[str, Any], heat_id: str) -> None:
+    """Put an answered question on top of the list, once.
+
+    Args:
+        source: the scene.
+        words: the one of its sentences that was answered, or the picture's name.
+        question: as `Question.plain` gives it.
+        heat_id: the answer.
+    """
+    text = "" if question["picture"] else words
+    turn = {
+        "source": source,
+        "words": words,
+        "heat": heat_id,
+        "question": question | {"text": text},
+    }
     old = [t for t in st.session_state.localize_turns if not _same(t, turn)]
     st.session_state.localize_turns = [turn, *old][:TURNS_KEPT]
 
 
-def turns(source: str | None) -> list[dict[str, str]]:
+def turns(source: str | None) -> list[dict[str, Any]]:
     """Questions answered on a scene, the latest first."""
     return [turn for turn in st.session_state.localize_turns if turn["source"] == source]
 
 
-def _same(one: dict[str, str], other: dict[str, str]) -> bool:
-    return all(one[name] == other[name] for name in ("source", "text", "minus"))
+def show_turn(turn: dict[str, Any]) -> None:
+    """Put an earlier question and its answer back on the page."""
+    question = turn["question"]
+    st.session_state.update(
+        localize_heat=turn["heat"],
+        localize_text=question["text"],
+        localize_minus=question["minus"],
+        localize_picture=question["picture"],
+        localize_picture_name=question["picture_name"],
+        localize_method=question["method"],
+        localize_scales=", ".join(map(str, question["scales"])),
+        localize_fly=None,
+    )
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(one[name] == other[name] for name in ("source", "question"))

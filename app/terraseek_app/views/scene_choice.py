@@ -9,10 +9,10 @@ from terraseek.catalogue.inspecting import RASTER_SUFFIXES
 from terraseek.errors import TerraSeekError
 from terraseek_app import state
 from terraseek_app.messages import say
+from terraseek_app.uploads import keep_upload, upload_path
 from terraseek_app.views.item_scene import item_scene
 from terraseek_app.views.localize_state import forget_answer
 from terraseek_app.views.search_bar import PICTURE_TYPES
-from terraseek_app.views.uploads import keep_upload, upload_path
 
 __all__ = ["SceneFacts", "choose_scene", "scene_facts", "scene_file", "sources", "upload_drawer"]
 

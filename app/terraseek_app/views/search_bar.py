@@ -8,8 +8,8 @@ from terraseek.errors import TerraSeekError
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app import state
 from terraseek_app.messages import say
+from terraseek_app.uploads import keep_upload
 from terraseek_app.views.explore_state import DEFAULTS, K_CHOICES, Ask, clear
-from terraseek_app.views.uploads import keep_upload
 
 __all__ = ["active_filters", "examples_for", "search_bar", "show_examples"]
 

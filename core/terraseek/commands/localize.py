@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_PICTURE_SIDE = 2048
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -102,12 +100,11 @@ def _metres(text: str) -> tuple[float, ...] | None:
 
 
 def _queries(words: Sequence[str], image: Path | None) -> "list[Query]":
-    from terraseek.scenes import Scene
+    from terraseek.localization.query import Picture
 
     queries: list[Query] = list(words)
     if image is not None:
-        with Scene.open(image) as picture:
-            queries.append(picture.thumbnail(_PICTURE_SIDE)[0])
+        queries.append(Picture.read(image))
     if not queries:
         raise EmptyQueryError('say what to look for: words like "ships at a pier", or --image FILE')
     return queries

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -11,10 +12,40 @@ from terraseek.encoders.base import Encoder, unit
 from terraseek.errors import EmptyQueryError
 from terraseek.localization.options import LocalizeOptions
 from terraseek.localization.selo import shuffles
+from terraseek.scenes import Scene
 
-__all__ = ["Asked", "Query", "ask", "subtracted"]
+__all__ = ["PICTURE_SIDE", "Asked", "Picture", "Query", "ask", "subtracted"]
 
-Query = str | Sequence[str] | UInt8[np.ndarray, "h w 3"]
+PICTURE_SIDE = 2048
+"""Longer side in pixels a picture to look for is read at, whoever reads it; no encoder sees more,
+and the same picture must give the same vector from file, page and address."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture to look for, with the name its map goes by."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    """RGB."""
+    name: str
+    """For people: a file's name, or an item's id."""
+
+    @classmethod
+    def read(cls, path: Path, name: str = "") -> "Picture":
+        """A picture out of any file a scene may be read from.
+
+        Args:
+            path: the file.
+            name: what to call it; the file's own name unless given.
+
+        Raises:
+            SceneError: it cannot be read.
+        """
+        with Scene.open(path) as scene:
+            return cls(scene.thumbnail(PICTURE_SIDE)[0], name or path.name)
+
+
+Query = str | Sequence[str] | UInt8[np.ndarray, "h w 3"] | Picture
 """A sentence, several wordings of one thing (their mean is asked), or a picture."""
 
 
@@ -23,7 +54,7 @@ class Asked:
     """An encoded query."""
 
     text: str
-    """The words, or "picture"."""
+    """The words, or "picture" with its name if it has one."""
     vector: Float32[np.ndarray, " dim"]
     seconds: float
     """Wall time of encoding it."""
@@ -39,9 +70,10 @@ def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
         EmptyQueryError: a sentence is blank, or the sequence is empty.
     """
     began = time.perf_counter()
+    if isinstance(query, Picture):
+        return _picture(query.pixels, f"picture {query.name}", encoder, began)
     if isinstance(query, np.ndarray):
-        rows, text = encoder.encode_images([query]), "picture"
-        return Asked(text, rows[0], time.perf_counter() - began, (), None)
+        return _picture(query, "picture", encoder, began)
     sentences = [query] if isinstance(query, str) else list(query)
     if not sentences:
         raise EmptyQueryError("there is no sentence; say what to look for in a few words")
@@ -53,6 +85,13 @@ def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
     warnings = tuple(filter(None, (_cut_off(sentence, encoder) for sentence in sentences)))
     seconds = time.perf_counter() - began
     return Asked(" | ".join(sentences), unit(mean)[0], seconds, warnings, share)
+
+
+def _picture(
+    pixels: UInt8[np.ndarray, "h w 3"], text: str, encoder: Encoder, began: float
+) -> Asked:
+    vector = encoder.encode_images([pixels])[0]
+    return Asked(text, vector, time.perf_counter() - began, (), None)
 
 
 def _cut_off(sentence: str, encoder: Encoder) -> str:

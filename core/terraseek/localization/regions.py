@@ -209,6 +209,7 @@ def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
             "outline_px": outline,
             "scene": heat.name,
             "encoder": heat.encoder_id,
+            "method": heat.method,
         },
     }
 
