@@ -1,6 +1,6 @@
 """Localization: how long a question takes, how fast a scene is encoded, how much memory it needs.
 
-    python benchmarks/localization.py [--json] [--small]
+    python benchmarks/localization.py [--json] [--small] [--only PART]...
 
 Queries run on a scene of 10,000 x 10,000 pixels whose window vectors are random unit vectors: how
 long a map takes does not depend on what they say. `query_*` has the published window sides (256,
@@ -8,8 +8,9 @@ long a map takes does not depend on what they say. `query_*` has the published w
 default sides. The literal reference loops over pixels of a 2,000 x 2,000 scene and is scaled by the
 pixels, because the whole would take minutes. Memory is that of a process of its own that localizes
 a sparse GeoTIFF of 30,000 x 30,000 pixels from reading to regions, with an encoder that computes
-colours instead of a network. `--small` has scenes of a tenth of the side: it shows that everything
-runs, its figures mean nothing.
+colours instead of a network. `--only` takes some of the parts queries, reference, encode and
+memory, where one run may not take as long as all of them. `--small` has scenes of a tenth of the
+side: it shows that everything runs, its figures mean nothing.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,7 @@ from terraseek.progress import silent
 from terraseek.scenes import Scene
 from terraseek.tiles import heat_tile
 
+PARTS = ("queries", "reference", "encode", "memory")
 PUBLISHED = (256, 512, 768)
 SENTENCE = "airplanes parked at an airport"
 _METRES = 0.5
@@ -216,17 +219,24 @@ def noise_scene(path: Path, side: int) -> Path:
     return path
 
 
-def measure(small: bool) -> dict[str, float | int]:
-    """All figures."""
+def measure(small: bool, parts: Collection[str] = PARTS) -> dict[str, float | int]:
+    """The figures of some parts."""
     encoder = load_encoder(DEFAULT_MODEL)
     side, windows = (1000, 64) if small else (10_000, _ENCODED_WINDOWS)
+    found: dict[str, float | int] = {}
     with tempfile.TemporaryDirectory() as folder:
         with Scene.open(sparse_scene(Path(folder) / "a.tif", side)) as scene:
-            found = query_figures(scene, encoder) | reference_figures(scene, small)
-        noise = noise_scene(Path(folder) / "b.tif", 512 if small else 4096)
-        with Scene.open(noise) as scene:
-            found |= encode_figures(scene, encoder, windows)
-    return found | memory_figures(3000 if small else 30_000)
+            if "queries" in parts:
+                found |= query_figures(scene, encoder)
+            if "reference" in parts:
+                found |= reference_figures(scene, small)
+        if "encode" in parts:
+            noise = noise_scene(Path(folder) / "b.tif", 512 if small else 4096)
+            with Scene.open(noise) as scene:
+                found |= encode_figures(scene, encoder, windows)
+    if "memory" in parts:
+        found |= memory_figures(3000 if small else 30_000)
+    return found
 
 
 def main() -> None:
@@ -234,12 +244,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--small", action="store_true", help="tenth of the side, to try it")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part; repeatable")
     parser.add_argument("--large", nargs=2, metavar=("FOLDER", "SIDE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.large:
         localize_large(Path(options.large[0]), int(options.large[1]))
         return
-    report("localization", measure(options.small), options.json)
+    report("localization", measure(options.small, options.only or PARTS), options.json)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from terraseek.errors import ConfigError
 from terraseek.files import home
 from terraseek.localization import LocalizeOptions, embed_scene
 from terraseek.localization.cache import SETTING, Recent, limit_bytes, prune
+from terraseek.localization.vector_files import load_arrays, save_arrays
 from terraseek.scenes import Scene
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -149,3 +150,51 @@ def test_half_precision_in_parts_equals_single(tmp_path, monkeypatch):
         second.scores(query, encoder.encoder_id),
         atol=1e-6,
     )
+
+
+def test_large_vectors_stay_in_their_file(tmp_path, monkeypatch):
+    path = write_rgb(tmp_path / "a.tif", colours(300, 300))
+    encoder, options = FakeEncoder(), LocalizeOptions(scales=(32,))
+    with Scene.open(path) as scene:
+        fresh = embed_scene(scene, encoder, options)
+        monkeypatch.setattr("terraseek.localization.vector_files._MAPPED_BYTES", 100)
+        monkeypatch.setattr("terraseek.localization.embedding._SINGLE_BYTES", 100)
+        mapped = embed_scene(scene, encoder, options)
+    query = encoder.encode_texts(["red"])[0]
+    assert isinstance(mapped.vectors, np.memmap)
+    np.testing.assert_array_equal(mapped.vectors, fresh.vectors)
+    np.testing.assert_allclose(
+        mapped.scores(query, encoder.encoder_id),
+        fresh.scores(query, encoder.encoder_id),
+        atol=1e-6,
+    )
+
+
+def test_a_large_file_cut_short_is_not_mapped(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("terraseek.localization.vector_files._MAPPED_BYTES", 100)
+    path = tmp_path / "a.npz"
+    vectors = np.arange(4000, dtype=np.float16).reshape(100, 40)
+    save_arrays(path, {"vectors": vectors, "known": np.ones(100, bool)})
+    found = load_arrays(path)
+    assert found is not None
+    np.testing.assert_array_equal(found["vectors"], vectors)
+    del found
+    path.write_bytes(path.read_bytes()[:-500])
+    assert load_arrays(path) is None
+    assert "computed again" in caplog.text
+
+
+def test_mapped_vectors_do_not_count_as_memory(tmp_path):
+    calls = []
+
+    def load(path):
+        calls.append(path.name)
+        return {"a": np.memmap(path, np.uint8, "r")}
+
+    recent = Recent(100)
+    for name in ("a", "b", "a", "b"):
+        path = tmp_path / name
+        if not path.exists():
+            path.write_bytes(bytes(90))
+        assert len(recent.get(path, load)["a"]) == 90
+    assert calls == ["a", "b"]

@@ -61,7 +61,8 @@ class Recent:
 
 
 def _bytes(arrays: Arrays) -> int:
-    return sum(array.nbytes for array in arrays.values())
+    """Memory they hold; what is mapped lies in its file."""
+    return sum(a.nbytes for a in arrays.values() if not isinstance(a, np.memmap))
 
 
 def limit_bytes() -> int:

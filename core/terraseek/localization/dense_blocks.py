@@ -15,7 +15,7 @@ from PIL import Image
 
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.dense import DenseTower
-from terraseek.localization.embedding import load_arrays, save_arrays
+from terraseek.localization.vector_files import load_arrays, save_arrays
 from terraseek.scenes import Scene
 
 __all__ = ["Bands", "CellGrid", "Cells"]

@@ -1,8 +1,6 @@
 """The windows of a scene as vectors: computed once, kept, and asked with any later sentence."""
 
-import logging
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,23 +11,16 @@ from jaxtyping import Bool, Float16, Float32, UInt8
 
 from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, NoValidPixelsError
-from terraseek.files import atomic_path, home
+from terraseek.files import home
 from terraseek.localization.cache import Arrays, Recent, limit_bytes, prune, touch
 from terraseek.localization.lattice import Lattice
+from terraseek.localization.vector_files import load_arrays, save_arrays
 from terraseek.localization.windows import MIN_VALID, WindowReader
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
-__all__ = [
-    "Encoded",
-    "SceneEmbedding",
-    "embed_windows",
-    "embedding_of",
-    "load_arrays",
-    "save_arrays",
-]
+__all__ = ["Encoded", "SceneEmbedding", "embed_windows", "embedding_of"]
 
-_logger = logging.getLogger(__name__)
 _CACHE_VERSION = 2
 """Raised when windows are cut or filled differently, so that old vectors are not mixed in."""
 _BATCHES_A_PART = 8
@@ -50,7 +41,7 @@ class SceneEmbedding:
     lattice: Lattice
     encoder_id: str
     vectors: Float16[np.ndarray, "n dim"]
-    """One row a window; zero where the window was skipped."""
+    """One row a window; zero where the window was skipped. Large ones lie in their file."""
     known: Bool[np.ndarray, " n"]
     """Which windows held enough valid pixels to be encoded."""
     valid: Bool[np.ndarray, "h w"] | None
@@ -250,32 +241,3 @@ def _read_ahead(
             if position + 2 < len(spans):
                 waiting.append(pool.submit(read, spans[position + 2]))
             yield batch
-
-
-def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """What `save_arrays` kept; None where there is nothing, or nothing readable."""
-    if not path.is_file():
-        return None
-    try:
-        # opened here, because np.load leaves a damaged file open
-        with path.open("rb") as source, np.load(source, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        _logger.warning("%s is unreadable and is computed again: %s", path, error)
-        return None
-    return found if {"vectors", "known"} <= set(found) else None
-
-
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Keep the vectors; a full disk costs the next call time, it does not fail this one."""
-    try:
-        with atomic_path(path) as part:
-            np.savez(part, allow_pickle=False, **arrays)
-    except OSError as error:
-        _logger.warning("scene vectors were not kept in %s: %s", path.parent, error)
-        return
-    folder = path.with_suffix(".parts")
-    if folder.is_dir():
-        for finished in folder.iterdir():
-            finished.unlink(missing_ok=True)
-        folder.rmdir()
