@@ -33,6 +33,7 @@ from terraseek_train.study.pairs import Pairs, StudyBatch, batches
 
 PLAIN = "contrastive"
 TARGETS = {"lora": 1.15, "pfeiffer": 1.15, "ebaker": 1.6}
+LENGTHS = [8, 8, 9, 9, 10, 11, 11, 12, 13, 14, 15, 17, 21]
 WORDS = "many green trees buildings are around a large playground near the river bridge".split()  # noqa: SIM905
 
 
@@ -60,12 +61,12 @@ def make_base(arch: str) -> Base:
 
 
 def make_pairs(base: Base, count: int) -> Pairs:
-    """Pictures of noise with sentences of RSICD's usual length."""
+    """Pictures of noise with sentences as long as RSICD's are: 8 to 21 words, 11.6 on average."""
     from terraseek_train.corpus_text import tokenize
 
     rng = np.random.default_rng(0)
     side = base.preprocess.size
-    texts = tuple(" ".join(rng.choice(WORDS, 11)) for _ in range(count))
+    texts = tuple(" ".join(rng.choice(WORDS, words)) for words in rng.choice(LENGTHS, count))
     squares = rng.integers(0, 255, (count, side, side, 3), dtype=np.uint8)
     tokens = tokenize(texts, base.context).astype(np.int32)
     return Pairs(squares, texts, tokens, np.arange(count), np.arange(count) % 30)

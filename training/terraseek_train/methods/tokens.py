@@ -1,13 +1,20 @@
-"""Token features of open_clip models beside their pooled ones."""
+"""Token features of open_clip models beside their pooled ones.
+
+Sentences are much shorter than the context: RSICD has some 13 tokens of CLIP's 77. Under a causal
+mask padding cannot reach what comes before it, so columns that are padding in all sentences of a
+batch can be cut off (`shortened`), and all functions here take sentences cut so.
+"""
 
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from terraseek.errors import ConfigError
+from terraseek_train.peft import peft_state
 
-__all__ = ["image_tokens", "text_tokens"]
+__all__ = ["image_tokens", "shortened", "text_features", "text_tokens", "visual_tokens"]
 
 
 def image_tokens(
@@ -16,6 +23,18 @@ def image_tokens(
 ) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b patches dim"]]:
     """Pooled feature and projected patch tokens of each picture, any length (EBAKER, section 3.1).
 
+    Raises:
+        ConfigError: the picture tower is of another kind.
+    """
+    return visual_tokens(model.visual, pixels)
+
+
+def visual_tokens(
+    visual: Any,  # noqa: ANN401
+    pixels: Float[Tensor, "b 3 height width"],
+) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b patches dim"]]:
+    """The same of a picture tower alone.
+
     Patch tokens pass the final layer norm and the projection, like the class token. Of a
     convolutional timm tower, the cells of its last map pass the projection; with average pooling
     their mean is the pooled feature.
@@ -23,7 +42,6 @@ def image_tokens(
     Raises:
         ConfigError: the picture tower is of another kind.
     """
-    visual = model.visual
     if hasattr(visual, "trunk"):
         return _map_tokens(visual, pixels)
     if not hasattr(visual, "transformer"):
@@ -46,26 +64,91 @@ def _map_tokens(
     return visual.head(trunk.forward_head(cells)), visual.head(cells.flatten(2).mT)
 
 
-def text_tokens(
+def shortened(
     model: Any,  # noqa: ANN401
     tokens: Int[Tensor, "t context"],
-) -> tuple[Float[Tensor, "t dim"], Float[Tensor, "t context dim"]]:
+) -> Int[Tensor, "t length"]:
+    """Without the columns that are padding in every sentence, where they reach nothing.
+
+    All columns stay where text attends both ways and under UniPELT, whose gates average over
+    padding too.
+    """
+    state = peft_state(model)
+    averaged = state is not None and state.config.gated and "text" in state.config.towers
+    if averaged or not _is_causal(_text_tower(model)):
+        return tokens
+    used = (tokens != 0).any(dim=0).nonzero()
+    return tokens[:, : int(used.max()) + 1] if len(used) else tokens
+
+
+def text_features(
+    model: Any,  # noqa: ANN401
+    tokens: Int[Tensor, "t length"],
+) -> Float[Tensor, "t dim"]:
+    """Pooled feature of each sentence, any length: open_clip's `encode_text`, cut or not."""
+    tower = _text_tower(model)
+    if not _is_causal(tower):
+        whole: Tensor = model.encode_text(tokens)
+        return whole
+    return _projected(tower, _pooled(_states(tower, tokens), tokens))
+
+
+def text_tokens(
+    model: Any,  # noqa: ANN401
+    tokens: Int[Tensor, "t length"],
+) -> tuple[Float[Tensor, "t dim"], Float[Tensor, "t length dim"]]:
     """Pooled feature and projected tokens of each sentence, any length.
 
     All positions are given, start, end and padding included, as released; `tokens != 0` tells which
     are real.
+
+    Raises:
+        ConfigError: the text tower is of another kind.
     """
-    tower = getattr(model, "text", model)
-    last = len(tower.transformer.resblocks) - 1
+    tower = _text_tower(model)
+    if _is_causal(tower):
+        local = _projected(tower, _states(tower, tokens))
+        return _pooled(local, tokens), local
+    if not hasattr(tower, "forward_intermediates"):
+        raise ConfigError(f"no tokens are known of a text tower of kind {type(tower).__name__}")
+    last = [len(tower.transformer.resblocks) - 1]
     if tower is model:
         found = model.forward_intermediates(
-            text=tokens, text_indices=[last], normalize=False, normalize_intermediates=True
+            text=tokens, text_indices=last, normalize=False, normalize_intermediates=True
         )
     else:
         found = tower.forward_intermediates(
-            tokens, indices=[last], normalize_intermediates=True, output_fmt="NLC"
+            tokens, indices=last, normalize_intermediates=True, output_fmt="NLC"
         )
+    return found["text_features"], _projected(tower, found["text_intermediates"][0])
+
+
+def _text_tower(model: Any) -> Any:  # noqa: ANN401
+    return getattr(model, "text", model)
+
+
+def _is_causal(tower: Any) -> bool:  # noqa: ANN401
+    """CLIP's text transformer: causal, the end token, which has the largest id, speaks for all."""
+    pool = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
+    extra = getattr(tower, "cls_emb", None)
+    return getattr(tower, "attn_mask", None) is not None and pool == "argmax" and extra is None
+
+
+def _states(tower: Any, tokens: Tensor) -> Float[Tensor, "t length width"]:  # noqa: ANN401
+    length = tokens.shape[1]
+    x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
+    states: Tensor = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
+    out: Tensor = tower.ln_final(states)
+    return out
+
+
+def _pooled(states: Tensor, tokens: Tensor) -> Tensor:
+    return states[torch.arange(len(states), device=states.device), tokens.argmax(dim=1)]
+
+
+def _projected(tower: Any, states: Tensor) -> Tensor:  # noqa: ANN401
     projection = tower.text_projection
-    local = found["text_intermediates"][0]
-    linear = isinstance(projection, nn.Linear)
-    return found["text_features"], projection(local) if linear else local @ projection
+    if isinstance(projection, nn.Linear):
+        mapped: Tensor = projection(states)
+        return mapped
+    return states if projection is None else states @ projection

@@ -1,6 +1,6 @@
 """Tuning open_clip models with few parameters: put on, fold in, take off, save, load."""
 
-from terraseek_train.peft.apply import apply, eject, merge, peft_state, remove
+from terraseek_train.peft.apply import apply, eject, merge, peft_state, remove, settle
 from terraseek_train.peft.config import KINDS, Kind, PeftConfig
 from terraseek_train.peft.store import attach, load, save
 
@@ -16,4 +16,5 @@ __all__ = [
     "peft_state",
     "remove",
     "save",
+    "settle",
 ]

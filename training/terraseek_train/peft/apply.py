@@ -18,7 +18,7 @@ from terraseek_train.peft.pointwise import (
 )
 from terraseek_train.peft.towers import Tower, find_tower, foreign_visual, tower_names
 
-__all__ = ["PeftState", "apply", "eject", "merge", "peft_state", "remove"]
+__all__ = ["PeftState", "apply", "eject", "merge", "peft_state", "remove", "settle"]
 
 _PROJECTIONS = ("visual.proj", "text_projection", "text.text_projection", "visual.head.proj")
 _TEMPERATURE = ("logit_scale", "logit_bias")
@@ -129,6 +129,19 @@ def eject(model: nn.Module) -> list[str]:
     for name in config.towers:
         find_tower(model, name).transformer.prefix.eject()
     return _remember(model, replace(config, ejected=True))
+
+
+def settle(model: nn.Module) -> None:
+    """Bring what the model carries into the form that is cheapest in use; the outputs stay.
+
+    Raises:
+        ConfigError: nothing was applied.
+    """
+    config = _state(model).config
+    if config.kind == "prefix" and not config.ejected:
+        eject(model)
+    elif config.kind == "lora" or not config.adds_modules:
+        merge(model)
 
 
 def _state(model: nn.Module) -> PeftState:

@@ -14,15 +14,28 @@ from terraseek.errors import (
     WeightsNotFoundError,
 )
 from terraseek.files import atomic_path, read_json, sha256_of, write_json
-from terraseek_train.peft.apply import apply, eject, merge, peft_state, remove
+from terraseek_train.peft.apply import apply, peft_state, remove, settle
 from terraseek_train.peft.config import PeftConfig
 from terraseek_train.peft.pointwise import pointwise_layers
 from terraseek_train.peft.towers import find_tower, foreign_visual
 
-__all__ = ["attach", "load", "save"]
+__all__ = [
+    "FORMAT",
+    "JSON",
+    "PRIOR",
+    "WEIGHTS",
+    "attach",
+    "count",
+    "kept_values",
+    "load",
+    "mismatch",
+    "save",
+]
 
-_FORMAT = 1
-_JSON, _WEIGHTS = "adapter.json", "adapter.safetensors"
+FORMAT = 1
+JSON, WEIGHTS = "adapter.json", "adapter.safetensors"
+PRIOR = "prior-"
+"""Kinds that begin so bring a guided picture tower (`terraseek_train.methods.prior.store`)."""
 
 
 def save(model: nn.Module, path: Path) -> None:
@@ -36,21 +49,21 @@ def save(model: nn.Module, path: Path) -> None:
     """
     from safetensors.torch import save_file
 
-    state = peft_state(model)
-    if state is None:
-        raise ConfigError("the model carries no adapter, so there is none to save; apply one first")
-    values = dict(model.named_parameters())
-    kept = {name: values[name].detach().cpu().contiguous() for name in state.trainable}
-    with atomic_path(path / _WEIGHTS) as part:
+    trained = kept_values(model)
+    kept = {name: value.detach().cpu().contiguous() for name, value in trained.items()}
+    with atomic_path(path / WEIGHTS) as part:
         save_file(kept, part)
+    state = peft_state(model)
+    assert state is not None
+    config = state.config
     record = {
-        "format": _FORMAT,
-        "config": state.config.to_json(),
-        "towers": _towers(model, state.config),
-        "parameters": sum(value.numel() for value in kept.values()),
-        "sha256": sha256_of(path / _WEIGHTS),
+        "format": FORMAT,
+        "config": config.to_json(),
+        "towers": _towers(model, config),
+        "parameters": count(trained),
+        "sha256": sha256_of(path / WEIGHTS),
     }
-    write_json(path / _JSON, record)
+    write_json(path / JSON, record)
 
 
 def load(model: nn.Module, path: Path) -> list[str]:
@@ -74,16 +87,16 @@ def load(model: nn.Module, path: Path) -> list[str]:
             f"the adapter {path} was made for towers {record['towers']}, this model has "
             f"{_towers(model, config)}; load it onto the base it was trained on"
         )
-    values = load_file(path / _WEIGHTS)
+    values = load_file(path / WEIGHTS)
     names = apply(model, config)
-    targets = {name: p for name, p in model.named_parameters() if name in set(names)}
-    problem = _mismatch(values, targets)
+    targets = kept_values(model)
+    problem = mismatch(values, targets)
     if problem:
         remove(model)
         raise WeightsLayoutError(f"the adapter {path} does not fit this model: {problem}")
     with torch.no_grad():
-        for name, parameter in targets.items():
-            parameter.copy_(values[name])
+        for name, target in targets.items():
+            target.copy_(values[name])
     return names
 
 
@@ -91,34 +104,53 @@ def attach(model: nn.Module, path: Path) -> None:
     """Put the adapter in the folder `path` onto the base `model` for use, in the cheapest form.
 
     What can be folded into the weights is folded, prefixes are made flat, and nothing requires
-    gradients afterwards. Core reaches this through the entry point `terraseek.adapters`.
+    gradients afterwards. A folder of PIR or PriorCLIP also replaces the picture tower by a guided
+    one. Core reaches this through the entry point `terraseek.adapters`.
 
     Raises:
         TerraSeekError: as `load`.
     """
+    record = _read(path)
+    if str(record["config"].get("kind", "")).startswith(PRIOR):
+        from terraseek_train.methods.prior.store import attach_guided
+
+        attach_guided(model, record, path)
+        return
     load(model, path)
-    state = peft_state(model)
-    assert state is not None
-    if state.config.kind == "prefix" and not state.config.ejected:
-        eject(model)
-    elif state.config.kind == "lora" or not state.config.adds_modules:
-        merge(model)
+    settle(model)
     model.requires_grad_(False).eval()
 
 
+def kept_values(model: nn.Module) -> dict[str, Tensor]:
+    """What an adapter holds: the trained parameters, and statistics of batch norms among them.
+
+    Raises:
+        ConfigError: the model carries no adapter.
+    """
+    state = peft_state(model)
+    if state is None:
+        raise ConfigError("the model carries no adapter, so there is none to save; apply one first")
+    values = dict(model.named_parameters())
+    kept: dict[str, Tensor] = {name: values[name] for name in state.trainable}
+    for place, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and f"{place}.weight" in kept:
+            kept |= {f"{place}.{name}": buffer for name, buffer in module.named_buffers()}
+    return kept
+
+
 def _read(path: Path) -> dict[str, Any]:
-    for name in (_JSON, _WEIGHTS):
+    for name in (JSON, WEIGHTS):
         if not (path / name).is_file():
             raise WeightsNotFoundError(f"{path} has no {name}; an adapter is a folder with both")
     try:
-        record = read_json(path / _JSON)
+        record = read_json(path / JSON)
     except JSONDecodeError as error:
-        raise ConfigError(f"{path / _JSON} is no JSON: {error}") from error
+        raise ConfigError(f"{path / JSON} is no JSON: {error}") from error
     keys = {"format", "config", "towers", "parameters", "sha256"}
-    if not isinstance(record, dict) or set(record) != keys or record["format"] != _FORMAT:
-        raise ConfigError(f"{path / _JSON} is no adapter description of format {_FORMAT}")
-    if sha256_of(path / _WEIGHTS) != record["sha256"]:
-        raise WeightsChecksumError(f"{path / _WEIGHTS} is not what {_JSON} describes; save again")
+    if not isinstance(record, dict) or set(record) != keys or record["format"] != FORMAT:
+        raise ConfigError(f"{path / JSON} is no adapter description of format {FORMAT}")
+    if sha256_of(path / WEIGHTS) != record["sha256"]:
+        raise WeightsChecksumError(f"{path / WEIGHTS} is not what {JSON} describes; save again")
     return record
 
 
@@ -138,7 +170,13 @@ def _towers(model: nn.Module, config: PeftConfig) -> dict[str, list[int]]:
     return found
 
 
-def _mismatch(values: dict[str, Tensor], targets: dict[str, nn.Parameter]) -> str | None:
+def count(values: dict[str, Tensor]) -> int:
+    """Numbers among them that are trained, statistics left out."""
+    return sum(value.numel() for value in values.values() if isinstance(value, nn.Parameter))
+
+
+def mismatch(values: dict[str, Tensor], targets: dict[str, Tensor]) -> str | None:
+    """The first name or shape that differs, in words; None if all fit."""
     missing, unexpected = sorted(set(targets) - set(values)), sorted(set(values) - set(targets))
     if missing:
         return f"it lacks {missing[0]}"

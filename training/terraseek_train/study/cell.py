@@ -14,7 +14,7 @@ from terraseek.files import atomic_path, write_json
 from terraseek.progress import Progress, silent
 from terraseek_train.evaluate.retrieval import Retrieved, ranks
 from terraseek_train.methods.schedule import Schedule
-from terraseek_train.peft import apply, save
+from terraseek_train.peft import apply
 from terraseek_train.study.base import Base
 from terraseek_train.study.config import Arm, StudyConfig
 from terraseek_train.study.learner import Learner
@@ -145,8 +145,8 @@ def run_cell(
             caption_rank=found.caption_rank,
             image_of=found.image_of,
         )
-    if config.keep and arm.method in ("contrastive", "ebaker"):
-        save(learner.model, out / "adapter")
+    if config.keep and arm.method != "base":
+        learner.keep(base, config.instruction, out / "adapter")
     metrics = asdict(found.score()) | asdict(trained) | {"arm": arm.name, "seed": seed}
     write_json(out / "metrics.json", metrics)
     return metrics

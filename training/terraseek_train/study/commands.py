@@ -1,4 +1,4 @@
-"""`terraseek study` and `terraseek instruction`: the papers' methods, trained and compared."""
+"""`terraseek study`, `instruction`, `import-priorclip`: the methods, trained and compared."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("study")(study)
     app.command("instruction")(instruction)
+    app.command("import-priorclip")(import_priorclip)
 
 
 def study(
@@ -68,3 +69,25 @@ def instruction(config: Path = _CONFIG, as_json: bool = _JSON) -> None:
         f"{settings.out}: {len(facts['classes'])} classes, {facts['accuracy']:.2f} % right of "
         f"{facts['held_out']} held-out pictures"
     )
+
+
+def import_priorclip(
+    checkpoint: Path = typer.Argument(
+        ..., help="Published PriorCLIP weights (open domain).", dir_okay=False, exists=True
+    ),
+    out: Path = typer.Option(..., "--out", help="Folder for the two parts."),
+    as_json: bool = _JSON,
+) -> None:
+    """Take a published PriorCLIP checkpoint apart: a plain CLIP, and the guided tower on it.
+
+    Both are then registered with the two commands it prints.
+    """
+    from terraseek_train.methods.prior.released import split_released
+
+    base, adapter = split_released(checkpoint, out)
+    if as_json:
+        print_json({"base": str(base), "adapter": str(adapter)})
+        return
+    note(f"{base} and {adapter}; register them, with a size and architecture that fit, with")
+    note(f"  terraseek models add priorclip-base --arch ViT-B-32 --weights {base}")
+    note(f"  terraseek models add priorclip --base priorclip-base --adapter {adapter}")

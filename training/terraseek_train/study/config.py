@@ -90,6 +90,11 @@ class StudyConfig:
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} is {getattr(self, key)}; it must be at least 1")
         for arm in self.arms:
+            if self.keep and arm.options.get("temporal"):
+                raise ConfigError(
+                    f"arm {arm.name!r}: an encoder with temporal=true behind its text tower cannot "
+                    "be kept as a model, only measured; set keep or temporal to false"
+                )
             if arm.method == "prior" and not self.instruction and _needs_instruction(arm):
                 raise ConfigError(
                     f"arm {arm.name!r} needs `instruction`, the folder of a scene classifier; "

@@ -1,6 +1,7 @@
 """A model being trained: what a method adds, its loss, and how it scores pictures and sentences."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ from torch import Tensor, nn
 
 from terraseek.encoders.cards import Preprocess
 from terraseek_train.losses import contrastive_loss, soft_targets
+from terraseek_train.methods.tokens import shortened, text_features
+from terraseek_train.peft import save
+from terraseek_train.study.base import Base
 from terraseek_train.study.pairs import Pairs, StudyBatch, normalised
 
 __all__ = ["Learner"]
 
-_BLOCK = 256  # pictures or sentences encoded at once
+BLOCK = 256
+"""Pictures or sentences encoded at once."""
 
 
 class Learner(nn.Module):
@@ -52,10 +57,9 @@ class Learner(nn.Module):
         features: Tensor = self.model.encode_image(pixels)
         return features
 
-    def texts(self, tokens: Int[Tensor, "b context"]) -> Float[Tensor, "b dim"]:
+    def texts(self, tokens: Int[Tensor, "b length"]) -> Float[Tensor, "b dim"]:
         """Sentence features, any length."""
-        features: Tensor = self.model.encode_text(tokens)
-        return features
+        return text_features(self.model, tokens)
 
     def scale(self) -> Float[Tensor, ""]:
         """Inverse temperature, at most 100."""
@@ -65,11 +69,21 @@ class Learner(nn.Module):
     def loss(self, batch: StudyBatch) -> Float[Tensor, ""]:
         """Symmetric InfoNCE; pictures that were given the same sentence are right for both."""
         image = F.normalize(self.images(batch.pixels, batch.scene), dim=-1)
-        text = F.normalize(self.texts(batch.tokens), dim=-1)
+        text = F.normalize(self.texts(shortened(self.model, batch.tokens)), dim=-1)
         same = (batch.tokens[:, None] == batch.tokens[None, :]).all(dim=-1)
         neutral = torch.zeros_like(same)
         targets = soft_targets(same, neutral, None, 0.0)
         return contrastive_loss(image, text, self.scale(), targets, neutral)
+
+    def keep(self, base: Base, instruction: str | None, folder: Path) -> None:
+        """Write what was trained as an adapter that goes onto the base; towers only.
+
+        Args:
+            base: what was tuned.
+            instruction: folder of the scene classifier, if the study has one.
+            folder: of the adapter.
+        """
+        save(self.model, folder)
 
     @torch.inference_mode()
     def scores(self, pairs: Pairs, prepare: Preprocess) -> Float32[np.ndarray, "n m"]:
@@ -78,19 +92,14 @@ class Learner(nn.Module):
         image = torch.cat(
             [F.normalize(self.images(*part), dim=-1) for part in picture_blocks(pairs, prepare)]
         )
-        text = torch.cat([F.normalize(self.texts(t), dim=-1) for t in sentence_blocks(pairs)])
+        tokens = shortened(self.model, torch.from_numpy(pairs.tokens).long())
+        text = torch.cat([F.normalize(self.texts(t), dim=-1) for t in torch.split(tokens, BLOCK)])
         return np.asarray((image @ text.T).float().numpy())
 
 
 def picture_blocks(pairs: Pairs, prepare: Preprocess) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Normalised pixels and scene features, some pictures at a time."""
-    for start in range(0, len(pairs), _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for start in range(0, len(pairs), BLOCK):
+        part = slice(start, start + BLOCK)
         scene = None if pairs.scene is None else torch.from_numpy(pairs.scene[part])
         yield normalised(pairs.squares[part], prepare), scene
-
-
-def sentence_blocks(pairs: Pairs) -> Iterator[Tensor]:
-    """Tokens of some sentences at a time."""
-    for start in range(0, len(pairs.tokens), _BLOCK):
-        yield torch.from_numpy(pairs.tokens[start : start + _BLOCK]).long()

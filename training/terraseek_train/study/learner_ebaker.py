@@ -24,8 +24,8 @@ from terraseek_train.methods.ebaker import (
     mask_keywords_as_released,
 )
 from terraseek_train.methods.ebaker.loss import PARTS, Part
-from terraseek_train.methods.tokens import image_tokens, text_tokens
-from terraseek_train.study.learner import Learner, picture_blocks, sentence_blocks
+from terraseek_train.methods.tokens import image_tokens, shortened, text_tokens
+from terraseek_train.study.learner import BLOCK, Learner, picture_blocks
 from terraseek_train.study.options import MethodOptions
 from terraseek_train.study.pairs import Pairs, StudyBatch
 
@@ -98,19 +98,20 @@ class EbakerLearner(Learner):
 
     def loss(self, batch: StudyBatch) -> Float[Tensor, ""]:
         """The paper's total loss over a batch."""
+        tokens = self._cut(batch.tokens)
         if {"local", "ker"} <= set(self.arm.ablate):
-            image, text = self.images(batch.pixels, None), self.texts(batch.tokens)
+            image, text = self.images(batch.pixels, None), self.texts(tokens)
             image_local, text_local = image[:, None], text[:, None]  # left out of the loss
             return self._total(image, text, image_local, text_local, None, None)
         image, image_local = image_tokens(self.model, batch.pixels)
         count, ker = len(image), None
+        valid = self._valid(tokens)
         if self.masked is None:
-            text, text_local = text_tokens(self.model, batch.tokens)
+            text, text_local = text_tokens(self.model, tokens)
         else:  # sentences and masked sentences in one pass
-            hidden = self.masked.tokens[batch.caption]
-            text, text_local = text_tokens(self.model, torch.cat([batch.tokens, hidden]))
-            ker = self._ker(image, image_local, text_local[count:], batch.caption)
-        valid = self._valid(batch.tokens)
+            hidden = self.masked.tokens[batch.caption][:, : tokens.shape[1]]
+            text, text_local = text_tokens(self.model, torch.cat([tokens, hidden]))
+            ker = self._ker(image, image_local, text_local[count:], batch.caption, valid)
         return self._total(image, text[:count], image_local, text_local[:count], ker, valid)
 
     def _total(
@@ -126,11 +127,18 @@ class EbakerLearner(Learner):
         found = ebaker_loss(image, text, image_local, text_local, ker, *banks, self.options, valid)
         return found.total
 
-    def _ker(self, image: Tensor, local: Tensor, words: Tensor, caption: Tensor) -> Tensor:
+    def _ker(
+        self, image: Tensor, local: Tensor, words: Tensor, caption: Tensor, valid: Tensor | None
+    ) -> Tensor:
         assert self.masked is not None
         seen = local if self.arm.release_compatible else torch.cat([image[:, None], local], dim=1)
-        loss: Tensor = self.ker.loss(words, seen, self.masked.labels[caption])
+        labels = self.masked.labels[caption][:, : words.shape[1]]
+        loss: Tensor = self.ker.loss(words, seen, labels, valid)
         return loss
+
+    def _cut(self, tokens: Tensor) -> Tensor:
+        """Without padding that reaches nothing; in the released code it counts, and stays."""
+        return tokens if self.arm.release_compatible else shortened(self.model, tokens)
 
     def _valid(self, tokens: Tensor) -> Tensor | None:
         return None if self.arm.release_compatible else tokens != 0
@@ -142,12 +150,13 @@ class EbakerLearner(Learner):
             return super().scores(pairs, prepare)
         self.eval()
         pictures = [image_tokens(self.model, p) for p, _ in picture_blocks(pairs, prepare)]
-        blocks = list(sentence_blocks(pairs))
+        tokens = self._cut(torch.from_numpy(pairs.tokens).long())
+        blocks = torch.split(tokens, BLOCK)
         sentences = [text_tokens(self.model, block) for block in blocks]
         image, image_local = (torch.cat(part) for part in zip(*pictures, strict=True))
         text, text_local = (torch.cat(part) for part in zip(*sentences, strict=True))
         cosine = F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
-        local = local_scores(image_local, text_local, self._valid(torch.cat(blocks)))
+        local = local_scores(image_local, text_local, self._valid(tokens))
         return np.asarray(combined_scores(cosine, local, self.arm.weights).float().numpy())
 
 

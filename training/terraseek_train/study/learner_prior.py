@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from terraseek_train.methods.prior import (
-    InstructionEncoder,
-    PriorVision,
-    SpatialPae,
-    TemporalPae,
-    prior_loss,
+from terraseek_train.methods.prior import InstructionEncoder, TemporalPae, prior_loss
+from terraseek_train.methods.prior.guided import (
+    GuideConfig,
+    GuidedVision,
+    guided_tower,
+    instruction_width,
 )
-from terraseek_train.methods.tokens import image_tokens, text_tokens
+from terraseek_train.methods.prior.scene_classes import SceneClassifier
+from terraseek_train.methods.prior.store import save_guided
+from terraseek_train.methods.tokens import shortened, text_tokens
+from terraseek_train.study.base import Base
 from terraseek_train.study.learner import Learner
 from terraseek_train.study.options import MethodOptions
 from terraseek_train.study.pairs import StudyBatch
@@ -55,6 +58,21 @@ class PriorArm(MethodOptions):
     release_compatible: bool = False
     """Sorting permutation for ranks, as released."""
 
+    @property
+    def guide(self) -> GuideConfig | None:
+        """How pictures are guided, if they are."""
+        if self.belief == "none":
+            return None
+        return GuideConfig(
+            self.belief,
+            self.heads,
+            self.layers,
+            self.keep,
+            self.pool,
+            self.dropout,
+            self.release_compatible,
+        )
+
 
 class PriorLearner(Learner):
     """L_c + weight L_a with features that a scene classifier and their own progress guide.
@@ -70,26 +88,15 @@ class PriorLearner(Learner):
         super().__init__(model)
         self.arm = arm
         self.instruction: InstructionEncoder | None = None
-        if arm.belief != "none":
+        guide = arm.guide
+        if guide is not None:
             assert features is not None, "a belief needs scene features"
-            inner = model.visual.conv1.out_channels if arm.belief == "tower" else dim
+            inner = instruction_width(model.visual, guide, dim)
             # what the backbone gives is computed once for all cells
             self.instruction = InstructionEncoder(nn.Identity(), features, inner)
-        if arm.belief in ("hard", "soft"):
-            self.spatial = SpatialPae(
-                dim,
-                arm.heads,
-                arm.layers,
-                arm.keep,
-                "hard" if arm.belief == "hard" else "soft",
-                arm.pool,
-                arm.release_compatible,
-                arm.dropout,
-            )
-            self._start(self.spatial.head)
-        if arm.belief == "tower":
-            assert self.instruction is not None
-            self.tower = PriorVision(model.visual, self.instruction, arm.release_compatible)
+            self.tower = guided_tower(model.visual, self.instruction, guide, dim)
+            if isinstance(self.tower, GuidedVision):
+                self._start(self.tower.spatial.head)
         if arm.temporal:
             self.temporal = TemporalPae(dim, arm.heads, dropout=arm.dropout)
             self._start(self.temporal.head)
@@ -106,15 +113,10 @@ class PriorLearner(Learner):
         if self.instruction is None:
             return super().images(pixels, scene)
         assert scene is not None, "a belief needs scene features"
-        u = self.instruction.project(scene)
-        if self.arm.belief == "tower":
-            out: Tensor = self.tower(pixels, u)
-            return out
-        pooled, local = image_tokens(self.model, pixels)
-        guided: Tensor = self.spatial(torch.cat([pooled[:, None], local], dim=1), u)
-        return guided
+        out: Tensor = self.tower(pixels, self.instruction.project(scene))
+        return out
 
-    def texts(self, tokens: Int[Tensor, "b context"]) -> Float[Tensor, "b dim"]:
+    def texts(self, tokens: Int[Tensor, "b length"]) -> Float[Tensor, "b dim"]:
         """Sentence features, after cyclic activation where the arm has it."""
         if not self.arm.temporal:
             return super().texts(tokens)
@@ -122,11 +124,22 @@ class PriorLearner(Learner):
         out: Tensor = self.temporal(words, tokens.argmax(dim=1), tokens != 0)
         return out
 
+    def keep(self, base: Base, instruction: str | None, folder: Path) -> None:
+        """Write what was trained, the scene classifier and the tower it guides among it."""
+        assert not self.arm.temporal, "no model here has steps behind its text tower"
+        guide = self.arm.guide
+        if guide is None:
+            super().keep(base, instruction, folder)
+            return
+        assert instruction is not None, "a belief needs a classifier"
+        classifier = SceneClassifier.open(Path(instruction))
+        save_guided(self.model, self.tower, guide, classifier, base.preprocess, folder)
+
     def loss(self, batch: StudyBatch) -> Float[Tensor, ""]:
         """Contrast plus affiliation of scene classes."""
         return prior_loss(
             F.normalize(self.images(batch.pixels, batch.scene), dim=-1),
-            F.normalize(self.texts(batch.tokens), dim=-1),
+            F.normalize(self.texts(shortened(self.model, batch.tokens)), dim=-1),
             batch.picture,
             batch.label,
             self.scale(),

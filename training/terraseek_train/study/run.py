@@ -20,7 +20,7 @@ from terraseek_train.study.pairs import Pairs, read_pairs, take
 from terraseek_train.study.statistics import ArmResult, Cell, compare
 from terraseek_train.study.table import markdown
 
-__all__ = ["load_cell", "run_study"]
+__all__ = ["load_cell", "run_study", "with_scenes"]
 
 _DEALT = 20_000  # seed of which pictures are taken, the same in every cell
 
@@ -74,11 +74,16 @@ def _splits(config: StudyConfig, base: Base, progress: Progress) -> tuple[Pairs,
     train = take(train, dealt[:used])
     if config.instruction is None:
         return train, val
+    folder = Path(config.instruction)
+    return with_scenes(train, folder, progress), with_scenes(val, folder, progress)
+
+
+def with_scenes(pairs: Pairs, folder: Path, progress: Progress = silent) -> Pairs:
+    """The same pairs with what the scene classifier in `folder` sees in their pictures."""
     from terraseek_train.methods.prior.scene_classes import SceneClassifier
 
-    classifier = SceneClassifier.open(Path(config.instruction))
-    seen = [classifier.features(pairs.squares, progress) for pairs in (train, val)]
-    return replace(train, scene=seen[0]), replace(val, scene=seen[1])
+    seen = SceneClassifier.open(folder).features(pairs.squares, progress)
+    return replace(pairs, scene=seen)
 
 
 def _fitted(pairs: Pairs, base: Base) -> Pairs:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 __all__ = ["KeywordReasoner"]
@@ -45,27 +45,40 @@ class KeywordReasoner(nn.Module):
         )
 
     def forward(
-        self, masked: Float[Tensor, "b context dim"], image: Float[Tensor, "b n dim"]
-    ) -> Float[Tensor, "b context dim"]:
+        self,
+        masked: Float[Tensor, "b length dim"],
+        image: Float[Tensor, "b n dim"],
+        valid: Bool[Tensor, "b length"] | None = None,
+    ) -> Float[Tensor, "b length dim"]:
         """Features from which the words are guessed, at every position.
 
         Args:
             masked: tokens of the masked sentences.
             image: tokens of their pictures; with the global token in the paper, patches alone in
                 the released code.
+            valid: tokens that others may look at, at least one a row, so that the answer does not
+                depend on how far sentences are padded; None for all, padding too, as released.
         """
         keys = self.ln_image(image)
         x: Tensor = self.cross(self.ln_text(masked), keys, keys, need_weights=False)[0]
+        unseen = None if valid is None else self._unseen(valid, x)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, attn_mask=unseen)
         out: Tensor = self.ln_post(x)
         return out
 
+    def _unseen(self, valid: Tensor, like: Tensor) -> Float[Tensor, "bh length length"]:
+        """Additive mask of each row and head: padding is looked at from nowhere."""
+        mask = like.new_zeros(valid.shape).masked_fill_(~valid, float("-inf"))
+        heads, length = self.cross.num_heads, valid.shape[1]
+        return mask.repeat_interleave(heads, dim=0)[:, None].expand(-1, length, -1)
+
     def loss(
         self,
-        masked: Float[Tensor, "b context dim"],
+        masked: Float[Tensor, "b length dim"],
         image: Float[Tensor, "b n dim"],
-        labels: Int[Tensor, "b context"],
+        labels: Int[Tensor, "b length"],
+        valid: Bool[Tensor, "b length"] | None = None,
     ) -> Float[Tensor, ""]:
         """Mean cross-entropy of the hidden words; 0 where nothing is hidden.
 
@@ -75,5 +88,5 @@ class KeywordReasoner(nn.Module):
         hidden = labels != 0
         if not bool(hidden.any()):
             return masked.sum() * 0
-        guesses = self.head(self(masked, image)[hidden])
+        guesses = self.head(self(masked, image, valid)[hidden])
         return F.cross_entropy(guesses.float(), labels[hidden].long())

@@ -25,9 +25,18 @@ from terraseek_train.data import decoded, read_source
 from terraseek_train.methods.schedule import Schedule
 from terraseek_train.model import save_weights
 
-__all__ = ["ClassifierConfig", "SceneClassifier", "load_classifier_config", "train_classifier"]
+__all__ = [
+    "MEAN",
+    "STD",
+    "ClassifierConfig",
+    "SceneClassifier",
+    "load_classifier_config",
+    "make_network",
+    "train_classifier",
+]
 
-_MEAN, _STD = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
+MEAN, STD = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
+"""Of the pixels the network sees, R, G, B on the scale 0 to 1."""
 _BLOCK = 256
 
 
@@ -79,10 +88,18 @@ class SceneClassifier:
         network: timm network with its classifier.
         classes: names, in the order of its outputs.
         side: pixels it sees.
+        name: timm's of the network.
     """
 
-    def __init__(self, network: Any, classes: tuple[str, ...], side: int) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        network: Any,  # noqa: ANN401
+        classes: tuple[str, ...],
+        side: int,
+        name: str,
+    ) -> None:
         self.network = network.eval().requires_grad_(False)
+        self.name = name
         self.classes = classes
         self.side = side
 
@@ -100,9 +117,10 @@ class SceneClassifier:
                 f"{folder} holds no classifier.json; `terraseek-train instruction CONFIG` makes one"
             )
         facts = read_json(folder / "classifier.json")
-        network = _network(facts["config"]["model"], len(facts["classes"]))
+        name = facts["config"]["model"]
+        network = make_network(name, len(facts["classes"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
-        return cls(network, tuple(facts["classes"]), int(facts["config"]["side"]))
+        return cls(network, tuple(facts["classes"]), int(facts["config"]["side"]), name)
 
     def backbone(self) -> nn.Module:
         """Pictures to pooled features, as `InstructionEncoder` takes it."""
@@ -154,7 +172,7 @@ def train_classifier(config: ClassifierConfig, progress: Progress = silent) -> d
     kept = max(1, round(config.held_out * len(label)))
     held, used = order[:kept], order[kept:]
     torch.manual_seed(config.seed)
-    network: Any = _network(config.model, len(classes))
+    network: Any = make_network(config.model, len(classes))
     size = min(config.batch, len(used))
     steps = config.epochs * (len(used) // size)
     plan = Schedule(steps, config.lr, config.warmup, config.weight_decay)
@@ -220,7 +238,12 @@ def _accuracy(
     return round(100 * right / len(label), 2)
 
 
-def _network(name: str, classes: int) -> Any:  # noqa: ANN401
+def make_network(name: str, classes: int) -> Any:  # noqa: ANN401
+    """An untrained timm network.
+
+    Raises:
+        ConfigError: timm has none of this name.
+    """
     import timm
 
     try:
@@ -230,8 +253,8 @@ def _network(name: str, classes: int) -> Any:  # noqa: ANN401
 
 
 def _pixels(squares: UInt8[np.ndarray, "b side side 3"]) -> Float[Tensor, "b 3 side side"]:
-    mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
-    std = torch.tensor(_STD).view(1, 3, 1, 1)
+    mean = torch.tensor(MEAN).view(1, 3, 1, 1)
+    std = torch.tensor(STD).view(1, 3, 1, 1)
     pixels = torch.from_numpy(squares.astype(np.float32)).permute(0, 3, 1, 2) / 255
     return ((pixels - mean) / std).contiguous()
 
