@@ -10,7 +10,9 @@
 `filtered_exact_ms`  the exact ten best among them
 `exact_ms`        unfiltered exact ten best of the stored file, at most of RS5M's 1,079,370 located
                   items (`exact_n`); `exact_int8_ms`: the same by certified byte codes
-`cold_start_s`    new process to first answer, index and filter table opened on the way
+`cold_start_s`    new process to first answer: catalogue, vectors and index opened, a query of an
+                  item and words (by an encoder that needs no loading), the rows of its ten hits;
+                  `cold_open_s` of it without Python and its modules; `cold_rss_gib` its memory
 `numpy_ms, faiss_flat_ms`  brute force over the same vectors in float32, measured over `compared_n`
                   and scaled to n
 `density_tile_ms` slowest of tiles at all zooms over n places
@@ -25,13 +27,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import peak_rss_gib, report, timed
-from search_world import FILTER_SHARE, items_table, make_store, queries_of
+from search_world import FILTER_SHARE, items_table, make_catalogue, make_store, queries_of
 
 from terraseek.search.index import ExactIndex, Index
 from terraseek.search.scoring import Matrix
@@ -151,10 +154,20 @@ def _best(index: Index, matrix: Matrix, vector: np.ndarray) -> np.ndarray:
 
 def cold(folder: Path, options: argparse.Namespace) -> Figures:
     """First answer of a process that has opened nothing yet."""
-    store = EmbeddingStore.read(folder)
-    chosen = Shortlist(store)
-    answer(chosen, chosen.usable, queries_of(store, 1)[0])
-    return {}
+    from terraseek.catalogue import Catalogue
+    from terraseek.encoders.fake import FakeEncoder
+    from terraseek.search import Query, Searcher
+
+    began = time.perf_counter()
+    catalogue = Catalogue.open(folder.parent.parent)
+    store = EmbeddingStore.open(catalogue)
+    searcher = Searcher(catalogue, FakeEncoder(store.manifest.dim), store)
+    key = catalogue.item_ids[catalogue.rows // 2].decode()
+    result = searcher.search(Query(text="dark water", item_id=key), 10)
+    items = [catalogue.item(hit.item_id) for hit in result.hits]
+    assert len(items) == 10, items
+    seconds = time.perf_counter() - began
+    return {"cold_open_s": seconds, "cold_rss_gib": _resident()["VmRSS"]}
 
 
 def compare(folder: Path, options: argparse.Namespace) -> Figures:
@@ -259,6 +272,7 @@ def main() -> None:
     parser.add_argument("--kind", default="auto")
     parser.add_argument("--real", metavar="CATALOGUE", help="vectors of its encoder, resampled")
     parser.add_argument("--work", type=Path, help="where to put files; a temporary folder without")
+    parser.add_argument("--keep", type=Path, help="folder to make the files in, or to take them of")
     parser.add_argument("--only", nargs="*", choices=STEPS, default=list(STEPS))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
@@ -267,9 +281,16 @@ def main() -> None:
     if options.step:
         print(json.dumps(STEPS[options.step](options.folder, options)))
         return
-    with tempfile.TemporaryDirectory(dir=options.work) as temporary:
-        folder = Path(temporary) / "cat/embeddings/bench"
-        store = make_store(folder, options.items, options.dim, _real(options.real))
+    with ExitStack() as stack:
+        work = options.keep or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(dir=options.work))
+        )
+        folder = work / "cat/embeddings/fake"
+        if not (folder / "manifest.json").is_file():
+            make_store(folder, options.items, options.dim, _real(options.real))
+        if not (work / "cat/items.parquet").is_file():
+            make_catalogue(work / "cat", options.items)
+        store = EmbeddingStore.read(folder)
         figures: Figures = {"n": store.count, "dim": store.manifest.dim}
         figures["vectors"] = "clustered" if options.real is None else "resampled"
         del store

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from terraseek.encoders.fake import FakeEncoder
 from terraseek.files import write_json
 from terraseek.search.store import HAS_IMAGE, EmbeddingStore, Manifest, hash_ids
 
-__all__ = ["FILTER_SHARE", "items_table", "make_store", "queries_of"]
+__all__ = ["FILTER_SHARE", "items_table", "make_catalogue", "make_store", "queries_of"]
 
 FILTER_SHARE = 0.02
 """Part of the items that pass the benchmark's filter."""
@@ -39,10 +40,11 @@ def make_store(folder: Path, count: int, dim: int, real: np.ndarray | None) -> E
     vectors.flush()
     np.lib.format.open_memmap(folder / "captions.npy", mode="w+", dtype=np.float16, shape=shape)
     np.save(folder / "flags.npy", np.full(count, HAS_IMAGE, np.uint8))
-    ids = np.char.zfill(np.arange(count).astype("S12"), 12)
+    ids = ids_of(count)
     np.save(folder / "item_ids.npy", ids)
+    encoder, digest = FakeEncoder(dim), hash_ids(ids)
     manifest = Manifest(
-        "bench", "bench@0", None, None, dim, "float16", True, count, 0, 0, hash_ids(ids), "now"
+        "fake", encoder.encoder_id, None, None, dim, "float16", True, count, 0, 0, digest, "now"
     )
     write_json(folder / "manifest.json", manifest.to_json())
     return EmbeddingStore.read(folder)
@@ -118,3 +120,44 @@ def items_table(count: int) -> "object":
             "share": random.random(count),
         }
     )
+
+
+def ids_of(count: int) -> np.ndarray:
+    """Different ids of twelve letters, as items have them, in no order (`S12`)."""
+    letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", "S1")
+    drawn = letters[np.random.default_rng(3).integers(0, 32, (count, 12), dtype=np.uint8)]
+    ids: np.ndarray = drawn.view("S12")[:, 0]
+    return ids
+
+
+def make_catalogue(folder: Path, count: int) -> None:
+    """The items table of as many items, with captions and files as RS5M's shards have them."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from terraseek.catalogue.items import write_items
+
+    random = np.random.default_rng(4)
+    things = np.array(["a river", "some houses", "an airport", "green fields", "a harbour"])
+    views = np.array(["a satellite image of", "an aerial photograph showing", "a view of"])
+    around = np.array(["with roads.", "in a forest.", "beside the sea.", "under thin clouds."])
+    caption = np.char.add(np.char.add(random.choice(views, 3000), " "), random.choice(things, 3000))
+    caption = np.char.add(np.char.add(caption, " "), random.choice(around, 3000))
+    shard = np.arange(count) // 10_000
+    names = pa.array(ids_of(count)).cast(pa.string())
+
+    def drawn(values: object, at: np.ndarray) -> pd.Series:
+        known = pa.array(values, pa.large_string())
+        return known.take(pa.array(at)).to_pandas().astype("str")
+
+    table = items_table(count).to_pandas()  # type: ignore[attr-defined]
+    table.insert(0, "item_id", names.to_pandas().astype("str"))
+    table.insert(1, "image", table["item_id"] + ".jpg")
+    table["caption"] = drawn(caption, random.integers(0, len(caption), count))
+    table["location_precision"] = drawn(["exact"], np.zeros(count, np.int64))
+    table["label"] = drawn(["", "port", "farm"], random.integers(0, 3, count))
+    shards = [f"/pictures/rs5m/{number:05d}.tar" for number in range(int(shard.max()) + 1)]
+    table["_file"] = drawn(shards, shard)
+    table["_offset"] = pd.array(np.arange(count) % 10_000 * 40_000, dtype="Int64")
+    table["_size"] = pd.array(np.full(count, 39_000), dtype="Int64")
+    write_items(folder, table, {})

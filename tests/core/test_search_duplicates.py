@@ -1,17 +1,21 @@
 """Near-duplicates: turned copies are marked, lookalikes are not, and results can leave them out."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from terraseek.catalogue import Catalogue, Filter, import_source
+from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError, StoreNotFoundError
 from terraseek.search import Query, Searcher, embed_catalogue
 from terraseek.search.collapsing import search_collapsed
 from terraseek.search.duplicates import mark_duplicates
+from terraseek.search.queries_batch import answer_all, read_queries
 
 
 def land(seed: int) -> np.ndarray:
@@ -94,6 +98,29 @@ def test_results_show_the_best_of_each_group(catalogue: Path):
     only = tuple(copies.loc[copies["image"] == "b1.jpg", "item_id"])
     kept = search_collapsed(searcher, Query(text="water"), 3, Filter(item_ids=only)).hits
     assert [hit.image for hit in kept] == ["b1.jpg"]
+
+
+def test_tables_of_queries_leave_them_out_as_well(catalogue: Path, tmp_path: Path):
+    (tmp_path / "q.csv").write_text("query\nwater\nfield")
+    asked = read_queries(tmp_path / "q.csv")
+    searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
+    with pytest.raises(ConfigError, match="terraseek duplicates"):
+        answer_all(searcher, asked, 8, collapse=True)
+    mark_duplicates(catalogue)
+    searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
+    rows = answer_all(searcher, asked, 8, collapse=True)
+    for number, one in enumerate(asked):
+        alone = search_collapsed(searcher, one.query, 8).hits
+        mine = rows[8 * number : 8 * number + 8]
+        assert [(row["item_id"], row["rank"]) for row in mine] == [
+            (hit.item_id, hit.rank) for hit in alone
+        ]
+    command = ["search", str(catalogue), "--queries", str(tmp_path / "q.csv"), "-k", "8"]
+    flags = ["--collapse-duplicates", "--out", str(tmp_path / "r.csv")]
+    answer = CliRunner().invoke(build_app(), [*command, *flags])
+    assert answer.exit_code == 0, answer.output
+    with (tmp_path / "r.csv").open(encoding="utf-8") as file:
+        assert [line["item_id"] for line in csv.DictReader(file)] == [r["item_id"] for r in rows]
 
 
 def test_wrong_input_is_refused(catalogue: Path, tmp_path: Path):

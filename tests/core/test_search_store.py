@@ -17,6 +17,7 @@ from terraseek.errors import (
 )
 from terraseek.search import EmbeddingStore, Searcher, embed_catalogue, store_names
 from terraseek.search.store import HAS_CAPTION, HAS_IMAGE
+from terraseek.search.store_job import StoreJob
 
 
 class Counting(FakeEncoder):
@@ -107,6 +108,26 @@ def test_a_cancelled_job_goes_on_where_it_stopped(tmp_path: Path):
     store = embed_catalogue(catalogue, encoder, part_rows=4)
     assert encoder.pictures <= done + 8  # the first part was kept
     assert np.array_equal(store.vectors, expected(catalogue, FakeEncoder()))
+
+
+def test_a_job_that_ended_with_its_last_part_still_completes_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    add(tmp_path / "a", tmp_path / "cat", range(5))
+    embed_catalogue(Catalogue.open(tmp_path / "cat"), Counting())
+    catalogue = add(tmp_path / "b", tmp_path / "cat", range(5, 12))
+
+    def killed(job: StoreJob, appending: bool) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(StoreJob, "_assemble", killed)
+        embed_catalogue(catalogue, Counting())
+    again = Counting()
+    store = embed_catalogue(catalogue, again)
+    assert again.pictures == 0
+    assert store.count == 12
+    assert np.array_equal(store.vectors, expected(catalogue, again))
 
 
 @pytest.mark.parametrize(

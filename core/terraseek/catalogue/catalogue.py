@@ -1,15 +1,18 @@
 """A catalogue on disk: items with their places and captions, and the pictures they stand for."""
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
+from terraseek.catalogue.columns import SORTED, ids_of
 from terraseek.catalogue.filtering import ItemsTable
 from terraseek.catalogue.filters import Filter
 from terraseek.catalogue.images import read_bytes, read_picture
@@ -18,8 +21,7 @@ from terraseek.catalogue.items import (
     FILE_COLUMNS,
     HIDDEN,
     ITEMS_FILE,
-    read_items,
-    read_sources,
+    open_items,
 )
 from terraseek.catalogue.records import PRECISIONS, ImageRef
 from terraseek.errors import (
@@ -28,6 +30,9 @@ from terraseek.errors import (
     FilterError,
     ItemNotFoundError,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Catalogue", "Points"]
 
@@ -51,18 +56,21 @@ class Catalogue:
 
     Row numbers are those of the vectors of an `EmbeddingStore`; imports only append rows. Deleted
     items keep their row until the catalogue is compacted, and are not found in any way.
+
+    Opening reads nothing but the names of the columns; they are mapped, so memory holds what was
+    asked for, however many items there are.
     """
 
-    def __init__(self, path: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> None:
-        """Wrap a table; use `open`."""
+    def __init__(self, path: Path, table: "pa.Table", sources: dict[str, Any]) -> None:
+        """Wrap columns as `open_items` gives them; use `open`."""
         self.path = path
         """Folder of the catalogue, absolute."""
-        self._frame = frame
+        self._items = table
         self._sources = sources
 
     @classmethod
     def open(cls, path: str | Path) -> "Catalogue":
-        """Read a catalogue.
+        """Open a catalogue.
 
         Raises:
             CatalogueNotFoundError: there is none at `path`.
@@ -73,14 +81,14 @@ class Catalogue:
             raise CatalogueNotFoundError(
                 f"no catalogue at {folder}; make one with `terraseek import SOURCE --out {path}`"
             )
-        return cls(folder, read_items(folder), read_sources(folder))
+        return cls(folder, *open_items(folder))
 
     @property
     def name(self) -> str:
         """Name of its folder."""
         return self.path.name
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Number of items, deleted ones left out."""
         return int(self.alive.sum())
@@ -91,52 +99,62 @@ class Catalogue:
     @property
     def rows(self) -> int:
         """Number of rows, those of deleted items among them."""
-        return len(self._frame)
+        return int(self._items.num_rows)
 
     @cached_property
     def alive(self) -> Bool[np.ndarray, " rows"]:
         """Which rows are items that were not deleted; not to be written to."""
-        if DELETED not in self._frame:
-            return np.ones(len(self._frame), bool)
-        return (self._frame[DELETED] == 0).to_numpy(bool)
-
-    @cached_property
-    def _living(self) -> pd.DataFrame:
-        return self._frame if self.count == self.rows else self._frame[self.alive]
+        if DELETED not in self._items.column_names:
+            return np.ones(self.rows, bool)
+        alive: Bool[np.ndarray, " rows"] = self._items[DELETED].to_numpy() == 0
+        return alive
 
     @property
     def columns(self) -> list[str]:
         """Columns the items have."""
-        return [name for name in self._frame.columns if name not in HIDDEN]
+        return [name for name in self._items.column_names if name not in HIDDEN]
 
     @cached_property
     def sources(self) -> list[str]:
         """Names of the sources, sorted."""
-        return sorted(map(str, self._living["source"].unique()))
+        return self._occurring("source")
 
     @cached_property
     def labels(self) -> list[str]:
         """Labels that occur, sorted; the empty one is left out."""
-        return sorted(str(label) for label in self._living["label"].unique() if label)
+        return [label for label in self._occurring("label") if label]
+
+    def _occurring(self, name: str) -> list[str]:
+        """Different texts of a column, sorted."""
+        column = self._items[name]
+        if self.count < self.rows:
+            column = column.filter(self.alive)
+        return sorted(column.unique().to_pylist())
 
     @cached_property
     def item_ids(self) -> np.ndarray:
-        """Ids by row, those of deleted items among them, as bytes (`S12`)."""
-        return self._frame["item_id"].to_numpy(dtype="S12")
+        """Ids by row, those of deleted items among them, as bytes (`S12`), mapped."""
+        return ids_of(self._items["item_id"])
+
+    @cached_property
+    def repeats(self) -> dict[str, str]:
+        """Id of the first of its group for each item that repeats one; see `duplicate_of`."""
+        if "duplicate_of" not in self._items.column_names:
+            return {}
+        items = self._items.select(["item_id", "duplicate_of"])
+        marked = np.flatnonzero(self._items["duplicate_of"].to_numpy() != "")
+        repeated = items.take(marked[self.alive[marked]])
+        return dict(zip(*(repeated[name].to_pylist() for name in items.column_names), strict=True))
 
     @cached_property
     def _table(self) -> ItemsTable:
-        return ItemsTable.of_frame(self._frame, hidden=HIDDEN)
+        return ItemsTable(self._items, hidden=HIDDEN)
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        return dict(zip(self._living["item_id"], np.flatnonzero(self.alive).tolist(), strict=True))
-
-    @cached_property
-    def _places(self) -> tuple[list[str], list[int], list[int], list[str]]:
-        """By row: file, first byte, length, and the reference for people."""
-        offset, size = (self._frame[c].fillna(-1).astype(int).tolist() for c in FILE_COLUMNS[1:])
-        return self._frame["_file"].tolist(), offset, size, self._frame["image"].tolist()
+    def order(self) -> Int32[np.ndarray, " rows"]:
+        """Rows by rising id, mapped."""
+        order: Int32[np.ndarray, " rows"] = self._items[SORTED].to_numpy()
+        return order
 
     def items(
         self,
@@ -157,24 +175,47 @@ class Catalogue:
         Raises:
             FilterError: a column, source or label that does not occur is asked for.
         """
+        if where is not None:
+            return self.at(np.flatnonzero(self.where(where)), columns)
+        if self.count < self.rows and not deleted:
+            return self.at(np.flatnonzero(self.alive), columns)
+        frame: pd.DataFrame = self._selected(columns).to_pandas()
+        return frame.copy()  # numbers are the mapped memory itself, which cannot be written to
+
+    def at(self, rows: Int64[np.ndarray, " m"], columns: list[str] | None = None) -> pd.DataFrame:
+        """Some rows, in the order given, as `items` has them; the index is their numbers.
+
+        Raises:
+            FilterError: a column that does not occur is asked for.
+        """
+        frame: pd.DataFrame = self._selected(columns).take(rows).to_pandas()
+        return frame.set_axis(pd.Index(rows), axis="index")
+
+    def _selected(self, columns: list[str] | None) -> "pa.Table":
         shown = self.columns
-        unknown = [c for c in columns or () if c not in self._frame.columns]
+        unknown = [c for c in columns or () if c not in self._items.column_names]
         if unknown:
             raise FilterError(f"no column {unknown[0]!r}; there are {', '.join(shown)}")
-        everything = self._frame if deleted else self._living
-        rows = everything if where is None else self._frame[self.where(where)]
-        return rows[columns or shown].copy()
+        return self._items.select(columns or shown)
 
     def texts(self) -> list[str]:
         """What to encode of each row: the caption, or of a metadata caption its own sentence.
 
         CLIP reads 77 tokens, and RS5M puts its metadata (128 tokens for fMoW) before the sentence
-        about what is seen. The metadata are in the column `geometa_cap`, to be encoded by itself.
+        about what is seen; see `metadata_texts`.
         """
-        if "sentence" not in self._frame:
-            return self._frame["caption"].tolist()
-        sentence = self._frame["sentence"]
-        return sentence.where(sentence != "", self._frame["caption"]).tolist()
+        captions: list[str] = self._items["caption"].to_pylist()
+        if "sentence" not in self._items.column_names:
+            return captions
+        sentences = self._items["sentence"].to_pylist()
+        return [said or whole for said, whole in zip(sentences, captions, strict=True)]
+
+    def metadata_texts(self) -> list[str]:
+        """The metadata part of each row's caption; empty where `texts` has it, or there is none."""
+        if "geometa_cap" not in self._items.column_names:
+            return [""] * self.rows
+        told = zip(self._items["geometa_cap"].to_pylist(), self.texts(), strict=True)
+        return [metadata if metadata != text else "" for metadata, text in told]
 
     def where(self, condition: Filter) -> Bool[np.ndarray, " n"]:
         """Which rows meet a filter.
@@ -201,10 +242,13 @@ class Catalogue:
         Raises:
             ItemNotFoundError: no item has this id.
         """
-        row = self._rows.get(item_id)
-        if row is None:
-            raise ItemNotFoundError(f"no item {item_id!r} in the catalogue {self.name}")
-        return row
+        key, ids = item_id.encode(errors="replace"), self.item_ids
+        place = bisect_left(self.order, key, key=lambda row: ids[row])
+        if place < self.rows:
+            row = int(self.order[place])
+            if ids[row] == key and self.alive[row]:
+                return row
+        raise ItemNotFoundError(f"no item {item_id!r} in the catalogue {self.name}")
 
     def item(self, item_id: str) -> dict[str, Any]:
         """Everything known about an item, as JSON values; unknown values are None.
@@ -212,8 +256,8 @@ class Catalogue:
         Raises:
             ItemNotFoundError: no item has this id.
         """
-        series = self._frame.iloc[self.row(item_id)]
-        return {str(k): _plain(v) for k, v in series.items() if k not in HIDDEN}
+        (cells,) = self.at(np.array([self.row(item_id)])).to_dict("records")
+        return {str(name): _plain(value) for name, value in cells.items()}
 
     def image_ref(self, item_id: str) -> ImageRef:
         """Where the picture of an item is.
@@ -223,12 +267,14 @@ class Catalogue:
             CatalogueError: its file is gone, or its source came without pictures.
         """
         row = self.row(item_id)
-        files, offsets, sizes, images = self._places
-        if not files[row]:
+        file, offset, size, image, source = (
+            self._items[name][row].as_py() for name in (*FILE_COLUMNS, "image", "source")
+        )
+        if not file:
             raise CatalogueError(f"the source of item {item_id} came without its picture")
-        path = self._existing(Path(files[row]), str(self._frame["source"].iat[row]))
-        member = images[row].split("#", 1)[1] if sizes[row] >= 0 and "#" in images[row] else ""
-        return ImageRef(path, int(offsets[row]), int(sizes[row]), member)
+        offset, size = (-1 if number is None else number for number in (offset, size))
+        member = image.split("#", 1)[1] if size >= 0 and "#" in image else ""
+        return ImageRef(self._existing(Path(file), source), offset, size, member)
 
     def _existing(self, file: Path, source: str) -> Path:
         """The file, also if the catalogue was moved together with its pictures."""
@@ -273,13 +319,27 @@ class Catalogue:
 
     def points(self, where: Filter | None = None) -> Points:
         """Items with coordinates, optionally only those that meet a filter."""
-        lon, lat = self._frame["lon"].to_numpy(), self._frame["lat"].to_numpy()
+        lon, lat = self.lonlat()
         known = np.isfinite(lon) & np.isfinite(lat) & self.alive
         if where is not None:
             known &= self.where(where)
         row = np.flatnonzero(known).astype(np.int64)
-        codes = pd.Categorical(self._frame["location_precision"], categories=PRECISIONS).codes
-        return Points(row, lon[row], lat[row], codes[row].astype(np.uint8))
+        codes = self._codes("location_precision", PRECISIONS)
+        return Points(row, lon[row], lat[row], codes[row])
+
+    def lonlat(self) -> tuple[Float64[np.ndarray, " rows"], Float64[np.ndarray, " rows"]]:
+        """Longitude and latitude of every row in degrees EPSG:4326, NaN where unknown."""
+        return self._items["lon"].to_numpy(), self._items["lat"].to_numpy()
+
+    def _codes(self, name: str, values: Sequence[str]) -> UInt8[np.ndarray, " rows"]:
+        """Which of some values each row has; 255 where none of them."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = self._items[name]
+        found = pc.index_in(column, value_set=pa.array(values, column.type)).fill_null(255)
+        codes: UInt8[np.ndarray, " rows"] = found.to_numpy().astype(np.uint8)
+        return codes
 
 
 def _plain(value: object) -> object:

@@ -6,15 +6,27 @@ file, so that one rename changes both; `catalogue.json` beside it is a copy for 
 """
 
 import json
+import logging
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from terraseek.catalogue.columns import (
+    SORTED,
+    drop_others,
+    map_columns,
+    table_of,
+    write_columns,
+)
 from terraseek.errors import CatalogueError
 from terraseek.files import atomic_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +36,7 @@ __all__ = [
     "ITEMS_FILE",
     "build_frame",
     "combine",
+    "open_items",
     "read_items",
     "read_sources",
     "write_items",
@@ -50,9 +63,10 @@ FILE_COLUMNS = ("_file", "_offset", "_size")
 DELETED = "_deleted"
 """1 in rows that were deleted; they keep their place, and with it their vectors, until the
 catalogue is compacted. The column is there only while there are such rows."""
-HIDDEN = (*FILE_COLUMNS, DELETED)
+HIDDEN = (*FILE_COLUMNS, DELETED, SORTED)
 """Columns nobody is shown."""
 
+_log = logging.getLogger(__name__)
 _FLOATS = ("lon", "lat", "gsd_m")
 _INTEGERS = ("month", "width", "height", "_offset", "_size")
 _KEY = b"terraseek"
@@ -147,6 +161,7 @@ def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> N
 
     for left in folder.glob(f".{ITEMS_FILE}.*"):
         left.unlink()
+    digest = write_columns(folder, frame)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     for index, column in enumerate(table.schema.names):
         if column != "caption" and pd.api.types.is_string_dtype(frame[column]):
@@ -157,10 +172,11 @@ def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> N
     metadata = {
         **(table.schema.metadata or {}),
         b"geo": json.dumps(_geo(frame)).encode(),
-        _KEY: json.dumps({"sources": sources}, ensure_ascii=False).encode(),
+        _KEY: json.dumps({"sources": sources, "columns": digest}, ensure_ascii=False).encode(),
     }
     with atomic_path(folder / ITEMS_FILE) as part:
         pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd")
+    drop_others(folder, digest)
 
 
 def _points(frame: pd.DataFrame) -> list[bytes | None]:
@@ -191,25 +207,75 @@ def read_items(folder: Path) -> pd.DataFrame:
     Raises:
         CatalogueError: the file is damaged or lacks a column.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with _opened(folder) as file:
+        return _read(file, folder)
 
-    path = folder / ITEMS_FILE
-    try:
-        names = [n for n in pq.read_schema(path).names if n != "geometry"]
-        frame = pq.read_table(path, columns=names).to_pandas()
-    except pa.ArrowException as error:
-        raise CatalogueError(f"{path} is damaged ({error}); import the sources again") from error
-    missing = [c for c in (*COLUMNS, *FILE_COLUMNS) if c not in frame]
-    if missing:
-        raise CatalogueError(f"{path} lacks the columns {missing}; it was not made by TerraSeek")
-    return _typed(frame, written=True)
+
+def open_items(folder: Path) -> "tuple[pa.Table, dict[str, Any]]":
+    """The items as mapped columns, `SORTED` among them, and what is known about the sources.
+
+    Raises:
+        CatalogueError: the file is damaged or lacks a column.
+    """
+    with _opened(folder) as file:
+        known = _known(file)
+        digest = known.get("columns")
+        table = None if digest is None else map_columns(folder, digest, file.metadata.num_rows)
+        if table is None:
+            table = _made_again(folder, _read(file, folder), digest)
+    return table, known.get("sources", {})
 
 
 def read_sources(folder: Path) -> dict[str, Any]:
     """What was imported, by source name, out of the metadata of the items file."""
+    with _opened(folder) as file:
+        sources: dict[str, Any] = _known(file).get("sources", {})
+        return sources
+
+
+def _opened(folder: Path) -> "pq.ParquetFile":
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = pq.read_schema(folder / ITEMS_FILE).metadata or {}
-    sources: dict[str, Any] = json.loads(metadata.get(_KEY, b"{}")).get("sources", {})
-    return sources
+    try:
+        return pq.ParquetFile(folder / ITEMS_FILE)
+    except pa.ArrowException as error:
+        raise _damaged(folder, error) from error
+
+
+def _read(file: "pq.ParquetFile", folder: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    names = [n for n in file.schema_arrow.names if n != "geometry"]
+    try:
+        frame = file.read(columns=names).to_pandas()
+    except pa.ArrowException as error:
+        raise _damaged(folder, error) from error
+    missing = [c for c in (*COLUMNS, *FILE_COLUMNS) if c not in frame]
+    if missing:
+        raise CatalogueError(
+            f"{folder / ITEMS_FILE} lacks the columns {missing}; it was not made by TerraSeek"
+        )
+    return _typed(frame, written=True)
+
+
+def _damaged(folder: Path, error: Exception) -> CatalogueError:
+    return CatalogueError(f"{folder / ITEMS_FILE} is damaged ({error}); import the sources again")
+
+
+def _known(file: "pq.ParquetFile") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((file.schema_arrow.metadata or {}).get(_KEY, b"{}"))
+    return found
+
+
+def _made_again(folder: Path, frame: pd.DataFrame, digest: str | None) -> "pa.Table":
+    """Columns of a catalogue that has none: written for the next time, where that is possible."""
+    if digest is not None:
+        try:
+            write_columns(folder, frame, digest)
+        except OSError as error:
+            _log.info("the columns of %s stay in memory: %s", folder, error)
+        table = map_columns(folder, digest, len(frame))
+        if table is not None:
+            return table
+    return table_of(frame)

@@ -19,6 +19,7 @@ from terraseek.errors import ConfigError
 
 if TYPE_CHECKING:
     from terraseek.catalogue import ImportReport
+    from terraseek.encoders.base import Encoder
 
 __all__ = ["register"]
 
@@ -64,6 +65,13 @@ def import_(
     check: Annotated[
         bool, typer.Option(help="Decode every picture now, so that damaged ones are found.")
     ] = True,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Model that made the vectors the source comes with (clip-retrieval, Major TOM); "
+            "they are taken over."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring pictures with captions and places into a catalogue."""
@@ -71,6 +79,7 @@ def import_(
 
     if precision not in (None, "exact", "point"):
         raise ConfigError(f"--precision {precision!r} must be exact or point")
+    made_by = None if encoder is None else _encoder(encoder)
     reports = []
     for source in sources:
         with bar() as progress:
@@ -87,8 +96,32 @@ def import_(
             )
         reports.append(report)
         _tell(report)
+    if made_by is not None:
+        _adopt(out, made_by)
     if as_json:
         print_json([report.to_json() for report in reports])
+
+
+def _encoder(name: str) -> "Encoder":
+    """Loaded before anything is imported, so that a wrong name changes nothing."""
+    from terraseek.encoders.load import load_encoder
+
+    return load_encoder(name)
+
+
+def _adopt(catalogue: Path, encoder: "Encoder") -> None:
+    """Vectors the items came with, into the store of the encoder that made them."""
+    from terraseek.catalogue import Catalogue
+    from terraseek.search.adopting import adopt_vectors
+
+    with bar() as progress:
+        adopted = adopt_vectors(Catalogue.open(catalogue), encoder, progress)
+    note(
+        f"{adopted.pictures:,} vectors of pictures and {adopted.captions:,} of captions taken over "
+        f"as those of {encoder.encoder_id}"
+    )
+    if adopted.useless:
+        note(f"{adopted.useless:,} were zero or not finite; `terraseek embed` makes them anew")
 
 
 def _tell(report: "ImportReport") -> None:

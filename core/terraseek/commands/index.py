@@ -26,6 +26,9 @@ def index(
         str,
         typer.Option(help="auto, flat, fp16, int8 (these three are exact), ivfsq, ivfpq or hnsw."),
     ] = "auto",
+    captions: Annotated[
+        bool, typer.Option("--captions", help="Index the captions, too, for `search --alpha`.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Build the index that fits the number of vectors and the memory; tell what it finds."""
@@ -36,16 +39,22 @@ def index(
 
     allowed = parse_memory(memory)
     store = EmbeddingStore.open(Catalogue.open(catalogue), model)
-    with bar() as progress:
-        manifest = build_index(store, progress, memory=allowed, kind=kind)
-    _tell(manifest)
+    sides = {"pictures": store}
+    if captions:
+        sides |= {side: store.words(side) for side in store.sides}
+    built = {}
+    for side, vectors in sides.items():
+        with bar() as progress:
+            built[side] = build_index(vectors, progress, memory=allowed, kind=kind)
+        _tell(side, built[side])
     if as_json:
-        print_json(manifest.to_json())
+        shown = {side: manifest.to_json() for side, manifest in built.items()}
+        print_json(shown.pop("pictures") | shown)
 
 
-def _tell(manifest: "IndexManifest") -> None:
+def _tell(side: str, manifest: "IndexManifest") -> None:
     name = f"{manifest.kind} ({manifest.factory})" if manifest.factory else manifest.kind
-    note(f"{manifest.count:,} x {manifest.dim} vectors: {name}, {manifest.reason}")
+    note(f"{manifest.count:,} x {manifest.dim} vectors of {side}: {name}, {manifest.reason}")
     if manifest.queries:
         found = ", ".join(f"{side} {share:.3f}" for side, share in manifest.recall_at_10.items())
         note(f"recall of the exact ten best, {manifest.queries} queries: {found}")

@@ -115,8 +115,6 @@ def search(
         raise ConfigError("--json, --geojson and --csv exclude each other; take one")
     if (queries is None) != (out is None):
         raise ConfigError("--queries and --out go together: questions in, answers out")
-    if queries is not None and collapse:
-        raise ConfigError("--collapse-duplicates answers one query, not --queries")
     for path in export or ():
         export_kind(path.name)  # before the search, which may take long
     query = None
@@ -152,7 +150,7 @@ def search(
     searcher = Searcher(opened, _encoder(store.manifest.model, device), store, exact=exact)
     allowed = None if where.is_empty else where
     if queries is not None and out is not None:
-        _batch(searcher, queries, out, k, allowed)
+        _batch(searcher, queries, out, k, allowed, collapse)
         return
     assert query is not None
     ask = search_collapsed if collapse else Searcher.search
@@ -164,13 +162,20 @@ def search(
     _print(result, as_json, as_geojson, as_csv)
 
 
-def _batch(searcher: "Searcher", queries: Path, out: Path, k: int, where: "Filter | None") -> None:
+def _batch(
+    searcher: "Searcher",
+    queries: Path,
+    out: Path,
+    k: int,
+    where: "Filter | None",
+    collapse: bool,
+) -> None:
     """Every line of a CSV answered into one table."""
     from terraseek.search.queries_batch import answer_all, read_queries, write_answers
 
     asked = read_queries(queries)
     with bar() as progress:
-        rows = answer_all(searcher, asked, k, where, progress)
+        rows = answer_all(searcher, asked, k, where, progress, collapse=collapse)
     write_answers(out, rows)
     note(f"{len(asked):,} queries, {len(rows):,} hits written to {out}")
 

@@ -36,14 +36,13 @@ def search_collapsed(
 
 def _groups(searcher: Searcher) -> dict[str, str]:
     """Id of the first of its group for each item that repeats one."""
-    items = searcher.catalogue.items()
-    if COLUMN not in items:
+    catalogue = searcher.catalogue
+    if COLUMN not in catalogue.columns:
         raise ConfigError(
             "the duplicates of this catalogue are not marked; run `terraseek duplicates "
-            f"{searcher.catalogue.path}`"
+            f"{catalogue.path}`"
         )
-    repeated = items[items[COLUMN] != ""]
-    return dict(zip(repeated["item_id"], repeated[COLUMN], strict=True))
+    return catalogue.repeats
 
 
 def _best_of_each(hits: list[Hit], groups: dict[str, str]) -> list[Hit]:

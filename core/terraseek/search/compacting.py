@@ -23,6 +23,7 @@ from terraseek.progress import Progress, silent
 from terraseek.search.store import (
     HAS_CAPTION,
     HAS_IMAGE,
+    HAS_METADATA,
     EmbeddingStore,
     hash_ids,
     store_folder,
@@ -88,8 +89,13 @@ def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> 
     work = catalogue.path / _WORK / name
     work.mkdir(parents=True, exist_ok=True)
     (work / "manifest.json").unlink(missing_ok=True)
-    for part, array in (("vectors", store.vectors), ("captions", store.captions)):
-        _copy_rows(work / f"{part}.npy", array, rows)
+    for part, array in (
+        ("vectors", store.vectors),
+        ("captions", store.captions),
+        ("metadata", store.metadata),
+    ):
+        if array is not None:
+            _copy_rows(work / f"{part}.npy", array, rows)
     flags, ids = store.flags[rows], store.item_ids[rows]
     for part, values in (("flags", flags), ("item_ids", ids)):
         with (work / f"{part}.npy").open("wb") as file:
@@ -102,6 +108,7 @@ def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> 
         unreadable=int(((flags & HAS_IMAGE) == 0).sum()),
         captioned=int(((flags & HAS_CAPTION) > 0).sum()),
         item_ids_sha256=hash_ids(ids),
+        described=int(((flags & HAS_METADATA) > 0).sum()),
     )
     write_json(work / "manifest.json", manifest.to_json())
     return True

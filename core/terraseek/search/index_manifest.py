@@ -96,7 +96,7 @@ class IndexManifest:
 
 def index_folder(store: EmbeddingStore) -> Path:
     """Where the index of a store is or will be."""
-    return store.folder / "index"
+    return store.folder / store.index_name
 
 
 def scale_file(codes: Path) -> Path:
@@ -106,8 +106,10 @@ def scale_file(codes: Path) -> Path:
 
 def rows_digest(store: EmbeddingStore, count: int) -> str:
     """Digest over the ids of the first rows and which of them have a vector."""
+    whole = count == store.count  # then the digest is known; the store checked it when opened
+    ids = store.manifest.item_ids_sha256 if whole else hash_ids(store.item_ids[:count])
     usable = (store.flags[:count] & HAS_IMAGE).tobytes()
-    return hashlib.sha256(hash_ids(store.item_ids[:count]).encode() + usable).hexdigest()
+    return hashlib.sha256(ids.encode() + usable).hexdigest()
 
 
 def again(store: EmbeddingStore) -> str:

@@ -100,6 +100,8 @@ def answer_all(
     k: int = 20,
     where: Filter | None = None,
     progress: Progress = silent,
+    *,
+    collapse: bool = False,
 ) -> list[dict[str, Any]]:
     """Hits of all queries, a row each: `query_id`, `query`, `matched` and the fields of `Hit`.
 
@@ -109,10 +111,18 @@ def answer_all(
         k: hits of each that says nothing itself.
         where: a filter for all of them.
         progress: called with the stage `search`.
+        collapse: of near-duplicates only the best is an answer, as in `search_collapsed`.
+
+    Raises:
+        ConfigError: they are to be collapsed and were never marked.
     """
+    from terraseek.search.collapsing import search_collapsed
+    from terraseek.search.searcher import Searcher
+
+    ask = search_collapsed if collapse else Searcher.search
     rows: list[dict[str, Any]] = []
     for number, one in enumerate(asked, 1):
-        result = searcher.search(one.query, one.k or k, where)
+        result = ask(searcher, one.query, one.k or k, where)
         head = {
             "query_id": one.query_id,
             "query": " + ".join(one.query.sentences),

@@ -38,6 +38,10 @@ class Matrix:
         """One vector."""
         return np.asarray(self._vectors[row], np.float32)
 
+    def rows(self, rows: Int64[np.ndarray, " m"]) -> Float32[np.ndarray, "m dim"]:
+        """Some vectors."""
+        return np.asarray(self._vectors[rows], np.float32)
+
     def scores(
         self, rows: Int64[np.ndarray, " m"], query: Float32[np.ndarray, " dim"]
     ) -> Float32[np.ndarray, " m"]:

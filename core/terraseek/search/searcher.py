@@ -11,14 +11,17 @@ from jaxtyping import Float32, Float64, Int64
 from terraseek.catalogue import Catalogue, Filter
 from terraseek.encoders.base import Encoder
 from terraseek.errors import QueryError
+from terraseek.search import hybrid
 from terraseek.search.background import Blend, Spread, convincing_from, spaced
 from terraseek.search.calibration import Calibration
 from terraseek.search.hits import Hit, SearchResult
+from terraseek.search.hybrid import Mixture
 from terraseek.search.queries import mix, nearest
 from terraseek.search.query import Query
 from terraseek.search.scoring import Matrix, best
 from terraseek.search.shortlist import Shortlist
-from terraseek.search.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
+from terraseek.search.store import HAS_IMAGE, EmbeddingStore
+from terraseek.search.words import Words
 
 __all__ = ["Searcher"]
 
@@ -52,18 +55,20 @@ class Searcher:
         self.store = store or EmbeddingStore.open(catalogue, encoder.encoder_id)
         self.store.refuse_other(encoder.encoder_id)
         self._exact = exact
-        self._items = catalogue.items(deleted=True)  # position is row number
         self._lock = Lock()
         self._shortlist = Shortlist(self.store)
-        self._samples: dict[int, Float32[np.ndarray, "n dim"]] = {}
 
     @property
     def _images(self) -> Matrix:
         return self._shortlist.matrix
 
     @cached_property
-    def _captions(self) -> Matrix:
-        return Matrix(self.store.captions)
+    def _words(self) -> Words:
+        return Words(self.store)
+
+    @cached_property
+    def _mixture(self) -> Mixture:
+        return Mixture(self._shortlist, self._words)
 
     @cached_property
     def _calibration(self) -> Calibration | None:
@@ -100,7 +105,7 @@ class Searcher:
         if left_out:
             rows = rows[~np.isin(rows, [self.catalogue.row(key) for key in left_out])]
         vector = self.vector(query)
-        background = self._sampled(HAS_IMAGE, vector)
+        background = np.asarray(self._sample @ vector, np.float32)
         blend = self._blend(background, vector, query.alpha)
         found, scores, certain = self._rank(rows, vector, blend, k)
         return SearchResult(
@@ -127,9 +132,9 @@ class Searcher:
         """Items by their distance; those without a vector are found, too."""
         passed = self.catalogue.alive if where is None else self.catalogue.where(where)
         rows = np.flatnonzero(passed).astype(np.int64)
-        lon, lat = (self._items[name].to_numpy(np.float64)[rows] for name in ("lon", "lat"))
+        lon, lat = (degrees[rows] for degrees in self.catalogue.lonlat())
         at, km = nearest(place, lon, lat, k)
-        items = self._items.iloc[rows[at]].to_dict("records")
+        items = self.catalogue.at(rows[at]).to_dict("records")
         hits = [
             _hit(item, -round(float(far), 6), rank, {"distance_km": round(float(far), 6)})
             for rank, (item, far) in enumerate(zip(items, km, strict=True), 1)
@@ -143,16 +148,14 @@ class Searcher:
         alpha: float,
     ) -> Blend:
         """How picture and caption mix for a query."""
-        told = self._sampled(HAS_CAPTION, vector) if alpha > 0 else background[:0]
+        told = self._words.sampled(vector) if alpha > 0 else background[:0]
         return Blend(alpha, Spread.of(background), Spread.of(told))
 
-    def _sampled(self, side: int, vector: Float32[np.ndarray, " dim"]) -> Float32[np.ndarray, " n"]:
-        """Cosines of a fixed sample of the catalogue with a query: what is ordinary for it."""
-        if side not in self._samples:
-            rows = spaced(np.flatnonzero(self.store.flags & side).astype(np.int64))
-            stored = self.store.vectors if side == HAS_IMAGE else self.store.captions
-            self._samples[side] = np.asarray(stored[rows], np.float32)
-        return np.asarray(self._samples[side] @ vector, np.float32)
+    @cached_property
+    def _sample(self) -> Float32[np.ndarray, "n dim"]:
+        """Pictures whose cosines are ordinary for a query: a fixed part of the catalogue."""
+        rows = spaced(np.flatnonzero(self.store.flags & HAS_IMAGE).astype(np.int64))
+        return np.asarray(self.store.vectors[rows], np.float32)
 
     def _candidates(self, where: Filter | None) -> tuple[Int64[np.ndarray, " m"], int]:
         """Rows that meet the filter and have a vector, and how many meet it at all."""
@@ -191,28 +194,31 @@ class Searcher:
         """Rows of the best `k` and their scores, in order, and whether no better one is missed."""
         with self._lock:
             images = self._images
-            captions = self._captions if blend.alpha > 0 else None
-        certain = True
-        if captions is None:
+            mixture = self._mixture if blend.alpha > 0 else None
+        if mixture is None:
             rows, certain = self._shortlist.likely(rows, vector, k, self._exact)
+            scores = images.exact(rows, vector)
         else:
-            rough = images.scores(rows, vector)
-            worded = self._worded(rows)
-            rough[worded] *= 1 - blend.alpha
-            told = blend.as_picture(captions.scores(rows[worded], vector))
-            rough[worded] += (blend.alpha * told).astype(np.float32)
-            rows = rows[best(rough, k)]
-        scores = images.exact(rows, vector)
-        if captions is not None:
-            worded = self._worded(rows)
-            scores[worded] *= 1 - blend.alpha
-            scores[worded] += blend.alpha * blend.as_picture(captions.exact(rows[worded], vector))
+            rows, certain = self._mixed(mixture, rows, vector, blend, k)
+            scores = mixture.scores(rows, vector, blend)
         scores = scores.round(7)
         order = np.lexsort((rows, -scores))[:k]
         return rows[order], scores[order], certain
 
-    def _worded(self, rows: Int64[np.ndarray, " m"]) -> Int64[np.ndarray, " w"]:
-        return np.flatnonzero(self.store.flags[rows] & HAS_CAPTION).astype(np.int64)
+    def _mixed(
+        self,
+        mixture: Mixture,
+        rows: Int64[np.ndarray, " m"],
+        vector: Float32[np.ndarray, " dim"],
+        blend: Blend,
+        k: int,
+    ) -> tuple[Int64[np.ndarray, " c"], bool]:
+        """Rows to score exactly for a mixture, by lists where comparing all would take long."""
+        if not self._exact and len(rows) * len(vector) > hybrid.WORTH:
+            found = mixture.likely(rows, vector, blend, k)
+            if found is not None:
+                return found
+        return rows[best(mixture.rough(rows, vector, blend), k)], True
 
     def _hits(
         self,
@@ -225,16 +231,16 @@ class Searcher:
         searched: int,
     ) -> list[Hit]:
         images = self._images.exact(rows, vector).round(7)
-        captions = self._captions.exact(rows, vector).round(7) if query.alpha > 0 else None
+        told = np.flatnonzero(self._words.among(rows)) if query.alpha > 0 else rows[:0]
+        captions = dict(zip(told.tolist(), self._words.exact(rows[told], vector), strict=True))
         lowest = None
         if self._calibration is not None and query.is_words:
             lowest = convincing_from(self._calibration, background, images, searched)
-        items = self._items.iloc[rows].to_dict("records")
+        items = self.catalogue.at(rows).to_dict("records")
         hits = []
         for at, item in enumerate(items):
-            image, caption = float(images[at]), None
-            if captions is not None and self.store.flags[rows[at]] & HAS_CAPTION:
-                caption = float(captions[at])
+            image = float(images[at])
+            caption = round(float(captions[at]), 7) if at in captions else None
             extra = self._judged(image, lowest) | {
                 "image_score": image,
                 "caption_score": caption,

@@ -1,7 +1,8 @@
 """Vectors of a catalogue's items by one encoder, on disk and mapped into memory.
 
 `CATALOGUE/embeddings/NAME/` holds `vectors.npy` and `captions.npy` (float16, a row an item),
-`flags.npy` (which of the two a row has), `item_ids.npy`, and `manifest.json`, written last. A store
+`flags.npy` (which of them a row has), `item_ids.npy`, and `manifest.json`, written last; where
+captions have metadata parts, `metadata.npy` holds those. A store
 may cover fewer rows than its files hold: rows are only appended, so a job that was killed between
 two files leaves the old answer.
 """
@@ -10,7 +11,7 @@ import hashlib
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float16, UInt8
@@ -23,6 +24,7 @@ from terraseek.files import read_json
 __all__ = [
     "HAS_CAPTION",
     "HAS_IMAGE",
+    "HAS_METADATA",
     "EmbeddingStore",
     "Manifest",
     "hash_ids",
@@ -35,6 +37,8 @@ HAS_IMAGE = 1
 """Bit of `flags`: the row of `vectors` is a vector; otherwise the picture could not be decoded."""
 HAS_CAPTION = 2
 """Bit of `flags`: the row of `captions` is a vector; otherwise the caption is blank."""
+HAS_METADATA = 4
+"""Bit of `flags`: the row of `metadata` is a vector; otherwise the caption has no such part."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Manifest:
     """Digest over the item ids in row order."""
     created: str
     """When it was written, UTC."""
+    described: int = 0
+    """Rows with a vector of their caption's metadata part."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -73,7 +79,7 @@ class Manifest:
 
 def hash_ids(ids: np.ndarray) -> str:
     """Digest over item ids (`S12`) in their order."""
-    return hashlib.sha256(np.ascontiguousarray(ids).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(ids).view(np.uint8).data).hexdigest()
 
 
 def store_folder(catalogue: Catalogue, model: str) -> Path:
@@ -119,7 +125,8 @@ class EmbeddingStore:
         store = cls.read(folder)
         if encoder is not None and "@" in encoder:
             store.refuse_other(encoder)
-        if hash_ids(catalogue.item_ids[: store.count]) != store.manifest.item_ids_sha256:
+        # those of the store fit its digest, which was looked at; comparing is quicker than another
+        if not np.array_equal(catalogue.item_ids[: store.count], store.item_ids):
             raise StoreCorruptError(
                 f"{folder} is of other items than the catalogue; {_again(folder, name)}"
             )
@@ -154,7 +161,8 @@ class EmbeddingStore:
         count, dim = self.manifest.count, self.manifest.dim
         again = _again(self.folder, self.manifest.model)
         try:
-            shapes = [self._load(name).shape for name in ("vectors", "captions")]
+            names = ("vectors", "captions", *(("metadata",) if self.manifest.described else ()))
+            shapes = [self._load(name).shape for name in names]
             lengths = [len(self._load(name)) for name in ("flags", "item_ids")]
             digest = hash_ids(self.item_ids)
         except (OSError, EOFError, ValueError) as error:
@@ -197,9 +205,62 @@ class EmbeddingStore:
         return self._load("captions")[: self.count]
 
     @cached_property
+    def metadata(self) -> Float16[np.ndarray, "n dim"] | None:
+        """Unit vectors of the metadata parts of captions, mapped; None where no caption has one."""
+        return self._load("metadata")[: self.count] if self.manifest.described else None
+
+    @property
+    def index_name(self) -> str:
+        """Folder of the index over `vectors`."""
+        return "index"
+
+    @property
+    def sides(self) -> tuple[Literal["captions", "metadata"], ...]:
+        """Kinds of words that have vectors."""
+        found: list[Literal["captions", "metadata"]] = []
+        if self.manifest.captioned:
+            found.append("captions")
+        if self.manifest.described:
+            found.append("metadata")
+        return tuple(found)
+
+    def words(self, side: Literal["captions", "metadata"]) -> "EmbeddingStore":
+        """The vectors of words in the place of the pictures', to be searched and indexed alike."""
+        return _Words(self, side)
+
+    @cached_property
     def flags(self) -> UInt8[np.ndarray, " n"]:
-        """Bits `HAS_IMAGE` and `HAS_CAPTION` of each row."""
+        """Bits `HAS_IMAGE`, `HAS_CAPTION` and `HAS_METADATA` of each row."""
         return np.asarray(self._load("flags")[: self.count])
+
+
+class _Words(EmbeddingStore):
+    """A store seen from its captions; see `EmbeddingStore.words`."""
+
+    def __init__(self, store: EmbeddingStore, side: Literal["captions", "metadata"]) -> None:
+        super().__init__(store.folder, store.manifest)
+        self._side = side
+        self._bit = HAS_CAPTION if side == "captions" else HAS_METADATA
+        self._store = store
+
+    @property
+    def index_name(self) -> str:
+        return f"index-{self._side}"
+
+    @cached_property
+    def item_ids(self) -> np.ndarray:
+        return self._store.item_ids
+
+    @cached_property
+    def vectors(self) -> Float16[np.ndarray, "n dim"]:
+        found = self._store.captions if self._side == "captions" else self._store.metadata
+        if found is None:
+            raise StoreNotFoundError(f"{self.folder} has no vectors of {self._side}")
+        return found
+
+    @cached_property
+    def flags(self) -> UInt8[np.ndarray, " n"]:
+        return np.where(self._store.flags & self._bit, np.uint8(HAS_IMAGE), np.uint8(0))
 
 
 def _again(folder: Path, model: str) -> str:
