@@ -15,6 +15,7 @@ from terraseek.errors import EncoderMismatchError, StoreError, UnknownModelError
 from terraseek.search import EmbeddingStore, Query, Searcher, embed_catalogue
 from terraseek.search.adopting import adopt_vectors
 from terraseek.search.store import HAS_CAPTION, HAS_IMAGE
+from terraseek.search.store_job import StoreJob
 
 DIM = FakeEncoder().dim
 COLOURS = ((200, 20, 20), (20, 200, 20), (20, 20, 200), (240, 240, 240))
@@ -71,6 +72,27 @@ def test_words_without_vectors_are_encoded_by_embed(tmp_path: Path):
     assert adopt_vectors(catalogue, encoder).store.flags.tolist() == [HAS_IMAGE] * 4
     store = embed_catalogue(catalogue, encoder)
     assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
+
+
+def test_an_adoption_that_was_killed_is_finished_by_embed(tmp_path: Path, monkeypatch):
+    import_source(clip_folder(tmp_path / "clips", texts=False), tmp_path / "cat")
+    catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
+
+    def killed(job: StoreJob) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StoreJob, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        adopt_vectors(catalogue, encoder)
+    monkeypatch.undo()
+    for path in (tmp_path / "clips").glob("*.png"):
+        path.unlink()
+    # words of the same rows are a part of their own beside that of the pictures
+    store = embed_catalogue(catalogue, encoder)
+    assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
+    assert np.asarray(store.vectors, np.float32) == pytest.approx(
+        encoder.encode_squares(squares()), abs=2e-3
+    )
 
 
 def test_items_that_have_a_vector_keep_it(tmp_path: Path):

@@ -1,12 +1,15 @@
 """Mixtures of picture and caption by lists, against comparing every item; metadata parts."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from terraseek.catalogue import Catalogue, Filter
 from terraseek.catalogue.items import build_frame, write_items
+from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.files import write_json
 from terraseek.search import EmbeddingStore, Query, Searcher, embed_catalogue, hybrid
@@ -116,6 +119,18 @@ def test_indexes_of_pictures_and_captions_find_nearly_all(catalogue, monkeypatch
         shared += len(wanted & {hit.item_id for hit in result.hits})
         total += len(wanted)
     assert shared / total >= 0.9
+
+
+def test_the_command_indexes_captions_when_asked(catalogue):
+    command = ["index", str(catalogue.path), "--json"]
+    plain = CliRunner().invoke(build_app(), command)
+    assert plain.exit_code == 0, plain.output
+    assert not {"captions", "metadata"} & set(json.loads(plain.stdout))
+    answer = CliRunner().invoke(build_app(), [*command, "--captions"])
+    assert answer.exit_code == 0, answer.output
+    built = json.loads(answer.stdout)
+    assert built["kind"] == built["captions"]["kind"] == built["metadata"]["kind"] == "flat"
+    assert "4,000 x 32 vectors of metadata: flat" in answer.stderr
 
 
 def test_the_better_of_sentence_and_metadata_counts(catalogue):

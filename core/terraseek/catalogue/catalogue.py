@@ -224,8 +224,10 @@ class Catalogue:
             FilterError: it names a source, label or column that does not occur here, or its
                 condition in SQL cannot be evaluated.
         """
-        self._refuse_unknown("source", condition.sources, self.sources)
-        self._refuse_unknown("label", condition.labels, self.labels)
+        if condition.sources:
+            self._refuse_unknown("source", condition.sources, self.sources)
+        if condition.labels:
+            self._refuse_unknown("label", condition.labels, self.labels)
         passed: Bool[np.ndarray, " n"] = self._table.mask(condition) & self.alive
         return passed
 

@@ -1,15 +1,12 @@
 """Work on a store: finished rows are kept in parts, each written whole, and joined at the end."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Bool, Float16, Int64, UInt8
@@ -20,6 +17,7 @@ from terraseek.errors import StoreError
 from terraseek.files import atomic_path, write_json
 from terraseek.progress import Progress
 from terraseek.search.long_texts import encode_whole
+from terraseek.search.parts import Piece, read_parts, write_part
 from terraseek.search.store import (
     HAS_CAPTION,
     HAS_IMAGE,
@@ -30,22 +28,10 @@ from terraseek.search.store import (
     weights_of,
 )
 
-__all__ = ["Piece", "StoreJob"]
+__all__ = ["StoreJob"]
 
-_log = logging.getLogger(__name__)
+_BLOCK = 1 << 16
 _FILES = ("vectors", "captions", "flags", "item_ids")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Finished rows, in any order."""
-
-    item_ids: np.ndarray
-    vectors: Float16[np.ndarray, "n dim"]
-    captions: Float16[np.ndarray, "n dim"]
-    flags: UInt8[np.ndarray, " n"]
-    metadata: Float16[np.ndarray, "n dim"] | None
-    """Of the metadata parts of captions; None where no row has one."""
 
 
 class StoreJob:
@@ -82,11 +68,11 @@ class StoreJob:
         """Everything finished: the store, then the parts, later ones winning."""
         if self._store is not None:
             store = self._store
-            yield Piece(store.item_ids, store.vectors, store.captions, store.flags, store.metadata)
-        for path in sorted(self.parts.glob("[!.]*.npz")):
-            piece = _read_part(path, self.encoder.encoder_id)
-            if piece is not None:
-                yield piece
+            flags = store.flags
+            if store.metadata is None:  # a job that was killed may have left their bits
+                flags = flags & ~np.uint8(HAS_METADATA)
+            yield Piece(store.item_ids, store.vectors, store.captions, flags, store.metadata)
+        yield from read_parts(self.parts, self.encoder.encoder_id)
 
     def missing(self) -> Int64[np.ndarray, " m"]:
         """Rows without a picture vector, those that failed before among them."""
@@ -142,14 +128,10 @@ class StoreJob:
         self._add_words(rows, vectors, flags)
 
     def encode_words(self, rows: Int64[np.ndarray, " m"]) -> None:
-        """Encode the words of rows whose picture vectors are there, and keep both as a part."""
+        """Encode the words of rows whose picture vectors are there, and keep them as a part."""
         vectors = np.zeros((len(rows), self.encoder.dim), np.float16)
-        for piece in self._pieces():
-            known, where = self._rows_of(piece.item_ids)
-            _, here, there = np.intersect1d(rows, where, return_indices=True)
-            seen = piece.flags[known[there]] & HAS_IMAGE > 0
-            vectors[here[seen]] = piece.vectors[known[there[seen]]]
-        self._add_words(rows, vectors, np.full(len(rows), HAS_IMAGE, np.uint8))
+        self._add_words(rows, vectors, np.zeros(len(rows), np.uint8))
+        self._changed = True
 
     def adopt(
         self,
@@ -192,18 +174,7 @@ class StoreJob:
         return out, worded
 
     def _keep(self, rows: Int64[np.ndarray, " m"], piece: Piece) -> None:
-        path = self.parts / f"{hash_ids(piece.item_ids)[:16]}.npz"
-        arrays = {
-            "encoder_id": np.array(self.encoder.encoder_id),
-            "item_ids": piece.item_ids,
-            "vectors": piece.vectors,
-            "captions": piece.captions,
-            "flags": piece.flags,
-        }
-        if piece.metadata is not None:
-            arrays["metadata"] = piece.metadata
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+        write_part(self.parts, piece, self.encoder.encoder_id)
         self._changed |= bool((piece.flags & HAS_IMAGE).any() or not self._tried[rows].all())
 
     def finish(self) -> None:
@@ -228,16 +199,19 @@ class StoreJob:
             flags = np.zeros(count, np.uint8)
             metadata = None
             for piece in self._pieces():
+                if piece.metadata is not None and metadata is None:
+                    part = stack.enter_context(atomic_path(self.folder / "metadata.npy"))
+                    metadata = _new(part, (count, dim), np.float16)
                 known, rows = self._rows_of(piece.item_ids)
-                better = piece.flags[known] >= flags[rows]
-                known, rows = known[better], rows[better]
-                vectors[rows], captions[rows] = piece.vectors[known], piece.captions[known]
-                flags[rows] = piece.flags[known]
-                if piece.metadata is not None:
-                    if metadata is None:
-                        part = stack.enter_context(atomic_path(self.folder / "metadata.npy"))
-                        metadata = _new(part, (count, dim), np.float16)
-                    metadata[rows] = piece.metadata[known]
+                for bit, array, made in (
+                    (HAS_IMAGE, vectors, piece.vectors),
+                    (HAS_CAPTION, captions, piece.captions),
+                    (HAS_METADATA, metadata, piece.metadata),
+                ):
+                    if made is not None:
+                        have = piece.flags[known] & bit > 0
+                        _copy(array, rows[have], made, known[have])
+                        flags[rows[have]] |= bit
             for array in (vectors, captions, *(() if metadata is None else (metadata,))):
                 array.flush()
             _save(paths["flags"], flags)
@@ -281,24 +255,6 @@ def _covers(store: EmbeddingStore, ids: np.ndarray) -> bool:
     return store.manifest.item_ids_sha256 == hash_ids(ids[: store.count])
 
 
-def _read_part(path: Path, encoder_id: str) -> Piece | None:
-    """A finished part, or None if it is another encoder's or damaged; it is made again then."""
-    try:
-        with np.load(path, allow_pickle=False) as part:
-            if str(part["encoder_id"]) != encoder_id:
-                return None
-            return Piece(
-                part["item_ids"],
-                part["vectors"],
-                part["captions"],
-                part["flags"],
-                part.get("metadata"),
-            )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        _log.warning("part %s is damaged and is made again", path)
-        return None
-
-
 def _new(path: Path, shape: tuple[int, int], dtype: type[np.float16]) -> Any:  # noqa: ANN401
     """A zero-filled `.npy` mapped for writing."""
     return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
@@ -307,3 +263,15 @@ def _new(path: Path, shape: tuple[int, int], dtype: type[np.float16]) -> Any:  #
 def _save(path: Path, array: np.ndarray) -> None:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def _copy(
+    array: Any,  # noqa: ANN401
+    rows: Int64[np.ndarray, " m"],
+    made: Float16[np.ndarray, "n dim"],
+    known: Int64[np.ndarray, " m"],
+) -> None:
+    """Rows of one mapped array into another, some at a time."""
+    for start in range(0, len(rows), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        array[rows[part]] = made[known[part]]

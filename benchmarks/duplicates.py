@@ -1,0 +1,183 @@
+"""What near-duplicates are found: `python benchmarks/duplicates.py SOURCE [--items N] [--json]`.
+
+Pictures drawn from a source by a seed are changed as copies are: saved again as JPEG, cropped,
+turned, made brighter. A pair of a picture and its change is true, a pair of different pictures
+false, unless they are copies in the source already: those pairs are listed (`--show`), for a person
+to look at, and `--same` names the ones that were found to be copies.
+
+`recall`     by change, and of all: share of the true pairs that are found
+`false`      pairs of different pictures that are found, of all possible ones
+`precision`  true pairs found over all that are found
+"""
+
+import io
+import itertools
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import typer
+from common import machine
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from terraseek.catalogue import Catalogue, import_source
+from terraseek.encoders.load import load_encoder
+from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.imagehash import FLAT, distances, picture_hashes
+
+Picture = Image.Image
+COSINES = (0.0, 0.9, 0.95, 0.98)
+BITS = (6, 10, 14, 64)
+
+
+def jpeg(quality: int) -> Callable[[Picture], Picture]:
+    """Saved again as JPEG."""
+
+    def change(picture: Picture) -> Picture:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=quality)
+        return Image.open(file).convert("RGB")
+
+    return change
+
+
+def cropped(share: float) -> Callable[[Picture], Picture]:
+    """Without so much of its width and height, half on either side."""
+
+    def change(picture: Picture) -> Picture:
+        x, y = (round(side * share / 2) for side in picture.size)
+        return picture.crop((x, y, picture.width - x, picture.height - y))
+
+    return change
+
+
+def turned(degrees: float) -> Callable[[Picture], Picture]:
+    """Turned about its centre and cropped to where there are pixels."""
+
+    def change(picture: Picture) -> Picture:
+        angle = np.deg2rad(degrees)
+        kept = 1 / (abs(np.cos(angle)) + abs(np.sin(angle)))
+        return cropped(1 - kept)(picture.rotate(degrees, Image.Resampling.BICUBIC))
+
+    return change
+
+
+def brighter(factor: float) -> Callable[[Picture], Picture]:
+    """Every level times a factor."""
+    return lambda picture: picture.point(lambda level: min(255, round(level * factor)))
+
+
+CHANGES: dict[str, Callable[[Picture], Picture]] = {
+    "JPEG 75": jpeg(75),
+    "JPEG 30": jpeg(30),
+    "crop 5 %": cropped(0.05),
+    "crop 10 %": cropped(0.10),
+    "turned by 90": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
+    "mirrored": lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned by 3": turned(3),
+    "brightness 1.2": brighter(1.2),
+    "brightness 0.8": brighter(0.8),
+}
+
+
+def main(
+    source: Path,
+    items: int = 400,
+    model: str = DEFAULT_MODEL,
+    seed: int = 0,
+    show: bool = typer.Option(False, help="Name the pairs of different pictures."),
+    same: str = typer.Option("", help="Such pairs that are copies: a|b,c|d."),
+    as_json: bool = typer.Option(False, "--json"),
+) -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as temporary:
+        import_source(source, Path(temporary) / "cat", check=False)
+        catalogue = Catalogue.open(Path(temporary) / "cat")
+        rows = np.random.default_rng(seed).permutation(catalogue.rows)[:items]
+        chosen = catalogue.at(np.sort(rows), ["item_id", "image"])
+        plain = [Image.fromarray(catalogue.read_image(key)) for key in chosen["item_id"]]
+    pictures = [*plain, *(change(one) for change in CHANGES.values() for one in plain)]
+    encoder = load_encoder(model, "cpu")
+    pixels = [np.asarray(picture) for picture in pictures]
+    vectors = encoder.encode_images(pixels)
+    hashes = np.stack([picture_hashes(one) for one in pixels])
+    names = [name.split("#")[-1] for name in chosen["image"]]
+    copies = {frozenset(pair.split("|")) for pair in same.split(",") if pair}
+    figures = measure(vectors, hashes, names, copies)
+    if as_json:
+        import json
+
+        print(json.dumps(figures, indent=2))
+    else:
+        draw(figures, len(plain))
+    if show:
+        for one, other in lookalikes(vectors, hashes, names, 0.95, 10):
+            print(one, other)
+
+
+def compare(
+    vectors: np.ndarray, hashes: np.ndarray, count: int, at: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and least distances in bits of a change of every picture with every picture."""
+    cosines = vectors[:count] @ vectors[at : at + count].T
+    bits = np.full((count, count), 64)
+    for row in range(count):
+        for way in range(8):
+            other = hashes[at : at + count, way]
+            bits[row] = np.minimum(bits[row], distances(np.full(count, hashes[row, 0]), other))
+    flat = hashes[:count, 0] == FLAT
+    bits[flat] = 65
+    bits[:, hashes[at : at + count, 0] == FLAT] = 65
+    return cosines, bits
+
+
+def measure(
+    vectors: np.ndarray, hashes: np.ndarray, names: list[str], copies: set[frozenset[str]]
+) -> list[dict[str, float | str]]:
+    """A row for each pair of thresholds."""
+    count = len(names)
+    different = ~np.eye(count, dtype=bool)
+    for one, other in itertools.permutations(range(count), 2) if copies else ():
+        if frozenset((names[one], names[other])) in copies:
+            different[one, other] = False
+    compared = [compare(vectors, hashes, count, count * (n + 1)) for n in range(len(CHANGES))]
+    rows: list[dict[str, float | str]] = []
+    for least, most in itertools.product(COSINES, BITS):
+        found = [(cosines >= least) & (bits <= most) for cosines, bits in compared]
+        hit = [int(np.diagonal(one).sum()) for one in found]
+        false = sum(int((one & different).sum()) for one in found)
+        row: dict[str, float | str] = {"cosine": least, "bits": most}
+        row |= {name: share / count for name, share in zip(CHANGES, hit, strict=True)}
+        row["recall"] = sum(hit) / (count * len(hit))
+        row["false"] = false
+        row["of"] = int(different.sum()) * len(hit)
+        row["precision"] = sum(hit) / max(1, sum(hit) + false)
+        rows.append(row)
+    return rows
+
+
+def lookalikes(
+    vectors: np.ndarray, hashes: np.ndarray, names: list[str], least: float, most: int
+) -> list[tuple[str, str]]:
+    """Different pictures, neither of them changed, that would be marked."""
+    cosines, bits = compare(vectors, hashes, len(names), 0)
+    found = np.argwhere(np.triu((cosines >= least) & (bits <= most), 1))
+    return [(names[one], names[other]) for one, other in found]
+
+
+def draw(figures: list[dict[str, float | str]], count: int) -> None:
+    """A table for people."""
+    table = Table(title=f"near-duplicates of {count} pictures ({machine()})")
+    for name in figures[0]:
+        table.add_column(name, justify="right")
+    for row in figures:
+        whole = ("cosine", "bits", "false", "of")
+        table.add_row(*(f"{v:,}" if k in whole else f"{float(v):.3f}" for k, v in row.items()))
+    Console(width=200).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
