@@ -143,6 +143,7 @@ DESCRIPTION: dict[str, Any] = {
                 "alpha", "share of the caption in the score", "number", minimum=0, maximum=1
             ),
             _parameter("ensemble", "1: average short words over 105 prompts", enum=["0", "1"]),
+            _parameter("distinct", "1: of near-duplicates only the best", enum=["0", "1"]),
             _parameter("k", "how many hits", "integer", minimum=1, maximum=1000),
             _parameter("bbox", "W,S,E,N in degrees; W > E crosses the antimeridian"),
             _parameter("source", "only these sources", many=True),

@@ -101,7 +101,7 @@ def streamlit_config(options: ServeOptions) -> dict[str, Any]:
         "server.runOnSave": options.reload,
         "server.maxUploadSize": options.max_upload_mb,
         "browser.gatherUsageStats": False,
-        "client.toolbarMode": "minimal",
+        "client.toolbarMode": "viewer",  # its menu holds the theme switch
         "client.showErrorDetails": "none",
         "logger.hideWelcomeMessage": True,
         "theme.base": str(THEME_FILE),

@@ -34,7 +34,7 @@ def main() -> None:
         initial_sidebar_state="collapsed",
     )
     theme.apply()
-    st.logo(theme.LOGO, size="large")
+    st.logo(theme.logo(), size="large")
     explore_state.keep()
     localize_state.keep()
     page = st.navigation(_pages(), position="top")

@@ -6,6 +6,7 @@ Shapes are drawn in metres in a `Frame`; shadows and shading come later from the
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -43,15 +44,24 @@ class Frame:
     def px(self, points_m: Sequence[Sequence[float]] | Points) -> Points:
         """Pixel coordinates (col, row) of local points (x, y) in metres."""
         points = np.asarray(points_m, dtype=np.float64)
+        cos, sin = self._turn
+        out = np.empty((len(points), 2))
+        out[:, 0] = self.col + points[:, 0] * cos - points[:, 1] * sin
+        out[:, 1] = self.row + points[:, 0] * sin + points[:, 1] * cos
+        return out
+
+    @cached_property
+    def _turn(self) -> tuple[float, float]:
+        """Cosine and sine of the angle, in pixels per metre."""
         cos, sin = np.cos(self.angle) * self.scale, np.sin(self.angle) * self.scale
-        cols = self.col + points[:, 0] * cos - points[:, 1] * sin
-        rows = self.row + points[:, 0] * sin + points[:, 1] * cos
-        return np.stack([cols, rows], axis=1)
+        return float(cos), float(sin)
 
     def child(self, x_m: float, y_m: float, angle: float = 0.0) -> "Frame":
         """Frame with its origin at a local point, turned by `angle` radians more."""
-        ((col, row),) = self.px([(x_m, y_m)])
-        return Frame(float(col), float(row), self.angle + angle, self.scale)
+        cos, sin = self._turn
+        x_m, y_m = float(x_m), float(y_m)
+        col, row = self.col + x_m * cos - y_m * sin, self.row + x_m * sin + y_m * cos
+        return Frame(col, row, self.angle + angle, self.scale)
 
 
 @dataclass(frozen=True)
@@ -196,8 +206,12 @@ class Canvas:
         """Blend a picture of colours 0..255 into a region by its cover."""
         under = self.albedo[region.rows, region.cols]
         share = region.cover[..., None]
-        mixed = under + (colours - under) * share
-        self.albedo[region.rows, region.cols] = np.clip(mixed, 0, 255).astype(np.uint8)
+        mixed = colours - under
+        mixed *= share
+        mixed += under
+        np.maximum(mixed, 0, out=mixed)
+        np.minimum(mixed, 255, out=mixed)
+        under[...] = mixed.astype(np.uint8)
         if block:
             self.blocked[region.rows, region.cols][region.cover > 0.5] = 255
 
@@ -253,9 +267,12 @@ def clip(points_px: Points, width: float, height: float) -> Float[np.ndarray, "k
 
 def _area(points_px: Points) -> float:
     x, y = points_px[:, 0], points_px[:, 1]
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    after = np.concatenate([points_px[1:], points_px[:1]])
+    return float(abs(np.dot(x, after[:, 1]) - np.dot(y, after[:, 0])) / 2)
 
 
 def _fixed(points_px: Points) -> np.ndarray:
     # far corners would overflow OpenCV's fixed point
-    return np.clip(np.round(points_px * (1 << _SHIFT)), -(1 << 24), 1 << 24).astype(np.int32)
+    grid = np.rint(points_px * (1 << _SHIFT))
+    np.minimum(np.maximum(grid, -(1 << 24), out=grid), 1 << 24, out=grid)
+    return grid.astype(np.int32)

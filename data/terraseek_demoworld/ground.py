@@ -68,15 +68,13 @@ def along(
     parts = np.diff(line_px, axis=0)
     lengths = np.hypot(parts[:, 0], parts[:, 1])
     ends = np.cumsum(lengths)
-    out: list[tuple[Float[np.ndarray, " 2"], float]] = []
-    for place in np.arange(step_px / 2, ends[-1], step_px):
-        # rounding can carry arange's last value a hair beyond the end of the line
-        k = min(int(np.searchsorted(ends, place)), len(parts) - 1)
-        unit = parts[k] / max(lengths[k], 1e-9)
-        at = line_px[k] + unit * (place - (ends[k] - lengths[k]))
-        side = np.array([-unit[1], unit[0]]) * aside_px
-        out.append((at + side, float(np.arctan2(unit[1], unit[0]))))
-    return out
+    places = np.arange(step_px / 2, ends[-1], step_px)
+    # rounding can carry arange's last value a hair beyond the end of the line
+    k = np.minimum(np.searchsorted(ends, places), len(parts) - 1)
+    unit = parts[k] / np.maximum(lengths[k], 1e-9)[:, None]
+    at = line_px[k] + unit * (places - (ends[k] - lengths[k]))[:, None]
+    side = np.stack([-unit[:, 1], unit[:, 0]], axis=1) * aside_px
+    return list(zip(at + side, np.arctan2(unit[:, 1], unit[:, 0]).tolist(), strict=True))
 
 
 def frame_at(canvas: Canvas, at_px: Float[np.ndarray, " 2"], angle: float) -> Frame:

@@ -78,7 +78,7 @@ def look_for(
 def vary(rng: np.random.Generator, colour: Colour, amount: float = 8.0) -> Colour:
     """The colour a little lighter or darker and a little off its hue."""
     shift = rng.normal(0, amount) + rng.normal(0, amount / 3, 3)
-    r, g, b = np.clip(np.asarray(colour) + shift, 4, 252)
+    r, g, b = (min(max(part + off, 4.0), 252.0) for part, off in zip(colour, shift, strict=True))
     return float(r), float(g), float(b)
 
 

@@ -49,6 +49,17 @@ def test_boxes_of_pixels_are_no_boxes_of_the_globe() -> None:
     assert event.box is None
 
 
+def test_a_drawn_shape_and_a_placed_circle() -> None:
+    drawn = [[170, -20], [190.123456789, -20], [180, 10]]
+    event = parse_event({"kind": "shape", "shape": drawn, "view": VIEW}, BOX, False)
+    assert event.shape == ((170.0, -20.0), (190.12346, -20.0), (180.0, 10.0))
+    assert event.box == BOX
+    gone = parse_event({"kind": "shape", "shape": None, "view": VIEW}, None, False)
+    assert (gone.kind, gone.shape) == ("shape", None)
+    centre = parse_event({"kind": "centre", "click": [10, 20], "view": VIEW}, None, False)
+    assert (centre.kind, centre.click) == ("centre", (10.0, 20.0))
+
+
 @given(st.lists(st.floats(), min_size=4, max_size=4))
 def test_whatever_a_browser_sends_is_a_valid_box_or_refused(values: list[float]) -> None:
     try:

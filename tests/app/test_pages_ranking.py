@@ -19,7 +19,8 @@ from terraseek.search.exports import EXPORTS
 from terraseek_app import state
 from terraseek_app.settings import Settings
 from terraseek_app.uploads import keep_upload
-from terraseek_app.views.explore_state import Ask, from_params, to_params
+from terraseek_app.views.explore_link import from_params, to_params
+from terraseek_app.views.explore_state import Ask
 from terraseek_app.views.results import pictures
 from terraseek_app.views.score import read_scores
 

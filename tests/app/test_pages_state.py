@@ -17,7 +17,8 @@ from terraseek.errors import (
     SceneTooLargeError,
 )
 from terraseek_app.uploads import KEPT_SECONDS, keep_upload, upload_path
-from terraseek_app.views.explore_state import K_CHOICES, Ask, from_params, to_params
+from terraseek_app.views.explore_link import from_params, to_params
+from terraseek_app.views.explore_state import K_CHOICES, Ask
 from terraseek_app.views.jobs import Jobs
 from terraseek_app.views.search_bar import examples_for
 from terraseek_app.views.words import coordinates, facts, is_known
@@ -33,9 +34,17 @@ days = st.dates().map(lambda day: day.isoformat()) | st.none()
 def asks(draw: st.DrawFn) -> Ask:
     south, north = sorted((draw(latitudes), draw(latitudes)))
     box = draw(st.none() | st.just((draw(degrees), south, draw(degrees), north)))
+    corner = st.tuples(degrees, latitudes)
+    triangle = corner.map(
+        lambda at: (at, (round(at[0] + 5, 2), at[1]), (at[0], round(at[1] + 2, 2)))
+    )
+    circle = st.tuples(corner, st.integers(1, 2_000_000)).map(lambda c: (*c[0], c[1] / 100))
     return Ask(
         text=draw(words),
         minus=draw(words),
+        polygon=draw(st.none() | triangle),
+        circle=draw(st.none() | circle),
+        where=draw(words),
         like=draw(words.filter(bool) | st.none()),
         box=box,
         k=draw(st.sampled_from(K_CHOICES)),
@@ -71,6 +80,14 @@ def test_an_uploaded_picture_stays_out_of_the_address() -> None:
         ({"k": ["0"]}, "results"),
         ({"k": ["many"]}, "results"),
         ({"from": ["yesterday"]}, "no day"),
+        ({"polygon": ["1,2;3,4"]}, "shape"),
+        ({"polygon": ["1,2;3,4;5"]}, "shape"),
+        ({"polygon": ["0,0;1,1;2,2"]}, "shape"),
+        ({"polygon": ["nan,0;1,1;2,0"]}, "shape"),
+        ({"polygon": ["0,0;0,200;2,0"]}, "shape"),
+        ({"within": ["1,2"]}, "circle"),
+        ({"within": ["1,91,5"]}, "circle"),
+        ({"within": ["1,1,99999"]}, "circle"),
     ],
 )
 def test_what_a_link_says_wrongly_is_left_out_and_told(

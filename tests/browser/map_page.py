@@ -9,7 +9,7 @@ from terraseek.geo import BBox
 from terraseek_app import state
 from terraseek_app.map import MapEvent, Overlay, heat_overlay, world_map
 
-EVERYTHING = ("select", "box", "area", "click", "view")
+EVERYTHING = ("select", "box", "area", "click", "view", "shape", "centre")
 
 
 def took(event: MapEvent) -> None:
@@ -18,6 +18,10 @@ def took(event: MapEvent) -> None:
         st.session_state.selected = event.clicked
     if event.kind in ("box", "area"):
         st.session_state.box = event.box.as_tuple() if event.box else event.pixel_box
+    if event.kind == "shape":
+        st.session_state.shape = event.shape
+    if event.kind == "centre":
+        st.session_state.circle = (*event.click, 200.0) if event.click else None
 
 
 def hits(count: int) -> list[dict[str, Any]]:
@@ -53,6 +57,8 @@ event = world_map(
     hits=[] if pixel_space else hits(count),
     selected=st.session_state.get("selected"),
     box=box,
+    shape=st.session_state.get("shape"),
+    circle=st.session_state.get("circle"),
     overlays=overlays(pixel_space) if heat else [],
     pixels=(200, 100) if pixel_space else None,
     view={"fit": "overlays"} if heat else None,
@@ -66,6 +72,7 @@ told = {
     "click": event.click,
     "box": event.box.as_tuple() if event.box else None,
     "pixel_box": event.pixel_box,
+    "shape": event.shape,
     "events": st.session_state.get("events", []),
 }
 st.session_state.runs = st.session_state.get("runs", 0) + 1

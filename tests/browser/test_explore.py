@@ -83,6 +83,34 @@ def test_a_box_limits_the_search_and_the_link_brings_it_back(
     map_state(explore, KEY, "s => s.hits === 24 && s.box === null")
 
 
+def test_a_shape_limits_the_search_and_stands_in_the_link(
+    explore: Any, browse: Callable[[str], Any], server: str, map_state: Callable[..., Any]
+) -> None:
+    ask(explore, "blue")
+    map_state(explore, KEY, "s => s.hits === 24 && !s.moving")
+    explore.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [6, 46], zoom: 4}})")
+    explore.locator(".ts-draw-shape").click()
+    for x, y in ((0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7), (0.3, 0.3)):
+        click_share(explore, x, y)
+    found = map_state(explore, KEY, "s => s.shape !== null && s.hits > 0 && s.hits < 24")["hits"]
+    explore.wait_for_function(TILES, arg=found)
+    explore.wait_for_function("location.search.includes('polygon=')")
+    explore.locator(".st-key-explore_tags button", has_text="shape of 4 corners").wait_for()
+
+    other = browse(server)
+    other.goto(explore.url)
+    map_state(other, KEY, f"s => s.hits === {found} && s.shape?.length === 4")
+
+    explore.locator(".ts-clear-shape").click()
+    map_state(explore, KEY, "s => s.hits === 24 && s.shape === null")
+
+
+def click_share(page: Any, x: float, y: float) -> None:
+    """Click a place on the map, in shares of its width and height."""
+    frame = page.locator(".ts-map").bounding_box()
+    page.mouse.click(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"])
+
+
 def test_more_like_this_asks_for_neighbours(explore: Any, map_state: Callable[..., Any]) -> None:
     ask(explore, "green")
     map_state(explore, KEY, "s => s.hits === 24")

@@ -15,7 +15,8 @@ __all__ = ["EVENTS", "world_map"]
 
 _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
-"""What reruns the app unless told otherwise; `click` (empty places) and `view` can be added."""
+"""What reruns the app unless told otherwise; `click` (empty places), `view`, `shape` (a polygon can
+be drawn) and `centre` (a circle can be placed) can be added."""
 
 
 def world_map(
@@ -26,6 +27,8 @@ def world_map(
     hits: Sequence[Mapping[str, Any]] = (),
     selected: str | None = None,
     box: BBox | PixelBox | None = None,
+    shape: Sequence[tuple[float, float]] | None = None,
+    circle: tuple[float, float, float] | None = None,
     overlays: Sequence[Overlay] = (),
     regions: Mapping[str, Any] | None = None,
     peaks: Sequence[Mapping[str, Any]] = (),
@@ -47,6 +50,8 @@ def world_map(
         hits: numbered markers, best first: item_id, score, lon, lat, caption and more.
         selected: item whose marker is emphasised.
         box: the search box to show.
+        shape: corners (lon, lat) of a polygon to show; globe only.
+        circle: (lon, lat, km) of a circle to show; globe only.
         overlays: heat maps and scenes, scenes below.
         regions: GeoJSON outlines in lon/lat, or in col/row in pixel space.
         peaks: {"x", "y", "label"}, lon/lat in degrees or col/row in pixel space.
@@ -71,6 +76,8 @@ def world_map(
         "hits": [dict(hit) for hit in hits],
         "selected": selected,
         "box": list(box.as_tuple() if isinstance(box, BBox) else box) if box else None,
+        "shape": [list(corner) for corner in shape] if shape else None,
+        "circle": list(circle) if circle else None,
         "overlays": [overlay_json(overlay) for overlay in overlays],
         "regions": regions,
         "peaks": [dict(peak) for peak in peaks],

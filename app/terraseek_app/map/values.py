@@ -9,7 +9,7 @@ from terraseek.geo import BBox
 __all__ = ["MapEvent", "Overlay", "PixelBox", "heat_overlay", "parse_event", "scene_overlay"]
 
 Corners = Sequence[Sequence[float]]
-"""Upper left, upper right, lower right, lower left; each [lon, lat] in degrees."""
+"""Each [lon, lat] in degrees; of a picture upper left, upper right, lower right, lower left."""
 PixelBox = tuple[float, float, float, float]
 """(col0, row0, col1, row1) in pixels of the shown picture, row downwards."""
 
@@ -38,8 +38,8 @@ class Overlay:
 class MapEvent:
     """What the user did on the map in this run, and how the map stands after it."""
 
-    kind: Literal["none", "select", "click", "box", "area", "view"] = "none"
-    """`area` is a box made by "Search this area"."""
+    kind: Literal["none", "select", "click", "box", "area", "view", "shape", "centre"] = "none"
+    """`area` is a box made by "Search this area", `centre` a circle's, in `click`."""
     clicked: str | None = None
     """Item whose marker or dot was clicked."""
     click: tuple[float, float] | None = None
@@ -50,6 +50,8 @@ class MapEvent:
     """The box as it stands now in pixel space."""
     view: dict[str, Any] | None = None
     """{"center": [lon, lat], "zoom", "bounds": [w, s, e, n]} at the moment of the event."""
+    shape: tuple[tuple[float, float], ...] | None = None
+    """Corners (lon, lat) of the polygon drawn with this event; None when it was taken away."""
 
 
 def heat_overlay(
@@ -83,7 +85,8 @@ def parse_event(
         box = _read_box(raw["box"], pixel_space)
     click = raw.get("click")
     place = (float(click[0]), float(click[1])) if click and None not in click else None
-    event = MapEvent(raw["kind"], raw.get("item_id"), place, view=raw.get("view"))
+    shape = _read_shape(raw["shape"]) if raw["kind"] == "shape" else None
+    event = MapEvent(raw["kind"], raw.get("item_id"), place, view=raw.get("view"), shape=shape)
     return _with_box(event, box)
 
 
@@ -92,6 +95,12 @@ def _read_box(values: Sequence[float] | None, pixel_space: bool) -> BBox | Pixel
         return None
     a, b, c, d = (float(value) for value in values)
     return (a, b, c, d) if pixel_space else BBox(a, b, c, d)
+
+
+def _read_shape(corners: Corners | None) -> tuple[tuple[float, float], ...] | None:
+    if corners is None:
+        return None
+    return tuple((round(float(lon), 5), round(float(lat), 5)) for lon, lat in corners)
 
 
 def _with_box(event: MapEvent, box: BBox | PixelBox | None) -> MapEvent:

@@ -7,15 +7,17 @@ import streamlit as st
 from terraseek.errors import ItemNotFoundError, TerraSeekError
 from terraseek.geo import BBox
 from terraseek_app import state
-from terraseek_app.map import MapEvent, world_map
+from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.messages import say
-from terraseek_app.views import explore_state, search_bar
+from terraseek_app.views import explore_link, explore_state, search_bar
 from terraseek_app.views.answer import Answer, count_matching, find, sample_bounds, sample_urls
+from terraseek_app.views.areas import bounds_of
 from terraseek_app.views.explore_state import Ask
 from terraseek_app.views.gallery import gallery
 from terraseek_app.views.item_card import item_card, like, vote
 from terraseek_app.views.results import export, map_hits, pictures, result_line
 from terraseek_app.views.score import Reading, read_scores
+from terraseek_app.views.tags import active_filters
 
 __all__ = ["render"]
 
@@ -23,6 +25,8 @@ ABOVE_MAP = 122
 """CSS pixels of header, search bar and margins; the map takes the rest of the window."""
 TAGS_HEIGHT = 44
 """What the row of filters in force adds to that, when there is one."""
+FIRST_KM = 100.0
+"""Radius of the first circle drawn by a click; the drawer changes it."""
 CARD_HEIGHT = 306
 """What the card of the selected item takes of the results' height."""
 HEAD_HEIGHT = 50
@@ -36,7 +40,7 @@ def render() -> None:
     ask = explore_state.read()
     state.catalogue()  # a server without a catalogue says so before anything is drawn
     search_bar.search_bar(ask)
-    has_tags = search_bar.active_filters(ask)
+    has_tags = active_filters(ask)
     answer, error = _answer(ask)
     st.session_state.explore_hits = [hit.item_id for hit in answer.hits] if answer else []
     above = ABOVE_MAP + (TAGS_HEIGHT if has_tags else 0)
@@ -56,15 +60,16 @@ def _restore_from_url() -> list[str]:
     names = list(st.query_params)
     if not names:
         return []
-    ask, selected, notes = explore_state.from_params(
+    ask, selected, notes = explore_link.from_params(
         {name: st.query_params.get_all(name) for name in names}
     )
     explore_state.restore(ask, selected)
+    st.session_state.explore_linked_view = bounds_of(ask.box, ask.polygon, ask.circle)
     return notes
 
 
 def _sync_url(ask: Ask) -> None:
-    wanted = explore_state.to_params(ask, st.session_state.explore_selected)
+    wanted = explore_link.to_params(ask, st.session_state.explore_selected)
     shown = {name: st.query_params.get_all(name) for name in st.query_params}
     if shown != {n: v if isinstance(v, list) else [v] for n, v in wanted.items()}:
         st.query_params.from_dict(wanted)
@@ -89,6 +94,9 @@ def _map(ask: Ask, answer: Answer | None, above: int) -> None:
         hits=map_hits(answer.hits if answer else ()),
         selected=st.session_state.explore_selected,
         box=BBox(*ask.box) if ask.box else None,
+        shape=ask.polygon,
+        circle=ask.circle,
+        report=(*EVENTS, "shape", "centre"),
         view=_view(ask, answer),
         height=_rest(above, 440),
         on_event=_on_map,
@@ -97,9 +105,13 @@ def _map(ask: Ask, answer: Answer | None, above: int) -> None:
 
 def _view(ask: Ask, answer: Answer | None) -> dict[str, Any] | None:
     """Where the map should go: to new hits, never away from an area the user chose."""
-    if answer and answer.hits and not ask.box:
+    if ask.has_area:
+        linked = st.session_state.get("explore_linked_view")
+        drawn = bounds_of(ask.box, ask.polygon, ask.circle)
+        return {"bounds": list(linked)} if linked and linked == drawn else None
+    if answer and answer.hits:
         return {"fit": "hits", "of": _asked_for(ask)}
-    if answer is None and not ask.box:
+    if answer is None:
         catalogue = state.catalogue()
         bounds = sample_bounds(str(catalogue.path), catalogue.count)
         return {"bounds": bounds} if bounds else None
@@ -117,6 +129,20 @@ def _on_map(event: MapEvent) -> None:
         st.session_state.explore_selected = event.clicked
     if event.kind in ("box", "area"):
         st.session_state.explore_box = list(event.box.as_tuple()) if event.box else None
+    if event.kind == "shape":
+        st.session_state.explore_polygon = [list(c) for c in event.shape] if event.shape else None
+    if event.kind == "centre":
+        _circle_around(event.click)
+
+
+def _circle_around(place: tuple[float, float] | None) -> None:
+    """A circle around a place clicked on the map, as wide as the last one; none without a place."""
+    if place is None:
+        explore_state.clear("explore_lon", "explore_lat", "explore_km")
+        return
+    lon, lat = place
+    km = st.session_state.explore_km or FIRST_KM
+    st.session_state.update(explore_lon=round(lon, 5), explore_lat=round(lat, 5), explore_km=km)
 
 
 def _rest(above: int, least: int) -> str:
@@ -169,13 +195,18 @@ def _card(answer: Answer | None, readings: list[Reading]) -> bool:
 
 
 def _welcome(ask: Ask) -> None:
-    matched, total = count_matching(ask)
+    try:
+        matched, total = count_matching(ask)
+    except TerraSeekError as error:
+        say(error)
+        return
     if not st.session_state.explore_selected:
         st.html(f'<p class="ts-hero">Ask {total:,} pictures of the Earth</p>')
     narrowed = f"<b>{matched:,}</b> of {total:,} match the filter. " if matched != total else ""
     st.html(
         f'<p class="ts-quiet">{narrowed}Write a sentence above, bring a picture of your own, or '
-        "click any sample on the map. Draw a box on the map to search one area only.</p>"
+        "click any sample on the map. Draw a box, a shape or a circle on the map to search one "
+        "area only.</p>"
     )
     if ask.minus:
         st.info("“But not” needs something to search for as well.", icon=":material/edit:")

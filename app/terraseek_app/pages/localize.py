@@ -69,9 +69,10 @@ def render() -> None:
 
 
 def _bar() -> bool:
-    scene, upload, form, picture, more = st.columns(
-        [2.3, 1.1, 5.6, 1.1, 1.25], vertical_alignment="bottom"
-    )
+    with st.container(key="localize_bar"):
+        scene, upload, form, picture, more = st.columns(
+            [2.3, 1.1, 5.6, 1.1, 1.25], vertical_alignment="bottom"
+        )
     with upload, st.popover("Upload", icon=":material/upload:", width="stretch"):
         upload_drawer()
     with scene:

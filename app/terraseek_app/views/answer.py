@@ -7,13 +7,14 @@ import numpy as np
 import streamlit as st
 from jaxtyping import UInt8
 
-from terraseek.catalogue import Filter
+from terraseek.catalogue import Circle, Filter
 from terraseek.geo import BBox
 from terraseek.search import Hit, Query, Searcher
 from terraseek.search.collapsing import search_collapsed
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app import state
 from terraseek_app.uploads import upload_path
+from terraseek_app.views.areas import area_of
 from terraseek_app.views.explore_state import Ask
 
 __all__ = [
@@ -91,6 +92,9 @@ def filter_of(ask: Ask) -> Filter:
     """The filters of a question."""
     return Filter(
         bbox=BBox(*ask.box) if ask.box else None,
+        polygon=area_of(ask.polygon) if ask.polygon else None,
+        circle=Circle(*ask.circle) if ask.circle else None,
+        sql=ask.where or None,
         sources=ask.sources,
         labels=ask.labels,
         precision=("exact", "point") if ask.placed else (),
@@ -100,9 +104,13 @@ def filter_of(ask: Ask) -> Filter:
 
 
 def count_matching(ask: Ask) -> tuple[int, int]:
-    """Items that pass the filters, and all items; for a page without a query."""
+    """Items that pass the filters, and all items; for a page without a query.
+
+    Raises:
+        FilterError: the condition on columns cannot be used.
+    """
     catalogue = state.catalogue()
-    if not (ask.filters or ask.box):
+    if not (ask.filters or ask.has_area):
         return catalogue.count, catalogue.count
     return _count(ask, str(catalogue.path), catalogue.count), catalogue.count
 

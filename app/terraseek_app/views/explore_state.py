@@ -1,20 +1,15 @@
-"""What the Explore page is asked, as plain values: in the session, in the URL, and back.
+"""What the Explore page is asked, as plain values in the session."""
 
-The URL holds everything but an uploaded picture, so a copied address shows the same answer.
-"""
-
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import streamlit as st
 
-from terraseek.errors import BBoxError
-from terraseek.geo import BBox
+__all__ = ["DEFAULTS", "K_CHOICES", "Ask", "Corners", "clear", "keep", "read", "restore"]
 
-__all__ = ["DEFAULTS", "Ask", "clear", "from_params", "keep", "read", "restore", "to_params"]
+Corners = tuple[tuple[float, float], ...]
+"""Corners of a polygon, (lon, lat) in degrees, at least three; the last is joined to the first."""
 
 K_CHOICES = (12, 24, 48, 96)
 """Numbers of results to choose from."""
@@ -29,6 +24,11 @@ DEFAULTS: dict[str, Any] = {
     "explore_ensemble": False,
     "explore_picture": None,
     "explore_box": None,
+    "explore_polygon": None,
+    "explore_lon": None,
+    "explore_lat": None,
+    "explore_km": None,
+    "explore_sql": "",
     "explore_k": 24,
     "explore_sources": [],
     "explore_labels": [],
@@ -63,6 +63,12 @@ class Ask:
     """Token of an uploaded picture; lives in this server only and is left out of the URL."""
     box: tuple[float, float, float, float] | None = None
     """(west, south, east, north) in degrees; west > east crosses the antimeridian."""
+    polygon: Corners | None = None
+    """A shape drawn on the map; longitudes go on past 180 where it crosses the antimeridian."""
+    circle: tuple[float, float, float] | None = None
+    """(lon, lat, km): everything within so many kilometres of a point."""
+    where: str = ""
+    """Condition on columns in SQL."""
     k: int = 24
     """Results wanted."""
     sources: tuple[str, ...] = ()
@@ -85,10 +91,14 @@ class Ask:
 
     @property
     def filters(self) -> int:
-        """Number of filters in force, the box not counted."""
-        return sum(
-            map(bool, (self.sources, self.labels, self.date_from or self.date_to, self.placed))
-        )
+        """Number of filters in force, what is drawn on the map not counted."""
+        dates = self.date_from or self.date_to
+        return sum(map(bool, (self.sources, self.labels, dates, self.placed, self.where)))
+
+    @property
+    def has_area(self) -> bool:
+        """Whether a part of the globe was chosen."""
+        return bool(self.box or self.polygon or self.circle)
 
 
 def keep() -> None:
@@ -116,6 +126,9 @@ def read() -> Ask:
         ensemble=bool(state.explore_ensemble),
         picture=state.explore_picture,
         box=tuple(state.explore_box) if state.explore_box else None,
+        polygon=_corners(state.explore_polygon),
+        circle=_circle(state.explore_lon, state.explore_lat, state.explore_km),
+        where=(state.explore_sql or "").strip(),
         k=state.explore_k,
         sources=tuple(state.explore_sources),
         labels=tuple(state.explore_labels),
@@ -137,6 +150,8 @@ def restore(ask: Ask, selected: str | None) -> None:
         explore_captions=ask.captions,
         explore_ensemble=ask.ensemble,
         explore_box=list(ask.box) if ask.box else None,
+        explore_polygon=[list(corner) for corner in ask.polygon] if ask.polygon else None,
+        explore_sql=ask.where,
         explore_k=ask.k,
         explore_sources=list(ask.sources),
         explore_labels=list(ask.labels),
@@ -146,111 +161,24 @@ def restore(ask: Ask, selected: str | None) -> None:
         explore_distinct=ask.distinct,
         explore_selected=selected,
     )
+    lon, lat, km = ask.circle or (None, None, None)
+    st.session_state.update(explore_lon=lon, explore_lat=lat, explore_km=km)
 
 
-def to_params(ask: Ask, selected: str | None) -> dict[str, str | list[str]]:
-    """URL parameters of a question; what is as by default is left out."""
-    box = ",".join(f"{edge:.5f}".rstrip("0").rstrip(".") for edge in ask.box) if ask.box else ""
-    params: dict[str, str | list[str]] = {
-        "q": ask.text,
-        "minus": ask.minus,
-        "like": ask.like or "",
-        "liked": list(ask.liked),
-        "disliked": list(ask.disliked),
-        "captions": str(ask.captions or ""),
-        "ensemble": "1" if ask.ensemble else "",
-        "box": box,
-        "k": str(ask.k) if ask.k != Ask().k else "",
-        "source": list(ask.sources),
-        "label": list(ask.labels),
-        "from": ask.date_from or "",
-        "to": ask.date_to or "",
-        "placed": "1" if ask.placed else "",
-        "distinct": "1" if ask.distinct else "",
-        "sel": selected or "",
-    }
-    return {name: value for name, value in params.items() if value}
+def _corners(value: list[list[float]] | None) -> Corners | None:
+    return tuple((lon, lat) for lon, lat in value) if value else None
 
 
-def from_params(params: Mapping[str, Sequence[str]]) -> tuple[Ask, str | None, list[str]]:
-    """A question out of URL parameters (name -> all values).
-
-    Returns:
-        The question, the selected item, and a note for every value that could not be used.
-    """
-    notes: list[str] = []
-
-    def one(name: str) -> str:
-        values = params.get(name) or [""]
-        return values[-1]
-
-    ask = Ask(
-        text=one("q").strip(),
-        minus=one("minus").strip(),
-        like=one("like") or None,
-        liked=_items(params, "liked"),
-        disliked=tuple(i for i in _items(params, "disliked") if i not in params.get("liked", ())),
-        captions=_percent(one("captions"), notes),
-        ensemble=one("ensemble") == "1",
-        box=_box(one("box"), notes),
-        k=_count(one("k"), notes),
-        sources=tuple(params.get("source") or ()),
-        labels=tuple(params.get("label") or ()),
-        date_from=_checked_day("from", one("from"), notes),
-        date_to=_checked_day("to", one("to"), notes),
-        placed=one("placed") == "1",
-        distinct=one("distinct") == "1",
-    )
-    return ask, one("sel") or None, notes
-
-
-def _box(text: str, notes: list[str]) -> tuple[float, float, float, float] | None:
-    if not text:
+def _circle(
+    lon: float | None, lat: float | None, km: float | None
+) -> tuple[float, float, float] | None:
+    if lon is None or lat is None or km is None:
         return None
-    try:
-        return BBox.parse(text).as_tuple()
-    except BBoxError as error:
-        notes.append(f"The link's area was left out: {error}.")
-        return None
-
-
-def _items(params: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in params.get(name) or () if value))
-
-
-def _percent(text: str, notes: list[str]) -> int:
-    if not text:
-        return 0
-    if text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= 100:
-        return round(int(text), -1)
-    notes.append(f"The link's share of captions {text!r} is no percentage; pictures alone count.")
-    return 0
-
-
-def _count(text: str, notes: list[str]) -> int:
-    if not text:
-        return Ask().k
-    wanted = float(text) if text.isdecimal() else math.nan
-    if not 1 <= wanted <= 1000:
-        notes.append(f"The link asks for {text!r} results; {Ask().k} are shown.")
-        return Ask().k
-    return min(K_CHOICES, key=lambda choice: abs(choice - wanted))
-
-
-def _checked_day(name: str, text: str, notes: list[str]) -> str | None:
-    if not text:
-        return None
-    if _day(text) is None:
-        notes.append(f"The link's date {name}={text!r} is no day like 2017-08-31 and was left out.")
-        return None
-    return text
+    return lon, lat, km
 
 
 def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
+    return date.fromisoformat(text) if text else None
 
 
 def _day_text(value: date | None) -> str | None:

@@ -2,7 +2,9 @@
 
 import html
 
+import numpy as np
 import streamlit as st
+from jaxtyping import UInt8
 
 from terraseek.errors import TerraSeekError
 from terraseek_app import state
@@ -136,7 +138,7 @@ def picture_line() -> None:
         )
 
 
-def _pixels(picture: str) -> object:
+def _pixels(picture: str) -> UInt8[np.ndarray, "h w 3"]:
     kind, _, key = picture.partition(":")
     if kind == "item":
         return state.catalogue().read_image(key, 2 * _SHOWN_PX)

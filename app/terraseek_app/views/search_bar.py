@@ -1,17 +1,17 @@
-"""The upper rim of Explore: sentence, picture, filters, and what is in force."""
+"""The upper rim of Explore: sentence, picture, filters, and sentences to try."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from terraseek.errors import TerraSeekError
-from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app import state
 from terraseek_app.messages import say
 from terraseek_app.uploads import keep_upload
-from terraseek_app.views.explore_state import DEFAULTS, K_CHOICES, Ask, clear
+from terraseek_app.views.explore_state import DEFAULTS, Ask, clear
+from terraseek_app.views.filters import FILTER_KEYS, filter_drawer
 
-__all__ = ["active_filters", "examples_for", "search_bar", "show_examples"]
+__all__ = ["PICTURE_TYPES", "examples_for", "search_bar", "show_examples"]
 
 _EXAMPLES = (
     ("airport apron plane", "many planes parked next to a terminal"),
@@ -44,14 +44,15 @@ def examples_for(labels: Sequence[str], most: int = 6) -> list[str]:
 
 def search_bar(ask: Ask) -> None:
     """Draw the form and the two drawers beside it; changes arrive in the session state."""
-    form, picture, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
+    with st.container(key="explore_bar"):
+        form, picture, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
     with form, st.container(key="explore_form"), st.form("explore_ask"):
         _sentence()
     with picture, st.popover("Picture", icon=":material/image_search:", width="stretch"):
         _picture_drawer()
     label = f"Filters ({ask.filters})" if ask.filters else "Filters"
     with filters, st.popover(label, icon=":material/tune:", width="stretch"):
-        _filter_drawer()
+        filter_drawer()
 
 
 def _sentence() -> None:
@@ -105,104 +106,6 @@ def _picture_drawer() -> None:
     st.rerun()
 
 
-def _filter_drawer() -> None:
-    catalogue = state.catalogue()
-    st.multiselect("Source", list(catalogue.sources), key="explore_sources", placeholder="all")
-    st.multiselect("Label", list(catalogue.labels), key="explore_labels", placeholder="all")
-    first, last = st.columns(2)
-    first.date_input("Captured from", value=None, key="explore_from", format="YYYY-MM-DD")
-    last.date_input("to", value=None, key="explore_to", format="YYYY-MM-DD")
-    st.toggle("Only items with known coordinates", key="explore_placed")
-    if DUPLICATE_OF in catalogue.columns:
-        st.checkbox("Of near-duplicates only the best", key="explore_distinct")
-    st.slider(
-        "Share of the captions in the score",
-        min_value=0,
-        max_value=100,
-        step=10,
-        format="%d %%",
-        key="explore_captions",
-        help="0 ranks by pictures alone. Pictures without a caption are not put at a disadvantage.",
-    )
-    st.toggle(
-        "Average short words over many prompts",
-        key="explore_ensemble",
-        help="For a word or two such as “oil tank”; a sentence says enough by itself.",
-    )
-    st.segmented_control("Results", K_CHOICES, key="explore_k", required=True)
-    st.button("Clear filters", on_click=clear, args=_FILTER_KEYS, width="stretch")
-
-
-_FILTER_KEYS = tuple(
-    f"explore_{name}" for name in ("sources", "labels", "from", "to", "placed", "distinct", "box")
-)
-
-
-def active_filters(ask: Ask) -> bool:
-    """Everything that narrows or steers the search, each with a way to drop it; whether any."""
-    tags = _tags(ask)
-    if not tags:
-        return False
-    with st.container(horizontal=True, gap="small", key="explore_tags"):
-        for words, keys in tags:
-            st.button(
-                words,
-                key=f"explore_drop_{keys[0]}",
-                icon=":material/close:",
-                icon_position="right",
-                help="Drop this",
-                on_click=clear,
-                args=keys,
-            )
-    return True
-
-
-def _tags(ask: Ask) -> list[tuple[str, tuple[str, ...]]]:
-    tags: list[tuple[str, tuple[str, ...]]] = []
-    if ask.like:
-        tags.append((f"like item {ask.like}", ("explore_like",)))
-    if ask.liked:
-        tags.append((f"more like {_pictures(ask.liked)}", ("explore_liked",)))
-    if ask.disliked:
-        tags.append((f"less like {_pictures(ask.disliked)}", ("explore_disliked",)))
-    if ask.captions:
-        tags.append((f"captions count {ask.captions} %", ("explore_captions",)))
-    if ask.ensemble:
-        tags.append(("many prompts", ("explore_ensemble",)))
-    if ask.picture:
-        tags.append(("like your picture", ("explore_picture",)))
-    if ask.box:
-        tags.append((f"area {_area_words(ask.box)}", ("explore_box",)))
-    if ask.sources:
-        tags.append((f"source {' or '.join(ask.sources)}", ("explore_sources",)))
-    if ask.labels:
-        tags.append((f"label {' or '.join(ask.labels)}", ("explore_labels",)))
-    if ask.date_from or ask.date_to:
-        span = f"{ask.date_from or 'any day'} to {ask.date_to or 'any day'}"
-        tags.append((span, ("explore_from", "explore_to")))
-    if ask.placed:
-        tags.append(("known coordinates", ("explore_placed",)))
-    if ask.distinct:
-        tags.append(("no near-duplicates", ("explore_distinct",)))
-    return tags
-
-
-def _pictures(items: Sequence[str]) -> str:
-    return f"{len(items)} picture{'' if len(items) == 1 else 's'}"
-
-
-def _area_words(box: tuple[float, float, float, float]) -> str:
-    west, south, east, north = box
-
-    def lon(value: float) -> str:
-        return f"{abs(value):.1f}°{'E' if value >= 0 else 'W'}"
-
-    def lat(value: float) -> str:
-        return f"{abs(value):.1f}°{'N' if value >= 0 else 'S'}"
-
-    return f"{lon(west)} to {lon(east)}, {lat(south)} to {lat(north)}"
-
-
 def show_examples(labels: Sequence[str]) -> None:
     """Sentences to click, for a page nobody has asked anything yet."""
     with st.container(key="explore_examples", gap="small"):
@@ -218,5 +121,5 @@ def show_examples(labels: Sequence[str]) -> None:
 
 
 def _try(text: str) -> None:
-    clear(*(key for key in DEFAULTS if key not in _FILTER_KEYS and key != "explore_k"))
+    clear(*(key for key in DEFAULTS if key not in FILTER_KEYS and key != "explore_k"))
     st.session_state.explore_text = text

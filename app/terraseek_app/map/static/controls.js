@@ -11,6 +11,17 @@ export class Controls {
     this.clear = button("ts-clear", [icon(ICONS.clear), "Clear box"], "Remove the box",
       () => world.boxTool.report(null));
     this.clear.hidden = true;
+    this.shape = button("ts-draw-shape", [icon(ICONS.shape), "Draw shape"],
+      "Click corners; a double-click or the first corner closes the shape, Escape gives it up",
+      () => world.shapeTool.arm(!world.shapeTool.armed));
+    this.clearShape = button("ts-clear-shape", [icon(ICONS.clear), "Clear shape"], "Remove the shape",
+      () => world.shapeTool.report(null));
+    this.circle = button("ts-draw-circle", [icon(ICONS.circle), "Circle"],
+      "Click its centre; the radius is among the filters",
+      () => world.circleTool.arm(!world.circleTool.armed));
+    this.clearCircle = button("ts-clear-circle", [icon(ICONS.clear), "Clear circle"], "Remove the circle",
+      () => world.circleTool.clear());
+    this.has = { box: false, shape: false, circle: false };
     this.area = button("ts-area", [icon(ICONS.search), "Search this area"],
       "Limit the search to what the map shows", () => world.searchArea());
     this.area.hidden = true;
@@ -22,7 +33,10 @@ export class Controls {
     const open = button("ts-layers-open", icon(ICONS.layers), "Layers",
       () => (this.layers.hidden = !this.layers.hidden));
     world.element.append(
-      make("div", "ts-tools", [this.draw, this.clear]), this.area,
+      make("div", "ts-tools", [
+        this.draw, this.clear, this.shape, this.clearShape, this.circle, this.clearCircle,
+      ]),
+      this.area,
       make("div", "ts-layers-corner", [open, this.layers]),
       this.heat, this.coordinates, this.toast,
     );
@@ -33,8 +47,43 @@ export class Controls {
     this.draw.lastChild.textContent = on ? "Drag on the map" : "Draw box";
   }
 
+  shaping(on) {
+    this.shape.classList.toggle("ts-on", on);
+    this.shape.lastChild.textContent = on ? "Click corners, double-click ends" : "Draw shape";
+  }
+
+  circling(on) {
+    this.circle.classList.toggle("ts-on", on);
+    this.circle.lastChild.textContent = on ? "Click its centre" : "Circle";
+  }
+
   hasBox(yes) {
-    this.clear.hidden = !yes || !this.world.can("box");
+    this.has.box = yes;
+    this.allow();
+  }
+
+  hasShape(yes) {
+    this.has.shape = yes;
+    this.allow();
+  }
+
+  hasCircle(yes) {
+    this.has.circle = yes;
+    this.allow();
+  }
+
+  // Shows the tools whose events Python listens to, and what there is to clear.
+  allow() {
+    const { world, has } = this;
+    for (const [draw, clear, event, is] of [
+      [this.draw, this.clear, "box", has.box],
+      [this.shape, this.clearShape, "shape", has.shape],
+      [this.circle, this.clearCircle, "centre", has.circle],
+    ]) {
+      const can = world.can(event) && (event === "box" || !world.space.isPixels);
+      draw.hidden = !can;
+      clear.hidden = !can || !is;
+    }
   }
 
   heatPanel() {

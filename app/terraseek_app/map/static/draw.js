@@ -34,6 +34,7 @@ export class BoxTool {
   }
 
   arm(on) {
+    if (on) this.world.disarm(this);
     this.armed = on;
     this.world.map.getCanvas().style.cursor = on ? "crosshair" : "";
     this.world.controls.drawing(on);

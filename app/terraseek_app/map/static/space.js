@@ -85,6 +85,42 @@ export function ringOf(space, [a, b, c, d]) {
   return [[a, b], [east, b], [east, d], [a, d], [a, b]];
 }
 
+// Corners shifted by whole turns so that their west lies in -180..180; they may go on past 180.
+export function unwrapped(corners) {
+  const west = Math.min(...corners.map((corner) => corner[0]));
+  const shift = wrap(west) - west;
+  return corners.map(([lng, lat]) => [lng + shift, lat]);
+}
+
+const EARTH_KM = 6371.0088;
+const STEPS = 96;
+
+// Points at the same distance from a centre, as a closed ring; around a pole it runs along its edge.
+export function circleRing([lon, lat, km]) {
+  const rad = Math.PI / 180;
+  const reach = Math.min(km / EARTH_KM, Math.PI - 1e-6);
+  const ring = [];
+  for (let step = 0; step <= STEPS; step++) {
+    const bearing = (step / STEPS) * 2 * Math.PI;
+    const sine = Math.sin(lat * rad) * Math.cos(reach)
+      + Math.cos(lat * rad) * Math.sin(reach) * Math.cos(bearing);
+    const east = Math.atan2(
+      Math.sin(bearing) * Math.sin(reach) * Math.cos(lat * rad),
+      Math.cos(reach) - Math.sin(lat * rad) * sine,
+    );
+    let lng = lon + east / rad;
+    if (ring.length) lng += 360 * Math.round((ring.at(-1)[0] - lng) / 360);
+    ring.push([lng, Math.asin(Math.min(1, Math.max(-1, sine))) / rad]);
+  }
+  const [first, last] = [ring[0], ring.at(-1)];
+  if (Math.abs(last[0] - first[0]) < 180) {
+    ring[ring.length - 1] = first;
+    return ring;
+  }
+  const pole = lat + reach / rad > 90 ? 90 : -90;
+  return [...ring, [last[0], pole], [first[0], pole], first];
+}
+
 export function boundsOf(points) {
   const bounds = new window.maplibregl.LngLatBounds();
   for (const point of points) bounds.extend(point);

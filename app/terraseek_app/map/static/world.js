@@ -1,5 +1,6 @@
 // One map: made once, updated by every rerun, asked by nobody but the user where to look.
 
+import { CircleTool } from "./circle.js";
 import { Controls } from "./controls.js";
 import { DensityLayer } from "./density.js";
 import { BoxTool } from "./draw.js";
@@ -11,8 +12,10 @@ import { PeaksLayer, RegionsLayer } from "./marks.js";
 import { PointsLayer, drawCount } from "./points.js";
 import { openPopup } from "./popup.js";
 import { SceneLayer } from "./scene.js";
+import { ShapeTool } from "./shape.js";
 import { Globe, Pixels, boundsOf, ringOf } from "./space.js";
 import { styleOf } from "./style.js";
+import { followTheme } from "./theme.js";
 
 const PADDING = { top: 70, bottom: 60, left: 60, right: 60 };
 const VIEW_DELAY_MS = 400;
@@ -45,12 +48,24 @@ export class WorldMap {
     this.regions = new RegionsLayer(this);
     this.peaks = new PeaksLayer(this);
     this.boxTool = new BoxTool(this);
+    this.shapeTool = new ShapeTool(this);
+    this.circleTool = new CircleTool(this);
     this.styled.then(() => {
-      this.boxTool.addLayers(ANCHORS.at(-1));
+      for (const tool of this.tools()) tool.addLayers(ANCHORS.at(-1));
       this.layers.refresh();
     });
+    this.theme = followTheme(this.element);
     this.listen();
     new ResizeObserver(() => this.map.resize()).observe(frame);
+  }
+
+  tools() {
+    return [this.boxTool, this.shapeTool, this.circleTool];
+  }
+
+  // One tool at a time.
+  disarm(but) {
+    for (const tool of this.tools()) if (tool !== but && tool.armed) tool.arm(false);
   }
 
   addBuiltIn() {
@@ -65,14 +80,14 @@ export class WorldMap {
     map.on("click", (event) => this.clicked(event));
     map.on("mousemove", (event) => {
       this.controls.coordinates.textContent = this.space.label(this.space.fromMap(event.lngLat));
-      if (!this.boxTool.armed) {
+      if (!this.tools().some((tool) => tool.armed)) {
         map.getCanvas().style.cursor = this.points.at(event.point) ? "pointer" : "";
       }
     });
     map.on("contextmenu", (event) => this.copy(this.space.fromMap(event.lngLat)));
     // MapLibre drops the wheel's event from the moves it causes, so hands are watched directly
     for (const name of ["wheel", "dragstart", "dblclick", "touchmove"]) {
-      map.on(name, () => (this.byHand = true));
+      map.on(name, (event) => (this.byHand ||= !event.defaultPrevented));
     }
     map.on("zoomstart", (event) => (this.byHand ||= Boolean(event.originalEvent)));
     map.on("moveend", () => this.moved());
@@ -85,12 +100,15 @@ export class WorldMap {
   update(data) {
     if (JSON.stringify(data.pixels) !== JSON.stringify(this.pixels ?? null)) this.setSpace(data.pixels);
     this.report = data.report;
-    this.controls.draw.hidden = !this.can("box");
+    this.controls.allow();
+    this.theme.look();
     const many = Boolean(data.density_url);
     this.points.show(data.pixels || many ? null : data.points_url).catch((problem) => this.fail(problem));
     this.density.show(data.pixels ? null : data.density_url, data.points_url);
     this.hitsLayer.show(data.hits);
     this.boxTool.give(data.box);
+    this.shapeTool.give(data.shape);
+    this.circleTool.give(data.circle);
     this.showOverlays(data.overlays);
     this.regions.show(data.regions);
     this.peaks.show(data.peaks);
@@ -160,6 +178,8 @@ export class WorldMap {
 
   async clicked(event) {
     if (this.dragging) return;
+    const drawing = [this.shapeTool, this.circleTool].find((tool) => tool.armed);
+    if (drawing) return drawing.click(event);
     const found = this.points.at(event.point);
     if (found?.cluster !== undefined) return this.points.open(found);
     if (!found && this.density.shown) this.controls.say("Zoom in to see single samples");
@@ -255,6 +275,9 @@ export class WorldMap {
   }
 
   remove() {
+    this.theme.stop();
+    this.shapeTool.remove();
+    this.circleTool.remove();
     this.map.remove();
   }
 
@@ -262,7 +285,9 @@ export class WorldMap {
   get state() {
     return {
       hits: this.hitsLayer.markers.size, samples: this.points.count, density: this.density.shown, box: this.boxTool.box,
+      shape: this.shapeTool.corners, circle: this.circleTool.circle, armed: this.tools().some((tool) => tool.armed),
       selected: this.hitsLayer.selected, zoom: this.map.getZoom(), idle: this.map.loaded(),
+      moving: this.map.isMoving(),
       heatVisible: this.heats().some((heat) => Boolean(this.map.getLayer(heat.id))
         && this.map.getLayoutProperty(heat.id, "visibility") !== "none"),
       heatStyle: { ...this.heatStyle },
