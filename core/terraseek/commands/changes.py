@@ -71,7 +71,7 @@ def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
 def duplicates(
     catalogue: CatalogueArgument,
     model: Annotated[str | None, typer.Option(help="Model whose vectors to use.")] = None,
-    cosine: Annotated[float, typer.Option(help="Least cosine of two copies.")] = 0.95,
+    cosine: Annotated[float, typer.Option(help="Least cosine of two copies.")] = 0.9,
     bits: Annotated[int, typer.Option(help="Most bits of 64 their hashes may differ in.")] = 10,
     as_json: JsonOption = False,
 ) -> None:

@@ -53,7 +53,7 @@ def mark_duplicates(
     path: str | Path,
     model: str | None = None,
     *,
-    cosine: float = 0.95,
+    cosine: float = 0.9,
     bits: int = 10,
     progress: Progress = silent,
 ) -> Duplicates:
