@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from terraseek.catalogue import Catalogue, import_source
@@ -14,6 +16,8 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.search import embed_catalogue
 from terraseek.search.duplicates import mark_duplicates
 from terraseek_app import state
+from terraseek_app.answers import EXCEPTION_HANDLERS
+from terraseek_app.server import routes
 from terraseek_app.settings import Settings
 
 SECONDS = 300
@@ -60,6 +64,25 @@ def test_the_box_collapses_what_is_marked(catalogue: Path) -> None:
     assert not page.exception, page.exception
     assert len(page.session_state["explore_hits"]) == 3
     assert "no near-duplicates" in [button.label for button in page.button]
+
+
+def test_the_api_collapses_them_as_well(catalogue: Path) -> None:
+    mark_duplicates(catalogue)
+    state.reset(Settings(catalogue=catalogue, model="fake"))
+    with TestClient(Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))) as api:
+        counts = [
+            len(api.get("/api/search", params={"q": "bright", "distinct": value}).json()["hits"])
+            for value in ("0", "1")
+        ]
+    assert counts == [4, 3]
+
+
+def test_unmarked_duplicates_are_an_answer_in_words(catalogue: Path) -> None:
+    state.reset(Settings(catalogue=catalogue, model="fake"))
+    with TestClient(Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))) as api:
+        answer = api.get("/api/search", params={"q": "bright", "distinct": "1"})
+    assert answer.status_code == 400
+    assert "terraseek duplicates" in answer.json()["what"]
 
 
 def test_without_marks_there_is_no_box_and_an_old_link_still_answers(catalogue: Path) -> None:

@@ -214,6 +214,7 @@ def window(chromium: Any) -> Any:
     """What every page opens in: one, so that the files of the app are fetched and compiled once."""
     context = chromium.new_context(
         viewport={"width": 1440, "height": 900},
+        color_scheme="dark",
         accept_downloads=True,
         permissions=["clipboard-read", "clipboard-write"],
     )

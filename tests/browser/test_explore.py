@@ -105,6 +105,17 @@ def test_a_shape_limits_the_search_and_stands_in_the_link(
     map_state(explore, KEY, "s => s.hits === 24 && s.shape === null")
 
 
+def test_page_and_map_follow_the_theme(explore: Any) -> None:
+    paper = "getComputedStyle(document.querySelector('.stApp')).colorScheme"
+    explore.wait_for_function(f"{paper} === 'dark'")
+    assert explore.locator(".ts-world.ts-day").count() == 0
+    explore.emulate_media(color_scheme="light")
+    explore.wait_for_function(f"{paper} === 'light'")
+    explore.locator(".ts-world.ts-day").wait_for()
+    explore.emulate_media(color_scheme="dark")
+    explore.locator(".ts-world:not(.ts-day)").wait_for()
+
+
 def click_share(page: Any, x: float, y: float) -> None:
     """Click a place on the map, in shares of its width and height."""
     frame = page.locator(".ts-map").bounding_box()
