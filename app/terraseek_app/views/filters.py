@@ -73,7 +73,7 @@ def _condition(columns: list[str]) -> None:
     st.text_input(
         "Condition on columns (SQL)",
         key="explore_sql",
-        placeholder="gsd_m < 1 AND year(captured_at) = 2017",
+        placeholder="gsd_m < 1 AND captured_at >= '2018'",
         help="What stands behind WHERE in SQL: comparisons, AND, OR, NOT, LIKE, IN, BETWEEN and "
         "simple functions.",
     )
