@@ -1,6 +1,7 @@
 """Windows as means over cells: what single windows give, for few passes."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 
@@ -10,51 +11,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dense_fake import DenseFake
 from terraseek.encoders.architecture import build_model
-from terraseek.encoders.dense import DenseTower, box_of, tower_cells
+from terraseek.encoders.dense import box_of, tower_cells
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.fuse import fused
 from terraseek.encoders.registry import get_card
 from terraseek.errors import Cancelled, ConfigError, LatticeError, NoValidPixelsError
 from terraseek.localization import LocalizeOptions, embed_scene, localize
 from terraseek.localization.dense import dense_lattice
-from terraseek.localization.judgement import DENSE_SCORE, dense_warnings
+from terraseek.localization.dense_offer import DENSE_SCORE, check_dense, dense_offered
+from terraseek.localization.pipeline import Run
+from terraseek.localization.query import ask
 from terraseek.scenes import Scene
 
 sys.path.insert(0, str(Path(__file__).parent))
 from rasters import colours, write, write_rgb
 
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-CELLS = 4
-
-
-class DenseFake(FakeEncoder):
-    """Colours only, so that the mean of the cells is exactly the vector of the whole."""
-
-    def __init__(self):
-        super().__init__(dim=6)
-        self.batch_size = 8
-        self.blocks = 0
-
-    def _encode_image_batch(self, batch):
-        return self._of(batch.mean(axis=(1, 2)))
-
-    def _of(self, colour):
-        colour = np.asarray(colour, np.float32) / 255
-        light = colour.mean(axis=1, keepdims=True)
-        return np.concatenate([4 * (colour - light), light, 1 - light, light * 0], axis=1)
-
-    @property
-    def dense(self):
-        cell, side = self.image_size // CELLS, 2 * self.image_size
-        count = side // cell
-
-        def cells(blocks):
-            self.blocks += len(blocks)
-            parts = blocks.astype(np.float32).reshape(-1, count, cell, count, cell, 3)
-            return parts.mean(axis=(2, 4))
-
-        return DenseTower("average", side, cell, CELLS, 3, cells, self._of)
 
 
 def dense_and_windows(path, side, **options):
@@ -285,19 +259,60 @@ def test_attention_towers_tell_places_apart(vision, kind, cell):
     assert float((cells[0, 0, 0] - cells[0, 0, -1]).abs().max()) > 1e-4
 
 
+def compared(dense, windows):
+    """A card's scores in which dense and windows have this ROC-AUC and average precision."""
+    both = {"dense": dense, "windows": windows}
+    measures = {
+        name: {"roc_auc": auc, "average_precision": precision}
+        for name, (auc, precision) in both.items()
+    }
+    return {DENSE_SCORE: measures}
+
+
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
-        ({}, "was not compared"),
-        ({DENSE_SCORE: {"dense": 0.7, "windows": 0.8}}, "0.700 against 0.800"),
-        ({DENSE_SCORE: {"dense": 0.8, "windows": 0.8}}, ""),
+        ({}, "was not compared with single windows for terraseek-tiny"),
+        (compared((0.7, 0.2), (0.8, 0.1)), r"\(ROC-AUC 0\.700 against 0\.800\)"),
+        (compared((0.8, 0.1), (0.8, 0.2)), r"\(AP 0\.100 against 0\.200\)"),
     ],
 )
-def test_the_reader_learns_how_good_dense_is(scores, said):
+def test_dense_is_offered_only_where_it_was_measured_to_be_as_good(scores, said):
     card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
-    assert said in " ".join(dense_warnings(card))
-    assert bool(dense_warnings(card)) == bool(said)
-    assert dense_warnings(None) == []
+    assert not dense_offered(card)
+    with pytest.raises(ConfigError, match=f"{said}.*--even-so"):
+        check_dense(card, even_so=False)
+    assert re.search(said, check_dense(card, even_so=True)[0])
+
+
+def test_dense_is_offered_where_nothing_speaks_against_it():
+    scores = compared((0.8, 0.2), (0.8, 0.1))
+    card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
+    assert check_dense(card, even_so=False) == check_dense(None, even_so=False) == []
+
+
+@pytest.mark.parametrize("entry", [{"dense": 0.8, "windows": 0.7}, {"dense": {}}, 3])
+def test_a_card_that_holds_no_measures_is_named(entry):
+    card = dataclasses.replace(get_card("terraseek-tiny"), scores={DENSE_SCORE: entry})
+    with pytest.raises(ConfigError, match="card of terraseek-tiny cannot be used"):
+        dense_offered(card)
+
+
+@pytest.mark.parametrize("even_so", [False, True])
+def test_a_map_is_refused_or_told_of(tmp_path, even_so):
+    encoder, heard = DenseFake(), []
+    card = dataclasses.replace(get_card("terraseek-tiny"), scores={})
+    with Scene.open(write_rgb(tmp_path / "a.tif", colours(64, 64))) as scene:
+        options = LocalizeOptions(method="dense", scales=(64,), even_so=even_so)
+        run = Run(scene, encoder, options, False, lambda *step: heard.append(step))
+        vars(run)["_card"] = card
+        if even_so:
+            heat = run.heat(ask("red", encoder, options), None)
+            assert any("was not compared" in warning for warning in heat.warnings)
+        else:
+            with pytest.raises(ConfigError, match="--even-so"):
+                run.heat(ask("red", encoder, options), None)
+            assert not heard
 
 
 def test_half_the_cells_stand_for_a_window():

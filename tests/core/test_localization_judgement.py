@@ -15,7 +15,7 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.registry import get_card
 from terraseek.errors import ConfigError
 from terraseek.localization import LocalizeOptions, embed_scene
-from terraseek.localization.best_of import best_of_bar, z_of_best
+from terraseek.localization.best_of import FALSE_ALARMS, best_of_bar, z_of_best
 from terraseek.localization.judgement import Judgement, judge
 from terraseek.localization.pipeline import Run
 from terraseek.localization.query import ask
@@ -40,9 +40,10 @@ def card(cosines: np.ndarray):
     return dataclasses.replace(get_card("terraseek-tiny"), calibration=values)
 
 
-def alarms(model, scenes: np.ndarray) -> float:
-    """Share of the scenes (rows of cosines) called convincing."""
-    return float(np.mean([judge(float(row.max()), row.size, model).convincing for row in scenes]))
+def alarms(model, scenes: np.ndarray, share: float = 0.05) -> float:
+    """Part of the scenes (rows of cosines) whose best passes a bar for so many alarms."""
+    bar = best_of_bar(Calibration.read(model.calibration), scenes.shape[1], share)
+    return float(np.mean(scenes.max(axis=1) > bar))
 
 
 @pytest.mark.parametrize("count", [1, 12, 200, 2000])
@@ -51,6 +52,14 @@ def test_false_alarms_come_at_the_nominal_rate(count):
     model = card(rng.normal(MEAN, STD, 400_000))
     rate = alarms(model, rng.normal(MEAN, STD, (2000, count)))
     assert 0.03 < rate < 0.075
+
+
+def test_the_verdict_takes_the_share_of_alarms_it_promises():
+    rng = np.random.default_rng(7)
+    model = card(rng.normal(MEAN, STD, 400_000))
+    scenes = rng.normal(MEAN, STD, (2000, 50))
+    said = np.mean([judge(float(row.max()), row.size, model).convincing for row in scenes])
+    assert said == pytest.approx(FALSE_ALARMS, abs=0.04)
 
 
 def test_a_skewed_background_is_followed_by_its_quantiles():

@@ -51,13 +51,13 @@ def test_every_kind_is_asked(data: StudySet) -> None:
     assert kinds == ["present"] * 2 + ["absent"] + ["nonsense"] * len(NONSENSE)
     best = {(one.image, one.sentence): one.best for one in found}
     assert best["a.png", "a red stadium"] > best["a.png", "ships at a quay"]
-    assert all(one.bar is None for one in found)
+    assert all(one.convincing is None for one in found)
     # without a calibration nothing is judged, and nothing pretends to be
     assert np.isnan(detection(found).found)
 
 
 def asked(kind: str, *best: float) -> list[Asked]:
-    return [Asked("a.png", f"{kind} {x}", kind, x, 0.5) for x in best]
+    return [Asked("a.png", f"{kind} {x}", kind, x, x > 0.5) for x in best]
 
 
 def test_rates_by_hand() -> None:

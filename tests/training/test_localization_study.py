@@ -1,5 +1,6 @@
 """Methods beside each other: shared vectors give the same maps, records and tables hold."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from dense_fake import DenseFake
 from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.registry import get_card
 from terraseek.errors import AnnotationError, OutputError
 from terraseek.localization import LocalizeOptions, localize
-from terraseek.localization.judgement import DENSE_SCORE
+from terraseek.localization.dense_offer import DENSE_SCORE, dense_offered
 from terraseek.localization.query import ask
 from terraseek.progress import silent
 from terraseek.scenes import Scene
@@ -83,6 +86,22 @@ def test_a_rectangle_is_encoded_once(folder: Path) -> None:
     assert encoder.seen - before == 1
 
 
+def test_a_side_of_dense_goes_through_the_tower_once(folder: Path) -> None:
+    encoder, bank = DenseFake(), WindowBank()
+    with Scene.open(folder / "imgs" / "0.png") as scene:
+        for sides in ((64, 128), (64,), (32, 128)):
+            options = LocalizeOptions(method="dense", scales=sides)
+            run = BankRun(scene, encoder, options, False, silent, bank)
+            heat, before = run.heat(ask("red", encoder, options), None), encoder.blocks
+            alone = localize(scene, "red", DenseFake(), options, cache=False)
+            np.testing.assert_allclose(heat.score, alone.score, atol=1e-6)
+            assert sorted(heat.layers) == sorted(sides)
+        options = LocalizeOptions(method="dense", scales=(32, 64, 128))
+        all_sides = BankRun(scene, encoder, options, False, silent, bank).embedding
+    assert all_sides.lattice.scales == (32, 64, 128)
+    assert encoder.blocks == before
+
+
 def test_records_rank_right_and_are_kept(folder: Path, tmp_path: Path) -> None:
     data, kept = StudySet.open(folder), tmp_path / "records.json"
     encoder = CountingEncoder()
@@ -135,16 +154,36 @@ def test_the_table_takes_its_place(tmp_path: Path) -> None:
 
 
 def test_the_card_learns_how_dense_compares(tmp_path: Path) -> None:
-    card = tmp_path / "card.json"
-    card.write_text(json.dumps({"name": "x", "scores": {"kept": 1}}))
+    file = tmp_path / "card.json"
+    file.write_text(json.dumps({"name": "x", "scores": {"kept": 1}}))
     rows = {"terraseek, default (96)": 0.8, "dense, default (96)": 0.7, "dense, s1": 0.1}
-    records = [{"variant": name, "roc_auc": value, "Rmi": 0.0} for name, value in rows.items()]
-    note_dense(card, records)
-    assert json.loads(card.read_text()) == {
-        "name": "x", "scores": {"kept": 1, DENSE_SCORE: {"dense": 0.7, "windows": 0.8}},
-    }  # fmt: skip
-    with pytest.raises(OutputError, match="was not measured"):
-        note_dense(card, records[:1])
+    records = [
+        {
+            "set": name, "image": "0.png", "caption": words, "variant": row,
+            "roc_auc": value + more, "average_precision": 0.2, "Rmi": 0.0,
+        }
+        for row, value in rows.items()
+        for name, words, more in (("a", "x", 0.0), ("a", "y", 0.0), ("b", "x", 0.1))
+    ]  # fmt: skip
+    # a sentence only one of the two was asked says nothing
+    records.append(records[0] | {"caption": "z", "roc_auc": 0.1})
+    note_dense(file, records)
+    assert json.loads(file.read_text()) == {
+        "name": "x",
+        "scores": {
+            "kept": 1,
+            DENSE_SCORE: {
+                "dense": {"roc_auc": 0.75, "average_precision": 0.2},
+                "windows": {"roc_auc": 0.85, "average_precision": 0.2},
+                "scenes": 2,
+                "sets": ["a", "b"],
+            },
+        },
+    }
+    scores = json.loads(file.read_text())["scores"]
+    assert not dense_offered(dataclasses.replace(get_card("terraseek-tiny"), scores=scores))
+    with pytest.raises(OutputError, match="were not both measured"):
+        note_dense(file, records[:3])
 
 
 def test_a_set_lacks_a_scene(folder: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from terraseek.encoders.base import Encoder
-from terraseek.encoders.cards import ModelCard
+from terraseek.encoders.cards import ModelCard, read_card
 from terraseek.files import read_json
 from terraseek.progress import Progress, silent
 from terraseek_train.calibration import background
@@ -23,6 +23,7 @@ from terraseek_train.evaluate.report import rounded
 from terraseek_train.evaluate.run import evaluate_zeroshot, measure_retrieval
 from terraseek_train.export import export, write_card
 from terraseek_train.sources import open_images, pair_images, read_captions
+from terraseek_train.vocabulary import write_words
 
 __all__ = ["measure", "release"]
 
@@ -33,7 +34,8 @@ def release(checkpoint: Path, plan_file: Path, out: Path, progress: Progress = s
     Args:
         checkpoint: folder of a training run.
         plan_file: JSON with `name`, `facts` (fields of the card), `retrieval`, `zeroshot`,
-            `calibration`: what to measure, each by name.
+            `calibration`: what to measure, each by name; `words_of`: recipes whose words go into
+            the calibration.
         out: folder with `weights` and `cards`.
         progress: told while pictures are encoded.
     """
@@ -50,6 +52,10 @@ def release(checkpoint: Path, plan_file: Path, out: Path, progress: Progress = s
     encoder = OpenClipEncoder(replace(card, weights=here), "cpu")
     card = replace(card, **measure(encoder, plan, written, progress))
     write_card(card, out / "cards")
+    if plan.get("words_of"):
+        file = out / "cards" / f"{card.name}.json"
+        write_words(file, [Path(recipe) for recipe in plan["words_of"]])
+        return read_card(file)
     return card
 
 

@@ -49,6 +49,9 @@ def localize(
     layers: Annotated[
         bool, typer.Option("--layers", help="A band per window side and their spread in --out.")
     ] = False,
+    even_so: Annotated[
+        bool, typer.Option("--even-so", help="Method dense where the model's card is against it.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Word shuffles of selo-v2.")] = 0,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep the scene's vectors for later.")
@@ -66,6 +69,7 @@ def localize(
         scales_m=_metres(scales_m),
         minus=tuple(minus or ()),
         seed=seed,
+        even_so=even_so,
     )
     with Scene.open(scene) as opened:
         queries = _queries(words or [], image)
@@ -145,7 +149,9 @@ def _report(heats: "Sequence[HeatMap]", as_json: bool) -> None:
 def _sentence(heat: "HeatMap") -> str:
     peak = heat.peak
     place = "" if peak.lon is None else f" = {peak.lat:.6f}, {peak.lon:.6f} (lat, lon)"
-    if heat.convincing is False:
+    if heat.convincing is False and heat.bar is None:
+        place += "; not convincing, most of these words are unknown to the model"
+    elif heat.convincing is False:
         place += f"; not convincing, {heat.windows:,} windows of anything reach that by chance"
     return (
         f"{heat.query}: best at column {peak.col}, row {peak.row}{place}, score {peak.score:.3f} "

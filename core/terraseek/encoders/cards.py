@@ -156,7 +156,8 @@ class ModelCard:
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Measured results, with how they were measured."""
     calibration: Mapping[str, Any] | None = None
-    """Cosines of sentences with unrelated pictures: `mean`, `std`, `quantiles`, how measured."""
+    """Cosines of sentences with unrelated pictures: `mean`, `std`, `quantiles`, how measured;
+    `words` of the training sentences, see `terraseek.localization.vocabulary`."""
     training: Mapping[str, Any] | None = None
     """How it was made: data, splits, recipe, commands."""
     limitations: tuple[str, ...] = ()

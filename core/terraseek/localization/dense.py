@@ -22,7 +22,7 @@ from terraseek.localization.windows import MIN_VALID
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
-__all__ = ["dense_lattice", "dense_passes", "dense_tower", "embed_dense"]
+__all__ = ["dense_lattice", "dense_passes", "dense_sides", "dense_tower", "embed_dense"]
 
 _PROJECTED = 4096
 """Windows that go through what follows the pooling at a time."""
@@ -70,6 +70,15 @@ def dense_lattice(width: int, height: int, sides: Sequence[int], cells: int, box
 
 def _rounded(sides: Sequence[int], cells: int) -> list[int]:
     return sorted({max(1, round(side / cells)) * cells for side in sides})
+
+
+def dense_sides(sides: Sequence[int], encoder: Encoder) -> list[int]:
+    """Window sides as method dense takes them: whole pixels per cell, ascending, each once.
+
+    Raises:
+        ConfigError: the encoder has no cells.
+    """
+    return _rounded(sides, encoder.image_size // dense_tower(encoder).cell)
 
 
 def dense_passes(width: int, height: int, sides: Sequence[int], encoder: Encoder) -> float:

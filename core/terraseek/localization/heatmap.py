@@ -82,7 +82,8 @@ class HeatMap:
     convincing: bool | None = None
     """Whether the best window beats the best of as many unrelated ones; None when unknown.
 
-    Unknown without a calibration, for pictures as queries, and with sentences to subtract.
+    Unknown without a calibration, for pictures as queries, and with sentences to subtract; never
+    with a sentence of words the model has not read.
     """
     bar: float | None = None
     """Cosine of the best window from which the map is convincing; None when unknown."""

@@ -1,5 +1,6 @@
 """What a map's scores are worth: against unrelated pictures, and against what the model saw."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from terraseek.encoders.base import Encoder
@@ -7,13 +8,12 @@ from terraseek.encoders.registry import ModelCard, get_card
 from terraseek.errors import UnknownModelError
 from terraseek.localization.best_of import best_of_bar
 from terraseek.localization.lattice import Lattice
+from terraseek.localization.vocabulary import unread
 from terraseek.scenes import Scene
 from terraseek.search.calibration import Calibration
 
-__all__ = ["DENSE_SCORE", "Judgement", "card_of", "dense_warnings", "gsd_warnings", "judge"]
+__all__ = ["Judgement", "card_of", "gsd_warnings", "judge", "unread_notes"]
 
-DENSE_SCORE = "localization: dense and windows"
-"""Entry of a card's scores: `dense` and `windows`, mean ROC-AUC of pixels on the same scenes."""
 _SMALLEST_SHARE = 1e-3
 """Wordings that cancel each other ask nothing that could be judged."""
 
@@ -25,7 +25,8 @@ class Judgement:
     confidence: float | None = None
     """Share (0-1) of unrelated picture-sentence pairs with a lower cosine."""
     convincing: bool | None = None
-    """Whether the best window is better than the best of as many unrelated ones would be."""
+    """Whether the best window is better than the best of as many unrelated ones would be; never
+    where most of the sentence is words the model has not read, which have no background."""
     bar: float | None = None
     """Cosine from which it is; see `best_of`."""
 
@@ -81,20 +82,10 @@ def gsd_warnings(scene: Scene, lattice: Lattice, side: int, card: ModelCard | No
     ]
 
 
-def dense_warnings(card: ModelCard | None) -> list[str]:
-    """Say so where method dense was not compared with windows, or is not as good."""
-    if card is None:
+def unread_notes(sentences: Sequence[str], card: ModelCard | None) -> list[str]:
+    """Say so where a sentence has words that no sentence the model was trained with had."""
+    words = [] if card is None else unread(sentences, card.calibration)
+    if card is None or not words:
         return []
-    measured = card.scores.get(DENSE_SCORE)
-    if measured is None:
-        return [
-            f"method dense was not compared with single windows for {card.name}; "
-            "`terraseek evaluate localization-study --card` does"
-        ]
-    dense, windows = float(measured["dense"]), float(measured["windows"])
-    if dense >= windows:
-        return []
-    return [
-        f"for {card.name} method dense is faster than method terraseek and less exact "
-        f"(pixel ROC-AUC {dense:.3f} against {windows:.3f})"
-    ]
+    named = ", ".join(f"{word!r}" for word in words)
+    return [f"{card.name} never read {named} with a picture and cannot know what that looks like"]

@@ -50,6 +50,8 @@ class LocalizeOptions:
     """Of the word shuffles of selo-v2."""
     grid_side: int = 2048
     """Longest side of the heat map held in memory; files are written in full resolution."""
+    even_so: bool = False
+    """Method dense also with models it is not offered with; see `dense_offer`."""
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):

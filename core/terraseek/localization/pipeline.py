@@ -11,7 +11,8 @@ from jaxtyping import Float32, Float64
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.registry import ModelCard
 from terraseek.localization import selo
-from terraseek.localization.dense import embed_dense
+from terraseek.localization.dense import dense_tower, embed_dense
+from terraseek.localization.dense_offer import check_dense
 from terraseek.localization.embedding import SceneEmbedding, embed_windows
 from terraseek.localization.fields import (
     CellField,
@@ -24,14 +25,15 @@ from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.judgement import (
     Judgement,
     card_of,
-    dense_warnings,
     gsd_warnings,
     judge,
+    unread_notes,
 )
 from terraseek.localization.lattice import Lattice
 from terraseek.localization.level_field import LevelField
 from terraseek.localization.options import LocalizeOptions, lattice_of, scales_notes, scales_of
 from terraseek.localization.query import Asked
+from terraseek.localization.vocabulary import is_foreign
 from terraseek.progress import Progress
 from terraseek.scenes import Scene
 
@@ -57,6 +59,7 @@ class Run:
         if self.options.method == "selo-v2":
             return self._embed(selo.stage_one(self.scene.width, self.scene.height), self.cache)
         if self.options.method == "dense":
+            _ = self._dense_notes  # refused before the work
             sides = scales_of(self.scene, self.options)
             return embed_dense(
                 self.scene, sides, self.encoder, self.grid, self.cache, self.progress
@@ -80,8 +83,14 @@ class Run:
         side = self.encoder.image_size
         seen = gsd_warnings(self.scene, self.embedding.lattice, side, self._card)
         cut = scales_notes(self.scene, self.options, self.embedding.lattice)
-        dense = dense_warnings(self._card) if self.options.method == "dense" else []
-        return [*self.scene.notes, *cut, *seen, *dense]
+        return [*self.scene.notes, *cut, *seen, *self._dense_notes]
+
+    @cached_property
+    def _dense_notes(self) -> list[str]:
+        if self.options.method != "dense":
+            return []
+        dense_tower(self.encoder)
+        return check_dense(self._card, self.options.even_so)
 
     def heat(self, asked: Asked, minus: Float32[np.ndarray, " dim"] | None) -> HeatMap:
         """The map of one query."""
@@ -105,7 +114,7 @@ class Run:
             query_s=asked.seconds + time.perf_counter() - began - drawn.encode_s,
             layers=drawn.layers,
             window_px=int(embedding.lattice.scale.min()),
-            warnings=(*asked.warnings, *self._notes),
+            warnings=(*asked.warnings, *unread_notes(asked.sentences, self._card), *self._notes),
             confidence=worth.confidence,
             convincing=worth.convincing,
             bar=worth.bar,
@@ -116,6 +125,8 @@ class Run:
         """Only sentences are judged: cosines between two pictures have another background."""
         if asked.share is None:
             return Judgement()
+        if self._card is not None and is_foreign(asked.sentences, self._card.calibration):
+            return Judgement(convincing=False)
         count = int(np.isfinite(scores).sum())
         return judge(float(np.nanmax(scores)), count, self._card, asked.share)
 

@@ -61,6 +61,8 @@ class Asked:
     warnings: tuple[str, ...]
     share: float | None = 1.0
     """Length (0-1] of the mean of the wordings' unit vectors; None for a picture."""
+    sentences: tuple[str, ...] = ()
+    """The wordings as they were asked; none for a picture."""
 
 
 def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
@@ -84,7 +86,8 @@ def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
     share = float(np.linalg.norm(mean))
     warnings = tuple(filter(None, (_cut_off(sentence, encoder) for sentence in sentences)))
     seconds = time.perf_counter() - began
-    return Asked(" | ".join(sentences), unit(mean)[0], seconds, warnings, share)
+    words = tuple(sentences)
+    return Asked(" | ".join(words), unit(mean)[0], seconds, warnings, share, words)
 
 
 def _picture(

@@ -57,8 +57,8 @@ class Asked:
     """present, absent or nonsense."""
     best: float
     """Highest cosine of a window."""
-    bar: float | None
-    """From which it is convincing; None without a calibration."""
+    convincing: bool | None
+    """The verdict; None without a calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def measure_detection(
             for sentence, kind in sentences:
                 asked = ask(sentence, encoder, options)
                 scores = run.embedding.scores(asked.vector, encoder.encoder_id)
-                bar = run.heat(asked, None).bar
-                found.append(Asked(image, sentence, kind, float(np.nanmax(scores)), bar))
+                verdict = run.heat(asked, None).convincing
+                found.append(Asked(image, sentence, kind, float(np.nanmax(scores)), verdict))
     return found
 
 
@@ -149,10 +149,8 @@ def detection(asked: Sequence[Asked], alarms: Sequence[float] = (0.05, 0.1, 0.2)
 
 
 def _rate(asked: Sequence[Asked]) -> float:
-    judged = [one for one in asked if one.bar is not None]
-    if not judged:
-        return float("nan")
-    return sum(one.best > one.bar for one in judged if one.bar is not None) / len(judged)
+    judged = [one.convincing for one in asked if one.convincing is not None]
+    return sum(judged) / len(judged) if judged else float("nan")
 
 
 def detection_table(judged: Sequence[tuple[str, Detection]]) -> str:

@@ -1,13 +1,15 @@
 """The tables of a study, as Markdown between two markers of a document."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from terraseek.errors import OutputError
 from terraseek.files import read_json, write_json, write_text
-from terraseek.localization.judgement import DENSE_SCORE
+from terraseek.localization.dense_offer import DENSE_SCORE
 from terraseek_train.evaluate.study import Record
 
 __all__ = ["BEGIN", "END", "note_dense", "place", "tables"]
@@ -110,18 +112,41 @@ def place(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
 def note_dense(card: Path, records: Sequence[Record]) -> None:
     """Write into a model card how method dense compares with windows, both at their defaults.
 
+    Sentences count that were asked with both; every set counts the same, however many it has.
+    Whether the method is offered with the model follows, see `terraseek.localization.dense_offer`.
+
     Raises:
         OutputError: the two were not measured, or the card cannot be read or written.
     """
-    found = {}
-    for key, head in (("dense", "dense, default ("), ("windows", "terraseek, default (")):
-        values = [r["roc_auc"] for r in records if r["variant"].startswith(head) and "Rmi" in r]
-        if not values:
-            raise OutputError(f"{card} gets nothing: the row {head}...) was not measured")
-        found[key] = round(float(np.mean(values)), 4)
+    found: dict[str, Any] = {}
+    both = [
+        record
+        for record in records
+        if record["variant"].startswith(("dense, default (", "terraseek, default ("))
+        and "Rmi" in record
+    ]
+    asked = Counter((record["set"], record["image"], record["caption"]) for record in both)
+    shared = [r for r in both if asked[r["set"], r["image"], r["caption"]] == 2]
+    for key, head in (("dense", "dense"), ("windows", "terraseek")):
+        mine = [record for record in shared if record["variant"].startswith(head)]
+        if not mine:
+            raise OutputError(f"{card} gets nothing: dense and windows were not both measured")
+        found[key] = {
+            measure: round(_mean_of_sets(mine, measure), 4)
+            for measure in ("roc_auc", "average_precision")
+        }
+    found["scenes"] = len({(record["set"], record["image"]) for record in shared})
+    found["sets"] = sorted({record["set"] for record in shared})
     try:
         facts = read_json(card)
         scores = dict(facts.get("scores") or {})
         write_json(card, facts | {"scores": scores | {DENSE_SCORE: found}})
     except (OSError, ValueError) as error:
         raise OutputError(f"{card} cannot be read or written ({error})") from error
+
+
+def _mean_of_sets(records: Sequence[Record], measure: str) -> float:
+    by_set: dict[str, list[float]] = {}
+    for record in records:
+        by_set.setdefault(record["set"], []).append(record[measure])
+    return float(np.mean([np.mean(values) for values in by_set.values()]))

@@ -5,12 +5,15 @@ study of many methods and scale sets costs little more than its finest member.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Int32
 
 from terraseek.localization import SceneEmbedding
+from terraseek.localization.dense import dense_sides, embed_dense
 from terraseek.localization.lattice import Lattice, half_stride_lattice
+from terraseek.localization.options import scales_of
 from terraseek.localization.pipeline import Run
 from terraseek.localization.selo import lattice_from
 
@@ -24,6 +27,8 @@ class WindowBank:
     rows: dict[bytes, int] = field(default_factory=dict)
     vectors: list[Float32[np.ndarray, "_ dim"]] = field(default_factory=list)
     known: list[np.ndarray] = field(default_factory=list)
+    dense: dict[int, SceneEmbedding] = field(default_factory=dict)
+    """Windows of method dense by their side."""
 
     def missing(self, lattice: Lattice) -> Int32[np.ndarray, "n 4"]:
         """Windows of a lattice that were not encoded yet."""
@@ -52,11 +57,24 @@ class WindowBank:
 
 @dataclass(frozen=True, eq=False)
 class BankRun(Run):
-    """A run whose window vectors come from a bank; `dense` has its own."""
+    """A run whose window vectors come from a bank; those of `dense` from one of their own."""
 
     bank: WindowBank = field(default_factory=WindowBank)
     stride: float = 0.5
     """Of method terraseek, in window sides."""
+
+    @cached_property
+    def embedding(self) -> SceneEmbedding:
+        """As in `Run`; each side of `dense` is encoded once, whatever set it stands in."""
+        if self.options.method != "dense":
+            return super().embedding
+        sides = dense_sides(scales_of(self.scene, self.options), self.encoder)
+        for side in sides:
+            if side not in self.bank.dense:
+                self.bank.dense[side] = embed_dense(
+                    self.scene, (side,), self.encoder, self.grid, self.cache, self.progress
+                )
+        return _joined([self.bank.dense[side] for side in sides])
 
     def _embed(self, lattice: Lattice, cache: bool) -> SceneEmbedding:
         if self.options.method == "terraseek" and self.stride != 0.5:
@@ -69,3 +87,18 @@ class BankRun(Run):
         if len(missing):
             self.bank.add(found)
         return self.bank.of(lattice, found)
+
+
+def _joined(parts: list[SceneEmbedding]) -> SceneEmbedding:
+    """The embedding of several sides of one scene, in the order of `dense_lattice`."""
+    first = parts[0].lattice
+    windows = np.concatenate([part.lattice.windows for part in parts])
+    scale = np.concatenate([part.lattice.scale for part in parts])
+    return SceneEmbedding(
+        lattice=Lattice(first.width, first.height, windows, scale),
+        encoder_id=parts[0].encoder_id,
+        vectors=np.concatenate([part.vectors for part in parts]),
+        known=np.concatenate([part.known for part in parts]),
+        valid=parts[0].valid,
+        seconds=0.0,
+    )
