@@ -120,7 +120,9 @@ def test_a_plan_never_exceeds_the_memory(count, dim, memory):
     plan = plan_index(count, dim, memory)
     assert plan.memory_bytes <= memory
     if plan.kind in ("ivfsq", "ivfpq"):
-        lists, codes = plan.factory.removeprefix("IVF").split(",")
+        axes, _, factory = plan.factory.rpartition("IVF")
+        assert axes in ("", f"AXES{dim // 2},")
+        lists, codes = factory.split(",")
         assert count >= 39 * int(lists)
         assert codes in ("SQ8", "SQ4") or dim % int(codes[2:].removesuffix("x4fs")) == 0
 
@@ -260,6 +262,27 @@ def test_rows_that_came_later_are_found(tmp_path: Path, kind: str, monkeypatch):
     chosen = Shortlist(grown)
     found, _ = chosen.likely(chosen.usable, query_of(5), 2)
     assert ranked(grown, found, query_of(5), 2).tolist() == [COUNT, COUNT + 1]
+
+
+def test_half_of_the_axes_are_looked_at_where_memory_is_short(store: EmbeddingStore, monkeypatch):
+    monkeypatch.setattr(index_plan, "LEAST_FOR_AXES", DIM)
+    monkeypatch.setattr(shortlist, "_TIGHT", 0)
+    told = build_index(store, memory=100_000, kind="ivfsq")
+    assert told.factory == "AXES16,IVF76,SQ8"
+    assert told.memory_bytes <= 100_000
+    assert min(told.recall_at_10.values()) > 0.9
+    chosen = Shortlist(store)
+    assert isinstance(chosen._index, FaissIndex)
+    half = chosen.usable[chosen.usable % 2 == 1]
+    for rows in (chosen.usable, half):
+        hits = 0
+        for seed in range(20):
+            found, certain = chosen.likely(rows, query_of(seed), 10)
+            assert not certain
+            assert set(found) <= set(rows)
+            wanted = exact_best(store, rows, query_of(seed), 10)
+            hits += len(set(ranked(store, found, query_of(seed), 10)) & set(wanted))
+        assert hits >= 0.9 * 200
 
 
 def test_the_manifest_tells_what_was_built(store: EmbeddingStore):

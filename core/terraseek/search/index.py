@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 
 from terraseek.errors import StoreCorruptError, StoreError
 from terraseek.search.index_manifest import IndexManifest, again, index_folder, scale_file
+from terraseek.search.index_plan import AXES
 from terraseek.search.scan import CodeScan, certain_best, faiss_module
 from terraseek.search.store import EmbeddingStore
 
@@ -125,7 +126,11 @@ class FaissIndex(Index):
         chosen = {} if wanted is None else {"sel": faiss.IDSelectorBitmap(wanted)}
         if self.manifest.kind == "hnsw":
             return faiss.SearchParametersHNSW(efSearch=effort, **chosen)
-        return faiss.SearchParametersIVF(nprobe=min(effort, self._index.nlist), **chosen)
+        lists = faiss.extract_index_ivf(self._index).nlist
+        inner = faiss.SearchParametersIVF(nprobe=min(effort, lists), **chosen)
+        if self.manifest.factory.startswith(AXES):
+            return faiss.SearchParametersPreTransform(index_params=inner)
+        return inner
 
 
 def open_index(store: EmbeddingStore) -> Index | None:

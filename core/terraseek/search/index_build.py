@@ -24,7 +24,7 @@ from terraseek.search.index_manifest import (
     rows_digest,
     scale_file,
 )
-from terraseek.search.index_plan import IndexPlan, plan_index
+from terraseek.search.index_plan import AXES, IndexPlan, plan_index
 from terraseek.search.scan import faiss_module
 from terraseek.search.scoring import Matrix
 from terraseek.search.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
@@ -176,13 +176,9 @@ def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) ->
 
 def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: Progress) -> Built:
     faiss = faiss_module()
-    index = faiss.index_factory(store.manifest.dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
-    if plan.kind == "hnsw":
-        index.hnsw.efConstruction = _HNSW_BUILD_EFFORT
     usable = np.flatnonzero(store.flags & HAS_IMAGE).astype(np.int64)
     progress("train", 0, 1)
-    enough = max(1 << 16, _A_LIST * getattr(index, "nlist", 0))
-    index.train(_rows(store.vectors, _sample(usable, min(_TRAINING, enough))))
+    index = _trained(store.vectors, usable, plan)
     progress("train", 1, 1)
     for start, block in _blocks(store.vectors):
         index.add(block)
@@ -191,6 +187,39 @@ def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: P
     with atomic_path(path) as part:
         faiss.write_index(index, str(part))
     return built
+
+
+def _trained(vectors: np.ndarray, usable: Int64[np.ndarray, " u"], plan: IndexPlan) -> Any:  # noqa: ANN401
+    """An index that has seen some vectors and holds none."""
+    faiss = faiss_module()
+    axes, factory = "", plan.factory
+    if factory.startswith(AXES):
+        axes, factory = factory.removeprefix(AXES).split(",", 1)
+    dim = int(axes) if axes else vectors.shape[1]
+    index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
+    if plan.kind == "hnsw":
+        index.hnsw.efConstruction = _HNSW_BUILD_EFFORT
+    enough = max(1 << 16, _A_LIST * getattr(index, "nlist", 0))
+    seen = _rows(vectors, _sample(usable, min(_TRAINING, enough)))
+    if axes:
+        index = faiss.IndexPreTransform(_principal(seen, dim), index)
+    index.train(seen)
+    return index
+
+
+def _principal(seen: Float32[np.ndarray, "s dim"], kept: int) -> Any:  # noqa: ANN401
+    """The projection on the axes that hold most of the vectors' length.
+
+    The mean is not taken off, so dot products with a query stay dot products: what they lose is the
+    product of the parts outside, which are short.
+    """
+    faiss = faiss_module()
+    _, axes = np.linalg.eigh(seen[: 1 << 16].T @ seen[: 1 << 16])
+    projection = faiss.LinearTransform(seen.shape[1], kept, False)
+    rows = np.ascontiguousarray(axes[:, ::-1][:, :kept].T, np.float32)
+    faiss.copy_array_to_vector(rows.ravel(), projection.A)
+    projection.is_trained = True
+    return projection
 
 
 def _tuned(
