@@ -140,6 +140,29 @@ def test_the_table_has_a_row_per_variant(folder: Path) -> None:
     assert wide < small / 2
 
 
+def measured(variant: str, image: str, value: float) -> dict[str, Any]:
+    numbers = ("roc_auc", "average_precision", "Rsu", "Ras", "Rda", "Rmi", "positive_share")
+    about = {"encoder_id": "x@0", "set": "a", "image": image, "caption": "red", "passes": 9}
+    return about | {"variant": variant} | dict.fromkeys(numbers, value)
+
+
+def test_rows_are_compared_on_what_all_were_asked() -> None:
+    full = [measured(row, "0", value) for row, value in (("p", 0.5), ("q", 0.6), ("r", 0.7))]
+    text = tables([*full, measured("p", "1", 0.9), measured("q", "1", 0.8)])
+    first, second = text.split("**a**")[1:]
+    assert "1 scenes, 1 sentences" in first
+    assert [f"| {row} | 9 | 0.{n}00" in first for row, n in (("p", 5), ("q", 6), ("r", 7))] == [
+        True, True, True,
+    ]  # fmt: skip
+    assert "2 scenes, 2 sentences" in second
+    assert "| p | 9 | 0.700" in second
+    assert "| q | 9 | 0.700" in second
+    assert "| r |" not in second
+    # one row alone compares with nothing, and a study of all has one table
+    assert tables([*full, measured("p", "1", 0.9)]).count("**a**") == 1
+    assert tables(full).count("**a**") == 1
+
+
 def test_the_table_takes_its_place(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n")

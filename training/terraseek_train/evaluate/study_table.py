@@ -32,11 +32,15 @@ _STEADY = (
 
 
 def tables(records: Sequence[Record]) -> str:
-    """One table per set, one of stability; rows in the order they were measured."""
+    """One table per set, one of stability; rows in the order they were measured.
+
+    Rows are compared on the sentences all of them were asked. Of a study that was stopped a second
+    table follows, of the rows that were asked more.
+    """
     parts = []
     for name in dict.fromkeys(record["set"] for record in records):
-        mine = [record for record in records if record["set"] == name]
-        parts.append(_quality(name, [record for record in mine if "Rmi" in record]))
+        mine = [record for record in records if record["set"] == name and "Rmi" in record]
+        parts += [_quality(name, level) for level in _levels(mine)]
     steady = [record for record in records if "shifted" in record]
     if steady:
         parts.append(_steadiness(steady))
@@ -44,9 +48,28 @@ def tables(records: Sequence[Record]) -> str:
     return "\n\n".join([*parts, f"Model: {models}."]) + "\n"
 
 
+def _levels(records: list[Record]) -> list[list[Record]]:
+    """All rows on what they share; then those asked more, on what these share, if that is more."""
+    asked = {
+        variant: {_question(record) for record in mine}
+        for variant, mine in _by_variant(records).items()
+    }
+    shared = set.intersection(*asked.values()) if asked else set()
+    found = [[record for record in records if _question(record) in shared]] if shared else []
+    longer = {variant: mine for variant, mine in asked.items() if mine > shared}
+    more = set.intersection(*longer.values()) if longer else set()
+    if len(longer) > 1 and more > shared:
+        found.append([r for r in records if r["variant"] in longer and _question(r) in more])
+    return found
+
+
+def _question(record: Record) -> tuple[str, str]:
+    return record["image"], record["caption"]
+
+
 def _quality(name: str, records: list[Record]) -> str:
     scenes = len({record["image"] for record in records})
-    asked = len({(record["image"], record["caption"]) for record in records})
+    asked = len({_question(record) for record in records})
     share = float(np.mean([record["positive_share"] for record in records]))
     lines = [
         f"**{name}**: {scenes} scenes, {asked} sentences, {share:.2%} of the pixels true "
@@ -59,8 +82,7 @@ def _quality(name: str, records: list[Record]) -> str:
         per_scene = {record["image"]: record["passes"] for record in mine}
         values = [f"{np.mean([record[key] for record in mine]):.3f}" for key, _ in _NUMBERS]
         passes = f"{np.mean(list(per_scene.values())):,.0f}"
-        missing = "" if len(mine) == asked else f" ({len(mine)} sentences)"
-        lines.append(f"| {variant}{missing} | {passes} | " + " | ".join(values) + " |")
+        lines.append(f"| {variant} | {passes} | " + " | ".join(values) + " |")
     return "\n".join(lines)
 
 
