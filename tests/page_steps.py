@@ -1,5 +1,6 @@
 """What several tests do with a page that runs without a browser."""
 
+import time
 from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
@@ -43,3 +44,18 @@ def button(test: AppTest, label: str) -> AppTest:
 def item_id(caption: str) -> str:
     items = state.catalogue().items(["item_id", "caption"])
     return str(items.loc[items["caption"] == caption, "item_id"].iloc[0])
+
+
+def ask(test: AppTest, text: str) -> AppTest:
+    """Ask a scene for words, and wait for the answer as the page does."""
+    test.text_input(key="localize_text").set_value(text)
+    return answered(button(test, "Where?"))
+
+
+def answered(test: AppTest) -> AppTest:
+    """The Localize page once its job is done."""
+    until = time.monotonic() + SECONDS
+    while test.session_state["localize_job"] is not None:
+        assert time.monotonic() < until, "the scene was not answered for"
+        run(test)
+    return test

@@ -273,6 +273,7 @@ def _area(points_px: Points) -> float:
 
 def _fixed(points_px: Points) -> np.ndarray:
     # far corners would overflow OpenCV's fixed point
-    grid = np.rint(points_px * (1 << _SHIFT))
-    np.minimum(np.maximum(grid, -(1 << 24), out=grid), 1 << 24, out=grid)
+    grid: np.ndarray = np.rint(points_px * (1 << _SHIFT))
+    np.maximum(grid, -(1 << 24), out=grid)
+    np.minimum(grid, 1 << 24, out=grid)
     return grid.astype(np.int32)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from page_steps import SECONDS, Open, button, hits, item_id, run, words
+from page_steps import SECONDS, Open, answered, ask, button, hits, item_id, run, words
 from terraseek_app import state
 from terraseek_app.settings import Settings
 from terraseek_app.views.heat_panel import cog_bytes, regions_bytes
@@ -121,17 +121,6 @@ def test_a_server_without_a_catalogue_says_so(open_page: Open) -> None:
 # Localize
 
 
-def ask(page: AppTest, text: str) -> AppTest:
-    """Ask, and wait for the answer as the page does."""
-    page.text_input(key="localize_text").set_value(text)
-    button(page, "Where?")
-    for _ in range(200):
-        if page.session_state["localize_job"] is None:
-            break
-        run(page)
-    return page
-
-
 def test_a_sentence_finds_its_place_in_a_scene(open_page: Open) -> None:
     page = open_page("localize")
     assert page.selectbox(key="localize_source").options[0] == "field.tif"
@@ -181,11 +170,7 @@ def test_an_item_of_explore_is_asked_with_its_sentence(open_page: Open) -> None:
         "localize_text": "red",
         "localize_ask": True,
     }
-    page = open_page("localize", session)
-    for _ in range(200):
-        if page.session_state["localize_job"] is None:
-            break
-        run(page)
+    page = answered(open_page("localize", session))
     heat = state.heat(page.session_state["localize_heat"])
     assert heat.query == "red"
     assert heat.crs is not None  # gsd and position of the item place it on the globe

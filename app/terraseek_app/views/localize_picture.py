@@ -18,6 +18,8 @@ __all__ = ["forget_picture", "look_for", "picture_drawer", "picture_line", "take
 _SHOWN_PX = 132
 """Width of the picture on the page, CSS pixels."""
 _CAPTION_LENGTH = 60
+_OFFERED = 24
+"""Found pictures on offer; each costs a look into the catalogue whenever the page is drawn."""
 
 
 def picture_drawer() -> None:
@@ -73,7 +75,7 @@ def _found() -> dict[str, str]:
     session = st.session_state
     hits = session.get("explore_hits") or []
     selected = session.get("explore_selected")
-    ids = list(dict.fromkeys([*([selected] if selected else []), *hits]))
+    ids = list(dict.fromkeys([*([selected] if selected else []), *hits]))[:_OFFERED]
     if not ids:
         return {}
     catalogue = state.catalogue()
