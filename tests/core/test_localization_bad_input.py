@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from typer.testing import CliRunner
 
 from terraseek.cli import build_app
@@ -157,6 +158,34 @@ def test_a_cancelled_run_leaves_no_output(path, tmp_path):
     with Scene.open(path) as scene, pytest.raises(Cancelled, match="enough"):
         localize(scene, "red", FakeEncoder(), progress=stop)
     assert not list(home().rglob("*.npz"))
+
+
+def test_a_run_cancelled_in_its_second_stage_keeps_the_first(path):
+    totals = []
+
+    def stop(stage, done, total):
+        totals.append(total)
+        if len(set(totals)) > 1:
+            raise Cancelled("enough")
+
+    options = LocalizeOptions(method="selo-v2")
+    with Scene.open(path) as scene:
+        with pytest.raises(Cancelled, match="enough"):
+            localize(scene, "red", FakeEncoder(), options, progress=stop)
+        assert len(list(home().rglob("*.npz"))) == 1
+        assert not list(home().rglob("*.parts"))
+        heat = localize(scene, "red", FakeEncoder(), options)
+    assert np.isfinite(heat.score).all()
+
+
+def test_a_second_picture_that_does_not_fit_leaves_the_first_whole(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p-2.png").mkdir()  # nothing can take this name
+    done = run(path, "red", "green", "--png", "p.png")
+    refused(done, OutputError, "p-2.png cannot be written")
+    assert everything_but(tmp_path, "a.tif") == ["p-1.png", "p-2.png"]
+    with Image.open(tmp_path / "p-1.png") as whole:
+        assert whole.convert("RGB").size == (400, 300)
 
 
 @contextmanager
