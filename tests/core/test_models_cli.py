@@ -87,6 +87,15 @@ def test_show_tells_what_is_known_and_leaves_out_what_is_not():
     assert json.loads(run("show", "georsclip-vit-b-32", "--json").stdout)["embed_dim"] == 512
 
 
+def test_show_tells_the_length_of_what_is_too_long_to_read():
+    shown = run("show", "terraseek-tiny").stdout
+    assert "characters; see --json" in shown.replace("\n", " ")
+    facts = json.loads(run("show", "terraseek-tiny", "--json").stdout)
+    words = facts["calibration"]["words"].split()
+    assert "airport" in words
+    assert " ".join(words[:5]) not in shown
+
+
 def test_an_unknown_model_is_refused():
     for words in (("show", "nope"), ("remove", "nope"), ("fetch", "nope")):
         assert isinstance(run(*words).exception, UnknownModelError)

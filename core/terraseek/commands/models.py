@@ -26,6 +26,8 @@ __all__ = ["register"]
 
 _NAME = typer.Argument(help="Name of the model.")
 _JSON = typer.Option(False, "--json", help="Print JSON on stdout.")
+_LONG = 2000
+"""Characters of a fact above which people are told its length alone."""
 
 
 class _ListByDefault(TyperGroup):
@@ -213,7 +215,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
     table.add_column(style="bold", overflow="fold", ratio=1)
     table.add_column(overflow="fold", ratio=2)
     for key, text in _lines("", facts):
-        table.add_row(key, text)
+        table.add_row(key, text if len(text) <= _LONG else f"{len(text):,} characters; see --json")
     Console(highlight=False, markup=False).print(table)
 
 
