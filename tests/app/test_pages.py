@@ -205,10 +205,14 @@ def test_a_heat_map_no_longer_kept_is_said_to_be(open_page: Open) -> None:
 def test_about_tells_counts_health_and_terms(open_page: Open) -> None:
     page = open_page("about")
     assert [metric.value for metric in page.metric] == ["9", "9", "9", "1"]
-    shown = words(page)
-    assert "fake encoder" in shown
-    assert "terraseek import" in shown
-    assert "Apache-2.0" in shown
+    shown = {}
+    for name in ("Model", "Your own data", "Terms"):
+        page.session_state["about_tab"] = name
+        shown[name] = words(run(page))
+    assert "fake encoder" in shown["Model"]
+    assert "terraseek import" in shown["Your own data"]
+    assert "Apache-2.0" in shown["Terms"]
+    assert not page.metric, "what is not looked at is not drawn"
 
 
 def test_the_demo_world_is_said_to_be_synthetic(tmp_path: Path) -> None:

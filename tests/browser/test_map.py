@@ -66,8 +66,8 @@ def test_markers_stand_where_their_items_are(map_page: Any) -> None:
     until(
         map_page,
         """
-        const frame = document.querySelector(".ts-map").getBoundingClientRect();
-        const pins = [...document.querySelectorAll(".ts-hit")];
+        const frame = world.element.querySelector(".ts-map").getBoundingClientRect();
+        const pins = [...world.element.querySelectorAll(".ts-hit")];
         const off = world.hitsLayer.hits.map((hit, i) => {
             const tip = pins[i].getBoundingClientRect();
             const at = world.map.project([hit.lon, hit.lat]);
@@ -175,7 +175,8 @@ def test_a_shape_is_clicked_closed_kept_and_taken_away(
     assert map_state(map_page, KEY, "s => s.hits === 4")["shape"] is not None
     map_page.locator(".ts-clear-shape").click()
     map_state(map_page, KEY, "s => s.shape === null")
-    map_page.wait_for_function("document.body.innerText.includes('\"shape\": null')")
+    heard = map_page.locator("code", has_text='"kind": "shape"')
+    heard.filter(has_text='"shape": null').wait_for()
 
 
 def test_escape_gives_a_shape_up_and_clicks_are_clicks_again(

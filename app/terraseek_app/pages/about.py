@@ -28,6 +28,8 @@ def render() -> None:
         "see where in a scene a sentence is true. Everything runs on this machine; no request "
         "leaves it.</p>"
     )
-    for tab, (_, draw) in zip(st.tabs([name for name, _ in _PARTS]), _PARTS, strict=True):
-        with tab, guard():
-            draw()
+    tabs = st.tabs([name for name, _ in _PARTS], key="about_tab", on_change="rerun")
+    for tab, (_, draw) in zip(tabs, _PARTS, strict=True):
+        if tab.open:  # the checks of Health take seconds; nobody waits for them who reads the terms
+            with tab, guard():
+                draw()
