@@ -221,7 +221,7 @@ def test_a_circle_is_placed_by_a_click_and_drawn_as_wide_as_python_says(
         ((10, 0, 111.195), (9, -1, 11, 1)),
         ((179.5, 0, 111.195), (178.5, -1, 180.5, 1)),
         ((0, 85, 1111.95), (-180, 75, 180, 90)),
-        ((0, -90, 111.195), (-180, -90, 180, -89)),
+        ((0, -90, 111.195), (0, -90, 360, -89)),
     ],
 )
 def test_rings_of_circles_keep_their_distance(

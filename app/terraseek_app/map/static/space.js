@@ -96,7 +96,8 @@ const EARTH_KM = 6371.0088;
 const STEPS = 96;
 
 // Points at the same distance from a centre, as a closed ring; around a pole it runs along its edge.
-export function circleRing([lon, lat, km]) {
+export function circleRing([lon, centre, km]) {
+  const lat = Math.min(89.9999, Math.max(-89.9999, centre)); // on a pole itself all bearings are one
   const rad = Math.PI / 180;
   const reach = Math.min(km / EARTH_KM, Math.PI - 1e-6);
   const ring = [];
