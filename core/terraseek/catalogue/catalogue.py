@@ -189,7 +189,7 @@ class Catalogue:
             FilterError: a column that does not occur is asked for.
         """
         frame: pd.DataFrame = self._selected(columns).take(rows).to_pandas()
-        return frame.set_axis(pd.Index(rows), axis="index")
+        return frame.set_axis(pd.Index(rows), axis="index").copy()
 
     def _selected(self, columns: list[str] | None) -> "pa.Table":
         shown = self.columns
