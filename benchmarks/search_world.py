@@ -148,7 +148,8 @@ def make_catalogue(folder: Path, count: int) -> None:
 
     def drawn(values: object, at: np.ndarray) -> pd.Series:
         known = pa.array(values, pa.large_string())
-        return known.take(pa.array(at)).to_pandas().astype("str")
+        texts: pd.Series = known.take(pa.array(at)).to_pandas().astype("str")
+        return texts
 
     table = items_table(count).to_pandas()  # type: ignore[attr-defined]
     table.insert(0, "item_id", names.to_pandas().astype("str"))
