@@ -95,7 +95,7 @@ def test_a_shape_limits_the_search_and_stands_in_the_link(
     found = map_state(explore, KEY, "s => s.shape !== null && s.hits > 0 && s.hits < 24")["hits"]
     explore.wait_for_function(TILES, arg=found)
     explore.wait_for_function("location.search.includes('polygon=')")
-    explore.locator(".st-key-explore_tags button", has_text="shape of 4 corners").wait_for()
+    explore.locator(".st-key-explore_tags button", has_text="shape of 4 corners").first.wait_for()
 
     other = browse(server)
     other.goto(explore.url)
