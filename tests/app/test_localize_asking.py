@@ -54,9 +54,12 @@ def test_a_question_needs_words_or_a_picture() -> None:
     assert Question(**question.plain()) == question
 
 
-def test_dense_is_offered_to_encoders_that_have_cells() -> None:
-    assert "dense" in methods_for(None)
-    assert methods_for(FakeEncoder()) == ["terraseek", "selo-v1", "selo-v2"]
+def test_dense_is_offered_where_cells_are_and_a_card_says_that_it_is_as_good() -> None:
+    without = ["terraseek", "selo-v1", "selo-v2"]
+    assert "dense" in methods_for("terraseek-tiny")
+    assert methods_for("terraseek-tiny", FakeEncoder()) == without
+    assert methods_for("georsclip-vit-b-32") == without  # nobody measured it
+    assert methods_for("fake") == without
 
 
 @pytest.mark.parametrize(

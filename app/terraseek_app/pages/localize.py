@@ -91,7 +91,7 @@ def _method_label() -> str:
 
 
 def _method_drawer() -> None:
-    methods = localize_question.methods_for(state.encoder_if_loaded())
+    methods = localize_question.methods_for(state.settings().model, state.encoder_if_loaded())
     if st.session_state.localize_method not in methods:
         st.session_state.localize_method = methods[0]
     st.radio(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import streamlit as st
 
-from terraseek.errors import EmptyQueryError
+from terraseek.errors import EmptyQueryError, UnknownModelError
+from terraseek.localization.dense_offer import dense_offered
 from terraseek.localization.options import LocalizeOptions, Method
 from terraseek_app import state
 from terraseek_app.pictures import item_picture
@@ -81,10 +82,21 @@ class Question:
         return asdict(self)
 
 
-def methods_for(encoder: "Encoder | None") -> list[str]:
-    """Methods the encoder allows, all before it is loaded; dense needs cells before the pooling."""
-    can = encoder is None or encoder.dense is not None
-    return [name for name in get_args(Method) if can or name != "dense"]
+def methods_for(model: str, encoder: "Encoder | None" = None) -> list[str]:
+    """Methods a model allows.
+
+    Dense needs an encoder with cells before its pooling, and a card that shows it to be no worse
+    than windows; of a model that is not loaded yet only the card is looked at.
+    """
+    from terraseek.encoders import get_card
+
+    try:
+        dense = dense_offered(get_card(model))
+    except UnknownModelError:  # an encoder of tests, whose maps nobody measured
+        dense = False
+    if encoder is not None and encoder.dense is None:
+        dense = False
+    return [name for name in get_args(Method) if dense or name != "dense"]
 
 
 def read() -> Question:
