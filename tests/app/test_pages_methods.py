@@ -33,6 +33,7 @@ def test_a_chosen_method_answers_the_next_question(open_page: Open) -> None:
     ask(page, "red")
     assert state.heat(page.session_state["localize_heat"]).method == "selo-v2"
     assert "method selo-v2" in words(page)
+    assert page.radio(key="localize_method").options == ["Windows", "SeLo v1", "SeLo v2"]
 
 
 @pytest.mark.parametrize("picture", ["upload:gone.png", "item:gone"])
