@@ -38,7 +38,7 @@ ARGUMENTS = [
     # nobody else is reached; cheaper than to ask about every request, which also stops caching
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-START_S = 90
+START_S = 300
 COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
 CITIES = {
     "Paris": (2.35, 48.86),
