@@ -56,7 +56,7 @@ def test_a_sentence_shows_pictures_and_the_same_hits_on_the_map(
 
 
 def test_a_box_limits_the_search_and_the_link_brings_it_back(
-    explore: Any, browse: Callable[[str], Any], server: str, map_state: Callable[..., Any]
+    explore: Any, browse: Callable[[str], Any], map_state: Callable[..., Any]
 ) -> None:
     ask(explore, "blue")
     map_state(explore, KEY, "s => s.hits === 24")
@@ -73,8 +73,7 @@ def test_a_box_limits_the_search_and_the_link_brings_it_back(
     assert "blue" in found[0]
 
     explore.wait_for_function("location.search.includes('box=')")
-    other = browse(server)
-    other.goto(explore.url)
+    other = browse(explore.url)
     map_state(other, KEY, f"s => s.hits === {len(found)} && s.box !== null")
     other.wait_for_function(TILES, arg=count)
     assert captions(other) == found
@@ -84,7 +83,7 @@ def test_a_box_limits_the_search_and_the_link_brings_it_back(
 
 
 def test_a_shape_limits_the_search_and_stands_in_the_link(
-    explore: Any, browse: Callable[[str], Any], server: str, map_state: Callable[..., Any]
+    explore: Any, browse: Callable[[str], Any], map_state: Callable[..., Any]
 ) -> None:
     ask(explore, "blue")
     map_state(explore, KEY, "s => s.hits === 24 && !s.moving")
@@ -97,8 +96,7 @@ def test_a_shape_limits_the_search_and_stands_in_the_link(
     explore.wait_for_function("location.search.includes('polygon=')")
     explore.locator(".st-key-explore_tags button", has_text="shape of 4 corners").first.wait_for()
 
-    other = browse(server)
-    other.goto(explore.url)
+    other = browse(explore.url)
     map_state(other, KEY, f"s => s.hits === {found} && s.shape?.length === 4")
 
     explore.locator(".ts-clear-shape").click()

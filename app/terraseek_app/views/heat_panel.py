@@ -4,6 +4,7 @@ import html
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,33 +148,26 @@ def _downloads(heat: HeatMap) -> None:
     how = "" if heat.method == "terraseek" else f"-{heat.method}"
     stem = f"{Path(heat.name).stem}{how}"
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
-            "Heat map (COG)",
-            lambda: cog_bytes(heat),
-            file_name=f"{stem}-heat.tif",
-            mime="image/tiff",
-            icon=":material/download:",
-            on_click="ignore",
-            key="localize_cog",
-        )
-        st.download_button(
-            "Regions (GeoJSON)",
-            lambda: regions_bytes(heat),
-            file_name=f"{stem}-regions.geojson",
-            mime="application/geo+json",
-            icon=":material/download:",
-            on_click="ignore",
-            key="localize_geojson",
-        )
-        st.download_button(
-            "Numbers (JSON)",
-            lambda: numbers_bytes(heat),
-            file_name=f"{stem}-numbers.json",
-            mime="application/json",
-            icon=":material/download:",
-            on_click="ignore",
-            key="localize_numbers",
-        )
+        for label, kind, made, ending, mime in (
+            ("Heat map (COG)", "cog", cog_bytes, "heat.tif", "image/tiff"),
+            (
+                "Regions (GeoJSON)",
+                "geojson",
+                regions_bytes,
+                "regions.geojson",
+                "application/geo+json",
+            ),
+            ("Numbers (JSON)", "numbers", numbers_bytes, "numbers.json", "application/json"),
+        ):
+            st.download_button(
+                label,
+                partial(made, heat),
+                file_name=f"{stem}-{ending}",
+                mime=mime,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"localize_{kind}",
+            )
 
 
 def cog_bytes(heat: HeatMap) -> bytes:

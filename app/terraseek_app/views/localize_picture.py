@@ -9,9 +9,9 @@ from jaxtyping import UInt8
 from terraseek.errors import TerraSeekError
 from terraseek_app import state
 from terraseek_app.messages import say
-from terraseek_app.uploads import keep_upload, upload_path
+from terraseek_app.uploads import upload_path
 from terraseek_app.views.answer import read_picture
-from terraseek_app.views.search_bar import PICTURE_TYPES
+from terraseek_app.views.picture_field import picture_field
 
 __all__ = ["forget_picture", "look_for", "picture_drawer", "picture_line", "take_picture"]
 
@@ -25,25 +25,11 @@ _OFFERED = 24
 def picture_drawer() -> None:
     """The field for a picture of one's own, and the list of what Explore found."""
     st.caption("Find the places in the scene that look like a picture; words are not needed then.")
-    generation = st.session_state.setdefault("localize_picture_generation", 0)
-    upload = st.file_uploader(
-        "Picture to look for",
-        type=list(PICTURE_TYPES),
-        key=f"localize_picture_{generation}",
-        label_visibility="collapsed",
-        max_upload_size=50,
-    )
-    if upload is not None:
-        limits = state.settings()
-        try:
-            token = keep_upload(upload, upload.name, limits.uploads, limits.max_upload_bytes)
-            read_picture(token)  # what is no picture is told now, not after a scene was encoded
-        except TerraSeekError as error:
-            say(error)
-            return
-        # a new generation of the field drops the upload from the server's memory
-        st.session_state.localize_picture_generation = generation + 1
-        st.session_state.localize_pictured = (f"upload:{token}", upload.name)
+    # what is no picture is told now, not after a scene was encoded
+    taken = picture_field("Picture to look for", "localize_picture", check=read_picture)
+    if taken is not None:
+        token, name = taken
+        st.session_state.localize_pictured = (f"upload:{token}", name)
         st.rerun()
     _found_drawer()
 

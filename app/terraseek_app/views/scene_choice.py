@@ -12,7 +12,7 @@ from terraseek_app.messages import say
 from terraseek_app.uploads import keep_upload, upload_path
 from terraseek_app.views.item_scene import item_scene
 from terraseek_app.views.localize_state import forget_answer
-from terraseek_app.views.search_bar import PICTURE_TYPES
+from terraseek_app.views.picture_field import PICTURE_TYPES
 
 __all__ = ["SceneFacts", "choose_scene", "scene_facts", "scene_file", "sources", "upload_drawer"]
 

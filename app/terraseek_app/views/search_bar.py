@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from terraseek.errors import TerraSeekError
-from terraseek_app import state
-from terraseek_app.messages import say
-from terraseek_app.uploads import keep_upload
 from terraseek_app.views.explore_state import DEFAULTS, Ask, clear
 from terraseek_app.views.filters import FILTER_KEYS, filter_drawer
+from terraseek_app.views.picture_field import picture_field
 
-__all__ = ["PICTURE_TYPES", "examples_for", "search_bar", "show_examples"]
+__all__ = ["examples_for", "search_bar", "show_examples"]
 
 _EXAMPLES = (
     ("airport apron plane", "many planes parked next to a terminal"),
@@ -31,8 +28,6 @@ _EXAMPLES = (
     ("annualcrop crop pasture", "fields of different colours"),
     ("river", "a river winding through fields"),
 )
-PICTURE_TYPES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "jp2")
-"""Suffixes the upload fields take."""
 
 
 def examples_for(labels: Sequence[str], most: int = 6) -> list[str]:
@@ -83,25 +78,10 @@ def _asked() -> None:
 
 def _picture_drawer() -> None:
     st.caption("Find pictures that look like one of yours. Words may be added to it.")
-    generation = st.session_state.setdefault("explore_upload_generation", 0)
-    upload = st.file_uploader(
-        "Query picture",
-        type=list(PICTURE_TYPES),
-        key=f"explore_upload_{generation}",
-        label_visibility="collapsed",
-        max_upload_size=50,
-    )
-    if upload is None:
+    taken = picture_field("Query picture", "explore_upload")
+    if taken is None:
         return
-    limits = state.settings()
-    try:
-        token = keep_upload(upload, upload.name, limits.uploads, limits.max_upload_bytes)
-    except TerraSeekError as error:
-        say(error)
-        return
-    # a new generation of the field drops the upload from the server's memory
-    st.session_state.explore_upload_generation = generation + 1
-    st.session_state.explore_picture = token
+    st.session_state.explore_picture, _ = taken
     clear("explore_like", "explore_selected")
     st.rerun()
 

@@ -1,11 +1,13 @@
 """What is said of items: vectors of sentences and of metadata parts, of which the better counts."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from terraseek.search.background import spaced
+from terraseek.search.scoring import Matrix
 from terraseek.search.shortlist import Shortlist
 from terraseek.search.store import HAS_CAPTION, HAS_METADATA, EmbeddingStore
 
@@ -43,31 +45,39 @@ class Words:
         self, rows: Int64[np.ndarray, " w"], vector: Float32[np.ndarray, " dim"]
     ) -> Float32[np.ndarray, " w"]:
         """Cosines of rows that have words, to about 1e-6."""
-        out = np.full(len(rows), -np.inf, np.float32)
-        for bit, side in self.sides.items():
-            at = np.flatnonzero(self._flags[rows] & bit)
-            out[at] = np.maximum(out[at], side.matrix.scores(rows[at], vector))
-        return out
+        return self._better(rows, np.float32, lambda bit, at: self._matrix(bit).scores(at, vector))
 
     def exact(
         self, rows: Int64[np.ndarray, " w"], vector: Float32[np.ndarray, " dim"]
     ) -> Float64[np.ndarray, " w"]:
         """Cosines of rows that have words, in double precision."""
-        out = np.full(len(rows), -np.inf, np.float64)
-        for bit, side in self.sides.items():
-            at = np.flatnonzero(self._flags[rows] & bit)
-            out[at] = np.maximum(out[at], side.matrix.exact(rows[at], vector))
-        return out
+        return self._better(rows, np.float64, lambda bit, at: self._matrix(bit).exact(at, vector))
 
     def sampled(self, vector: Float32[np.ndarray, " dim"]) -> Float32[np.ndarray, " s"]:
         """Cosines of a fixed sample of the words with a query."""
-        rows = self._sample
-        out = np.full(len(rows), -np.inf, np.float32)
-        for bit, side in self.sides.items():
-            at = np.flatnonzero(self._flags[rows] & bit)
+
+        def cosines(bit: int, rows: Int64[np.ndarray, " w"]) -> Float32[np.ndarray, " w"]:
             if bit not in self._samples:
-                self._samples[bit] = side.matrix.rows(rows[at])
-            out[at] = np.maximum(out[at], self._samples[bit] @ vector)
+                self._samples[bit] = self._matrix(bit).rows(rows)
+            found: Float32[np.ndarray, " w"] = self._samples[bit] @ vector
+            return found
+
+        return self._better(self._sample, np.float32, cosines)
+
+    def _matrix(self, bit: int) -> Matrix:
+        return self.sides[bit].matrix
+
+    def _better(
+        self,
+        rows: Int64[np.ndarray, " w"],
+        kind: type[np.floating],
+        cosines: Callable[[int, Int64[np.ndarray, " p"]], np.ndarray],
+    ) -> np.ndarray:
+        """The higher of the cosines that rows have by the kinds of their words."""
+        out = np.full(len(rows), -np.inf, kind)
+        for bit in self.sides:
+            at = np.flatnonzero(self._flags[rows] & bit)
+            out[at] = np.maximum(out[at], cosines(bit, rows[at]))
         return out
 
     @cached_property
