@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
+from terraseek.encoders.text_tower import text_features
 from terraseek.errors import ConfigError
 from terraseek.files import write_json
 from terraseek_train.config import DataSource
 from terraseek_train.methods.ebaker import KeywordReasoner
-from terraseek_train.methods.tokens import shortened, text_features, text_tokens
+from terraseek_train.methods.tokens import shortened, text_tokens
 from terraseek_train.peft import PeftConfig, apply
 from terraseek_train.study.cell import make_learner
 from terraseek_train.study.config import Arm

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor, nn
 
+from terraseek.encoders.text_tower import is_causal, text_features, text_tower, without_padding
+
 if TYPE_CHECKING:
     from terraseek_train.config import TrainConfig
 
@@ -55,29 +57,17 @@ class Trainee(nn.Module):
         and columns that are padding in a whole third are not computed: under the causal mask they
         cannot reach the end token.
         """
-        clip = self.clip
-        causal = clip.attn_mask is not None and clip.text_pool_type == "argmax"
-        if not causal or not isinstance(clip.text_projection, nn.Parameter):
-            whole: Tensor = clip.encode_text(tokens)
+        tower = text_tower(self.clip)
+        if not is_causal(tower):
+            whole: Tensor = self.clip.encode_text(tokens)
             return whole.float()
         lengths = (tokens != 0).sum(1)
         order = lengths.argsort(stable=True)
         parts = [
-            self._texts(tokens[rows, : int(lengths[rows].max())])
+            text_features(self.clip, without_padding(tower, tokens[rows])).float()
             for rows in order.tensor_split(min(3, len(order)))
         ]
         return torch.cat(parts)[order.argsort()]
-
-    def _texts(self, tokens: Int[Tensor, "t length"]) -> Float[Tensor, "t dim"]:
-        clip = self.clip
-        length = tokens.shape[1]
-        x = clip.token_embedding(tokens) + clip.positional_embedding[:length]
-        x = clip.transformer(x, attn_mask=clip.attn_mask[:length, :length])
-        x = clip.ln_final(x)
-        # the end token has the largest id, as open_clip's pooling assumes
-        x = x[torch.arange(len(x), device=x.device), tokens.argmax(1)]
-        features: Tensor = x @ clip.text_projection
-        return features.float()
 
     def scale(self) -> Float[Tensor, ""]:
         """Inverse temperature of the contrastive loss, at most 100."""

@@ -15,6 +15,7 @@ from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.checkpoints import load_weights
 from terraseek.encoders.dense import DenseTower, box_of, tower_cells
 from terraseek.encoders.fuse import fused
+from terraseek.encoders.text_tower import text_features, text_tower, without_padding
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
 
@@ -135,7 +136,13 @@ class OpenClipEncoder(Encoder):
 
         tokens = self._tokenizer(list(texts)).to(self.device)
         with self._lock, torch.inference_mode(), self._casting():
-            return _array(self._model.encode_text(tokens))
+            return _array(self._read(tokens))
+
+    def _read(self, tokens: "torch.Tensor") -> "torch.Tensor":
+        """Text features; padding is left out unless an adapter might average over it."""
+        if self.card.adapter is None:
+            tokens = without_padding(text_tower(self._model), tokens)
+        return text_features(self._model, tokens)
 
     def _casting(self) -> "torch.autocast":
         import torch

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
+from terraseek.localization.cell_median import PixelCells
 from terraseek.localization.lattice import Lattice
 
 __all__ = ["CellField", "Field", "NodeField", "mean_field", "mean_of_windows", "node_field"]
@@ -55,16 +56,16 @@ class CellField:
             out[start:end] = wide[cell]
         return out
 
-    def pick(
+    def cut(
         self,
         table: UInt8[np.ndarray, "r c"],
         rows: Float64[np.ndarray, " h"],
         cols: Float64[np.ndarray, " w"],
-    ) -> UInt8[np.ndarray, "h w"]:
-        """Another number of each cell, at row x column positions."""
-        wide = table[:, _cell_of(self.col_edges, cols)]
-        picked: UInt8[np.ndarray, "h w"] = wide[_cell_of(self.row_edges, rows)]
-        return picked
+    ) -> PixelCells:
+        """Another number of each cell, as a picture whose pixels are row x column positions."""
+        seen_rows, row_bounds = _seen(_cell_of(self.row_edges, rows))
+        seen_cols, col_bounds = _seen(_cell_of(self.col_edges, cols))
+        return PixelCells(table[np.ix_(seen_rows, seen_cols)], row_bounds, col_bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +113,14 @@ class NodeField:
 def _cell_of(edges: Positions, positions: Positions) -> Int32[np.ndarray, " n"]:
     cell = np.searchsorted(edges, positions, side="right") - 1
     return np.clip(cell, 0, len(edges) - 2).astype(np.int32)
+
+
+def _seen(
+    cell: Int32[np.ndarray, " n"],
+) -> tuple[Int32[np.ndarray, " m"], Int64[np.ndarray, " m1"]]:
+    """Which cells ascending positions fall into, and the first position of each, then their end."""
+    seen, first = np.unique(cell, return_index=True)
+    return seen, np.append(first, len(cell)).astype(np.int64)
 
 
 def _between(

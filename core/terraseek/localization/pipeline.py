@@ -176,18 +176,20 @@ class Run:
     def _published(self, mean: CellField, windows: int, encode_s: float) -> "_Drawn":
         """Min-max, 8 bits and filter; the 256 levels are put back on the scale of cosines.
 
-        Min-max and truncation act on values alone, so they are done on the coarse cells; only the
-        filter needs the pixels.
+        Min-max and truncation act on values alone, so they are done on the coarse cells.
         """
         height, width = self.grid
         size = self.scene.height, self.scene.width
         scale = max(size[1] / width, size[0] / height)
-        filtered = selo.despeckled if self.options.method == "selo-v1" else selo.blurred
-        levels = filtered(mean.pick(selo.quantised(mean.values), *self._positions()), scale)
+        cells = mean.cut(selo.quantised(mean.values), *self._positions())
+        if self.options.method == "selo-v1":
+            levels = selo.despeckled_cells(cells, scale)
+        else:
+            levels = selo.blurred(cells.pixels(), scale)
         low, high = float(np.nanmin(mean.values)), float(np.nanmax(mean.values))
         cosine = (low + (high - low) * np.arange(256) / 255).astype(np.float32)
         known = np.isfinite(mean.values).astype(np.uint8)
-        unknown = mean.pick(known, *self._positions()) == 0 if not known.all() else None
+        unknown = mean.cut(known, *self._positions()).pixels() == 0 if not known.all() else None
         field = LevelField(levels, cosine, size, unknown)
         return _Drawn(field, windows, {}, encode_s, (low, high))
 

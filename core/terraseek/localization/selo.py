@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from terraseek.localization.bands import in_bands
+from terraseek.localization.cell_median import PixelCells, median_of_cells, pays
 from terraseek.localization.lattice import Lattice
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "MEDIAN_SIDE",
     "blurred",
     "despeckled",
+    "despeckled_cells",
     "expand_boxes",
     "keep_best",
     "quantised",
@@ -60,6 +62,14 @@ def despeckled(levels: UInt8[np.ndarray, "h w"], scale: float = 1) -> UInt8[np.n
 
     in_bands(height, work, 2 * side)
     return out
+
+
+def despeckled_cells(cells: PixelCells, scale: float = 1) -> UInt8[np.ndarray, "h w"]:
+    """The same of a map made of cells, faster where they are large."""
+    side = _odd(MEDIAN_SIDE / scale)
+    if pays(cells, side):
+        return median_of_cells(cells, side)
+    return despeckled(cells.pixels(), scale)
 
 
 def blurred(levels: UInt8[np.ndarray, "h w"], scale: float = 1) -> UInt8[np.ndarray, "h w"]:

@@ -121,24 +121,33 @@ def source_positions(
         return cols.astype(np.float32), rows.astype(np.float32)
     if not (np.all(np.isfinite(cols)) and np.all(np.isfinite(rows))):
         return source_positions(georef, lon0, box, width, height, exact=True)
-    to_cols, to_rows = _weights(across, width), _weights(down, height)
-    return (
-        (to_rows @ cols @ to_cols.T).astype(np.float32),
-        (to_rows @ rows @ to_cols.T).astype(np.float32),
-    )
+    by_row = _spread(np.stack([cols, rows]), down, height, axis=1)
+    found = _spread(by_row, across, width, axis=2).astype(np.float32)
+    return found[0], found[1]
 
 
 def _nodes(count: int) -> Float64[np.ndarray, " n"]:
     return np.linspace(0, count - 1, max(2, math.ceil(count / _NODE_STEP) + 1))
 
 
-def _weights(nodes: Float64[np.ndarray, " n"], count: int) -> Float64[np.ndarray, "count n"]:
-    """Matrix that interpolates values at `nodes` to positions 0 .. count-1."""
-    identity = np.eye(len(nodes))
+def _spread(
+    values: Float64[np.ndarray, "two h w"],
+    nodes: Float64[np.ndarray, " n"],
+    count: int,
+    axis: int,
+) -> Float64[np.ndarray, "two h2 w2"]:
+    """Values known at `nodes` of an axis, linear between them, at positions 0 .. count-1.
+
+    Gathered, not multiplied by a matrix of weights: for a tile that is so small a product that
+    threads of the linear algebra would wait for each other longer than they compute.
+    """
     where = np.arange(count, dtype=np.float64)
-    if count == 1:
-        return identity[:1]
-    return np.stack([np.interp(where, nodes, row) for row in identity], axis=1)
+    before = np.clip(np.searchsorted(nodes, where, side="right") - 1, 0, len(nodes) - 2)
+    gap = np.maximum(nodes[before + 1] - nodes[before], 1e-9)  # a single position has no gap
+    share = ((where - nodes[before]) / gap)[:, None if axis == 1 else ...]
+    step = np.take(np.diff(values, axis=axis), before, axis)
+    spread: Float64[np.ndarray, "two h2 w2"] = np.take(values, before, axis) + step * share
+    return spread
 
 
 def sample(

@@ -1,20 +1,25 @@
 """Token features of open_clip models beside their pooled ones.
 
-Sentences are much shorter than the context: RSICD has some 13 tokens of CLIP's 77. Under a causal
-mask padding cannot reach what comes before it, so columns that are padding in all sentences of a
-batch can be cut off (`shortened`), and all functions here take sentences cut so.
+All functions here take sentences whose common padding was cut off (`shortened`), or whole ones.
 """
 
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from terraseek.encoders.text_tower import (
+    is_causal,
+    pooled,
+    projected,
+    states,
+    text_tower,
+    without_padding,
+)
 from terraseek.errors import ConfigError
 from terraseek_train.peft import peft_state
 
-__all__ = ["image_tokens", "shortened", "text_features", "text_tokens", "visual_tokens"]
+__all__ = ["image_tokens", "shortened", "text_tokens", "visual_tokens"]
 
 
 def image_tokens(
@@ -75,22 +80,9 @@ def shortened(
     """
     state = peft_state(model)
     averaged = state is not None and state.config.gated and "text" in state.config.towers
-    if averaged or not _is_causal(_text_tower(model)):
+    if averaged:
         return tokens
-    used = (tokens != 0).any(dim=0).nonzero()
-    return tokens[:, : int(used.max()) + 1] if len(used) else tokens
-
-
-def text_features(
-    model: Any,  # noqa: ANN401
-    tokens: Int[Tensor, "t length"],
-) -> Float[Tensor, "t dim"]:
-    """Pooled feature of each sentence, any length: open_clip's `encode_text`, cut or not."""
-    tower = _text_tower(model)
-    if not _is_causal(tower):
-        whole: Tensor = model.encode_text(tokens)
-        return whole
-    return _projected(tower, _pooled(_states(tower, tokens), tokens))
+    return without_padding(text_tower(model), tokens)
 
 
 def text_tokens(
@@ -105,10 +97,10 @@ def text_tokens(
     Raises:
         ConfigError: the text tower is of another kind.
     """
-    tower = _text_tower(model)
-    if _is_causal(tower):
-        local = _projected(tower, _states(tower, tokens))
-        return _pooled(local, tokens), local
+    tower = text_tower(model)
+    if is_causal(tower):
+        local = projected(tower, states(tower, tokens))
+        return pooled(local, tokens), local
     if not hasattr(tower, "forward_intermediates"):
         raise ConfigError(f"no tokens are known of a text tower of kind {type(tower).__name__}")
     last = [len(tower.transformer.resblocks) - 1]
@@ -120,35 +112,4 @@ def text_tokens(
         found = tower.forward_intermediates(
             tokens, indices=last, normalize_intermediates=True, output_fmt="NLC"
         )
-    return found["text_features"], _projected(tower, found["text_intermediates"][0])
-
-
-def _text_tower(model: Any) -> Any:  # noqa: ANN401
-    return getattr(model, "text", model)
-
-
-def _is_causal(tower: Any) -> bool:  # noqa: ANN401
-    """CLIP's text transformer: causal, the end token, which has the largest id, speaks for all."""
-    pool = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
-    extra = getattr(tower, "cls_emb", None)
-    return getattr(tower, "attn_mask", None) is not None and pool == "argmax" and extra is None
-
-
-def _states(tower: Any, tokens: Tensor) -> Float[Tensor, "t length width"]:  # noqa: ANN401
-    length = tokens.shape[1]
-    x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
-    states: Tensor = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
-    out: Tensor = tower.ln_final(states)
-    return out
-
-
-def _pooled(states: Tensor, tokens: Tensor) -> Tensor:
-    return states[torch.arange(len(states), device=states.device), tokens.argmax(dim=1)]
-
-
-def _projected(tower: Any, states: Tensor) -> Tensor:  # noqa: ANN401
-    projection = tower.text_projection
-    if isinstance(projection, nn.Linear):
-        mapped: Tensor = projection(states)
-        return mapped
-    return states if projection is None else states @ projection
+    return found["text_features"], projected(tower, found["text_intermediates"][0])

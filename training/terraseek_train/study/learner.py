@@ -11,8 +11,9 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from terraseek.encoders.cards import Preprocess
+from terraseek.encoders.text_tower import text_features
 from terraseek_train.losses import contrastive_loss, soft_targets
-from terraseek_train.methods.tokens import shortened, text_features
+from terraseek_train.methods.tokens import shortened
 from terraseek_train.peft import save
 from terraseek_train.study.base import Base
 from terraseek_train.study.pairs import Pairs, StudyBatch, normalised
