@@ -1,7 +1,8 @@
 """Windows of a scene as squares for the encoder, read in file order.
 
-Rows are decoded once: a strip as tall as the tallest window rolls down the scene and windows are
-cut from it. Reading each window by itself would decode a striped file, or a JPEG, again and again.
+Rows are decoded once: a strip as tall as the tallest window rolls down the scene, and one down each
+overview that is used, and windows are cut from them. Reading each window by itself would decode a
+striped file, or a JPEG, again and again, and asking GDAL costs as much as encoding half a window.
 """
 
 import numpy as np
@@ -27,9 +28,7 @@ class WindowReader:
         self._scene = scene
         self._side = side
         self._factors = scene.overview_factors
-        self._top = 0
-        self._rgb = np.empty((0, scene.width, 3), np.uint8)
-        self._valid = np.empty((0, scene.width), bool)
+        self._strips: dict[int, _Strip] = {}
 
     def squares(
         self, windows: Int32[np.ndarray, "n 4"]
@@ -59,29 +58,52 @@ class WindowReader:
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
         height, width = row1 - row0, col1 - col0
         factor = max((f for f in self._factors if min(height, width) >= f * self._side), default=1)
-        if factor > 1:
-            size = (round(height / factor), round(width / factor))
+        aligned = not any(edge % factor for edge in (row0, col0, row1, col1))
+        if (
+            not aligned
+            or (height // factor + _STEP) * self._scene.width // factor * 4 > _STRIP_BYTES
+        ):
+            size = (round(height / factor), round(width / factor)) if factor > 1 else None
             return self._scene.read(row0, col0, row1, col1, size)
-        if (height + _STEP) * self._scene.width * 4 > _STRIP_BYTES:
-            return self._scene.read(row0, col0, row1, col1)
-        self._roll(row0, row1)
-        rows = slice(row0 - self._top, row1 - self._top)
-        return self._rgb[rows, col0:col1], self._valid[rows, col0:col1]
+        strip = self._strips.setdefault(factor, _Strip(self._scene, factor))
+        rgb, valid = strip.rows(row0 // factor, row1 // factor)
+        cols = slice(col0 // factor, col1 // factor)
+        return rgb[:, cols], valid[:, cols]
 
-    def _roll(self, row0: int, row1: int) -> None:
-        """Make the strip hold rows `row0` to `row1`, keeping what it has of them."""
+
+class _Strip:
+    """Some rows of a scene, whole, in the file's pixels or those of an overview."""
+
+    def __init__(self, scene: Scene, factor: int) -> None:
+        self._scene, self._factor = scene, factor
+        self._size = scene.height // factor, scene.width // factor
+        self._top = 0
+        self._rgb = np.empty((0, self._size[1], 3), np.uint8)
+        self._valid = np.empty((0, self._size[1]), bool)
+
+    def rows(
+        self, first: int, last: int
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
+        """Colours and validity of rows `first` to `last`; what lies above `first` is forgotten."""
         bottom = self._top + len(self._rgb)
-        if not self._top <= row0 <= bottom:
-            self._top = bottom = row0
+        if not self._top <= first <= bottom:
+            self._top = bottom = first
             self._rgb, self._valid = self._rgb[:0], self._valid[:0]
-        if row1 <= bottom:
-            return
-        end = min(max(row1, bottom + _STEP), self._scene.height)
-        rgb, valid = self._scene.read(bottom, 0, end, self._scene.width)
-        gone = row0 - self._top
-        self._rgb = np.concatenate([self._rgb[gone:], rgb])
-        self._valid = np.concatenate([self._valid[gone:], valid])
-        self._top = row0
+        if last > bottom:
+            rgb, valid = self._read(bottom, min(max(last, bottom + _STEP), self._size[0]))
+            gone = first - self._top
+            self._rgb = np.concatenate([self._rgb[gone:], rgb])
+            self._valid = np.concatenate([self._valid[gone:], valid])
+            self._top = first
+        seen = slice(first - self._top, last - self._top)
+        return self._rgb[seen], self._valid[seen]
+
+    def _read(
+        self, first: int, last: int
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
+        factor, width = self._factor, self._size[1]
+        size = (last - first, width) if factor > 1 else None
+        return self._scene.read(first * factor, 0, last * factor, width * factor, size)
 
 
 def _square(rgb: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
