@@ -98,12 +98,15 @@ def query_of(seed: int, dim: int = DIM) -> np.ndarray:
         (131_073, 512, 2 << 30, "fp16"),
         (1_079_370, 512, 2 << 30, "fp16"),
         (1_079_370, 512, 1 << 30, "int8"),
-        (5_070_186, 512, 2 << 30, "ivfsq"),
+        (5_070_186, 512, 2 << 30, "ivfpq"),
         (5_070_186, 512, 1 << 30, "ivfpq"),
         (5_070_186, 512, 100 << 20, "fp16"),
-        (5_070_186, 256, 2 << 30, "ivfsq"),
+        (5_070_186, 256, 2 << 30, "ivfpq"),
+        (20_000_000, 128, 4 << 30, "ivfsq"),
+        (20_000_000, 128, 2 << 30, "ivfsq"),
+        (20_000_000, 128, 1 << 30, "ivfpq"),
         (500_000, 512, 100 << 20, "ivfpq"),
-        (2_000_000, 512, 2 << 30, "ivfsq"),
+        (2_000_000, 512, 2 << 30, "ivfpq"),
         (1000, 256, 1, "fp16"),
     ],
 )
@@ -121,10 +124,11 @@ def test_a_plan_never_exceeds_the_memory(count, dim, memory):
     assert plan.memory_bytes <= memory
     if plan.kind in ("ivfsq", "ivfpq"):
         axes, _, factory = plan.factory.rpartition("IVF")
-        assert axes in ("", f"AXES{dim // 2},")
+        assert axes in ("", f"AXES{dim // 2},", f"AXES{3 * dim // 8 * 2},")
         lists, codes = factory.split(",")
+        kept = int(axes.strip("AXES,") or dim)
         assert count >= 39 * int(lists)
-        assert codes in ("SQ8", "SQ4") or dim % int(codes[2:].removesuffix("x4fs")) == 0
+        assert codes in ("SQ8", "SQ4") or kept % int(codes[2:].removesuffix("x4fsr")) == 0
 
 
 def test_what_cannot_be_planned_is_refused():
@@ -264,11 +268,17 @@ def test_rows_that_came_later_are_found(tmp_path: Path, kind: str, monkeypatch):
     assert ranked(grown, found, query_of(5), 2).tolist() == [COUNT, COUNT + 1]
 
 
-def test_half_of_the_axes_are_looked_at_where_memory_is_short(store: EmbeddingStore, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "factory"),
+    [("ivfsq", "AXES16,IVF76,SQ8"), ("ivfpq", "AXES24,IVF76,PQ12x4fsr")],
+)
+def test_some_of_the_axes_are_looked_at(
+    store: EmbeddingStore, kind: str, factory: str, monkeypatch
+):
     monkeypatch.setattr(index_plan, "LEAST_FOR_AXES", DIM)
     monkeypatch.setattr(shortlist, "_TIGHT", 0)
-    told = build_index(store, memory=100_000, kind="ivfsq")
-    assert told.factory == "AXES16,IVF76,SQ8"
+    told = build_index(store, memory=100_000, kind=kind)
+    assert told.factory == factory
     assert told.memory_bytes <= 100_000
     assert min(told.recall_at_10.values()) > 0.9
     chosen = Shortlist(store)
