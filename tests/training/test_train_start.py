@@ -1,16 +1,23 @@
 """Settings that are refused, and what a run starts from."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from terraseek.cli import build_app
 from terraseek.encoders.checkpoints import read_state
+from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import get_card
-from terraseek.errors import ConfigError, WeightsLayoutError
+from terraseek.encoders.weight_files import find_weights
+from terraseek.errors import ConfigError, WeightsLayoutError, WeightsNotFoundError
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.config_checks import registered
 from terraseek_train.model import Trainee, build_clip
@@ -134,3 +141,40 @@ def test_a_folder_without_weights_is_refused(settings: dict[str, Any], tmp_path:
     with pytest.raises(ConfigError, match=r"holds no model\.safetensors"):
         initial_weights(str(tmp_path / "empty"))
     assert registered(str(tmp_path / "empty")) is None
+
+
+def models(*words: str) -> Any:
+    return CliRunner().invoke(build_app(), ["models", *words], catch_exceptions=False)
+
+
+def test_a_run_becomes_a_model_that_answers_as_the_trained_towers(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    run = train(config_of(settings, tmp_path, steps=3, means=[0.4, 0.3, 0.2]))
+    told = models("add", "mine", "--run", str(run))
+    assert told.exit_code == 0, told.output
+    card = get_card("mine")
+    assert card.preprocess.size == 32
+    assert card.preprocess.mean == (0.4, 0.3, 0.2)
+    shutil.rmtree(run)  # a copy is kept, because the run may go on or go away
+    stored = find_weights(card)
+    assert stored is not None
+    state = load_file(stored)
+    trained = Trainee(settings["arch"], int(state["classes.weight"].shape[0]))
+    trained.load_state_dict(state)
+    encoder = load_encoder("mine", device="cpu")
+    tokens = encoder._tokenizer(["a red square"])
+    expected = F.normalize(trained.eval().texts(tokens), dim=-1).detach().numpy()
+    np.testing.assert_allclose(encoder.encode_texts(["a red square"]), expected, atol=1e-6)
+    assert encoder.encode_squares(np.zeros((1, 32, 32, 3), np.uint8)).shape == (1, 16)
+
+
+def test_what_is_no_finished_run_is_no_model(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no folder of a training run"):
+        models("add", "mine", "--run", str(tmp_path / "nowhere"))
+    run = train(config_of(settings, tmp_path), stop_after=1)
+    with pytest.raises(WeightsNotFoundError, match="when the run validates"):
+        models("add", "mine", "--run", str(run))
+    told = models("add", "mine", "--run", str(run), "--weights", "x.pt")
+    assert told.exit_code == 2
+    assert "its own architecture and weights" in " ".join(told.output.split())

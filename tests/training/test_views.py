@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from terraseek_train.augment import augment, coarse_mosaic
+from terraseek_train.augment import _through_air, augment, coarse_mosaic
 from terraseek_train.batch import draw_mixed, mix_pixels
 from terraseek_train.losses import class_loss, mixed_class_loss, mixed_targets
 
@@ -75,3 +75,21 @@ def test_haze_stays_near_grey() -> None:
     views = [augment(grey, 32, np.random.default_rng(seed)).mean((0, 1)) for seed in range(200)]
     spread = np.array([view.max() - view.min() for view in views])
     assert np.quantile(spread, 0.95) < 70
+
+
+def test_air_adds_blue_to_dark_land_and_leaves_white_white() -> None:
+    dark, white = np.full((48, 48, 3), 40, np.uint8), np.full((48, 48, 3), 255, np.uint8)
+    for seed in range(20):
+        red, green, blue = _through_air(dark, np.random.default_rng(seed))[0, 0].astype(int)
+        assert 40 < red < green < blue <= 40 + 55
+        assert (_through_air(white, np.random.default_rng(seed)) >= 254).all()
+
+
+def test_only_sources_that_ask_for_it_are_seen_through_air() -> None:
+    dark = np.full((48, 48, 3), 60, np.uint8)
+
+    def blueness(air: float) -> float:
+        views = [augment(dark, 32, np.random.default_rng(k), air=air) for k in range(60)]
+        return float(np.mean([view[..., 2].mean() - view[..., 0].mean() for view in views]))
+
+    assert blueness(1.0) > blueness(0.0) + 10

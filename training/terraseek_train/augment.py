@@ -48,6 +48,7 @@ def augment(
     side: int,
     rng: Chance,
     area: tuple[float, float] = (0.45, 1.0),
+    air: float = 0.0,
 ) -> UInt8[np.ndarray, "side side 3"]:
     """One random view, turned, mirrored, recoloured, degraded.
 
@@ -56,8 +57,11 @@ def augment(
         side: of the view in pixels.
         rng: where every choice comes from.
         area: smallest and largest share of the picture that is seen.
+        air: how often the picture, if it has none, gets the light that the whole atmosphere adds.
     """
     view = _place(image, side, area, rng)
+    if air and rng.random() < air:
+        view = _through_air(view, rng)
     if rng.random() < 0.25:
         view = _coarser(view, rng)
     if rng.random() < 0.8:
@@ -199,6 +203,18 @@ def _haze(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h
     red, green, bluer = ((1 - kept) * (veil + part) for part in (-blue, 0.0, blue))
     linear = np.array([[kept, 0, 0, red], [0, kept, 0, green], [0, 0, kept, bluer]])
     return np.asarray(cv2.transform(view, linear), np.uint8)
+
+
+def _through_air(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h w 3"]:
+    """As measured above the atmosphere, before any correction: light added to what is dark.
+
+    Air scatters with the inverse fourth power of the wavelength (Rayleigh), so of the 490, 560 and
+    665 nm of Sentinel-2 blue gets most; 50 of 255 is its whole share over dark land in clear air.
+    """
+    most = _between(rng, 10, 55)
+    added = [most * share for share in (0.29, 0.59, 1.0)]
+    linear = np.diag([1 - light / 255 for light in added])
+    return np.asarray(cv2.transform(view, np.column_stack([linear, added])), np.uint8)
 
 
 def _erase(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h w 3"]:

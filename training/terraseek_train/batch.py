@@ -171,8 +171,9 @@ def _views(
             if coarse[place]:
                 pixels[place] = _mosaic(corpus, row, side, chance)
             else:
-                area = config.data[corpus.source[row]].area
-                pixels[place] = augment(_picture(corpus, row), side, chance, area)
+                source = config.data[corpus.source[row]]
+                picture = _picture(corpus, row)
+                pixels[place] = augment(picture, side, chance, source.area, source.air)
 
     parts = [range(start, min(start + _PART, len(rows))) for start in range(0, len(rows), _PART)]
     for _ in map(make, parts) if pool is None else pool.map(make, parts):

@@ -30,6 +30,8 @@ class DataSource:
     """Smallest and largest share of a picture that a training view shows."""
     mosaic: float = 0.0
     """How often a view is a mosaic of pictures of one concept, as a coarser sensor would see it."""
+    air: float = 0.0
+    """How often a view is seen through the whole atmosphere: for corrected satellite pictures."""
     partial: bool = False
     """Captions whose picture is not in `images` are left out instead of refused."""
     stream: bool = False

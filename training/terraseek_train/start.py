@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from terraseek.encoders.checkpoints import fit_state, read_state
+from terraseek.encoders.checkpoints import fit_state, read_state, towers_of
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
 from terraseek.progress import Progress, silent
@@ -29,8 +29,7 @@ def start_weights(model: Trainee, config: TrainConfig, progress: Progress = sile
     if config.init:
         path = initial_weights(config.init)
         state = read_state(path)
-        towers = {k.removeprefix(_CLIP): v for k, v in state.items() if k.startswith(_CLIP)}
-        fit_state(model.clip, towers or state, path)
+        fit_state(model.clip, towers_of(state), path)
         own = model.state_dict()
         heads = {k: v for k, v in state.items() if k in own and not k.startswith(_CLIP)}
         fitting = {k: v.float() for k, v in heads.items() if own[k].shape == v.shape}

@@ -68,6 +68,9 @@ def add(
         None, help="open_clip model name, or a JSON file with a model config."
     ),
     weights: Path | None = typer.Option(None, help="Weights: .safetensors, .pt or .bin."),
+    run: Path | None = typer.Option(
+        None, help="Folder of a training run, instead of --arch and --weights; its best weights."
+    ),
     base: str | None = typer.Option(None, help="Model an --adapter was trained on."),
     adapter: Path | None = typer.Option(
         None, help="Folder with adapter.json and adapter.safetensors, instead of weights."
@@ -90,17 +93,22 @@ def add(
     replace: bool = typer.Option(False, help="Replace an added model of this name."),
     copy: bool = typer.Option(False, help="Keep a copy of the weights in TERRASEEK_HOME."),
 ) -> None:
-    """Register weights, or an adapter on a model, after loading and running them once."""
-    from terraseek.encoders.adding import Wishes
+    """Register weights, a training run, or an adapter on a model, after running them once."""
+    from terraseek.encoders.adding import Wishes, files_of_run
 
     if adapter is not None or base is not None:
-        if adapter is None or base is None or arch or weights:
+        if adapter is None or base is None or arch or weights or run:
             raise typer.BadParameter("an adapter needs --base and --adapter, but no --weights")
         card = add_adapter(name, base, adapter, replace=replace, copy=copy)
         note(f"added {card.name}: {_architecture(card)}")
         return
+    if run is not None:
+        if arch or weights:
+            raise typer.BadParameter("a run has its own architecture and weights")
+        arch, weights = files_of_run(run)
+        copy = True  # it may go on, and a model whose file changes is refused
     if arch is None or weights is None:
-        raise typer.BadParameter("give --arch and --weights, or --base and --adapter")
+        raise typer.BadParameter("give --arch and --weights, or --run, or --base and --adapter")
     wishes = Wishes(
         size=size,
         mean=_three(mean, "--mean"),

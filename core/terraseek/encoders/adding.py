@@ -1,7 +1,7 @@
 """A model card for weights that a user brings: what the user did not say is taken from the config.
 
 The architecture may be an open_clip name, a JSON model config, or an `open_clip_config.json` as
-open_clip and our training write it, whose preprocessing is then used too.
+open_clip writes it or the `config.json` of a training run, whose preprocessing is then used too.
 """
 
 import logging
@@ -15,7 +15,7 @@ from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
 from terraseek.errors import ConfigError, WeightsNotFoundError
 from terraseek.files import read_json, sha256_of
 
-__all__ = ["CLIP_MEAN", "CLIP_STD", "Wishes", "propose_card"]
+__all__ = ["CLIP_MEAN", "CLIP_STD", "Wishes", "files_of_run", "propose_card"]
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -91,6 +91,24 @@ def propose_card(
     )
 
 
+def files_of_run(run: Path) -> tuple[str, Path]:
+    """The config and the weights in the folder of a training run.
+
+    Raises:
+        ConfigError: it is no such folder.
+        WeightsNotFoundError: the run has not validated yet, so there are no best weights.
+    """
+    config, weights = run / "config.json", run / "model.safetensors"
+    if not config.is_file():
+        raise ConfigError(f"{run} is no folder of a training run: it has no config.json")
+    if not weights.is_file():
+        raise WeightsNotFoundError(
+            f"{run} has no model.safetensors yet; it is written when the run validates, every "
+            "`eval_every` steps and at the end"
+        )
+    return str(config), weights
+
+
 def _opened(architecture: str | Mapping[str, Any]) -> tuple[str | dict[str, Any], dict[str, Any]]:
     """Architecture and preprocessing, read from a JSON file where a path was given."""
     if isinstance(architecture, str) and not architecture.endswith(".json"):
@@ -105,6 +123,9 @@ def _opened(architecture: str | Mapping[str, Any]) -> tuple[str | dict[str, Any]
             raise ConfigError(f"architecture file {path} is no JSON: {error}") from error
         if not isinstance(architecture, Mapping):
             raise ConfigError(f"architecture file {path} must hold a JSON object")
+    if isinstance(architecture.get("arch"), Mapping):  # config.json of a training of ours
+        settings = {"mean": architecture.get("means"), "std": architecture.get("stds")}
+        return dict(architecture["arch"]), {k: v for k, v in settings.items() if v is not None}
     inner = architecture.get("model_cfg", architecture)
     prepare = architecture.get("preprocess_cfg") or {}
     return dict(inner), {k: v for k, v in prepare.items() if k != "mode" and v is not None}

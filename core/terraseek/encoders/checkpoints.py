@@ -2,7 +2,8 @@
 
 Read are `.safetensors` and torch pickles through the restricted loader (`weights_only=True`):
 a flat state dict, one wrapped as `{"state_dict": ...}`, `module.` prefixes of data-parallel
-training, and ITRA's `text_backbone.` / `image_backbone.` (methods of GeoRSCLIP and RemoteCLIP).
+training, ITRA's `text_backbone.` / `image_backbone.` (methods of GeoRSCLIP and RemoteCLIP), and the
+checkpoints of our own training, which hold the heads it needs beside the towers.
 """
 
 import pickle
@@ -16,7 +17,7 @@ from terraseek.errors import WeightsLayoutError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["fit_state", "load_weights", "read_state"]
+__all__ = ["fit_state", "load_weights", "read_state", "towers_of"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _HARMLESS = frozenset(
@@ -36,6 +37,7 @@ _TEXT_PARTS = (
     "transformer",
     "ln_final",
 )
+_CLIP = "clip."
 _NAMED = 4
 """How many keys an error message spells out."""
 
@@ -46,7 +48,7 @@ def load_weights(model: "torch.nn.Module", path: Path) -> None:
     Raises:
         WeightsLayoutError: keys are missing, unknown or of another shape; the message names them.
     """
-    fit_state(model, read_state(path), path)
+    fit_state(model, towers_of(read_state(path)), path)
 
 
 def fit_state(model: "torch.nn.Module", state: "dict[str, torch.Tensor]", path: Path) -> None:
@@ -82,6 +84,12 @@ def read_state(path: Path) -> "dict[str, torch.Tensor]":
     while state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
     return {_open_clip_key(key): value for key, value in state.items()}
+
+
+def towers_of(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """The model alone, where a training of ours keeps it under `clip.` beside its heads."""
+    towers = {k.removeprefix(_CLIP): v for k, v in state.items() if k.startswith(_CLIP)}
+    return towers or state
 
 
 def _read(path: Path) -> object:

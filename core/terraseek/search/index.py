@@ -14,10 +14,11 @@ from terraseek.search.index_plan import AXES
 from terraseek.search.scan import CodeScan, certain_best, faiss_module
 from terraseek.search.store import EmbeddingStore
 
-__all__ = ["ExactIndex", "FaissIndex", "Index", "open_index", "usable_index"]
+__all__ = ["ExactIndex", "FaissIndex", "Index", "open_index", "share_lists", "usable_index"]
 
 _log = logging.getLogger(__name__)
 _MOST_EFFORT = 8
+_BY_LIST = 14  # FAISS' number of the search that is parallel over pairs of query and list
 _FLOAT16_ERROR = 4e-6
 """float16 products are added in float32: of unit vectors the sum is off by less than this."""
 
@@ -169,7 +170,17 @@ def _read(path: str, manifest: IndexManifest) -> Any:  # noqa: ANN401
     faiss = faiss_module()
     index = faiss.read_index(path, faiss.IO_FLAG_MMAP_IFC)
     _check_shape((index.ntotal, index.d), manifest)
+    share_lists(index)
     return index
+
+
+def share_lists(index: Any) -> None:  # noqa: ANN401
+    """Let threads share the lists one query looks into; left alone, fast scan shares queries."""
+    faiss = faiss_module()
+    lists = faiss.try_extract_index_ivf(index)
+    inner = None if lists is None else faiss.downcast_index(lists)
+    if isinstance(inner, faiss.IndexIVFPQFastScan) and faiss.omp_get_max_threads() > 1:
+        inner.implem = _BY_LIST
 
 
 def _check_shape(shape: tuple[int, ...], manifest: IndexManifest) -> None:

@@ -16,7 +16,7 @@ from terraseek.catalogue.locking import exclusive
 from terraseek.errors import StoreError
 from terraseek.files import atomic_path, write_json
 from terraseek.progress import Progress, silent
-from terraseek.search.index import FaissIndex
+from terraseek.search.index import FaissIndex, share_lists
 from terraseek.search.index_manifest import (
     INDEX_MANIFEST,
     IndexManifest,
@@ -183,6 +183,7 @@ def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: P
     for start, block in _blocks(store.vectors):
         index.add(block)
         progress("index", start + len(block), store.count)
+    share_lists(index)
     built = _tuned(store, plan, index, usable, path.name, progress)
     with atomic_path(path) as part:
         faiss.write_index(index, str(part))
