@@ -241,6 +241,30 @@ def test_rings_of_circles_keep_their_distance(
     assert ring[0] == pytest.approx(ring[-1])
 
 
+@pytest.mark.parametrize(
+    ("circle", "rings"),
+    [((10, 0, 5000), 1), ((10, 40, 9000), 1), ((10, 40, 12000), 1), ((10, 0, 15000), 2)],
+)
+def test_a_circle_of_more_than_half_the_globe_is_the_map_with_a_hole(
+    map_page: Any, circle: tuple[float, ...], rings: int
+) -> None:
+    found = map_page.evaluate(
+        """async (circle) => {
+            const [address] = Object.keys(window.__terraseekModules);
+            const { circlePolygon } = await import(new URL("space.js", address).href);
+            return circlePolygon(circle);
+        }""",
+        list(circle),
+    )
+    assert len(found) == rings
+    if rings == 2:
+        lons, lats = zip(*found[1], strict=True)
+        assert (max(lats), min(lats)) == pytest.approx((45.1, -45.1), abs=0.2)
+        assert max(lons) - min(lons) == pytest.approx(90.2, abs=0.4)
+        outer = [lon for lon, _ in found[0]]
+        assert min(outer) < min(lons) < max(lons) < max(outer)
+
+
 def test_search_this_area_takes_what_is_seen(map_page: Any, map_state: Callable[..., Any]) -> None:
     assert map_page.locator(".ts-area").is_hidden()
     look(map_page, "world.map.jumpTo({center: [10, 45], zoom: 4});")

@@ -1,6 +1,6 @@
 // A circle: its centre is clicked here, its radius set beside the map.
 
-import { circleRing } from "./space.js";
+import { circlePolygon } from "./space.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 
@@ -18,11 +18,11 @@ export class CircleTool {
     const { map } = this.world;
     map.addSource("circle", { type: "geojson", data: EMPTY });
     map.addLayer({
-      id: "circle-fill", type: "fill", source: "circle",
+      id: "circle-fill", type: "fill", source: "circle", filter: ["==", ["geometry-type"], "Polygon"],
       paint: { "fill-color": "#fbbf24", "fill-opacity": 0.1 },
     }, before);
     map.addLayer({
-      id: "circle-line", type: "line", source: "circle",
+      id: "circle-line", type: "line", source: "circle", filter: ["==", ["geometry-type"], "LineString"],
       paint: { "line-color": "#fbbf24", "line-width": 2, "line-dasharray": [1.5, 1.5] },
     }, before);
     this.set(this.circle);
@@ -55,9 +55,7 @@ export class CircleTool {
 
   set(circle) {
     this.circle = circle;
-    const data = circle
-      ? { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [circleRing(circle)] } }
-      : EMPTY;
+    const data = circle ? drawn(circlePolygon(circle)) : EMPTY;
     this.world.styled.then(() => this.world.map.getSource("circle")?.setData(data));
     this.world.controls.hasCircle(Boolean(circle));
   }
@@ -65,4 +63,13 @@ export class CircleTool {
   remove() {
     window.removeEventListener("keydown", this.keys);
   }
+}
+
+// The filled area, and its edge without the map's own.
+function drawn(rings) {
+  const feature = (type, coordinates) => ({ type: "Feature", properties: {}, geometry: { type, coordinates } });
+  return {
+    type: "FeatureCollection",
+    features: [feature("Polygon", rings), feature("LineString", rings.at(-1))],
+  };
 }

@@ -122,6 +122,17 @@ export function circleRing([lon, centre, km]) {
   return [...ring, [last[0], pole], [first[0], pole], first];
 }
 
+// The same as a polygon: beyond a quarter of the globe, with both poles inside, the ring goes around
+// what is left out, so it is a hole in the whole map.
+export function circlePolygon([lon, lat, km]) {
+  const ring = circleRing([lon, lat, km]);
+  const reach = (km / EARTH_KM) * (180 / Math.PI);
+  if (Math.abs(lat) + 90 >= reach) return [ring];
+  const west = ring[0][0] - 180;
+  const [east, whole] = [west + 360, 90];
+  return [[[west, -whole], [east, -whole], [east, whole], [west, whole], [west, -whole]], ring];
+}
+
 export function boundsOf(points) {
   const bounds = new window.maplibregl.LngLatBounds();
   for (const point of points) bounds.extend(point);
