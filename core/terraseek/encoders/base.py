@@ -108,10 +108,12 @@ class Encoder(ABC):
             if not text.strip():
                 raise EmptyQueryError("the sentence is empty; say what to look for in a few words")
         out = np.empty((len(texts), self.dim), np.float32)
+        # sentences of like length together: a batch takes as long as its longest
+        order = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(texts), self.batch_size):
-            part = texts[start : start + self.batch_size]
-            out[start : start + len(part)] = self._encode_text_batch(part)
-            progress("encode texts", start + len(part), len(texts))
+            rows = order[start : start + self.batch_size]
+            out[rows] = self._encode_text_batch([texts[row] for row in rows])
+            progress("encode texts", start + len(rows), len(texts))
         return out
 
 
