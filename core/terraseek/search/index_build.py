@@ -45,7 +45,7 @@ _PROBES = (4, 8, 16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 512)
 _EFFORTS = {"ivfsq": _PROBES, "ivfpq": _PROBES, "hnsw": (32, 64, 128, 256, 512)}
 _SHORTLISTS = {
     "ivfsq": (50, 100, 200, 400),
-    "ivfpq": (100, 200, 300, 400, 600, 800, 1600),
+    "ivfpq": (100, 200, 300, 400, 600, 800, 1200, 1600),
     "hnsw": (50, 200),
 }
 _GAIN = 0.003  # more effort that finds less than this more is not worth its time
@@ -277,30 +277,41 @@ def _tuned(
             break
     progress("measure", trials, trials)
     rounded = tuple((name, round(value, 4)) for name, value in recall.items())
-    return Built(file, 0.0, effort, length, rounded, sum(map(len, groups.values())))
+    return Built(file, 0.0, effort, length, rounded, sum(len(g.own) for g in groups.values()))
 
 
-def _queries(
-    store: EmbeddingStore, usable: Int64[np.ndarray, " u"]
-) -> dict[str, Float32[np.ndarray, "q dim"]]:
-    """Vectors of some pictures, and of some captions, which lie where sentences lie."""
-    groups = {"pictures": _rows(store.vectors, _sample(usable, _QUERIES, seed=1))}
+@dataclass(frozen=True)
+class Asked:
+    """Queries the index is measured with."""
+
+    vectors: Float32[np.ndarray, "q dim"]
+    own: Int64[np.ndarray, " q"]
+    """Row of each that is no answer, since it is the query itself; -1 where there is none."""
+
+
+def _queries(store: EmbeddingStore, usable: Int64[np.ndarray, " u"]) -> dict[str, Asked]:
+    """Some pictures, and some captions, which lie where sentences lie."""
+    rows = _sample(usable, _QUERIES, seed=1)
+    groups = {"pictures": Asked(_rows(store.vectors, rows), rows)}
     told = np.flatnonzero(store.flags & HAS_CAPTION).astype(np.int64)
     if len(told):
-        groups["captions"] = _rows(store.captions, _sample(told, _QUERIES, seed=2))
+        rows = _sample(told, _QUERIES, seed=2)
+        groups["captions"] = Asked(_rows(store.captions, rows), np.full(len(rows), -1))
     return groups
 
 
 def _exact_best(
-    vectors: np.ndarray, usable: Int64[np.ndarray, " u"], asked: Float32[np.ndarray, "q dim"]
+    vectors: np.ndarray, usable: Int64[np.ndarray, " u"], asked: Asked
 ) -> Float32[np.ndarray, " q"]:
     """Score of the tenth best row of each query."""
-    best = np.full((len(asked), _TEN), -np.inf, np.float32)
+    best = np.full((len(asked.own), _TEN), -np.inf, np.float32)
     allowed = np.zeros(len(vectors), bool)
     allowed[usable] = True
     for start, block in _blocks(vectors):
-        scores = asked @ block.T
+        scores = asked.vectors @ block.T
         scores[:, ~allowed[start : start + len(block)]] = -np.inf
+        here = np.flatnonzero((asked.own >= start) & (asked.own < start + len(block)))
+        scores[here, asked.own[here] - start] = -np.inf
         joined = np.concatenate([best, scores], axis=1)
         best = np.partition(joined, joined.shape[1] - _TEN, axis=1)[:, -_TEN:]
     found: Float32[np.ndarray, " q"] = best.min(axis=1)
@@ -308,16 +319,14 @@ def _exact_best(
 
 
 def _recall(
-    index: FaissIndex,
-    matrix: Matrix,
-    asked: Float32[np.ndarray, "q dim"],
-    tenth: Float32[np.ndarray, " q"],
+    index: FaissIndex, matrix: Matrix, asked: Asked, tenth: Float32[np.ndarray, " q"]
 ) -> float:
     """Share of hits at least as good as the exact tenth; ties are as good as each other."""
     found = 0
-    for query, lowest in zip(asked, tenth, strict=True):
+    for query, own, lowest in zip(asked.vectors, asked.own, tenth, strict=True):
         rows = index.likely(query, _TEN, partial(matrix.exact, query=query))
         assert rows is not None
+        rows = rows[rows != own]
         found += min(_TEN, int((matrix.exact(rows, query) >= lowest - 2e-6).sum()))
     possible = int(np.isfinite(tenth).sum()) * _TEN
     return found / max(possible, 1)
