@@ -41,7 +41,7 @@ _TRAINING = 1 << 19
 _A_LIST = 40  # training rows a list, as few as FAISS accepts: more makes lists hardly better
 _QUERIES = 100
 _TEN = 10
-_PROBES = (4, 8, 16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 512)
+_PROBES = (4, 8, 16, 32, 64, 96, 128, 256, 512)
 _EFFORTS = {"ivfsq": _PROBES, "ivfpq": _PROBES, "hnsw": (32, 64, 128, 256, 512)}
 _SHORTLISTS = {
     "ivfsq": (50, 100, 200, 400),

@@ -9,30 +9,41 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
+from terraseek.search.row_reader import RowReader
+
 __all__ = ["Matrix", "best", "workers"]
 
 _BLOCK = 4096
 _SLACK = 2e-6
 _TOUCHED = 1 << 14
 _RESIDENT = 256 << 20
+_READ = 2048
+"""Rows up to which reading each beats mapping their pages."""
 
 
 class Matrix:
     """Rows of vectors that can be scored."""
 
-    def __init__(self, vectors: Float[np.ndarray, "n dim"], resident: bool | None = None) -> None:
+    def __init__(
+        self,
+        vectors: Float[np.ndarray, "n dim"],
+        resident: bool | None = None,
+        reader: RowReader | None = None,
+    ) -> None:
         """Wrap vectors.
 
         Args:
             vectors: a row each; mapped memory is fine.
             resident: keep them in memory as float32; otherwise while that takes at most 256 MiB.
+            reader: of the file they are mapped from, for a few of them.
         """
+        self._reader = reader
         self._vectors = vectors
         self._touched = 0
         if resident is None:
             resident = vectors.shape[0] * vectors.shape[1] * 4 <= _RESIDENT
         if resident:
-            self._vectors = np.asarray(vectors, np.float32)
+            self._vectors, self._reader = np.asarray(vectors, np.float32), None
 
     def row(self, row: int) -> Float32[np.ndarray, " dim"]:
         """One vector."""
@@ -52,7 +63,8 @@ class Matrix:
         whole = len(rows) == len(self._vectors)
 
         def fill(part: slice) -> None:
-            out[part] = _wide(self._vectors[part if whole else rows[part]]) @ query
+            picked = self._vectors[part] if whole else self._picked(rows[part])
+            out[part] = _wide(picked) @ query
 
         if len(rows) <= _BLOCK:
             fill(slice(0, len(rows)))
@@ -67,9 +79,15 @@ class Matrix:
         wide = query.astype(np.float64)
         out = np.empty(len(rows), np.float64)
         for part in _blocks(len(rows)):
-            out[part] = np.asarray(self._vectors[rows[part]], np.float64) @ wide
+            out[part] = np.asarray(self._picked(rows[part]), np.float64) @ wide
         self._let_go(len(rows))
         return out
+
+    def _picked(self, rows: Int64[np.ndarray, " m"]) -> Float[np.ndarray, "m dim"]:
+        if self._reader is not None and len(rows) <= _READ:
+            return self._reader.rows(rows)
+        picked: Float[np.ndarray, "m dim"] = self._vectors[rows]
+        return picked
 
     def _let_go(self, touched: int) -> None:
         """Give mapped pages back now and then: each row brings its neighbours into memory."""

@@ -33,7 +33,8 @@ class Shortlist:
     @cached_property
     def matrix(self) -> Matrix:
         """The picture vectors, in memory where they are few and no index was made."""
-        return Matrix(self._store.vectors, resident=self._index is None and self._small)
+        resident = self._index is None and self._small
+        return Matrix(self._store.vectors, resident, self._store.vector_reader)
 
     @cached_property
     def usable_mask(self) -> Bool[np.ndarray, " n"]:

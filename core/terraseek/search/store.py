@@ -20,6 +20,7 @@ from terraseek.catalogue import Catalogue
 from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, StoreCorruptError, StoreNotFoundError
 from terraseek.files import read_json
+from terraseek.search.row_reader import RowReader, map_rows
 
 __all__ = [
     "HAS_CAPTION",
@@ -195,9 +196,18 @@ class EmbeddingStore:
         return np.asarray(self._load("item_ids")[: self.count])
 
     @cached_property
+    def _mapped(self) -> tuple[np.ndarray, RowReader | None]:
+        return map_rows(self.folder / "vectors.npy")
+
+    @property
     def vectors(self) -> Float16[np.ndarray, "n dim"]:
         """Unit vectors of the pictures, mapped; rows without `HAS_IMAGE` are zero."""
-        return self._load("vectors")[: self.count]
+        return self._mapped[0][: self.count]
+
+    @property
+    def vector_reader(self) -> RowReader | None:
+        """Reads rows of `vectors`; None where they can only be mapped."""
+        return self._mapped[1]
 
     @cached_property
     def captions(self) -> Float16[np.ndarray, "n dim"]:
@@ -252,11 +262,10 @@ class _Words(EmbeddingStore):
         return self._store.item_ids
 
     @cached_property
-    def vectors(self) -> Float16[np.ndarray, "n dim"]:
-        found = self._store.captions if self._side == "captions" else self._store.metadata
-        if found is None:
+    def _mapped(self) -> tuple[np.ndarray, RowReader | None]:
+        if self._side == "metadata" and not self.manifest.described:
             raise StoreNotFoundError(f"{self.folder} has no vectors of {self._side}")
-        return found
+        return map_rows(self.folder / f"{self._side}.npy")
 
     @cached_property
     def flags(self) -> UInt8[np.ndarray, " n"]:
