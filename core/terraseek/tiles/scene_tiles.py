@@ -185,5 +185,5 @@ def _png(picture: UInt8[np.ndarray, "h w 3"], shown: Bool[np.ndarray, "h w"]) ->
 
 def _encoded(pixels: UInt8[np.ndarray, "h w bands"]) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG", compress_level=2)
+    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
     return out.getvalue()

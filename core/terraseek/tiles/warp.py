@@ -161,13 +161,15 @@ def sample(
 
     height, width = picture.shape[:2]
     inside = (cols >= 0) & (cols <= width) & (rows >= 0) & (rows <= height)
-    near_cols = np.clip(np.nan_to_num(cols, nan=-1), 0, width - 1).astype(int)
-    near_rows = np.clip(np.nan_to_num(rows, nan=-1), 0, height - 1).astype(int)
-    shown = inside & valid[near_rows, near_cols]
+    cols, rows = np.nan_to_num(cols, nan=-1), np.nan_to_num(rows, nan=-1)
+    shown = inside
+    if not valid.all():
+        near_cols = np.clip(cols, 0, width - 1).astype(int)
+        shown = inside & valid[np.clip(rows, 0, height - 1).astype(int), near_cols]
     warped = cv2.remap(
         picture,
-        np.nan_to_num(cols, nan=-1) - 0.5,
-        np.nan_to_num(rows, nan=-1) - 0.5,
+        cols - np.float32(0.5),
+        rows - np.float32(0.5),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     ).reshape(*cols.shape, picture.shape[2])
