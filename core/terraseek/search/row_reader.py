@@ -35,7 +35,8 @@ class RowReader:
         """Copies of some rows."""
         size = self._size
         parts = [os.pread(self._file, size, self._offset + size * row) for row in rows.tolist()]
-        return np.frombuffer(b"".join(parts), self._dtype).reshape(len(rows), self._size // self._dtype.itemsize)
+        width = size // self._dtype.itemsize
+        return np.frombuffer(b"".join(parts), self._dtype).reshape(len(rows), width)
 
 
 def map_rows(path: Path) -> tuple[np.ndarray, RowReader | None]:
