@@ -184,6 +184,18 @@ def test_an_empty_sentence_is_a_hint(open_page: Open) -> None:
     assert not page.error
 
 
+def test_a_question_without_a_scene_asks_for_one_and_stays(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("terraseek_app.views.scene_choice.sources", dict)
+    page = open_page("localize")
+    page.text_input(key="localize_text").set_value("red")
+    assert "scene first" not in words(page)
+    button(page, "Where?")
+    assert "Choose or upload a scene first" in words(page)
+    assert page.text_input(key="localize_text").value == "red"
+
+
 def test_impossible_window_sizes_are_told(open_page: Open) -> None:
     page = open_page("localize")
     page.text_input(key="localize_scales").set_value("huge")

@@ -54,6 +54,8 @@ def render() -> None:
     asked = _bar()
     source = st.session_state.localize_source
     if not source:
+        if asked:
+            st.info("Choose or upload a scene first; the question stays.", icon=":material/image:")
         _welcome()
         return
     path = scene_file(source)
