@@ -201,8 +201,7 @@ def _haze(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h
     kept = _between(rng, 0.35, 0.75)
     veil, blue = _between(rng, 60, 130), _between(rng, 0, 16)
     red, green, bluer = ((1 - kept) * (veil + part) for part in (-blue, 0.0, blue))
-    linear = np.array([[kept, 0, 0, red], [0, kept, 0, green], [0, 0, kept, bluer]])
-    return np.asarray(cv2.transform(view, linear), np.uint8)
+    return _veiled(view, (kept, kept, kept), (red, green, bluer))
 
 
 def _through_air(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h w 3"]:
@@ -213,8 +212,15 @@ def _through_air(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndar
     """
     most = _between(rng, 10, 55)
     added = [most * share for share in (0.29, 0.59, 1.0)]
-    linear = np.diag([1 - light / 255 for light in added])
-    return np.asarray(cv2.transform(view, np.column_stack([linear, added])), np.uint8)
+    return _veiled(view, [1 - light / 255 for light in added], added)
+
+
+def _veiled(
+    view: UInt8[np.ndarray, "h w 3"], kept: Sequence[float], added: Sequence[float]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A share of each channel's light is kept, and some is added."""
+    linear = np.column_stack([np.diag(kept), added])
+    return np.asarray(cv2.transform(view, linear), np.uint8)
 
 
 def _erase(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h w 3"]:

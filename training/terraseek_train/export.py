@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
+from terraseek.encoders.checkpoints import towers_of
 from terraseek.files import read_json, sha256_of, write_json
 
 __all__ = ["export", "write_card"]
@@ -25,7 +26,7 @@ def export(checkpoint: Path, name: str, out: Path, facts: Mapping[str, Any]) -> 
     from terraseek_train.model import save_weights
 
     stored = load_file(checkpoint / "model.safetensors")
-    clip = {key.removeprefix("clip."): t for key, t in stored.items() if key.startswith("clip.")}
+    clip = towers_of(stored)
     half = {key: t.to(torch.float16) if t.is_floating_point() else t for key, t in clip.items()}
     weights = out / "weights" / f"{name}.safetensors"
     save_weights(half, weights)

@@ -59,14 +59,13 @@ class WindowReader:
         height, width = row1 - row0, col1 - col0
         factor = max((f for f in self._factors if min(height, width) >= f * self._side), default=1)
         aligned = not any(edge % factor for edge in (row0, col0, row1, col1))
-        if (
-            not aligned
-            or (height // factor + _STEP) * self._scene.width // factor * 4 > _STRIP_BYTES
-        ):
+        strip_bytes = (height // factor + _STEP) * self._scene.width // factor * 4
+        if not aligned or strip_bytes > _STRIP_BYTES:
             size = (round(height / factor), round(width / factor)) if factor > 1 else None
             return self._scene.read(row0, col0, row1, col1, size)
-        strip = self._strips.setdefault(factor, _Strip(self._scene, factor))
-        rgb, valid = strip.rows(row0 // factor, row1 // factor)
+        if factor not in self._strips:
+            self._strips[factor] = _Strip(self._scene, factor)
+        rgb, valid = self._strips[factor].rows(row0 // factor, row1 // factor)
         cols = slice(col0 // factor, col1 // factor)
         return rgb[:, cols], valid[:, cols]
 

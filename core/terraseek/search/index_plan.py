@@ -89,8 +89,10 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
         return _plan(
             "int8", count, dim, memory, "few enough for an exact scan, of bytes to save memory"
         )
-    wide: tuple[IndexKind, ...] = ("ivfpq",)  # as good as bytes of half of the axes, and quicker
-    for lists in wide if dim >= LEAST_FOR_AXES else ("ivfsq", "ivfpq"):
+    kinds: tuple[IndexKind, ...] = ("ivfsq", "ivfpq")
+    if dim >= LEAST_FOR_AXES:
+        kinds = ("ivfpq",)  # as good as bytes of half of the axes, and quicker
+    for lists in kinds:
         plan = _plan(lists, count, dim, memory, "too many for a whole scan")
         if count >= LEAST_FOR_LISTS and plan.memory_bytes <= memory:
             return plan

@@ -15,28 +15,20 @@ __all__ = ["RowReader", "map_rows"]
 
 
 class RowReader:
-    """Reads rows of the file a mapped array is of, whatever became of the file's name."""
+    """Reads rows of the file a mapped array is of, whatever becomes of the file's name."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
-        self._offset, self._size = 0, 0
-        self._dtype: np.dtype = np.dtype(np.float16)
-
-    def same_as(self, path: Path, mapped: np.memmap) -> bool:
-        """Whether `mapped`, made from `path` after this was opened, is of this very file."""
+    def __init__(self, descriptor: int, mapped: np.memmap) -> None:
+        """Read `mapped`'s rows from its open file, which is closed with this."""
+        self._file = descriptor
+        weakref.finalize(self, os.close, descriptor)
         self._offset, self._dtype = int(mapped.offset), mapped.dtype
-        self._size = mapped.dtype.itemsize * int(np.prod(mapped.shape[1:]))
-        return bool(mapped.flags.c_contiguous) and os.path.samestat(
-            os.fstat(self._file), path.stat()
-        )
+        self._width = int(np.prod(mapped.shape[1:]))
 
     def rows(self, rows: Int64[np.ndarray, " m"]) -> Shaped[np.ndarray, "m dim"]:
         """Copies of some rows."""
-        size = self._size
+        size = self._width * self._dtype.itemsize
         parts = [os.pread(self._file, size, self._offset + size * row) for row in rows.tolist()]
-        width = size // self._dtype.itemsize
-        return np.frombuffer(b"".join(parts), self._dtype).reshape(len(rows), width)
+        return np.frombuffer(b"".join(parts), self._dtype).reshape(len(rows), self._width)
 
 
 def map_rows(path: Path) -> tuple[np.ndarray, RowReader | None]:
@@ -46,9 +38,11 @@ def map_rows(path: Path) -> tuple[np.ndarray, RowReader | None]:
         OSError: there is no such file.
         ValueError: it is no `.npy` file.
     """
-    reader = RowReader(path) if hasattr(os, "pread") else None
-    mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    # a file that took the name in between would be another one than the map's
-    if reader is None or not isinstance(mapped, np.memmap) or not reader.same_as(path, mapped):
-        return mapped, None
-    return mapped, reader
+    with path.open("rb") as file:
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        # a file that took the name in between would be another one than the map's
+        same = os.path.samestat(os.fstat(file.fileno()), path.stat())
+        readable = same and mapped.flags.c_contiguous and hasattr(os, "pread")
+        if readable and isinstance(mapped, np.memmap):
+            return mapped, RowReader(os.dup(file.fileno()), mapped)
+    return mapped, None

@@ -128,9 +128,8 @@ export function circlePolygon([lon, lat, km]) {
   const ring = circleRing([lon, lat, km]);
   const reach = (km / EARTH_KM) * (180 / Math.PI);
   if (Math.abs(lat) + 90 >= reach) return [ring];
-  const west = ring[0][0] - 180;
-  const [east, whole] = [west + 360, 90];
-  return [[[west, -whole], [east, -whole], [east, whole], [west, whole], [west, -whole]], ring];
+  const [west, east] = [ring[0][0] - 180, ring[0][0] + 180];
+  return [[[west, -90], [east, -90], [east, 90], [west, 90], [west, -90]], ring];
 }
 
 export function boundsOf(points) {
