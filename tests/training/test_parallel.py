@@ -40,10 +40,14 @@ def whole(image, text):
 
 passes = ((tower, state["image"][half]), (tower, state["text"][half]))
 loss = backward(passes, whole, int(sys.argv[3]), torch.nn.Identity())
-team.sum_gradients([weight, scale])
+table = torch.zeros(7, 2, requires_grad=True)
+table.grad = torch.zeros(7, 2)
+table.grad[[1, 4 + 2 * team.rank]] = team.rank + 1.0
+team.sum_gradients([weight, table, scale], {table: torch.tensor([1, 4, 6])})
 torch.distributed.barrier()
 if team.rank == 0:
-    torch.save({"weight": weight.grad, "scale": scale.grad, "loss": loss.detach()}, sys.argv[2])
+    found = {"weight": weight.grad, "scale": scale.grad, "table": table.grad, "loss": loss.detach()}
+    torch.save(found, sys.argv[2])
 """
 
 
@@ -114,3 +118,5 @@ def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path, chunk: int)
     torch.testing.assert_close(found["loss"], loss.detach())
     torch.testing.assert_close(found["weight"], weight.grad)
     torch.testing.assert_close(found["scale"], scale.grad)
+    rows = torch.tensor([0.0, 3, 0, 0, 1, 0, 2])
+    torch.testing.assert_close(found["table"], rows[:, None].expand(7, 2))

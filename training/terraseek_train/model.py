@@ -9,7 +9,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor, nn
 
-from terraseek.encoders.text_tower import is_causal, text_features, text_tower, without_padding
+from terraseek.encoders.text_tower import (
+    is_causal,
+    pooled,
+    projected,
+    states,
+    text_tower,
+    without_padding,
+)
 
 if TYPE_CHECKING:
     from terraseek_train.config import TrainConfig
@@ -61,13 +68,25 @@ class Trainee(nn.Module):
         if not is_causal(tower):
             whole: Tensor = self.clip.encode_text(tokens)
             return whole.float()
-        lengths = (tokens != 0).sum(1)
-        order = lengths.argsort(stable=True)
-        parts = [
-            text_features(self.clip, without_padding(tower, tokens[rows])).float()
-            for rows in order.tensor_split(min(3, len(order)))
-        ]
+        # once for all: its gradient, as large as the vocabulary, is otherwise made for each third
+        words = tower.token_embedding(tokens)
+        order = (tokens != 0).sum(1).argsort(stable=True)
+        parts = []
+        for rows in order.tensor_split(min(3, len(order))):
+            said = without_padding(tower, tokens[rows])
+            read = states(tower, words[rows, : said.shape[1]])
+            parts.append(projected(tower, pooled(read, said)).float())
         return torch.cat(parts)[order.argsort()]
+
+    def words_used(
+        self, tokens: Int[np.ndarray, "texts context"]
+    ) -> dict[nn.Parameter, Int[Tensor, " used"]]:
+        """The token embedding with its rows that these sentences use; the others never learn."""
+        table = getattr(text_tower(self.clip), "token_embedding", None)
+        if table is None:
+            return {}
+        weight: nn.Parameter = table.weight
+        return {weight: torch.from_numpy(np.unique(tokens)).long().to(weight.device)}
 
     def scale(self) -> Float[Tensor, ""]:
         """Inverse temperature of the contrastive loss, at most 100."""

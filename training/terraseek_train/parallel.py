@@ -6,12 +6,12 @@ variables everything here does nothing.
 
 import atexit
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from terraseek.errors import ConfigError
@@ -57,17 +57,35 @@ class Team:
             return value
         return value / self.size + value.detach() * (1 - 1 / self.size)
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up every parameter's gradient over the processes, in one message."""
+    def sum_gradients(
+        self,
+        parameters: Iterable[nn.Parameter],
+        rows: Mapping[nn.Parameter, Int[Tensor, " used"]] | None = None,
+    ) -> None:
+        """Add up every parameter's gradient over the processes, in one message.
+
+        Args:
+            parameters: those without a gradient are passed over.
+            rows: of parameters whose other rows have no gradient in any process: only these are
+                sent. A vocabulary of 49,408 tokens is two thirds of a small model.
+        """
         if self.size == 1:
             return
-        found = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in found])
+        rows = rows or {}
+        found = [p for p in parameters if p.grad is not None]
+        sent = [_gradient(p) if p not in rows else _gradient(p)[rows[p]] for p in found]
+        flat = torch.cat([part.reshape(-1) for part in sent])
         dist.all_reduce(flat)
-        start = 0
-        for gradient in found:
-            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
-            start += gradient.numel()
+        for parameter, part, summed in zip(
+            found, sent, torch.split(flat, [part.numel() for part in sent]), strict=True
+        ):
+            _gradient(parameter)[rows.get(parameter, ...)] = summed.view_as(part)
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    if parameter.grad is None:
+        raise ValueError("a parameter without a gradient has nothing to add up")
+    return parameter.grad
 
 
 def join(backend: str = "gloo") -> Team:

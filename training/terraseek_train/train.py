@@ -85,6 +85,7 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
         torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in (config.means, config.stds)
     )
     class_source = torch.from_numpy(corpus.class_source).to(device)
+    words = model.words_used(corpus.tokens)
     began, seen = time.monotonic(), 0
 
     def images(pixels: Tensor) -> Tensor:
@@ -112,7 +113,7 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
                 passes = ((images, part.pixels), (texts, part.tokens))
                 told.append(backward(passes, partial(loss, part), config.chunk, model))
                 seen += len(part.pixels) * team.size
-            team.sum_gradients(model.parameters())
+            team.sum_gradients(model.parameters(), words)
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
             update_average(average, model, min(config.ema, (1 + step) / (10 + step)))

@@ -54,16 +54,16 @@ def text_features(
     if not is_causal(tower):
         whole: Tensor = model.encode_text(tokens)
         return whole
-    return projected(tower, pooled(states(tower, tokens), tokens))
+    return projected(tower, pooled(states(tower, tower.token_embedding(tokens)), tokens))
 
 
 def states(
     tower: Any,  # noqa: ANN401
-    tokens: "Int[Tensor, 't length']",
+    words: "Float[Tensor, 't length width']",
 ) -> "Float[Tensor, 't length width']":
-    """What a causal tower makes of each token, after its last layer norm."""
-    length = tokens.shape[1]
-    x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
+    """What a causal tower makes of the embedding of each token, after its last layer norm."""
+    length = words.shape[1]
+    x = words + tower.positional_embedding[:length]
     read = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
     out: Tensor = tower.ln_final(read)
     return out

@@ -99,7 +99,7 @@ def text_tokens(
     """
     tower = text_tower(model)
     if is_causal(tower):
-        local = projected(tower, states(tower, tokens))
+        local = projected(tower, states(tower, tower.token_embedding(tokens)))
         return pooled(local, tokens), local
     if not hasattr(tower, "forward_intermediates"):
         raise ConfigError(f"no tokens are known of a text tower of kind {type(tower).__name__}")
