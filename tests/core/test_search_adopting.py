@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
-from terraseek.errors import EncoderMismatchError, StoreError, UnknownModelError
+from terraseek.errors import ConfigError, EncoderMismatchError, StoreError, UnknownModelError
 from terraseek.search import EmbeddingStore, Query, Searcher, embed_catalogue
 from terraseek.search.adopting import adopt_vectors
 from terraseek.search.store import HAS_CAPTION, HAS_IMAGE
@@ -169,7 +169,11 @@ def test_sources_without_vectors_and_unknown_encoders_are_named(tmp_path: Path):
     import_source(tmp_path / "pics", tmp_path / "cat")
     with pytest.raises(StoreError, match="no item of cat came with a vector"):
         adopt_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
-    command = ["import", str(tmp_path / "pics"), "--out", str(tmp_path / "other")]
-    with pytest.raises(UnknownModelError, match="nobody"):
-        CliRunner().invoke(build_app(), [*command, "--encoder", "nobody"], catch_exceptions=False)
-    assert not (tmp_path / "other").exists()
+    for source, encoder, error, message in (
+        (tmp_path / "pics", "fake", ConfigError, "pics is read as folder and brings none"),
+        (clip_folder(tmp_path / "clips"), "nobody", UnknownModelError, "nobody"),
+    ):
+        command = ["import", str(source), "--out", str(tmp_path / "other"), "--encoder", encoder]
+        with pytest.raises(error, match=message):
+            CliRunner().invoke(build_app(), command, catch_exceptions=False)
+        assert not (tmp_path / "other").exists()

@@ -79,7 +79,7 @@ def import_(
 
     if precision not in (None, "exact", "point"):
         raise ConfigError(f"--precision {precision!r} must be exact or point")
-    made_by = None if encoder is None else _encoder(encoder)
+    made_by = None if encoder is None else _encoder(encoder, sources, kind, images)
     reports = []
     for source in sources:
         with bar() as progress:
@@ -102,10 +102,18 @@ def import_(
         print_json([report.to_json() for report in reports])
 
 
-def _encoder(name: str) -> "Encoder":
-    """Loaded before anything is imported, so that a wrong name changes nothing."""
+def _encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "Encoder":
+    """Loaded before anything is imported, so that a wrong name or source changes nothing."""
+    from terraseek.catalogue.readers import WITH_VECTORS, open_source
     from terraseek.encoders.load import load_encoder
 
+    for source in sources:
+        found = open_source(source, kind, images).kind
+        if found not in WITH_VECTORS:
+            raise ConfigError(
+                f"--encoder takes vectors over, but {source} is read as {found} and brings none; "
+                "leave it out, and run `terraseek embed` after the import"
+            )
     return load_encoder(name)
 
 

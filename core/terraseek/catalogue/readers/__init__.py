@@ -26,7 +26,7 @@ from terraseek.catalogue.records import IMAGE_SUFFIXES, Reading
 from terraseek.catalogue.tables import TABLE_SUFFIXES, find_column, read_table
 from terraseek.errors import SourceError, UnknownSourceError
 
-__all__ = ["KINDS", "Kind", "Opened", "expand_braces", "open_source"]
+__all__ = ["KINDS", "WITH_VECTORS", "Kind", "Opened", "expand_braces", "open_source"]
 
 Kind = Literal[
     "shards", "folder", "classes", "table", "captions", "stac", "clip-retrieval", "major-tom"
@@ -35,6 +35,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """shards: webdataset tars, RS5M's layouts among them; folder: pictures without labels; classes:
 folders or a tar where the folder is the label; table: CSV, TSV, Parquet, pickled frame; captions:
 RSICD's JSON; stac: STAC items; clip-retrieval: its output folder; major-tom: its embeddings."""
+
+WITH_VECTORS: tuple[Kind, ...] = ("table", "clip-retrieval", "major-tom")
+"""Kinds that can come with vectors; a table where it has `vector_file` and `vector_row`."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
