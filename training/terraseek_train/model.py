@@ -9,14 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor, nn
 
-from terraseek.encoders.text_tower import (
-    is_causal,
-    pooled,
-    projected,
-    states,
-    text_tower,
-    without_padding,
-)
+from terraseek.encoders.text_tower import from_words, is_causal, text_tower, without_padding
 
 if TYPE_CHECKING:
     from terraseek_train.config import TrainConfig
@@ -74,8 +67,7 @@ class Trainee(nn.Module):
         parts = []
         for rows in order.tensor_split(min(3, len(order))):
             said = without_padding(tower, tokens[rows])
-            read = states(tower, words[rows, : said.shape[1]])
-            parts.append(projected(tower, pooled(read, said)).float())
+            parts.append(from_words(tower, words[rows, : said.shape[1]], said).float())
         return torch.cat(parts)[order.argsort()]
 
     def words_used(

@@ -72,20 +72,13 @@ class Team:
         if self.size == 1:
             return
         rows = rows or {}
-        found = [p for p in parameters if p.grad is not None]
-        sent = [_gradient(p) if p not in rows else _gradient(p)[rows[p]] for p in found]
+        found = [(p.grad, rows.get(p, ...)) for p in parameters if p.grad is not None]
+        sent = [gradient[used] for gradient, used in found]
         flat = torch.cat([part.reshape(-1) for part in sent])
         dist.all_reduce(flat)
-        for parameter, part, summed in zip(
-            found, sent, torch.split(flat, [part.numel() for part in sent]), strict=True
-        ):
-            _gradient(parameter)[rows.get(parameter, ...)] = summed.view_as(part)
-
-
-def _gradient(parameter: nn.Parameter) -> Tensor:
-    if parameter.grad is None:
-        raise ValueError("a parameter without a gradient has nothing to add up")
-    return parameter.grad
+        sums = torch.split(flat, [part.numel() for part in sent])
+        for (gradient, used), part, summed in zip(found, sent, sums, strict=True):
+            gradient[used] = summed.view_as(part)
 
 
 def join(backend: str = "gloo") -> Team:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "from_words",
     "is_causal",
     "pooled",
     "projected",
@@ -54,7 +55,16 @@ def text_features(
     if not is_causal(tower):
         whole: Tensor = model.encode_text(tokens)
         return whole
-    return projected(tower, pooled(states(tower, tower.token_embedding(tokens)), tokens))
+    return from_words(tower, tower.token_embedding(tokens), tokens)
+
+
+def from_words(
+    tower: Any,  # noqa: ANN401
+    words: "Float[Tensor, 't length width']",
+    tokens: "Int[Tensor, 't length']",
+) -> "Float[Tensor, 't dim']":
+    """Pooled feature of each sentence from the embeddings of its tokens; causal towers only."""
+    return projected(tower, pooled(states(tower, words), tokens))
 
 
 def states(
