@@ -112,7 +112,7 @@ def _encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "
         if found not in WITH_VECTORS:
             raise ConfigError(
                 f"--encoder takes vectors over, but {source} is read as {found} and brings none; "
-                "leave it out, and run `terraseek embed` after the import"
+                "import it without --encoder, then run `terraseek embed`"
             )
     return load_encoder(name)
 
