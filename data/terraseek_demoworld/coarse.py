@@ -3,6 +3,10 @@
 The chips of the demo world show 0.3-1 m; models trained on them and on aerial photographs take
 every smooth Sentinel-2 picture for water. These pictures are of fields, woods, water, roads and
 towns 640 m wide, where a house is a pixel and a motorway a line.
+
+Colours are painted as reflectance of the ground in thousandths (red, green, blue) and then seen
+from above the atmosphere, uncorrected and on a fixed scale: a wood and a lake are both dark and
+blue there, and what tells them apart is a little green and the grain of the trees.
 """
 
 from collections.abc import Callable
@@ -22,12 +26,23 @@ Painter = Callable[[int, np.random.Generator], Ground]
 
 _SIDE = 64
 _FIELDS = np.array(
-    [[118, 108, 92], [140, 126, 104], [96, 90, 82], [92, 112, 78], [74, 98, 72], [126, 124, 92],
-     [152, 142, 116], [84, 104, 84], [108, 100, 90]], np.float32,
+    [[220, 170, 120], [165, 125, 88], [110, 84, 62], [195, 125, 85], [240, 190, 135],
+     [42, 76, 36], [55, 104, 42], [32, 56, 30], [130, 110, 75], [95, 100, 60]], np.float32,
 )  # fmt: skip
-_GREENS = np.array([[82, 112, 78], [92, 120, 84], [76, 104, 76], [100, 122, 88]], np.float32)
-_WILD = np.array([[98, 100, 80], [110, 106, 84], [86, 94, 74], [120, 112, 90]], np.float32)
-_WATER = np.array([[38, 62, 84], [44, 70, 88], [50, 76, 92], [34, 54, 78]], np.float32)
+_GREENS = np.array([[45, 80, 38], [52, 92, 42], [60, 86, 46], [38, 66, 34]], np.float32)
+_WILD = np.array(
+    [[122, 104, 76], [98, 88, 64], [62, 66, 46], [140, 120, 86], [84, 66, 50]], np.float32
+)
+_WATER = np.array([[6, 14, 24], [10, 30, 36], [24, 44, 34], [48, 62, 52], [4, 10, 30]], np.float32)
+_WOODS = np.array([[19, 31, 18], [26, 44, 22], [32, 40, 26]], np.float32)
+
+_PATH = np.array([16.0, 33.0, 66.0])
+"""Reflectance of clear air over black ground at 665, 560 and 490 nm, in thousandths (Rayleigh:
+inverse fourth power of the wavelength, sun half-way up)."""
+_THROUGH = np.array([0.93, 0.88, 0.82])
+"""Share of the ground's light that gets through twice."""
+_WHITE = 280.0
+"""Reflectance in thousandths that is shown as white."""
 
 
 def _smooth(side: int, scale: float, rng: np.random.Generator) -> Float32[np.ndarray, "side side"]:
@@ -97,13 +112,14 @@ def _pasture(side: int, rng: np.random.Generator) -> Ground:
     ground, _ = _parcels(side, (20, 60), (24, 70), _GREENS, rng)
     ground = 0.6 * ground + 0.4 * ground.mean((0, 1))
     ground = _grain(_grain(ground, 3.0, 5.0, rng), 1.2, 0.6, rng)
-    if rng.random() < 0.6:  # hedges
+    if rng.random() < 0.7:  # hedges
         across, along = _turned(side, rng)
-        for axis in (across, along)[: rng.integers(1, 3)]:
-            line = np.abs(axis - rng.uniform(axis.min(), axis.max())) < 0.9
-            ground[line] = [52, 70, 54]
+        for axis in (across, along, across, along)[: rng.integers(1, 5)]:
+            bend = rng.uniform(0, 1.5) * _smooth(side, 8, rng)
+            line = np.abs(axis + bend - rng.uniform(axis.min(), axis.max())) < 0.9
+            ground[line] = [28, 44, 26]
     trees = _smooth(side, 1.2, rng) > rng.uniform(2.1, 3.0)
-    ground[trees] = [50, 68, 52]
+    ground[trees] = [27, 42, 25]
     return ground
 
 
@@ -113,14 +129,28 @@ def _herbaceous(side: int, rng: np.random.Generator) -> Ground:
     ground = (blend * first + (1 - blend) * second).astype(np.float32)
     ground = _grain(_grain(ground, 5.0, 1.2, rng), 3.0, 0.0, rng)
     shrubs = _smooth(side, 1.0, rng) > rng.uniform(1.2, 2.4)
-    ground[shrubs] = 0.5 * ground[shrubs] + 0.5 * np.array([56, 70, 54])
-    return ground
+    ground[shrubs] = 0.4 * ground[shrubs] + 0.6 * np.array([32, 42, 27])
+    return _relief(ground, rng.uniform(0.05, 0.3), rng)
+
+
+def _relief(ground: Ground, strength: float, rng: np.random.Generator) -> Ground:
+    """Slopes towards the sun are lighter, those away from it darker."""
+    height = _smooth(len(ground), rng.uniform(3, 8), rng)
+    down, right = np.gradient(height)
+    sun = rng.uniform(0, 2 * np.pi)
+    slope = np.cos(sun) * right + np.sin(sun) * down
+    slope /= max(float(slope.std()), 1e-6)
+    return np.asarray(ground * (1 + strength * slope[..., None]), np.float32)
 
 
 def _forest(side: int, rng: np.random.Generator) -> Ground:
-    ground = _plain(side, np.array([44, 62, 54], np.float32) * rng.uniform(0.8, 1.25))
-    ground = _grain(_grain(ground, rng.uniform(2, 5), 0.7, rng), 2.5, 5.0, rng)
-    return ground
+    ground = _plain(side, _WOODS[rng.integers(len(_WOODS))] * np.float32(rng.uniform(0.8, 1.25)))
+    ground = _grain(_grain(ground, rng.uniform(1.5, 4), 0.7, rng), rng.uniform(1, 3), 5.0, rng)
+    if rng.random() < 0.5:
+        ground = _relief(ground, rng.uniform(0.05, 0.25), rng)
+    if rng.random() < 0.25:  # a track
+        ground = _laid(ground, 0.7 - _distance(side, rng.uniform(0, 10), rng), [110, 95, 70])
+    return np.asarray(np.maximum(ground, 4), np.float32)
 
 
 _OPEN_LAND: tuple[Painter, ...] = (_annual, _pasture, _herbaceous, _forest)
@@ -149,9 +179,9 @@ def _laid(ground: Ground, cover: Float32[np.ndarray, "side side"], colour: objec
 def _river(side: int, rng: np.random.Generator) -> Ground:
     ground = _background(side, rng)
     half = rng.uniform(2.5, 10)
-    colour = _WATER[rng.integers(len(_WATER))] + rng.uniform(0, 30, 3) * [1, 1, 0]
+    colour = _WATER[rng.integers(len(_WATER))] + rng.uniform(0, 40) * np.array([1, 1, 0.7])
     away = _distance(side, rng.uniform(3, 16), rng)
-    ground = _laid(ground, 1 - (away - half - 2) / 2, [58, 76, 60])  # trees on the banks
+    ground = _laid(ground, 1 - (away - half - 2) / 2, [30, 46, 26])  # trees on the banks
     return _laid(ground, 1 - (away - half), colour)
 
 
@@ -170,7 +200,7 @@ def _highway(side: int, rng: np.random.Generator) -> Ground:
     ground = _background(side, rng)
     if rng.random() < 0.3:
         ground = _houses(side, rng)
-    colour = rng.uniform(120, 175) * np.array([1.0, 1.0, 1.02])
+    colour = rng.uniform(110, 190) * np.array([1.0, 0.98, 0.95])
     for _ in range(1 + (rng.random() < 0.4)):
         away = _distance(side, rng.choice([0.0, 2.0, 5.0]), rng)
         half = rng.uniform(0.8, 2.0)
@@ -181,27 +211,28 @@ def _highway(side: int, rng: np.random.Generator) -> Ground:
 
 def _houses(side: int, rng: np.random.Generator) -> Ground:
     ground = _forest(side, rng)
-    ground = 0.55 * ground + 0.45 * _plain(side, np.array([118, 116, 110], np.float32))
+    ground = 0.55 * ground + 0.45 * _plain(side, np.array([100, 96, 84], np.float32))
     roofs = _smooth(side, 0.6, rng) > rng.uniform(0.2, 0.9)
-    tint = np.array([[150, 118, 104], [158, 152, 146], [132, 122, 118]])[rng.integers(3)]
-    ground[roofs] = tint * rng.uniform(0.85, 1.1)
+    tint = np.array([[170, 110, 80], [160, 150, 135], [110, 95, 85]])[rng.integers(3)]
+    ground[roofs] = tint * rng.uniform(0.7, 1.2)
+    ground[_smooth(side, 0.5, rng) > rng.uniform(1.8, 3.2)] = 260  # light roofs
     across, along = _turned(side, rng)
     period = rng.uniform(6, 14)
     streets = (np.mod(across, period) < 1.1) | (np.mod(along, 1.7 * period) < 1.1)
-    ground[streets] = 0.4 * ground[streets] + 0.6 * np.array([128, 128, 126])
+    ground[streets] = 0.4 * ground[streets] + 0.6 * np.array([105, 100, 92])
     return _grain(ground, 7.0, 0.4, rng)
 
 
 def _works(side: int, rng: np.random.Generator) -> Ground:
-    ground = _grain(_plain(side, np.array([112, 112, 110], np.float32)), 7.0, 1.2, rng)
+    ground = _grain(_plain(side, np.array([110, 104, 94], np.float32)), 7.0, 1.2, rng)
     green = _smooth(side, 4, rng) > rng.uniform(0.8, 1.8)
-    ground[green] = [82, 100, 76]
+    ground[green] = _GREENS[rng.integers(len(_GREENS))]
     angle = float(rng.uniform(0, 90))
     for _ in range(rng.integers(6, 22)):
         centre = tuple(map(float, rng.uniform(0, side, 2)))
         size = (float(rng.uniform(4, 20)), float(rng.uniform(3, 11)))
         box = cv2.boxPoints((centre, size, angle + 90 * float(rng.integers(2)))).astype(np.int32)
-        light = rng.uniform(130, 245) * np.array([1.0, 0.99, 0.99]) + rng.uniform(-12, 12, 3)
+        light = rng.uniform(90, 380) * np.array([1.0, 0.99, 0.96]) + rng.uniform(-14, 14, 3)
         cv2.fillConvexPoly(ground, box, tuple(map(float, light)))
     return _grain(ground, 3.0, 0.3, rng)
 
@@ -230,9 +261,9 @@ def coarse_chip(land: str, seed: int) -> UInt8[np.ndarray, "64 64 3"]:
     """
     rng = np.random.default_rng([list(LANDS).index(land), seed])
     ground = LANDS[land](_SIDE, rng)
-    haze = rng.uniform(0.0, 0.35)
-    seen = ground * (1 - haze) + haze * np.array([96, 104, 112]) * rng.uniform(0.8, 1.2)
-    seen = seen * rng.uniform(0.75, 1.3) * np.exp(rng.uniform(-0.05, 0.05, 3))
+    dust = rng.uniform(0, 30) * np.array([0.7, 0.85, 1.0])
+    above = _PATH * rng.uniform(0.75, 1.25) + dust + _THROUGH * (1 - dust / 300) * ground
+    seen = above * (255 / _WHITE) * rng.uniform(0.8, 1.25) * np.exp(rng.uniform(-0.05, 0.05, 3))
     soft = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.35, 0.8)), np.float64)
     return np.clip(soft + rng.normal(0, 1.0, soft.shape), 0, 255).astype(np.uint8)
 

@@ -38,3 +38,15 @@ def test_the_written_set_has_all_lands_in_turn(tmp_path: Path) -> None:
     for row in rows:
         with Image.open(tmp_path / "chips" / row["filename"]) as picture:
             assert picture.size == (64, 64)
+
+
+def test_woods_seen_through_the_air_are_dark_and_blue_and_grainier_than_water() -> None:
+    woods = [coarse_chip("forest", seed).astype(float) for seed in range(24)]
+    waters = [coarse_chip("lake", seed).astype(float) for seed in range(24)]
+    red, green, blue = np.mean([picture.mean((0, 1)) for picture in woods], 0)
+    assert red < green < blue < 130
+
+    def grain(picture: np.ndarray) -> float:
+        return float(np.abs(np.diff(picture.mean(2), axis=0)).mean())
+
+    assert np.median([grain(p) for p in woods]) > 1.3 * np.median([grain(p) for p in waters])

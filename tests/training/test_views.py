@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from terraseek_train.augment import _through_air, augment, coarse_mosaic
-from terraseek_train.batch import draw_mixed, mix_pixels
+from terraseek_train.batch import draw_mixed, drop_words, mix_pixels
 from terraseek_train.losses import class_loss, mixed_class_loss, mixed_targets
 
 
@@ -81,7 +81,7 @@ def test_air_adds_blue_to_dark_land_and_leaves_white_white() -> None:
     dark, white = np.full((48, 48, 3), 40, np.uint8), np.full((48, 48, 3), 255, np.uint8)
     for seed in range(20):
         red, green, blue = _through_air(dark, np.random.default_rng(seed))[0, 0].astype(int)
-        assert 40 < red < green < blue <= 40 + 55
+        assert 40 < red < green < blue <= 40 + 70
         assert (_through_air(white, np.random.default_rng(seed)) >= 254).all()
 
 
@@ -93,3 +93,23 @@ def test_only_sources_that_ask_for_it_are_seen_through_air() -> None:
         return float(np.mean([view[..., 2].mean() - view[..., 0].mean() for view in views]))
 
     assert blueness(1.0) > blueness(0.0) + 10
+
+
+def test_left_out_words_close_ranks_and_ends_stay() -> None:
+    rng = np.random.default_rng(0)
+    sentences = np.zeros((200, 12), np.int32)
+    for row in sentences:
+        length = int(rng.integers(1, 11))
+        row[0], row[1 + length] = 49406, 49407
+        row[1 : 1 + length] = rng.integers(1, 49406, length)
+    said = drop_words(sentences, 0.3, rng)
+    for before, after in zip(sentences, said, strict=True):
+        words, kept = before[before > 0], after[after > 0]
+        assert (after[len(kept) :] == 0).all()
+        assert kept[0] == 49406
+        assert kept[-1] == 49407
+        places = iter(words)
+        assert all(word in places for word in kept)  # in their order
+    share = 1 - (said > 0).sum() / (sentences > 0).sum()
+    assert 0.15 < share < 0.3
+    assert np.array_equal(drop_words(sentences, 0.0, rng), sentences)

@@ -61,7 +61,7 @@ def augment(
     """
     view = _place(image, side, area, rng)
     if air and rng.random() < air:
-        view = _through_air(view, rng)
+        view = _through_air(_dimmed(view, rng), rng)
     if rng.random() < 0.25:
         view = _coarser(view, rng)
     if rng.random() < 0.8:
@@ -208,11 +208,18 @@ def _through_air(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndar
     """As measured above the atmosphere, before any correction: light added to what is dark.
 
     Air scatters with the inverse fourth power of the wavelength (Rayleigh), so of the 490, 560 and
-    665 nm of Sentinel-2 blue gets most; 50 of 255 is its whole share over dark land in clear air.
+    665 nm of Sentinel-2 blue gets most: 60 of 255 over dark land in clear air, where 255 is a
+    reflectance of 0.28.
     """
-    most = _between(rng, 10, 55)
+    most = _between(rng, 20, 70)
     added = [most * share for share in (0.29, 0.59, 1.0)]
     return _veiled(view, [1 - light / 255 for light in added], added)
+
+
+def _dimmed(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h w 3"]:
+    """As a fixed scale of reflectance shows it: pictures for people are stretched to be bright."""
+    kept = _between(rng, 0.35, 1.0)
+    return _veiled(view, (kept, kept, kept), (0.0, 0.0, 0.0))
 
 
 def _veiled(
