@@ -49,6 +49,19 @@ def test_a_killed_run_resumes_with_the_same_losses_and_weights(
         assert torch.equal(value, second[key]), key
 
 
+def test_frozen_words_stay_and_everything_else_learns(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    config = write_config(settings, tmp_path, freeze_words=True, word_drop=0.3, weight_decay=0.1)
+    torch.manual_seed(config.seed)
+    begun = {k: v for k, v in Trainee(config.arch, 1).state_dict().items() if k.startswith("clip.")}
+    learnt = load_file(train(config) / "model.safetensors")
+    words = "clip.token_embedding.weight"
+    assert torch.equal(learnt[words], begun[words])
+    still = [key for key, value in begun.items() if value.equal(learnt[key])]
+    assert still == [words]
+
+
 def test_a_half_written_log_line_is_forgotten(settings: dict[str, Any], tmp_path: Path) -> None:
     config = write_config(settings, tmp_path)
     out = train(config, stop_after=2)

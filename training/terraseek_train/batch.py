@@ -15,8 +15,10 @@ from terraseek_train.augment import DRAWS, Chance, Drawn, augment, coarse_mosaic
 from terraseek_train.config import TrainConfig
 from terraseek_train.data import Corpus
 
-__all__ = ["Batch", "Mixed", "make_batch", "mix_pixels"]
+__all__ = ["Batch", "Mixed", "drop_words", "make_batch", "mix_pixels"]
 
+_START = 49_406
+"""CLIP's token that begins a sentence; the next one ends it, all others are pieces of words."""
 _PART = 8
 """Views a thread makes at a time."""
 
@@ -98,9 +100,12 @@ def make_batch(
     if config.text_only and len(corpus.loose) and corpus.teacher is not None:
         loose = seen.choice(corpus.loose, config.text_only // size)
     mine = np.concatenate([texts[own], loose])
+    tokens = corpus.tokens[mine]
+    if config.word_drop:
+        tokens[:share] = drop_words(tokens[:share], config.word_drop, seen)
     return Batch(
         pixels=pixels,
-        tokens=corpus.tokens[mine],
+        tokens=tokens,
         same=same,
         neutral=true_too & ~same,
         label=corpus.label[rows[own]],
@@ -109,6 +114,25 @@ def make_batch(
         teacher_all=None if corpus.teacher is None else corpus.teacher[texts],
         mixed=mixed,
     )
+
+
+def drop_words(
+    tokens: Int32[np.ndarray, "t context"], share: float, rng: np.random.Generator
+) -> Int32[np.ndarray, "t context"]:
+    """Sentences without some of their word pieces; start and end stay, the rest moves up.
+
+    Args:
+        tokens: CLIP byte-pair tokens, zero-padded.
+        share: how often a piece is left out.
+        rng: which ones.
+    """
+    piece = (tokens > 0) & (tokens < _START)
+    gone = piece & (rng.random(tokens.shape) < share)
+    order = np.argsort(gone | (tokens == 0), axis=1, kind="stable")
+    kept: Int32[np.ndarray, "t context"] = np.take_along_axis(
+        np.where(gone, 0, tokens), order, axis=1
+    )
+    return kept
 
 
 def draw_mixed(count: int, size: int, chance: float, rng: np.random.Generator) -> Mixed:

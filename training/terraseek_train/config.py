@@ -90,6 +90,11 @@ class TrainConfig:
     """How often a picture is blended with, or has a box replaced by, another one of its batch."""
     template_share: float = 0.15
     """How often a labelled, captioned picture is shown with a class sentence instead."""
+    word_drop: float = 0.0
+    """How often a piece of a picture's sentence is left out, so that none is known by heart."""
+    freeze_words: bool = False
+    """Token embeddings stay as they begin: words nobody wrote keep their place beside the others,
+    and encoders of different seeds can share one table."""
     seed: int = 0
     device: str = "auto"
     """`auto` takes CUDA where there is one; or `cpu`, `cuda`, `cuda:1`."""

@@ -75,10 +75,14 @@ class Trainee(nn.Module):
     ) -> dict[nn.Parameter, Int[Tensor, " used"]]:
         """The token embedding with its rows that these sentences use; the others never learn."""
         table = getattr(text_tower(self.clip), "token_embedding", None)
-        if table is None:
+        if table is None or not table.weight.requires_grad:
             return {}
         weight: nn.Parameter = table.weight
         return {weight: torch.from_numpy(np.unique(tokens)).long().to(weight.device)}
+
+    def freeze_words(self) -> None:
+        """Leave the token embedding as it is from now on."""
+        text_tower(self.clip).token_embedding.requires_grad_(False)
 
     def scale(self) -> Float[Tensor, ""]:
         """Inverse temperature of the contrastive loss, at most 100."""

@@ -72,6 +72,8 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
     torch.manual_seed(config.seed)
     model = Trainee(config.arch, len(corpus.class_source))
     start_weights(model, config, progress)
+    if config.freeze_words:
+        model.freeze_words()
     model = model.to(device).to(memory_format=torch.channels_last)
     average = deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(

@@ -176,7 +176,9 @@ def _architecture(card: ModelCard) -> str:
     if isinstance(card.architecture, str):
         return card.architecture
     vision = card.architecture.get("vision_cfg", {})
-    return str(vision.get("timm_model_name") or "own config")
+    name = str(vision.get("timm_model_name") or "own config")
+    members = card.architecture.get("members", 1)
+    return f"{members} x {name}" if members > 1 else name
 
 
 def _scores(card: ModelCard) -> str:

@@ -4,6 +4,9 @@ QuickGELU. OpenAI's CLIP and everything fine-tuned from it (GeoRSCLIP B/32 and L
 x * sigmoid(1.702 x) where the plain open_clip configs have GELU. The weights fit both, and with
 the wrong one every score is quietly worse. open_clip before 2.29 switched by itself when
 `pretrained="openai"` was given; since then the `-quickgelu` configs must be named.
+
+Members. A config given in full may say `"members": n`: n networks of that config side by side, see
+`encoders.joined`; its `embed_dim` is that of all of them together.
 """
 
 import re
@@ -83,6 +86,8 @@ def build_model(architecture: str | Mapping[str, Any]) -> "torch.nn.Module":
     import torch
 
     config = model_config(architecture)
+    if "members" in config:
+        return _joined(config)
     _need_transformers(config)
     # open_clip would otherwise download the towers' own pretrained weights
     if "timm_model_name" in config["vision_cfg"]:
@@ -99,6 +104,19 @@ def build_model(architecture: str | Mapping[str, Any]) -> "torch.nn.Module":
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise ConfigError(f"architecture cannot be built by open_clip: {error}") from error
     return model.eval()
+
+
+def _joined(config: dict[str, Any]) -> "torch.nn.Module":
+    from terraseek.encoders.joined import JoinedClip
+
+    count, dim = config.pop("members"), config["embed_dim"]
+    if not isinstance(count, int) or count < 1 or dim % count:
+        raise ConfigError(
+            f"architecture has {count!r} members and embed_dim {dim}; members must be a whole "
+            "number from 1 that divides embed_dim"
+        )
+    one = config | {"embed_dim": dim // count}
+    return JoinedClip([build_model(one) for _ in range(count)]).eval()
 
 
 def build_tokenizer(card: ModelCard) -> Any:  # noqa: ANN401 - open_clip has no common class

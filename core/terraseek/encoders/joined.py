@@ -1,0 +1,101 @@
+"""Several small CLIPs side by side as one: their mistakes differ, so together they make fewer.
+
+The vectors of all members, each of unit length, stand one after the other and are scaled by
+1 / sqrt(members). A cosine of two such vectors is then the mean of the members' own cosines, which
+is what an ensemble would be asked for; nothing downstream needs to know. Members are alike in
+architecture, see the same pixels and share one table of token embeddings, by far the largest part
+of a small text tower.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from terraseek.encoders.text_tower import from_words, without_padding
+from terraseek.errors import ConfigError
+
+if TYPE_CHECKING:  # shapes are not checked in tests: `encoders.fuse` traces these methods
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+__all__ = ["JoinedClip", "JoinedVisual"]
+
+
+class JoinedVisual(nn.Module):
+    """Image towers of the members: one tower whose cells have the channels of all of them.
+
+    It has the parts of open_clip's timm towers (`trunk` up to the cells, `head` after the pooling),
+    so that whatever reads cells (dense localization) reads these too.
+    """
+
+    def __init__(self, towers: Sequence[Any]) -> None:
+        super().__init__()
+        self.parts: Any = nn.ModuleList(towers)
+        ends = [0, *accumulate(int(tower.trunk.num_features) for tower in towers)]
+        self.channels = [slice(*ends) for ends in pairwise(ends)]
+
+    @property
+    def trunk(self) -> "JoinedVisual":
+        """What makes and pools cells: itself."""
+        return self
+
+    def forward_features(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n c h w']":
+        """Cells of all members, their channels one after the other."""
+        return torch.cat([part.trunk.forward_features(pixels) for part in self.parts], dim=1)
+
+    def forward_head(self, cells: "Float[Tensor, 'n c h w']") -> "Float[Tensor, 'n c']":
+        """Cells pooled as each member does it."""
+        own = zip(self.parts, self.channels, strict=True)
+        return torch.cat([part.trunk.forward_head(cells[:, mine]) for part, mine in own], dim=1)
+
+    def head(self, pooled: "Float[Tensor, 'n c']") -> "Float[Tensor, 'n dim']":
+        """Unit vectors of pooled cells."""
+        own = zip(self.parts, self.channels, strict=True)
+        return _joined([part.head(pooled[:, mine]) for part, mine in own])
+
+    def forward(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n dim']":
+        """Unit vectors of normalised pixels."""
+        return self.head(self.forward_head(self.forward_features(pixels)))
+
+
+class JoinedClip(nn.Module):
+    """What an encoder asks of an open_clip network, answered by several."""
+
+    def __init__(self, members: Sequence[Any]) -> None:
+        """Take the members apart; they are of no use alone afterwards.
+
+        Args:
+            members: open_clip networks of one architecture: timm image towers, causal text towers.
+
+        Raises:
+            ConfigError: their towers are of another kind.
+        """
+        super().__init__()
+        if not all(hasattr(member.visual, "trunk") for member in members):
+            raise ConfigError("only members with timm image towers can be joined")
+        self.visual = JoinedVisual([member.visual for member in members])
+        self.token_embedding = members[0].token_embedding
+        for member in members:
+            del member.visual, member.token_embedding, member.logit_scale
+        self.texts: Any = nn.ModuleList(members)
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+
+    def encode_image(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n dim']":
+        """Unit vectors of normalised pixels."""
+        vectors: Tensor = self.visual(pixels)
+        return vectors
+
+    def encode_text(self, tokens: "Int[Tensor, 't context']") -> "Float[Tensor, 't dim']":
+        """Unit vectors of sentences; padding is not computed."""
+        said = without_padding(self.texts[0], tokens)
+        words = self.token_embedding(said)
+        return _joined([from_words(reader, words, said) for reader in self.texts])
+
+
+def _joined(vectors: "list[Tensor]") -> "Float[Tensor, 'n dim']":
+    scale = len(vectors) ** -0.5
+    return torch.cat([F.normalize(own, dim=-1) * scale for own in vectors], dim=-1)

@@ -1,0 +1,127 @@
+"""Encoders side by side: cosines are the mean of the members' own, through the shipped encoder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from terraseek.encoders.architecture import build_model
+from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
+from terraseek.encoders.fuse import fused
+from terraseek.encoders.open_clip_encoder import OpenClipEncoder
+from terraseek.errors import ConfigError, WeightsLayoutError
+from terraseek.files import read_json, sha256_of, write_json
+from terraseek_train.join import join
+
+ARCH: dict[str, Any] = {
+    "embed_dim": 8,
+    "vision_cfg": {
+        "timm_model_name": "resnet10t",
+        "timm_model_pretrained": False,
+        "timm_pool": "avg",
+        "timm_proj": "linear",
+        "image_size": 32,
+    },
+    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+MEANS, STDS = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
+SENTENCES = ["many planes next to a terminal", "a river", "green trees around a lake with boats"]
+
+
+def run(folder: Path, seed: int, table: torch.Tensor | None = None, **changes: Any) -> Path:
+    """A run's folder; its weights lie under `clip.` beside a head, as in training."""
+    torch.manual_seed(seed)
+    state = dict(build_model(ARCH).state_dict())
+    if table is not None:
+        state["token_embedding.weight"] = table
+    folder.mkdir()
+    kept = {f"clip.{key}": value.clone().contiguous() for key, value in state.items()}
+    save_file(kept | {"classes.bias": torch.ones(1)}, folder / "model.safetensors")
+    write_json(folder / "config.json", {"arch": ARCH, "means": MEANS, "stds": STDS} | changes)
+    return folder
+
+
+def encoder(folder: Path, dim: int) -> OpenClipEncoder:
+    weights = folder / "model.safetensors"
+    arch = read_json(folder / "config.json")["arch"]
+    file = WeightsFile(str(weights), sha256_of(weights))
+    card = ModelCard(folder.name, arch, file, Preprocess(32, MEANS, STDS), dim)
+    return OpenClipEncoder(card, "cpu")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    torch.manual_seed(9)
+    table = torch.randn(49408, 16) * 0.1
+    return [run(tmp_path / name, seed, table) for seed, name in enumerate(["a", "b"])]
+
+
+@pytest.fixture
+def pictures() -> list[np.ndarray]:
+    return list(np.random.default_rng(0).integers(0, 256, (5, 40, 48, 3), np.uint8))
+
+
+def test_a_cosine_is_the_mean_of_the_members(
+    runs: list[Path], pictures: list[np.ndarray], tmp_path: Path
+) -> None:
+    join(tmp_path / "both", runs)
+    both = encoder(tmp_path / "both", 16)
+    own = [
+        one.encode_images(pictures) @ one.encode_texts(SENTENCES).T
+        for one in (encoder(folder, 8) for folder in runs)
+    ]
+    images, texts = both.encode_images(pictures), both.encode_texts(SENTENCES)
+    assert images.shape == (5, 16)
+    assert np.abs(np.linalg.norm(images, axis=1) - 1).max() < 1e-5
+    assert np.abs(images @ texts.T - np.mean(own, axis=0)).max() < 1e-5
+    assert np.abs(own[0] - own[1]).max() > 0.01  # or the mean would prove nothing
+    alone = [float(encoder(folder, 8).logit_scale) for folder in runs]
+    assert both.logit_scale == pytest.approx(np.mean(alone), rel=1e-4)
+
+
+def test_its_cells_average_to_its_vectors_and_norms_are_folded(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    join(tmp_path / "both", runs)
+    both = encoder(tmp_path / "both", 16)
+    dense = both.dense
+    assert dense is not None
+    assert dense.kind == "average"
+    block = np.random.default_rng(1).integers(0, 256, (2, dense.side, dense.side, 3), np.uint8)
+    cells = dense.cells(block)
+    assert dense.project(cells.mean(axis=(1, 2))).shape == (2, 16)
+    vision = ARCH["vision_cfg"] | {"timm_model_name": "regnetx_002"}
+    lean = fused(build_model(ARCH | {"members": 2, "vision_cfg": vision}).visual, 32)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in lean.modules())
+
+
+def test_longer_sentences_beside_it_change_no_sentence(runs: list[Path], tmp_path: Path) -> None:
+    join(tmp_path / "both", runs)
+    both = encoder(tmp_path / "both", 16)
+    alone = np.concatenate([both.encode_texts([text]) for text in SENTENCES])
+    assert np.abs(both.encode_texts(SENTENCES) - alone).max() < 1e-6
+
+
+def test_runs_that_do_not_fit_together_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no runs to join"):
+        join(tmp_path / "both", [])
+    with pytest.raises(WeightsLayoutError, match="freeze_words"):
+        join(tmp_path / "both", [runs[0], run(tmp_path / "c", 2)])
+    with pytest.raises(ConfigError, match="means of the runs"):
+        join(tmp_path / "both", [runs[0], run(tmp_path / "d", 0, means=(0.5, 0.5, 0.5))])
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize("members", [0, 3, "two"])
+def test_members_that_cannot_be_built_are_named(members: object) -> None:
+    with pytest.raises(ConfigError, match=r"members must be a whole number"):
+        build_model(ARCH | {"members": members})
+
+
+def test_towers_without_a_trunk_cannot_be_joined() -> None:
+    vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
+    with pytest.raises(ConfigError, match="timm image towers"):
+        build_model(ARCH | {"members": 2, "vision_cfg": vision})
