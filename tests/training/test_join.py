@@ -15,6 +15,7 @@ from terraseek.encoders.open_clip_encoder import OpenClipEncoder
 from terraseek.errors import ConfigError, WeightsLayoutError
 from terraseek.files import read_json, sha256_of, write_json
 from terraseek_train.join import join
+from terraseek_train.peft import PeftConfig, apply, remove
 
 ARCH: dict[str, Any] = {
     "embed_dim": 8,
@@ -125,3 +126,33 @@ def test_towers_without_a_trunk_cannot_be_joined() -> None:
     vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
     with pytest.raises(ConfigError, match="timm image towers"):
         build_model(ARCH | {"members": 2, "vision_cfg": vision})
+
+
+def test_adapters_reach_every_member() -> None:
+    torch.manual_seed(0)
+    model: Any = build_model(ARCH | {"embed_dim": 16, "members": 2})
+    tokens = torch.tensor([[49406, 320, 1047, 49407] + [0] * 8])
+    pixels = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        before = model.encode_text(tokens), model.encode_image(pixels)
+        trained = apply(model, PeftConfig("lora"))
+        assert torch.allclose(model.encode_text(tokens), before[0], atol=1e-6)
+        assert torch.allclose(model.encode_image(pixels), before[1], atol=1e-6)
+    for part in ("texts.0.", "texts.1.", "visual.parts.0.", "visual.parts.1."):
+        assert any(name.startswith(part) for name in trained), part
+    remove(model)
+    assert set(apply(model, PeftConfig("linear-probe"))) == {
+        "logit_scale", "visual.parts.0.head.proj.weight", "visual.parts.1.head.proj.weight",
+        "texts.0.text_projection", "texts.1.text_projection",
+    }  # fmt: skip
+
+
+def test_prefixes_are_made_for_the_blocks_of_every_member() -> None:
+    torch.manual_seed(0)
+    model: Any = build_model(ARCH | {"embed_dim": 16, "members": 2})
+    tokens = torch.tensor([[49406, 320, 1047, 49407] + [0] * 8])
+    before = model.encode_text(tokens)
+    apply(model, PeftConfig("prefix", towers=("text",)))
+    assert not torch.allclose(model.encode_text(tokens), before, atol=1e-6)
+    remove(model)
+    assert torch.allclose(model.encode_text(tokens), before, atol=1e-6)

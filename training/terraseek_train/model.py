@@ -59,7 +59,7 @@ class Trainee(nn.Module):
         """
         tower = text_tower(self.clip)
         if not is_causal(tower):
-            whole: Tensor = self.clip.encode_text(tokens)
+            whole: Tensor = self.clip.encode_text(without_padding(tower, tokens))
             return whole.float()
         # once for all: its gradient, as large as the vocabulary, is otherwise made for each third
         words = tower.token_embedding(tokens)

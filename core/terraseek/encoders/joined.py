@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from terraseek.encoders.text_tower import from_words, without_padding
+from terraseek.encoders.text_tower import from_words
 from terraseek.errors import ConfigError
 
 if TYPE_CHECKING:  # shapes are not checked in tests: `encoders.fuse` traces these methods
@@ -37,6 +37,7 @@ class JoinedVisual(nn.Module):
         self.parts: Any = nn.ModuleList(towers)
         ends = [0, *accumulate(int(tower.trunk.num_features) for tower in towers)]
         self.channels = [slice(*ends) for ends in pairwise(ends)]
+        self.num_features = ends[-1]
 
     @property
     def trunk(self) -> "JoinedVisual":
@@ -52,10 +53,10 @@ class JoinedVisual(nn.Module):
         own = zip(self.parts, self.channels, strict=True)
         return torch.cat([part.trunk.forward_head(cells[:, mine]) for part, mine in own], dim=1)
 
-    def head(self, pooled: "Float[Tensor, 'n c']") -> "Float[Tensor, 'n dim']":
+    def head(self, pooled: "Float[Tensor, '*n c']") -> "Float[Tensor, '*n dim']":
         """Unit vectors of pooled cells."""
         own = zip(self.parts, self.channels, strict=True)
-        return _joined([part.head(pooled[:, mine]) for part, mine in own])
+        return _joined([part.head(pooled[..., mine]) for part, mine in own])
 
     def forward(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n dim']":
         """Unit vectors of normalised pixels."""
@@ -84,16 +85,20 @@ class JoinedClip(nn.Module):
         self.texts: Any = nn.ModuleList(members)
         self.logit_scale = nn.Parameter(torch.zeros(()))
 
+    @property
+    def resblocks(self) -> list[Any]:
+        """Blocks of all text transformers."""
+        return [block for reader in self.texts for block in reader.transformer.resblocks]
+
     def encode_image(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n dim']":
         """Unit vectors of normalised pixels."""
         vectors: Tensor = self.visual(pixels)
         return vectors
 
     def encode_text(self, tokens: "Int[Tensor, 't context']") -> "Float[Tensor, 't dim']":
-        """Unit vectors of sentences; padding is not computed."""
-        said = without_padding(self.texts[0], tokens)
-        words = self.token_embedding(said)
-        return _joined([from_words(reader, words, said) for reader in self.texts])
+        """Unit vectors of sentences."""
+        words = self.token_embedding(tokens)
+        return _joined([from_words(reader, words, tokens) for reader in self.texts])
 
 
 def _joined(vectors: "list[Tensor]") -> "Float[Tensor, 'n dim']":

@@ -41,7 +41,8 @@ def without_padding(
 ) -> "Int[Tensor, 't length']":
     """Without the columns that are padding in every sentence; all where text attends both ways."""
     used = (tokens != 0).any(dim=0).nonzero()
-    if not is_causal(tower) or not len(used):
+    readers = getattr(tower, "texts", [tower])  # of encoders side by side, which are alike
+    if not is_causal(readers[0]) or not len(used):
         return tokens
     return tokens[:, : int(used.max()) + 1]
 

@@ -1,5 +1,6 @@
 """Put a way of tuning onto a model, and take it off again: folded in, ejected or without trace."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,9 @@ from terraseek_train.peft.towers import Tower, find_tower, foreign_visual, tower
 
 __all__ = ["PeftState", "apply", "eject", "merge", "peft_state", "remove", "settle"]
 
-_PROJECTIONS = ("visual.proj", "text_projection", "text.text_projection", "visual.head.proj")
+_PROJECTIONS = re.compile(
+    r"visual(\.parts\.\d+)?\.(head\.)?proj\b|(text\.|texts\.\d+\.)?text_projection\b"
+)
 _TEMPERATURE = ("logit_scale", "logit_bias")
 
 
@@ -181,7 +184,7 @@ def _base_names(model: nn.Module, config: PeftConfig) -> set[str]:
     if config.kind == "frozen-text":
         return names - tower_names(model, "text")
     if config.kind == "linear-probe":
-        return {n for n in names if n in _TEMPERATURE or n.startswith(_PROJECTIONS)}
+        return {n for n in names if n in _TEMPERATURE or _PROJECTIONS.match(n)}
     return set()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from terraseek.encoders.joined import JoinedClip
 from terraseek.errors import ConfigError
 from terraseek_train.peft.config import TowerName
 
@@ -30,12 +31,16 @@ class Tower:
 def find_tower(model: nn.Module, name: TowerName) -> Tower:
     """The image or text transformer of an open_clip CLIP or CustomTextCLIP.
 
+    Text transformers of encoders joined side by side count as one, whose blocks are all of theirs.
+
     Raises:
         ConfigError: the tower is no transformer, or its attention is not the usual fused one.
     """
     holder: Any = model
     if name == "image":
         transformer = getattr(getattr(holder, "visual", None), "transformer", None)
+    elif isinstance(model, JoinedClip):
+        transformer = model
     else:
         transformer = getattr(getattr(holder, "text", holder), "transformer", None)
     blocks = list(getattr(transformer, "resblocks", ()))
