@@ -101,10 +101,16 @@ def _annual(side: int, rng: np.random.Generator) -> Ground:
 
 
 def _permanent(side: int, rng: np.random.Generator) -> Ground:
-    colours = np.vstack([_WILD, _GREENS[:2], _FIELDS[:2]])
+    colours = np.vstack([_WILD, _GREENS[:2], _FIELDS[:4]])
     ground, across = _parcels(side, (4, 13), (6, 26), colours, rng)
     rows = np.sin(across * rng.uniform(1.8, 3.0))
-    ground += (rng.uniform(3, 7) * rows)[..., None]
+    ground += (rng.uniform(3, 9) * rows)[..., None]
+    if rng.random() < 0.5:  # trees at the corners of a grid, in some of the parcels
+        first, second = _turned(side, rng)
+        period = rng.uniform(2.2, 3.4)
+        crowns = (np.mod(first, period) < 1.1) & (np.mod(second, period) < 1.1)
+        crowns &= _smooth(side, 7, rng) > rng.uniform(-1, 0.6)
+        ground[crowns] = 0.35 * ground[crowns] + 0.65 * np.array([40, 52, 32])
     return _grain(ground, 6.0, 0.5, rng)
 
 
@@ -130,7 +136,9 @@ def _herbaceous(side: int, rng: np.random.Generator) -> Ground:
     ground = _grain(_grain(ground, 5.0, 1.2, rng), 3.0, 0.0, rng)
     shrubs = _smooth(side, 1.0, rng) > rng.uniform(1.2, 2.4)
     ground[shrubs] = 0.4 * ground[shrubs] + 0.6 * np.array([32, 42, 27])
-    return _relief(ground, rng.uniform(0.05, 0.3), rng)
+    if rng.random() < 0.4:  # a track
+        ground = _laid(ground, 0.8 - _distance(side, rng.uniform(0, 8), rng), [170, 140, 100])
+    return _relief(ground, rng.uniform(0.03, 0.2), rng)
 
 
 def _relief(ground: Ground, strength: float, rng: np.random.Generator) -> Ground:
@@ -146,9 +154,15 @@ def _relief(ground: Ground, strength: float, rng: np.random.Generator) -> Ground
 def _forest(side: int, rng: np.random.Generator) -> Ground:
     ground = _plain(side, _WOODS[rng.integers(len(_WOODS))] * np.float32(rng.uniform(0.8, 1.25)))
     ground = _grain(_grain(ground, rng.uniform(1.5, 4), 0.7, rng), rng.uniform(1, 3), 5.0, rng)
-    if rng.random() < 0.5:
-        ground = _relief(ground, rng.uniform(0.05, 0.25), rng)
-    if rng.random() < 0.25:  # a track
+    if rng.random() < 0.4:  # two kinds of trees
+        share = 1 / (1 + np.exp(-4 * _smooth(side, rng.uniform(2, 8), rng)))[..., None]
+        ground = ground * (1 - 0.5 * share * rng.uniform(-0.6, 0.6))
+    if rng.random() < 0.7:
+        ground = _relief(ground, rng.uniform(0.05, 0.35), rng)
+    if rng.random() < 0.3:  # clearings
+        bare = _smooth(side, rng.uniform(1, 2.5), rng) > rng.uniform(2.2, 3.2)
+        ground[bare] = _WILD[rng.integers(len(_WILD))]
+    if rng.random() < 0.3:  # a track
         ground = _laid(ground, 0.7 - _distance(side, rng.uniform(0, 10), rng), [110, 95, 70])
     return np.asarray(np.maximum(ground, 4), np.float32)
 
@@ -187,6 +201,7 @@ def _river(side: int, rng: np.random.Generator) -> Ground:
 
 def _lake(side: int, rng: np.random.Generator) -> Ground:
     water = _plain(side, _WATER[rng.integers(len(_WATER))] * np.float32(rng.uniform(0.75, 1.15)))
+    water += np.float32(rng.uniform(0, 25))  # the sun, mirrored in all bands alike
     water = _grain(_grain(water, 0.8, 0.0, rng), 1.5, 12.0, rng)
     if rng.random() < 0.7:
         return water
@@ -200,11 +215,13 @@ def _highway(side: int, rng: np.random.Generator) -> Ground:
     ground = _background(side, rng)
     if rng.random() < 0.3:
         ground = _houses(side, rng)
-    colour = rng.uniform(110, 190) * np.array([1.0, 0.98, 0.95])
+    colour = rng.uniform(90, 190) * np.array([1.0, 0.98, 0.95])
     for _ in range(1 + (rng.random() < 0.4)):
-        away = _distance(side, rng.choice([0.0, 2.0, 5.0]), rng)
-        half = rng.uniform(0.8, 2.0)
-        ground = _laid(ground, 1.5 - (away - half), colour)
+        away = _distance(side, rng.choice([0.0, 0.0, 1.0, 3.0]), rng)
+        half = rng.uniform(0.4, 1.6)
+        if rng.random() < 0.4:  # trees along it
+            ground = _laid(ground, 2.2 - (away - half), [34, 50, 30])
+        ground = _laid(ground, 1.2 - (away - half), colour)
         ground = _laid(ground, 0.6 - away, colour * 0.75)  # the green between the carriageways
     return ground
 
@@ -261,11 +278,18 @@ def coarse_chip(land: str, seed: int) -> UInt8[np.ndarray, "64 64 3"]:
     """
     rng = np.random.default_rng([list(LANDS).index(land), seed])
     ground = LANDS[land](_SIDE, rng)
-    dust = rng.uniform(0, 30) * np.array([0.7, 0.85, 1.0])
-    above = _PATH * rng.uniform(0.75, 1.25) + dust + _THROUGH * (1 - dust / 300) * ground
-    seen = above * (255 / _WHITE) * rng.uniform(0.8, 1.25) * np.exp(rng.uniform(-0.05, 0.05, 3))
+    dust = rng.uniform(0, 25) * np.array([0.7, 0.85, 1.0])
+    above = _PATH * rng.uniform(0.6, 1.2) + dust + _THROUGH * (1 - dust / 300) * ground
+    seen = above * (255 / _WHITE) * rng.uniform(0.7, 1.2) * np.exp(rng.uniform(-0.05, 0.05, 3))
     soft = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.35, 0.8)), np.float64)
-    return np.clip(soft + rng.normal(0, 1.0, soft.shape), 0, 255).astype(np.uint8)
+    chip = np.clip(soft + rng.normal(0, 1.0, soft.shape), 0, 255).astype(np.uint8)
+    return _as_stored(chip, int(rng.integers(60, 98))) if rng.random() < 0.7 else chip
+
+
+def _as_stored(chip: UInt8[np.ndarray, "s s 3"], quality: int) -> UInt8[np.ndarray, "s s 3"]:
+    """After JPEG, which takes the finest grain away."""
+    _, packed = cv2.imencode(".jpg", chip, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
 
 
 def write_coarse(out: Path, count: int, seed: int = 0) -> Path:

@@ -19,11 +19,11 @@ from terraseek_train.train import train
 RECIPES = Path(__file__).resolve().parents[2] / "training" / "recipes"
 VARIABLES = (
     "TERRASEEK_DATA", "TERRASEEK_MINILM", "TERRASEEK_DEMO", "TERRASEEK_DEMO_MORE",
-    "TERRASEEK_COARSE",
+    "TERRASEEK_COARSE", "TERRASEEK_COARSE_2",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", range(1, 12))
+@pytest.mark.parametrize("stage", range(1, 14))
 def test_shipped_recipes_are_valid_configs(stage: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.setenv(name, "/data")

@@ -1,0 +1,50 @@
+"""Draw docs/images/heat-maps.png: `python docs/make_heat_maps.py DEMO_WORLD`.
+
+Good maps and bad ones, of the demo world only: pictures of real data must not be published.
+"""
+
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from terraseek.encoders.load import load_encoder
+from terraseek.localization import LocalizeOptions, localize_many, overlay
+from terraseek.scenes import Scene
+
+ASKED = {
+    "airport_city": ("planes parked next to a terminal", "a runway", "a stadium", "red trains"),
+    "farmland": ("solar panels", "a small village", "green circular farmland", "a curved river"),
+    "harbour_city": ("storage tanks", "ships in a harbour", "a beach", "a baseball field"),
+}
+SIDE, LINE = 300, 26
+
+
+def captioned(picture: Image.Image, words: str) -> Image.Image:
+    """A picture over its words."""
+    card = Image.new("RGB", (SIDE, SIDE + LINE), "white")
+    card.paste(picture, (0, 0))
+    font = ImageFont.load_default(14)
+    ImageDraw.Draw(card).text((4, SIDE + 4), words, fill=(30, 40, 50), font=font)
+    return card
+
+
+def drawn(world: Path) -> Image.Image:
+    """One row a scene, one column a sentence, with the best window's cosine and the verdict."""
+    encoder = load_encoder("terraseek-tiny")
+    columns = max(len(sentences) for sentences in ASKED.values())
+    sheet = Image.new("RGB", (columns * (SIDE + 6), len(ASKED) * (SIDE + LINE)), "white")
+    for row, (name, sentences) in enumerate(ASKED.items()):
+        with Scene.open(world / "scenes" / f"{name}.tif") as scene:
+            heats = localize_many(scene, list(sentences), encoder, LocalizeOptions())
+            for column, (words, heat) in enumerate(zip(sentences, heats, strict=True)):
+                verdict = "" if heat.convincing else ", not convincing"
+                picture = Image.fromarray(overlay(scene, heat, SIDE))
+                card = captioned(picture, f"{words} ({heat.peak.score:.2f}{verdict})")
+                sheet.paste(card, (column * (SIDE + 6), row * (SIDE + LINE)))
+    return sheet
+
+
+if __name__ == "__main__":
+    picture = drawn(Path(sys.argv[1])).convert("P", palette=Image.Palette.ADAPTIVE, colors=192)
+    picture.save(Path(__file__).parent / "images" / "heat-maps.png", optimize=True)
