@@ -24,7 +24,7 @@ def captioned(picture: Image.Image, words: str) -> Image.Image:
     """A picture over its words."""
     card = Image.new("RGB", (SIDE, SIDE + LINE), "white")
     card.paste(picture, (0, 0))
-    font = ImageFont.load_default(14)
+    font = ImageFont.load_default(12)
     ImageDraw.Draw(card).text((4, SIDE + 4), words, fill=(30, 40, 50), font=font)
     return card
 
