@@ -107,7 +107,7 @@ def build_model(architecture: str | Mapping[str, Any]) -> "torch.nn.Module":
 
 
 def _joined(config: dict[str, Any]) -> "torch.nn.Module":
-    from terraseek.encoders.joined import JoinedClip
+    from terraseek.encoders.joined import joined
 
     count, dim = config.pop("members"), config["embed_dim"]
     if not isinstance(count, int) or count < 1 or dim % count:
@@ -116,7 +116,7 @@ def _joined(config: dict[str, Any]) -> "torch.nn.Module":
             "number from 1 that divides embed_dim"
         )
     one = config | {"embed_dim": dim // count}
-    return JoinedClip([build_model(one) for _ in range(count)]).eval()
+    return joined([build_model(one) for _ in range(count)]).eval()
 
 
 def build_tokenizer(card: ModelCard) -> Any:  # noqa: ANN401 - open_clip has no common class

@@ -8,99 +8,116 @@ of a small text tower.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
-
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 from terraseek.encoders.text_tower import from_words
 from terraseek.errors import ConfigError
 
 if TYPE_CHECKING:  # shapes are not checked in tests: `encoders.fuse` traces these methods
     from jaxtyping import Float, Int
-    from torch import Tensor
+    from torch import Tensor, nn
 
-__all__ = ["JoinedClip", "JoinedVisual"]
+__all__ = ["joined"]
 
 
-class JoinedVisual(nn.Module):
-    """Image towers of the members: one tower whose cells have the channels of all of them.
+def joined(members: Sequence[Any]) -> "nn.Module":
+    """Networks as one that has what encoders ask of an open_clip network.
 
-    It has the parts of open_clip's timm towers (`trunk` up to the cells, `head` after the pooling),
-    so that whatever reads cells (dense localization) reads these too.
+    The members are taken apart and of no use alone afterwards. The result has `visual`, `texts`
+    (the members without image tower and token embedding), `token_embedding`, `logit_scale`,
+    `encode_image` and `encode_text`; both give unit vectors.
+
+    Args:
+        members: open_clip networks of one architecture: timm image towers, causal text towers.
+
+    Raises:
+        ConfigError: their image towers are of another kind.
     """
-
-    def __init__(self, towers: Sequence[Any]) -> None:
-        super().__init__()
-        self.parts: Any = nn.ModuleList(towers)
-        ends = [0, *accumulate(int(tower.trunk.num_features) for tower in towers)]
-        self.channels = [slice(*ends) for ends in pairwise(ends)]
-        self.num_features = ends[-1]
-
-    @property
-    def trunk(self) -> "JoinedVisual":
-        """What makes and pools cells: itself."""
-        return self
-
-    def forward_features(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n c h w']":
-        """Cells of all members, their channels one after the other."""
-        return torch.cat([part.trunk.forward_features(pixels) for part in self.parts], dim=1)
-
-    def forward_head(self, cells: "Float[Tensor, 'n c h w']") -> "Float[Tensor, 'n c']":
-        """Cells pooled as each member does it."""
-        own = zip(self.parts, self.channels, strict=True)
-        return torch.cat([part.trunk.forward_head(cells[:, mine]) for part, mine in own], dim=1)
-
-    def head(self, pooled: "Float[Tensor, '*n c']") -> "Float[Tensor, '*n dim']":
-        """Unit vectors of pooled cells."""
-        own = zip(self.parts, self.channels, strict=True)
-        return _joined([part.head(pooled[..., mine]) for part, mine in own])
-
-    def forward(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n dim']":
-        """Unit vectors of normalised pixels."""
-        return self.head(self.forward_head(self.forward_features(pixels)))
+    if not all(hasattr(member.visual, "trunk") for member in members):
+        raise ConfigError("only members with timm image towers can be joined")
+    _, kind = _kinds()
+    network: nn.Module = kind(members)
+    return network
 
 
-class JoinedClip(nn.Module):
-    """What an encoder asks of an open_clip network, answered by several."""
+def _side_by_side(vectors: "list[Tensor]") -> "Float[Tensor, '*n dim']":
+    import torch
+    import torch.nn.functional as F
 
-    def __init__(self, members: Sequence[Any]) -> None:
-        """Take the members apart; they are of no use alone afterwards.
-
-        Args:
-            members: open_clip networks of one architecture: timm image towers, causal text towers.
-
-        Raises:
-            ConfigError: their towers are of another kind.
-        """
-        super().__init__()
-        if not all(hasattr(member.visual, "trunk") for member in members):
-            raise ConfigError("only members with timm image towers can be joined")
-        self.visual = JoinedVisual([member.visual for member in members])
-        self.token_embedding = members[0].token_embedding
-        for member in members:
-            del member.visual, member.token_embedding, member.logit_scale
-        self.texts: Any = nn.ModuleList(members)
-        self.logit_scale = nn.Parameter(torch.zeros(()))
-
-    @property
-    def resblocks(self) -> list[Any]:
-        """Blocks of all text transformers."""
-        return [block for reader in self.texts for block in reader.transformer.resblocks]
-
-    def encode_image(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Float[Tensor, 'n dim']":
-        """Unit vectors of normalised pixels."""
-        vectors: Tensor = self.visual(pixels)
-        return vectors
-
-    def encode_text(self, tokens: "Int[Tensor, 't context']") -> "Float[Tensor, 't dim']":
-        """Unit vectors of sentences."""
-        words = self.token_embedding(tokens)
-        return _joined([from_words(reader, words, tokens) for reader in self.texts])
-
-
-def _joined(vectors: "list[Tensor]") -> "Float[Tensor, 'n dim']":
     scale = len(vectors) ** -0.5
     return torch.cat([F.normalize(own, dim=-1) * scale for own in vectors], dim=-1)
+
+
+@cache
+def _kinds() -> tuple[Any, Any]:
+    """The two classes, made when first needed: importing this module loads no torch."""
+    import torch
+    from torch import nn
+
+    class JoinedVisual(nn.Module):
+        """Image towers as one whose cells have the channels of all of them.
+
+        It has the parts of open_clip's timm towers (`trunk` up to the cells, `head` after the
+        pooling), so that whatever reads cells (dense localization) reads these too.
+        """
+
+        def __init__(self, towers: Sequence[Any]) -> None:
+            super().__init__()
+            self.parts: Any = nn.ModuleList(towers)
+            ends = [0, *accumulate(int(tower.trunk.num_features) for tower in towers)]
+            self.channels = [slice(*ends) for ends in pairwise(ends)]
+            self.num_features = ends[-1]
+
+        @property
+        def trunk(self) -> "JoinedVisual":
+            """What makes and pools cells: itself."""
+            return self
+
+        def forward_features(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Tensor":
+            """Cells [n, c, h, w] of all members, their channels one after the other."""
+            return torch.cat([part.trunk.forward_features(pixels) for part in self.parts], dim=1)
+
+        def forward_head(self, cells: "Float[Tensor, 'n c h w']") -> "Tensor":
+            """Cells pooled as each member does it, [n, c]."""
+            own = zip(self.parts, self.channels, strict=True)
+            return torch.cat([part.trunk.forward_head(cells[:, mine]) for part, mine in own], dim=1)
+
+        def head(self, pooled: "Float[Tensor, '*n c']") -> "Tensor":
+            """Unit vectors of pooled cells."""
+            own = zip(self.parts, self.channels, strict=True)
+            return _side_by_side([part.head(pooled[..., mine]) for part, mine in own])
+
+        def forward(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Tensor":
+            """Unit vectors of normalised pixels."""
+            return self.head(self.forward_head(self.forward_features(pixels)))
+
+    class JoinedClip(nn.Module):
+        """See `joined`."""
+
+        def __init__(self, members: Sequence[Any]) -> None:
+            super().__init__()
+            self.visual = JoinedVisual([member.visual for member in members])
+            self.token_embedding = members[0].token_embedding
+            for member in members:
+                del member.visual, member.token_embedding, member.logit_scale
+            self.texts: Any = nn.ModuleList(members)
+            self.logit_scale = nn.Parameter(torch.zeros(()))
+
+        @property
+        def resblocks(self) -> list[Any]:
+            """Blocks of all text transformers."""
+            return [block for reader in self.texts for block in reader.transformer.resblocks]
+
+        def encode_image(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Tensor":
+            """Unit vectors of normalised pixels."""
+            vectors: Tensor = self.visual(pixels)
+            return vectors
+
+        def encode_text(self, tokens: "Int[Tensor, 't context']") -> "Tensor":
+            """Unit vectors of sentences."""
+            words = self.token_embedding(tokens)
+            return _side_by_side([from_words(reader, words, tokens) for reader in self.texts])
+
+    return JoinedVisual, JoinedClip

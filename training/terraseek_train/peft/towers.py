@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from terraseek.encoders.joined import JoinedClip
 from terraseek.errors import ConfigError
 from terraseek_train.peft.config import TowerName
 
@@ -39,8 +38,8 @@ def find_tower(model: nn.Module, name: TowerName) -> Tower:
     holder: Any = model
     if name == "image":
         transformer = getattr(getattr(holder, "visual", None), "transformer", None)
-    elif isinstance(model, JoinedClip):
-        transformer = model
+    elif hasattr(holder, "texts"):
+        transformer = holder
     else:
         transformer = getattr(getattr(holder, "text", holder), "transformer", None)
     blocks = list(getattr(transformer, "resblocks", ()))
