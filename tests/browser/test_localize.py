@@ -107,7 +107,7 @@ def test_take_the_pictures_of_the_readme(
     folder = Path(__file__).resolve().parents[2] / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     server = start_server(["demo"])
-    page = browse(f"{server}/?q=many+planes+parked+next+to+a+terminal")
+    page = browse(f"{server}/?q=a+stadium+with+a+running+track")
     map_state(page, "explore_map", "s => s.hits > 10")
     page.locator(".tile .pick").first.click()
     page.locator(".st-key-explore_card img").wait_for()
