@@ -178,7 +178,7 @@ def _architecture(card: ModelCard) -> str:
     vision = card.architecture.get("vision_cfg", {})
     name = str(vision.get("timm_model_name") or "own config")
     members = card.architecture.get("members", 1)
-    return f"{members} x {name}" if members > 1 else name
+    return f"{members} x {name}" if members != 1 else name
 
 
 def _scores(card: ModelCard) -> str:

@@ -37,8 +37,7 @@ def joined(members: Sequence[Any]) -> "nn.Module":
     """
     if not all(hasattr(member.visual, "trunk") for member in members):
         raise ConfigError("only members with timm image towers can be joined")
-    _, kind = _kinds()
-    network: nn.Module = kind(members)
+    network: nn.Module = _kind()(members)
     return network
 
 
@@ -51,8 +50,8 @@ def _side_by_side(vectors: "list[Tensor]") -> "Float[Tensor, '*n dim']":
 
 
 @cache
-def _kinds() -> tuple[Any, Any]:
-    """The two classes, made when first needed: importing this module loads no torch."""
+def _kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
+    """The network's class, made when first needed: importing this module loads no torch."""
     import torch
     from torch import nn
 
@@ -106,6 +105,11 @@ def _kinds() -> tuple[Any, Any]:
             self.logit_scale = nn.Parameter(torch.zeros(()))
 
         @property
+        def transformer(self) -> "JoinedClip":
+            """What holds the blocks that adapters go into: itself."""
+            return self
+
+        @property
         def resblocks(self) -> list[Any]:
             """Blocks of all text transformers."""
             return [block for reader in self.texts for block in reader.transformer.resblocks]
@@ -120,4 +124,4 @@ def _kinds() -> tuple[Any, Any]:
             words = self.token_embedding(tokens)
             return _side_by_side([from_words(reader, words, tokens) for reader in self.texts])
 
-    return JoinedVisual, JoinedClip
+    return JoinedClip

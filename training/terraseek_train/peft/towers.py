@@ -38,8 +38,6 @@ def find_tower(model: nn.Module, name: TowerName) -> Tower:
     holder: Any = model
     if name == "image":
         transformer = getattr(getattr(holder, "visual", None), "transformer", None)
-    elif hasattr(holder, "texts"):
-        transformer = holder
     else:
         transformer = getattr(getattr(holder, "text", holder), "transformer", None)
     blocks = list(getattr(transformer, "resblocks", ()))
