@@ -288,8 +288,9 @@ def coarse_chip(land: str, seed: int) -> UInt8[np.ndarray, "64 64 3"]:
 
 def _as_stored(chip: UInt8[np.ndarray, "s s 3"], quality: int) -> UInt8[np.ndarray, "s s 3"]:
     """After JPEG, which takes the finest grain away."""
-    _, packed = cv2.imencode(".jpg", chip, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, packed = cv2.imencode(".jpg", cv2.cvtColor(chip, cv2.COLOR_RGB2BGR), flags)
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def write_coarse(out: Path, count: int, seed: int = 0) -> Path:

@@ -8,27 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from joinable import ARCH, MEANS, STDS, encoder
 from terraseek.encoders.architecture import build_model
-from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
 from terraseek.encoders.fuse import fused
-from terraseek.encoders.open_clip_encoder import OpenClipEncoder
 from terraseek.errors import ConfigError, WeightsLayoutError
-from terraseek.files import read_json, sha256_of, write_json
+from terraseek.files import write_json
 from terraseek_train.join import join
 from terraseek_train.peft import PeftConfig, apply, remove
 
-ARCH: dict[str, Any] = {
-    "embed_dim": 8,
-    "vision_cfg": {
-        "timm_model_name": "resnet10t",
-        "timm_model_pretrained": False,
-        "timm_pool": "avg",
-        "timm_proj": "linear",
-        "image_size": 32,
-    },
-    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
-MEANS, STDS = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
 SENTENCES = ["many planes next to a terminal", "a river", "green trees around a lake with boats"]
 
 
@@ -43,14 +30,6 @@ def run(folder: Path, seed: int, table: torch.Tensor | None = None, **changes: A
     save_file(kept | {"classes.bias": torch.ones(1)}, folder / "model.safetensors")
     write_json(folder / "config.json", {"arch": ARCH, "means": MEANS, "stds": STDS} | changes)
     return folder
-
-
-def encoder(folder: Path, dim: int) -> OpenClipEncoder:
-    weights = folder / "model.safetensors"
-    arch = read_json(folder / "config.json")["arch"]
-    file = WeightsFile(str(weights), sha256_of(weights))
-    card = ModelCard(folder.name, arch, file, Preprocess(32, MEANS, STDS), dim)
-    return OpenClipEncoder(card, "cpu")
 
 
 @pytest.fixture
@@ -69,17 +48,17 @@ def test_a_cosine_is_the_mean_of_the_members(
     runs: list[Path], pictures: list[np.ndarray], tmp_path: Path
 ) -> None:
     join(tmp_path / "both", runs)
-    both = encoder(tmp_path / "both", 16)
+    both = encoder(tmp_path / "both")
     own = [
         one.encode_images(pictures) @ one.encode_texts(SENTENCES).T
-        for one in (encoder(folder, 8) for folder in runs)
+        for one in (encoder(folder) for folder in runs)
     ]
     images, texts = both.encode_images(pictures), both.encode_texts(SENTENCES)
     assert images.shape == (5, 16)
     assert np.abs(np.linalg.norm(images, axis=1) - 1).max() < 1e-5
     assert np.abs(images @ texts.T - np.mean(own, axis=0)).max() < 1e-5
     assert np.abs(own[0] - own[1]).max() > 0.01  # or the mean would prove nothing
-    alone = [float(encoder(folder, 8).logit_scale) for folder in runs]
+    alone = [float(encoder(folder).logit_scale) for folder in runs]
     assert both.logit_scale == pytest.approx(np.mean(alone), rel=1e-4)
 
 
@@ -87,7 +66,7 @@ def test_its_cells_average_to_its_vectors_and_norms_are_folded(
     runs: list[Path], tmp_path: Path
 ) -> None:
     join(tmp_path / "both", runs)
-    both = encoder(tmp_path / "both", 16)
+    both = encoder(tmp_path / "both")
     dense = both.dense
     assert dense is not None
     assert dense.kind == "average"
@@ -101,7 +80,7 @@ def test_its_cells_average_to_its_vectors_and_norms_are_folded(
 
 def test_longer_sentences_beside_it_change_no_sentence(runs: list[Path], tmp_path: Path) -> None:
     join(tmp_path / "both", runs)
-    both = encoder(tmp_path / "both", 16)
+    both = encoder(tmp_path / "both")
     alone = np.concatenate([both.encode_texts([text]) for text in SENTENCES])
     assert np.abs(both.encode_texts(SENTENCES) - alone).max() < 1e-6
 

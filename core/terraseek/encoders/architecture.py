@@ -6,7 +6,8 @@ the wrong one every score is quietly worse. open_clip before 2.29 switched by it
 `pretrained="openai"` was given; since then the `-quickgelu` configs must be named.
 
 Members. A config given in full may say `"members": n`: n networks of that config side by side, see
-`encoders.joined`; its `embed_dim` is that of all of them together.
+`encoders.joined`; its `embed_dim` is that of all of them together. With `"hubs"` beside it their
+vectors are sent through `encoders.hubs`, whose numbers `embed_dim` counts too.
 """
 
 import re
@@ -107,16 +108,19 @@ def build_model(architecture: str | Mapping[str, Any]) -> "torch.nn.Module":
 
 
 def _joined(config: dict[str, Any]) -> "torch.nn.Module":
+    from terraseek.encoders.hubs import HUB_DIMS, SIDES, level
     from terraseek.encoders.joined import joined
 
-    count, dim = config.pop("members"), config["embed_dim"]
+    count, hubs = config.pop("members"), config.pop("hubs", None)
+    dim = config["embed_dim"] - (0 if hubs is None else HUB_DIMS)
     if not isinstance(count, int) or count < 1 or dim % count:
         raise ConfigError(
             f"architecture has {count!r} members and embed_dim {dim}; members must be a whole "
             "number from 1 that divides embed_dim"
         )
+    levels = {} if hubs is None else {side: level(side, dim, hubs) for side in SIDES}
     one = config | {"embed_dim": dim // count}
-    return joined([build_model(one) for _ in range(count)]).eval()
+    return joined([build_model(one) for _ in range(count)], levels).eval()
 
 
 def build_tokenizer(card: ModelCard) -> Any:  # noqa: ANN401 - open_clip has no common class

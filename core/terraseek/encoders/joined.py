@@ -7,7 +7,7 @@ architecture, see the same pixels and share one table of token embeddings, by fa
 of a small text tower.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,12 @@ if TYPE_CHECKING:  # shapes are not checked in tests: `encoders.fuse` traces the
     from jaxtyping import Float, Int
     from torch import Tensor, nn
 
+    from terraseek.encoders.hubs import Side
+
 __all__ = ["joined"]
 
 
-def joined(members: Sequence[Any]) -> "nn.Module":
+def joined(members: Sequence[Any], levels: "Mapping[Side, nn.Module] | None" = None) -> "nn.Module":
     """Networks as one that has what encoders ask of an open_clip network.
 
     The members are taken apart and of no use alone afterwards. The result has `visual`, `texts`
@@ -31,13 +33,15 @@ def joined(members: Sequence[Any]) -> "nn.Module":
 
     Args:
         members: open_clip networks of one architecture: timm image towers, causal text towers.
+        levels: what vectors of pictures and of sentences are sent through at the end, see
+            `encoders.hubs`; None leaves them as they are.
 
     Raises:
         ConfigError: their image towers are of another kind.
     """
     if not all(hasattr(member.visual, "trunk") for member in members):
         raise ConfigError("only members with timm image towers can be joined")
-    network: nn.Module = _kind()(members)
+    network: nn.Module = _kind()(members, levels or {})
     return network
 
 
@@ -62,8 +66,9 @@ def _kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
         pooling), so that whatever reads cells (dense localization) reads these too.
         """
 
-        def __init__(self, towers: Sequence[Any]) -> None:
+        def __init__(self, towers: Sequence[Any], level: nn.Module) -> None:
             super().__init__()
+            self.level = level
             self.parts: Any = nn.ModuleList(towers)
             ends = [0, *accumulate(int(tower.trunk.num_features) for tower in towers)]
             self.channels = [slice(*ends) for ends in pairwise(ends)]
@@ -86,7 +91,9 @@ def _kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
         def head(self, pooled: "Float[Tensor, '*n c']") -> "Tensor":
             """Unit vectors of pooled cells."""
             own = zip(self.parts, self.channels, strict=True)
-            return _side_by_side([part.head(pooled[..., mine]) for part, mine in own])
+            vectors = _side_by_side([part.head(pooled[..., mine]) for part, mine in own])
+            out: Tensor = self.level(vectors)
+            return out
 
         def forward(self, pixels: "Float[Tensor, 'n 3 s s']") -> "Tensor":
             """Unit vectors of normalised pixels."""
@@ -95,9 +102,11 @@ def _kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
     class JoinedClip(nn.Module):
         """See `joined`."""
 
-        def __init__(self, members: Sequence[Any]) -> None:
+        def __init__(self, members: Sequence[Any], levels: "Mapping[Side, nn.Module]") -> None:
             super().__init__()
-            self.visual = JoinedVisual([member.visual for member in members])
+            towers = [member.visual for member in members]
+            self.visual = JoinedVisual(towers, levels.get("picture", nn.Identity()))
+            self.level = levels.get("sentence", nn.Identity())
             self.token_embedding = members[0].token_embedding
             for member in members:
                 del member.visual, member.token_embedding, member.logit_scale
@@ -122,6 +131,9 @@ def _kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
         def encode_text(self, tokens: "Int[Tensor, 't context']") -> "Tensor":
             """Unit vectors of sentences."""
             words = self.token_embedding(tokens)
-            return _side_by_side([from_words(reader, words, tokens) for reader in self.texts])
+            out: Tensor = self.level(
+                _side_by_side([from_words(reader, words, tokens) for reader in self.texts])
+            )
+            return out
 
     return JoinedClip
