@@ -21,10 +21,10 @@ ARCH: dict[str, Any] = {
 MEANS, STDS = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
 
 
-def encoder(folder: Path) -> OpenClipEncoder:
+def encoder(folder: Path, side: int = 32) -> OpenClipEncoder:
     """What is shipped of a run's folder."""
     weights = folder / "model.safetensors"
     arch = read_json(folder / "config.json")["arch"]
     file = WeightsFile(str(weights), sha256_of(weights))
-    card = ModelCard(folder.name, arch, file, Preprocess(32, MEANS, STDS), arch["embed_dim"])
+    card = ModelCard(folder.name, arch, file, Preprocess(side, MEANS, STDS), arch["embed_dim"])
     return OpenClipEncoder(card, "cpu")

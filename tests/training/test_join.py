@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from joinable import ARCH, MEANS, STDS, encoder
 from terraseek.encoders.architecture import build_model
@@ -15,6 +15,7 @@ from terraseek.errors import ConfigError, WeightsLayoutError
 from terraseek.files import write_json
 from terraseek_train.join import join
 from terraseek_train.peft import PeftConfig, apply, remove
+from terraseek_train.split import split
 
 SENTENCES = ["many planes next to a terminal", "a river", "green trees around a lake with boats"]
 
@@ -135,3 +136,27 @@ def test_prefixes_are_made_for_the_blocks_of_every_member() -> None:
     assert not torch.allclose(model.encode_text(tokens), before, atol=1e-6)
     remove(model)
     assert torch.allclose(model.encode_text(tokens), before, atol=1e-6)
+
+
+def test_members_come_apart_as_they_were(runs: list[Path], tmp_path: Path) -> None:
+    join(tmp_path / "both", runs)
+    folders = split(tmp_path / "apart", str(tmp_path / "both"))
+    join(tmp_path / "again", folders)
+    before = load_file(tmp_path / "both" / "model.safetensors")
+    after = load_file(tmp_path / "again" / "model.safetensors")
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        assert torch.allclose(after[key], value), key
+    with pytest.raises(ConfigError, match="has no members"):
+        split(tmp_path / "none", str(runs[0]))
+    with pytest.raises(ConfigError, match="neither a registered model nor"):
+        split(tmp_path / "none", str(tmp_path))
+
+
+def test_the_shipped_members_can_be_had(tmp_path: Path) -> None:
+    first, second = split(tmp_path, "terraseek-tiny")
+    assert encoder(first, 128).encode_texts(["a river"]).shape == (1, 256)
+    assert not np.allclose(
+        encoder(first, 128).encode_texts(["a river"]),
+        encoder(second, 128).encode_texts(["a river"]),
+    )

@@ -1,0 +1,80 @@
+"""Take the members of joined encoders apart, to train them further: what `join` did, undone.
+
+`python -m terraseek_train.split OUT MODEL`
+MODEL is a registered model (`terraseek-tiny`) or a folder as `join` writes it. OUT/0, OUT/1 ... are
+folders for a recipe's `init` and for `join`. Hubs are left out: they belong to the members together
+and are made anew after training.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from terraseek.encoders.checkpoints import read_state, towers_of
+from terraseek.encoders.hubs import HUB_DIMS
+from terraseek.errors import ConfigError
+from terraseek.files import read_json, write_json
+from terraseek_train.config_checks import registered
+from terraseek_train.model import save_weights
+from terraseek_train.start import initial_weights
+
+__all__ = ["split"]
+
+_SHARED = ("token_embedding.weight", "logit_scale")
+
+
+def split(out: Path, model: str) -> list[Path]:
+    """Write `model.safetensors` (float32) and `config.json` of every member; returns the folders.
+
+    Args:
+        out: folder of the folders.
+        model: name of a registered model, or a folder as `join` writes it.
+
+    Raises:
+        ConfigError: it is neither, or has no members.
+    """
+    config = _config(model)
+    arch: dict[str, Any] = dict(config["arch"])
+    count = arch.pop("members", None)
+    if count is None:
+        raise ConfigError(f"{model} has no members; only what `join` made can be taken apart")
+    arch["embed_dim"] -= HUB_DIMS if arch.pop("hubs", None) else 0
+    arch["embed_dim"] //= count
+    state = towers_of(read_state(initial_weights(model)))
+    folders = []
+    for number in range(count):
+        own = {key: state[key] for key in _SHARED}
+        for joined, alone in ((f"visual.parts.{number}.", "visual."), (f"texts.{number}.", "")):
+            own |= {
+                alone + key.removeprefix(joined): value
+                for key, value in state.items()
+                if key.startswith(joined)
+            }
+        floats = {k: v.float() if v.is_floating_point() else v for k, v in own.items()}
+        folders.append(out / str(number))
+        folders[-1].mkdir(parents=True, exist_ok=True)
+        save_weights(floats, folders[-1] / "model.safetensors")
+        write_json(folders[-1] / "config.json", config | {"arch": arch})
+    return folders
+
+
+def _config(model: str) -> dict[str, Any]:
+    if card := registered(model):
+        if isinstance(card.architecture, str):
+            return {"arch": {}}
+        how = card.preprocess
+        return {"arch": dict(card.architecture), "means": list(how.mean), "stds": list(how.std)}
+    if not (Path(model) / "config.json").exists():
+        raise ConfigError(f"{model!r} is neither a registered model nor a folder with config.json")
+    config: dict[str, Any] = read_json(Path(model) / "config.json")
+    return config
+
+
+def main(out: Path, model: str) -> None:
+    """Write the members of the joined encoders MODEL into OUT/0, OUT/1 ..."""
+    split(out, model)
+
+
+if __name__ == "__main__":
+    typer.run(main)
