@@ -26,7 +26,10 @@ from terraseek.search.calibration import Calibration
 sys.path.insert(0, str(Path(__file__).parent))
 from rasters import write_rgb
 
-SHARES = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995)
+SHARES = (
+    *(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995),
+    *(0.9998, 0.9999, 0.99995),
+)
 MEAN, STD = 0.12, 0.04
 
 
@@ -57,9 +60,9 @@ def test_false_alarms_come_at_the_nominal_rate(count):
 def test_the_verdict_takes_the_share_of_alarms_it_promises():
     rng = np.random.default_rng(7)
     model = card(rng.normal(MEAN, STD, 400_000))
-    scenes = rng.normal(MEAN, STD, (2000, 50))
-    said = np.mean([judge(float(row.max()), row.size, model).convincing for row in scenes])
-    assert said == pytest.approx(FALSE_ALARMS, abs=0.04)
+    best = rng.normal(MEAN, STD, (40_000, 50)).max(axis=1)
+    said = np.mean([judge(float(one), 50, model).convincing for one in best])
+    assert FALSE_ALARMS / 2 < said < FALSE_ALARMS * 2
 
 
 def test_a_skewed_background_is_followed_by_its_quantiles():

@@ -11,8 +11,9 @@ __all__ = ["SAMPLE", "Blend", "Spread", "convincing_from", "spaced"]
 
 SAMPLE = 4096
 """Rows a background is taken from; evenly spaced, so that the same catalogue gives the same."""
-FALSE_SHARE = 0.5
-"""Largest share of unrelated pictures expected among those that score as high as a hit."""
+FALSE_SHARE = 0.1
+"""Largest share of unrelated pictures expected among those that score as high as a hit; measured by
+`benchmarks/verdicts.py`, see docs/search.md."""
 _LEAST_STD = 0.01
 _MOST_STRETCH = 2.0
 
@@ -87,8 +88,9 @@ def convincing_from(
     background: Float32[np.ndarray, " n"],
     found: Float64[np.ndarray, " k"],
     searched: int,
+    false_share: float = FALSE_SHARE,
 ) -> float:
-    """Lowest cosine that convinces: at it, at most half of the pictures are expected unrelated.
+    """Lowest cosine that convinces: at it, few of the pictures are expected to be unrelated.
 
     A single unrelated picture hardly reaches a cosine that one in a hundred has; but the best of
     a million unrelated ones always does. So the share of unrelated pictures expected at a cosine
@@ -100,6 +102,7 @@ def convincing_from(
         background: cosines of a sample of the catalogue with the query.
         found: cosines of the hits, best first.
         searched: number of pictures the hits are the best of.
+        false_share: largest share of unrelated ones expected.
 
     Returns:
         The cosine; infinite when nothing convinces.
@@ -114,5 +117,5 @@ def convincing_from(
         ]
     )
     expected = 1 - calibration.percentiles(cosines) / 100
-    enough = expected <= FALSE_SHARE * shares
+    enough = expected <= false_share * shares
     return float(cosines[enough].min()) if enough.any() else float("inf")
