@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from terraseek.encoders.load import load_encoder
-from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.search.background import FALSE_SHARE, convincing_from
+from terraseek.encoders.registry import DEFAULT_MODEL, get_card
+from terraseek.search.background import convincing_from
 from terraseek.search.calibration import Calibration
 from terraseek_train.calibration import content_words
 from terraseek_train.evaluate.encode import encode_named
@@ -68,7 +68,10 @@ def measure(
     share: float,
 ) -> Verdicts:
     """All questions at one share."""
-    found, alarms, kept, right = [], [], [], []
+    found: list[bool] = []
+    alarms: list[bool] = []
+    kept: list[bool] = []
+    right: list[bool] = []
     for label, cosines in scores.items():
         best, lowest = judge(calibration, cosines, share)
         convincing, own = cosines[best] >= lowest, labels[best] == label
@@ -76,13 +79,17 @@ def measure(
         kept += convincing[own].tolist()
         right += own[convincing].tolist()
         words = content_words([question(label)])
-        rest = (labels != label) & np.array([not words & own for own in said])
+        rest = (labels != label) & np.array([not words & theirs for theirs in said])
         best, lowest = judge(calibration, cosines[rest], share)
         alarms.append(bool((cosines[rest][best] >= lowest).any()))
-    means = [
-        100 * float(np.mean(values)) if values else 0.0 for values in (found, alarms, kept, right)
-    ]
-    return Verdicts(share, *(round(mean, 1) for mean in means), len(scores))
+    return Verdicts(
+        share, percent(found), percent(alarms), percent(kept), percent(right), len(scores)
+    )
+
+
+def percent(answers: list[bool]) -> float:
+    """Share of yes; 0 where nothing was asked."""
+    return round(100 * float(np.mean(answers)), 1) if answers else 0.0
 
 
 def main(
@@ -102,7 +109,7 @@ def main(
     asked = [label for label in sorted(set(labels)) if label and (labels == label).sum() >= LEAST]
     texts = encoder.encode_texts([question(label) for label in asked])
     scores = {label: vectors @ text for label, text in zip(asked, texts, strict=True)}
-    calibration = Calibration.read(encoder.card.calibration)
+    calibration = Calibration.read(get_card(model).calibration or {})
     rows = [measure(calibration, scores, labels, said, share) for share in SHARES]
     console = Console()
     if json:
