@@ -1,11 +1,15 @@
-"""A tiny architecture whose networks can stand side by side, and an encoder of a run's folder."""
+"""A tiny architecture whose networks can stand side by side, folders of runs, and their encoder."""
 
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import save_file
+
+from terraseek.encoders.architecture import build_model
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
 from terraseek.encoders.open_clip_encoder import OpenClipEncoder
-from terraseek.files import read_json, sha256_of
+from terraseek.files import read_json, sha256_of, write_json
 
 ARCH: dict[str, Any] = {
     "embed_dim": 8,
@@ -19,6 +23,19 @@ ARCH: dict[str, Any] = {
     "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
 MEANS, STDS = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
+
+
+def run(folder: Path, seed: int, table: torch.Tensor | None = None, **changes: Any) -> Path:
+    """A run's folder; its weights lie under `clip.` beside a head, as in training."""
+    torch.manual_seed(seed)
+    state = dict(build_model(ARCH).state_dict())
+    if table is not None:
+        state["token_embedding.weight"] = table
+    folder.mkdir()
+    kept = {f"clip.{key}": value.clone().contiguous() for key, value in state.items()}
+    save_file(kept | {"classes.bias": torch.ones(1)}, folder / "model.safetensors")
+    write_json(folder / "config.json", {"arch": ARCH, "means": MEANS, "stds": STDS} | changes)
+    return folder
 
 
 def encoder(folder: Path, side: int = 32) -> OpenClipEncoder:

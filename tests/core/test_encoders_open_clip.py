@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
+from joinable import ARCH as CONV
 from terraseek.encoders import get_card, list_models, load_encoder
 from terraseek.encoders.adding import Wishes
 from terraseek.encoders.architecture import build_model, model_config, quickgelu_sibling
@@ -35,17 +36,6 @@ TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "lay
 VIT = {
     "embed_dim": 8,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": TEXT,
-}
-CONV = {
-    "embed_dim": 8,
-    "vision_cfg": {
-        "timm_model_name": "resnet10t",
-        "timm_model_pretrained": False,
-        "timm_pool": "avg",
-        "timm_proj": "linear",
-        "image_size": 32,
-    },
     "text_cfg": TEXT,
 }
 MEAN, STD = (0.4, 0.42, 0.39), (0.19, 0.18, 0.2)

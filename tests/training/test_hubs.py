@@ -9,15 +9,14 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 
-from joinable import ARCH, MEANS, STDS, encoder
+from joinable import ARCH, encoder, run
 from terraseek.encoders.architecture import build_model
 from terraseek.encoders.fuse import fused
 from terraseek.encoders.hubs import HUB_DIMS, SIDES, level
 from terraseek.errors import ConfigError
 from terraseek.files import read_json, write_json
-from terraseek_train.config import TrainConfig, load_config
+from terraseek_train.config import load_config
 from terraseek_train.hubs import HeldBack, HubSettings, add_hubs, centres, fill_level
 from terraseek_train.join import join
 
@@ -110,29 +109,19 @@ def test_settings_that_cannot_be_used_are_named(hubs: Any) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, settings: dict[str, Any]) -> tuple[Path, TrainConfig]:
-    """A folder of two encoders side by side, and what they might have been trained with."""
-    folders = []
+def both(tmp_path: Path) -> Path:
+    """A folder of two encoders side by side."""
     torch.manual_seed(9)
     table = torch.randn(49408, 16) * 0.1
-    for seed in range(2):
-        torch.manual_seed(seed)
-        folder = tmp_path / f"member-{seed}"
-        folder.mkdir()
-        state = dict(build_model(ARCH).state_dict()) | {"token_embedding.weight": table.clone()}
-        save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors")
-        write_json(folder / "config.json", {"arch": ARCH, "means": MEANS, "stds": STDS})
-        folders.append(folder)
-    join(tmp_path / "both", folders)
-    recipe = tmp_path / "recipe.json"
-    write_json(recipe, settings | {"arch": ARCH, "out": str(tmp_path / "none")})
-    return tmp_path / "both", load_config(recipe)
+    join(tmp_path / "both", [run(tmp_path / str(seed), seed, table) for seed in range(2)])
+    return tmp_path / "both"
 
 
 def test_hubs_of_training_data_go_into_the_weights(
-    run: tuple[Path, TrainConfig], tmp_path: Path
+    both: Path, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    both, config = run
+    write_json(tmp_path / "recipe.json", settings | {"arch": ARCH})
+    config = load_config(tmp_path / "recipe.json")
     small = HubSettings(8.0, HeldBack(4, 0.5), HeldBack(3, 0.75))
     add_hubs(tmp_path / "held", both, config, pairs=40, settings=small)
     arch = read_json(tmp_path / "held" / "config.json")["arch"]
@@ -155,7 +144,7 @@ def test_hubs_of_training_data_go_into_the_weights(
     with pytest.raises(ConfigError, match="has hubs already"):
         add_hubs(tmp_path / "twice", tmp_path / "held", config)
     with pytest.raises(ConfigError, match="no encoder that `join` made"):
-        add_hubs(tmp_path / "twice", tmp_path / "member-0", config)
+        add_hubs(tmp_path / "twice", tmp_path / "0", config)
 
 
 def test_norms_of_towers_with_hubs_are_folded() -> None:

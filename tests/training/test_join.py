@@ -6,31 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from joinable import ARCH, MEANS, STDS, encoder
+from joinable import ARCH, encoder, run
 from terraseek.encoders.architecture import build_model
 from terraseek.encoders.fuse import fused
 from terraseek.errors import ConfigError, WeightsLayoutError
-from terraseek.files import write_json
 from terraseek_train.join import join
 from terraseek_train.peft import PeftConfig, apply, remove
 from terraseek_train.split import split
 
 SENTENCES = ["many planes next to a terminal", "a river", "green trees around a lake with boats"]
-
-
-def run(folder: Path, seed: int, table: torch.Tensor | None = None, **changes: Any) -> Path:
-    """A run's folder; its weights lie under `clip.` beside a head, as in training."""
-    torch.manual_seed(seed)
-    state = dict(build_model(ARCH).state_dict())
-    if table is not None:
-        state["token_embedding.weight"] = table
-    folder.mkdir()
-    kept = {f"clip.{key}": value.clone().contiguous() for key, value in state.items()}
-    save_file(kept | {"classes.bias": torch.ones(1)}, folder / "model.safetensors")
-    write_json(folder / "config.json", {"arch": ARCH, "means": MEANS, "stds": STDS} | changes)
-    return folder
 
 
 @pytest.fixture

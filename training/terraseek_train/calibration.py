@@ -25,7 +25,7 @@ _SHARES = (
 """The tail is longer than a normal one, and verdicts ask for shares of one in ten thousand."""
 _PER_CONCEPT = 5
 _ALIKE = 0.6
-"""Cosine of two sentences; 19 in 20 of the best pairs within a class are above 0.57."""
+"""Cosine of two sentences; before hubs, which make .81 c + .19 of a likeness c, it was 0.5."""
 _PLAIN = (
     "a an the of with and by in to at from on above is are there this that seen large many some "
     "several small big white green dense open area areas land ground running round winding few "

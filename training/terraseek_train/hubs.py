@@ -6,6 +6,7 @@ sentences are what vectors are compared with. OUT is a folder like RUN. Nothing 
 gradients and no validation data is looked at.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,10 +27,12 @@ from terraseek.encoders.hubs import HUB_DIMS, SIDES, Side
 from terraseek.errors import ConfigError
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
-from terraseek_train.batch import Batch, make_batch
+from terraseek_train.batch import Batch
 from terraseek_train.config import TrainConfig, load_config
-from terraseek_train.data import build_corpus, epoch_order
+from terraseek_train.data import build_corpus
 from terraseek_train.model import Trainee, save_weights
+from terraseek_train.parallel import Team
+from terraseek_train.train import batches
 
 __all__ = ["HeldBack", "HubSettings", "add_hubs", "centres", "training_pairs"]
 
@@ -117,14 +120,11 @@ def training_pairs(
 
 def _batches(config: TrainConfig, count: int) -> Iterator[Batch]:
     side = int(config.arch["vision_cfg"]["image_size"])
-    plain = replace(config, mix=0.0, word_drop=0.0, sizes=((0.0, side),), teacher=None)
-    corpus = build_corpus(replace(plain, rs5m_captions=None))
-    seen, epoch = 0, 0
-    while seen < count:
-        order = epoch_order(corpus, config.seed, epoch)
-        for start in range(0, min(len(order), count - seen), config.batch):
-            yield make_batch(corpus, order[start : start + config.batch], plain, start)
-        seen, epoch = seen + len(order), epoch + 1
+    whole = replace(config, mix=0.0, word_drop=0.0, teacher=None, rs5m_captions=None)
+    plain = replace(
+        whole, sizes=((0.0, side),), accumulate=1, steps=math.ceil(count / config.batch)
+    )
+    return batches(build_corpus(plain), plain, 0, Team())
 
 
 def centres(vectors: Vectors, count: int) -> tuple[Vectors, Float32[np.ndarray, " count"]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from terraseek.encoders.architecture import model_config
 from terraseek.encoders.checkpoints import read_state, towers_of
 from terraseek.encoders.hubs import HUB_DIMS
 from terraseek.errors import ConfigError
@@ -61,10 +62,12 @@ def split(out: Path, model: str) -> list[Path]:
 
 def _config(model: str) -> dict[str, Any]:
     if card := registered(model):
-        if isinstance(card.architecture, str):
-            return {"arch": {}}
         how = card.preprocess
-        return {"arch": dict(card.architecture), "means": list(how.mean), "stds": list(how.std)}
+        return {
+            "arch": model_config(card.architecture),
+            "means": list(how.mean),
+            "stds": list(how.std),
+        }
     if not (Path(model) / "config.json").exists():
         raise ConfigError(f"{model!r} is neither a registered model nor a folder with config.json")
     config: dict[str, Any] = read_json(Path(model) / "config.json")

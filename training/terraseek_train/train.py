@@ -43,7 +43,7 @@ from terraseek_train.parallel import Team, join, own_device
 from terraseek_train.start import start_weights
 from terraseek_train.validate import load_validation, validate
 
-__all__ = ["train"]
+__all__ = ["batches", "train"]
 
 
 def train(config: TrainConfig, progress: Progress = silent, stop_after: int | None = None) -> Path:

@@ -41,7 +41,7 @@ def joined(members: Sequence[Any], levels: "Mapping[Side, nn.Module] | None" = N
     """
     if not all(hasattr(member.visual, "trunk") for member in members):
         raise ConfigError("only members with timm image towers can be joined")
-    network: nn.Module = _kind()(members, levels or {})
+    network: nn.Module = _clip_kind()(members, levels or {})
     return network
 
 
@@ -54,8 +54,8 @@ def _side_by_side(vectors: "list[Tensor]") -> "Float[Tensor, '*n dim']":
 
 
 @cache
-def _kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
-    """The network's class, made when first needed: importing this module loads no torch."""
+def _visual_kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
+    """The image tower's class, made when first needed: importing this module loads no torch."""
     import torch
     from torch import nn
 
@@ -99,13 +99,22 @@ def _kind() -> Any:  # noqa: ANN401 - a class that exists once torch is loaded
             """Unit vectors of normalised pixels."""
             return self.head(self.forward_head(self.forward_features(pixels)))
 
+    return JoinedVisual
+
+
+@cache
+def _clip_kind() -> Any:  # noqa: ANN401 - see above
+    """The network's class."""
+    import torch
+    from torch import nn
+
     class JoinedClip(nn.Module):
         """See `joined`."""
 
         def __init__(self, members: Sequence[Any], levels: "Mapping[Side, nn.Module]") -> None:
             super().__init__()
             towers = [member.visual for member in members]
-            self.visual = JoinedVisual(towers, levels.get("picture", nn.Identity()))
+            self.visual = _visual_kind()(towers, levels.get("picture", nn.Identity()))
             self.level = levels.get("sentence", nn.Identity())
             self.token_embedding = members[0].token_embedding
             for member in members:
