@@ -28,7 +28,7 @@ MEANS, STDS = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
 def run(folder: Path, seed: int, table: torch.Tensor | None = None, **changes: Any) -> Path:
     """A run's folder; its weights lie under `clip.` beside a head, as in training."""
     torch.manual_seed(seed)
-    state = dict(build_model(ARCH).state_dict())
+    state = dict(build_model(changes.get("arch", ARCH)).state_dict())
     if table is not None:
         state["token_embedding.weight"] = table
     folder.mkdir()

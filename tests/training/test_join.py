@@ -16,6 +16,7 @@ from terraseek_train.join import join
 from terraseek_train.peft import PeftConfig, apply, remove
 from terraseek_train.split import split
 
+OTHER_TOWER = {"timm_model_name": "regnetx_002"}
 SENTENCES = ["many planes next to a terminal", "a river", "green trees around a lake with boats"]
 
 
@@ -82,10 +83,52 @@ def test_runs_that_do_not_fit_together_are_refused(runs: list[Path], tmp_path: P
     assert not (tmp_path / "both").exists()
 
 
-@pytest.mark.parametrize("members", [0, 3, "two"])
+def test_shares_weigh_the_cosines_of_unlike_towers(
+    runs: list[Path], pictures: list[np.ndarray], tmp_path: Path
+) -> None:
+    table = load_file(runs[0] / "model.safetensors")["clip.token_embedding.weight"]
+    other = ARCH | {"vision_cfg": ARCH["vision_cfg"] | OTHER_TOWER}
+    runs.append(run(tmp_path / "c", 5, table, arch=other))
+    shares = [0.5, 1.0, 0.25]
+    join(tmp_path / "three", runs, shares)
+    three = encoder(tmp_path / "three")
+    own = [
+        one.encode_images(pictures) @ one.encode_texts(SENTENCES).T
+        for one in (encoder(folder) for folder in runs)
+    ]
+    images, texts = three.encode_images(pictures), three.encode_texts(SENTENCES)
+    assert images.shape == (5, 24)
+    assert np.abs(images @ texts.T - np.average(own, axis=0, weights=shares)).max() < 1e-5
+    assert np.abs(images @ texts.T - np.mean(own, axis=0)).max() > 1e-3
+    assert three.dense is not None
+    block = np.random.default_rng(1).integers(0, 256, (1, three.dense.side, three.dense.side, 3))
+    cells = three.dense.cells(block.astype(np.uint8))
+    assert three.dense.project(cells.mean(axis=(1, 2))).shape == (1, 24)
+    folders = split(tmp_path / "apart", str(tmp_path / "three"))
+    join(tmp_path / "again", folders, shares)
+    again = encoder(tmp_path / "again")
+    assert np.abs(again.encode_images(pictures) - images).max() < 1e-6
+
+
+def test_shares_that_do_not_fit_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="3 shares for 2 runs"):
+        join(tmp_path / "both", runs, [1, 1, 1])
+    deeper = ARCH | {"text_cfg": ARCH["text_cfg"] | {"layers": 2}}
+    with pytest.raises(ConfigError, match="arch of the runs"):
+        join(tmp_path / "both", [runs[0], run(tmp_path / "c", 2, arch=deeper)])
+
+
+@pytest.mark.parametrize(
+    "members", [0, "two", [], [{"share": 0}], [{"vision_cfg": "resnet10t"}], [{"width": 3}], True]
+)
 def test_members_that_cannot_be_built_are_named(members: object) -> None:
     with pytest.raises(ConfigError, match=r"members must be a whole number"):
         build_model(ARCH | {"members": members})
+
+
+def test_members_need_equal_parts() -> None:
+    with pytest.raises(ConfigError, match="3 members cannot have equal parts of embed_dim 8"):
+        build_model(ARCH | {"members": 3})
 
 
 def test_towers_without_a_trunk_cannot_be_joined() -> None:

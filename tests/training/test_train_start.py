@@ -136,6 +136,20 @@ def test_another_runs_towers_are_taken_and_heads_that_fit(
     assert torch.equal(model.classes.weight, fresh)
 
 
+def test_a_text_tower_alone_can_be_another_runs(settings: dict[str, Any], tmp_path: Path) -> None:
+    before = train(config_of(settings, tmp_path, steps=2))
+    config = config_of(settings, tmp_path, init_text=str(before), out=str(tmp_path / "next"))
+    stored = load_file(before / "model.safetensors")
+    model = Trainee(config.arch, 3)
+    fresh = {key: value.clone() for key, value in model.clip.state_dict().items()}
+    start_weights(model, config)
+    for key, value in model.clip.state_dict().items():
+        theirs = not key.startswith(("visual.", "logit_scale"))
+        assert torch.equal(value, stored[f"clip.{key}"] if theirs else fresh[key]), key
+    with pytest.raises(ConfigError, match="init_text"):
+        config_of(settings, tmp_path, init_text=str(before), init=str(before))
+
+
 def test_a_folder_without_weights_is_refused(settings: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"holds no model\.safetensors"):

@@ -59,6 +59,9 @@ class TrainConfig:
     """Go on though pictures of a validation split are in the training data too."""
     init: str | None = None
     """What to start from: a run's folder, a weights file, or the name of a registered model."""
+    init_text: str | None = None
+    """Whose text tower to start from, named likewise; the image tower then starts at random, and
+    finds a space in which sentences have their places already. Not beside `init`."""
     stored_size: int = 160
     """Side in pixels at which pictures are kept decoded."""
     steps: int = 1000

@@ -112,6 +112,8 @@ def check_values(config: "TrainConfig") -> None:
     for name in ("lr", "clip"):
         if getattr(config, name) <= 0:
             raise ConfigError(f"{name} {getattr(config, name)} must be above 0")
+    if config.init and config.init_text:
+        raise ConfigError("init and init_text cannot both be given: init brings its own text tower")
     if not config.data:
         raise ConfigError("data lists no source; give at least one")
     _check_architecture(config)

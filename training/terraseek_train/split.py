@@ -11,9 +11,8 @@ from typing import Any
 
 import typer
 
-from terraseek.encoders.architecture import model_config
+from terraseek.encoders.architecture import members_of, model_config
 from terraseek.encoders.checkpoints import read_state, towers_of
-from terraseek.encoders.hubs import HUB_DIMS
 from terraseek.errors import ConfigError
 from terraseek.files import read_json, write_json
 from terraseek_train.config_checks import registered
@@ -37,14 +36,11 @@ def split(out: Path, model: str) -> list[Path]:
     """
     config = _config(model)
     arch: dict[str, Any] = dict(config["arch"])
-    count = arch.pop("members", None)
-    if count is None:
+    if "members" not in arch:
         raise ConfigError(f"{model} has no members; only what `join` made can be taken apart")
-    arch["embed_dim"] -= HUB_DIMS if arch.pop("hubs", None) else 0
-    arch["embed_dim"] //= count
     state = towers_of(read_state(initial_weights(model)))
     folders = []
-    for number in range(count):
+    for number, (alone_arch, _) in enumerate(members_of(arch)):
         own = {key: state[key] for key in _SHARED}
         for joined, alone in ((f"visual.parts.{number}.", "visual."), (f"texts.{number}.", "")):
             own |= {
@@ -56,7 +52,7 @@ def split(out: Path, model: str) -> list[Path]:
         folders.append(out / str(number))
         folders[-1].mkdir(parents=True, exist_ok=True)
         save_weights(floats, folders[-1] / "model.safetensors")
-        write_json(folders[-1] / "config.json", config | {"arch": arch})
+        write_json(folders[-1] / "config.json", config | {"arch": alone_arch})
     return folders
 
 

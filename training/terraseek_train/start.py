@@ -19,8 +19,8 @@ _CLIP = "clip."
 def start_weights(model: Trainee, config: TrainConfig, progress: Progress = silent) -> None:
     """Those `init` names, else random towers whose words start at the teacher's vectors.
 
-    A checkpoint's towers must fit, every key; of its training heads those are taken that fit,
-    since another corpus has other classes.
+    With `init_text` the text tower is that run's. A checkpoint's towers must fit, every key; of its
+    training heads those are taken that fit, since another corpus has other classes.
 
     Raises:
         ConfigError: `init` is neither a path nor a registered model, or a folder without weights.
@@ -34,9 +34,18 @@ def start_weights(model: Trainee, config: TrainConfig, progress: Progress = sile
         heads = {k: v for k, v in state.items() if k in own and not k.startswith(_CLIP)}
         fitting = {k: v.float() for k, v in heads.items() if own[k].shape == v.shape}
         model.load_state_dict(own | fitting)
+    elif config.init_text:
+        path = initial_weights(config.init_text)
+        image = {k: v for k, v in model.clip.state_dict().items() if not _is_text(k)}
+        text = {k: v for k, v in towers_of(read_state(path)).items() if _is_text(k)}
+        fit_state(model.clip, image | text, path)
     elif config.teacher:
         words = teacher_vectors(token_words(), Path(config.teacher), Path(config.cache), progress)
         init_token_embedding(model.clip, words)
+
+
+def _is_text(key: str) -> bool:
+    return not key.startswith(("visual.", "logit_"))
 
 
 def initial_weights(init: str) -> Path:

@@ -1,7 +1,8 @@
 """`terraseek models [add|remove|show|fetch]`: which encoders there are, and more of them."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from typer.core import TyperGroup
 
 from terraseek.commands.console import bar, note, print_json
 from terraseek.encoders.adapters import find_adapter
+from terraseek.encoders.architecture import members_of
 from terraseek.encoders.registry import (
     DEFAULT_MODEL,
     ModelCard,
@@ -175,10 +177,15 @@ def _architecture(card: ModelCard) -> str:
         return f"{card.adapter.kind} on {card.adapter.base}"
     if isinstance(card.architecture, str):
         return card.architecture
-    vision = card.architecture.get("vision_cfg", {})
-    name = str(vision.get("timm_model_name") or "own config")
-    members = card.architecture.get("members", 1)
-    return f"{members} x {name}" if members != 1 else name
+    configs = [card.architecture]
+    if "members" in card.architecture:
+        configs = [config for config, _ in members_of(card.architecture)]
+    towers = Counter(_tower(config) for config in configs)
+    return " + ".join(f"{n} x {name}" if n != 1 else name for name, n in towers.items())
+
+
+def _tower(config: Mapping[str, Any]) -> str:
+    return str(config.get("vision_cfg", {}).get("timm_model_name") or "own config")
 
 
 def _scores(card: ModelCard) -> str:

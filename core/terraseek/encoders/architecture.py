@@ -6,8 +6,10 @@ the wrong one every score is quietly worse. open_clip before 2.29 switched by it
 `pretrained="openai"` was given; since then the `-quickgelu` configs must be named.
 
 Members. A config given in full may say `"members": n`: n networks of that config side by side, see
-`encoders.joined`; its `embed_dim` is that of all of them together. With `"hubs"` beside it their
-vectors are sent through `encoders.hubs`, whose numbers `embed_dim` counts too.
+`encoders.joined`; its `embed_dim` is that of all of them together. In place of the number there may
+be one object a member, `{"vision_cfg": {...}, "share": 0.3}`: its image tower if it is another than
+the config's, and its share of every cosine beside the others' (1 if not said). With `"hubs"` beside
+it their vectors are sent through `encoders.hubs`, whose numbers `embed_dim` counts too.
 """
 
 import re
@@ -17,6 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from terraseek.encoders.cards import ModelCard
+from terraseek.encoders.hubs import HUB_DIMS, SIDES, level
 from terraseek.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ __all__ = [
     "build_model",
     "build_tokenizer",
     "looks_like_openai",
+    "members_of",
     "model_config",
     "quickgelu_sibling",
 ]
@@ -108,19 +112,48 @@ def build_model(architecture: str | Mapping[str, Any]) -> "torch.nn.Module":
 
 
 def _joined(config: dict[str, Any]) -> "torch.nn.Module":
-    from terraseek.encoders.hubs import HUB_DIMS, SIDES, level
     from terraseek.encoders.joined import joined
 
-    count, hubs = config.pop("members"), config.pop("hubs", None)
-    dim = config["embed_dim"] - (0 if hubs is None else HUB_DIMS)
-    if not isinstance(count, int) or count < 1 or dim % count:
-        raise ConfigError(
-            f"architecture has {count!r} members and embed_dim {dim}; members must be a whole "
-            "number from 1 that divides embed_dim"
-        )
+    members, hubs = members_of(config), config.get("hubs")
+    dim = sum(int(own["embed_dim"]) for own, _ in members)
     levels = {} if hubs is None else {side: level(side, dim, hubs) for side in SIDES}
-    one = config | {"embed_dim": dim // count}
-    return joined([build_model(one) for _ in range(count)], levels).eval()
+    networks = [build_model(own) for own, _ in members]
+    return joined(networks, [share for _, share in members], levels).eval()
+
+
+def members_of(config: Mapping[str, Any]) -> list[tuple[dict[str, Any], float]]:
+    """The config of each member of joined encoders, and its share of a cosine; shares sum to 1.
+
+    Raises:
+        ConfigError: `members` is neither a number nor a list of what is a member's own, or
+            `embed_dim` cannot be divided among them.
+    """
+    listed = config["members"]
+    if isinstance(listed, int) and not isinstance(listed, bool):
+        listed = [{}] * listed
+    if not isinstance(listed, list) or not listed or not all(map(_is_member, listed)):
+        raise ConfigError(
+            f"architecture has {config['members']!r} members; members must be a whole number from "
+            '1, or a list of objects with "vision_cfg" (an object), "share" (above 0) or neither'
+        )
+    dim = config["embed_dim"] - (HUB_DIMS if config.get("hubs") is not None else 0)
+    if dim % len(listed):
+        raise ConfigError(f"{len(listed)} members cannot have equal parts of embed_dim {dim}")
+    one = {key: value for key, value in config.items() if key not in ("members", "hubs")}
+    one["embed_dim"] = dim // len(listed)
+    shares = [float(member.get("share", 1)) for member in listed]
+    return [
+        (one | {"vision_cfg": member.get("vision_cfg", one["vision_cfg"])}, share / sum(shares))
+        for member, share in zip(listed, shares, strict=True)
+    ]
+
+
+def _is_member(entry: object) -> bool:
+    if not isinstance(entry, dict) or not entry.keys() <= {"vision_cfg", "share"}:
+        return False
+    share = entry.get("share", 1)
+    positive = isinstance(share, int | float) and share > 0
+    return positive and isinstance(entry.get("vision_cfg", {}), dict)
 
 
 def build_tokenizer(card: ModelCard) -> Any:  # noqa: ANN401 - open_clip has no common class

@@ -1,10 +1,10 @@
 """Several small CLIPs side by side as one: their mistakes differ, so together they make fewer.
 
-The vectors of all members, each of unit length, stand one after the other and are scaled by
-1 / sqrt(members). A cosine of two such vectors is then the mean of the members' own cosines, which
-is what an ensemble would be asked for; nothing downstream needs to know. Members are alike in
-architecture, see the same pixels and share one table of token embeddings, by far the largest part
-of a small text tower.
+The vectors of all members, each of unit length, stand one after the other and are scaled by the
+root of the member's share. A cosine of two such vectors is then the mean of the members' own
+cosines, weighted by shares, which is what an ensemble would be asked for; nothing downstream needs
+to know. Members see the same pixels, are alike but for their image towers, and share one table of
+token embeddings, by far the largest part of a small text tower.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,11 @@ if TYPE_CHECKING:  # shapes are not checked in tests: `encoders.fuse` traces the
 __all__ = ["joined"]
 
 
-def joined(members: Sequence[Any], levels: "Mapping[Side, nn.Module] | None" = None) -> "nn.Module":
+def joined(
+    members: Sequence[Any],
+    shares: Sequence[float],
+    levels: "Mapping[Side, nn.Module] | None" = None,
+) -> "nn.Module":
     """Networks as one that has what encoders ask of an open_clip network.
 
     The members are taken apart and of no use alone afterwards. The result has `visual`, `texts`
@@ -32,7 +36,9 @@ def joined(members: Sequence[Any], levels: "Mapping[Side, nn.Module] | None" = N
     `encode_image` and `encode_text`; both give unit vectors.
 
     Args:
-        members: open_clip networks of one architecture: timm image towers, causal text towers.
+        members: open_clip networks with timm image towers whose cells are equally large, and alike
+            causal text towers.
+        shares: of each member in a cosine; they sum to 1.
         levels: what vectors of pictures and of sentences are sent through at the end, see
             `encoders.hubs`; None leaves them as they are.
 
@@ -41,16 +47,16 @@ def joined(members: Sequence[Any], levels: "Mapping[Side, nn.Module] | None" = N
     """
     if not all(hasattr(member.visual, "trunk") for member in members):
         raise ConfigError("only members with timm image towers can be joined")
-    network: nn.Module = _clip_kind()(members, levels or {})
+    network: nn.Module = _clip_kind()(members, [share**0.5 for share in shares], levels or {})
     return network
 
 
-def _side_by_side(vectors: "list[Tensor]") -> "Float[Tensor, '*n dim']":
+def _side_by_side(vectors: "list[Tensor]", lengths: Sequence[float]) -> "Float[Tensor, '*n dim']":
     import torch
     import torch.nn.functional as F
 
-    scale = len(vectors) ** -0.5
-    return torch.cat([F.normalize(own, dim=-1) * scale for own in vectors], dim=-1)
+    each = zip(vectors, lengths, strict=True)
+    return torch.cat([F.normalize(own, dim=-1) * length for own, length in each], dim=-1)
 
 
 @cache
@@ -66,9 +72,11 @@ def _visual_kind() -> Any:  # noqa: ANN401 - a class that exists once torch is l
         pooling), so that whatever reads cells (dense localization) reads these too.
         """
 
-        def __init__(self, towers: Sequence[Any], level: nn.Module) -> None:
+        def __init__(
+            self, towers: Sequence[Any], lengths: Sequence[float], level: nn.Module
+        ) -> None:
             super().__init__()
-            self.level = level
+            self.level, self.lengths = level, lengths
             self.parts: Any = nn.ModuleList(towers)
             ends = [0, *accumulate(int(tower.trunk.num_features) for tower in towers)]
             self.channels = [slice(*ends) for ends in pairwise(ends)]
@@ -91,7 +99,8 @@ def _visual_kind() -> Any:  # noqa: ANN401 - a class that exists once torch is l
         def head(self, pooled: "Float[Tensor, '*n c']") -> "Tensor":
             """Unit vectors of pooled cells."""
             own = zip(self.parts, self.channels, strict=True)
-            vectors = _side_by_side([part.head(pooled[..., mine]) for part, mine in own])
+            alone = [part.head(pooled[..., mine]) for part, mine in own]
+            vectors = _side_by_side(alone, self.lengths)
             out: Tensor = self.level(vectors)
             return out
 
@@ -111,10 +120,16 @@ def _clip_kind() -> Any:  # noqa: ANN401 - see above
     class JoinedClip(nn.Module):
         """See `joined`."""
 
-        def __init__(self, members: Sequence[Any], levels: "Mapping[Side, nn.Module]") -> None:
+        def __init__(
+            self,
+            members: Sequence[Any],
+            lengths: Sequence[float],
+            levels: "Mapping[Side, nn.Module]",
+        ) -> None:
             super().__init__()
-            towers = [member.visual for member in members]
-            self.visual = _visual_kind()(towers, levels.get("picture", nn.Identity()))
+            towers, level = [member.visual for member in members], levels.get("picture")
+            self.visual = _visual_kind()(towers, lengths, level or nn.Identity())
+            self.lengths = lengths
             self.level = levels.get("sentence", nn.Identity())
             self.token_embedding = members[0].token_embedding
             for member in members:
@@ -140,9 +155,8 @@ def _clip_kind() -> Any:  # noqa: ANN401 - see above
         def encode_text(self, tokens: "Int[Tensor, 't context']") -> "Tensor":
             """Unit vectors of sentences."""
             words = self.token_embedding(tokens)
-            out: Tensor = self.level(
-                _side_by_side([from_words(reader, words, tokens) for reader in self.texts])
-            )
+            alone = [from_words(reader, words, tokens) for reader in self.texts]
+            out: Tensor = self.level(_side_by_side(alone, self.lengths))
             return out
 
     return JoinedClip
