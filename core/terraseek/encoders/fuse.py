@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["fused"]
+__all__ = ["fused", "same_vectors"]
 
 _TOLERANCE = 1e-5
 """Largest difference of unit vectors that counts as the same."""
@@ -39,9 +39,16 @@ def fused(tower: "torch.nn.Module", side: int) -> "torch.nn.Module":
     for convolution, norm in pairs:
         _fold(lean, convolution, norm)
     noise = torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0))
+    return lean if same_vectors(tower, lean, noise) else tower
+
+
+def same_vectors(tower: "torch.nn.Module", other: "torch.nn.Module", noise: "torch.Tensor") -> bool:
+    """Whether two networks give the same unit vectors within 1e-5."""
+    import torch
+
     with torch.inference_mode():
-        apart = (_direction(tower(noise)) - _direction(lean(noise))).abs().max()
-    return lean if float(apart) < _TOLERANCE else tower
+        apart = (_direction(tower(noise)) - _direction(other(noise))).abs().max()
+    return float(apart) < _TOLERANCE
 
 
 def _pairs(tower: "torch.nn.Module") -> list[tuple[str, str]]:

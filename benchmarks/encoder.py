@@ -1,0 +1,65 @@
+"""Pictures a second through an image tower on all cores: `python benchmarks/encoder.py [--json]`.
+
+`images_per_s`     random squares, with the tower laid out for this CPU (`encoders.frozen`)
+`as_loaded_per_s`  with the tower as encoders begin with it, in turns with the other
+`gain`             the first over the second
+`made_in_s`        what laying it out takes
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import typer
+from common import report, timed
+
+from terraseek.encoders.architecture import build_model
+from terraseek.encoders.checkpoints import load_weights
+from terraseek.encoders.frozen import frozen
+from terraseek.encoders.fuse import fused
+from terraseek.encoders.registry import DEFAULT_MODEL, get_card
+from terraseek.encoders.weight_files import verify
+
+
+def main(
+    model: str = DEFAULT_MODEL,
+    items: int = 512,
+    batch: int = 64,
+    repeats: int = 5,
+    as_json: bool = typer.Option(False, "--json"),
+) -> None:
+    """Measure and print."""
+    card = get_card(model)
+    side = card.preprocess.size
+    network: Any = build_model(card.architecture)
+    load_weights(network, verify(card).path)
+    plain: Any = fused(network.visual.to(memory_format=torch.channels_last), side)
+    made_in = timed(lambda: frozen(plain, side), repeats=1, warmup=0).best
+    fast = frozen(plain, side)
+    if fast is None:
+        raise typer.BadParameter(f"the image tower of {model} cannot be laid out")
+    towers = {"images_per_s": fast, "as_loaded_per_s": plain}
+    pixels = torch.randn(items, 3, side, side).to(memory_format=torch.channels_last)
+    rates = in_turns(towers, list(torch.split(pixels, batch)), repeats)
+    facts: dict[str, float | int | str] = {"model": model, "threads": torch.get_num_threads()}
+    gain = rates["images_per_s"] / rates["as_loaded_per_s"]
+    report("encoder", facts | rates | {"gain": gain, "made_in_s": made_in}, as_json)
+
+
+def in_turns(
+    towers: Mapping[str, Any], batches: Sequence[torch.Tensor], repeats: int
+) -> dict[str, float]:
+    """Median pictures a second of each tower; the first turn is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in towers}
+    with torch.inference_mode():
+        for turn in range(repeats + 1):
+            for name, tower in towers.items():
+                spent = timed(lambda tower=tower: list(map(tower, batches)), 1, 0).best  # type: ignore[misc]
+                seconds[name] += [spent] if turn else []
+    count = sum(map(len, batches))
+    return {name: count / statistics.median(all_of) for name, all_of in seconds.items()}
+
+
+if __name__ == "__main__":
+    typer.run(main)
