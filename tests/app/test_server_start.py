@@ -62,6 +62,15 @@ def test_the_server_sends_nothing_home_and_watches_nothing() -> None:
     assert Path(config["theme.base"]).is_file()
 
 
+def test_runs_of_a_page_do_not_hold_up_encoding() -> None:
+    """A full garbage collection after each run keeps the GIL from a scene being encoded."""
+    from streamlit import config as known
+
+    config = streamlit_config(ServeOptions(Path("cat"), "fake"))
+    assert config["runner.postScriptGC"] is False
+    assert known.get_option("runner.postScriptGC") is True  # still its name, and still needed
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [
