@@ -100,8 +100,8 @@ def streamlit_config(options: ServeOptions) -> dict[str, Any]:
         "server.fileWatcherType": "auto" if options.reload else "none",
         "server.runOnSave": options.reload,
         "server.maxUploadSize": options.max_upload_mb,
-        # a full collection after every run of a page, half a second with torch loaded: pages that
-        # watch a job run twice a second, and the encoding thread then hardly ever gets the GIL
+        # a full collection after every run of a page, a third of a second with torch loaded: pages
+        # that watch a job run twice a second, and the encoding thread hardly ever gets the GIL
         "runner.postScriptGC": False,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "viewer",  # its menu holds the theme switch

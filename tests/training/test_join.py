@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from joinable import ARCH, encoder, run
 from terraseek.encoders.architecture import build_model
+from terraseek.encoders.base import Encoder
 from terraseek.encoders.fuse import fused
 from terraseek.errors import ConfigError, WeightsLayoutError
 from terraseek_train.join import join
@@ -32,15 +33,17 @@ def pictures() -> list[np.ndarray]:
     return list(np.random.default_rng(0).integers(0, 256, (5, 40, 48, 3), np.uint8))
 
 
+def cosines(model: Encoder, pictures: list[np.ndarray]) -> np.ndarray:
+    """Of pictures with the sentences."""
+    return model.encode_images(pictures) @ model.encode_texts(SENTENCES).T
+
+
 def test_a_cosine_is_the_mean_of_the_members(
     runs: list[Path], pictures: list[np.ndarray], tmp_path: Path
 ) -> None:
     join(tmp_path / "both", runs)
     both = encoder(tmp_path / "both")
-    own = [
-        one.encode_images(pictures) @ one.encode_texts(SENTENCES).T
-        for one in (encoder(folder) for folder in runs)
-    ]
+    own = [cosines(encoder(folder), pictures) for folder in runs]
     images, texts = both.encode_images(pictures), both.encode_texts(SENTENCES)
     assert images.shape == (5, 16)
     assert np.abs(np.linalg.norm(images, axis=1) - 1).max() < 1e-5
@@ -92,10 +95,7 @@ def test_shares_weigh_the_cosines_of_unlike_towers(
     shares = [0.5, 1.0, 0.25]
     join(tmp_path / "three", runs, shares)
     three = encoder(tmp_path / "three")
-    own = [
-        one.encode_images(pictures) @ one.encode_texts(SENTENCES).T
-        for one in (encoder(folder) for folder in runs)
-    ]
+    own = [cosines(encoder(folder), pictures) for folder in runs]
     images, texts = three.encode_images(pictures), three.encode_texts(SENTENCES)
     assert images.shape == (5, 24)
     assert np.abs(images @ texts.T - np.average(own, axis=0, weights=shares)).max() < 1e-5

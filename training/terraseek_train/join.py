@@ -41,9 +41,9 @@ def join(out: Path, runs: Sequence[Path], shares: Sequence[float] = ()) -> None:
         raise ConfigError("no runs to join; give the folders of at least two")
     if shares and len(shares) != len(runs):
         raise ConfigError(f"{len(shares)} shares for {len(runs)} runs; give one a run, or none")
-    first = _apart_from_tower(configs[0])
+    first, *others = map(_apart_from_tower, configs)
     for key, value in first.items():
-        if any(_apart_from_tower(config)[key] != value for config in configs):
+        if any(other[key] != value for other in others):
             raise ConfigError(f"{key} of the runs {[str(run) for run in runs]} is not the same")
     states = [towers_of(read_state(run / "model.safetensors")) for run in runs]
     table = states[0][_TABLE]

@@ -1,4 +1,4 @@
-"""A convolution tower laid out for this CPU: the same vectors, a third to a half more a second.
+"""A convolution tower laid out for this CPU: the same vectors, some 1.3 times as many a second.
 
 oneDNN computes convolutions of few channels a group best in blocked layouts, with ReLU and the sum
 of a residual block in the same pass. PyTorch keeps pixels as they came and makes a pass of each,
@@ -32,7 +32,6 @@ def frozen(tower: "torch.nn.Module", side: int) -> "torch.nn.Module | None":
 
     if not hasattr(tower, "trunk"):
         return None
-    noise = torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0))
     plain: Any = copy.deepcopy(tower)
     plain.to(memory_format=torch.contiguous_format)
     torchscript: Any = torch.jit
@@ -40,9 +39,9 @@ def frozen(tower: "torch.nn.Module", side: int) -> "torch.nn.Module | None":
         with warnings.catch_warnings(), torch.no_grad():
             # TorchScript is on its way out; what follows it needs a C++ compiler on every machine
             warnings.simplefilter("ignore")
-            recorded = torchscript.trace(plain, noise, check_trace=False)
+            recorded = torchscript.trace(plain, torch.zeros(2, 3, side, side), check_trace=False)
             lean = torchscript.optimize_for_inference(torchscript.freeze(recorded.eval()))
-            return lean if same_vectors(tower, lean, noise) else None
+            return lean if same_vectors(tower, lean, side) else None
     # a torch without TorchScript, or a network it cannot record; a slow tower is still a right one
     except (AttributeError, RuntimeError, TypeError, ValueError):
         return None

@@ -26,8 +26,6 @@ def fused(tower: "torch.nn.Module", side: int) -> "torch.nn.Module":
         tower: in evaluation mode, on the CPU.
         side: pixels of the squares it sees.
     """
-    import torch
-
     if not any(_is_norm(module) for module in tower.modules()):
         return tower
     try:
@@ -38,14 +36,14 @@ def fused(tower: "torch.nn.Module", side: int) -> "torch.nn.Module":
     lean = copy.deepcopy(tower)
     for convolution, norm in pairs:
         _fold(lean, convolution, norm)
-    noise = torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0))
-    return lean if same_vectors(tower, lean, noise) else tower
+    return lean if same_vectors(tower, lean, side) else tower
 
 
-def same_vectors(tower: "torch.nn.Module", other: "torch.nn.Module", noise: "torch.Tensor") -> bool:
-    """Whether two networks give the same unit vectors within 1e-5."""
+def same_vectors(tower: "torch.nn.Module", other: "torch.nn.Module", side: int) -> bool:
+    """Whether two networks give the same unit vectors of noise, `side` pixels wide, within 1e-5."""
     import torch
 
+    noise = torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         apart = (_direction(tower(noise)) - _direction(other(noise))).abs().max()
     return float(apart) < _TOLERANCE
