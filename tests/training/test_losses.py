@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from terraseek_train.losses import class_loss, contrastive_loss, soft_targets, teacher_loss
+from terraseek_train.losses import (
+    class_loss,
+    contrastive_loss,
+    soft_targets,
+    taught_targets,
+    teacher_loss,
+)
 
 
 def unit_rows(rng: np.random.Generator, rows: int, dim: int) -> np.ndarray:
@@ -49,6 +55,39 @@ def test_contrastive_loss_equals_the_definition() -> None:
     )
     expected = reference_contrast(images, texts, 20.0, targets.numpy(), neutral)
     assert float(got) == pytest.approx(expected, abs=1e-6)
+
+
+def test_targets_of_a_finished_encoder_equal_the_definition() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.normal(0, 4, (4, 4))
+    neutral = np.zeros((4, 4), bool)
+    neutral[1, 2] = True
+    same = np.eye(4, dtype=bool)
+    same[0, 3] = True
+    known = soft_targets(torch.from_numpy(same), torch.from_numpy(neutral), None, 0.0).double()
+    tensors = (torch.from_numpy(scores), torch.from_numpy(neutral))
+    there, back = (part.numpy() for part in taught_targets(known, *tensors, 0.25))
+    chances = np.where(neutral, 0, np.exp(scores))
+    assert there == pytest.approx(0.75 * known.numpy() + 0.25 * (chances.T / chances.sum(1)).T)
+    column = known.numpy() / known.numpy().sum(0)
+    assert back == pytest.approx((0.75 * column + 0.25 * chances / chances.sum(0)).T)
+    assert there.sum(1) == pytest.approx(1)
+    assert back.sum(1) == pytest.approx(1)
+    images, texts = (torch.from_numpy(unit_rows(rng, 4, 5)) for _ in range(2))
+    scale = torch.tensor(9.0, dtype=torch.float64)
+    targets = torch.from_numpy(there), torch.from_numpy(neutral), torch.from_numpy(back)
+    got = contrastive_loss(images, texts, scale, *targets)
+    logits = np.where(neutral, -np.inf, 9 * images.numpy() @ texts.numpy().T)
+    terms = [
+        np.where(t > 0, t * -np.log(c), 0).sum()
+        for t, c in ((there, softmax(logits)), (back, softmax(logits.T)))
+    ]
+    assert float(got) == pytest.approx(sum(terms) / 8, abs=1e-9)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits)
+    return np.where(raised > 0, raised, 1e-300) / raised.sum(1, keepdims=True)
 
 
 def test_contrastive_loss_of_perfect_pairs_is_small_and_of_swapped_pairs_large() -> None:

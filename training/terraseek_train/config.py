@@ -62,6 +62,11 @@ class TrainConfig:
     init_text: str | None = None
     """Whose text tower to start from, named likewise; the image tower then starts at random, and
     finds a space in which sentences have their places already. Not beside `init`."""
+    distil: str | None = None
+    """A finished encoder whose scores of pictures against sentences are learnt beside the true
+    pairs, named like `init`: joined ones teach each of their members what the others know."""
+    distil_share: float = 0.5
+    """Share of its softmax in the contrastive targets."""
     stored_size: int = 160
     """Side in pixels at which pictures are kept decoded."""
     steps: int = 1000

@@ -25,7 +25,7 @@ _AT_LEAST_ONE = (
 )
 _NOT_NEGATIVE = ("chunk", "text_only", "warmup", "weight_decay")
 _WEIGHTS = ("class_weight", "text_weight", "image_weight")
-_SHARES = ("final_lr", "ema", "smoothing", "mix", "template_share", "word_drop")
+_SHARES = ("final_lr", "ema", "smoothing", "mix", "template_share", "word_drop", "distil_share")
 _KINDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",

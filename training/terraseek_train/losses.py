@@ -11,6 +11,7 @@ __all__ = [
     "mixed_class_loss",
     "mixed_targets",
     "soft_targets",
+    "taught_targets",
     "teacher_loss",
 ]
 
@@ -54,12 +55,39 @@ def mixed_targets(
     return mixed / mixed.sum(1, keepdim=True), out
 
 
+def taught_targets(
+    targets: Float[Tensor, "b b"],
+    scores: Float[Tensor, "b b"],
+    neutral: Bool[Tensor, "b b"],
+    share: float,
+) -> tuple[Float[Tensor, "b b"], Float[Tensor, "b b"]]:
+    """Targets of which a finished encoder says a share, images over texts and texts over images.
+
+    Distillation of similarities (Hinton et al. 2015, eq. 1, with the encoder's own temperature):
+    a sentence true of several pictures of the batch, drawn for one, is no plain mistake.
+
+    Args:
+        targets: row-stochastic, of pairs that are known.
+        scores: the finished encoder's cosines times its inverse temperature, pictures by sentences.
+        neutral: pairs that get nothing.
+        share: of the finished encoder's softmax in the targets.
+
+    Returns:
+        Both directions, rows summing to 1; rows of the second are sentences.
+    """
+    said = scores.masked_fill(neutral, _FAR)
+    other = targets.T / targets.T.sum(1, keepdim=True)
+    there = (1 - share) * targets + share * F.softmax(said, dim=1)
+    return there, (1 - share) * other + share * F.softmax(said.T, dim=1)
+
+
 def contrastive_loss(
     images: Float[Tensor, "b dim"],
     texts: Float[Tensor, "b dim"],
     scale: Float[Tensor, ""],
     targets: Float[Tensor, "b b"],
     neutral: Bool[Tensor, "b b"],
+    other: Float[Tensor, "b b"] | None = None,
 ) -> Float[Tensor, ""]:
     """Symmetric InfoNCE with several true pairs a row.
 
@@ -70,11 +98,14 @@ def contrastive_loss(
         images: unit rows.
         texts: unit rows; row i was drawn for image i.
         scale: inverse temperature.
-        targets: row-stochastic; its transpose is scaled to be so for the other direction.
+        targets: row-stochastic.
         neutral: pairs (image row, text column) that are neither right nor wrong.
+        other: targets of the other direction, rows are texts; None takes the transpose of
+            `targets`, scaled to be row-stochastic.
     """
     logits = (scale * images @ texts.T).masked_fill(neutral, _FAR)
-    other = targets.T / targets.T.sum(1, keepdim=True)
+    if other is None:
+        other = targets.T / targets.T.sum(1, keepdim=True)
     there = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
     back = -(other * F.log_softmax(logits.T, dim=1)).sum(1).mean()
     return (there + back) / 2

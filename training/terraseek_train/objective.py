@@ -16,6 +16,7 @@ from terraseek_train.losses import (
     mixed_class_loss,
     mixed_targets,
     soft_targets,
+    taught_targets,
     teacher_loss,
 )
 from terraseek_train.model import Trainee
@@ -83,19 +84,25 @@ def objective(
     class_source: Int[Tensor, " classes"],
     config: TrainConfig,
     team: Team,
+    scores: Float[Tensor, "all all"] | None = None,
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     """The loss to be minimised by this process, and its parts by name for the log.
 
     The contrastive part is already that of the whole batch, the others are means over this
-    process's part of it, hence divided by the number of processes in the sum.
+    process's part of it, hence divided by the number of processes in the sum. `scores` are what a
+    finished encoder (`distil`) says of the whole batch, pictures by sentences.
     """
     image_unit, text_unit = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
+    targets, other = batch.targets, None
+    if scores is not None:
+        targets, other = taught_targets(targets, scores, batch.neutral, config.distil_share)
     contrast = contrastive_loss(
         team.gather(image_unit),
         team.gather(text_unit[: len(image)]),
         team.share(model.scale()),
-        batch.targets,
+        targets,
         batch.neutral,
+        other,
     )
     others = {
         "class": config.class_weight

@@ -35,6 +35,7 @@ from terraseek_train.checkpoint import (
 )
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.data import Corpus, build_corpus, epoch_order
+from terraseek_train.distil import finished, scores_of
 from terraseek_train.gradients import backward
 from terraseek_train.leakage import refuse_leakage
 from terraseek_train.model import Trainee, parameter_groups
@@ -76,6 +77,7 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
         model.freeze_words()
     model = model.to(device).to(memory_format=torch.channels_last)
     average = deepcopy(model).requires_grad_(False)
+    elder = finished(config, device)
     optimizer = torch.optim.AdamW(
         parameter_groups(model, config), lr=config.lr, betas=(0.9, 0.98), fused=True
     )
@@ -99,7 +101,8 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
             return model.texts(tokens)
 
     def loss(batch: Ready, image: Tensor, text: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        value, parts = objective(model, batch, image, text, class_source, config, team)
+        scores = scores_of(elder, batch, mean, std, config, team) if elder else None
+        value, parts = objective(model, batch, image, text, class_source, config, team, scores)
         return value / config.accumulate, {"loss": value, **parts}
 
     with closing(batches(corpus, config, step, team)) as coming, closing(board):
