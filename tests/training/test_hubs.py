@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from joinable import ARCH, encoder, run
 from terraseek.encoders.architecture import build_model
+from terraseek.encoders.checkpoints import read_state
 from terraseek.encoders.fuse import fused
 from terraseek.encoders.hubs import HUB_DIMS, SIDES, level
 from terraseek.errors import ConfigError
@@ -51,11 +52,17 @@ def nearness(
     return np.asarray(near - near.mean())
 
 
-@given(st.integers(0, 1000))
-def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int) -> None:
-    pictures, sentences = unit(20, 16, seed), unit(30, 16, seed + 1)
-    of_pictures, of_sentences = levels(pictures, sentences)
+@given(st.integers(0, 1000), st.booleans())
+def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int, centred: bool) -> None:
+    shift = unit(2, 16, seed + 2)  # what a kind has in common
+    pictures = F.normalize(unit(20, 16, seed) + shift[:1], dim=-1)
+    sentences = F.normalize(unit(30, 16, seed + 1) + shift[1:], dim=-1)
+    of_pictures, of_sentences = levels(pictures, sentences, HUBS | {"centred": centred})
     images, texts = of_pictures(pictures), of_sentences(sentences)
+    if centred:
+        pictures, sentences = (
+            F.normalize(kind - kind.mean(0), dim=-1) for kind in (pictures, sentences)
+        )
     for made in (images, texts):
         assert made.shape[1] == 16 + HUB_DIMS
         assert (made.norm(dim=1) - 1).abs().max() < 1e-5
@@ -101,6 +108,7 @@ def test_likeness_of_pictures_among_themselves_stays() -> None:
         HUBS | {"sharpness": 0},
         HUBS | {"pictures": {"count": 3}},
         HUBS | {"sentences": {"count": "many", "weight": 1}},
+        HUBS | {"centred": "yes"},
     ],
 )
 def test_settings_that_cannot_be_used_are_named(hubs: Any) -> None:
@@ -117,12 +125,13 @@ def both(tmp_path: Path) -> Path:
     return tmp_path / "both"
 
 
+@pytest.mark.parametrize("centred", [True, False])
 def test_hubs_of_training_data_go_into_the_weights(
-    both: Path, settings: dict[str, Any], tmp_path: Path
+    both: Path, settings: dict[str, Any], tmp_path: Path, centred: bool
 ) -> None:
     write_json(tmp_path / "recipe.json", settings | {"arch": ARCH})
     config = load_config(tmp_path / "recipe.json")
-    small = HubSettings(8.0, HeldBack(4, 0.5), HeldBack(3, 0.75))
+    small = HubSettings(8.0, HeldBack(4, 0.5), HeldBack(3, 0.75), centred)
     add_hubs(tmp_path / "held", both, config, pairs=40, settings=small)
     arch = read_json(tmp_path / "held" / "config.json")["arch"]
     assert arch["embed_dim"] == 16 + HUB_DIMS
@@ -130,10 +139,15 @@ def test_hubs_of_training_data_go_into_the_weights(
     plain, held = encoder(both), encoder(tmp_path / "held")
     pictures = list(np.random.default_rng(0).integers(0, 256, (9, 40, 48, 3), np.uint8))
     words = ["a red square", "green ground number 4 .", "a lake"]
-    for before, after in (
-        (plain.encode_images(pictures), held.encode_images(pictures)),
-        (plain.encode_texts(words), held.encode_texts(words)),
+    stored = read_state(tmp_path / "held" / "model.safetensors")
+    for key, before, after in (
+        ("visual.level.mean", plain.encode_images(pictures), held.encode_images(pictures)),
+        ("level.mean", plain.encode_texts(words), held.encode_texts(words)),
     ):
+        assert (key in stored) == centred
+        if centred:
+            before = before - stored[key].numpy()
+            before /= np.linalg.norm(before, axis=1, keepdims=True)
         assert np.abs(after[:, :16] - 0.9 * before).max() < 1e-5
         assert np.abs(np.linalg.norm(after, axis=1) - 1).max() < 1e-5
     dense = held.dense

@@ -21,6 +21,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from terraseek.encoders.architecture import build_model
+from terraseek.encoders.base import unit
 from terraseek.encoders.checkpoints import fit_state, read_state, towers_of
 from terraseek.encoders.fuse import fused
 from terraseek.encoders.hubs import HUB_DIMS, SIDES, Side
@@ -54,6 +55,7 @@ class HubSettings:
     sharpness: float = 10.0
     pictures: HeldBack = HeldBack(weight=0.5)
     sentences: HeldBack = HeldBack()
+    centred: bool = True
 
 
 def add_hubs(
@@ -141,12 +143,16 @@ def fill_level(
     own: Vectors,
     others: Vectors,
 ) -> None:
-    """Set the tensors of a level from training vectors of its own and of the other kind."""
+    """Set the tensors of a level from unit training vectors of its own and of the other kind."""
+    if module.centred:
+        others = unit(others - others.mean(axis=0))
     middle, shares = centres(others, len(module.others))
     with torch.no_grad():
+        if module.centred:
+            module.mean.copy_(torch.from_numpy(own.mean(axis=0)))
         module.others.copy_(torch.from_numpy(middle))
         module.log_shares.copy_(torch.from_numpy(np.log(shares.clip(1e-6))))
-        near: Tensor = module.near(torch.from_numpy(own))
+        near: Tensor = module.near(module.placed(torch.from_numpy(own)))
         module.usual.copy_(near.mean())
 
 
