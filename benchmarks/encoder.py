@@ -3,6 +3,7 @@
 `images_per_s`     random squares, with the tower laid out for this CPU (`encoders.frozen`)
 `as_loaded_per_s`  with the tower as encoders begin with it, in turns with the other
 `gain`             the first over the second
+`bfloat16_per_s`   the tower as loaded in bfloat16, where the CPU computes in it
 `made_in_s`        what laying it out takes
 """
 
@@ -19,6 +20,7 @@ from terraseek.encoders.architecture import build_model
 from terraseek.encoders.checkpoints import load_weights
 from terraseek.encoders.frozen import frozen
 from terraseek.encoders.fuse import fused
+from terraseek.encoders.open_clip_encoder import computes_bfloat16
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.encoders.weight_files import verify
 
@@ -41,7 +43,9 @@ def main(
     made_in = time.perf_counter() - began
     if fast is None:
         raise typer.BadParameter(f"the image tower of {model} cannot be laid out")
-    towers = {"images_per_s": fast, "as_loaded_per_s": plain}
+    towers: dict[str, Any] = {"images_per_s": fast, "as_loaded_per_s": plain}
+    if computes_bfloat16(torch.device("cpu")):
+        towers["bfloat16_per_s"] = torch.autocast("cpu", torch.bfloat16)(plain.forward)
     pixels = torch.randn(items, 3, side, side).to(memory_format=torch.channels_last)
     rates = in_turns(towers, list(torch.split(pixels, batch)), repeats)
     facts: dict[str, float | int | str] = {"model": model, "threads": torch.get_num_threads()}

@@ -395,11 +395,33 @@ def test_devices():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_cuda_is_refused_where_there_is_none(vit_file):
+def test_cuda_is_refused_where_there_is_none(vit_file, monkeypatch):
     with pytest.raises(ConfigError, match="no device 'cuda'"):
         OpenClipEncoder(card_of(vit_file), "cuda")
-    with pytest.raises(ConfigError, match="bfloat16 needs a CUDA device"):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
+    with pytest.raises(ConfigError, match="bfloat16 needs a CUDA device or a CPU with AVX-512"):
         OpenClipEncoder(card_of(vit_file), "cpu", "bfloat16")
+
+
+def test_a_cpu_that_computes_in_bfloat16_may(conv_file, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    card = card_of(conv_file, CONV)
+    wanted = OpenClipEncoder(card, "cpu").encode_images(pictures())
+    half = OpenClipEncoder(card, "cpu", "bfloat16").encode_images(pictures())
+    assert half.dtype == np.float32
+    assert 0 < np.abs(half - wanted).max() < 5e-2
+
+
+def test_the_precision_is_a_setting(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    squares = np.random.default_rng(0).integers(0, 256, (2, 128, 128, 3), np.uint8)
+    wanted = load_encoder("terraseek-tiny", "cpu").encode_squares(squares)
+    monkeypatch.setenv("TERRASEEK_PRECISION", "bfloat16")
+    half = load_encoder("terraseek-tiny", "cpu").encode_squares(squares)
+    assert 0 < np.abs(half - wanted).max() < 2e-2
+    monkeypatch.setenv("TERRASEEK_PRECISION", "float16")
+    with pytest.raises(ConfigError, match="'float16' is unknown; use float32 or bfloat16"):
+        load_encoder("terraseek-tiny", "cpu")
 
 
 @pytest.mark.gpu

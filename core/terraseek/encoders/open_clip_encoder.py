@@ -23,7 +23,7 @@ from terraseek.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["OpenClipEncoder", "Precision", "pick_device"]
+__all__ = ["OpenClipEncoder", "Precision", "computes_bfloat16", "pick_device"]
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -46,21 +46,26 @@ class OpenClipEncoder(Encoder):
         Args:
             card: what to build.
             device: `auto` takes CUDA where there is one, else the CPU; or a torch device name.
-            precision: `bfloat16` autocasts on CUDA; vectors then differ by about 1e-2.
+            precision: `bfloat16` autocasts; vectors then differ by about 1e-2. Twice as many
+                pictures a second on CUDA and on CPUs that compute in it.
 
         Raises:
             WeightsNotFoundError: the weights are not on this machine.
             WeightsChecksumError: they are not those of the card.
             WeightsLayoutError: they do not fit the architecture.
-            ConfigError: device, precision or architecture cannot be had.
+            ConfigError: device, precision or architecture cannot be had; `bfloat16` is refused on a
+                CPU that would only imitate it, thirty times as slow.
         """
         import torch
 
         self.card = card
         self.device = pick_device(device)
-        if precision == "bfloat16" and self.device.type != "cuda":
-            raise ConfigError("precision bfloat16 needs a CUDA device; use float32 on the CPU")
         self._autocast = precision == "bfloat16"
+        if self._autocast and not computes_bfloat16(self.device):
+            raise ConfigError(
+                "precision bfloat16 needs a CUDA device or a CPU with AVX-512 or AMX bfloat16, "
+                f"which this {self.device.type} device is not; use float32"
+            )
         weights = verify(card)
         self.name = card.name
         self.encoder_id = card.encoder_id(weights.sha256)
@@ -126,7 +131,8 @@ class OpenClipEncoder(Encoder):
     def _images(self, pixels: "torch.Tensor") -> "torch.Tensor":
         """Image features, from a faster copy of the tower once many pictures were encoded."""
         before, self._encoded = self._encoded, self._encoded + len(pixels)
-        if before <= _MANY < self._encoded and self.device.type == "cpu":
+        slow = self.device.type == "cpu" and not self._autocast
+        if slow and before <= _MANY < self._encoded:
             self._frozen = frozen(self._model.visual, self.image_size)
         network = self._model.encode_image if self._frozen is None else self._frozen
         features: torch.Tensor = network(pixels)
@@ -176,6 +182,17 @@ class OpenClipEncoder(Encoder):
             raise ConfigError(
                 f"card {self.name!r} says embed_dim {self.dim}, its network gives {got}"
             )
+
+
+def computes_bfloat16(device: "torch.device") -> bool:
+    """Whether bfloat16 is faster there than float32: CUDA, and CPUs with instructions for it."""
+    import torch
+
+    if device.type != "cpu":
+        return device.type == "cuda"
+    ask: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    told = ask()
+    return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
 def pick_device(device: str) -> "torch.device":
