@@ -94,7 +94,12 @@ def test_a_scene_is_encoded_once_and_asked_often(scene_path):
         first = localize(scene, "red", encoder)
         encoded = encoder.seen
         second, third = localize_many(scene, ["red", "blue"], encoder)
-    assert encoder.seen == encoded == first.windows
+        assert encoder.seen == encoded
+        fresh = localize(scene, "red", encoder, cache=False)
+        second_pass = localize(scene, "red", encoder, LocalizeOptions(method="selo-v2"))
+    assert encoded == first.windows
+    assert [heat.stored for heat in (first, second, third, fresh)] == [False, True, True, False]
+    assert not second_pass.stored  # its boxes depend on the sentence and are never kept
     np.testing.assert_array_equal(second.score, first.score)
     assert abs(third.score - first.score).max() > 0.1
 

@@ -41,7 +41,7 @@ def heat_panel(heat: HeatMap) -> None:
 
 def _headline(heat: HeatMap) -> None:
     st.html(f'<p class="ts-title">“{html.escape(heat.query)}”</p>')
-    encoded = "from the cache" if heat.encode_s < 0.05 else f"encoded in {heat.encode_s:.1f} s"
+    encoded = "from the cache" if heat.stored else f"encoded in {heat.encode_s:.1f} s"
     st.html(
         f'<span class="ts-quiet">{_METHODS[heat.method]}<b>{heat.windows:,}</b> windows {encoded}, '
         "answered in "

@@ -153,8 +153,8 @@ def _sentence(heat: "HeatMap") -> str:
         place += "; not convincing, most of these words are unknown to the model"
     elif heat.convincing is False:
         place += f"; not convincing, {heat.windows:,} windows of anything reach that by chance"
+    encoded = "from the cache" if heat.stored else f"encoded in {heat.encode_s:.2f} s"
     return (
         f"{heat.query}: best at column {peak.col}, row {peak.row}{place}, score {peak.score:.3f} "
-        f"({heat.windows:,} windows, encoded in {heat.encode_s:.2f} s, answered in "
-        f"{heat.query_s * 1000:.0f} ms)"
+        f"({heat.windows:,} windows, {encoded}, answered in {heat.query_s * 1000:.0f} ms)"
     )

@@ -48,6 +48,8 @@ class SceneEmbedding:
     """Valid pixels of the scene on the heat map's grid, None where all are."""
     seconds: float
     """Wall time this call spent on it; near zero when it came from the cache."""
+    stored: bool = False
+    """Whether all of it came from the cache."""
     single: Float32[np.ndarray, "n dim"] | None = None
     """`vectors` in single precision, where they are kept so."""
 
@@ -140,6 +142,7 @@ def embedding_of(
     # a limit of nothing means no cache; a wrong setting is told before the work, not after it
     store = home() / "scenes" / f"{key}.npz" if cache and limit_bytes() > 0 else None
     found = _recent.get(store, _with_single) if store else None
+    stored = found is not None
     if found is None:
         vectors, known = encode(store)
         valid = scene.read(0, 0, scene.height, scene.width, grid)[1] if scene.has_mask else None
@@ -163,6 +166,7 @@ def embedding_of(
         known=found["known"],
         valid=None if bits is None else np.unpackbits(bits, axis=1, count=grid[1]).astype(bool),
         seconds=time.perf_counter() - began,
+        stored=stored,
         single=found.get("single"),
     )
 

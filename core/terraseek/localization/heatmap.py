@@ -75,6 +75,8 @@ class HeatMap:
     """One field per window side in pixels, where the method has them."""
     window_px: int = 0
     """Smallest window side in pixels."""
+    stored: bool = False
+    """Whether an earlier question had its windows encoded already."""
     warnings: tuple[str, ...] = ()
     """What the reader of the map should know, one sentence each."""
     confidence: float | None = None
