@@ -385,6 +385,17 @@ def test_a_card_with_another_dim_or_side_is_refused(vit_file):
         OpenClipEncoder(wrong)
 
 
+def test_a_sentence_has_one_vector_whatever_stands_beside_it(vit_file):
+    told = []
+    others = [f"{k} boats on a lake" for k in range(8)]
+    asked = [SENTENCE, *others, SENTENCE, "a lake", SENTENCE]
+    found = OpenClipEncoder(card_of(vit_file)).encode_texts(asked, lambda *step: told.append(step))
+    assert (found[0] == found[9]).all()
+    assert (found[0] == found[11]).all()
+    assert told[-1][1:] == (10, 10)  # every sentence is encoded once
+    assert len({row.tobytes() for row in found}) == 10
+
+
 def test_devices():
     assert pick_device("cpu").type == "cpu"
     assert pick_device("auto").type in {"cpu", "cuda"}

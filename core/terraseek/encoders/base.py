@@ -99,7 +99,9 @@ class Encoder(ABC):
     ) -> Float32[np.ndarray, "n dim"]:
         """Features of sentences with the length the text tower gave them.
 
-        Prompt ensembles of the zero-shot protocol average these before they normalise.
+        Prompt ensembles of the zero-shot protocol average these before they normalise. A sentence
+        that is there several times has the same vector each time, to the last bit: beside other
+        sentences rounding differs, and what is equal would be ranked by chance.
 
         Raises:
             EmptyQueryError: a sentence has no visible character.
@@ -107,14 +109,16 @@ class Encoder(ABC):
         for text in texts:
             if not text.strip():
                 raise EmptyQueryError("the sentence is empty; say what to look for in a few words")
-        out = np.empty((len(texts), self.dim), np.float32)
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        distinct = list(row_of)
+        out = np.empty((len(distinct), self.dim), np.float32)
         # sentences of like length together: a batch takes as long as its longest
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        for start in range(0, len(texts), self.batch_size):
+        order = np.argsort([len(text) for text in distinct], kind="stable")
+        for start in range(0, len(distinct), self.batch_size):
             rows = order[start : start + self.batch_size]
-            out[rows] = self._encode_text_batch([texts[row] for row in rows])
-            progress("encode texts", start + len(rows), len(texts))
-        return out
+            out[rows] = self._encode_text_batch([distinct[row] for row in rows])
+            progress("encode texts", start + len(rows), len(distinct))
+        return out[[row_of[text] for text in texts]]
 
 
 def fit_square(
