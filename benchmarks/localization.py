@@ -79,7 +79,7 @@ def some_vectors(lattice: Lattice, encoder: Encoder) -> SceneEmbedding:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     known = np.ones(len(lattice), bool)
     return SceneEmbedding(
-        lattice, encoder.encoder_id, rows.astype(np.float16), known, None, 0.0, rows
+        lattice, encoder.encoder_id, rows.astype(np.float16), known, None, 0.0, single=rows
     )
 
 

@@ -38,7 +38,7 @@ def config_of(settings: dict[str, Any], elder: Path, **changes: Any) -> TrainCon
     own = json.loads((elder / "config.json").read_text())
     like = {"means": own["means"], "stds": own["stds"], "distil": str(elder), "arch": ARCH}
     path = elder.parent / "recipe.json"
-    path.write_text(json.dumps(settings | like | {"sizes": [[0, 64]]} | changes))
+    path.write_text(json.dumps(settings | like | {"sizes": [[0, 32]]} | changes))
     return load_config(path)
 
 
@@ -86,13 +86,15 @@ def test_a_run_comes_nearer_to_what_it_is_told(settings: dict[str, Any], elder: 
             settings,
             elder,
             out=str(out),
-            steps=30,
+            steps=60,
+            freeze_words=True,
             lr=5e-3,
             batch=15,
             smoothing=0.0,
             class_weight=0.0,
             distil_share=share,
-            eval_every=30,
+            eval_every=60,
+            save_every=60,
         )
         train(config)
         pictures = [np.full((40, 40, 3), colour, np.uint8) for colour in (30, 120, 220)]

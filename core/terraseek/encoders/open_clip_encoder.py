@@ -46,8 +46,8 @@ class OpenClipEncoder(Encoder):
         Args:
             card: what to build.
             device: `auto` takes CUDA where there is one, else the CPU; or a torch device name.
-            precision: `bfloat16` autocasts; vectors then differ by about 1e-2. Twice as many
-                pictures a second on CUDA and on CPUs that compute in it.
+            precision: `bfloat16` autocasts; vectors then differ by about 1e-2. On CPUs that
+                compute in it 1.8 times as many pictures a second, see docs/benchmarks.md.
 
         Raises:
             WeightsNotFoundError: the weights are not on this machine.
