@@ -115,6 +115,9 @@ def test_an_encoder_that_reads_otherwise_is_refused(settings: dict[str, Any], el
     longer = ARCH | {"text_cfg": ARCH["text_cfg"] | {"context_length": 20}}
     with pytest.raises(ConfigError, match="another length than 20"):
         finished(config_of(settings, elder, arch=longer), ALONE)
+    (elder.parent / "alone.safetensors").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"has no config\.json"):
+        finished(config_of(settings, elder, distil=str(elder.parent / "alone.safetensors")), ALONE)
     with pytest.raises(ConfigError, match="no registered model"):
         finished(config_of(settings, elder, distil="nobody"), ALONE)
     assert finished(config_of(settings, elder, distil=None), ALONE) is None

@@ -48,8 +48,7 @@ def registered(init: str | None) -> "ModelCard | None":
         return get_card(init)
     except UnknownModelError as error:
         raise ConfigError(
-            f"init {init!r} is no checkpoint folder, no weights file and no registered model; "
-            f"{error}"
+            f"{init!r} is no checkpoint folder, no weights file and no registered model; {error}"
         ) from error
 
 

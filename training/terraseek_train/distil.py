@@ -28,7 +28,7 @@ def finished(config: TrainConfig, device: torch.device) -> Trainee | None:
 
     Raises:
         ConfigError: `distil` is neither a run's folder nor a registered model, or it has other
-            pixel statistics or another text length than the config.
+            pixel statistics or another text length than the config has.
         ModelError: its weights are absent, damaged or of another architecture.
     """
     if not config.distil:
@@ -38,7 +38,9 @@ def finished(config: TrainConfig, device: torch.device) -> Trainee | None:
         arch, how = model_config(card.architecture), card.preprocess
         own = {"means": how.mean, "stds": how.std}
     else:
-        own = read_json(path.parent / "config.json")
+        if not (told := path.parent / "config.json").exists():
+            raise ConfigError(f"distil {config.distil!r} has no config.json; give a run's folder")
+        own = read_json(told)
         arch = own["arch"]
     mine = {"means": config.means, "stds": config.stds}
     for key, value in mine.items():

@@ -62,7 +62,7 @@ def initial_weights(init: str) -> Path:
         return path
     if not (path / "model.safetensors").exists():
         raise ConfigError(
-            f"init {init!r} holds no model.safetensors; name the folder of a run that has "
+            f"{init!r} holds no model.safetensors; name the folder of a run that has "
             "validated once, or a weights file"
         )
     return path / "model.safetensors"
