@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ from terraseek.search.exports import EXPORTS
 from terraseek_app import state
 from terraseek_app.settings import Settings
 from terraseek_app.uploads import keep_upload
+from terraseek_app.views.answer import Answer
 from terraseek_app.views.explore_link import from_params, to_params
 from terraseek_app.views.explore_state import Ask
-from terraseek_app.views.results import pictures
+from terraseek_app.views.results import pictures, result_line
 from terraseek_app.views.score import read_scores
 
 COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
@@ -163,6 +165,35 @@ def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> No
         assert reading.text.endswith(f"by {hit.matched_by}")
         assert tile.score == reading.text
     assert page.query_params["captions"] == "60"
+
+
+@pytest.mark.parametrize(
+    ("percentile", "kind", "words"),
+    [
+        (99.95, "info", "the best of these beats over 99.9 % of unrelated pairs"),
+        (99.2, "info", "but among 3,000 pictures some are that close by chance"),
+        (97.0, "warning", "No convincing match"),
+        (None, "warning", "No convincing match"),
+    ],
+)
+def test_doubt_has_two_degrees(
+    monkeypatch: pytest.MonkeyPatch, percentile: float | None, kind: str, words: str
+) -> None:
+    said = []
+    monkeypatch.setattr(st, "html", lambda text: None)
+    for name in ("info", "warning"):
+        monkeypatch.setattr(st, name, lambda text, icon, name=name: said.append((name, text)))
+    found = state.searcher().search(Query(text="red"), 2).hits
+    hits = [replace(found[0], percentile=percentile, convincing=False)]
+    hits.append(replace(found[1], percentile=50.0, convincing=False))
+    readings = read_scores(hits)
+    result_line(Answer(tuple(hits), 3000, 3000, 0.1), readings)
+    assert [name for name, _ in said] == [kind]
+    assert words in said[0][1]
+    said.clear()
+    hits[0] = replace(hits[0], convincing=True)
+    result_line(Answer(tuple(hits), 3000, 3000, 0.1), read_scores(hits))
+    assert not said
 
 
 def test_a_link_holds_votes_captions_and_prompts() -> None:

@@ -15,6 +15,7 @@ from terraseek.localization import HeatMap, Region, regions, write_cog, write_re
 from terraseek_app import state
 from terraseek_app.routes_localize import map_numbers
 from terraseek_app.views.copy_button import copy_button
+from terraseek_app.views.score import SELDOM, beaten
 from terraseek_app.views.words import coordinates
 
 __all__ = ["cog_bytes", "heat_panel", "numbers_bytes", "regions_bytes", "token_note"]
@@ -27,8 +28,6 @@ _METHODS = {
     "selo-v2": "method selo-v2, as published · ",
 }
 """How the line below the headline begins."""
-SELDOM = 0.99
-"""Share of background pairs a peak beats from which "nothing" would say too much."""
 
 
 def heat_panel(heat: HeatMap) -> None:
@@ -58,8 +57,9 @@ def _verdict(heat: HeatMap) -> None:
         return
     if (heat.confidence or 0) >= SELDOM:
         st.info(
-            f"Not certain: the best place beats {_beaten(heat)} of unrelated pairs of picture and "
-            f"sentence, but among {heat.windows:,} windows one that good can be chance.",
+            f"Not certain: the best place beats {beaten(heat.confidence or 0)} of unrelated pairs "
+            f"of picture and sentence, but among {heat.windows:,} windows one that good can be "
+            "chance.",
             icon=":material/help:",
         )
     else:
@@ -70,12 +70,6 @@ def _verdict(heat: HeatMap) -> None:
         )
 
 
-def _beaten(heat: HeatMap) -> str:
-    """Share of the background below the peak, never rounded up to all of it."""
-    share = heat.confidence or 0.0
-    return "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
-
-
 def _peak(heat: HeatMap) -> None:
     peak = heat.peak
     where = coordinates(peak.lon, peak.lat, 5) or f"column {peak.col:,}, row {peak.row:,}"
@@ -83,7 +77,11 @@ def _peak(heat: HeatMap) -> None:
         st.html(
             f'<span class="ts-quiet">best place</span><p class="ts-title">{where}</p>'
             f'<span class="ts-quiet">similarity {peak.score:.3f}'
-            + ("" if heat.confidence is None else f", beats {_beaten(heat)} of the background")
+            + (
+                ""
+                if heat.confidence is None
+                else f", beats {beaten(heat.confidence)} of the background"
+            )
             + "</span>"
         )
         if st.button("Fly to", icon=":material/flight:", key="localize_fly_peak"):

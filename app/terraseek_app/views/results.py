@@ -12,7 +12,7 @@ from terraseek.search.exports import EXPORTS, export_bytes
 from terraseek_app import state
 from terraseek_app.views.answer import Answer
 from terraseek_app.views.gallery import Picture
-from terraseek_app.views.score import Reading
+from terraseek_app.views.score import SELDOM, Reading, beaten
 from terraseek_app.views.words import coordinates
 
 __all__ = ["export", "map_hits", "pictures", "result_line", "thumbnail_url"]
@@ -93,6 +93,19 @@ def result_line(answer: Answer, readings: Sequence[Reading]) -> None:
             icon=":material/filter_alt_off:",
         )
     elif readings and all(reading.weak for reading in readings):
+        _doubt(answer)
+
+
+def _doubt(answer: Answer) -> None:
+    """In two degrees, as the Localize page has them."""
+    share = max((hit.percentile or 0) for hit in answer.hits) / 100
+    if share >= SELDOM:
+        st.info(
+            f"Not certain: the best of these beats {beaten(share)} of unrelated pairs of picture "
+            f"and sentence, but among {answer.matched:,} pictures some are that close by chance.",
+            icon=":material/help:",
+        )
+    else:
         st.warning(
             "No convincing match: these are the closest pictures, yet no closer than pictures that "
             "have nothing to do with the query.",

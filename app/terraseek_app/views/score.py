@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from terraseek.search import Hit
 
-__all__ = ["Reading", "read_scores"]
+__all__ = ["SELDOM", "Reading", "beaten", "read_scores"]
+
+SELDOM = 0.99
+"""Share of unrelated pairs a best score beats from which "nothing" would say too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ def read_scores(hits: Sequence[Hit]) -> list[Reading]:
     low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
     span = max(high - low, 1e-6)
     return [_read(hit, 0.25 + 0.75 * (hit.score - low) / span) for hit in hits]
+
+
+def beaten(share: float) -> str:
+    """Share (0-1) of unrelated pairs below a score in words, never rounded up to all of them."""
+    return "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
 def _read(hit: Hit, relative: float) -> Reading:

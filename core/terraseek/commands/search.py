@@ -246,7 +246,7 @@ def _table(result: "SearchResult") -> None:
     if not result.exact:
         note("an index chose what to compare with; --exact compares with every item")
     if result.convincing is False:
-        note("no convincing match: as many unrelated pictures are expected to score as high")
+        note("no convincing match: of pictures that score as high, too many may be unrelated")
 
 
 def _score(hit: "Hit") -> str:
