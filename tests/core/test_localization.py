@@ -135,6 +135,7 @@ def test_a_damaged_cache_file_is_computed_again(scene_path, tmp_path, monkeypatc
         (store,) = (tmp_path / "home" / "scenes").glob("*.npz")
         store.write_bytes(store.read_bytes()[:100])
         again = localize(scene, "red", FakeEncoder())
+    assert not again.stored
     np.testing.assert_array_equal(first.score, again.score)
 
 

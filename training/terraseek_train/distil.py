@@ -9,16 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from terraseek.encoders.architecture import model_config
 from terraseek.encoders.checkpoints import fit_state, read_state, towers_of
 from terraseek.errors import ConfigError
-from terraseek.files import read_json
 from terraseek_train.config import TrainConfig
-from terraseek_train.config_checks import registered
 from terraseek_train.model import Trainee
 from terraseek_train.objective import Ready
 from terraseek_train.parallel import Team
-from terraseek_train.start import initial_weights
+from terraseek_train.start import initial_config, initial_weights
 
 __all__ = ["finished", "scores_of"]
 
@@ -34,18 +31,11 @@ def finished(config: TrainConfig, device: torch.device) -> Trainee | None:
     if not config.distil:
         return None
     path = initial_weights(config.distil)
-    if card := registered(config.distil):
-        arch, how = model_config(card.architecture), card.preprocess
-        own = {"means": how.mean, "stds": how.std}
-    else:
-        if not (told := path.parent / "config.json").exists():
-            raise ConfigError(f"distil {config.distil!r} has no config.json; give a run's folder")
-        own = read_json(told)
-        arch = own["arch"]
-    mine = {"means": config.means, "stds": config.stds}
-    for key, value in mine.items():
-        if tuple(own[key]) != tuple(value):
-            raise ConfigError(f"{key} of distil {config.distil!r} is {own[key]}, here {value}")
+    own = initial_config(config.distil, path.parent)
+    arch = own["arch"]
+    for key in ("means", "stds"):
+        if tuple(own[key]) != tuple(here := getattr(config, key)):
+            raise ConfigError(f"{key} of distil {config.distil!r} is {own[key]}, here {here}")
     length = config.arch["text_cfg"]["context_length"]
     if arch["text_cfg"]["context_length"] != length:
         raise ConfigError(
@@ -76,6 +66,5 @@ def scores_of(
     with torch.autocast(batch.pixels.device.type, torch.bfloat16, enabled=config.bf16):
         images = [model.squares(part, mean, std) for part in torch.split(batch.pixels, step)]
         texts = [model.texts(part) for part in torch.split(batch.tokens[:count], step)]
-    units = (team.gather(F.normalize(torch.cat(part), dim=-1)) for part in (images, texts))
-    image, text = units
+    image, text = (team.gather(F.normalize(torch.cat(part), dim=-1)) for part in (images, texts))
     return model.scale() * image @ text.T

@@ -144,12 +144,11 @@ def fill_level(
     others: Vectors,
 ) -> None:
     """Set the tensors of a level from unit training vectors of its own and of the other kind."""
-    if module.centred:
-        others = unit(others - others.mean(axis=0))
-    middle, shares = centres(others, len(module.others))
     with torch.no_grad():
         if module.centred:
             module.mean.copy_(torch.from_numpy(own.mean(axis=0)))
+            others = unit(others - others.mean(axis=0))
+        middle, shares = centres(others, len(module.others))
         module.others.copy_(torch.from_numpy(middle))
         module.log_shares.copy_(torch.from_numpy(np.log(shares.clip(1e-6))))
         near: Tensor = module.near(module.placed(torch.from_numpy(own)))

@@ -76,9 +76,13 @@ def taught_targets(
         Both directions, rows summing to 1; rows of the second are sentences.
     """
     said = scores.masked_fill(neutral, _FAR)
-    other = targets.T / targets.T.sum(1, keepdim=True)
     there = (1 - share) * targets + share * F.softmax(said, dim=1)
-    return there, (1 - share) * other + share * F.softmax(said.T, dim=1)
+    return there, (1 - share) * _turned(targets) + share * F.softmax(said.T, dim=1)
+
+
+def _turned(targets: Float[Tensor, "b b"]) -> Float[Tensor, "b b"]:
+    """Targets of the other direction, rows summing to 1 again."""
+    return targets.T / targets.T.sum(1, keepdim=True)
 
 
 def contrastive_loss(
@@ -105,7 +109,7 @@ def contrastive_loss(
     """
     logits = (scale * images @ texts.T).masked_fill(neutral, _FAR)
     if other is None:
-        other = targets.T / targets.T.sum(1, keepdim=True)
+        other = _turned(targets)
     there = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
     back = -(other * F.log_softmax(logits.T, dim=1)).sum(1).mean()
     return (there + back) / 2

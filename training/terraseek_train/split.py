@@ -11,13 +11,12 @@ from typing import Any
 
 import typer
 
-from terraseek.encoders.architecture import members_of, model_config
+from terraseek.encoders.architecture import members_of
 from terraseek.encoders.checkpoints import read_state, towers_of
 from terraseek.errors import ConfigError
-from terraseek.files import read_json, write_json
-from terraseek_train.config_checks import registered
+from terraseek.files import write_json
 from terraseek_train.model import save_weights
-from terraseek_train.start import initial_weights
+from terraseek_train.start import initial_config, initial_weights
 
 __all__ = ["split"]
 
@@ -34,7 +33,7 @@ def split(out: Path, model: str) -> list[Path]:
     Raises:
         ConfigError: it is neither, or has no members.
     """
-    config = _config(model)
+    config = initial_config(model, Path(model))
     arch: dict[str, Any] = dict(config["arch"])
     if "members" not in arch:
         raise ConfigError(f"{model} has no members; only what `join` made can be taken apart")
@@ -54,20 +53,6 @@ def split(out: Path, model: str) -> list[Path]:
         save_weights(floats, folders[-1] / "model.safetensors")
         write_json(folders[-1] / "config.json", config | {"arch": alone_arch})
     return folders
-
-
-def _config(model: str) -> dict[str, Any]:
-    if card := registered(model):
-        how = card.preprocess
-        return {
-            "arch": model_config(card.architecture),
-            "means": list(how.mean),
-            "stds": list(how.std),
-        }
-    if not (Path(model) / "config.json").exists():
-        raise ConfigError(f"{model!r} is neither a registered model nor a folder with config.json")
-    config: dict[str, Any] = read_json(Path(model) / "config.json")
-    return config
 
 
 def main(out: Path, model: str) -> None:

@@ -1,17 +1,20 @@
 """What the weights are before the first step."""
 
 from pathlib import Path
+from typing import Any
 
+from terraseek.encoders.architecture import model_config
 from terraseek.encoders.checkpoints import fit_state, read_state, towers_of
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
+from terraseek.files import read_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig
 from terraseek_train.config_checks import registered
 from terraseek_train.corpus_text import teacher_vectors
 from terraseek_train.model import Trainee, init_token_embedding, token_words
 
-__all__ = ["initial_weights", "start_weights"]
+__all__ = ["initial_config", "initial_weights", "start_weights"]
 
 _CLIP = "clip."
 
@@ -66,3 +69,25 @@ def initial_weights(init: str) -> Path:
             "validated once, or a weights file"
         )
     return path / "model.safetensors"
+
+
+def initial_config(init: str, folder: Path) -> dict[str, Any]:
+    """Architecture and pixel statistics (`arch`, `means`, `stds`) of what `init` names.
+
+    Args:
+        init: name of a registered model, or a path.
+        folder: where config.json lies if it is a path.
+
+    Raises:
+        ConfigError: neither a registered model nor a folder with config.json.
+    """
+    if card := registered(init):
+        how = card.preprocess
+        statistics = {"means": list(how.mean), "stds": list(how.std)}
+        return {"arch": model_config(card.architecture), **statistics}
+    if not (folder / "config.json").exists():
+        raise ConfigError(
+            f"{init!r} has no config.json; it is neither a registered model nor a run's folder"
+        )
+    config: dict[str, Any] = read_json(folder / "config.json")
+    return config

@@ -55,11 +55,11 @@ def _verdict(heat: HeatMap) -> None:
     """Doubt, in two degrees; a convincing map needs no words, an uncalibrated one gets none."""
     if heat.convincing is not False:
         return
-    if (heat.confidence or 0) >= SELDOM:
+    share = heat.confidence or 0
+    if share >= SELDOM:
         st.info(
-            f"Not certain: the best place beats {beaten(heat.confidence or 0)} of unrelated pairs "
-            f"of picture and sentence, but among {heat.windows:,} windows one that good can be "
-            "chance.",
+            f"Not certain: the best place beats {beaten(share)} of unrelated pairs of picture and "
+            f"sentence, but among {heat.windows:,} windows one that good can be chance.",
             icon=":material/help:",
         )
     else:
@@ -73,16 +73,12 @@ def _verdict(heat: HeatMap) -> None:
 def _peak(heat: HeatMap) -> None:
     peak = heat.peak
     where = coordinates(peak.lon, peak.lat, 5) or f"column {peak.col:,}, row {peak.row:,}"
+    share = heat.confidence
+    beats = "" if share is None else f", beats {beaten(share)} of the background"
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="ts_peak"):
         st.html(
             f'<span class="ts-quiet">best place</span><p class="ts-title">{where}</p>'
-            f'<span class="ts-quiet">similarity {peak.score:.3f}'
-            + (
-                ""
-                if heat.confidence is None
-                else f", beats {beaten(heat.confidence)} of the background"
-            )
-            + "</span>"
+            f'<span class="ts-quiet">similarity {peak.score:.3f}{beats}</span>'
         )
         if st.button("Fly to", icon=":material/flight:", key="localize_fly_peak"):
             _fly(heat, peak.col, peak.row, heat.window_px or 0)

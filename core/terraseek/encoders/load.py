@@ -1,15 +1,13 @@
 """From a model's name to an encoder that works."""
 
 import os
-from typing import TYPE_CHECKING, cast, get_args
+from typing import cast, get_args
 
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.open_clip_encoder import OpenClipEncoder, Precision
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.errors import ConfigError
-
-if TYPE_CHECKING:
-    from terraseek.encoders.open_clip_encoder import Precision
 
 __all__ = ["PRECISION", "load_encoder"]
 
@@ -33,15 +31,10 @@ def load_encoder(name: str = DEFAULT_MODEL, device: str = "auto") -> Encoder:
     """
     if name == "fake":
         return FakeEncoder()
-    card = get_card(name)
-    from terraseek.encoders.open_clip_encoder import OpenClipEncoder
-
-    return OpenClipEncoder(card, device, _precision())
+    return OpenClipEncoder(get_card(name), device, _precision())
 
 
-def _precision() -> "Precision":
-    from terraseek.encoders.open_clip_encoder import Precision
-
+def _precision() -> Precision:
     wanted = os.environ.get(PRECISION) or "float32"
     if wanted not in (known := get_args(Precision)):
         raise ConfigError(f"{PRECISION} {wanted!r} is unknown; use {' or '.join(known)}")

@@ -114,7 +114,7 @@ class Run:
             query_s=asked.seconds + time.perf_counter() - began - drawn.encode_s,
             layers=drawn.layers,
             window_px=int(embedding.lattice.scale.min()),
-            stored=embedding.stored and drawn.stored,
+            stored=embedding.stored and not drawn.encode_s,
             warnings=(*asked.warnings, *unread_notes(asked.sentences, self._card), *self._notes),
             confidence=worth.confidence,
             convincing=worth.convincing,
@@ -153,7 +153,7 @@ class Run:
             return _Drawn(field, count, dict(layers))
         if self.options.method == "selo-v1":
             mean = mean_of_windows(embedding.lattice, scores)
-            return self._published(mean, count)
+            return self._published(mean, count, 0.0)
         boxes = selo.expand_boxes(embedding.lattice, selo.keep_best(scores))
         second = self._embed(boxes, cache=False)
         windows = np.concatenate([embedding.lattice.windows[selo.keep_best(scores)], boxes.windows])
@@ -166,7 +166,7 @@ class Run:
         mean = mean_of_windows(joined, both.astype(np.float32))
         # places no box visited count as 0, as in the published code
         mean = CellField(mean.row_edges, mean.col_edges, np.nan_to_num(mean.values, nan=0.0))
-        return self._published(mean, count + len(boxes), second)
+        return self._published(mean, count + len(boxes), second.seconds)
 
     def _positions(self) -> tuple[Float64[np.ndarray, " h"], Float64[np.ndarray, " w"]]:
         """Scene rows and columns of the cell centres of the heat map's grid."""
@@ -174,9 +174,7 @@ class Run:
         rows = (np.arange(height) + 0.5) * (self.scene.height / height)
         return rows, (np.arange(width) + 0.5) * (self.scene.width / width)
 
-    def _published(
-        self, mean: CellField, windows: int, second: SceneEmbedding | None = None
-    ) -> "_Drawn":
+    def _published(self, mean: CellField, windows: int, encode_s: float) -> "_Drawn":
         """Min-max, 8 bits and filter; the 256 levels are put back on the scale of cosines.
 
         Min-max and truncation act on values alone, so they are done on the coarse cells.
@@ -194,9 +192,7 @@ class Run:
         known = np.isfinite(mean.values).astype(np.uint8)
         unknown = mean.cut(known, *self._positions()).pixels() == 0 if not known.all() else None
         field = LevelField(levels, cosine, size, unknown)
-        if second is None:
-            return _Drawn(field, windows, {}, span=(low, high))
-        return _Drawn(field, windows, {}, second.seconds, second.stored, (low, high))
+        return _Drawn(field, windows, {}, encode_s, (low, high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +201,5 @@ class _Drawn:
     windows: int
     layers: dict[int, Field]
     encode_s: float = 0.0
-    stored: bool = True
-    """Whether windows that only this map needs were in the cache, or there are none."""
+    """Seconds spent on windows that only this map needs, which are never kept."""
     span: tuple[float, float] | None = None

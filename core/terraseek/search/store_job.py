@@ -166,11 +166,9 @@ class StoreJob:
         """
         out = np.zeros((len(texts), self.encoder.dim), np.float16)
         worded = np.array([bool(text.strip()) for text in texts], bool)
-        unique = list(dict.fromkeys(text for text in texts if text.strip()))
-        if unique:
+        if worded.any():
             encode = partial(encode_whole, self.encoder) if whole else self.encoder.encode_texts
-            encoded = dict(zip(unique, encode(unique), strict=True))
-            out[worded] = [encoded[text] for text in texts if text.strip()]
+            out[worded] = encode([text for text in texts if text.strip()])
         return out, worded
 
     def _keep(self, rows: Int64[np.ndarray, " m"], piece: Piece) -> None:
