@@ -28,10 +28,10 @@ from common import report
 from pipeline import made, write_shards
 
 from terraseek.catalogue import Catalogue, import_source
+from terraseek.embeddings.embed import decoded, embed_catalogue
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.search.embed import decoded, embed_catalogue
 
 
 def spent(call: Callable[[], object]) -> tuple[float, float]:

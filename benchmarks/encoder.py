@@ -16,10 +16,10 @@ import torch
 import typer
 from common import report, timed
 
-from terraseek.encoders.architecture import build_model
-from terraseek.encoders.checkpoints import load_weights
-from terraseek.encoders.frozen import frozen
-from terraseek.encoders.fuse import fused
+from terraseek.encoders.nets.build import build_model
+from terraseek.encoders.nets.checkpoints import load_weights
+from terraseek.encoders.nets.fuse import fused
+from terraseek.encoders.nets.torchscript import frozen
 from terraseek.encoders.open_clip_encoder import computes_bfloat16
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.encoders.weight_files import verify

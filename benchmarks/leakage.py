@@ -19,8 +19,8 @@ from PIL import Image
 
 from terraseek.imagehash import near_pairs
 from terraseek_train.config import DataSource
-from terraseek_train.leakage import MOST_BITS, find_leaks, fingerprints
-from terraseek_train.sources import open_images
+from terraseek_train.data.leakage import MOST_BITS, find_leaks, fingerprints
+from terraseek_train.data.sources import open_images
 
 Pixels = np.ndarray
 Disguise = tuple[Callable[[Pixels], Pixels], str, int]

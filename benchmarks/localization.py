@@ -37,13 +37,13 @@ from terraseek.localization import (
     regions,
     write_cog,
 )
-from terraseek.localization.embedding import SceneEmbedding
-from terraseek.localization.fields import mean_of_windows
-from terraseek.localization.lattice import Lattice, selo_v1_lattice
+from terraseek.localization.methods.pipeline import Run
+from terraseek.localization.methods.selo import despeckled, despeckled_cells, quantised
 from terraseek.localization.options import lattice_of
-from terraseek.localization.pipeline import Run
 from terraseek.localization.query import ask
-from terraseek.localization.selo import despeckled, despeckled_cells, quantised
+from terraseek.localization.windows.embedding import SceneEmbedding
+from terraseek.localization.windows.fields import mean_of_windows
+from terraseek.localization.windows.lattice import Lattice, selo_v1_lattice
 from terraseek.progress import silent
 from terraseek.scenes import Scene
 from terraseek.tiles import heat_tile

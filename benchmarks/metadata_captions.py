@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from terraseek.catalogue.metacaption import MetaCaption, parse_metadata_caption
+from terraseek.catalogue.metadata.caption_parser import MetaCaption, parse_metadata_caption
 
 ROWS, SEED = 200, 20261121
 FIELDS = (

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from common import peak_rss_gib, report
 from torch import Tensor
 
-from terraseek.encoders.architecture import build_model, model_config
 from terraseek.encoders.cards import Preprocess
+from terraseek.encoders.nets.build import build_model, model_config
 from terraseek.files import read_json
 from terraseek_train.methods.ebaker import combined_scores, local_scores
 from terraseek_train.methods.tokens import image_tokens, text_tokens
@@ -62,7 +62,7 @@ def make_base(arch: str) -> Base:
 
 def make_pairs(base: Base, count: int) -> Pairs:
     """Pictures of noise with sentences as long as RSICD's are: 8 to 21 words, 11.6 on average."""
-    from terraseek_train.corpus_text import tokenize
+    from terraseek_train.data.text_table import tokenize
 
     rng = np.random.default_rng(0)
     side = base.preprocess.size

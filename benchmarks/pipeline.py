@@ -25,11 +25,11 @@ from common import peak_rss_gib, report, timed
 from PIL import Image
 
 from terraseek_train.config import DataSource, TrainConfig
-from terraseek_train.data import build_corpus
-from terraseek_train.parallel import Team
-from terraseek_train.sources import open_images
-from terraseek_train.sources.images import decode
-from terraseek_train.stream import decode_fast
+from terraseek_train.data.corpus import build_corpus
+from terraseek_train.data.sources import open_images
+from terraseek_train.data.sources.images import decode
+from terraseek_train.data.stream import decode_fast
+from terraseek_train.loop.parallel import Team
 from terraseek_train.train import batches
 
 ARCH = {

@@ -37,10 +37,10 @@ import numpy as np
 from common import peak_rss_gib, report, timed
 from search_world import FILTER_SHARE, items_table, make_catalogue, make_store, queries_of
 
-from terraseek.search.index import ExactIndex, Index
-from terraseek.search.scoring import Matrix
-from terraseek.search.shortlist import Shortlist
-from terraseek.search.store import EmbeddingStore
+from terraseek.embeddings.store import EmbeddingStore
+from terraseek.index.candidates import Shortlist
+from terraseek.index.index import ExactIndex, Index
+from terraseek.index.scoring import Matrix
 
 LOCATED = 1_079_370
 _QUERIES = 200
@@ -52,7 +52,7 @@ Figures = dict[str, Any]
 
 def build(folder: Path, options: argparse.Namespace) -> Figures:
     """Build the index."""
-    from terraseek.search.index_build import build_index
+    from terraseek.index.build import build_index
 
     manifest = build_index(EmbeddingStore.read(folder), kind=options.kind)
     return {
@@ -94,7 +94,7 @@ def query(folder: Path, options: argparse.Namespace) -> Figures:
 def filtered(folder: Path, options: argparse.Namespace) -> Figures:
     """A filter by DuckDB, and exact answers among the 2 % that pass another."""
     from terraseek.catalogue import Filter
-    from terraseek.catalogue.filtering import ItemsTable
+    from terraseek.catalogue.filters.apply import ItemsTable
     from terraseek.geo import BBox
 
     store = EmbeddingStore.read(folder)
@@ -120,8 +120,8 @@ def filtered(folder: Path, options: argparse.Namespace) -> Figures:
 
 def exact(folder: Path, options: argparse.Namespace) -> Figures:
     """Unfiltered exact answers, from the stored file and from byte codes."""
-    from terraseek.search.index_build import write_codes
-    from terraseek.search.index_manifest import scale_file
+    from terraseek.index.build import write_codes
+    from terraseek.index.manifest import scale_file
 
     store = EmbeddingStore.read(folder)
     vectors = store.vectors[:LOCATED]
@@ -263,7 +263,7 @@ def _real(catalogue: str | None) -> np.ndarray | None:
     if catalogue is None:
         return None
     from terraseek.catalogue import Catalogue
-    from terraseek.search.store import HAS_IMAGE
+    from terraseek.embeddings.store import HAS_IMAGE
 
     store = EmbeddingStore.open(Catalogue.open(catalogue))
     return np.asarray(store.vectors)[(store.flags & HAS_IMAGE) > 0]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore, Manifest, hash_ids
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.files import write_json
-from terraseek.search.store import HAS_IMAGE, EmbeddingStore, Manifest, hash_ids
 
 __all__ = ["FILTER_SHARE", "items_table", "make_catalogue", "make_store", "queries_of"]
 

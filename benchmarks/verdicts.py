@@ -21,14 +21,14 @@ from common import machine
 from rich.console import Console
 from rich.table import Table
 
+from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.search.background import convincing_from
-from terraseek.search.calibration import Calibration
-from terraseek_train.calibration import content_words
+from terraseek_train.data.sources import open_images, pair_images, read_captions
+from terraseek_train.data.sources.templates import CONCEPTS
 from terraseek_train.evaluate.encode import encode_named
-from terraseek_train.sources import open_images, pair_images, read_captions
-from terraseek_train.sources.templates import CONCEPTS
+from terraseek_train.release.background import content_words
 
 HITS = 20
 SHARES = (0.05, 0.1, 0.15, 0.25, 0.5)

@@ -33,7 +33,7 @@ def _serve(
     max_upload_mb: int = typer.Option(500, min=1, help="Largest upload in megabytes."),
 ) -> None:
     """Serve a catalogue: map, search, localization, review and the HTTP API on one port."""
-    from terraseek_app.serving import ServeOptions, model_for, serve
+    from terraseek_app.server.start import ServeOptions, model_for, serve
 
     chosen = model_for(catalogue, model)
     options = ServeOptions(catalogue, chosen, scenes, host, port, browser, reload, max_upload_mb)
@@ -52,7 +52,7 @@ def _demo(
     """Build the synthetic demo world once and serve it."""
     from terraseek.encoders.registry import DEFAULT_MODEL
     from terraseek_app.demo import prepare
-    from terraseek_app.serving import ServeOptions, serve
+    from terraseek_app.server.start import ServeOptions, serve
 
     chosen = model or DEFAULT_MODEL
     with bar() as progress:

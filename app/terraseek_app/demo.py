@@ -107,8 +107,8 @@ def _catalogue(demo: Demo, progress: Progress) -> None:
 
 def _vectors(demo: Demo, model: str, progress: Progress) -> None:
     from terraseek.catalogue import Catalogue
+    from terraseek.embeddings.embed import embed_catalogue
     from terraseek.encoders.load import load_encoder
-    from terraseek.search import embed_catalogue
 
     # already embedded items are not encoded again, so this is quick on a second start
     embed_catalogue(Catalogue.open(demo.catalogue), load_encoder(model), progress)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from terraseek.errors import MissingExtraError
 from terraseek.files import write_text
-from terraseek_app.routes_tiles import map_asset
+from terraseek_app.api.tile_routes import map_asset
 
 if TYPE_CHECKING:
     from terraseek.catalogue import Catalogue

@@ -4,8 +4,12 @@ import streamlit as st
 
 from terraseek_app import theme
 from terraseek_app.messages import guard
-from terraseek_app.pages import about, explore, localize, review
-from terraseek_app.views import explore_state, localize_state
+from terraseek_app.pages.about import page as about
+from terraseek_app.pages.explore import page as explore
+from terraseek_app.pages.explore import state as explore_state
+from terraseek_app.pages.localize import page as localize
+from terraseek_app.pages.localize import state as localize_state
+from terraseek_app.pages.review import page as review
 
 
 def _pages() -> list[st.Page]:

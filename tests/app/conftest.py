@@ -10,9 +10,9 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from page_steps import SECONDS, Open, run
-from terraseek_app import state
-from terraseek_app.settings import Settings
+from helpers.page_steps import SECONDS, Open, run
+from terraseek_app.server import state
+from terraseek_app.server.settings import Settings
 
 COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
 CITIES = {"Paris": (2.35, 48.86), "Tokyo": (139.69, 35.69), "Lima": (-77.04, -12.05)}
@@ -22,8 +22,8 @@ CITIES = {"Paris": (2.35, 48.86), "Tokyo": (139.69, 35.69), "Lima": (-77.04, -12
 def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Nine chips, one of each colour at each city, and two scenes with a red square."""
     from terraseek.catalogue import Catalogue, import_source
+    from terraseek.embeddings.embed import embed_catalogue
     from terraseek.encoders.fake import FakeEncoder
-    from terraseek.search import embed_catalogue
 
     folder = tmp_path_factory.mktemp("world")
     with (folder / "items.csv").open("w", newline="", encoding="utf-8") as handle:
@@ -73,7 +73,8 @@ def open_page(world: Settings) -> Iterator[Open]:
         from importlib import import_module
 
         from terraseek_app.messages import guard
-        from terraseek_app.views import explore_state, localize_state
+        from terraseek_app.pages.explore import state as explore_state
+        from terraseek_app.pages.localize import state as localize_state
 
         explore_state.keep()
         localize_state.keep()

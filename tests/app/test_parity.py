@@ -20,19 +20,20 @@ from typer.testing import CliRunner
 
 from terraseek.catalogue import Catalogue, Filter, import_source
 from terraseek.cli import build_app
+from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import BBox
 from terraseek.localization import HeatMap, LocalizeOptions, localize, summary
 from terraseek.scenes import Scene
-from terraseek.search import Query, Searcher, embed_catalogue, hits_json
-from terraseek_app import state
-from terraseek_app.answers import EXCEPTION_HANDLERS
-from terraseek_app.server import routes
-from terraseek_app.settings import Settings
-from terraseek_app.uploads import keep_upload
-from terraseek_app.views.answer import find
-from terraseek_app.views.explore_state import Ask
-from terraseek_app.views.heat_panel import cog_bytes, numbers_bytes, regions_bytes
+from terraseek.search import Query, Searcher, hits_json
+from terraseek_app.api.responses import EXCEPTION_HANDLERS
+from terraseek_app.pages.explore.answer import find
+from terraseek_app.pages.explore.state import Ask
+from terraseek_app.pages.localize.heat_panel import cog_bytes, numbers_bytes, regions_bytes
+from terraseek_app.server import state
+from terraseek_app.server.app import routes
+from terraseek_app.server.settings import Settings
+from terraseek_app.server.uploads import keep_upload
 
 COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
 PLACES = [(2.35, 48.86), (139.69, 35.69), (-77.04, -12.05), (179.9, -18.1)]
@@ -95,7 +96,8 @@ def page_of(name: str, **session: Any) -> AppTest:
     def script(page: str) -> None:
         from importlib import import_module
 
-        from terraseek_app.views import explore_state, localize_state
+        from terraseek_app.pages.explore import state as explore_state
+        from terraseek_app.pages.localize import state as localize_state
 
         explore_state.keep()
         localize_state.keep()

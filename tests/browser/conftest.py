@@ -107,8 +107,8 @@ def scenes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served_catalogue(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The chips imported and embedded with FakeEncoder, which knows colours."""
     from terraseek.catalogue import Catalogue, import_source
+    from terraseek.embeddings.embed import embed_catalogue
     from terraseek.encoders.load import load_encoder
-    from terraseek.search import embed_catalogue
 
     out = tmp_path_factory.mktemp("catalogue") / "cities"
     import_source(source, out, name="cities")

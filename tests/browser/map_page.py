@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from terraseek.geo import BBox
-from terraseek_app import state
 from terraseek_app.map import MapEvent, Overlay, heat_overlay, world_map
+from terraseek_app.server import state
 
 EVERYTHING = ("select", "box", "area", "click", "view", "shape", "centre")
 

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 os.environ["TERRASEEK_CATALOGUE"], os.environ["TERRASEEK_MODEL"] = sys.argv[1], "fake"
 
-from terraseek_app.answers import EXCEPTION_HANDLERS  # noqa: E402 - reads the lines above
-from terraseek_app.server import routes  # noqa: E402
+from terraseek_app.api.responses import EXCEPTION_HANDLERS  # noqa: E402 - reads the lines above
+from terraseek_app.server.app import routes  # noqa: E402
 
 
 def png(pixels: np.ndarray) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from browser_steps import drag
+from helpers.browser_steps import drag
 
 KEY = "explore_map"
 TILES = """count => {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from browser_steps import drag
+from helpers.browser_steps import drag
 
 KEY = "test"
 SHOWN = "s => s.samples === 36 && s.hits === 3"

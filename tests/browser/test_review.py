@@ -18,8 +18,8 @@ STRIKE = """keys => keys.forEach((key) => document.body.dispatchEvent(
 @pytest.fixture(scope="module")
 def reviewed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue of its own, so that reviews do not meet those of other tests."""
+    from terraseek.embeddings.embed import embed_catalogue
     from terraseek.encoders.load import load_encoder
-    from terraseek.search import embed_catalogue
 
     out = tmp_path_factory.mktemp("review") / "cities"
     import_source(source, out, name="cities")

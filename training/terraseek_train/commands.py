@@ -6,8 +6,8 @@ import typer
 
 from terraseek.cli import bare_app, run
 from terraseek.commands.console import bar, note
-from terraseek_train import localization_commands
 from terraseek_train.evaluate import commands as evaluate_commands
+from terraseek_train.evaluate.localization import commands
 from terraseek_train.study import commands as study_commands
 
 __all__ = ["main", "register"]
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="Measure an encoder as the papers do.", no_args_is_help=True)
     evaluate_commands.register(group)
-    localization_commands.register(app, group)
+    commands.register(app, group)
     app.add_typer(group, name="evaluate")
     app.command("train")(train)
     study_commands.register(app)

@@ -23,9 +23,12 @@ import torch
 from torch import Tensor
 
 from terraseek.progress import Progress, silent
-from terraseek_train.batch import Batch, make_batch
-from terraseek_train.board import Board
-from terraseek_train.checkpoint import (
+from terraseek_train.config import TrainConfig, load_config
+from terraseek_train.data.batch import Batch, make_batch
+from terraseek_train.data.corpus import Corpus, build_corpus, epoch_order
+from terraseek_train.data.leakage import refuse_leakage
+from terraseek_train.loop.board import Board
+from terraseek_train.loop.checkpoint import (
     append_log,
     begin,
     check_same_run,
@@ -33,16 +36,13 @@ from terraseek_train.checkpoint import (
     save_best,
     save_resume,
 )
-from terraseek_train.config import TrainConfig, load_config
-from terraseek_train.data import Corpus, build_corpus, epoch_order
-from terraseek_train.distil import finished, scores_of
-from terraseek_train.gradients import backward
-from terraseek_train.leakage import refuse_leakage
-from terraseek_train.model import Trainee, parameter_groups
-from terraseek_train.objective import Ready, objective, ready
-from terraseek_train.parallel import Team, join, own_device
-from terraseek_train.start import start_weights
-from terraseek_train.validate import load_validation, validate
+from terraseek_train.loop.distil import finished, scores_of
+from terraseek_train.loop.gradients import backward
+from terraseek_train.loop.model import Trainee, parameter_groups
+from terraseek_train.loop.objective import Ready, objective, ready
+from terraseek_train.loop.parallel import Team, join, own_device
+from terraseek_train.loop.start import start_weights
+from terraseek_train.loop.validate import load_validation, validate
 
 __all__ = ["batches", "train"]
 

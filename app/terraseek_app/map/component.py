@@ -99,7 +99,7 @@ def world_map(
 
 @lru_cache(maxsize=1)
 def _component() -> Any:  # noqa: ANN401 - Streamlit gives a callable without a public type
-    from terraseek_app.routes_tiles import map_asset
+    from terraseek_app.api.tile_routes import map_asset
 
     library = map_asset("maplibre-gl.css")
     assert library is not None

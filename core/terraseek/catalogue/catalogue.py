@@ -13,23 +13,12 @@ import pandas as pd
 from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
 from terraseek.catalogue.columns import SORTED, ids_of
-from terraseek.catalogue.filtering import ItemsTable
-from terraseek.catalogue.filters import Filter
+from terraseek.catalogue.filters.apply import ItemsTable
+from terraseek.catalogue.filters.filter import Filter
 from terraseek.catalogue.images import read_bytes, read_picture
-from terraseek.catalogue.items import (
-    DELETED,
-    FILE_COLUMNS,
-    HIDDEN,
-    ITEMS_FILE,
-    open_items,
-)
+from terraseek.catalogue.items import DELETED, FILE_COLUMNS, HIDDEN, ITEMS_FILE, open_items
 from terraseek.catalogue.records import PRECISIONS, ImageRef
-from terraseek.errors import (
-    CatalogueError,
-    CatalogueNotFoundError,
-    FilterError,
-    ItemNotFoundError,
-)
+from terraseek.errors import CatalogueError, CatalogueNotFoundError, FilterError, ItemNotFoundError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from terraseek.catalogue.columns import (
-    SORTED,
-    drop_others,
-    map_columns,
-    table_of,
-    write_columns,
-)
+from terraseek.catalogue.columns import SORTED, drop_others, map_columns, table_of, write_columns
 from terraseek.errors import CatalogueError
 from terraseek.files import atomic_path
 

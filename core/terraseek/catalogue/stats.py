@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from terraseek.catalogue.catalogue import Catalogue
-from terraseek.catalogue.gazetteer import split_zone
+from terraseek.catalogue.metadata.gazetteer import split_zone
 
 __all__ = ["GSD_EDGES", "catalogue_stats", "long_tail", "utm_zones"]
 

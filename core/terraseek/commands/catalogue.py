@@ -104,7 +104,7 @@ def import_(
 
 def _encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "Encoder":
     """Loaded before anything is imported, so that a wrong name or source changes nothing."""
-    from terraseek.catalogue.readers import WITH_VECTORS, open_source
+    from terraseek.catalogue.importing.readers import WITH_VECTORS, open_source
     from terraseek.encoders.load import load_encoder
 
     for source in sources:
@@ -120,7 +120,7 @@ def _encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "
 def _adopt(catalogue: Path, encoder: "Encoder") -> None:
     """Vectors the items came with, into the store of the encoder that made them."""
     from terraseek.catalogue import Catalogue
-    from terraseek.search.adopting import adopt_vectors
+    from terraseek.embeddings.import_vectors import adopt_vectors
 
     with bar() as progress:
         adopted = adopt_vectors(Catalogue.open(catalogue), encoder, progress)
@@ -150,9 +150,9 @@ def embed(
     # before torch is loaded: its threads else spin while they wait, on cores that could decode
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from terraseek.catalogue import Catalogue
+    from terraseek.embeddings.embed import embed_catalogue
     from terraseek.encoders.load import load_encoder
     from terraseek.encoders.registry import DEFAULT_MODEL
-    from terraseek.search import embed_catalogue
 
     opened = Catalogue.open(catalogue)
     encoder = load_encoder(model or DEFAULT_MODEL, device)

@@ -33,7 +33,7 @@ def delete(
 ) -> None:
     """Take items out of a catalogue; until `compact` makes it final, `--undo` takes it back."""
     from terraseek.catalogue import Filter
-    from terraseek.catalogue.deleting import delete_items, restore_items
+    from terraseek.catalogue.deletion import delete_items, restore_items
 
     chosen = [key.strip() for part in ids or () for key in part.split(",") if key.strip()]
     if undo and condition:
@@ -51,7 +51,7 @@ def delete(
 
 def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
     """Remove deleted items for good, with their vectors."""
-    from terraseek.search.compacting import compact_catalogue
+    from terraseek.embeddings.compact import compact_catalogue
 
     with bar() as progress:
         done = compact_catalogue(catalogue, progress)

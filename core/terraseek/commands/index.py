@@ -8,7 +8,7 @@ import typer
 from terraseek.commands.console import bar, note, print_json
 
 if TYPE_CHECKING:
-    from terraseek.search.index_manifest import IndexManifest
+    from terraseek.index.manifest import IndexManifest
 
 __all__ = ["register"]
 
@@ -33,9 +33,9 @@ def index(
 ) -> None:
     """Build the index that fits the number of vectors and the memory; tell what it finds."""
     from terraseek.catalogue import Catalogue
-    from terraseek.search.index_build import build_index
-    from terraseek.search.index_plan import parse_memory
-    from terraseek.search.store import EmbeddingStore
+    from terraseek.embeddings.store import EmbeddingStore
+    from terraseek.index.build import build_index
+    from terraseek.index.plan import parse_memory
 
     allowed = parse_memory(memory)
     store = EmbeddingStore.open(Catalogue.open(catalogue), model)

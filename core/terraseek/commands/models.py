@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from terraseek.commands.console import bar, note, print_json
 from terraseek.encoders.adapters import find_adapter
-from terraseek.encoders.architecture import members_of
+from terraseek.encoders.nets.build import members_of
 from terraseek.encoders.registry import (
     DEFAULT_MODEL,
     ModelCard,
@@ -96,7 +96,7 @@ def add(
     copy: bool = typer.Option(False, help="Keep a copy of the weights in TERRASEEK_HOME."),
 ) -> None:
     """Register weights, a training run, or an adapter on a model, after running them once."""
-    from terraseek.encoders.adding import Wishes, files_of_run
+    from terraseek.encoders.user_cards import Wishes, files_of_run
 
     if adapter is not None or base is not None:
         if adapter is None or base is None or arch or weights or run:

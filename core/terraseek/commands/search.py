@@ -106,10 +106,11 @@ def search(
 ) -> None:
     """Find items by words, a picture, an item, or a mixture; filters apply before the ranking."""
     from terraseek.catalogue import Area, Catalogue, Circle, Filter
+    from terraseek.embeddings.store import EmbeddingStore
     from terraseek.geo import BBox
-    from terraseek.search import EmbeddingStore, Query, Searcher
-    from terraseek.search.collapsing import search_collapsed
-    from terraseek.search.exports import export_kind, write_hits
+    from terraseek.search import Query, Searcher
+    from terraseek.search.collapse import search_collapsed
+    from terraseek.search.export.files import export_kind, write_hits
 
     if as_json + as_geojson + as_csv > 1:
         raise ConfigError("--json, --geojson and --csv exclude each other; take one")
@@ -171,7 +172,7 @@ def _batch(
     collapse: bool,
 ) -> None:
     """Every line of a CSV answered into one table."""
-    from terraseek.search.queries_batch import answer_all, read_queries, write_answers
+    from terraseek.search.batch import answer_all, read_queries, write_answers
 
     asked = read_queries(queries)
     with bar() as progress:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from terraseek.encoders.dense import DenseTower
+from terraseek.encoders.nets.feature_maps import DenseTower
 from terraseek.errors import EmptyQueryError, ModelError
 from terraseek.progress import Progress, silent
 

@@ -157,7 +157,7 @@ class ModelCard:
     """Measured results, with how they were measured."""
     calibration: Mapping[str, Any] | None = None
     """Cosines of sentences with unrelated pictures: `mean`, `std`, `quantiles`, how measured;
-    `words` of the training sentences, see `terraseek.localization.vocabulary`."""
+    `words` of the training sentences, see `terraseek.encoders.vocabulary`."""
     training: Mapping[str, Any] | None = None
     """How it was made: data, splits, recipe, commands."""
     limitations: tuple[str, ...] = ()

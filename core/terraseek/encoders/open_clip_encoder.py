@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from terraseek.encoders.adapters import put_on
-from terraseek.encoders.architecture import build_model, build_tokenizer
 from terraseek.encoders.base import Encoder, fit_square
 from terraseek.encoders.cards import ModelCard
-from terraseek.encoders.checkpoints import load_weights
-from terraseek.encoders.dense import DenseTower, box_of, tower_cells
-from terraseek.encoders.frozen import frozen
-from terraseek.encoders.fuse import fused
-from terraseek.encoders.text_tower import text_features, text_tower, without_padding
+from terraseek.encoders.nets.build import build_model, build_tokenizer
+from terraseek.encoders.nets.checkpoints import load_weights
+from terraseek.encoders.nets.feature_maps import DenseTower, box_of, tower_cells
+from terraseek.encoders.nets.fuse import fused
+from terraseek.encoders.nets.text_tower import text_features, text_tower, without_padding
+from terraseek.encoders.nets.torchscript import frozen
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
 

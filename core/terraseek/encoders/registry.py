@@ -24,7 +24,7 @@ from terraseek.errors import ConfigError, UnknownModelError
 from terraseek.files import home, write_json
 
 if TYPE_CHECKING:
-    from terraseek.encoders.adding import Wishes
+    from terraseek.encoders.user_cards import Wishes
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -145,8 +145,8 @@ def add_model(
         ModelError: the weights are absent, unreadable or do not fit; nothing is registered.
         ConfigError: the name is taken, or a setting cannot be used.
     """
-    from terraseek.encoders.adding import Wishes, propose_card
     from terraseek.encoders.open_clip_encoder import OpenClipEncoder
+    from terraseek.encoders.user_cards import Wishes, propose_card
     from terraseek.encoders.weight_files import keep_copy
 
     _check_free(name, replace=replace)

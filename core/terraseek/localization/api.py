@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from terraseek.encoders.base import Encoder
-from terraseek.localization.embedding import SceneEmbedding
 from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.methods.pipeline import Run
 from terraseek.localization.options import LocalizeOptions
-from terraseek.localization.pipeline import Run
 from terraseek.localization.query import Query, ask, subtracted
+from terraseek.localization.windows.embedding import SceneEmbedding
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 

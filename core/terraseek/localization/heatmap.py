@@ -9,8 +9,8 @@ import numpy as np
 from affine import Affine
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from terraseek.localization.bands import in_bands
-from terraseek.localization.fields import Field
+from terraseek.localization.windows.fields import Field
+from terraseek.localization.windows.row_blocks import in_bands
 from terraseek.scenes import Georef
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class HeatMap:
             Mercator, so that a MapLibre image source lies exactly. Without a CRS the corners are
             None and the picture has the pixels of the scene.
         """
-        from terraseek.tiles.warp import to_mercator
+        from terraseek.scenes.web_mercator import to_mercator
 
         picture, valid, corners = to_mercator(
             self.values()[..., None], self.valid, self.grid, max_side

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from terraseek.errors import ConfigError, LatticeError, SceneError
-from terraseek.localization.lattice import (
+from terraseek.localization.windows.lattice import (
     SELO_SCALES,
     Lattice,
     half_stride_lattice,

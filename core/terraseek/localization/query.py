@@ -10,8 +10,8 @@ from jaxtyping import Float32, UInt8
 
 from terraseek.encoders.base import Encoder, unit
 from terraseek.errors import EmptyQueryError
+from terraseek.localization.methods.selo import shuffles
 from terraseek.localization.options import LocalizeOptions
-from terraseek.localization.selo import shuffles
 from terraseek.scenes import Scene
 
 __all__ = ["PICTURE_SIDE", "Asked", "Picture", "Query", "ask", "subtracted"]

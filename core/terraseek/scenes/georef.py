@@ -12,7 +12,7 @@ from affine import Affine
 from jaxtyping import Float64
 
 from terraseek.geo import BBox
-from terraseek.scenes.bend import Bend, fit_points
+from terraseek.scenes.gcp_polynomial import Bend, fit_points
 
 if TYPE_CHECKING:
     from pyproj import Transformer

@@ -13,11 +13,11 @@ from jaxtyping import Bool, Shaped, UInt8
 from terraseek.errors import NoValidPixelsError
 from terraseek.files import sha256_of
 from terraseek.geo import BBox
-from terraseek.scenes.bands import Bands, choose_bands
 from terraseek.scenes.collar import find_collar
 from terraseek.scenes.georef import Georef, read_georef
 from terraseek.scenes.limits import SceneLimits
 from terraseek.scenes.opening import decoding, open_dataset
+from terraseek.scenes.spectral_bands import Bands, choose_bands
 from terraseek.scenes.stretch import Stretch
 
 if TYPE_CHECKING:

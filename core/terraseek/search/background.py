@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from terraseek.search.calibration import Calibration
+from terraseek.encoders.calibration import Calibration
 
 __all__ = ["SAMPLE", "Blend", "Spread", "convincing_from", "spaced"]
 

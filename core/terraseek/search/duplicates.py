@@ -18,11 +18,11 @@ from jaxtyping import Int64, UInt64
 from terraseek.catalogue import Catalogue
 from terraseek.catalogue.items import FILE_COLUMNS, read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
+from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import CatalogueError, ConfigError, SceneError
 from terraseek.files import atomic_path
 from terraseek.imagehash import FLAT, distances, picture_hashes
 from terraseek.progress import Progress, silent
-from terraseek.search.store import HAS_IMAGE, EmbeddingStore
 
 __all__ = ["COLUMN", "Duplicates", "mark_duplicates"]
 

@@ -9,19 +9,19 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from terraseek.catalogue import Catalogue, Filter
+from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.encoders.base import Encoder
+from terraseek.encoders.calibration import Calibration
 from terraseek.errors import QueryError
-from terraseek.search import hybrid
+from terraseek.index.candidates import Shortlist
+from terraseek.index.scoring import Matrix, best
+from terraseek.search import score_fusion
 from terraseek.search.background import Blend, Spread, convincing_from, spaced
-from terraseek.search.calibration import Calibration
+from terraseek.search.captions import Words
 from terraseek.search.hits import Hit, SearchResult
-from terraseek.search.hybrid import Mixture
-from terraseek.search.queries import mix, nearest
 from terraseek.search.query import Query
-from terraseek.search.scoring import Matrix, best
-from terraseek.search.shortlist import Shortlist
-from terraseek.search.store import HAS_IMAGE, EmbeddingStore
-from terraseek.search.words import Words
+from terraseek.search.query_vectors import mix, nearest
+from terraseek.search.score_fusion import Mixture
 
 __all__ = ["Searcher"]
 
@@ -214,7 +214,7 @@ class Searcher:
         k: int,
     ) -> tuple[Int64[np.ndarray, " c"], bool]:
         """Rows to score exactly for a mixture, by lists where comparing all would take long."""
-        if not self._exact and len(rows) * len(vector) > hybrid.WORTH:
+        if not self._exact and len(rows) * len(vector) > score_fusion.WORTH:
             found = mixture.likely(rows, vector, blend, k)
             if found is not None:
                 return found

@@ -14,7 +14,7 @@ from PIL import Image
 
 from terraseek.geo import BBox, tile_bounds
 from terraseek.scenes import Georef, Scene
-from terraseek.tiles.warp import sample, source_positions, to_mercator
+from terraseek.scenes.web_mercator import sample, source_positions, to_mercator
 
 if TYPE_CHECKING:
     from terraseek.localization import HeatMap

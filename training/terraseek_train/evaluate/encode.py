@@ -7,7 +7,7 @@ from jaxtyping import Float32
 
 from terraseek.encoders.base import Encoder
 from terraseek.progress import Progress, silent
-from terraseek_train.sources.images import ImageBytes
+from terraseek_train.data.sources.images import ImageBytes
 
 __all__ = ["encode_named"]
 

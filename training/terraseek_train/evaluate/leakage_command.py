@@ -12,7 +12,7 @@ from terraseek.files import home
 
 if TYPE_CHECKING:
     from terraseek_train.config import DataSource
-    from terraseek_train.leakage import Leak
+    from terraseek_train.data.leakage import Leak
 
 __all__ = ["leakage"]
 
@@ -41,7 +41,7 @@ def leakage(
     Copies are found though they are turned, mirrored, resized, recompressed or brightened.
     """
     from terraseek_train.config import load_config
-    from terraseek_train.leakage import LEAST_CORRELATION, MOST_BITS, sources_leaks
+    from terraseek_train.data.leakage import LEAST_CORRELATION, MOST_BITS, sources_leaks
 
     ours, theirs = [_source(text) for text in train], [_source(text) for text in held]
     if config:

@@ -8,6 +8,8 @@ import numpy as np
 from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError, MissingColumnError
 from terraseek.progress import Progress, silent
+from terraseek_train.data.sources import open_images, pair_images, read_captions
+from terraseek_train.data.sources.images import ImageBytes
 from terraseek_train.evaluate.encode import encode_named
 from terraseek_train.evaluate.retrieval import RetrievalScore, Retrieved, retrieve
 from terraseek_train.evaluate.zeroshot import (
@@ -16,8 +18,6 @@ from terraseek_train.evaluate.zeroshot import (
     class_weights,
     zeroshot_score,
 )
-from terraseek_train.sources import open_images, pair_images, read_captions
-from terraseek_train.sources.images import ImageBytes
 
 __all__ = [
     "evaluate_retrieval",

@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from terraseek.encoders.text_tower import (
+from terraseek.encoders.nets.text_tower import (
     is_causal,
     pooled,
     projected,

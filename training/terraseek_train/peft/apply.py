@@ -11,12 +11,7 @@ from terraseek.errors import ConfigError
 from terraseek_train.peft.attention import AdaptedAttention
 from terraseek_train.peft.config import PeftConfig
 from terraseek_train.peft.modules import Bottleneck, Gate, LoraDelta, PrefixTable
-from terraseek_train.peft.pointwise import (
-    add_deltas,
-    fold_deltas,
-    pointwise_layers,
-    strip_deltas,
-)
+from terraseek_train.peft.pointwise import add_deltas, fold_deltas, pointwise_layers, strip_deltas
 from terraseek_train.peft.towers import Tower, find_tower, foreign_visual, tower_names
 
 __all__ = ["PeftState", "apply", "eject", "merge", "peft_state", "remove", "settle"]

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from terraseek.encoders.cards import Preprocess
-from terraseek.encoders.checkpoints import towers_of
+from terraseek.encoders.nets.checkpoints import towers_of
 from terraseek.errors import ConfigError, UnknownModelError
 from terraseek.files import read_json, sha256_of
 
@@ -56,7 +56,7 @@ def load_base(name: str) -> Base:
 def _of_run(folder: Path) -> Base:
     from safetensors.torch import load_file
 
-    from terraseek_train.model import build_clip
+    from terraseek_train.loop.model import build_clip
 
     config, weights = read_json(folder / "config.json"), folder / "model.safetensors"
     stored = load_file(weights)
@@ -74,8 +74,8 @@ def _of_run(folder: Path) -> Base:
 
 
 def _of_card(name: str) -> Base:
-    from terraseek.encoders.architecture import build_model, model_config
-    from terraseek.encoders.checkpoints import load_weights
+    from terraseek.encoders.nets.build import build_model, model_config
+    from terraseek.encoders.nets.checkpoints import load_weights
     from terraseek.encoders.registry import get_card
     from terraseek.encoders.weight_files import verify
 

@@ -37,7 +37,7 @@ def study(
 
     Prints a Markdown table with intervals and paired tests, also kept beside the cells.
     """
-    from terraseek_train.evaluate.study_table import place
+    from terraseek_train.evaluate.localization.study_table import place
     from terraseek_train.study.config import load_study, varied
     from terraseek_train.study.run import run_study
 

@@ -11,8 +11,8 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from terraseek.encoders.cards import Preprocess
-from terraseek.encoders.text_tower import text_features
-from terraseek_train.losses import contrastive_loss, soft_targets
+from terraseek.encoders.nets.text_tower import text_features
+from terraseek_train.loop.losses import contrastive_loss, soft_targets
 from terraseek_train.methods.tokens import shortened
 from terraseek_train.peft import save
 from terraseek_train.study.base import Base

@@ -12,10 +12,10 @@ from torch import Tensor
 from terraseek.encoders.cards import Preprocess
 from terraseek.errors import ConfigError
 from terraseek.progress import Progress, silent
-from terraseek_train.augment import augment
 from terraseek_train.config import DataSource
-from terraseek_train.corpus_text import tokenize
-from terraseek_train.data import decoded, read_source
+from terraseek_train.data.augment import augment
+from terraseek_train.data.corpus import decoded, read_source
+from terraseek_train.data.text_table import tokenize
 
 __all__ = ["Pairs", "StudyBatch", "batches", "normalised", "read_pairs", "take"]
 

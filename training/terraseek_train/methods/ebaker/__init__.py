@@ -8,11 +8,7 @@ from terraseek_train.methods.ebaker.keywords import (
     mask_keywords,
     mask_keywords_as_released,
 )
-from terraseek_train.methods.ebaker.local import (
-    combined_scores,
-    local_scores,
-    local_similarity,
-)
+from terraseek_train.methods.ebaker.local import combined_scores, local_scores, local_similarity
 from terraseek_train.methods.ebaker.loss import (
     EbakerLoss,
     EbakerOptions,

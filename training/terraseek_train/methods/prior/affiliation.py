@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from terraseek_train.losses import contrastive_loss, soft_targets
+from terraseek_train.loop.losses import contrastive_loss, soft_targets
 
 __all__ = ["affiliation_loss", "label_of", "prior_loss"]
 

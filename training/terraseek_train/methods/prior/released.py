@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from terraseek.encoders.checkpoints import read_state
+from terraseek.encoders.nets.checkpoints import read_state
 from terraseek.errors import WeightsLayoutError
 from terraseek.files import atomic_path, sha256_of, write_json
 from terraseek_train.methods.prior.guided import GuideConfig
@@ -40,7 +40,7 @@ def split_released(checkpoint: Path, out: Path) -> tuple[Path, Path]:
     """
     from safetensors.torch import save_file
 
-    from terraseek_train.model import save_weights
+    from terraseek_train.loop.model import save_weights
 
     state = read_state(checkpoint)
     eye, mapped = _part(state, _EYE), _part(state, _MAP)

@@ -19,11 +19,11 @@ from terraseek.encoders.base import fit_square
 from terraseek.errors import AnnotationError, ConfigError, WeightsNotFoundError
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
-from terraseek_train.augment import augment
 from terraseek_train.config import DataSource, expand_variables
-from terraseek_train.data import decoded, read_source
+from terraseek_train.data.augment import augment
+from terraseek_train.data.corpus import decoded, read_source
+from terraseek_train.loop.model import save_weights
 from terraseek_train.methods.schedule import Schedule
-from terraseek_train.model import save_weights
 
 __all__ = [
     "MEAN",

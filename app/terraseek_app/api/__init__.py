@@ -1,0 +1,1 @@
+"""HTTP API and tiles: Starlette routes and their OpenAPI description."""

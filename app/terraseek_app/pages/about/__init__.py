@@ -1,0 +1,1 @@
+"""About page: catalogue, model, health and terms."""

@@ -1,0 +1,66 @@
+"""Whether everything works: the doctor's checks, and how long the parts take."""
+
+import time
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from terraseek.commands.doctor import Check, run_checks
+from terraseek_app.server import state
+
+__all__ = ["about_health"]
+
+_SIGNS = {"ok": "fine", "warn": "look at it", "broken": "broken"}
+
+
+def about_health() -> None:
+    """Draw the part."""
+    checks = _checks()
+    broken = [check for check in checks if check.status == "broken"]
+    if broken:
+        st.error(f"**{len(broken)} of {len(checks)} checks say broken.**", icon=":material/error:")
+    else:
+        st.success(f"All {len(checks)} checks passed or are harmless.", icon=":material/check:")
+    left, right = st.columns([1.7, 1])
+    with left:
+        table = pd.DataFrame([asdict(check) for check in checks])
+        table["status"] = table["status"].map(lambda status: _SIGNS.get(status, status))
+        st.dataframe(table, hide_index=True, height=480)
+    with right:
+        st.html('<p class="ts-title">Timings on this machine</p>')
+        if st.button("Measure", icon=":material/timer:", key="about_measure"):
+            st.session_state.about_timings = _timings()
+        timings = st.session_state.get("about_timings")
+        if timings:
+            st.dataframe(
+                pd.DataFrame(timings, columns=["what", "time"]), hide_index=True, width="stretch"
+            )
+
+
+@st.cache_data(ttl=60, show_spinner="Checking ...")
+def _checks() -> list[Check]:
+    return run_checks()
+
+
+def _timings() -> list[tuple[str, str]]:
+    """Seconds of the parts a query is made of, measured now; the second call counts."""
+    encoder, searcher = state.encoder(), state.searcher()
+    from terraseek.search import Query
+
+    sentence = "a harbour with ships"
+    side = encoder.image_size
+    batch = np.zeros((encoder.batch_size, side, side, 3), np.uint8)
+    steps = (
+        ("encode a sentence", lambda: encoder.encode_texts([sentence]), 1),
+        ("encode a picture", lambda: encoder.encode_squares(batch + 90), len(batch)),
+        ("search the catalogue", lambda: searcher.search(Query(text=sentence), k=24), 1),
+    )
+    rows = []
+    for name, step, count in steps:
+        step()
+        started = time.perf_counter()
+        step()
+        rows.append((name, f"{(time.perf_counter() - started) / count * 1000:.2f} ms"))
+    return rows

@@ -1,0 +1,1 @@
+"""Explore page: search a catalogue and see the hits on a map."""

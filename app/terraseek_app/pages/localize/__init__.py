@@ -1,0 +1,1 @@
+"""Localize page: heat map of a sentence over a scene."""

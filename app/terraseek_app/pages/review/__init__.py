@@ -1,0 +1,1 @@
+"""Review page: caption review with the keyboard."""

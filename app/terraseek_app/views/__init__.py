@@ -1,1 +1,0 @@
-"""Pieces the pages are made of: state, forms, cards, and the gallery."""

@@ -1,0 +1,1 @@
+"""Filters: which items may be found, as conditions answered by DuckDB."""

@@ -1,0 +1,1 @@
+"""Import of sources into a catalogue: readers, inspection of images, report."""

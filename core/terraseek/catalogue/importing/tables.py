@@ -1,0 +1,152 @@
+"""CSV, TSV and Parquet tables with the usual column names brought to ours."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from terraseek.catalogue.importing.pickles import read_pickled_frame
+from terraseek.catalogue.records import IMAGE_SUFFIXES
+from terraseek.errors import SourceError
+
+__all__ = [
+    "ALIASES",
+    "TABLE_SUFFIXES",
+    "find_column",
+    "read_table",
+    "rename_usual",
+    "usual_names",
+    "without_vectors",
+]
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".geoparquet", ".pkl", ".pickle"})
+_PARQUET = (".parquet", ".geoparquet")
+_RS5M_NAME = re.compile(
+    r"(laion|coyo|yfcc|cc3m|cc12m|redcaps|sbu|wit|vg|fmow|ben|millionaid)\w*_\w+"
+)
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "img_name": (
+        "img_name",
+        "filename",
+        "file_name",
+        "image_path",
+        "img_path",
+        "filepath",
+        "file_path",
+        "image_name",
+        "image",
+        "img",
+        "file",
+        "path",
+        "name",
+    ),
+    "caption": ("caption", "title", "text", "description"),
+    "lat": ("lat", "latitude", "centre_lat", "center_lat", "y"),
+    "lon": ("lon", "longitude", "lng", "long", "centre_lon", "center_lon", "x"),
+    "label": ("label", "class", "class_name", "category", "scene_class"),
+    "captured_at": (
+        "captured_at",
+        "acquired_at",
+        "acquired",
+        "acquisition_date",
+        "acquisition_time",
+        "datetime",
+        "timestamp",
+        "date",
+    ),
+    "gsd_m": ("gsd_m", "gsd", "ground_sample_distance", "resolution_m", "pixel_size_m"),
+    "country": ("country", "country_name"),
+    "utm": ("utm", "utm_zone"),
+}
+"""Our column name and the names it is known by elsewhere, best first, compared in lower case."""
+
+
+def find_column(names: Iterable[str], wanted: str) -> str | None:
+    """The column that stands for `wanted`, or None."""
+    lower = {str(name).strip().lower(): str(name) for name in reversed(list(names))}
+    return next((lower[alias] for alias in ALIASES[wanted] if alias in lower), None)
+
+
+@lru_cache(maxsize=256)
+def usual_names(names: tuple[str, ...]) -> dict[str, str]:
+    """Which of the columns are to be renamed to ours; a name we have already stays."""
+    renames: dict[str, str] = {}
+    for wanted in ALIASES:
+        found = find_column(names, wanted)
+        if found is not None and found not in renames and wanted not in names:
+            renames[found] = wanted
+    return renames
+
+
+def rename_usual(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table with the usual names brought to ours; everything else is kept.
+
+    RS5M's `*_intermediate.csv` are read by position: where no column has a usual name, and the
+    first one holds names of pictures, that one and the next are picture name and caption.
+    """
+    renames = dict(usual_names(tuple(map(str, frame.columns))))
+    if "img_name" not in renames.values() and "img_name" not in frame and len(frame):
+        first = frame.iloc[:100, 0].astype(str)
+        if first.map(_looks_like_a_picture).all():
+            renames[str(frame.columns[0])] = "img_name"
+            if frame.shape[1] > 1 and not {"caption"} & ({*renames.values(), *frame.columns}):
+                renames[str(frame.columns[1])] = "caption"
+    return frame.rename(columns=renames)
+
+
+def _looks_like_a_picture(name: str) -> bool:
+    ending = Path(name).suffix.lower() in IMAGE_SUFFIXES
+    return ending or _RS5M_NAME.fullmatch(name) is not None
+
+
+def without_vectors(path: Path) -> pd.DataFrame:
+    """A Parquet table without its geometry and without columns of lists, such as vectors.
+
+    Raises:
+        SourceError: the file is no Parquet table.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+        kept = [
+            field.name
+            for field in schema
+            if not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type)
+        ]
+        frame: pd.DataFrame = pq.read_table(path, columns=kept).to_pandas()
+    except pa.ArrowException as error:
+        raise SourceError(f"{path} cannot be read as a table: {error}") from error
+    return frame
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table; cells of text files stay text so that names like `0012` survive.
+
+    Raises:
+        SourceError: the file is no table of its kind, or empty.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix.lower() in (".pkl", ".pickle"):
+            return read_pickled_frame(path)
+        if path.suffix.lower() in _PARQUET:
+            names = pq.read_schema(path).names
+            kept = [n for n in names if n != "geometry"]
+            columns: pd.DataFrame = pq.read_table(path, columns=kept).to_pandas()
+            return columns
+        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        frame = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise SourceError(f"{path} cannot be read as a table: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not UTF-8 ({error.reason}); convert it first") from error
+    return frame

@@ -1,0 +1,1 @@
+"""Metadata of items: captions, labels, places and dates turned into columns."""

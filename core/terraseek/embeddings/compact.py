@@ -1,0 +1,158 @@
+"""Drop deleted rows for good, from the items and from every store of vectors.
+
+New stores are made whole beside the old ones first; then one rename changes the items, which is the
+moment it happens; then the stores are exchanged. A job that was killed before that moment changed
+nothing; after it, running again finishes the exchange.
+"""
+
+import os
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from terraseek.catalogue import Catalogue
+from terraseek.catalogue.items import DELETED, read_items, read_sources, write_items
+from terraseek.catalogue.locking import exclusive
+from terraseek.embeddings.store import (
+    HAS_CAPTION,
+    HAS_IMAGE,
+    HAS_METADATA,
+    EmbeddingStore,
+    hash_ids,
+    store_folder,
+    store_names,
+)
+from terraseek.errors import StoreError
+from terraseek.files import fsync_folder, write_json
+from terraseek.progress import Progress, silent
+
+__all__ = ["Compaction", "compact_catalogue"]
+
+_WORK = ".compact"
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What was done."""
+
+    dropped: int
+    """Rows that are gone."""
+    stores: tuple[str, ...]
+    """Models whose vectors moved along; an index over them has to be built again."""
+    unusable: tuple[str, ...]
+    """Models whose vectors were of other rows and stayed; `terraseek embed` puts them right."""
+
+
+def compact_catalogue(path: str | Path, progress: Progress = silent) -> Compaction:
+    """Remove deleted items from a catalogue for good; the others keep their ids and their order.
+
+    Raises:
+        CatalogueNotFoundError: there is no catalogue.
+        CatalogueError: another process is changing it, or its vectors.
+    """
+    folder = Path(path).absolute()
+    Catalogue.open(folder)
+    with ExitStack() as locks:
+        locks.enter_context(exclusive(folder))
+        _finish(folder)
+        catalogue = Catalogue.open(folder)
+        for name in store_names(catalogue):
+            locks.enter_context(exclusive(store_folder(catalogue, name)))
+        kept = np.flatnonzero(catalogue.alive).astype(np.int64)
+        dropped = catalogue.rows - len(kept)
+        if not dropped:
+            return Compaction(0, (), ())
+        moved: list[str] = []
+        unusable: list[str] = []
+        for number, name in enumerate(store_names(catalogue)):
+            progress("compact", number, len(store_names(catalogue)))
+            (moved if _prepare(catalogue, name, kept) else unusable).append(name)
+        frame = read_items(folder)
+        frame = frame[frame[DELETED] == 0].drop(columns=DELETED).reset_index(drop=True)
+        write_items(folder, frame, read_sources(folder))
+        _finish(folder)
+        return Compaction(dropped, tuple(moved), tuple(unusable))
+
+
+def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> bool:
+    """Write the store as it will be; False if it is not of this catalogue's rows."""
+    try:
+        store = EmbeddingStore.open(catalogue, name)
+    except StoreError:
+        return False
+    rows = kept[kept < store.count]
+    work = catalogue.path / _WORK / name
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "manifest.json").unlink(missing_ok=True)
+    for part, array in (
+        ("vectors", store.vectors),
+        ("captions", store.captions),
+        ("metadata", store.metadata),
+    ):
+        if array is not None:
+            _copy_rows(work / f"{part}.npy", array, rows)
+    flags, ids = store.flags[rows], store.item_ids[rows]
+    for part, values in (("flags", flags), ("item_ids", ids)):
+        with (work / f"{part}.npy").open("wb") as file:
+            np.save(file, values, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+    manifest = replace(
+        store.manifest,
+        count=len(rows),
+        unreadable=int(((flags & HAS_IMAGE) == 0).sum()),
+        captioned=int(((flags & HAS_CAPTION) > 0).sum()),
+        item_ids_sha256=hash_ids(ids),
+        described=int(((flags & HAS_METADATA) > 0).sum()),
+    )
+    write_json(work / "manifest.json", manifest.to_json())
+    return True
+
+
+def _copy_rows(path: Path, array: np.ndarray, rows: Int64[np.ndarray, " k"]) -> None:
+    out = np.lib.format.open_memmap(
+        path, mode="w+", dtype=array.dtype, shape=(len(rows), array.shape[1])
+    )
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        out[start : start + len(part)] = array[part]
+    out.flush()
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _finish(folder: Path) -> None:
+    """Exchange prepared stores that fit the items as they are now, and drop what is left over."""
+    work = folder / _WORK
+    if not work.is_dir():
+        return
+    catalogue = Catalogue.open(folder)
+    for prepared in sorted(path for path in work.iterdir() if not path.name.startswith(".")):
+        if not _fits(catalogue, folder / "embeddings" / prepared.name) and _fits(
+            catalogue, prepared
+        ):
+            _exchange(prepared, folder / "embeddings" / prepared.name)
+    shutil.rmtree(work)
+
+
+def _fits(catalogue: Catalogue, path: Path) -> bool:
+    """Whether a folder holds a whole store of the first rows of a catalogue."""
+    try:
+        store = EmbeddingStore.read(path)
+    except StoreError:
+        return False
+    return store.manifest.item_ids_sha256 == hash_ids(catalogue.item_ids[: store.count])
+
+
+def _exchange(prepared: Path, target: Path) -> None:
+    """Two renames; killed between them, the next `_finish` does the second."""
+    if target.exists():
+        os.replace(target, prepared.with_name(f".{prepared.name}.old"))
+    target.parent.mkdir(exist_ok=True)
+    os.replace(prepared, target)
+    fsync_folder(target.parent)

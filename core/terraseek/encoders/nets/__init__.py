@@ -1,0 +1,1 @@
+"""Networks of encoders: construction, checkpoints, ensembles, hubness correction."""

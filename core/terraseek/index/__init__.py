@@ -1,0 +1,1 @@
+"""Indexes over stored vectors: candidates first, exact scores afterwards."""

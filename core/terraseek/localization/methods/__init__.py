@@ -1,0 +1,1 @@
+"""Localization methods: windows, dense, SeLo v1 and v2."""

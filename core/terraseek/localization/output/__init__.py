@@ -1,0 +1,1 @@
+"""Output of heat maps: COG, regions as GeoJSON, overlay images."""

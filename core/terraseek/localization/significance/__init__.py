@@ -1,0 +1,1 @@
+"""Significance of a heat map: how its best score compares with unrelated sentences."""

@@ -1,0 +1,158 @@
+"""Localization over HTTP gives the numbers of the library."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from terraseek.catalogue import import_source
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.geo import lonlat_to_tile
+from terraseek.localization import LocalizeOptions, localize, regions_geojson
+from terraseek.localization.query import Picture
+from terraseek.scenes import Scene
+from terraseek_app.api import localize_routes
+from terraseek_app.api.responses import EXCEPTION_HANDLERS
+from terraseek_app.server import state
+from terraseek_app.server.app import routes
+from terraseek_app.server.settings import Settings
+
+
+@pytest.fixture
+def scene_path(tmp_path: Path) -> Path:
+    """Grey ground in UTM with a red and a green spot."""
+    pixels = np.full((3, 200, 300), 110, np.uint8)
+    pixels[:, 40:90, 200:260] = np.array([230, 20, 20])[:, None, None]
+    pixels[:, 120:170, 30:90] = np.array([20, 200, 20])[:, None, None]
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    grid = {"crs": "EPSG:32633", "transform": rasterio.Affine(2, 0, 5e5, 0, -2, 5e6)}
+    with rasterio.open(
+        folder / "ground.tif", "w", count=3, height=200, width=300, dtype="uint8", **grid
+    ) as target:
+        target.write(pixels)
+    return folder / "ground.tif"
+
+
+@pytest.fixture
+def client(scene_path: Path, tmp_path: Path) -> Iterator[TestClient]:
+    chips = tmp_path / "chips" / "red"
+    chips.mkdir(parents=True)
+    Image.fromarray(np.full((40, 40, 3), (230, 20, 20), np.uint8)).save(chips / "a.png")
+    import_source(tmp_path / "chips", tmp_path / "cat", name="chips")
+    state.reset(Settings(catalogue=tmp_path / "cat", model="fake", scenes=scene_path.parent))
+    app = Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))
+    with TestClient(app, raise_server_exceptions=False) as opened:
+        yield opened
+    state.reset(Settings())
+
+
+def scene_id(client: TestClient) -> str:
+    (only,) = client.get("/api/scenes").json()["scenes"]
+    assert only["name"] == "ground.tif"
+    return str(only["id"])
+
+
+def test_several_sentences_with_something_subtracted(client: TestClient, scene_path: Path) -> None:
+    asked = {"q": ["red", "green"], "minus": "bright", "scales": "32,64"}
+    maps = client.get(f"/api/localize/{scene_id(client)}", params=asked).json()["maps"]
+    options = LocalizeOptions(scales=(32, 64), minus=("bright",))
+    for found, query in zip(maps, ("red", "green"), strict=True):
+        with Scene.open(scene_path) as scene:
+            heat = localize(scene, query, FakeEncoder(), options)
+        assert found["query"] == query
+        assert found["peak"]["score"] == pytest.approx(heat.peak.score)
+        assert (found["peak"]["col"], found["peak"]["row"]) == (heat.peak.col, heat.peak.row)
+        assert found["windows"] == heat.windows
+        assert found["regions"] == json.loads(json.dumps(regions_geojson(heat)))
+
+
+def test_an_item_is_looked_for_in_a_scene(client: TestClient) -> None:
+    item_id = state.catalogue().item_ids[0].decode()
+    (found,) = client.get(f"/api/localize/{scene_id(client)}", params={"like": item_id}).json()[
+        "maps"
+    ]
+    assert found["query"] == f"picture of item {item_id}"
+    assert 180 < found["peak"]["col"] < 280
+    assert 20 < found["peak"]["row"] < 110
+
+
+def test_a_sent_picture_is_looked_for_with_any_method(
+    client: TestClient, scene_path: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((60, 60, 3), (20, 200, 20), np.uint8)).save(tmp_path / "lawn.png")
+    sent = client.post(
+        f"/api/localize/{scene_id(client)}",
+        params={"method": "selo-v1", "scales": "64", "name": "lawn.png"},
+        content=(tmp_path / "lawn.png").read_bytes(),
+    )
+    (found,) = sent.json()["maps"]
+    with Scene.open(scene_path) as scene:
+        options = LocalizeOptions(method="selo-v1", scales=(64,))
+        heat = localize(scene, Picture.read(tmp_path / "lawn.png"), FakeEncoder(), options)
+    assert (found["query"], found["method"]) == ("picture lawn.png", "selo-v1")
+    assert found["peak"]["score"] == pytest.approx(heat.peak.score)
+    assert (found["peak"]["col"], found["peak"]["row"]) == (heat.peak.col, heat.peak.row)
+    properties = found["regions"]["features"][0]["properties"]
+    assert (properties["query"], properties["method"]) == ("picture lawn.png", "selo-v1")
+
+
+def test_a_body_that_is_no_picture_is_refused(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/api/localize/{scene_id(client)}"
+    for body, says in ((b"", "no bytes"), (b"not a picture", "")):
+        answer = client.post(address, content=body)
+        assert answer.status_code == 400, answer.text
+        assert says in answer.json()["what"]
+    monkeypatch.setattr(localize_routes, "MOST_PICTURE_BYTES", 1 << 20)
+    answer = client.post(address, content=b"x" * ((1 << 20) + 1))
+    assert answer.status_code == 413
+    assert "1 MB" in answer.json()["what"]
+
+
+def test_a_kept_map_is_shown_and_taken_home(client: TestClient) -> None:
+    (found,) = client.get(f"/api/localize/{scene_id(client)}?q=red").json()["maps"]
+    x, y = lonlat_to_tile(found["peak"]["lon"], found["peak"]["lat"], 16)
+    tile = client.get(f"/tiles/heat/{found['heat']}/16/{x}/{y}")
+    assert np.asarray(Image.open(io.BytesIO(tile.content)))[..., 0].max() > 200
+    assert client.get(f"/tiles/heat/{found['heat']}/16/0/0").status_code == 204
+    cog = client.get(f"/api/heat/{found['heat']}")
+    assert cog.headers["content-type"] == "image/tiff"
+    with rasterio.MemoryFile(cog.content) as memory, memory.open() as opened:
+        assert opened.shape == (200, 300)
+        assert "red" in opened.descriptions[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({}, "say what to look for"),
+        ({"q": " "}, "empty"),
+        ({"q": ["a"] * 9}, "at most 8"),
+        ({"q": "red", "scales": "a"}, "give numbers"),
+        ({"q": "red", "scales": "20.5"}, "whole pixels"),
+        ({"q": "red", "scales": "1"}, "below 2"),
+        ({"q": "red", "scales_m": "inf"}, "finite"),
+        ({"q": "red", "method": "magic"}, "selo-v1"),
+        ({"q": "red", "threshold": "1,2"}, "one number"),
+        ({"q": "red", "percentile": "101"}, "percentile"),
+    ],
+)
+def test_what_cannot_be_asked(client: TestClient, asked: dict[str, str], says: str) -> None:
+    answer = client.get(f"/api/localize/{scene_id(client)}", params=asked)
+    assert answer.status_code == 400
+    assert says in answer.json()["what"]
+
+
+def test_unknown_scenes_and_maps(client: TestClient) -> None:
+    for address in ("/api/localize/nope?q=red", "/api/heat/nope", "/tiles/heat/nope/1/0/0"):
+        assert client.get(address).status_code == 400
+    assert client.get("/tiles/heat/nope/99/0/0").status_code == 400

@@ -1,0 +1,104 @@
+"""Explore within shapes and circles, and where a condition on columns holds."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from helpers.page_steps import Open, button, hits, run, words
+from terraseek_app.pages.explore.areas import bounds_of, box_words, circle_words
+
+EUROPE = "-10,36;30,36;30,60;-10,60"
+PACIFIC = "120,-40;300,-40;300,50;120,50"
+
+
+def places(page: AppTest) -> set[str]:
+    return {caption.split()[-1] for caption in hits(page)}
+
+
+@pytest.mark.parametrize(("shape", "cities"), [(EUROPE, {"Paris"}), (PACIFIC, {"Tokyo", "Lima"})])
+def test_a_shape_in_the_link_is_searched_and_can_be_dropped(
+    open_page: Open, shape: str, cities: set[str]
+) -> None:
+    page = open_page("explore", q="red", polygon=shape)
+    assert places(page) == cities
+    assert page.query_params["polygon"] == shape
+    button(page, "shape of 4 corners")
+    assert len(hits(page)) == 9
+    assert "polygon" not in page.query_params
+
+
+def test_a_circle_of_fields_is_searched_and_stands_in_the_link(open_page: Open) -> None:
+    page = open_page("explore", q="red")
+    page.number_input(key="explore_lon").set_value(2.0)
+    page.number_input(key="explore_lat").set_value(49.0)
+    run(page)
+    assert "All three are needed" in " ".join(caption.value for caption in page.caption)
+    assert len(hits(page)) == 9
+    page.number_input(key="explore_km").set_value(60.0)
+    run(page)
+    assert places(page) == {"Paris"}
+    assert page.query_params["within"] == "2,49,60"
+    button(page, "within 60 km around 49.0°N, 2.0°E")
+    assert len(hits(page)) == 9
+
+
+def test_a_condition_on_columns_narrows(open_page: Open) -> None:
+    page = open_page("explore", q="red", where="label = 'blue' AND lat < 0")
+    assert hits(page) == ["a blue field near Lima"]
+    assert "<code>gsd_m</code>" in words(page)
+    button(page, "Clear filters")
+    assert len(hits(page)) == 9
+
+
+@pytest.mark.parametrize("question", ["red", ""])
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("colour = 'red'", "no column 'colour'; there are"),
+        ("gsd_m <", "not one SQL expression"),
+        ("read_text('x') = ''", "cannot use read_text()"),
+        ("gsd_m < 'wide'", "cannot be evaluated"),
+    ],
+)
+def test_a_wrong_condition_is_one_clear_line(
+    open_page: Open, question: str, where: str, says: str
+) -> None:
+    page = open_page("explore", q=question, where=where)
+    (told,) = [error.value for error in page.error]
+    assert says in told
+    assert "\n" not in told
+    page.text_input(key="explore_sql").set_value("gsd_m < 1")
+    run(page)
+    assert not page.error
+
+
+def test_what_is_drawn_on_the_map_is_asked() -> None:
+    def script() -> None:
+        from terraseek_app.map import MapEvent
+        from terraseek_app.pages.explore import page as explore
+        from terraseek_app.pages.explore import state as explore_state
+
+        explore_state.keep()
+        drawn = ((0.0, 0.0), (5.0, 0.0), (0.0, 5.0))
+        explore._on_map(MapEvent("shape", shape=drawn))
+        explore._on_map(MapEvent("centre", click=(2.123456789, 48.0)))
+        ask = explore_state.read()
+        assert ask.polygon == drawn
+        assert ask.circle == (2.12346, 48.0, explore.FIRST_KM)
+        explore_state.restore(explore_state.Ask(circle=(2.0, 3.0, 5.0)), None)
+        explore._on_map(MapEvent("centre", click=(3.0, 4.0)))
+        assert explore_state.read().circle == (3.0, 4.0, 5.0)
+        explore._on_map(MapEvent("centre"))
+        assert not explore_state.read().has_area
+
+    page = AppTest.from_function(script, default_timeout=60).run()
+    assert not page.exception, page.exception
+
+
+def test_where_an_area_lies_and_what_it_is_called() -> None:
+    assert bounds_of((1, 2, 3, 4), ((0, 0),), None) == (1, 2, 3, 4)
+    assert bounds_of(None, ((170, -5), (190, 5), (180, 9)), None) == (170, -5, 190, 9)
+    around = bounds_of(None, None, (180.0, 0.0, 111.195))
+    assert around == pytest.approx((179, -1, -179, 1), abs=1e-3)
+    assert bounds_of(None, None, None) is None
+    assert box_words((-1, 2, 3, 4)) == "1.0°W to 3.0°E, 2.0°N to 4.0°N"
+    assert circle_words((-1, -2, 1500)) == "1,500 km around 2.0°S, 1.0°W"

@@ -1,0 +1,213 @@
+"""Explore's ways to steer a ranking: votes, captions, prompts, a picture; and its files."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from terraseek.catalogue import Catalogue, import_source
+from terraseek.embeddings.embed import embed_catalogue
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.search import Query
+from terraseek.search.export.files import EXPORTS
+from terraseek_app.pages.explore.answer import Answer
+from terraseek_app.pages.explore.link import from_params, to_params
+from terraseek_app.pages.explore.results import pictures, result_line
+from terraseek_app.pages.explore.state import Ask
+from terraseek_app.server import state
+from terraseek_app.server.settings import Settings
+from terraseek_app.server.uploads import keep_upload
+from terraseek_app.widgets.score_text import read_scores
+
+COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
+SECONDS = 300
+
+
+def chip(colour: tuple[int, int, int], seed: int) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(-18, 18, (24, 24, 3))
+    return Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Six chips, two of each colour; the blue ones without a caption."""
+    folder = tmp_path_factory.mktemp("ranking")
+    with (folder / "items.csv").open("w", newline="", encoding="utf-8") as handle:
+        table = csv.writer(handle)
+        table.writerow(["filename", "caption", "lat", "lon"])
+        for seed, (name, colour) in enumerate([*COLOURS.items(), *COLOURS.items()]):
+            chip(colour, seed).save(folder / f"{name}{seed}.png")
+            caption = "" if name == "blue" else f"a {name} field"
+            table.writerow([f"{name}{seed}.png", caption, 10 * seed, 5 * seed])
+    import_source(folder / "items.csv", folder / "cat", name="fields")
+    embed_catalogue(Catalogue.open(folder / "cat"), FakeEncoder())
+    return Settings(catalogue=folder / "cat", model="fake", uploads=folder / "uploads")
+
+
+@pytest.fixture(autouse=True)
+def served(world: Settings) -> Iterator[Settings]:
+    st.cache_data.clear()
+    state.reset(world)
+    yield world
+    state.reset(Settings())
+
+
+def _page() -> None:
+    import streamlit as st
+
+    from terraseek_app.pages.explore import page as explore
+    from terraseek_app.pages.explore import state as explore_state
+    from terraseek_app.widgets.item_card import vote
+
+    explore_state.keep()
+    for item, liked in st.session_state.pop("votes", []):
+        vote(item, liked)
+    explore.render()
+
+
+def opened(**session: object) -> AppTest:
+    page = AppTest.from_function(_page, default_timeout=SECONDS)
+    for name, value in session.items():
+        page.session_state[name] = value
+    return run(page)
+
+
+def run(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def colours(page: AppTest) -> list[str]:
+    items = state.catalogue().items(["item_id", "image"])
+    names = dict(zip(items["item_id"], items["image"], strict=True))
+    return [re.sub(r"\d.*", "", names[key]) for key in page.session_state["explore_hits"]]
+
+
+def item(name: str) -> str:
+    items = state.catalogue().items(["item_id", "image"])
+    return str(items.loc[items["image"].str.contains(name), "item_id"].iloc[0])
+
+
+def test_votes_change_the_ranking_and_can_be_taken_back() -> None:
+    page = opened(explore_text="bright")
+    blue, red = item("blue2"), item("red0")
+    page.session_state["votes"] = [(blue, True), (red, False)]
+    run(page)
+    assert colours(page)[:2] == ["blue", "blue"]
+    assert red not in page.session_state["explore_hits"]
+    assert len(page.session_state["explore_hits"]) == 5
+    labels = [button.label for button in page.button]
+    assert "more like 1 picture" in labels
+    assert "less like 1 picture" in labels
+    page.session_state["votes"] = [(blue, False)]
+    run(page)
+    assert page.session_state["explore_liked"] == []
+    assert page.session_state["explore_disliked"] == [red, blue]
+    page.session_state["votes"] = [(blue, False)]
+    run(page)
+    assert page.session_state["explore_disliked"] == [red]
+    page.button(key="explore_drop_explore_disliked").click()
+    run(page)
+    assert len(page.session_state["explore_hits"]) == 6
+
+
+def test_a_new_sentence_forgets_the_votes() -> None:
+    page = opened(explore_text="bright", explore_liked=[item("blue2")])
+    page.text_input(key="explore_text").set_value("green")
+    next(b for b in page.button if b.label == "Search").click()
+    run(page)
+    assert page.session_state["explore_liked"] == []
+    assert colours(page)[:2] == ["green", "green"]
+
+
+def test_a_picture_of_ones_own_finds_pictures_like_it(served: Settings, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    chip(COLOURS["green"], 99).save(content, "PNG")
+    content.seek(0)
+    token = keep_upload(content, "mine.png", served.uploads, served.max_upload_bytes)
+    page = opened(explore_picture=token)
+    assert colours(page)[:2] == ["green", "green"]
+    assert "like your picture" in [button.label for button in page.button]
+    page.text_input(key="explore_text").set_value("red")
+    next(b for b in page.button if b.label == "Search").click()
+    run(page)
+    assert page.session_state["explore_picture"] is None
+    assert colours(page)[:2] == ["red", "red"]
+
+
+def test_a_picture_that_is_gone_is_an_error_in_words() -> None:
+    page = opened(explore_picture="0123456789abcdef-mine.png")
+    assert page.error
+    assert page.session_state["explore_hits"] == []
+
+
+def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> None:
+    page = opened(explore_text="red field")
+    page.slider(key="explore_captions").set_value(60)
+    page.toggle(key="explore_ensemble").set_value(True)
+    run(page)
+    labels = [button.label for button in page.button]
+    assert "captions count 60 %" in labels
+    assert "many prompts" in labels
+    hits = state.searcher().search(Query(text="red field", alpha=0.6, ensemble=True), 6).hits
+    assert page.session_state["explore_hits"] == [hit.item_id for hit in hits]
+    readings = read_scores(hits)
+    assert {hit.matched_by for hit in hits} == {"picture", "caption"}
+    for hit, reading, tile in zip(hits, readings, pictures(hits, readings), strict=True):
+        assert reading.text.endswith(f"by {hit.matched_by}")
+        assert tile.score == reading.text
+    assert page.query_params["captions"] == "60"
+
+
+@pytest.mark.parametrize(
+    ("percentile", "kind", "words"),
+    [
+        (99.95, "info", "the best of these beats over 99.9 % of unrelated pairs"),
+        (99.2, "info", "but among 3,000 pictures some are that close by chance"),
+        (97.0, "warning", "No convincing match"),
+        (None, "warning", "No convincing match"),
+    ],
+)
+def test_doubt_has_two_degrees(
+    monkeypatch: pytest.MonkeyPatch, percentile: float | None, kind: str, words: str
+) -> None:
+    said = []
+    monkeypatch.setattr(st, "html", lambda text: None)
+    for name in ("info", "warning"):
+        monkeypatch.setattr(st, name, lambda text, icon, name=name: said.append((name, text)))
+    found = state.searcher().search(Query(text="red"), 2).hits
+    hits = [replace(found[0], percentile=percentile, convincing=False)]
+    hits.append(replace(found[1], percentile=50.0, convincing=False))
+    readings = read_scores(hits)
+    result_line(Answer(tuple(hits), 3000, 3000, 0.1), readings)
+    assert [name for name, _ in said] == [kind]
+    assert words in said[0][1]
+    said.clear()
+    hits[0] = replace(hits[0], convincing=True)
+    result_line(Answer(tuple(hits), 3000, 3000, 0.1), read_scores(hits))
+    assert not said
+
+
+def test_a_link_holds_votes_captions_and_prompts() -> None:
+    ask = Ask("red", liked=("a", "b"), disliked=("c",), captions=30, ensemble=True)
+    params = to_params(ask, None)
+    again, _, notes = from_params({k: v if isinstance(v, list) else [v] for k, v in params.items()})
+    assert (again, notes) == (ask, [])
+    torn, _, notes = from_params({"captions": ["much"], "liked": ["a"], "disliked": ["a", "b"]})
+    assert (torn.captions, torn.liked, torn.disliked) == (0, ("a",), ("b",))
+    assert "no percentage" in notes[0]
+
+
+def test_hits_are_offered_in_every_kind_of_file() -> None:
+    page = opened(explore_text="red")
+    offered = [element.proto.label for element in page.get("download_button")]
+    assert offered == [what for what, _ in EXPORTS.values()]

@@ -1,0 +1,91 @@
+"""What the Localize page asks, and how it tells how long it takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.errors import EmptyQueryError
+from terraseek.progress import silent
+from terraseek_app.pages.localize import parsing
+from terraseek_app.pages.localize import run as asking
+from terraseek_app.pages.localize.question import Question, methods_for
+from terraseek_app.server import state
+from terraseek_app.server.settings import Settings
+from terraseek_app.widgets import jobs
+from terraseek_app.widgets.jobs import Job
+
+
+@pytest.fixture
+def fake() -> Iterator[None]:
+    state.reset(Settings(model="fake"))
+    yield
+    state.reset(Settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("red", ["red"]),
+        ("red roofs; a green field ", ["red roofs", "a green field"]),
+        (";red;;", ["red"]),
+        (" ; ", [" ; "]),
+    ],
+)
+def test_a_semicolon_parts_sentences(text: str, sentences: list[str]) -> None:
+    assert parsing.sentences_of(text) == sentences
+
+
+def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
+    Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "a.png")
+    question = Question("red; green", "dark", method="selo-v1", scales=(32,))
+    kept = asking.answer(tmp_path / "a.png", question, silent)
+    heats = [state.heat(heat_id) for heat_id in kept]
+    assert [heat.query for heat in heats] == question.wordings == ["red", "green"]
+    assert {heat.method for heat in heats} == {"selo-v1"}
+
+
+def test_a_question_needs_words_or_a_picture() -> None:
+    with pytest.raises(EmptyQueryError, match="say what to look for"):
+        Question(minus="red")
+    question = Question("red", picture="upload:abc.png", picture_name="roof.png")
+    assert question.wordings == ["picture roof.png"]
+    assert Question(**question.plain()) == question
+
+
+def test_dense_is_offered_where_cells_are_and_a_card_says_that_it_is_as_good() -> None:
+    without = ["terraseek", "selo-v1", "selo-v2"]
+    assert "dense" in methods_for("terraseek-tiny")
+    assert methods_for("terraseek-tiny", FakeEncoder()) == without
+    assert methods_for("georsclip-vit-b-32") == without  # nobody measured it
+    assert methods_for("fake") == without
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (0.2, ", about 1 s left"),
+        (42, ", about 42 s left"),
+        (600, ", about 10 min left"),
+    ],
+)
+def test_time_left_in_words(seconds: float | None, words: str) -> None:
+    assert parsing.time_left(seconds) == words
+
+
+def test_time_left_follows_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: now)
+    job: Job[str] = Job("id", "red")
+    assert job.remaining_s is None
+    job.report("encode windows", 500, 1000)  # an earlier run had done half
+    assert job.remaining_s is None
+    now += 10
+    job.report("encode windows", 600, 1000)
+    assert job.remaining_s == pytest.approx(40)
+    job.report("another part", 0, 0)
+    assert job.remaining_s is None

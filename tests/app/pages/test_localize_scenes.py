@@ -1,0 +1,99 @@
+"""Items of the catalogue become scenes that lie where the item lies."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from terraseek.errors import AnnotationError, LatticeError
+from terraseek.scenes import Scene
+from terraseek_app.pages.localize.item_scene import item_scene, placement
+from terraseek_app.pages.localize.parsing import parse_scales
+from terraseek_app.pages.localize.scene_examples import examples_of
+
+
+def picture() -> tuple[np.ndarray, bytes]:
+    image = np.full((40, 60, 3), 30, np.uint8)
+    image[:20] = (200, 40, 40)
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return image, out.getvalue()
+
+
+@settings(deadline=None)  # a busy machine is no fault of the code
+@given(st.floats(-179.9, 179.9), st.floats(-79, 83), st.floats(0.1, 30))
+def test_a_well_placed_item_is_laid_around_its_position(lon: float, lat: float, gsd: float) -> None:
+    item = {"lon": lon, "lat": lat, "gsd_m": gsd, "location_precision": "point"}
+    place = placement(item, 60, 40)
+    assert place is not None
+    epsg, left, top, metres = place
+    assert epsg // 100 in (326, 327)
+    from pyproj import Transformer
+
+    back = Transformer.from_crs(epsg, 4326, always_xy=True)
+    centre = back.transform(left + 30 * metres, top - 20 * metres)
+    assert centre == pytest.approx((lon, lat), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [{"gsd_m": None}, {"location_precision": "utm_zone"}, {"lat": 89.0}, {"lon": float("nan")}],
+)
+def test_a_badly_placed_item_stays_in_its_pixels(
+    lacking: dict[str, object], tmp_path: Path
+) -> None:
+    item = {"lon": 4.0, "lat": 52.0, "gsd_m": 0.5, "location_precision": "exact"} | lacking
+    image, encoded = picture()
+    path = item_scene(item, encoded, image, tmp_path)
+    assert path.read_bytes() == encoded
+    with Scene.open(path) as scene:
+        assert scene.crs is None
+
+
+def test_the_scene_of_an_item_has_its_pixels_and_its_place(tmp_path: Path) -> None:
+    item = {"lon": 4.1, "lat": 51.9, "gsd_m": 0.5, "location_precision": "exact"}
+    image, encoded = picture()
+    path = item_scene(item, encoded, image, tmp_path)
+    assert path == item_scene(item, encoded, image, tmp_path)
+    with Scene.open(path) as scene:
+        assert (scene.width, scene.height) == (60, 40)
+        assert scene.gsd_m == pytest.approx(0.5, rel=1e-2)
+        assert scene.pixel_to_lonlat(30, 20) == pytest.approx((4.1, 51.9), abs=1e-6)
+        rgb, valid = scene.read(0, 0, 40, 60)
+    assert valid.all()
+    np.testing.assert_array_equal(rgb, image)
+
+
+def test_window_sizes_are_read_as_people_write_them() -> None:
+    assert parse_scales("") == ()
+    assert parse_scales("128, 256;512 64") == (128, 256, 512, 64)
+
+
+@pytest.mark.parametrize("text", ["big", "4", "128, -3", "12.5"])
+def test_window_sizes_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(LatticeError, match="whole numbers"):
+        parse_scales(text)
+
+
+def test_sentences_to_try_come_from_the_annotations(tmp_path: Path) -> None:
+    scene = tmp_path / "city.tif"
+    assert examples_of(scene) == []
+    entries = [
+        {"jpg_name": "city.tif", "caption": "a stadium"},
+        {"jpg_name": "other.tif", "caption": "a harbour"},
+        {"jpg_name": "city.tif", "caption": " planes "},
+    ]
+    (tmp_path / "anno.json").write_text(json.dumps(entries), encoding="utf-8")
+    assert examples_of(scene) == ["a stadium", "planes"]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"caption": "x"}]'])
+def test_a_broken_annotation_file_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "anno.json").write_text(text, encoding="utf-8")
+    with pytest.raises(AnnotationError, match="jpg_name"):
+        examples_of(tmp_path / "city.tif")

@@ -1,0 +1,301 @@
+"""The Review page, driven without a browser: what is recorded, and what is shown next."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from terraseek.catalogue import Catalogue, import_source
+from terraseek.review import Review, ReviewLog
+from terraseek_app.pages.review.queue import following, queue_items
+from terraseek_app.server import state
+from terraseek_app.server.settings import Settings
+
+CAPTIONS = ("a red field", "a green field, off-nadir: 19.34?", "a blue lake", "a grey roof")
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    rows = []
+    for number, caption in enumerate(CAPTIONS):
+        pixels = np.full((40, 40, 3), 50 * number + 20, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        label = "field" if "field" in caption else "other"
+        rows.append({"filename": f"{number}.png", "caption": caption, "label": label})
+        rows[-1] |= {"lat": 48.0 + number, "lon": 2.0, "gsd_m": 0.5}
+    pd.DataFrame(rows).to_csv(tmp_path / "items.csv", index=False)
+    import_source(tmp_path / "items.csv", tmp_path / "catalogue", name="made")
+    return Catalogue.open(tmp_path / "catalogue")
+
+
+@pytest.fixture
+def ids(catalogue: Catalogue) -> list[str]:
+    return catalogue.items()["item_id"].tolist()
+
+
+@pytest.fixture
+def log(catalogue: Catalogue) -> ReviewLog:
+    return ReviewLog.open(catalogue.path)
+
+
+@pytest.fixture
+def open_page(catalogue: Catalogue) -> Iterator[Callable[..., AppTest]]:
+    """`open_page(rater, **session)` draws the page for a rater in a session of its own."""
+    state.reset(Settings(catalogue=catalogue.path, model="fake"))
+
+    def draw(rater: str | None = "Ana", **session: object) -> AppTest:
+        page = AppTest.from_function(_page, default_timeout=180)
+        if rater:
+            page.query_params["rater"] = rater
+        for key, value in session.items():
+            page.session_state[key] = value
+        return settled(page.run())
+
+    yield draw
+    state.reset(Settings())
+
+
+def _page() -> None:
+    from terraseek_app.pages.review import page as review
+
+    review.render()
+
+
+def settled(page: AppTest) -> AppTest:
+    assert not page.exception, page.exception
+    return page
+
+
+def press(page: AppTest, *keys: str) -> AppTest:
+    for key in keys:
+        settled(page.button(key=f"review_{key}").click().run())
+    return page
+
+
+def drawn(page: AppTest) -> str:
+    return " ".join(element.proto.body for element in page.get("html"))
+
+
+def test_a_name_is_asked_for_first(open_page, log: ReviewLog) -> None:
+    page = open_page(None)
+    page.text_input(key="review_rater").set_value("  Ana   Lytics ").run()
+    assert settled(page).session_state.review_name == "Ana Lytics"
+    assert page.query_params["rater"] == "Ana Lytics"
+    assert "0</b> of 4" in drawn(page)
+    assert log.events() == []
+
+
+def test_scoring_goes_from_criterion_to_criterion(open_page, log: ReviewLog, ids) -> None:
+    page = open_page()
+    press(page, "level_4", "level_5", "level_3")
+    assert page.session_state.review_focus is None
+    page.text_input(key="review_comment").set_value("sharp").run()
+    press(page, "accept")
+    [record] = log.events()
+    assert (record.item_id, record.rater, record.action) == (ids[0], "Ana", "accept")
+    assert dict(record.scores) == {"relevance_detail": 4, "hallucination": 5, "fluency": 3}
+    assert record.caption == CAPTIONS[0]
+    assert record.comment == "sharp"
+    assert record.image
+    assert record.queue == "Not reviewed by anybody else"
+    assert record.seconds is not None
+    assert page.session_state.review_item == ids[1]
+    assert page.session_state.review_scores == {}
+    assert page.text_input(key="review_comment").value == ""
+    assert "1</b> of 4" in drawn(page)
+
+
+def test_editing_puts_degree_signs_back(open_page, log: ReviewLog, ids) -> None:
+    page = press(open_page(), "skip")
+    assert "degree sign got lost" in drawn(page)
+    press(page, "edit")
+    assert page.text_area(key="review_text").value == "a green field, off-nadir: 19.34°"
+    press(page, "save")
+    record = log.current_of(ids[1], "Ana")
+    assert record is not None
+    assert (record.action, record.edited) == ("edit", "a green field, off-nadir: 19.34°")
+    assert record.flags == ("lost_degree",)
+    assert page.session_state.review_item == ids[2]
+
+
+def test_an_unchanged_edit_is_an_accept_and_an_empty_one_is_refused(
+    open_page, log: ReviewLog
+) -> None:
+    page = press(open_page(), "edit")
+    page.text_area(key="review_text").set_value("   ").run()
+    press(page, "save")
+    assert "edited caption is empty" in page.error[0].value
+    assert log.events() == []
+    page.text_area(key="review_text").set_value(f" {CAPTIONS[0]} ").run()
+    press(page, "save")
+    assert [r.action for r in log.events()] == ["accept"]
+    assert not page.error
+
+
+def test_going_back_and_deciding_again_keeps_both_records(open_page, log: ReviewLog, ids) -> None:
+    page = press(open_page(), "level_2", "rate", "back")
+    assert page.session_state.review_item == ids[0]
+    assert page.session_state.review_scores == {"relevance_detail": 2}
+    assert "You rated this before" in drawn(page)
+    press(page, "accept")
+    assert [r.action for r in log.history(ids[0])] == ["rate", "accept"]
+    press(page, "back", "keep")
+    assert len(log.history(ids[0])) == 2
+    press(page, "back", "retract")
+    assert log.current() == []
+    assert len(log.history(ids[0])) == 3
+
+
+def test_two_raters_work_side_by_side(open_page, log: ReviewLog, ids) -> None:
+    ana, bea = open_page("Ana"), open_page("Bea")
+    press(ana, "accept")
+    press(bea, "skip")
+    assert {(r.rater, r.action) for r in log.history(ids[0])} == {
+        ("Ana", "accept"),
+        ("Bea", "skip"),
+    }
+    press(ana, "accept")
+    press(bea, "accept")
+    assert len(log.history(ids[1])) == 2
+    assert bea.session_state.review_item == ids[2]
+
+
+def test_a_new_visit_resumes_where_the_last_one_ended(open_page, ids) -> None:
+    press(open_page(), "accept", "skip")
+    assert open_page().session_state.review_item == ids[2]
+
+
+def test_the_hits_of_explore_are_the_queue(open_page, log: ReviewLog, ids) -> None:
+    hits = [ids[3], ids[1]]
+    page = open_page(explore_hits=hits, explore_text="grey")
+    assert page.session_state.review_item == ids[3]
+    press(page, "accept", "accept")
+    assert "seen every item" in page.success[0].value
+    assert [r.item_id for r in log.events()] == hits
+    assert log.events()[0].queue == "Hits of the search in Explore; “grey”"
+
+
+def test_an_item_sent_by_another_page_is_shown(open_page, ids) -> None:
+    assert open_page(review_item=ids[2]).session_state.review_shown == ids[2]
+
+
+def test_the_filter_narrows_the_queue(open_page, ids) -> None:
+    page = open_page()
+    page.multiselect(key="review_labels").set_value(["other"]).run()
+    assert settled(page).session_state.review_item == ids[2]
+    assert "0</b> of 2" in drawn(page)
+
+
+def test_a_click_for_an_item_that_has_gone_by_is_ignored(open_page, log: ReviewLog, ids) -> None:
+    page = press(open_page(), "accept")
+    page.session_state.review_wanted = [(ids[0], "skip")]
+    settled(page.run())
+    assert [r.action for r in log.events()] == ["accept"]
+
+
+def test_keys_struck_together_are_never_guessed(open_page, log: ReviewLog, ids) -> None:
+    page = open_page()
+    page.button(key="review_level_4").click()
+    page.button(key="review_level_2").click()
+    settled(page.run())
+    assert page.session_state.review_scores == {}
+    page.session_state.review_wanted = [(ids[0], "accept"), (ids[0], "skip")]
+    settled(page.run())
+    assert log.events() == []
+    page.button(key="review_level_4").click()
+    page.button(key="review_accept").click()
+    settled(page.run())
+    assert [dict(r.scores) for r in log.events()] == [{"relevance_detail": 4}]
+
+
+def test_queues(log: ReviewLog, ids) -> None:
+    items = pd.DataFrame({"item_id": ids, "source": "made", "label": ["f", "f", "o", None]})
+
+    def queue(kind: str, **more: object) -> list[str]:
+        return queue_items(kind, items, log, "Ana", **more)  # type: ignore[arg-type]
+
+    log.append(Review(item_id=ids[0], rater="Bea", action="accept"))
+    log.append(Review(item_id=ids[1], rater="Bea", action="skip"))
+    log.append(Review(item_id=ids[1], rater="Ana", action="rate", scores={"fluency": 1}))
+    log.append(Review(item_id=ids[2], rater="Ana", action="skip"))
+    assert queue("all") == ids
+    assert queue("open") == ids[1:]
+    assert queue("mine") == [ids[1]]
+    assert queue("skipped") == [ids[2]]
+    assert queue("all", labels=["f"]) == ids[:2]
+    assert queue("search", hits=[ids[3], "gone", ids[0]]) == [ids[3], ids[0]]
+    assert following("mine", [ids[1]], log, "Ana") == ids[1]
+    assert following("mine", [ids[1]], log, "Ana", ids[1]) is None
+    assert following("all", ids, log, "Ana", ids[1]) == ids[3]
+
+
+def _page_with_keys() -> None:
+    """The page after the browser sent what `struck` in the session says."""
+    import streamlit as st
+
+    from terraseek_app.pages.review import page as review
+    from terraseek_app.pages.review.keys import take
+
+    if st.session_state.get("struck") and st.session_state.get("review_item"):
+        take(st.session_state.struck)
+    review.render()
+
+
+def strike(page: AppTest, *presses: tuple[int, str, str]) -> AppTest:
+    """Presses (number, item, key) as the browser sends them."""
+    names = ("number", "item", "key")
+    page.session_state["struck"] = [dict(zip(names, p, strict=True)) for p in presses]
+    return settled(page.run())
+
+
+@pytest.fixture
+def keyed_page(open_page) -> AppTest:
+    page = AppTest.from_function(_page_with_keys, default_timeout=180)
+    page.query_params["rater"] = "Ana"
+    return settled(page.run())
+
+
+def test_keys_that_arrive_together_count_one_after_the_other(
+    keyed_page: AppTest, log: ReviewLog, ids
+) -> None:
+    first = ids[0]
+    typed = [(1, first, "4"), (2, first, "5"), (3, first, "3"), (4, first, "a")]
+    strike(keyed_page, *typed)
+    [record] = log.events()
+    assert (record.item_id, record.action) == (first, "accept")
+    assert dict(record.scores) == {"relevance_detail": 4, "hallucination": 5, "fluency": 3}
+    assert keyed_page.session_state.review_item == ids[1]
+    strike(keyed_page, *typed)  # the browser had not heard yet that they were taken
+    assert len(log.events()) == 1
+
+
+def test_keys_count_for_the_item_they_were_struck_on(
+    keyed_page: AppTest, log: ReviewLog, ids
+) -> None:
+    first, second = ids[:2]
+    strike(keyed_page, (1, first, "s"), (2, first, "1"), (3, first, "a"))
+    assert [(r.item_id, r.action) for r in log.events()] == [(first, "skip")]
+    strike(keyed_page, (4, first, "a"), (5, second, "2"))
+    assert keyed_page.session_state.review_scores == {"relevance_detail": 2}
+    strike(keyed_page, (6, second, "n"))
+    assert [(r.item_id, r.action) for r in log.events()][1:] == [(second, "rate")]
+    strike(keyed_page, (7, ids[2], "b"))
+    assert keyed_page.session_state.review_item == second
+    strike(keyed_page, (8, second, "s"))  # reviewed before: the record stands
+    assert len(log.events()) == 2
+
+
+def test_keys_that_mean_nothing_here_do_nothing(keyed_page: AppTest, log: ReviewLog, ids) -> None:
+    first = ids[0]
+    strike(keyed_page, (1, first, "x"), (2, first, "n"), (3, "nobody", "a"))
+    keyed_page.session_state["struck"] = [7, {}, {"number": "1"}, {"number": 9, "item": None}]
+    settled(keyed_page.run())
+    strike(keyed_page, (10, first, "e"))
+    assert keyed_page.text_area(key="review_text").value == CAPTIONS[0]
+    strike(keyed_page, (11, first, "1"))
+    assert keyed_page.session_state.review_scores == {}
+    assert log.events() == []

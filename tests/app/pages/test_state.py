@@ -1,0 +1,217 @@
+"""State of the pages: what is asked survives the URL, the session and the disk."""
+
+import io
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from terraseek.errors import (
+    Cancelled,
+    EmptySceneError,
+    LatticeError,
+    SceneError,
+    SceneTooLargeError,
+)
+from terraseek_app.pages.explore.link import from_params, to_params
+from terraseek_app.pages.explore.search_bar import examples_for
+from terraseek_app.pages.explore.state import K_CHOICES, Ask
+from terraseek_app.server.uploads import KEPT_SECONDS, keep_upload, upload_path
+from terraseek_app.widgets.facts import coordinates, facts, is_known
+from terraseek_app.widgets.jobs import Jobs
+
+words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=30).map(str.strip)
+names = st.lists(words.filter(bool), max_size=3, unique=True).map(tuple)
+degrees = st.integers(-17_000, 17_000).map(lambda n: n / 100)
+latitudes = st.integers(-8_000, 8_000).map(lambda n: n / 100)
+days = st.dates().map(lambda day: day.isoformat()) | st.none()
+
+
+@st.composite
+def asks(draw: st.DrawFn) -> Ask:
+    south, north = sorted((draw(latitudes), draw(latitudes)))
+    box = draw(st.none() | st.just((draw(degrees), south, draw(degrees), north)))
+    corner = st.tuples(degrees, latitudes)
+    triangle = corner.map(
+        lambda at: (at, (round(at[0] + 5, 2), at[1]), (at[0], round(at[1] + 2, 2)))
+    )
+    circle = st.tuples(corner, st.integers(1, 2_000_000)).map(lambda c: (*c[0], c[1] / 100))
+    return Ask(
+        text=draw(words),
+        minus=draw(words),
+        polygon=draw(st.none() | triangle),
+        circle=draw(st.none() | circle),
+        where=draw(words),
+        like=draw(words.filter(bool) | st.none()),
+        box=box,
+        k=draw(st.sampled_from(K_CHOICES)),
+        sources=draw(names),
+        labels=draw(names),
+        date_from=draw(days),
+        date_to=draw(days),
+        placed=draw(st.booleans()),
+        distinct=draw(st.booleans()),
+    )
+
+
+@settings(deadline=None)  # a busy machine is no fault of the code
+@given(asks(), words)
+def test_a_question_survives_the_address(ask: Ask, selected: str) -> None:
+    params = to_params(ask, selected or None)
+    values = {n: v if isinstance(v, list) else [v] for n, v in params.items()}
+    again, chosen, notes = from_params(values)
+    assert again == ask
+    assert chosen == (selected or None)
+    assert notes == []
+
+
+def test_an_uploaded_picture_stays_out_of_the_address() -> None:
+    assert to_params(Ask(picture="abc.png"), None) == {}
+
+
+@pytest.mark.parametrize(
+    ("params", "note"),
+    [
+        ({"box": ["1,2,3"]}, "area was left out"),
+        ({"box": ["0,50,10,40"]}, "south"),
+        ({"k": ["0"]}, "results"),
+        ({"k": ["many"]}, "results"),
+        ({"from": ["yesterday"]}, "no day"),
+        ({"polygon": ["1,2;3,4"]}, "shape"),
+        ({"polygon": ["1,2;3,4;5"]}, "shape"),
+        ({"polygon": ["0,0;1,1;2,2"]}, "shape"),
+        ({"polygon": ["nan,0;1,1;2,0"]}, "shape"),
+        ({"polygon": ["0,0;0,200;2,0"]}, "shape"),
+        ({"within": ["1,2"]}, "circle"),
+        ({"within": ["1,91,5"]}, "circle"),
+        ({"within": ["1,1,99999"]}, "circle"),
+    ],
+)
+def test_what_a_link_says_wrongly_is_left_out_and_told(
+    params: dict[str, list[str]], note: str
+) -> None:
+    ask, _, notes = from_params(params)
+    assert ask == Ask()
+    assert len(notes) == 1
+    assert note in notes[0]
+
+
+def test_only_words_a_picture_or_an_item_make_a_question() -> None:
+    assert not Ask(text="  ", minus="ships", labels=("harbour",)).is_question
+    assert Ask(text="ships").is_question
+    assert Ask(like="a1").is_question
+    assert Ask(picture="t.png").is_question
+
+
+def test_examples_follow_the_labels() -> None:
+    assert examples_for(["storage tanks"])[0] == "white round storage tanks"
+    assert len(examples_for([])) == 6
+
+
+def test_uploads_are_written_once_under_their_content(tmp_path: Path) -> None:
+    first = keep_upload(io.BytesIO(b"pixels"), "a scene.TIF", tmp_path, 1 << 20)
+    again = keep_upload(io.BytesIO(b"pixels"), "other.tif", tmp_path, 1 << 20)
+    assert first == again
+    assert first.endswith(".tif")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"pixels"]
+    assert upload_path(first, tmp_path).read_bytes() == b"pixels"
+
+
+def test_uploads_too_large_or_empty_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SceneTooLargeError, match="larger than 1 MB"):
+        keep_upload(io.BytesIO(b"x" * ((1 << 20) + 1)), "big.tif", tmp_path, 1 << 20)
+    with pytest.raises(EmptySceneError, match="no bytes"):
+        keep_upload(io.BytesIO(b""), "none.tif", tmp_path, 1 << 20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_old_uploads_are_swept_and_said_to_be_gone(tmp_path: Path) -> None:
+    old = keep_upload(io.BytesIO(b"old"), "old.png", tmp_path, 1 << 20)
+    later = time.time() + KEPT_SECONDS + 60
+    keep_upload(io.BytesIO(b"new"), "new.png", tmp_path, 1 << 20, now=later)
+    with pytest.raises(SceneError, match="upload it again"):
+        upload_path(old, tmp_path)
+
+
+def test_a_token_cannot_leave_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.tif").write_bytes(b"s")
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    with pytest.raises(SceneError):
+        upload_path("../secret.tif", folder)
+
+
+def test_a_job_gives_its_result_and_its_progress() -> None:
+    jobs: Jobs[int] = Jobs()
+
+    def work(progress: object) -> int:
+        assert callable(progress)
+        progress("encode windows", 3, 4)
+        return 7
+
+    job = jobs.start("count", work)
+    assert job.ready(wait=60)
+    assert job.result() == 7
+    assert (job.stage, job.fraction) == ("encode windows", 0.75)
+    assert jobs.get(job.job_id) is job
+    assert jobs.get("nobody") is None
+
+
+def test_a_job_can_be_cancelled_between_steps() -> None:
+    jobs: Jobs[None] = Jobs()
+    started = threading.Event()
+
+    def work(progress: object) -> None:
+        assert callable(progress)
+        while True:
+            progress("encode windows", 1, 0)
+            started.set()
+            time.sleep(0.005)
+
+    job = jobs.start("endless", work)
+    assert started.wait(60)
+    job.stop.set()
+    assert job.ready(wait=60)
+    with pytest.raises(Cancelled):
+        job.result()
+
+
+def test_a_job_hands_over_the_error_of_its_work() -> None:
+    def work(progress: object) -> None:
+        raise LatticeError("window sides 1 are too small")
+
+    job = Jobs[None]().start("fails", work)
+    assert job.ready(wait=60)
+    with pytest.raises(LatticeError, match="too small"):
+        job.result()
+
+
+def test_facts_say_what_is_known_and_leave_out_what_is_not() -> None:
+    item = {
+        "item_id": "a1",
+        "image": "shard.tar#1",
+        "caption": "ships",
+        "lon": -9.5,
+        "lat": 38.25,
+        "location_precision": "utm_zone",
+        "captured_at": "2017-08-31",
+        "gsd_m": 0.5,
+        "label": "",
+        "country": "Portugal",
+        "cloud": None,
+    }
+    rows = dict(facts(item))
+    assert rows["position"] == "38.25000° N, 9.50000° W"
+    assert rows["precision"] == "only the UTM zone is known"
+    assert rows["resolution"] == "0.5 m per pixel"
+    assert rows["country"] == "Portugal"
+    assert not {"label", "cloud", "image", "item id"} & set(rows)
+
+
+def test_unknown_places_have_no_coordinates() -> None:
+    assert coordinates(None, None) == ""
+    assert coordinates(float("nan"), 3.0) == ""
+    assert not is_known(float("nan"))

@@ -1,0 +1,111 @@
+"""Settings, the checks before serving, and the demo's bookkeeping."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from terraseek.errors import CatalogueNotFoundError, ConfigError
+from terraseek_app.server.settings import Settings
+from terraseek_app.server.start import ServeOptions, check, streamlit_config
+
+
+def test_settings_come_from_the_environment(tmp_path: Path) -> None:
+    env = {
+        "TERRASEEK_CATALOGUE": "/some/cat",
+        "TERRASEEK_MODEL": "fake",
+        "TERRASEEK_SCENES": str(tmp_path),
+        "TERRASEEK_UPLOADS": str(tmp_path / "up"),
+        "TERRASEEK_MAX_UPLOAD_MB": "7",
+    }
+    found = Settings.from_env(env)
+    assert (found.catalogue, found.model, found.scenes) == (Path("/some/cat"), "fake", tmp_path)
+    assert (found.uploads, found.max_upload_bytes) == (tmp_path / "up", 7 << 20)
+
+
+def test_empty_settings_are_the_defaults() -> None:
+    assert Settings.from_env({"TERRASEEK_MODEL": "", "TERRASEEK_CATALOGUE": ""}) == Settings()
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "lots", "1.5"])
+def test_a_bad_upload_limit_is_named(value: str) -> None:
+    with pytest.raises(ConfigError, match="TERRASEEK_MAX_UPLOAD_MB"):
+        Settings.from_env({"TERRASEEK_MAX_UPLOAD_MB": value})
+
+
+def test_a_missing_scene_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="gone"):
+        Settings.from_env({"TERRASEEK_SCENES": str(tmp_path / "gone")})
+
+
+def test_no_catalogue_stops_the_server_before_it_starts(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueNotFoundError, match="terraseek import"):
+        check(ServeOptions(tmp_path / "nothing", "fake"))
+
+
+def test_a_taken_port_is_found_before_the_server_starts() -> None:
+    from terraseek_app.server.start import _is_free
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert not _is_free("127.0.0.1", port)
+    assert _is_free("127.0.0.1", port)
+
+
+def test_the_server_sends_nothing_home_and_watches_nothing() -> None:
+    config = streamlit_config(ServeOptions(Path("cat"), "fake", max_upload_mb=9))
+    assert config["browser.gatherUsageStats"] is False
+    assert config["server.fileWatcherType"] == "none"
+    assert config["server.maxUploadSize"] == 9
+    assert Path(config["theme.base"]).is_file()
+
+
+def test_runs_of_a_page_do_not_hold_up_encoding() -> None:
+    """A full garbage collection after each run keeps the GIL from a scene being encoded."""
+    from streamlit import config as known
+
+    config = streamlit_config(ServeOptions(Path("cat"), "fake"))
+    assert config["runner.postScriptGC"] is False
+    assert known.get_option("runner.postScriptGC") is True  # still its name, and still needed
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8501"),
+        ("0.0.0.0", "http://localhost:8501"),
+        ("fe80::1", "http://[fe80::1]:8501"),
+    ],
+)
+def test_the_address_is_one_a_browser_takes(host: str, address: str) -> None:
+    assert ServeOptions(Path("cat"), "fake", host=host).address == address
+
+
+@pytest.mark.slow
+def test_the_demo_is_built_once_and_only_what_changed_again(tmp_path: Path) -> None:
+    from terraseek.catalogue import Catalogue
+    from terraseek.embeddings.store import EmbeddingStore
+    from terraseek.files import read_json, write_json
+    from terraseek_app.demo import prepare
+
+    stages: list[str] = []
+    demo = prepare("fake", 50, tmp_path, lambda stage, done, total: stages.append(stage))
+    assert Catalogue.open(demo.catalogue).count == 50
+    assert EmbeddingStore.open(Catalogue.open(demo.catalogue), "fake").count == 50
+    assert len(list(demo.scenes.glob("*.tif"))) == 3
+    assert stages
+    world = (demo.world / "demo.json").stat().st_mtime_ns
+    vectors = (demo.catalogue / "embeddings" / "fake" / "manifest.json").stat().st_mtime_ns
+    stages.clear()
+    prepare("fake", 50, tmp_path, lambda stage, done, total: stages.append(stage))
+    assert set(stages) <= {"embed"}, "neither drawn nor imported twice, vectors only looked at"
+    assert (demo.world / "demo.json").stat().st_mtime_ns == world
+    write_json(demo.made_from, {"items": "another world"})
+    prepare("fake", 50, tmp_path)
+    assert (demo.world / "demo.json").stat().st_mtime_ns == world
+    assert Catalogue.open(demo.catalogue).count == 50
+    assert read_json(demo.made_from) != {"items": "another world"}
+    after = (demo.catalogue / "embeddings" / "fake" / "manifest.json").stat().st_mtime_ns
+    assert after > vectors

@@ -1,0 +1,180 @@
+"""Vectors sources came with: taken over whole, checked, and searched like our own."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from terraseek.catalogue import Catalogue, import_source
+from terraseek.cli import build_app
+from terraseek.embeddings.embed import embed_catalogue
+from terraseek.embeddings.import_vectors import adopt_vectors
+from terraseek.embeddings.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
+from terraseek.embeddings.writer import StoreJob
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.errors import ConfigError, EncoderMismatchError, StoreError, UnknownModelError
+from terraseek.search import Query, Searcher
+
+DIM = FakeEncoder().dim
+COLOURS = ((200, 20, 20), (20, 200, 20), (20, 20, 200), (240, 240, 240))
+
+
+def squares() -> np.ndarray:
+    return np.stack([np.full((32, 32, 3), colour, np.uint8) for colour in COLOURS])
+
+
+def clip_folder(folder: Path, pictures: bool = True, texts: bool = True) -> Path:
+    """Two parts of two items each; vectors are those of the fake encoder, of any length."""
+    for kind in ("metadata", "img_emb", "text_emb"):
+        (folder / kind).mkdir(parents=True)
+    encoder = FakeEncoder()
+    seen, words = encoder.encode_squares(squares()), ["red", "green", "blue", "bright"]
+    for part in range(2):
+        rows = slice(2 * part, 2 * part + 2)
+        names = [f"{row}.png" for row in range(4)][rows]
+        if pictures:
+            for name, colour in zip(names, COLOURS[rows], strict=True):
+                Image.new("RGB", (32, 32), colour).save(folder / name)
+        frame = pd.DataFrame({"image_path": names, "caption": words[rows]})
+        frame.to_parquet(folder / f"metadata/metadata_{part}.parquet")
+        np.save(folder / f"img_emb/img_emb_{part}.npy", (seen[rows] * 7).astype(np.float16))
+        if texts:
+            said = encoder.encode_texts(words[rows]).astype(np.float16)
+            np.save(folder / f"text_emb/text_emb_{part}.npy", said)
+    return folder
+
+
+def test_adopted_vectors_are_those_of_embedding(tmp_path: Path):
+    import_source(clip_folder(tmp_path / "clips"), tmp_path / "cat")
+    catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
+    adopted = adopt_vectors(catalogue, encoder)
+    assert (adopted.pictures, adopted.captions, adopted.useless) == (4, 4, 0)
+    mine = np.array(adopted.store.vectors, np.float32)
+    assert np.linalg.norm(mine, axis=1) == pytest.approx(np.ones(4), abs=1e-3)
+    assert mine == pytest.approx(encoder.encode_squares(squares()), abs=2e-3)
+    hits = Searcher(catalogue, encoder).search(Query(text="blue", alpha=0.5), 4).hits
+    assert hits[0].caption == "blue"
+    assert hits[0].matched_by is not None
+    before = {path.name: path.read_bytes() for path in adopted.store.folder.glob("*.npy")}
+    again = adopt_vectors(catalogue, encoder)
+    assert (again.pictures, again.captions) == (0, 0)
+    assert before == {path.name: path.read_bytes() for path in again.store.folder.glob("*.npy")}
+    for path in (tmp_path / "clips").glob("*.png"):
+        path.unlink()
+    assert embed_catalogue(catalogue, encoder).manifest.unreadable == 0  # nothing was to be done
+
+
+def test_words_without_vectors_are_encoded_by_embed(tmp_path: Path):
+    import_source(clip_folder(tmp_path / "clips", texts=False), tmp_path / "cat")
+    catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
+    assert adopt_vectors(catalogue, encoder).store.flags.tolist() == [HAS_IMAGE] * 4
+    store = embed_catalogue(catalogue, encoder)
+    assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
+
+
+def test_an_adoption_that_was_killed_is_finished_by_embed(tmp_path: Path, monkeypatch):
+    import_source(clip_folder(tmp_path / "clips", texts=False), tmp_path / "cat")
+    catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
+
+    def killed(job: StoreJob) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StoreJob, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        adopt_vectors(catalogue, encoder)
+    monkeypatch.undo()
+    for path in (tmp_path / "clips").glob("*.png"):
+        path.unlink()
+    # words of the same rows are a part of their own beside that of the pictures
+    store = embed_catalogue(catalogue, encoder)
+    assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
+    assert np.asarray(store.vectors, np.float32) == pytest.approx(
+        encoder.encode_squares(squares()), abs=2e-3
+    )
+
+
+def test_items_that_have_a_vector_keep_it(tmp_path: Path):
+    import_source(clip_folder(tmp_path / "clips"), tmp_path / "cat")
+    catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
+    mine = np.array(embed_catalogue(catalogue, encoder).vectors)
+    for path in (tmp_path / "clips/img_emb").glob("*.npy"):
+        np.save(path, -np.load(path))
+    assert adopt_vectors(catalogue, encoder).pictures == 0
+    assert np.array_equal(EmbeddingStore.open(catalogue).vectors, mine)
+
+
+def test_vectors_without_direction_are_left_and_counted(tmp_path: Path):
+    folder = clip_folder(tmp_path / "clips")
+    bad = np.load(folder / "img_emb/img_emb_1.npy")
+    bad[0], bad[1, 3] = 0, np.nan
+    np.save(folder / "img_emb/img_emb_1.npy", bad)
+    import_source(folder, tmp_path / "cat")
+    adopted = adopt_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
+    assert (adopted.pictures, adopted.useless) == (2, 2)
+    assert (adopted.store.flags & HAS_IMAGE).tolist() == [1, 1, 0, 0]
+    assert not np.asarray(adopted.store.vectors[2:]).any()
+
+
+def test_major_tom_vectors_are_taken_from_the_table(tmp_path: Path):
+    path = tmp_path / "part.parquet"
+    vectors = FakeEncoder().encode_squares(squares())
+    pd.DataFrame(
+        {
+            "unique_id": [f"u{row}" for row in range(4)],
+            "embedding": [list(vector) for vector in vectors],
+            "grid_cell": ["922D_249L"] * 4,
+            "centre_lat": [1.0, 2.0, 3.0, 4.0],
+            "centre_lon": [1.0, 2.0, 3.0, 4.0],
+        }
+    ).to_parquet(path)
+    command = ["import", str(path), "--out", str(tmp_path / "cat"), "--encoder", "fake"]
+    answer = CliRunner().invoke(build_app(), command)
+    assert answer.exit_code == 0, answer.output
+    assert "4 vectors of pictures and 0 of captions taken over as those of fake@" in answer.stderr
+    hits = Searcher(Catalogue.open(tmp_path / "cat"), FakeEncoder()).search(Query(text="green"), 1)
+    assert (hits.hits[0].lon, hits.hits[0].lat) == (2.0, 2.0)
+
+
+def test_what_does_not_fit_is_refused_and_nothing_is_taken(tmp_path: Path):
+    folder = clip_folder(tmp_path / "clips")
+    import_source(folder, tmp_path / "cat")
+    catalogue = Catalogue.open(tmp_path / "cat")
+    with pytest.raises(EncoderMismatchError, match=f"are 2 x {DIM}, those of fake have 20 numbers"):
+        adopt_vectors(catalogue, FakeEncoder(20))
+    good = np.load(folder / "img_emb/img_emb_1.npy")
+    for bad, message in (
+        (good[:, :5], "are 2 x 5, those of fake have"),
+        (good[0], f"are {DIM}, those of fake have"),
+    ):
+        np.save(folder / "img_emb/img_emb_1.npy", bad)
+        with pytest.raises(EncoderMismatchError, match=message):
+            adopt_vectors(catalogue, FakeEncoder())
+    np.save(folder / "img_emb/img_emb_1.npy", good[:1])
+    with pytest.raises(StoreError, match="has 1 vectors, not 2"):
+        adopt_vectors(catalogue, FakeEncoder())
+    (folder / "img_emb/img_emb_1.npy").write_bytes(b"junk")
+    with pytest.raises(StoreError, match="cannot be read"):
+        adopt_vectors(catalogue, FakeEncoder())
+    (folder / "img_emb/img_emb_1.npy").unlink()
+    with pytest.raises(StoreError, match="put the file back"):
+        adopt_vectors(catalogue, FakeEncoder())
+    assert not (tmp_path / "cat/embeddings/fake/manifest.json").exists()
+
+
+def test_sources_without_vectors_and_unknown_encoders_are_named(tmp_path: Path):
+    (tmp_path / "pics").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "pics/a.png")
+    import_source(tmp_path / "pics", tmp_path / "cat")
+    with pytest.raises(StoreError, match="no item of cat came with a vector"):
+        adopt_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
+    for source, encoder, error, message in (
+        (tmp_path / "pics", "fake", ConfigError, "pics is read as folder and brings none"),
+        (clip_folder(tmp_path / "clips"), "nobody", UnknownModelError, "nobody"),
+    ):
+        command = ["import", str(source), "--out", str(tmp_path / "other"), "--encoder", encoder]
+        with pytest.raises(error, match=message):
+            CliRunner().invoke(build_app(), command, catch_exceptions=False)
+        assert not (tmp_path / "other").exists()

@@ -1,0 +1,65 @@
+"""The tower for many pictures gives the vectors of the tower for few."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.joinable import ARCH
+from terraseek.encoders import open_clip_encoder
+from terraseek.encoders.load import load_encoder
+from terraseek.encoders.nets.build import build_model
+from terraseek.encoders.nets.fuse import fused
+from terraseek.encoders.nets.torchscript import frozen
+
+
+def lively(arch: dict[str, Any]) -> Any:
+    """An image tower whose batch norms do something."""
+    torch.manual_seed(3)
+    tower: Any = build_model(arch).visual
+    for part in tower.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(part.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(part.running_var, 0.5, 2.0)
+    return tower
+
+
+@pytest.mark.parametrize("name", ["regnetx_002", "mobilenetv4_conv_small", "resnet10t"])
+def test_any_number_of_pictures_gives_the_same_vectors(name: str) -> None:
+    projection = "" if name.startswith("mobilenet") else "linear"
+    vision = ARCH["vision_cfg"] | {"timm_model_name": name, "timm_proj": projection}
+    tower = lively(ARCH | {"vision_cfg": vision, "members": 2})
+    fast = frozen(fused(tower, 32), 32)
+    assert fast is not None
+    for count in (1, 7, 3):
+        pixels = torch.randn(count, 3, 32, 32).to(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            assert torch.allclose(fast(pixels), tower(pixels), atol=1e-5)
+
+
+def test_towers_it_is_not_for_are_left_alone() -> None:
+    vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
+    assert frozen(build_model(ARCH | {"vision_cfg": vision}).visual, 32) is None  # type: ignore[arg-type]
+    tower = lively(ARCH)
+    tower.trunk.forward = lambda pixels: torch.randn(len(pixels), 512)  # never the same twice
+    assert frozen(tower, 32) is None
+
+
+def test_an_encoder_changes_towers_without_changing_vectors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_clip_encoder, "_MANY", 5)
+    encoder = load_encoder("terraseek-tiny", "cpu")
+    pictures = list(np.random.default_rng(0).integers(0, 256, (4, 50, 60, 3), np.uint8))
+    made: list[Any] = []
+    monkeypatch.setattr(
+        open_clip_encoder, "frozen", lambda *given: made.append(frozen(*given)) or made[-1]
+    )
+    few = encoder.encode_images(pictures)
+    assert not made
+    many = [encoder.encode_images(pictures) for _ in range(3)]
+    assert len(made) == 1
+    assert made[0] is not None
+    for vectors in many:
+        assert np.abs(vectors - few).max() < 1e-5

@@ -1,0 +1,115 @@
+"""Words the model never read: they are named, and a sentence of them convinces nobody."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.rasters import write_rgb
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.registry import get_card
+from terraseek.encoders.vocabulary import WORDS, content_words, is_foreign, unread
+from terraseek.errors import ConfigError
+from terraseek.localization import LocalizeOptions
+from terraseek.localization.methods.pipeline import Run
+from terraseek.localization.query import ask
+from terraseek.localization.significance.assessment import unread_notes
+from terraseek.progress import silent
+from terraseek.scenes import Scene
+
+READ = {WORDS: "ship pier harbour red parking city plate storage tank"}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("ships at a pier", []),
+        ("Parked ships, beside the PIERS!", []),
+        ("sushi on a red plate", ["sushi"]),
+        ("sushi on 3 wooden plates and sushi", ["sushi", "wooden"]),
+        ("Schiffe am Kai", ["schiffe", "kai"]),
+        ("of the 12", []),
+        ("", []),
+    ],
+)
+def test_unread_words_are_named_once_and_as_written(sentence, words):
+    assert unread([sentence], READ) == words
+
+
+@pytest.mark.parametrize(
+    ("sentences", "foreign"),
+    [
+        (["sushi on a wooden plate"], True),
+        (["sushi on a red plate"], False),
+        (["sushi ships"], False),
+        (["ships at a pier"], False),
+        (["of the"], False),
+        (["sushi", "ships"], False),
+        (["sushi", "violins"], True),
+        ([], False),
+    ],
+)
+def test_a_sentence_is_foreign_when_most_of_it_is(sentences, foreign):
+    assert is_foreign(sentences, READ) is foreign
+
+
+@pytest.mark.parametrize("calibration", [None, {}, {"mean": 0.1}])
+def test_without_a_list_nothing_is_unread(calibration):
+    assert unread(["sushi"], calibration) == []
+    assert not is_foreign(["sushi"], calibration)
+
+
+def test_a_list_that_is_none_is_named():
+    with pytest.raises(ConfigError, match="must be one text of words"):
+        unread(["sushi"], {WORDS: ["a", "b"]})
+
+
+@given(st.text(max_size=60))
+def test_what_was_read_is_never_unread(sentence):
+    words = content_words(sentence)
+    assert unread([sentence], {WORDS: " ".join(words)}) == []
+    assert unread([sentence], {WORDS: ""}) == words
+
+
+def verdict(path, query, calibration):
+    """The heat map of a query, judged with a background of our making."""
+    encoder, options = FakeEncoder(), LocalizeOptions(scales=(48,))
+    with Scene.open(path) as scene:
+        run = Run(scene, encoder, options, False, silent)
+        vars(run)["_card"] = dataclasses.replace(
+            get_card("terraseek-tiny"), calibration=calibration
+        )
+        return run.heat(ask(query, encoder, options), None)
+
+
+def told_of(heat):
+    """What is said of words that were not read."""
+    return "".join(warning for warning in heat.warnings if "never read" in warning)
+
+
+def test_a_foreign_sentence_convinces_nobody_and_says_why(tmp_path):
+    rgb = np.full((96, 96, 3), 120, np.uint8)
+    rgb[:48, :48] = (230, 20, 20)
+    path = write_rgb(tmp_path / "a.tif", rgb)
+    background = {"mean": -0.9, "std": 0.01}  # everything passes a bar as low as this
+    known = verdict(path, "red", background | READ)
+    assert known.convincing is True
+    assert not told_of(known)
+    foreign = verdict(path, "red sushi with violins", background | READ)
+    assert (foreign.convincing, foreign.bar, foreign.confidence) == (False, None, None)
+    assert "never read 'sushi', 'violins' with a picture" in told_of(foreign)
+    assert verdict(path, "red sushi with violins", background).convincing is True
+    # some of the words are enough to judge, and the others are told of
+    partly = verdict(path, "red ships with sushi", background | READ)
+    assert partly.convincing is True
+    assert "'sushi'" in told_of(partly)
+    # a picture has no words
+    picture = verdict(path, np.full((9, 9, 3), 200, np.uint8), background | READ)
+    assert picture.convincing is None
+    assert not told_of(picture)
+
+
+def test_a_model_without_a_card_says_nothing():
+    assert unread_notes(["sushi"], None) == []

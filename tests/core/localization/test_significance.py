@@ -1,0 +1,183 @@
+"""When is a place convincing? The best of many windows against the best of as many unrelated."""
+
+import dataclasses
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.rasters import write_rgb
+from terraseek.encoders.calibration import Calibration
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.registry import get_card
+from terraseek.errors import ConfigError
+from terraseek.localization import LocalizeOptions, embed_scene
+from terraseek.localization.methods.pipeline import Run
+from terraseek.localization.query import ask
+from terraseek.localization.significance.assessment import Judgement, judge
+from terraseek.localization.significance.max_of_n import FALSE_ALARMS, best_of_bar, z_of_best
+from terraseek.progress import silent
+from terraseek.scenes import Scene
+
+SHARES = (
+    *(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995),
+    *(0.9998, 0.9999, 0.99995),
+)
+MEAN, STD = 0.12, 0.04
+
+
+def card(cosines: np.ndarray):
+    """A card whose background is these cosines, with the quantiles the training writes."""
+    values = {
+        "mean": float(cosines.mean()),
+        "std": float(cosines.std()),
+        "quantiles": {f"{q:g}": float(np.quantile(cosines, q)) for q in SHARES},
+    }
+    return dataclasses.replace(get_card("terraseek-tiny"), calibration=values)
+
+
+def alarms(model, scenes: np.ndarray, share: float = 0.05) -> float:
+    """Part of the scenes (rows of cosines) whose best passes a bar for so many alarms."""
+    bar = best_of_bar(Calibration.read(model.calibration), scenes.shape[1], share)
+    return float(np.mean(scenes.max(axis=1) > bar))
+
+
+@pytest.mark.parametrize("count", [1, 12, 200, 2000])
+def test_false_alarms_come_at_the_nominal_rate(count):
+    rng = np.random.default_rng(count)
+    model = card(rng.normal(MEAN, STD, 400_000))
+    rate = alarms(model, rng.normal(MEAN, STD, (2000, count)))
+    assert 0.03 < rate < 0.075
+
+
+def test_the_verdict_takes_the_share_of_alarms_it_promises():
+    rng = np.random.default_rng(7)
+    model = card(rng.normal(MEAN, STD, 400_000))
+    best = rng.normal(MEAN, STD, (40_000, 50)).max(axis=1)
+    said = np.mean([judge(float(one), 50, model).convincing for one in best])
+    assert FALSE_ALARMS / 2 < said < FALSE_ALARMS * 2
+
+
+def test_a_skewed_background_is_followed_by_its_quantiles():
+    rng = np.random.default_rng(0)
+    model = card(rng.gamma(4.0, 0.02, 400_000))
+    windows = rng.gamma(4.0, 0.02, (3000, 60))
+    assert 0.03 < alarms(model, windows) < 0.075
+    plain = dataclasses.replace(model, calibration={**model.calibration, "quantiles": {}})
+    assert alarms(plain, windows) > 0.2  # what a normal distribution would have said
+
+
+def test_a_threshold_for_one_pair_is_passed_nearly_everywhere():
+    rng = np.random.default_rng(1)
+    scenes = rng.normal(MEAN, STD, (200, 1000))
+    single = Calibration(MEAN, STD)
+    assert np.mean([single.percentile(row.max()) >= 99 for row in scenes]) > 0.99
+    assert alarms(card(rng.normal(MEAN, STD, 200_000)), scenes) < 0.12
+
+
+def test_overlapping_windows_raise_no_more_alarms_than_promised():
+    rng = np.random.default_rng(2)
+    model = card(rng.normal(0, 1, 400_000))
+    scenes = []
+    for _ in range(1500):
+        ground = rng.normal(size=(21, 21))
+        windows = (ground[1:, 1:] + ground[:-1, 1:] + ground[1:, :-1] + ground[:-1, :-1]) / 2
+        scenes.append(windows.ravel())
+    assert 0.02 < alarms(model, np.stack(scenes)) < 0.065
+
+
+def test_a_planted_thing_is_found():
+    rng = np.random.default_rng(3)
+    model = card(rng.normal(MEAN, STD, 400_000))
+    scenes = rng.normal(MEAN, STD, (200, 2000))
+    scenes[:, 77] = rng.normal(MEAN + 6 * STD, STD, 200)
+    assert alarms(model, scenes) > 0.95
+
+
+@given(st.integers(1, 2_000_000), st.floats(0.001, 0.5))
+def test_the_bar_solves_its_equation(count, share):
+    z = z_of_best(count, share)
+    below = -math.expm1(count * math.log1p(-NormalDist().cdf(-z)))
+    assert below == pytest.approx(share, rel=1e-5)
+    assert z_of_best(count + 1, share) > z
+
+
+@given(st.lists(st.floats(-0.2, 0.6), min_size=len(SHARES), max_size=len(SHARES)))
+def test_the_bar_never_falls_with_more_windows(cosines):
+    known = Calibration(
+        0.1, 0.05, tuple(100 * q for q in SHARES), tuple(round(c, 5) for c in sorted(cosines))
+    )
+    bars = [best_of_bar(known, count) for count in (1, 3, 10, 100, 1000, 100_000)]
+    assert bars == sorted(bars)
+
+
+@pytest.mark.parametrize("values", [None, {}, {"mean": None, "std": None, "quantiles": None}])
+def test_without_a_background_nothing_is_said(values):
+    model = dataclasses.replace(get_card("terraseek-tiny"), calibration=values)
+    assert judge(0.9, 100, model) == Judgement(None, None, None)
+    assert judge(0.9, 100, None) == Judgement()
+
+
+def test_a_broken_background_is_named():
+    model = dataclasses.replace(get_card("terraseek-tiny"), calibration={"mean": 0.1, "std": 0})
+    with pytest.raises(ConfigError, match=r"std .* of the model card must be above 0"):
+        judge(0.5, 10, model)
+
+
+@pytest.mark.parametrize(("count", "share"), [(0, 0.05), (5, 0.0), (5, 1.0)])
+def test_impossible_questions(count, share):
+    with pytest.raises(ConfigError, match=r"windows does not exist|must lie between"):
+        z_of_best(count, share)
+
+
+@pytest.fixture
+def grounds(tmp_path):
+    """Two scenes of grey noise; the second has a red spot."""
+    rng = np.random.default_rng(4)
+    paths = []
+    for name in ("plain", "spot"):
+        rgb = rng.integers(60, 180, (600, 700, 3)).astype(np.uint8)
+        if name == "spot":
+            rgb[200:320, 300:430] = (230, 20, 20)
+        paths.append(write_rgb(tmp_path / f"{name}.tif", rgb))
+    return paths
+
+
+def verdict(path, query, model):
+    """The heat map of a query, judged by a card of our making."""
+    encoder, options = FakeEncoder(), LocalizeOptions(scales=(48, 96))
+    with Scene.open(path) as scene:
+        run = Run(scene, encoder, options, False, silent)
+        run.__dict__["_card"] = model
+        return run.heat(ask(query, encoder, options), None)
+
+
+def test_absent_and_present_things_in_scenes(grounds, tmp_path):
+    noise = np.random.default_rng(5).integers(60, 180, (900, 900, 3)).astype(np.uint8)
+    with Scene.open(write_rgb(tmp_path / "background.tif", noise)) as scene:
+        vectors = embed_scene(scene, FakeEncoder(), LocalizeOptions(scales=(48, 96))).vectors
+    red = FakeEncoder().encode_texts(["red"])[0]
+    model = card(vectors.astype(np.float32) @ red)
+    absent, present = (verdict(path, "red", model) for path in grounds)
+    assert absent.convincing is False
+    assert present.convincing is True
+    assert present.bar is not None
+    assert absent.bar == pytest.approx(present.bar)
+    # cosines between pictures have another background, of which the card says nothing
+    assert verdict(grounds[1], np.full((9, 9, 3), 200, np.uint8), model).convincing is None
+
+
+def test_wordings_are_compared_by_their_mean_cosine():
+    model = card(np.random.default_rng(6).normal(MEAN, STD, 100_000))
+    single, several = judge(0.3, 50, model), judge(0.3 / 0.8, 50, model, share=0.8)
+    assert several.confidence == single.confidence
+    assert several.bar == pytest.approx(single.bar / 0.8)
+
+
+def test_asking_twice_the_same_has_the_full_share():
+    asked = ask(["red", "red"], FakeEncoder(), LocalizeOptions())
+    assert asked.share == pytest.approx(1)
+    assert ask(["red", "blue"], FakeEncoder(), LocalizeOptions()).share == pytest.approx(0.5**0.5)

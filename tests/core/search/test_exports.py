@@ -1,0 +1,216 @@
+"""Hits as files, many queries at once, and the command that writes them."""
+
+import csv
+import io
+import json
+import tarfile
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from PIL import Image
+from typer.testing import CliRunner
+
+from terraseek.catalogue import Catalogue, Filter, import_source
+from terraseek.cli import build_app
+from terraseek.embeddings.embed import embed_catalogue
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.errors import ConfigError, MissingColumnError, QueryError
+from terraseek.search import Query, Searcher
+from terraseek.search.batch import answer_all, read_queries, write_answers
+from terraseek.search.export.files import EXPORTS, export_bytes, write_hits
+from terraseek.search.export.stac import stac_items
+
+DATES = ("2020-03-05", "2019", "2021-02", "")
+
+
+@pytest.fixture(scope="module")
+def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
+    """Eight chips; the last of each colour has neither place nor date."""
+    folder = tmp_path_factory.mktemp("exports")
+    lines = ["filename,caption,lon,lat,captured_at,gsd_m,country"]
+    for name, colour in {"red": (220, 30, 30), "blue": (30, 50, 220)}.items():
+        for number, date in enumerate(DATES):
+            pixels = np.full((8, 8, 3), np.clip(np.array(colour) + 3 * number, 0, 255), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{name}{number}.png")
+            place = f"{10 + number},{50 - number}" if date else ","
+            caption = f'"a {name} field, über 5°"'
+            lines.append(f"{name}{number}.png,{caption},{place},{date},0.5,Peru")
+    (folder / "items.csv").write_text("\n".join(lines), encoding="utf-8")
+    import_source(folder / "items.csv", folder / "cat", name="fields")
+    embed_catalogue(Catalogue.open(folder / "cat"), FakeEncoder())
+    return Searcher(Catalogue.open(folder / "cat"), FakeEncoder())
+
+
+def test_geoparquet_holds_every_field_and_the_places(searcher: Searcher, tmp_path: Path):
+    hits = searcher.search(Query(text="red", alpha=0.3), 8).hits
+    write_hits(tmp_path / "h.parquet", hits, searcher.catalogue)
+    table = pq.read_table(tmp_path / "h.parquet")
+    geo = json.loads(table.schema.metadata[b"geo"])
+    assert geo["primary_column"] == "geometry"
+    for row, hit in zip(table.to_pylist(), hits, strict=True):
+        assert (row["item_id"], row["score"], row["rank"]) == (hit.item_id, hit.score, hit.rank)
+        assert row["matched_by"] == hit.matched_by
+        if hit.lon is None:
+            assert row["geometry"] is None
+        else:
+            point = shapely.from_wkb(row["geometry"])
+            assert (point.x, point.y) == (hit.lon, hit.lat)
+    assert sum(row["geometry"] is None for row in table.to_pylist()) == 2
+
+
+def test_a_shard_of_hits_can_be_imported_again(searcher: Searcher, tmp_path: Path):
+    hits = searcher.search(Query(text="red"), 5).hits
+    write_hits(tmp_path / "hits.tar", hits, searcher.catalogue)
+    report = import_source(str(tmp_path / "hits.tar"), tmp_path / "again")
+    assert (report.added, report.broken) == (5, [])
+    again = Catalogue.open(tmp_path / "again")
+    items = again.items()
+    assert items["caption"].tolist() == [hit.caption for hit in hits]
+    assert items["found_as"].tolist() == [hit.item_id for hit in hits]
+    assert items["country"].tolist() == ["Peru"] * 5
+    np.testing.assert_allclose(items["lon"], [np.nan if h.lon is None else h.lon for h in hits])
+    for hit, key in zip(hits, items["item_id"], strict=True):
+        assert again.image_bytes(key) == searcher.catalogue.image_bytes(hit.item_id)
+
+
+def test_the_same_hits_are_the_same_shard(searcher: Searcher):
+    hits = searcher.search(Query(text="red"), 3).hits
+    first, second = (export_bytes(".tar", hits, searcher.catalogue) for _ in range(2))
+    assert first == second
+    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
+        names = tar.getnames()
+    assert names[:3] == ["000001.png", "000001.txt", "000001.json"]
+
+
+def test_stac_items_have_what_the_standard_asks_for(searcher: Searcher):
+    hits = searcher.search(Query(text="red"), 8).hits
+    collection = json.loads(json.dumps(stac_items(hits, searcher.catalogue), allow_nan=False))
+    assert collection["type"] == "FeatureCollection"
+    for item, hit in zip(collection["features"], hits, strict=True):
+        assert (item["type"], item["stac_version"], item["id"]) == ("Feature", "1.0.0", hit.item_id)
+        assert ("bbox" in item) == (item["geometry"] is not None)
+        assert item["assets"]["image"]["type"] == "image/png"
+        values = item["properties"]
+        assert values["gsd"] == 0.5
+        if values["datetime"] is None:
+            start, end = (
+                datetime.fromisoformat(values[f"{edge}_datetime"]) for edge in ("start", "end")
+            )
+            assert start < end
+        else:
+            assert datetime.fromisoformat(values["datetime"]).tzinfo is not None
+    by_date = {hit.image[3:4]: item["properties"] for hit, item in
+               zip(hits, collection["features"], strict=True) if "red" in hit.image}  # fmt: skip
+    assert by_date["0"]["datetime"] == "2020-03-05T00:00:00Z"
+    assert by_date["1"]["end_datetime"] == "2019-12-31T23:59:59Z"
+    assert by_date["2"]["end_datetime"] == "2021-02-28T23:59:59Z"
+    assert by_date["3"]["terraseek:dated"] is False
+
+
+@pytest.mark.parametrize("ending", EXPORTS)
+def test_no_hits_are_a_file_of_each_kind(searcher: Searcher, ending: str):
+    assert isinstance(export_bytes(ending, [], searcher.catalogue), bytes)
+
+
+def test_an_unknown_ending_is_refused_with_the_known_ones(searcher: Searcher, tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"hits\.kml.*\.geojson.*\.tar"):
+        write_hits(tmp_path / "hits.kml", [], searcher.catalogue)
+
+
+QUERIES = """\ufeffID,Query,minus,k,like,other
+a,red,,2,,x
+,,,,,
+b,"blue, bright",dark | green,,,
+,red,,1,,
+"""
+
+
+def test_queries_are_read_from_a_table_as_people_write_them(tmp_path: Path):
+    (tmp_path / "q.csv").write_text(QUERIES, encoding="utf-8")
+    asked = read_queries(tmp_path / "q.csv")
+    assert [one.query_id for one in asked] == ["a", "b", "4"]
+    assert [one.k for one in asked] == [2, None, 1]
+    assert asked[1].query.text == "blue, bright"
+    assert asked[1].query.minus == ("dark", "green")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("words\nred", MissingColumnError, "has the columns words"),
+        ("", MissingColumnError, "columns none"),
+        ("query\n\n", QueryError, "holds no query"),
+        ("query,minus\nred,\n,red", QueryError, "query 2 cannot be asked: nothing is asked"),
+        ("query,k\nred,0", QueryError, "k is 0"),
+        ("query,alpha\nred,much", QueryError, "query 1 cannot be asked"),
+    ],
+)
+def test_tables_that_hold_no_queries(tmp_path: Path, text: str, error, message: str):
+    (tmp_path / "q.csv").write_text(text)
+    with pytest.raises(error, match=message):
+        read_queries(tmp_path / "q.csv")
+
+
+def test_a_batch_answers_as_single_searches_do(searcher: Searcher, tmp_path: Path):
+    (tmp_path / "q.csv").write_text(QUERIES, encoding="utf-8")
+    asked = read_queries(tmp_path / "q.csv")
+    where = Filter(date_to="2020")
+    rows = answer_all(searcher, asked, 3, where)
+    alone = searcher.search(asked[1].query, 3, where)
+    mine = [row for row in rows if row["query_id"] == "b"]
+    assert [row["item_id"] for row in mine] == [hit.item_id for hit in alone.hits]
+    assert [row["score"] for row in mine] == [hit.score for hit in alone.hits]
+    assert {row["matched"] for row in rows} == {alone.matched}
+    write_answers(tmp_path / "r.parquet", rows)
+    write_answers(tmp_path / "r.csv", rows)
+    table = pq.read_table(tmp_path / "r.parquet").to_pylist()
+    assert table == rows
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "r.csv").read_text(encoding="utf-8"))))
+    assert [line["item_id"] for line in lines] == [row["item_id"] for row in rows]
+    assert [float(line["score"]) for line in lines] == [row["score"] for row in rows]
+    with pytest.raises(ConfigError, match=r"must end with \.csv or \.parquet"):
+        write_answers(tmp_path / "r.xlsx", rows)
+
+
+def test_the_command_exports_and_answers_tables(searcher: Searcher, tmp_path: Path):
+    run, folder = CliRunner(), str(searcher.catalogue.path)
+    exports = [tmp_path / f"hits{ending}" for ending in EXPORTS]
+    flags = [text for path in exports for text in ("--export", str(path))]
+    answer = run.invoke(build_app(), ["search", folder, "red", "-k", "3", "--json", *flags])
+    assert answer.exit_code == 0, answer.output
+    same = searcher.search(Query(text="red"), 3).hits
+    assert [hit["item_id"] for hit in json.loads(answer.stdout)] == [hit.item_id for hit in same]
+    for path in exports:
+        kind = next(ending for ending in EXPORTS if path.name.endswith(ending))
+        if kind != ".stac.json":  # holds the time it was written
+            assert path.read_bytes() == export_bytes(kind, same, searcher.catalogue)
+    (tmp_path / "q.csv").write_text("query\nred\nblue")
+    batch = ["search", folder, "--queries", str(tmp_path / "q.csv")]
+    answer = run.invoke(build_app(), [*batch, "--out", str(tmp_path / "r.parquet"), "-k", "2"])
+    assert answer.exit_code == 0, answer.output
+    assert pq.read_table(tmp_path / "r.parquet").num_rows == 4
+    with pytest.raises(ConfigError, match="go together"):
+        run.invoke(build_app(), batch, catch_exceptions=False)
+
+
+def test_the_command_knows_feedback_and_places(searcher: Searcher):
+    run, folder = CliRunner(), str(searcher.catalogue.path)
+
+    def found(*flags: str) -> list[str]:
+        answer = run.invoke(build_app(), ["search", folder, *flags, "--json"])
+        assert answer.exit_code == 0, answer.output
+        return [hit["item_id"] for hit in json.loads(answer.stdout)]
+
+    first, second = found("red", "-k", "2")
+    query = Query(text="bright", liked=(first,), disliked=(second,), plus=("red",), ensemble=True)
+    assert found(
+        "bright", "--liked", first, "--disliked", second, "--plus", "red", "--ensemble"
+    ) == [hit.item_id for hit in searcher.search(query).hits]
+    nearest = searcher.search(Query(near=(12.1, 48.0)), 2).hits
+    assert found("--near", "12.1,48.0", "-k", "2") == [hit.item_id for hit in nearest]
+    with pytest.raises(QueryError, match="must be LON,LAT"):
+        run.invoke(build_app(), ["search", folder, "--near", "Paris"], catch_exceptions=False)

@@ -1,0 +1,242 @@
+"""Queries beyond one sentence: feedback, prompts, places, captions, and what convinces."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from terraseek.catalogue import Catalogue, Filter, import_source
+from terraseek.embeddings.embed import embed_catalogue
+from terraseek.encoders.calibration import Calibration
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.prompts import prompts
+from terraseek.errors import EmptyQueryError, ItemNotFoundError, QueryError
+from terraseek.geo import BBox, distance_km
+from terraseek.search import Query, Searcher
+from terraseek.search.background import SAMPLE, Blend, Spread, convincing_from, spaced
+from terraseek.search.query_vectors import mix, nearest, words_vector
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220)}
+PLACES = [(2.35, 48.86), (13.4, 52.5), (179.9, -18.0), (-179.9, -18.0)]
+
+
+@pytest.fixture(scope="module")
+def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
+    """Twelve chips, three colours at four places; the blue ones have no caption."""
+    folder = tmp_path_factory.mktemp("queries")
+    lines = ["filename,caption,lon,lat"]
+    for name, colour in COLOURS.items():
+        for number, (lon, lat) in enumerate(PLACES):
+            pixels = np.full((8, 8, 3), np.clip(np.array(colour) + 3 * number, 0, 255), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{name}{number}.png")
+            caption = "" if name == "blue" else f"a {name} field"
+            place = "," if (name, number) == ("red", 0) else f"{lon},{lat}"
+            lines.append(f"{name}{number}.png,{caption},{place}")
+    (folder / "items.csv").write_text("\n".join(lines))
+    import_source(folder / "items.csv", folder / "cat")
+    embed_catalogue(Catalogue.open(folder / "cat"), FakeEncoder())
+    return Searcher(Catalogue.open(folder / "cat"), FakeEncoder())
+
+
+def item(searcher: Searcher, name: str) -> str:
+    items = searcher.catalogue.items(["item_id", "image"])
+    return str(items.loc[items["image"].str.contains(name), "item_id"].iloc[0])
+
+
+def names(searcher: Searcher, query: Query, k: int = 12, where: Filter | None = None) -> list[str]:
+    hits = searcher.search(query, k, where).hits
+    return [hit.image.rsplit("/", 1)[-1].removesuffix(".png") for hit in hits]
+
+
+def test_liked_and_disliked_items_move_the_query_as_rocchio_says(searcher: Searcher):
+    liked = (item(searcher, "green0"), item(searcher, "green1"))
+    disliked = (item(searcher, "red1"),)
+    query = Query(text="bright", liked=liked, disliked=disliked)
+    stored = {key: searcher._item_vector(key).astype(float) for key in (*liked, *disliked)}
+    unit = {key: row / np.linalg.norm(row) for key, row in stored.items()}
+    wanted = searcher.encoder.encode_texts(["bright"])[0].astype(float)
+    wanted += 0.75 * (unit[liked[0]] + unit[liked[1]]) / 2 - 0.25 * unit[disliked[0]]
+    np.testing.assert_allclose(searcher.vector(query), wanted / np.linalg.norm(wanted), atol=1e-6)
+    found = names(searcher, query)
+    assert [name[:5] for name in found[:4]] == ["green"] * 4
+    assert "red1" not in found
+    assert len(found) == 11
+
+
+def test_liked_items_alone_are_a_query(searcher: Searcher):
+    found = names(searcher, Query(liked=(item(searcher, "blue1"), item(searcher, "blue2"))), 4)
+    assert sorted(found) == ["blue0", "blue1", "blue2", "blue3"]
+
+
+def test_several_sentences_share_the_weight(searcher: Searcher):
+    encoder = searcher.encoder
+    rows = encoder.encode_texts(["red", "green"]).astype(float)
+    mean = rows.mean(axis=0)
+    vector = searcher.vector(Query(text="red", plus=("green",)))
+    np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-6)
+    assert {name[:3] for name in names(searcher, Query(text="red", plus=("green",)), 8)} == {
+        "red",
+        "gre",
+    }
+
+
+def test_an_ensemble_averages_features_over_the_prompts():
+    encoder = FakeEncoder()
+    features = encoder.encode_text_features([frame.format("pier") for frame in prompts()])
+    mean = features.mean(axis=0)
+    for text in ("pier", "a pier.", "The pier"):
+        vector = words_vector([text], encoder, ensemble=True)
+        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-6)
+    assert len(prompts()) == len(set(prompts())) == 105
+
+
+def test_braces_in_a_query_are_letters():
+    words_vector(["a {0} {x} harbour"], FakeEncoder(), ensemble=True)
+
+
+def test_parts_that_cancel_are_told(searcher: Searcher):
+    row = item(searcher, "red1")
+    other = item(searcher, "red2")
+    with pytest.raises(QueryError, match="cancel"):
+        mix(
+            Query(liked=(row,), disliked=(other,), liked_weight=1, disliked_weight=1),
+            searcher.encoder,
+            lambda _: np.ones(searcher.encoder.dim, np.float32),
+        )
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        ({"minus": ("red",)}, EmptyQueryError, "nothing is asked for"),
+        ({"disliked": ("x",)}, EmptyQueryError, "nothing is asked for"),
+        ({"liked": ("x", "y"), "disliked": ("y",)}, QueryError, "item y is liked and disliked"),
+        ({"near": (0, 0), "text": "red"}, QueryError, "ranks by distance"),
+        ({"near": (0, 91)}, QueryError, "latitude -90..90"),
+        ({"near": (math.nan, 0)}, QueryError, "longitude -180..180"),
+        ({"text": "red", "liked_weight": -1}, QueryError, "weights"),
+    ],
+)
+def test_queries_that_make_no_sense(parts, error, message):
+    with pytest.raises(error, match=message):
+        Query(**parts)
+
+
+def test_items_that_are_not_there_are_named(searcher: Searcher):
+    for part in ("liked", "disliked"):
+        with pytest.raises(ItemNotFoundError, match="nobody"):
+            searcher.search(Query(text="red", **{part: ("nobody",)}))
+
+
+def test_the_nearest_items_come_first_across_the_antimeridian(searcher: Searcher):
+    result = searcher.search(Query(near=(179.95, -18.0)), 7)
+    found = [hit.image.rsplit("/", 1)[-1] for hit in result.hits]
+    assert {name[-5] for name in found[:3]} == {"2"}
+    assert {name[-5] for name in found[3:6]} == {"3"}
+    first = result.hits[0]
+    assert first.distance_km == pytest.approx(0.05 * 111.195 * math.cos(math.radians(18)), rel=1e-3)
+    assert first.score == -first.distance_km
+    assert (result.matched, len(searcher.search(Query(near=(0, 0)), 50).hits)) == (12, 11)
+
+
+def test_a_filter_comes_before_the_nearest(searcher: Searcher):
+    europe = Filter(bbox=BBox(0, 40, 20, 60))
+    found = names(searcher, Query(near=(179.95, -18.0)), 2, europe)
+    assert {name[-1] for name in found} <= {"0", "1"}
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    points=st.lists(st.tuples(st.floats(-180, 180), st.floats(-90, 90)), min_size=1, max_size=20),
+    place=st.tuples(st.floats(-180, 180), st.floats(-90, 90)),
+    k=st.integers(1, 25),
+)
+def test_nearest_is_what_dot_products_on_the_sphere_say(points, place, k):
+    lon, lat = np.array(points).T
+    at, km = nearest(place, lon, lat, k)
+
+    def on_sphere(lon, lat):
+        lam, phi = np.radians(lon), np.radians(lat)
+        return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], -1)
+
+    apart = np.linalg.norm(on_sphere(lon, lat) - on_sphere(*place), axis=-1)
+    chords = 2 * 6371.0088 * np.arcsin(np.clip(apart / 2, 0, 1))
+    assert len(at) == min(k, len(points))
+    # antipodes are ill-conditioned: a metre of difference is rounding there
+    np.testing.assert_allclose(km, chords[at], atol=1e-2)
+    np.testing.assert_allclose(km, np.sort(chords)[: len(at)], atol=1e-2)
+
+
+def test_distances_that_everybody_knows():
+    paris_london = distance_km(np.array([2.3522]), np.array([48.8566]), -0.1276, 51.5072)
+    assert paris_london[0] == pytest.approx(343.5, abs=1)
+    assert np.isnan(distance_km(np.array([np.nan]), np.array([0.0]), 0, 0)[0])
+
+
+def test_items_without_a_caption_are_treated_fairly(searcher: Searcher):
+    """The blue pictures have none; raw caption cosines would rank every red one above them."""
+    hits = searcher.search(Query(text="blue field", alpha=0.5), 12).hits
+    assert {hit.image.rsplit("/", 1)[-1][:4] for hit in hits[:4]} == {"blue"}
+    for hit in hits[:4]:
+        assert (hit.caption_score, hit.matched_by) == (None, "picture")
+        assert hit.score == hit.image_score
+
+
+def test_each_hit_says_which_side_lifts_it():
+    blend = Blend(0.5, Spread(0.2, 0.1), Spread(0.6, 0.05))
+    assert blend.stretch == 2
+    assert blend.as_picture(np.array([0.6, 0.7])).tolist() == pytest.approx([0.2, 0.4])
+    assert blend.side(0.3, 0.7) == "caption"
+    assert blend.side(0.5, 0.7) == "picture"
+    assert blend.side(0.0, None) == "picture"
+    assert Blend(0.9, Spread(0.2, 0.1), Spread(0.6, 0.0)).stretch == 1
+
+
+def test_a_margin_counts_standard_deviations(searcher: Searcher):
+    hits = searcher.search(Query(text="red"), 12).hits
+    scores = np.array([hit.image_score for hit in hits])
+    margins = [hit.margin for hit in hits]
+    assert margins == pytest.approx((scores - scores.mean()) / scores.std(), abs=2e-3)
+
+
+NORMAL = Calibration(0.0, 0.1)
+
+
+def test_the_best_of_many_unrelated_pictures_does_not_convince():
+    rng = np.random.default_rng(0)
+    unrelated = rng.normal(0, 0.1, 4096).astype(np.float32)
+    best = np.sort(unrelated)[::-1][:24].astype(np.float64)
+    assert NORMAL.percentile(best[0]) > 99.9
+    assert convincing_from(NORMAL, unrelated, best, 4096) > best[0]
+
+
+def test_a_class_of_pictures_convinces_and_the_rest_does_not():
+    rng = np.random.default_rng(1)
+    scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
+    found = np.sort(scores)[::-1][:300]
+    lowest = convincing_from(NORMAL, scores.astype(np.float32), found, 4096)
+    assert 0.15 < lowest < 0.35
+    assert (found >= lowest).sum() >= 90
+
+
+def test_the_verdict_on_a_picture_does_not_hang_on_how_many_hits_are_asked():
+    rng = np.random.default_rng(2)
+    scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
+    found = np.sort(scores)[::-1]
+    verdicts = {
+        bool(found[0] >= convincing_from(NORMAL, scores.astype(np.float32), found[:k], 4096))
+        for k in (1, 5, 50)
+    }
+    assert verdicts == {True}
+    assert convincing_from(NORMAL, scores.astype(np.float32), found[:0], 4096) == math.inf
+
+
+def test_samples_are_spaced_over_the_whole_catalogue():
+    rows = np.arange(3, 100_000, dtype=np.int64)
+    taken = spaced(rows)
+    assert len(taken) == len(np.unique(taken)) == SAMPLE
+    assert (taken[0], taken[-1]) == (3, 99_999)
+    assert spaced(rows[:10]).tolist() == rows[:10].tolist()

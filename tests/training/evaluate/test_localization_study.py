@@ -1,0 +1,237 @@
+"""Methods beside each other: shared vectors give the same maps, records and tables hold."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from helpers.dense_fake import DenseFake
+from terraseek.cli import build_app
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.registry import get_card
+from terraseek.errors import AnnotationError, OutputError
+from terraseek.localization import LocalizeOptions, localize
+from terraseek.localization.methods.dense_availability import DENSE_SCORE, dense_offered
+from terraseek.localization.query import ask
+from terraseek.progress import silent
+from terraseek.scenes import Scene
+from terraseek_train.evaluate.localization.study import Study, StudySet, Variant, variants
+from terraseek_train.evaluate.localization.study_table import BEGIN, END, note_dense, place, tables
+from terraseek_train.evaluate.localization.window_bank import BankRun, WindowBank
+
+RING = [[256, 64], [383, 64], [383, 191], [256, 191]]
+ASKED = [
+    Variant("small", "terraseek", (64, 128), steady=True),
+    Variant("wide", "terraseek", (64, 128), stride=1.0),
+    Variant("published", "selo-v1", (128,)),
+    Variant("second", "selo-v2"),
+]
+
+
+class CountingEncoder(FakeEncoder):
+    """Counts the squares it was given."""
+
+    seen = 0
+
+    def _encode_image_batch(self, batch: Any) -> Any:
+        self.seen += len(batch)
+        return super()._encode_image_batch(batch)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two grey scenes with a red square, and where it is."""
+    out = tmp_path / "squares"
+    (out / "imgs").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(90, 150, (384, 512, 3)).astype(np.uint8)
+    pixels[64:192, 256:384] = (230, 20, 20)
+    notes = []
+    for name in ("0.png", "1.png"):
+        Image.fromarray(pixels).save(out / "imgs" / name)
+        pixels = np.ascontiguousarray(pixels + 1)
+        notes += [
+            {"jpg_name": name, "caption": text, "points": [RING]} for text in ("red", "bright red")
+        ]
+    (out / "anno.json").write_text(json.dumps(notes))
+    return out
+
+
+@pytest.mark.parametrize("method", ["terraseek", "selo-v1", "selo-v2"])
+def test_shared_vectors_give_the_same_map(folder: Path, method: str) -> None:
+    encoder, bank = CountingEncoder(), WindowBank()
+    with Scene.open(folder / "imgs" / "0.png") as scene:
+        for sides in ((96, 128), (64, 128), None):
+            options = LocalizeOptions(method=method, scales=sides)
+            run = BankRun(scene, encoder, options, False, silent, bank)
+            heat = run.heat(ask("red", encoder, options), None)
+            alone = localize(scene, "red", FakeEncoder(), options, cache=False)
+            np.testing.assert_allclose(heat.score, alone.score, atol=1e-6)
+            assert heat.windows == alone.windows
+
+
+def test_a_rectangle_is_encoded_once(folder: Path) -> None:
+    encoder, bank = CountingEncoder(), WindowBank()
+    with Scene.open(folder / "imgs" / "0.png") as scene:
+        for method in ("terraseek", "selo-v1", "terraseek"):
+            before = encoder.seen
+            options = LocalizeOptions(method=method, scales=(64, 128))
+            run = BankRun(scene, encoder, options, False, silent, bank)
+            run.heat(ask("red", encoder, options), None)
+    # the published lattice is part of the other; one window is read again for its valid pixels
+    assert encoder.seen - before == 1
+
+
+def test_a_side_of_dense_goes_through_the_tower_once(folder: Path) -> None:
+    encoder, bank = DenseFake(), WindowBank()
+    with Scene.open(folder / "imgs" / "0.png") as scene:
+        for sides in ((64, 128), (64,), (32, 128)):
+            options = LocalizeOptions(method="dense", scales=sides)
+            run = BankRun(scene, encoder, options, False, silent, bank)
+            heat, before = run.heat(ask("red", encoder, options), None), encoder.blocks
+            alone = localize(scene, "red", DenseFake(), options, cache=False)
+            np.testing.assert_allclose(heat.score, alone.score, atol=1e-6)
+            assert sorted(heat.layers) == sorted(sides)
+        options = LocalizeOptions(method="dense", scales=(32, 64, 128))
+        all_sides = BankRun(scene, encoder, options, False, silent, bank).embedding
+    assert all_sides.lattice.scales == (32, 64, 128)
+    assert encoder.blocks == before
+
+
+def test_records_rank_right_and_are_kept(folder: Path, tmp_path: Path) -> None:
+    data, kept = StudySet.open(folder), tmp_path / "records.json"
+    encoder = CountingEncoder()
+    first = Study(encoder, kept)
+    first.measure(data, ASKED, steady_scenes=1)
+    quality = [record for record in first.records if "Rmi" in record]
+    assert len(quality) == 4 * len(ASKED)
+    assert len(first.records) == len(quality) + 1
+    assert all(r["roc_auc"] > 0.9 for r in quality if r["variant"] == "small")
+    assert {"shifted", "cropped", "difference", "peak_px"} <= set(first.records[2])
+    seen = encoder.seen
+    again = Study(encoder, kept)
+    again.measure(data, ASKED, steady_scenes=1)
+    assert encoder.seen == seen
+    assert again.records == first.records
+
+
+def test_another_models_records_are_not_mixed_in(tmp_path: Path) -> None:
+    kept = tmp_path / "records.json"
+    kept.write_text(json.dumps([{"encoder_id": "other@0"}]))
+    assert Study(FakeEncoder(), kept).records == []
+
+
+def test_the_table_has_a_row_per_variant(folder: Path) -> None:
+    study = Study(FakeEncoder())
+    study.measure(StudySet.open(folder, per_scene=1), ASKED, steady_scenes=2)
+    text = tables(study.records)
+    assert "**squares**: 2 scenes, 2 sentences, 8.33% of the pixels true" in text
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")] == [
+        "", "small", "wide", "published", "second", "", "small"
+    ]  # fmt: skip
+    wide, small = (
+        float(next(line for line in text.splitlines() if f"| {name} |" in line).split("|")[2])
+        for name in ("wide", "small")
+    )
+    assert wide < small / 2
+
+
+def measured(variant: str, image: str, value: float) -> dict[str, Any]:
+    numbers = ("roc_auc", "average_precision", "Rsu", "Ras", "Rda", "Rmi", "positive_share")
+    about = {"encoder_id": "x@0", "set": "a", "image": image, "caption": "red", "passes": 9}
+    return about | {"variant": variant} | dict.fromkeys(numbers, value)
+
+
+def test_rows_are_compared_on_what_all_were_asked() -> None:
+    full = [measured(row, "0", value) for row, value in (("p", 0.5), ("q", 0.6), ("r", 0.7))]
+    text = tables([*full, measured("p", "1", 0.9), measured("q", "1", 0.8)])
+    first, second = text.split("**a**")[1:]
+    assert "1 scenes, 1 sentences" in first
+    assert [f"| {row} | 9 | 0.{n}00" in first for row, n in (("p", 5), ("q", 6), ("r", 7))] == [
+        True, True, True,
+    ]  # fmt: skip
+    assert "2 scenes, 2 sentences" in second
+    assert "| p | 9 | 0.700" in second
+    assert "| q | 9 | 0.700" in second
+    assert "| r |" not in second
+    # one row alone compares with nothing, and a study of all has one table
+    assert tables([*full, measured("p", "1", 0.9)]).count("**a**") == 1
+    assert tables(full).count("**a**") == 1
+
+
+def test_the_table_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    place(path, "new\n")
+    place(path, "newer\n")
+    assert path.read_text() == f"# Title\n\n{BEGIN}\nnewer\n{END}\n\nafter\n"
+    path.write_text(f"{END} {BEGIN}")
+    with pytest.raises(OutputError, match="in this order"):
+        place(path, "x")
+    with pytest.raises(OutputError, match="cannot be read"):
+        place(tmp_path / "absent.md", "x")
+
+
+def test_the_card_learns_how_dense_compares(tmp_path: Path) -> None:
+    file = tmp_path / "card.json"
+    file.write_text(json.dumps({"name": "x", "scores": {"kept": 1}}))
+    rows = {"terraseek, default (96)": 0.8, "dense, default (96)": 0.7, "dense, s1": 0.1}
+    records = [
+        {
+            "set": name, "image": "0.png", "caption": words, "variant": row,
+            "roc_auc": value + more, "average_precision": 0.2, "Rmi": 0.0,
+        }
+        for row, value in rows.items()
+        for name, words, more in (("a", "x", 0.0), ("a", "y", 0.0), ("b", "x", 0.1))
+    ]  # fmt: skip
+    # a sentence only one of the two was asked says nothing
+    records.append(records[0] | {"caption": "z", "roc_auc": 0.1})
+    note_dense(file, records)
+    assert json.loads(file.read_text()) == {
+        "name": "x",
+        "scores": {
+            "kept": 1,
+            DENSE_SCORE: {
+                "dense": {"roc_auc": 0.75, "average_precision": 0.2},
+                "windows": {"roc_auc": 0.85, "average_precision": 0.2},
+                "scenes": 2,
+                "sets": ["a", "b"],
+            },
+        },
+    }
+    scores = json.loads(file.read_text())["scores"]
+    assert not dense_offered(dataclasses.replace(get_card("terraseek-tiny"), scores=scores))
+    with pytest.raises(OutputError, match="were not both measured"):
+        note_dense(file, records[:3])
+
+
+def test_a_set_lacks_a_scene(folder: Path) -> None:
+    (folder / "imgs" / "1.png").unlink()
+    with pytest.raises(AnnotationError, match=r"scene 1\.png .* is not in"):
+        StudySet.open(folder)
+
+
+def test_names_are_unique() -> None:
+    names = [variant.name for variant in variants()]
+    assert len(set(names)) == len(names)
+    assert {variant.method for variant in variants(quick=True)} == {
+        "terraseek", "dense", "selo-v1", "selo-v2",
+    }  # fmt: skip
+
+
+def test_the_command(folder: Path, tmp_path: Path) -> None:
+    document = tmp_path / "a.md"
+    document.write_text(f"{BEGIN}\n{END}\n")
+    asked = ["evaluate", "localization-study", str(folder), "--model", "fake", "--quick"]
+    asked += ["--sentences", "1", "--steady", "0"]
+    found = CliRunner().invoke(build_app(), [*asked, "--markdown", str(document)])
+    assert found.exit_code == 0, found.output
+    assert "selo-v2 (published)" in document.read_text()
+    assert "dense" not in document.read_text()
+    wrong = CliRunner().invoke(build_app(), [*asked, "--only", "nothing"])
+    assert wrong.exit_code == 2
+    assert "no row holds nothing" in wrong.output

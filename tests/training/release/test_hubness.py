@@ -1,0 +1,168 @@
+"""Vectors near to everything are held back, and what comes out is still one cosine."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.joinable import ARCH, encoder, run
+from terraseek.encoders.nets.build import build_model
+from terraseek.encoders.nets.checkpoints import read_state
+from terraseek.encoders.nets.fuse import fused
+from terraseek.encoders.nets.hubness import HUB_DIMS, SIDES, level
+from terraseek.errors import ConfigError
+from terraseek.files import read_json, write_json
+from terraseek_train.config import load_config
+from terraseek_train.release.ensemble import join
+from terraseek_train.release.hubness import HeldBack, HubSettings, add_hubs, centres, fill_level
+
+HUBS: dict[str, Any] = {
+    "sharpness": 8.0,
+    "pictures": {"count": 5, "weight": 0.5},
+    "sentences": {"count": 6, "weight": 0.75},
+}
+
+
+def unit(count: int, dim: int, seed: int) -> torch.Tensor:
+    drawn = torch.randn((count, dim), generator=torch.Generator().manual_seed(seed))
+    return F.normalize(drawn, dim=-1)
+
+
+def levels(pictures: torch.Tensor, sentences: torch.Tensor, hubs: dict[str, Any] = HUBS) -> Any:
+    both = {"picture": pictures.numpy(), "sentence": sentences.numpy()}
+    made: list[Any] = [level(side, pictures.shape[1], hubs) for side in SIDES]
+    for module, side, other in zip(made, SIDES, SIDES[::-1], strict=True):
+        fill_level(module, both[side], both[other])
+    return made
+
+
+def nearness(
+    vectors: torch.Tensor, others: torch.Tensor, count: int, sharpness: float
+) -> np.ndarray:
+    """How far each vector is from the usual nearness, in float64 and one by one."""
+    middle, shares = centres(others.numpy(), count)
+    rows = vectors.numpy().astype(np.float64)
+    sums = [float(shares @ np.exp(sharpness * (middle @ row))) for row in rows]
+    near = np.log(sums) / sharpness
+    return np.asarray(near - near.mean())
+
+
+@given(st.integers(0, 1000), st.booleans())
+def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int, centred: bool) -> None:
+    shift = unit(2, 16, seed + 2)  # what a kind has in common
+    pictures = F.normalize(unit(20, 16, seed) + shift[:1], dim=-1)
+    sentences = F.normalize(unit(30, 16, seed + 1) + shift[1:], dim=-1)
+    of_pictures, of_sentences = levels(pictures, sentences, HUBS | {"centred": centred})
+    images, texts = of_pictures(pictures), of_sentences(sentences)
+    if centred:
+        pictures, sentences = (
+            F.normalize(kind - kind.mean(0), dim=-1) for kind in (pictures, sentences)
+        )
+    for made in (images, texts):
+        assert made.shape[1] == 16 + HUB_DIMS
+        assert (made.norm(dim=1) - 1).abs().max() < 1e-5
+
+    off_pictures = 0.5 * nearness(pictures, sentences, 6, 8.0)[:, None]
+    off_sentences = 0.75 * nearness(sentences, pictures, 5, 8.0)[None, :]
+    bound = (0.19 / 2) / 0.81  # beyond it a nearness counts no further
+    inside = (np.abs(off_pictures) < bound) & (np.abs(off_sentences) < bound)
+    wanted = 0.81 * ((pictures @ sentences.T).numpy() - off_pictures - off_sentences)
+    assert inside.any()
+    assert np.abs((images @ texts.T).numpy() - wanted)[inside].max() < 1e-5
+
+
+def test_a_sentence_near_to_everything_no_longer_comes_first() -> None:
+    common, own, noise = unit(1, 32, 1), unit(8, 32, 2), unit(200, 32, 3)
+    pictures = F.normalize(1.5 * common + own, dim=-1)
+    sentences = torch.cat([F.normalize(0.35 * common + own, dim=-1), common])
+    training = F.normalize(1.5 * common + noise, dim=-1)
+    said = torch.cat([F.normalize(0.35 * common + noise, dim=-1), common.repeat(5, 1)])
+    held_back = {"count": 20, "weight": 1.0}
+    hubs = HUBS | {"sentences": held_back, "pictures": held_back}
+    of_pictures, of_sentences = levels(training, said, hubs)
+    before = (pictures @ sentences.T).argmax(1)
+    after = (of_pictures(pictures) @ of_sentences(sentences).T).argmax(1)
+    assert (before == 8).sum() >= 6
+    assert (after == torch.arange(8)).sum() >= 7
+
+
+def test_likeness_of_pictures_among_themselves_stays() -> None:
+    pictures, sentences = unit(40, 16, 3), unit(40, 16, 4)
+    made = levels(pictures, sentences)[0](pictures)
+    plain, now = (pictures @ pictures.T).flatten(), (made @ made.T).flatten()
+    assert np.corrcoef(plain, now)[0, 1] > 0.995
+    assert now.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize(
+    "hubs",
+    [
+        {},
+        7,
+        {k: v for k, v in HUBS.items() if k != "sharpness"},
+        HUBS | {"sharpness": 0},
+        HUBS | {"pictures": {"count": 3}},
+        HUBS | {"sentences": {"count": "many", "weight": 1}},
+        HUBS | {"centred": "yes"},
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(hubs: Any) -> None:
+    with pytest.raises(ConfigError, match="hubs"):
+        build_model(ARCH | {"members": 2, "embed_dim": 16 + HUB_DIMS, "hubs": hubs})
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    """A folder of two encoders side by side."""
+    torch.manual_seed(9)
+    table = torch.randn(49408, 16) * 0.1
+    join(tmp_path / "both", [run(tmp_path / str(seed), seed, table) for seed in range(2)])
+    return tmp_path / "both"
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_hubs_of_training_data_go_into_the_weights(
+    both: Path, settings: dict[str, Any], tmp_path: Path, centred: bool
+) -> None:
+    write_json(tmp_path / "recipe.json", settings | {"arch": ARCH})
+    config = load_config(tmp_path / "recipe.json")
+    small = HubSettings(8.0, HeldBack(4, 0.5), HeldBack(3, 0.75), centred)
+    add_hubs(tmp_path / "held", both, config, pairs=40, settings=small)
+    arch = read_json(tmp_path / "held" / "config.json")["arch"]
+    assert arch["embed_dim"] == 16 + HUB_DIMS
+    assert arch["hubs"]["pictures"] == {"count": 4, "weight": 0.5}
+    plain, held = encoder(both), encoder(tmp_path / "held")
+    pictures = list(np.random.default_rng(0).integers(0, 256, (9, 40, 48, 3), np.uint8))
+    words = ["a red square", "green ground number 4 .", "a lake"]
+    stored = read_state(tmp_path / "held" / "model.safetensors")
+    for key, before, after in (
+        ("visual.level.mean", plain.encode_images(pictures), held.encode_images(pictures)),
+        ("level.mean", plain.encode_texts(words), held.encode_texts(words)),
+    ):
+        assert (key in stored) == centred
+        if centred:
+            before = before - stored[key].numpy()
+            before /= np.linalg.norm(before, axis=1, keepdims=True)
+        assert np.abs(after[:, :16] - 0.9 * before).max() < 1e-5
+        assert np.abs(np.linalg.norm(after, axis=1) - 1).max() < 1e-5
+    dense = held.dense
+    assert dense is not None
+    block = np.random.default_rng(1).integers(0, 256, (1, dense.side, dense.side, 3), np.uint8)
+    vectors = dense.project(dense.cells(block).mean(axis=(1, 2)))
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5
+    with pytest.raises(ConfigError, match="has hubs already"):
+        add_hubs(tmp_path / "twice", tmp_path / "held", config)
+    with pytest.raises(ConfigError, match="no encoder that `join` made"):
+        add_hubs(tmp_path / "twice", tmp_path / "0", config)
+
+
+def test_norms_of_towers_with_hubs_are_folded() -> None:
+    vision = ARCH["vision_cfg"] | {"timm_model_name": "regnetx_002"}
+    arch = ARCH | {"members": 2, "vision_cfg": vision, "embed_dim": 16 + HUB_DIMS, "hubs": HUBS}
+    lean = fused(build_model(arch).visual, 32)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in lean.modules())

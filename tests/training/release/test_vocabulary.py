@@ -1,0 +1,65 @@
+"""Words a model read with pictures, from its recipes into its card."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from terraseek.encoders.registry import get_card
+from terraseek.encoders.vocabulary import WORDS, is_foreign, unread
+from terraseek.errors import ConfigError
+from terraseek_train.release.vocabulary import recipe_sentences, words_of, write_words
+
+
+def test_words_are_counted_by_pictures() -> None:
+    pictures = [["two ships", "a ship and ships"], ["Ships at the pier"], ["a pier"]]
+    assert words_of(pictures, rare=2) == "pier ships"
+    assert words_of(pictures, rare=1) == "pier ship ships"
+    assert words_of([]) == ""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe of one captioned source, twice, and one with labels."""
+    captions = tmp_path / "captions.json"
+    images = [
+        {"filename": f"{i}.png", "split": split, "sentences": [{"raw": "quays with cranes"}]}
+        for i, split in enumerate(["train"] * 5 + ["val"] * 9)
+    ]
+    captions.write_text(json.dumps({"images": images}))
+    source = {"images": "none", "captions": str(captions), "split": "train"}
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps({"data": [source, source, {"images": "none"}]}))
+    return path
+
+
+def test_a_recipes_sentences_are_those_of_its_splits(recipe: Path) -> None:
+    assert [list(one) for one in recipe_sentences(recipe)] == [["quays with cranes"]] * 5
+
+
+def test_a_card_learns_its_words(recipe: Path, tmp_path: Path) -> None:
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"name": "x", "calibration": {"mean": 0.1}}))
+    count = write_words(card, [recipe])
+    calibration = json.loads(card.read_text())["calibration"]
+    assert calibration["mean"] == 0.1
+    assert len(calibration[WORDS].split()) == count
+    # the second comes from the sentences made for class labels
+    assert unread(["cranes at a baseball field", "sushi"], calibration) == ["sushi"]
+
+
+def test_what_words_cannot_be_taken_from(recipe: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.json"
+    bare.write_text(json.dumps({"name": "x"}))
+    with pytest.raises(ConfigError, match="has no calibration"):
+        write_words(bare, [recipe])
+    with pytest.raises(ConfigError, match="has no data"):
+        recipe_sentences(bare)
+
+
+def test_the_shipped_model_knows_what_it_was_trained_for() -> None:
+    calibration = get_card("terraseek-tiny").calibration
+    known = ["airplanes parked at an airport", "a dense residential area with red roofs"]
+    assert unread(known, calibration) == []
+    assert is_foreign(["sushi on a wooden plate"], calibration)
+    assert is_foreign(["quick brown foxes write poems"], calibration)

@@ -1,0 +1,1 @@
+"""Evaluation of localization: SeLo measures, detection measures, studies."""

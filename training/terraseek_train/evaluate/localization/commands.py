@@ -1,0 +1,184 @@
+"""`terraseek evaluate localization` and `terraseek localization-set build`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from terraseek.commands.console import bar, note
+from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.errors import ConfigError, LatticeError, OutputError, QueryError
+from terraseek_train.evaluate.commands import COMPARE, show
+
+if TYPE_CHECKING:
+    from terraseek_train.evaluate.localization.measure import Measured
+    from terraseek_train.evaluate.report import Result
+
+__all__ = ["evaluate_localization", "register"]
+
+_LABELS = {name: name for name in ("Rsu", "Ras", "Rda", "Rmi")}
+_LABELS |= {"roc_auc": "ROC-AUC", "average_precision": "AP"}
+
+
+def register(app: typer.Typer, evaluate: typer.Typer) -> None:
+    """Add the commands: one to the group `evaluate`, one group of its own."""
+    from terraseek_train.evaluate.localization.study_command import localization_study
+
+    evaluate.command("localization")(evaluate_localization)
+    evaluate.command("localization-study")(localization_study)
+    group = typer.Typer(help="Sets of large scenes with known truth.", no_args_is_help=True)
+    group.command("build")(build)
+    app.add_typer(group, name="localization-set")
+
+
+def evaluate_localization(
+    annotations: Path = typer.Option(
+        ..., "--annotations", help="anno.json: list of {jpg_name, caption, points}."
+    ),
+    images: Path = typer.Option(..., "--images", help="Folder of the scenes."),
+    method: str = typer.Option("selo-v1", "--method", help="selo-v1, selo-v2, terraseek or dense."),
+    scales: str = typer.Option(
+        "", "--scales", help="Window sides in pixels, as 256,512,768; default by the method."
+    ),
+    limit: int | None = typer.Option(None, "--limit", min=1, help="Only the first N sentences."),
+    pixel: bool = typer.Option(
+        False, "--pixel", help="Rank pixels too: ROC-AUC and average precision per sentence."
+    ),
+    out: Path | None = typer.Option(None, "--out", help="Write one JSON record per sentence."),
+    model: str = typer.Option(DEFAULT_MODEL, "--model", help="Name of the model."),
+    compare: tuple[str, str] | None = COMPARE,
+    device: str = typer.Option("auto", "--device", help="auto, cpu or cuda."),
+    seed: int = typer.Option(0, "--seed", help="Word shuffles of selo-v2."),
+    cache: bool = typer.Option(True, "--cache/--no-cache", help="Keep the scenes' vectors."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
+) -> None:
+    """SeLo's Rsu, Ras, Rda and Rmi of sentences on annotated scenes."""
+    from terraseek.encoders.load import load_encoder
+    from terraseek.localization import LocalizeOptions
+    from terraseek_train.evaluate.localization.measure import (
+        headline,
+        measure_localization,
+        read_annotations,
+        tallies,
+    )
+    from terraseek_train.evaluate.report import Result
+
+    if out and compare:
+        raise QueryError("--out writes one model's records; leave out --compare or --out")
+    # measuring is how one learns whether dense may be offered
+    options = LocalizeOptions(method=method, scales=_sides(scales), seed=seed, even_so=True)
+    asked = read_annotations(annotations)[:limit]
+    maps: list[list[Measured]] = []
+
+    def measure(name: str) -> Result:
+        encoder = load_encoder(name, device)
+        with bar() as progress:
+            found = measure_localization(asked, images, encoder, options, progress, pixel, cache)
+        maps.append(found)
+        flat = sum(one.selo.constant for one in found)
+        if flat:
+            note(f"note: {flat} of {len(found)} maps are constant; their numbers mean nothing")
+        means = headline([one.selo for one in found]) | _pixel_means(found)
+        return Result(name, means, tallies(found))
+
+    (result, *_) = show(compare or (model,), measure, _LABELS, as_json, digits=4)
+    if out:
+        means = {name: result.score[name] for name in ("Rsu", "Ras", "Rda", "Rmi", "n")}
+        _write(out, {"model": model, "method": method, "mean": means, "samples": _records(maps[0])})
+    if not (as_json or compare):
+        _table(maps[0], result)
+
+
+def _sides(text: str) -> tuple[int, ...] | None:
+    try:
+        return tuple(int(side) for side in text.split(",")) if text else None
+    except ValueError as error:
+        raise LatticeError(f"--scales {text!r} is no list of whole numbers like 256,512") from error
+
+
+def _records(found: "Sequence[Measured]") -> list[dict[str, Any]]:
+    records = []
+    for one in found:
+        entry, score = one.annotation, one.selo
+        record: dict[str, Any] = {"jpg_name": entry.image, "caption": entry.caption}
+        record |= {"Rsu": score.rsu, "Ras": score.ras, "Rda": score.rda, "Rmi": score.rmi}
+        record["constant"] = score.constant
+        if one.pixel:
+            record["roc_auc"] = one.pixel.roc_auc
+            record["average_precision"] = one.pixel.average_precision
+            record["positive_share"] = one.pixel.positive_share
+        records.append(record)
+    return records
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    from terraseek.files import write_json
+
+    try:
+        write_json(path, value)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error}); choose another folder") from error
+
+
+def _pixel_means(found: "Sequence[Measured]") -> dict[str, float]:
+    """Means over the sentences; empty where pixels were not ranked."""
+    ranked = [one.pixel for one in found if one.pixel]
+    if not ranked:
+        return {}
+    return {
+        "roc_auc": round(sum(one.roc_auc for one in ranked) / len(ranked), 4),
+        "average_precision": round(sum(one.average_precision for one in ranked) / len(ranked), 4),
+    }
+
+
+def _table(found: "Sequence[Measured]", result: "Result") -> None:
+    from terraseek_train.evaluate.report import figure
+
+    head = f"{'scene':20}   Rsu    Ras    Rda    Rmi "
+    ranked = any(one.pixel for one in found)
+    typer.echo(head + ("  AUC    AP     share" if ranked else "") + "  sentence")
+    for one in found:
+        score = one.selo
+        row = f"{one.annotation.image[:20]:20} {score.rsu:.4f} {score.ras:.4f} "
+        row += f"{score.rda:.4f} {score.rmi:.4f}"
+        if one.pixel:
+            row += f" {one.pixel.roc_auc:.4f} {one.pixel.average_precision:.4f}"
+            row += f" {one.pixel.positive_share:.4f}"
+        typer.echo(f"{row}  {one.annotation.caption}")
+    for name, ends in result.intervals().items():
+        typer.echo(f"{_LABELS[name]:8} {figure(result.score[name], ends, 4)}")
+    typer.echo(f"n        {result.score['n']}")
+
+
+def build(
+    images: Path = typer.Option(
+        ..., "--images", help="Class folders, or with --captions any folder or tar of pictures."
+    ),
+    out: Path = typer.Option(..., "--out", help="New folder for the scenes and anno.json."),
+    captions: Path | None = typer.Option(
+        None, "--captions", help="RSICD-style JSON or CSV; sentences instead of class names."
+    ),
+    split: str | None = typer.Option(None, "--split", help="Split of the JSON; default all."),
+    count: int = typer.Option(20, "--count", min=1, help="Scenes to make."),
+    grid: str = typer.Option("8x8", "--grid", help="ROWSxCOLUMNS of tiles in a scene."),
+    tile: int = typer.Option(256, "--tile", min=16, help="Side of a tile in pixels."),
+    queries: int = typer.Option(3, "--queries", min=1, help="Most sentences per scene."),
+    seed: int = typer.Option(0, "--seed", help="Same seed, same set."),
+) -> None:
+    """Mosaics of real pictures, with the sentences of some tiles and where those tiles lie."""
+    from terraseek_train.evaluate.localization.mosaics import SetPlan, build_set
+
+    rows, cols = _grid(grid)
+    plan = SetPlan(count=count, rows=rows, cols=cols, tile=tile, queries=queries, seed=seed)
+    with bar() as progress:
+        notes = build_set(images, out, plan, captions, split, progress)
+    note(f"{plan.count} scenes and {len(notes)} sentences in {out}")
+
+
+def _grid(text: str) -> tuple[int, int]:
+    try:
+        rows, cols = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise ConfigError(f"--grid {text!r} must be rows and columns like 8x8") from error
+    return rows, cols

@@ -1,0 +1,139 @@
+"""The folder a run leaves: best weights, what to resume from, its config, its log."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from terraseek.errors import ConfigError
+from terraseek.files import atomic_path, read_json, write_json
+from terraseek_train.config import TrainConfig
+from terraseek_train.loop.model import save_weights
+
+__all__ = [
+    "append_log",
+    "begin",
+    "check_same_run",
+    "load_resume",
+    "read_log",
+    "save_best",
+    "save_resume",
+]
+
+_FREE = frozenset(
+    [
+        *("out", "cache", "teacher", "rs5m_captions", "images", "captions", "labels", "init"),
+        *("threads", "workers", "device", "tensorboard", "eval_every", "save_every"),
+        *("val", "val_extra", "allow_leakage"),
+    ]
+)
+"""Settings that may change while a run goes on: places and what the losses do not depend on."""
+
+
+def begin(out: Path, config: TrainConfig) -> None:
+    """Make the run's folder with its `config.json`."""
+    write_json(out / "config.json", config.to_json())
+
+
+def check_same_run(out: Path, config: TrainConfig) -> None:
+    """Refuse to go on with a run under settings that change what it learns.
+
+    Raises:
+        ConfigError: `out` holds such a run; the message names the first setting.
+    """
+    stored = out / "config.json"
+    if not (out / "resume.pt").exists() or not stored.exists():
+        return
+    now = json.loads(json.dumps(config.to_json()))
+    if found := _difference(read_json(stored), now):
+        name, before, after = found
+        raise ConfigError(
+            f"{out} holds a run that was begun with {name} {before}, now {after}; take another "
+            '"out" (and "init" with this folder, to start from its weights), or remove the folder'
+        )
+
+
+def _difference(before: Any, now: Any, name: str = "") -> tuple[str, str, str] | None:  # noqa: ANN401
+    """The first setting that differs, with both values; keys that `before` lacks do not count."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [key for key in before if key not in _FREE]
+        parts = [(f"{name}.{key}".lstrip("."), before[key], now.get(key)) for key in keys]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        parts = [(f"{name}[{k}]", a, b) for k, (a, b) in enumerate(zip(before, now, strict=True))]
+    else:
+        return None if before == now else (name, json.dumps(before), json.dumps(now))
+    found = (_difference(a, b, part) for part, a, b in parts)
+    return next((one for one in found if one), None)
+
+
+def save_best(out: Path, average: nn.Module, config: TrainConfig, record: dict[str, Any]) -> None:
+    """Write `model.safetensors`, `config.json` and `metrics.json` of the best weights so far."""
+    save_weights(average.state_dict(), out / "model.safetensors")
+    write_json(out / "config.json", config.to_json())
+    write_json(out / "metrics.json", record)
+
+
+def save_resume(
+    out: Path,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    best: float,
+) -> None:
+    """Write everything the next step depends on; random numbers follow from the step's number."""
+    state = {
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+        "best": best,
+    }
+    with atomic_path(out / "resume.pt") as part:
+        torch.save(state, part)
+
+
+def load_resume(
+    out: Path,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    keep_log: bool = False,
+) -> tuple[int, float]:
+    """Step to go on from and best score so far; (0, -1) for a fresh run.
+
+    Log lines written after the checkpoint are dropped, since those steps are done again; with
+    `keep_log` that is left to another process.
+    """
+    stored = out / "resume.pt"
+    if not stored.exists():
+        if not keep_log:
+            (out / "log.jsonl").unlink(missing_ok=True)
+        return 0, -1.0
+    state = torch.load(stored, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    if keep_log:
+        return int(state["step"]), float(state["best"])
+    kept = [record for record in read_log(out) if record["step"] <= state["step"]]
+    with atomic_path(out / "log.jsonl") as part:
+        part.write_text("".join(json.dumps(record) + "\n" for record in kept))
+    return int(state["step"]), float(state["best"])
+
+
+def append_log(out: Path, record: dict[str, Any]) -> None:
+    """One JSON line per step."""
+    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def read_log(out: Path) -> list[dict[str, Any]]:
+    """All whole lines of a run's log."""
+    path = out / "log.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]

@@ -1,0 +1,93 @@
+"""What the weights are before the first step."""
+
+from pathlib import Path
+from typing import Any
+
+from terraseek.encoders.nets.build import model_config
+from terraseek.encoders.nets.checkpoints import fit_state, read_state, towers_of
+from terraseek.encoders.weight_files import verify
+from terraseek.errors import ConfigError
+from terraseek.files import read_json
+from terraseek.progress import Progress, silent
+from terraseek_train.config import TrainConfig
+from terraseek_train.config_checks import registered
+from terraseek_train.data.text_table import teacher_vectors
+from terraseek_train.loop.model import Trainee, init_token_embedding, token_words
+
+__all__ = ["initial_config", "initial_weights", "start_weights"]
+
+_CLIP = "clip."
+
+
+def start_weights(model: Trainee, config: TrainConfig, progress: Progress = silent) -> None:
+    """Those `init` names, else random towers whose words start at the teacher's vectors.
+
+    With `init_text` the text tower is that run's. A checkpoint's towers must fit, every key; of its
+    training heads those are taken that fit, since another corpus has other classes.
+
+    Raises:
+        ConfigError: `init` is neither a path nor a registered model, or a folder without weights.
+        ModelError: the weights are absent, damaged, or do not fit `arch`; the message names keys.
+    """
+    if config.init:
+        path = initial_weights(config.init)
+        state = read_state(path)
+        fit_state(model.clip, towers_of(state), path)
+        own = model.state_dict()
+        heads = {k: v for k, v in state.items() if k in own and not k.startswith(_CLIP)}
+        fitting = {k: v.float() for k, v in heads.items() if own[k].shape == v.shape}
+        model.load_state_dict(own | fitting)
+    elif config.init_text:
+        path = initial_weights(config.init_text)
+        image = {k: v for k, v in model.clip.state_dict().items() if not _is_text(k)}
+        text = {k: v for k, v in towers_of(read_state(path)).items() if _is_text(k)}
+        fit_state(model.clip, image | text, path)
+    elif config.teacher:
+        words = teacher_vectors(token_words(), Path(config.teacher), Path(config.cache), progress)
+        init_token_embedding(model.clip, words)
+
+
+def _is_text(key: str) -> bool:
+    return not key.startswith(("visual.", "logit_"))
+
+
+def initial_weights(init: str) -> Path:
+    """The weights file behind `init`: of a run's folder, itself, or of a registered model.
+
+    Raises:
+        ConfigError: there is no such thing, or the folder holds no weights.
+        WeightsNotFoundError: the registered model's weights are not on this machine.
+    """
+    if card := registered(init):
+        return verify(card).path
+    path = Path(init)
+    if not path.is_dir():
+        return path
+    if not (path / "model.safetensors").exists():
+        raise ConfigError(
+            f"{init!r} holds no model.safetensors; name the folder of a run that has "
+            "validated once, or a weights file"
+        )
+    return path / "model.safetensors"
+
+
+def initial_config(init: str, folder: Path) -> dict[str, Any]:
+    """Architecture and pixel statistics (`arch`, `means`, `stds`) of what `init` names.
+
+    Args:
+        init: name of a registered model, or a path.
+        folder: where config.json lies if it is a path.
+
+    Raises:
+        ConfigError: neither a registered model nor a folder with config.json.
+    """
+    if card := registered(init):
+        how = card.preprocess
+        statistics = {"means": list(how.mean), "stds": list(how.std)}
+        return {"arch": model_config(card.architecture), **statistics}
+    if not (folder / "config.json").exists():
+        raise ConfigError(
+            f"{init!r} has no config.json; it is neither a registered model nor a run's folder"
+        )
+    config: dict[str, Any] = read_json(folder / "config.json")
+    return config

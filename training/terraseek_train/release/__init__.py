@@ -1,0 +1,1 @@
+"""From checkpoints to shipped weights: soup, ensemble, hubness correction, card."""

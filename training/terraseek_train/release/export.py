@@ -1,0 +1,61 @@
+"""From a checkpoint folder to what TerraSeek ships: float16 weights and a model card."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
+from terraseek.encoders.nets.checkpoints import towers_of
+from terraseek.files import read_json, sha256_of, write_json
+
+__all__ = ["export", "write_card"]
+
+
+def export(checkpoint: Path, name: str, out: Path, facts: Mapping[str, Any]) -> ModelCard:
+    """Write `out/weights/NAME.safetensors` and `out/cards/NAME.json`.
+
+    Args:
+        checkpoint: folder of a training run.
+        name: of the model.
+        out: folder with `weights` and `cards`.
+        facts: further fields of the card (title, scores, licence, limitations ...).
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from terraseek_train.loop.model import save_weights
+
+    stored = load_file(checkpoint / "model.safetensors")
+    clip = towers_of(stored)
+    half = {key: t.to(torch.float16) if t.is_floating_point() else t for key, t in clip.items()}
+    weights = out / "weights" / f"{name}.safetensors"
+    save_weights(half, weights)
+    config = read_json(checkpoint / "config.json")
+    card = ModelCard(
+        name=name,
+        architecture=config["arch"],
+        weights=WeightsFile(weights.name, sha256_of(weights), weights.stat().st_size),
+        preprocess=Preprocess(
+            int(config["arch"]["vision_cfg"]["image_size"]),
+            tuple(config["means"]),
+            tuple(config["stds"]),
+        ),
+        embed_dim=int(config["arch"]["embed_dim"]),
+        context_length=int(config["arch"]["text_cfg"]["context_length"]),
+        parameters=sum(t.numel() for key, t in clip.items() if _is_parameter(key)),
+        **facts,
+    )
+    write_card(card, out / "cards")
+    return card
+
+
+def write_card(card: ModelCard, folder: Path) -> Path:
+    """Write a card under its name; returns the file."""
+    path = folder / f"{card.name}.json"
+    write_json(path, card.to_json())
+    return path
+
+
+def _is_parameter(key: str) -> bool:
+    """Whether a tensor is learnt, not a batch norm's statistics."""
+    return not key.endswith(("running_mean", "running_var", "num_batches_tracked"))
