@@ -1,12 +1,12 @@
 """What near-duplicates are found: `python benchmarks/duplicates.py SOURCE [--items N] [--json]`.
 
-Pictures drawn from a source by a seed are changed as copies are: saved again as JPEG, cropped,
-turned, made brighter. A pair of a picture and its change is true, a pair of different pictures
+Images drawn from a source by a seed are changed as copies are: saved again as JPEG, cropped,
+turned, made brighter. A pair of an image and its change is true, a pair of different images
 false, unless they are copies in the source already: those pairs are listed (`--show`), for a person
 to look at, and `--same` names the ones that were found to be copies.
 
 `recall`     by change, and of all: share of the true pairs that are found
-`false`      pairs of different pictures that are found, of all possible ones
+`false`      pairs of different images that are found, of all possible ones
 `precision`  true pairs found over all that are found
 """
 
@@ -26,7 +26,7 @@ from rich.table import Table
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.imagehash import FLAT, distances, picture_hashes
+from terraseek.imagehash import FLAT, distances, image_hashes
 
 Picture = Image.Image
 COSINES = (0.0, 0.9, 0.95, 0.98)
@@ -36,9 +36,9 @@ BITS = (6, 10, 14, 64)
 def jpeg(quality: int) -> Callable[[Picture], Picture]:
     """Saved again as JPEG."""
 
-    def change(picture: Picture) -> Picture:
+    def change(image: Picture) -> Picture:
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=quality)
+        image.save(file, "JPEG", quality=quality)
         return Image.open(file).convert("RGB")
 
     return change
@@ -47,9 +47,9 @@ def jpeg(quality: int) -> Callable[[Picture], Picture]:
 def cropped(share: float) -> Callable[[Picture], Picture]:
     """Without so much of its width and height, half on either side."""
 
-    def change(picture: Picture) -> Picture:
-        x, y = (round(side * share / 2) for side in picture.size)
-        return picture.crop((x, y, picture.width - x, picture.height - y))
+    def change(image: Picture) -> Picture:
+        x, y = (round(side * share / 2) for side in image.size)
+        return image.crop((x, y, image.width - x, image.height - y))
 
     return change
 
@@ -57,17 +57,17 @@ def cropped(share: float) -> Callable[[Picture], Picture]:
 def turned(degrees: float) -> Callable[[Picture], Picture]:
     """Turned about its centre and cropped to where there are pixels."""
 
-    def change(picture: Picture) -> Picture:
+    def change(image: Picture) -> Picture:
         angle = np.deg2rad(degrees)
         kept = 1 / (abs(np.cos(angle)) + abs(np.sin(angle)))
-        return cropped(1 - kept)(picture.rotate(degrees, Image.Resampling.BICUBIC))
+        return cropped(1 - kept)(image.rotate(degrees, Image.Resampling.BICUBIC))
 
     return change
 
 
 def brighter(factor: float) -> Callable[[Picture], Picture]:
     """Every level times a factor."""
-    return lambda picture: picture.point(lambda level: min(255, round(level * factor)))
+    return lambda image: image.point(lambda level: min(255, round(level * factor)))
 
 
 CHANGES: dict[str, Callable[[Picture], Picture]] = {
@@ -75,8 +75,8 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
     "JPEG 30": jpeg(30),
     "crop 5 %": cropped(0.05),
     "crop 10 %": cropped(0.10),
-    "turned by 90": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
-    "mirrored": lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned by 90": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     "turned by 3": turned(3),
     "brightness 1.2": brighter(1.2),
     "brightness 0.8": brighter(0.8),
@@ -99,11 +99,11 @@ def main(
         rows = np.random.default_rng(seed).permutation(catalogue.rows)[:items]
         chosen = catalogue.at(np.sort(rows), ["item_id", "image"])
         plain = [Image.fromarray(catalogue.read_image(key)) for key in chosen["item_id"]]
-    pictures = [*plain, *(change(one) for change in CHANGES.values() for one in plain)]
+    images = [*plain, *(change(one) for change in CHANGES.values() for one in plain)]
     encoder = load_encoder(model, "cpu")
-    pixels = [np.asarray(picture) for picture in pictures]
+    pixels = [np.asarray(image) for image in images]
     vectors = encoder.encode_images(pixels)
-    hashes = np.stack([picture_hashes(one) for one in pixels])
+    hashes = np.stack([image_hashes(one) for one in pixels])
     names = [name.split("#")[-1] for name in chosen["image"]]
     copies = {frozenset(pair.split("|")) for pair in same.split(",") if pair}
     figures = measure(vectors, hashes, names, copies)
@@ -121,7 +121,7 @@ def main(
 def compare(
     vectors: np.ndarray, hashes: np.ndarray, count: int, at: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and least distances in bits of a change of every picture with every picture."""
+    """Cosines and least distances in bits of a change of every image with every image."""
     cosines = vectors[:count] @ vectors[at : at + count].T
     bits = np.full((count, count), 64)
     for row in range(count):
@@ -162,7 +162,7 @@ def measure(
 def lookalikes(
     vectors: np.ndarray, hashes: np.ndarray, names: list[str], least: float, most: int
 ) -> list[tuple[str, str]]:
-    """Different pictures, neither of them changed, that would be marked."""
+    """Different images, neither of them changed, that would be marked."""
     cosines, bits = compare(vectors, hashes, len(names), 0)
     found = np.argwhere(np.triu((cosines >= least) & (bits <= most), 1))
     return [(names[one], names[other]) for one, other in found]

@@ -1,10 +1,10 @@
 """Embedding from webdataset shards: `python benchmarks/embed.py [--json]`.
 
-Pictures made here are written as shards in RS5M's layout and imported. Then, in the same run and in
+Images made here are written as shards in RS5M's layout and imported. Then, in the same run and in
 turns: decoding alone and the encoder alone, each on half of the cores, which is what each has while
 both work; and the job itself, from shards to a finished store.
 
-`decode_per_s, encode_per_s`  pictures a second of each alone; the encoder does captions, too
+`decode_per_s, encode_per_s`  images a second of each alone; the encoder does captions, too
 `embed_per_s`       of the job; `embed_efficiency`: over the slower of the two (target 0.8)
 `of_cores`          of what all cores could do if the two never waited for each other
 `cpu_efficiency`    the same from CPU seconds, which a busy machine disturbs less: those of decoding
@@ -54,8 +54,8 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "shards").mkdir()
-        pictures = made(min(items, 200), width, "JPEG")
-        write_shards(folder / "shards", [pictures[i % len(pictures)] for i in range(items)])
+        images = made(min(items, 200), width, "JPEG")
+        write_shards(folder / "shards", [images[i % len(images)] for i in range(items)])
         import_source(folder / "shards", folder / "cat", kind="shards", check=False)
         catalogue = Catalogue.open(folder / "cat")
         encoder = load_encoder(model, "cpu")

@@ -1,4 +1,4 @@
-"""Pictures a second through an image tower on all cores: `python benchmarks/encoder.py [--json]`.
+"""Images a second through an image tower on all cores: `python benchmarks/encoder.py [--json]`.
 
 `images_per_s`     random squares, with the tower laid out for this CPU (`encoders.frozen`)
 `as_loaded_per_s`  with the tower as encoders begin with it, in turns with the other
@@ -56,7 +56,7 @@ def main(
 def in_turns(
     towers: Mapping[str, Any], batches: Sequence[torch.Tensor], repeats: int
 ) -> dict[str, float]:
-    """Median pictures a second of each tower; the first turn is not counted."""
+    """Median images a second of each tower; the first turn is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in towers}
     with torch.inference_mode():
         for turn in range(repeats + 1):

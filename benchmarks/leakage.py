@@ -1,8 +1,8 @@
 """Which copies the leakage check finds: `python benchmarks/leakage.py --images TAR|DIR [--json]`.
 
-Copies of some pictures are made in every disguise, written as files and looked for among all
-pictures of the source. A share of 1 means that all were found. Wrong pairs are those of a copy with
-another picture than its own (a source may hold true duplicates of its own, so look at them).
+Copies of some images are made in every disguise, written as files and looked for among all
+images of the source. A share of 1 means that all were found. Wrong pairs are those of a copy with
+another image than its own (a source may hold true duplicates of its own, so look at them).
 Then the time of all comparisons between two large sets (random hashes) is taken.
 """
 

@@ -97,7 +97,7 @@ class Asked:
         return self.run.heat(ask(SENTENCE, self.encoder, self.options), None)
 
     def first_tile(self) -> bytes | None:
-        """From the sentence to the picture the browser needs first, at the scene's centre."""
+        """From the sentence to the image the browser needs first, at the scene's centre."""
         heat = self.heat()
         bounds = heat.georef.bounds
         assert bounds is not None
@@ -167,7 +167,7 @@ def pixel_loop(lattice: Lattice, scores: np.ndarray) -> np.ndarray:
 
 
 def encode_figures(scene: Scene, encoder: Encoder, windows: int) -> dict[str, float | int]:
-    """Windows a second from the file, beside pictures a second the tower takes when handed them."""
+    """Windows a second from the file, beside images a second the tower takes when handed them."""
     squares = np.random.default_rng(0).integers(
         0, 256, (windows, encoder.image_size, encoder.image_size, 3), np.uint8
     )

@@ -61,7 +61,7 @@ def make_base(arch: str) -> Base:
 
 
 def make_pairs(base: Base, count: int) -> Pairs:
-    """Pictures of noise with sentences as long as RSICD's are: 8 to 21 words, 11.6 on average."""
+    """Images of noise with sentences as long as RSICD's are: 8 to 21 words, 11.6 on average."""
     from terraseek_train.data.text_table import tokenize
 
     rng = np.random.default_rng(0)
@@ -146,7 +146,7 @@ def memory(device: str) -> float:
 
 
 def measure_scoring(
-    pictures: int, sentences: int, dim: int, device: str, block: int = 1024
+    images: int, sentences: int, dim: int, device: str, block: int = 1024
 ) -> dict[str, float | int]:
     """Seconds of global and of combined scoring, and what the latter adds to memory.
 
@@ -157,8 +157,8 @@ def measure_scoring(
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).to(device)
 
-    image, text = (F.normalize(random(n, dim), dim=-1) for n in (pictures, sentences))
-    patches, words = random(pictures, 49, dim), random(sentences, 77, dim)
+    image, text = (F.normalize(random(n, dim), dim=-1) for n in (images, sentences))
+    patches, words = random(images, 49, dim), random(sentences, 77, dim)
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
     def both() -> Tensor:
@@ -167,7 +167,7 @@ def measure_scoring(
     global_s = best(lambda: image @ text.T, device, 3)
     combined_s = best(both, device, 1)
     return {
-        "scored_pairs": pictures * sentences,
+        "scored_pairs": images * sentences,
         "global_score_s": global_s,
         "combined_score_s": combined_s,
         "combined_over_global": combined_s / global_s,
@@ -178,15 +178,15 @@ def measure_scoring(
 
 @torch.inference_mode()
 def measure_encoding(
-    base: Base, batch: int, device: str, pictures: int, sentences: int
+    base: Base, batch: int, device: str, images: int, sentences: int
 ) -> dict[str, float]:
-    """Seconds to encode so many pictures and sentences with tokens, scaled up from one batch."""
+    """Seconds to encode so many images and sentences with tokens, scaled up from one batch."""
     model = base.fresh().to(device).eval()
     drawn = next(batches(make_pairs(base, batch), base.preprocess, (0.5, 1.0), batch, 0, 0))
     pixels, tokens = drawn.pixels.to(device), drawn.tokens.to(device)
     image_s = best(lambda: image_tokens(model, pixels), device, 3) / batch
     text_s = best(lambda: text_tokens(model, tokens), device, 3) / batch
-    return {"encode_s_scaled": pictures * image_s + sentences * text_s}
+    return {"encode_s_scaled": images * image_s + sentences * text_s}
 
 
 def best(call: Callable[[], object], device: str, repeats: int) -> float:
@@ -217,7 +217,7 @@ def main() -> None:
     given = parser.parse_args()
     figures: dict[str, float | int | str] = {"arch": given.arch}
     base = make_base(given.arch)
-    asked = (given.pictures, given.sentences)
+    asked = (given.images, given.sentences)
     if given.only != "scoring":
         wanted = set(filter(None, given.methods.split(",")))
         figures |= measure_steps(base, given.batch, given.rounds, given.device, wanted)

@@ -1,10 +1,10 @@
 """Input pipeline beside plain decoding: `python benchmarks/pipeline.py [--json]`.
 
-The pictures (made here, or `--images TAR|DIR`) are decoded by as many threads as the pipeline has,
-with the decoder that it uses; then the same pictures come as batches: read from webdataset shards,
+The images (made here, or `--images TAR|DIR`) are decoded by as many threads as the pipeline has,
+with the decoder that it uses; then the same images come as batches: read from webdataset shards,
 decoded, augmented, their sentences chosen. Both take turns, and the ratio is that of medians; on a
 busy machine the ratio of CPU times is steadier.
-Batches of pictures that were decoded into memory before are timed too.
+Batches of images that were decoded into memory before are timed too.
 """
 
 import io
@@ -40,7 +40,7 @@ ARCH = {
 
 
 def made(count: int, side: int, kind: str) -> list[bytes]:
-    """Pictures with detail at every scale, so that they take the usual time to decode."""
+    """Images with detail at every scale, so that they take the usual time to decode."""
     rng = np.random.default_rng(0)
     out = []
     for _ in range(count):
@@ -72,7 +72,7 @@ def write_shards(folder: Path, pictures: list[bytes], per_shard: int = 500) -> N
 def compare(
     pictures: list[bytes], folder: Path, workers: int, repeats: int, batch: int
 ) -> Iterator[tuple[str, float]]:
-    """Figures of one set of pictures."""
+    """Figures of one set of images."""
     write_shards(folder, pictures)
     lines = [f"{row:06}.jpg,picture number {row} from above" for row in range(len(pictures))]
     (folder / "captions.csv").write_text("\n".join(["filename,title", *lines]))
@@ -80,7 +80,7 @@ def compare(
     steps = max(1, len(pictures) // batch)
 
     def once(stream: bool) -> Callable[[], object]:
-        """All pictures as batches; nothing is made ahead of or after the call."""
+        """All images as batches; nothing is made ahead of or after the call."""
         config = TrainConfig(
             out=str(folder / "run"),
             cache=str(folder / "cache"),

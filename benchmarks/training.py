@@ -2,8 +2,8 @@
 
 Both train the same architecture from scratch on the same JPEGs with the same batch, AdamW and
 number of threads, each in a process of its own and in turns: open_clip as
-`open_clip_train.main` (CSV data set), ours once with pictures decoded whenever they are drawn, as
-open_clip does it (`stream`), and once with pictures decoded into memory before, as our recipes do.
+`open_clip_train.main` (CSV data set), ours once with images decoded whenever they are drawn, as
+open_clip does it (`stream`), and once with images decoded into memory before, as our recipes do.
 Seconds are those between steps, waiting for data included, without the first three steps.
 """
 
@@ -65,7 +65,7 @@ SENTENCES = (
 
 
 def prepare(folder: Path, count: int) -> None:
-    """The same pictures and sentences in both layouts."""
+    """The same images and sentences in both layouts."""
     (folder / "images").mkdir()
     entries, lines = [], ["filepath,title"]
     for row, content in enumerate(made(count, 224, "JPEG")):

@@ -1,13 +1,13 @@
 """Are search verdicts right? `python benchmarks/verdicts.py IMAGES CAPTIONS.json [--split S]`.
 
-Every scene class of a captioned set is asked for by its name twice: with its pictures there, and
+Every scene class of a captioned set is asked for by its name twice: with its images there, and
 with all of them left out, and those whose captions name a thing of the question too. So it is known
 when "convincing" is right, whatever the encoder.
 
-`found`      questions with pictures there whose best hit convinces
+`found`      questions with images there whose best hit convinces
 `alarms`     questions with none there that find something convincing all the same
-`kept`       of the right pictures among the twenty best, those that convince
-`right`      of the convincing hits among the twenty best, pictures of the class
+`kept`       of the right images among the twenty best, those that convince
+`right`      of the convincing hits among the twenty best, images of the class
 
 A set the encoder's card was calibrated on is not held out: say so beside the figures.
 """
@@ -33,12 +33,12 @@ from terraseek_train.release.background import content_words
 HITS = 20
 SHARES = (0.05, 0.1, 0.15, 0.25, 0.5)
 LEAST = 5
-"""Pictures a class must have to be asked for."""
+"""Images a class must have to be asked for."""
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Percentages for one share of unrelated pictures allowed; see above."""
+    """Percentages for one share of unrelated images allowed; see above."""
 
     false_share: float
     found: float
@@ -99,7 +99,7 @@ def main(
     model: str = typer.Option(DEFAULT_MODEL),
     json: bool = typer.Option(False, "--json"),
 ) -> None:
-    """Ask for every class with its pictures there and without them."""
+    """Ask for every class with its images there and without them."""
     encoder = load_encoder(model, "cpu")
     packed = open_images(images)
     pairs = pair_images(read_captions(captions, split or None), packed)

@@ -1,6 +1,6 @@
 """Draw docs/images/heat-maps.png: `python docs/make_heat_maps.py DEMO_WORLD`.
 
-Good maps and bad ones, of the demo world only: pictures of real data must not be published.
+Good maps and bad ones, of the demo world only: images of real data must not be published.
 """
 
 import sys
@@ -20,10 +20,10 @@ ASKED = {
 SIDE, LINE = 300, 26
 
 
-def captioned(picture: Image.Image, words: str) -> Image.Image:
-    """A picture over its words."""
+def captioned(image: Image.Image, words: str) -> Image.Image:
+    """An image over its words."""
     card = Image.new("RGB", (SIDE, SIDE + LINE), "white")
-    card.paste(picture, (0, 0))
+    card.paste(image, (0, 0))
     font = ImageFont.load_default(12)
     ImageDraw.Draw(card).text((4, SIDE + 4), words, fill=(30, 40, 50), font=font)
     return card
@@ -39,12 +39,12 @@ def drawn(world: Path) -> Image.Image:
             heats = localize_many(scene, list(sentences), encoder, LocalizeOptions())
             for column, (words, heat) in enumerate(zip(sentences, heats, strict=True)):
                 verdict = "" if heat.convincing else ", not convincing"
-                picture = Image.fromarray(overlay(scene, heat, SIDE))
-                card = captioned(picture, f"{words} ({heat.peak.score:.2f}{verdict})")
+                image = Image.fromarray(overlay(scene, heat, SIDE))
+                card = captioned(image, f"{words} ({heat.peak.score:.2f}{verdict})")
                 sheet.paste(card, (column * (SIDE + 6), row * (SIDE + LINE)))
     return sheet
 
 
 if __name__ == "__main__":
-    picture = drawn(Path(sys.argv[1])).convert("P", palette=Image.Palette.ADAPTIVE, colors=192)
-    picture.save(Path(__file__).parent / "images" / "heat-maps.png", optimize=True)
+    image = drawn(Path(sys.argv[1])).convert("P", palette=Image.Palette.ADAPTIVE, colors=192)
+    image.save(Path(__file__).parent / "images" / "heat-maps.png", optimize=True)

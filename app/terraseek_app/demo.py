@@ -52,7 +52,7 @@ def prepare(
 
     Args:
         model: name of the encoder.
-        chips: how many pictures the world has.
+        chips: how many images the world has.
         folder: where to keep it; under the user's TerraSeek folder unless given.
     """
     demo = Demo(folder or home() / f"demo-{terraseek.__version__}")

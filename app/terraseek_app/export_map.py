@@ -1,4 +1,4 @@
-"""Hits as one HTML file: map, pictures and basemap inside, so that it opens without any server."""
+"""Hits as one HTML file: map, images and basemap inside, so that it opens without any server."""
 
 import base64
 import html
@@ -33,7 +33,7 @@ def write_map(path: Path, query: str, hits: "Sequence[Hit]", catalogue: "Catalog
         path: the HTML file.
         query: what was asked, for the title.
         hits: best first; those without a place are listed beside the map only.
-        catalogue: where their pictures are.
+        catalogue: where their images are.
     """
     write_text(path, map_html(query, hits, catalogue))
 
@@ -60,10 +60,10 @@ def map_html(query: str, hits: "Sequence[Hit]", catalogue: "Catalogue") -> str:
 
 
 def _hit_json(hit: "Hit", catalogue: "Catalogue") -> dict[str, Any]:
-    picture = Image.fromarray(catalogue.read_image(hit.item_id))
-    picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+    image = Image.fromarray(catalogue.read_image(hit.item_id))
+    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=82)
+    image.save(out, "JPEG", quality=82)
     return {
         "item_id": hit.item_id,
         "rank": hit.rank,

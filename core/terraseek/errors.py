@@ -2,14 +2,14 @@
 
 TerraSeekError
 ├── InputError                 what the user gave cannot be used as it is
-│   ├── SceneError             a picture or raster
+│   ├── SceneError             an image or raster
 │   │   ├── NotAnImageError
 │   │   ├── TruncatedImageError
 │   │   ├── SceneTooLargeError
 │   │   ├── EmptySceneError
 │   │   ├── NoValidPixelsError
 │   │   └── UnsupportedSceneError
-│   ├── QueryError             a sentence, picture or item asked for
+│   ├── QueryError             a sentence, image or item asked for
 │   │   └── EmptyQueryError
 │   ├── BBoxError
 │   ├── FilterError
@@ -51,11 +51,11 @@ class InputError(TerraSeekError):
 
 
 class SceneError(InputError):
-    """A picture or raster cannot be used as a scene."""
+    """An image or raster cannot be used as a scene."""
 
 
 class NotAnImageError(SceneError):
-    """The file is no raster or picture that can be decoded."""
+    """The file is no raster or image that can be decoded."""
 
 
 class TruncatedImageError(SceneError):
@@ -75,7 +75,7 @@ class NoValidPixelsError(SceneError):
 
 
 class UnsupportedSceneError(SceneError):
-    """The raster is valid but of a kind that has no picture in it."""
+    """The raster is valid but of a kind that has no image in it."""
 
 
 class QueryError(InputError):

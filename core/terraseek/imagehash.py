@@ -1,9 +1,9 @@
-"""Perceptual hashes of pictures, in all eight orientations, and the pairs that are nearly the same.
+"""Perceptual hashes of images, in all eight orientations, and the pairs that are nearly the same.
 
 The hash is the DCT one (pHash): grey, 32x32 by area average, the 8x8 lowest cosine coefficients,
-each compared with their median. Seen from above a picture keeps its meaning when it is turned or
+each compared with their median. Seen from above an image keeps its meaning when it is turned or
 mirrored, so a copy may come in any of eight orientations. They need no second transform: mirroring
-negates the odd coefficients of an axis, and transposing the picture transposes them.
+negates the odd coefficients of an axis, and transposing the image transposes them.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from functools import cache, lru_cache
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8, UInt64
 
-__all__ = ["FLAT", "ORIENTATIONS", "distances", "near_pairs", "picture_hashes"]
+__all__ = ["FLAT", "ORIENTATIONS", "distances", "image_hashes", "near_pairs"]
 
 FLAT = np.uint64(0)
-"""Hash of a picture without visible structure (open water, blank tiles); it is near nothing."""
+"""Hash of an image without visible structure (open water, blank tiles); it is near nothing."""
 ORIENTATIONS = ("as is", "h", "v", "hv", "t", "th", "tv", "thv")
 """Order of the hashes: h mirrors left and right, v top and bottom, t transposes before that."""
 
@@ -26,8 +26,8 @@ _BLOCK = 1 << 17  # a megabyte of hashes stays in the cache: four times as fast 
 _WEIGHTS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 
-def picture_hashes(rgb: UInt8[np.ndarray, "height width 3"]) -> UInt64[np.ndarray, " 8"]:
-    """The 64-bit hash of a picture in each of `ORIENTATIONS`; all are `FLAT` for a flat picture.
+def image_hashes(rgb: UInt8[np.ndarray, "height width 3"]) -> UInt64[np.ndarray, " 8"]:
+    """The 64-bit hash of an image in each of `ORIENTATIONS`; all are `FLAT` for a flat image.
 
     Args:
         rgb: pixels of any size; the aspect ratio is lost.
@@ -78,7 +78,7 @@ def _cosines() -> Float64[np.ndarray, "kept side"]:
 
 
 def _bits(low: Float64[np.ndarray, "kept kept"]) -> np.uint64:
-    """Bit 0, where the mean grey would stand, is always set, so that no picture's hash is FLAT."""
+    """Bit 0, where the mean grey would stand, is always set, so that no image's hash is FLAT."""
     waves = low.reshape(-1)[1:]
     above = np.concatenate([[True], waves > np.median(waves)])
     return np.uint64(_WEIGHTS[above].sum())
@@ -95,9 +95,9 @@ def distances(
 def near_pairs(
     left: UInt64[np.ndarray, "n 8"], right: UInt64[np.ndarray, "m 8"], most: int
 ) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"], UInt8[np.ndarray, " p"]]:
-    """Pairs of pictures that differ in at most `most` bits in some orientation of the right one.
+    """Pairs of images that differ in at most `most` bits in some orientation of the right one.
 
-    Every pair is compared (n x m x 8 counts of bits, in blocks of bounded memory); flat pictures
+    Every pair is compared (n x m x 8 counts of bits, in blocks of bounded memory); flat images
     are left out.
 
     Args:

@@ -1,7 +1,7 @@
-"""The synthetic demo world: pictures drawn by code, with captions that are true of them.
+"""The synthetic demo world: images drawn by code, with captions that are true of them.
 
 Nothing here was photographed. The world exists so that TerraSeek can be tried without any data
-set, and so that tests know what is in a picture.
+set, and so that tests know what is in an image.
 """
 
 from terraseek_demoworld.chips import CATEGORIES, Chip, iter_chips, make_chip

@@ -19,7 +19,7 @@ _YELLOW: Colour = (214, 178, 60)
 
 
 def plane(canvas: Canvas, frame: Frame, length: float, livery: str = "white") -> bool:
-    """An airliner with its nose towards +x, recorded if enough of it is in the picture."""
+    """An airliner with its nose towards +x, recorded if enough of it is in the image."""
     tone = vary(canvas.rng, _LIVERIES[livery], 3)
     half, girth = length / 2, length * 0.055
     for side in (-1, 1):
@@ -160,7 +160,7 @@ def runway_strip(canvas: Canvas, frame: Frame, length: float, width: float, tone
 
 
 def runway(canvas: Canvas) -> Facts:
-    """A runway in grass, perhaps with its threshold in the picture, taxiways and planes."""
+    """A runway in grass, perhaps with its threshold in the image, taxiways and planes."""
     rng = canvas.rng
     ground(canvas)
     frame = canvas.frame(rng.uniform(0.4, 0.6), rng.uniform(0.4, 0.6), rng.uniform(0, 2 * np.pi))

@@ -107,7 +107,7 @@ def houses(
 
 def _free(canvas: Canvas, site: Frame, radius_m: float) -> bool:
     points = site.px(np.vstack([[(0, 0)], ellipse(radius_m, radius_m, 8)])).astype(int)
-    # houses half outside the picture are drawn, those far outside are not
+    # houses half outside the image are drawn, those far outside are not
     return canvas.holds(site.origin, 30) and not _hit(canvas, points)
 
 

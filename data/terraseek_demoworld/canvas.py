@@ -18,7 +18,7 @@ from terraseek_demoworld.textures import fractal
 __all__ = ["Canvas", "Drawn", "Frame", "Region"]
 
 _SHIFT = 4  # OpenCV's fixed-point fraction bits for sub-pixel corners
-_VISIBLE = 0.35  # share of an object inside the picture from which a person would count it
+_VISIBLE = 0.35  # share of an object inside the image from which a person would count it
 
 Points = Float[np.ndarray, "n 2"]
 
@@ -66,7 +66,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Drawn:
-    """An object in the picture: its name and its outline (col, row), clipped to the picture."""
+    """An object in the image: its name and its outline (col, row), clipped to the image."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -203,7 +203,7 @@ class Canvas:
     def paint(
         self, region: Region, colours: Float32[np.ndarray, "h w 3"], *, block: bool = False
     ) -> None:
-        """Blend a picture of colours 0..255 into a region by its cover."""
+        """Blend an image of colours 0..255 into a region by its cover."""
         under = self.albedo[region.rows, region.cols]
         share = region.cover[..., None]
         mixed = colours - under
@@ -231,11 +231,11 @@ class Canvas:
         share = np.clip(0.5 + 0.35 * wide, 0, 1)[..., None]
         first = np.asarray(colour, np.float32)
         second = np.asarray(other if other is not None else colour, np.float32)
-        picture = first + (second - first) * share + (rough * (fine + 0.5 * wide))[..., None]
-        self.paint(region, picture.astype(np.float32), block=block)
+        image = first + (second - first) * share + (rough * (fine + 0.5 * wide))[..., None]
+        self.paint(region, image.astype(np.float32), block=block)
 
     def record(self, name: str, points_px: Points) -> bool:
-        """Note an object for captions and truth; False when too little of it is in the picture."""
+        """Note an object for captions and truth; False when too little of it is in the image."""
         inside = clip(points_px, self.cols, self.rows)
         if len(inside) < 3 or _area(inside) < _VISIBLE * _area(points_px):
             return False
@@ -249,7 +249,7 @@ class Canvas:
 
 
 def clip(points_px: Points, width: float, height: float) -> Float[np.ndarray, "k 2"]:
-    """Polygon cut to the picture 0..width, 0..height (Sutherland and Hodgman 1974)."""
+    """Polygon cut to the image 0..width, 0..height (Sutherland and Hodgman 1974)."""
     points = [np.asarray(p, float) for p in points_px]
     for axis, limit, sign in ((0, 0.0, 1), (0, width, -1), (1, 0.0, 1), (1, height, -1)):
         kept: list[np.ndarray] = []

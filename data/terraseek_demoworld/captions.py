@@ -1,4 +1,4 @@
-"""Sentences in the manner of RSICD, filled with what one picture shows."""
+"""Sentences in the manner of RSICD, filled with what one image shows."""
 
 import numpy as np
 
@@ -229,7 +229,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 
 
 def compose(category: str, facts: Facts, rng: np.random.Generator, count: int = 5) -> list[str]:
-    """`count` different sentences about one picture, drawn from its category's patterns."""
+    """`count` different sentences about one image, drawn from its category's patterns."""
     patterns = TEMPLATES[category]
     order = rng.permutation(len(patterns))[:count]
     return [patterns[int(k)].format_map(facts) for k in order]

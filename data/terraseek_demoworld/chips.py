@@ -1,4 +1,4 @@
-"""Chips: one small picture with what it shows, where, and five sentences about it."""
+"""Chips: one small image with what it shows, where, and five sentences about it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,9 +73,9 @@ CATEGORIES: tuple[str, ...] = tuple(_PAINTERS)
 
 @dataclass(frozen=True)
 class Chip:
-    """A picture of 224 x 224 pixels and the truth about it.
+    """An image of 224 x 224 pixels and the truth about it.
 
-    `polygons` are outlines (col, row) in pixels inside the picture; `lon`, `lat` degrees, WGS 84;
+    `polygons` are outlines (col, row) in pixels inside the image; `lon`, `lat` degrees, WGS 84;
     `gsd_m` metres per pixel; `captured_at` an ISO date.
     """
 

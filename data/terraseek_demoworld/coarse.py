@@ -1,7 +1,7 @@
-"""Land as a satellite of ten metres per pixel sees it: labelled pictures for training only.
+"""Land as a satellite of ten metres per pixel sees it: labelled images for training only.
 
 The chips of the demo world show 0.3-1 m; models trained on them and on aerial photographs take
-every smooth Sentinel-2 picture for water. These pictures are of fields, woods, water, roads and
+every smooth Sentinel-2 image for water. These images are of fields, woods, water, roads and
 towns 640 m wide, where a house is a pixel and a motorway a line.
 
 Colours are painted as reflectance of the ground in thousandths (red, green, blue) and then seen
@@ -175,7 +175,7 @@ def _background(side: int, rng: np.random.Generator) -> Ground:
 
 
 def _distance(side: int, bend: float, rng: np.random.Generator) -> Float32[np.ndarray, "side side"]:
-    """Pixels from a winding line through the middle of the picture."""
+    """Pixels from a winding line through the middle of the image."""
     across, along = _turned(side, rng)
     centre = (side - 1) / 2
     shift = float(across[int(centre), int(centre)]) + rng.uniform(-side / 5, side / 5)
@@ -270,11 +270,11 @@ LANDS: dict[str, Painter] = {
 
 
 def coarse_chip(land: str, seed: int) -> UInt8[np.ndarray, "64 64 3"]:
-    """A picture of 64 x 64 pixels of about 10 m.
+    """An image of 64 x 64 pixels of about 10 m.
 
     Args:
         land: a key of `LANDS`.
-        seed: same seed, same picture.
+        seed: same seed, same image.
     """
     rng = np.random.default_rng([list(LANDS).index(land), seed])
     ground = LANDS[land](_SIDE, rng)
@@ -294,7 +294,7 @@ def _as_stored(chip: UInt8[np.ndarray, "s s 3"], quality: int) -> UInt8[np.ndarr
 
 
 def write_coarse(out: Path, count: int, seed: int = 0) -> Path:
-    """Write pictures of all kinds in turn and `labels.csv`; returns the latter."""
+    """Write images of all kinds in turn and `labels.csv`; returns the latter."""
     folder = out / "chips"
     folder.mkdir(parents=True, exist_ok=True)
     lands, rows = list(LANDS), ["filename,label"]

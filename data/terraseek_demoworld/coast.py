@@ -24,14 +24,14 @@ def sea(canvas: Canvas, depth_m: Float32[np.ndarray, "h w"], deep: Colour, shall
     rough = fractal(rng, depth_m.shape, 18 / canvas.gsd_m, 3)
     off = depth_m + 2.0 * rough
     share = (1 - np.exp(-np.clip(off, 0, None) / 38))[..., None]
-    picture = np.asarray(shallow, np.float32) * (1 - share) + np.asarray(deep, np.float32) * share
+    image = np.asarray(shallow, np.float32) * (1 - share) + np.asarray(deep, np.float32) * share
     swell = np.sin((off + 4 * rough) / 2.6) * np.exp(-np.clip(off, 0, None) / 60)
-    picture += (4 * swell + 3 * fractal(rng, off.shape, 4 / canvas.gsd_m, 2))[..., None]
+    image += (4 * swell + 3 * fractal(rng, off.shape, 4 / canvas.gsd_m, 2))[..., None]
     for line in (1.5, rng.uniform(10, 14), rng.uniform(22, 28)):
         wide = rng.uniform(1.2, 2.6)
         foam = np.exp(-(((off - line) / wide) ** 2)) * np.clip(0.7 + 0.6 * rough, 0, 1)
-        picture += (np.array([246, 248, 248], np.float32) - picture) * (0.85 * foam)[..., None]
-    canvas.paint(region, picture.astype(np.float32), block=True)
+        image += (np.array([246, 248, 248], np.float32) - image) * (0.85 * foam)[..., None]
+    canvas.paint(region, image.astype(np.float32), block=True)
     canvas.relief[region.rows, region.cols][depth_m > 0] = 0
 
 

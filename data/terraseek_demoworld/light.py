@@ -1,4 +1,4 @@
-"""From colours and heights to a picture: one sun, shadows, haze, and a sensor."""
+"""From colours and heights to an image: one sun, shadows, haze, and a sensor."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ _REACH_M = 90.0  # longest shadow
 
 @dataclass(frozen=True)
 class Sky:
-    """Sun and air of one picture and the sensor that took it.
+    """Sun and air of one image and the sensor that took it.
 
-    `azimuth` is the direction towards the sun in radians, clockwise in the picture from +x;
+    `azimuth` is the direction towards the sun in radians, clockwise in the image from +x;
     `elevation` in radians; `haze` 0..1; `blur_px` and `noise` (grey levels) belong to the sensor.
     """
 
@@ -67,7 +67,7 @@ def shadow(
 
 
 def render(canvas: Canvas, sky: Sky) -> UInt8[np.ndarray, "h w 3"]:
-    """The finished picture, RGB."""
+    """The finished image, RGB."""
     dark = shadow(canvas.relief, canvas.gsd_m, sky)
     shade = _shading(canvas.relief, canvas.gsd_m, sky)
     mottle = fractal(canvas.rng, (canvas.rows, canvas.cols), max(24 / canvas.gsd_m, 4), 5, 0.7)
@@ -89,14 +89,14 @@ def _develop(
     direct = (1 - dark[rows]) * shade[rows]
     sun = np.array([0.66, 0.62, 0.56], np.float32) * np.asarray(sky.tint, np.float32)
     air = np.array([0.34, 0.38, 0.44], np.float32)
-    picture = canvas.albedo[rows].astype(np.float32)
-    picture *= direct[..., None] * sun + air
-    picture *= (1 + 0.035 * mottle[rows])[..., None]
-    cv2.GaussianBlur(picture, (0, 0), sky.blur_px, dst=picture)
-    picture += (np.array([188, 196, 208], np.float32) - picture) * np.float32(sky.haze)
-    noise = grain(canvas.rng, picture.shape[:2], sky.noise)
-    picture += noise[..., None]
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image = canvas.albedo[rows].astype(np.float32)
+    image *= direct[..., None] * sun + air
+    image *= (1 + 0.035 * mottle[rows])[..., None]
+    cv2.GaussianBlur(image, (0, 0), sky.blur_px, dst=image)
+    image += (np.array([188, 196, 208], np.float32) - image) * np.float32(sky.haze)
+    noise = grain(canvas.rng, image.shape[:2], sky.noise)
+    image += noise[..., None]
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def _shading(

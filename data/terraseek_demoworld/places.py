@@ -1,6 +1,6 @@
-"""Where on Earth each kind of picture could have been taken.
+"""Where on Earth each kind of image could have been taken.
 
-Anchors are real places (latitude, longitude in degrees, WGS 84); a picture lies within
+Anchors are real places (latitude, longitude in degrees, WGS 84); an image lies within
 `PLACES[category].jitter_deg` of one. Coasts and airports get little jitter so that harbours do not
 end up inland or out at sea.
 """
@@ -24,7 +24,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class PlaceTable:
-    """Anchors of a category and how far from them its pictures may lie, in degrees."""
+    """Anchors of a category and how far from them its images may lie, in degrees."""
 
     jitter_deg: float
     anchors: tuple[Anchor, ...]
@@ -32,7 +32,7 @@ class PlaceTable:
 
 @dataclass(frozen=True)
 class Place:
-    """Where one picture lies: degrees east, degrees north, a name, a climate."""
+    """Where one image lies: degrees east, degrees north, a name, a climate."""
 
     lon: float
     lat: float
@@ -288,7 +288,7 @@ PLACES: dict[str, PlaceTable] = {
 
 
 def draw_place(category: str, rng: np.random.Generator) -> Place:
-    """A place where a picture of this category could have been taken."""
+    """A place where an image of this category could have been taken."""
     table = PLACES[category]
     anchor = table.anchors[int(rng.integers(len(table.anchors)))]
     north, east = rng.uniform(-table.jitter_deg, table.jitter_deg, 2)

@@ -24,7 +24,7 @@ _CARS: tuple[Colour, ...] = (
     (150, 44, 40), (52, 76, 128), (96, 104, 96),
 )  # fmt: skip
 _LINE: Colour = (224, 222, 212)
-_FAR = 1600.0  # metres: beyond the edge of every picture and scene
+_FAR = 1600.0  # metres: beyond the edge of every image and scene
 
 
 def car(canvas: Canvas, frame: Frame) -> None:

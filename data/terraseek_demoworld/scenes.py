@@ -44,7 +44,7 @@ SCENES: dict[str, SceneSpec] = {
 def render_scene(
     name: str, seed: int, size: int
 ) -> tuple[UInt8[np.ndarray, "n n 3"], list[dict[str, Any]]]:
-    """The picture of a scene, `size` pixels for 2,048 m on each side, and its annotations."""
+    """The image of a scene, `size` pixels for 2,048 m on each side, and its annotations."""
     spec = SCENES[name]
     rng = np.random.default_rng([77, list(SCENES).index(name), seed])
     canvas = Canvas(size, size, _SIDE_M / size, spec.look, rng)
@@ -56,17 +56,17 @@ def render_scene(
 def write_scene(task: tuple[str, str, int, int]) -> list[dict[str, Any]]:
     """Write `<folder>/<name>.tif` for a task (folder, name, seed, size); gives the annotations."""
     folder, name, seed, size = task
-    picture, notes = render_scene(name, seed, size)
-    _write_tiff(Path(folder) / f"{name}.tif", picture, SCENES[name])
+    image, notes = render_scene(name, seed, size)
+    _write_tiff(Path(folder) / f"{name}.tif", image, SCENES[name])
     return notes
 
 
-def _write_tiff(path: Path, picture: UInt8[np.ndarray, "n n 3"], spec: SceneSpec) -> None:
+def _write_tiff(path: Path, image: UInt8[np.ndarray, "n n 3"], spec: SceneSpec) -> None:
     import rasterio
     from affine import Affine
     from rasterio.enums import ColorInterp, Resampling
 
-    size = picture.shape[0]
+    size = image.shape[0]
     gsd_m = _SIDE_M / size
     profile = {
         "driver": "GTiff", "width": size, "height": size, "count": 3, "dtype": "uint8",
@@ -78,7 +78,7 @@ def _write_tiff(path: Path, picture: UInt8[np.ndarray, "n n 3"], spec: SceneSpec
     factors = [f for f in (2, 4, 8, 16) if size // f >= 128]
     with atomic_path(path) as part:
         with rasterio.open(part, "w", **profile) as target:
-            target.write(np.moveaxis(picture, 2, 0))
+            target.write(np.moveaxis(image, 2, 0))
             target.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
         with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(part, "r+") as target:
             target.build_overviews(factors, Resampling.average)

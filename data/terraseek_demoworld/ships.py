@@ -71,8 +71,8 @@ def open_water(canvas: Canvas, region: Region, tone: Colour, level_m: float = -2
     """Harbour water with small ripples, its surface at `level_m` against the land."""
     wide = fractal(canvas.rng, region.shape, 50 / canvas.gsd_m, 3)
     fine = fractal(canvas.rng, region.shape, max(2.5 / canvas.gsd_m, 1.5), 2)
-    picture = np.asarray(tone, np.float32) + (3 * wide + 3.5 * fine)[..., None]
-    canvas.paint(region, picture.astype(np.float32), block=True)
+    image = np.asarray(tone, np.float32) + (3 * wide + 3.5 * fine)[..., None]
+    canvas.paint(region, image.astype(np.float32), block=True)
     canvas.relief[region.rows, region.cols][region.cover > 0.5] = level_m
 
 

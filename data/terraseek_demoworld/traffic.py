@@ -1,4 +1,4 @@
-"""Pictures about cars: parking lots, roundabouts and motorway interchanges."""
+"""Images about cars: parking lots, roundabouts and motorway interchanges."""
 
 import numpy as np
 

@@ -22,9 +22,9 @@ class Truth:
         self.notes.append((sentence, outline_px))
 
     def annotations(self, jpg_name: str, width: int, height: int) -> list[dict[str, Any]]:
-        """Objects of a localization set's `anno.json`, clipped to the picture.
+        """Objects of a localization set's `anno.json`, clipped to the image.
 
-        The key `jpg_name` is that layout's name for the picture, whatever its format.
+        The key `jpg_name` is that layout's name for the image, whatever its format.
         """
         found: dict[str, list[list[list[float]]]] = {}
         for sentence, outline in self.notes:

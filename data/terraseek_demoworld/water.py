@@ -57,8 +57,8 @@ def pond(canvas: Canvas, outline_px: Points, tone: Colour, name: str = "lake") -
 def _ripples(canvas: Canvas, region: Region, tone: Colour, swell: float = 3.0) -> None:
     wide = fractal(canvas.rng, region.shape, 40 / canvas.gsd_m, 3)
     fine = fractal(canvas.rng, region.shape, max(3 / canvas.gsd_m, 2), 2)
-    picture = np.asarray(tone, np.float32) + (3 * wide + swell * fine)[..., None]
-    canvas.paint(region, picture.astype(np.float32), block=True)
+    image = np.asarray(tone, np.float32) + (3 * wide + swell * fine)[..., None]
+    canvas.paint(region, image.astype(np.float32), block=True)
 
 
 def river(canvas: Canvas, line_px: Points, width_m: float, tone: Colour) -> None:

@@ -10,7 +10,7 @@ __all__ = ["Facts", "counted", "number", "pick"]
 T = TypeVar("T")
 
 Facts = dict[str, str]
-"""What a picture shows, as phrases by role; captions are filled from it."""
+"""What an image shows, as phrases by role; captions are filled from it."""
 
 _NUMBERS = (
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",

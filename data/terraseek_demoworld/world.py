@@ -26,7 +26,7 @@ from terraseek_demoworld.chips import CATEGORIES, category_of, chip_seed, make_c
 __all__ = ["VAL_EVERY", "VERSION", "DemoWorld", "build"]
 
 VERSION = 1
-"""Raised when the same seed gives other pictures than before."""
+"""Raised when the same seed gives other images than before."""
 VAL_EVERY = 6
 """Every sixth chip is for validation, the others for training."""
 

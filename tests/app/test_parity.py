@@ -172,9 +172,9 @@ def test_localize(served: Settings) -> None:
     ],
 )
 def test_localize_by_any_method_and_question(
-    served: Settings, tmp_path: Path, method: str, scales: str, picture: str
+    served: Settings, tmp_path: Path, method: str, scales: str, image: str
 ) -> None:
-    """Page, address and command, of words and of pictures."""
+    """Page, address and command, of words and of images."""
     model = "terraseek-tiny" if method == "dense" else "fake"  # the fake one has no cells
     served = replace(served, model=model)
     state.reset(served)
@@ -183,31 +183,31 @@ def test_localize_by_any_method_and_question(
     chip = tmp_path / "chip.png"
     Image.fromarray(np.full((300, 200, 3), COLOURS["red"], np.uint8)).save(chip)
     item_id = state.catalogue().item_ids[0].decode()
-    if picture == "item":
+    if image == "item":
         chip.write_bytes(state.catalogue().image_bytes(item_id))
     sizes = scales.replace(" ", "")
     how = ("--method", method, "--model", model, *(("--scales", sizes) if sizes else ()))
-    what = ("--image", str(chip)) if picture else ("red",)
+    what = ("--image", str(chip)) if image else ("red",)
     told = lasting(command("localize", str(path), *what, *how))
 
     [scene_id] = [row["id"] for row in asked("/api/scenes")["scenes"]]
     params = {"method": method, "scales": sizes}
     address = f"/api/localize/{scene_id}"
-    if picture == "upload":
+    if image == "upload":
         [sent] = asked(address, body=chip.read_bytes(), **params)["maps"]
     else:
-        what_asked = {"like": item_id} if picture else {"q": "red"}
+        what_asked = {"like": item_id} if image else {"q": "red"}
         [sent] = asked(address, **params, **what_asked)["maps"]
     assert {key: sent[key] for key in told} == told
     assert sent["method"] == method
 
-    session = {"localize_text": "" if picture else "red", "localize_ask": True}
-    if picture == "upload":
+    session = {"localize_text": "" if image else "red", "localize_ask": True}
+    if image == "upload":
         with chip.open("rb") as opened:
             token = keep_upload(opened, "chip.png", served.uploads, 1 << 20)
-        session |= {"localize_picture": f"upload:{token}", "localize_picture_name": "chip.png"}
-    elif picture:
-        session |= {"localize_picture": f"item:{item_id}", "localize_picture_name": item_id}
+        session |= {"localize_image": f"upload:{token}", "localize_image_name": "chip.png"}
+    elif image:
+        session |= {"localize_image": f"item:{item_id}", "localize_image_name": item_id}
     heat = answer_of(
         page_of(
             "localize", localize_source=f"example:{scene_id}", localize_method=method,

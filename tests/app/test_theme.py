@@ -76,7 +76,7 @@ def _papers(theme: str) -> list[str]:
 
 
 @pytest.mark.parametrize("rule", [".ts-world", ".ts-world.ts-day"])
-def test_the_maps_panels_over_any_picture(rule: str) -> None:
+def test_the_maps_panels_over_any_image(rule: str) -> None:
     text = APP.joinpath("map/component.css").read_text("utf-8")
     match = re.search(rf"^{re.escape(rule)} \{{(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
     assert match is not None

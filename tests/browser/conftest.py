@@ -87,7 +87,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def scenes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One georeferenced scene with a red square, UTM zone 31, and a picture without a place."""
+    """One georeferenced scene with a red square, UTM zone 31, and an image without a place."""
     import rasterio
     from affine import Affine
 

@@ -1,4 +1,4 @@
-"""Serves `map_page.py` with the product's routes and two made pictures: CATALOGUE PORT."""
+"""Serves `map_page.py` with the product's routes and two made images: CATALOGUE PORT."""
 
 import io
 import os

@@ -14,7 +14,7 @@ TILES = """count => {
         (node) => [node, ...(node.shadowRoot ? inside(node.shadowRoot) : [])]);
     return inside(document).filter((node) => node.className === "tile").length === count;
 }"""
-"""Whether the gallery, which lives in a shadow root, shows that many pictures."""
+"""Whether the gallery, which lives in a shadow root, shows that many images."""
 
 
 @pytest.fixture
@@ -34,15 +34,15 @@ def captions(page: Any) -> list[str]:
     return found
 
 
-def test_a_sentence_shows_pictures_and_the_same_hits_on_the_map(
+def test_a_sentence_shows_images_and_the_same_hits_on_the_map(
     explore: Any, map_state: Callable[..., Any]
 ) -> None:
     ask(explore, "red")
     map_state(explore, KEY, "s => s.hits === 24")
     explore.wait_for_function(TILES, arg=24)
     assert all("red" in caption for caption in captions(explore)[:12])
-    picture = explore.locator(".tile img").first
-    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 256
+    image = explore.locator(".tile img").first
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 256
 
     explore.locator(".tile .pick").nth(1).click()
     chosen = explore.locator(".tile").nth(1).get_attribute("data-id")
@@ -132,7 +132,7 @@ def test_more_like_this_asks_for_neighbours(explore: Any, map_state: Callable[..
     assert all("green" in caption for caption in captions(explore)[:11])
 
 
-def test_a_picture_of_ones_own_and_votes_steer_the_search(
+def test_an_image_of_ones_own_and_votes_steer_the_search(
     explore: Any, source: Path, map_state: Callable[..., Any]
 ) -> None:
     explore.get_by_text("Picture", exact=True).click()

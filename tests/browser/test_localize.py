@@ -1,4 +1,4 @@
-"""Localize in a real browser: upload, heat map, sliders, downloads; and the README's pictures."""
+"""Localize in a real browser: upload, heat map, sliders, downloads; and the README's images."""
 
 import io
 import json
@@ -59,7 +59,7 @@ def test_heat_map_lies_on_the_scene_and_the_slider_needs_no_rerun(
     assert waiting.value.suggested_filename == "field-regions.geojson"
 
 
-def test_an_uploaded_picture_is_asked_in_its_own_pixels(
+def test_an_uploaded_image_is_asked_in_its_own_pixels(
     localize: Any, map_state: Callable[..., Any]
 ) -> None:
     pixels = np.full((300, 400, 3), (60, 150, 60), np.uint8)
@@ -98,12 +98,12 @@ def test_from_a_result_to_the_spot_in_it(
     os.environ.get("TERRASEEK_SCREENSHOTS") != "1",
     reason="set TERRASEEK_SCREENSHOTS=1 to take the README's pictures from the demo world",
 )
-def test_take_the_pictures_of_the_readme(
+def test_take_the_images_of_the_readme(
     start_server: Callable[[list[str]], str],
     browse: Callable[[str], Any],
     map_state: Callable[..., Any],
 ) -> None:
-    """Only ever of the demo world: pictures of real data must not be published."""
+    """Only ever of the demo world: images of real data must not be published."""
     folder = Path(__file__).resolve().parents[2] / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     server = start_server(["demo"])

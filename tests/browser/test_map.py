@@ -367,7 +367,7 @@ def test_layers_can_be_hidden(map_page: Any, map_state: Callable[..., Any]) -> N
     assert map_page.locator(".ts-hit:visible").count() == 0
 
 
-def test_a_picture_without_a_place_is_shown_in_pixels(
+def test_an_image_without_a_place_is_shown_in_pixels(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     map_page.get_by_text("pixels", exact=True).click()

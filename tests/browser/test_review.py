@@ -102,7 +102,7 @@ def test_keys_struck_faster_than_the_server_follows_are_kept_in_order(
 ) -> None:
     cleo = browse(review_server)
     start(cleo, "Cleo")
-    # in one go, so that no server can answer between; the last two are for a picture not yet seen
+    # in one go, so that no server can answer between; the last two are for an image not yet seen
     cleo.evaluate(STRIKE, ["2", "5", "1", "a", "4", "4"])
     recorded(reviewed, "Cleo", "accept")
     cleo.get_by_text("1 accepted").wait_for()

@@ -52,7 +52,7 @@ def test_a_chip_is_complete_and_inside_its_frame(category):
         assert points.max() <= 224
 
 
-def test_the_same_seed_gives_the_same_picture_and_another_seed_another():
+def test_the_same_seed_gives_the_same_image_and_another_seed_another():
     first, again, other = (make_chip("harbour", seed) for seed in (11, 11, 12))
     assert first.image.tobytes() == again.image.tobytes()
     assert first.captions == again.captions

@@ -108,11 +108,11 @@ def test_the_same_trees_grow_whether_planted_in_one_piece_or_in_tiles(monkeypatc
     assert abs(grown(64).sum() - grown(32).sum()) < 0.2 * grown(64).sum()
 
 
-def test_rendering_gives_a_picture_of_the_canvas(canvas):
+def test_rendering_gives_an_image_of_the_canvas(canvas):
     canvas.albedo[:] = 120
-    picture = render(canvas, SKY)
-    assert picture.shape == (64, 80, 3)
-    assert 90 < picture.mean() < 130
+    image = render(canvas, SKY)
+    assert image.shape == (64, 80, 3)
+    assert 90 < image.mean() < 130
 
 
 def test_noise_is_about_standard_and_reproducible():

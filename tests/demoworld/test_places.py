@@ -8,7 +8,7 @@ COASTAL = {"harbour", "storage tanks", "beach"}
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_pictures_lie_near_an_anchor_of_their_category(category):
+def test_images_lie_near_an_anchor_of_their_category(category):
     table = PLACES[category]
     rng = np.random.default_rng(4)
     for _ in range(40):

@@ -8,7 +8,7 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.nets.feature_maps import DenseTower
 
 CELLS = 4
-"""Numbers of cells along a picture."""
+"""Numbers of cells along an image."""
 
 
 class DenseFake(FakeEncoder):

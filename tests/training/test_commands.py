@@ -40,10 +40,10 @@ def run(*arguments: str | Path) -> Any:
 def classes(captioned: Path, tmp_path: Path) -> Path:
     """The same squares in class folders."""
     folder = tmp_path / "classes"
-    for picture in (captioned / "images").iterdir():
-        label = picture.name.split("_")[0]
+    for image in (captioned / "images").iterdir():
+        label = image.name.split("_")[0]
         (folder / label).mkdir(parents=True, exist_ok=True)
-        picture.rename(folder / label / picture.name)
+        image.rename(folder / label / image.name)
     return folder
 
 
@@ -171,8 +171,8 @@ def test_retrieval_takes_rs5m_csv(captioned: Path, tmp_path: Path) -> None:
 def test_confusion_is_drawn(classes: Path, tmp_path: Path) -> None:
     asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake", "--prompts", "plain")
     run(*asked, "--confusion", tmp_path / "c.png", "--json")
-    with Image.open(tmp_path / "c.png") as picture:
-        assert picture.width > 100
+    with Image.open(tmp_path / "c.png") as image:
+        assert image.width > 100
     with pytest.raises(OutputError, match="must end in"):
         run(*asked, "--confusion", tmp_path / "c.jpg")
 

@@ -14,7 +14,7 @@ __all__ = ["DataSource", "TrainConfig", "expand_variables", "load_config"]
 
 @dataclass(frozen=True)
 class DataSource:
-    """One set of pictures with captions or labels; paths may name environment variables."""
+    """One set of images with captions or labels; paths may name environment variables."""
 
     name: str
     images: str
@@ -25,17 +25,17 @@ class DataSource:
     """CSV with filename,label; without captions and labels the class folder is the label."""
     split: str | None = "train"
     weight: float = 1.0
-    """Share of its pictures drawn in an epoch."""
+    """Share of its images drawn in an epoch."""
     area: tuple[float, float] = (0.45, 1.0)
-    """Smallest and largest share of a picture that a training view shows."""
+    """Smallest and largest share of an image that a training view shows."""
     mosaic: float = 0.0
-    """How often a view is a mosaic of pictures of one concept, as a coarser sensor would see it."""
+    """How often a view is a mosaic of images of one concept, as a coarser sensor would see it."""
     air: float = 0.0
-    """How often a view is seen through the whole atmosphere: for corrected satellite pictures."""
+    """How often a view is seen through the whole atmosphere: for corrected satellite images."""
     partial: bool = False
-    """Captions whose picture is not in `images` are left out instead of refused."""
+    """Captions whose image is not in `images` are left out instead of refused."""
     stream: bool = False
-    """Pictures are decoded whenever they are drawn instead of once into memory."""
+    """Images are decoded whenever they are drawn instead of once into memory."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +56,29 @@ class TrainConfig:
     val_extra: tuple[DataSource, ...] = ()
     """Further splits that are only reported."""
     allow_leakage: bool = False
-    """Go on though pictures of a validation split are in the training data too."""
+    """Go on though images of a validation split are in the training data too."""
     init: str | None = None
     """What to start from: a run's folder, a weights file, or the name of a registered model."""
     init_text: str | None = None
     """Whose text tower to start from, named likewise; the image tower then starts at random, and
     finds a space in which sentences have their places already. Not beside `init`."""
     distil: str | None = None
-    """A finished encoder whose scores of pictures against sentences are learnt beside the true
+    """A finished encoder whose scores of images against sentences are learnt beside the true
     pairs, named like `init`: joined ones teach each of their members what the others know."""
     distil_share: float = 0.5
     """Share of its softmax in the contrastive targets."""
     stored_size: int = 160
-    """Side in pixels at which pictures are kept decoded."""
+    """Side in pixels at which images are kept decoded."""
     steps: int = 1000
     batch: int = 256
-    """Pictures the contrastive loss compares, over all processes."""
+    """Images the contrastive loss compares, over all processes."""
     chunk: int = 0
-    """Pictures a process sends through the towers at a time, for batches larger than memory; the
+    """Images a process sends through the towers at a time, for batches larger than memory; the
     gradient stays that of the whole batch (gradient caching). 0: all at once."""
     accumulate: int = 1
     """Batches whose gradients are averaged for one step; each is compared within itself only."""
     text_only: int = 96
-    """Sentences without a picture per step, seen by the text teacher only."""
+    """Sentences without an image per step, seen by the text teacher only."""
     sizes: tuple[tuple[float, int], ...] = ((0.0, 96), (0.7, 128))
     """(share of the run from which it holds, side in pixels the image tower sees)."""
     lr: float = 1e-3
@@ -95,11 +95,11 @@ class TrainConfig:
     image_weight: float = 0.5
     """Weights of scene-class loss and of text and image towards the teacher's vectors."""
     mix: float = 0.0
-    """How often a picture is blended with, or has a box replaced by, another one of its batch."""
+    """How often an image is blended with, or has a box replaced by, another one of its batch."""
     template_share: float = 0.15
-    """How often a labelled, captioned picture is shown with a class sentence instead."""
+    """How often a labelled, captioned image is shown with a class sentence instead."""
     word_drop: float = 0.0
-    """How often a piece of a picture's sentence is left out, so that none is known by heart."""
+    """How often a piece of an image's sentence is left out, so that none is known by heart."""
     freeze_words: bool = False
     """Token embeddings stay as they begin: words nobody wrote keep their place beside the others,
     and encoders of different seeds can share one table."""

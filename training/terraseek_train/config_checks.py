@@ -1,4 +1,4 @@
-"""Settings that cannot be meant are refused before any picture is read."""
+"""Settings that cannot be meant are refused before any image is read."""
 
 from collections.abc import Mapping
 from dataclasses import fields

@@ -13,19 +13,19 @@ from terraseek.errors import EmptyQueryError, InputError, SceneTooLargeError
 from terraseek_app.api.responses import cached
 from terraseek_app.api.tile_routes import zxy
 from terraseek_app.server import state
-from terraseek_app.server.item_images import item_picture
+from terraseek_app.server.item_images import item_image
 from terraseek_app.server.uploads import keep_upload, upload_path
 
 if TYPE_CHECKING:
     from terraseek.localization import HeatMap, LocalizeOptions
     from terraseek.localization.query import Query
 
-__all__ = ["MOST_PICTURE_BYTES", "MOST_QUERIES", "ROUTES", "localize_json", "map_numbers"]
+__all__ = ["MOST_IMAGE_BYTES", "MOST_QUERIES", "ROUTES", "localize_json", "map_numbers"]
 
 MOST_QUERIES = 8
-"""Most sentences and pictures one request asks of a scene."""
-MOST_PICTURE_BYTES = 50 << 20
-"""Largest picture taken as a question."""
+"""Most sentences and images one request asks of a scene."""
+MOST_IMAGE_BYTES = 50 << 20
+"""Largest image taken as a question."""
 
 
 def scenes(request: Request) -> Response:
@@ -39,20 +39,20 @@ def localize(request: Request) -> Response:
     return JSONResponse(localize_json(request))
 
 
-async def localize_picture(request: Request) -> Response:
-    """The same for a picture sent as the body; words and items may be asked beside it."""
+async def localize_image(request: Request) -> Response:
+    """The same for an image sent as the body; words and items may be asked beside it."""
     token = await _kept_body(request)
     return JSONResponse(await run_in_threadpool(localize_json, request, token))
 
 
 async def _kept_body(request: Request) -> str:
-    """Token of the picture in the body, which is written to disk as it comes.
+    """Token of the image in the body, which is written to disk as it comes.
 
     Raises:
         EmptySceneError: there is no body. SceneTooLargeError: it is larger than this server takes.
     """
     limits = state.settings()
-    most = min(MOST_PICTURE_BYTES, limits.max_upload_bytes)
+    most = min(MOST_IMAGE_BYTES, limits.max_upload_bytes)
     with tempfile.SpooledTemporaryFile(max_size=1 << 20) as kept:
         async for chunk in request.stream():
             kept.write(chunk)
@@ -65,12 +65,12 @@ async def _kept_body(request: Request) -> str:
         )
 
 
-def localize_json(request: Request, picture: str = "") -> dict[str, Any]:
+def localize_json(request: Request, image: str = "") -> dict[str, Any]:
     """`{"maps": [...]}`: what `terraseek localize --json` gives of each query, and more.
 
     Args:
         request: its query parameters are the question.
-        picture: token of an uploaded picture to look for, too.
+        image: token of an uploaded image to look for, too.
 
     Raises:
         InputError: something asked for cannot be used.
@@ -79,7 +79,7 @@ def localize_json(request: Request, picture: str = "") -> dict[str, Any]:
     from terraseek.scenes import Scene
 
     path = state.scene_path(request.path_params["id"])
-    options, queries = _options(request), _queries(request, picture)
+    options, queries = _options(request), _queries(request, image)
     threshold, percentile = _number(request, "threshold"), _number(request, "percentile")
     with Scene.open(path) as scene:
         heats = localize_many(scene, queries, state.encoder(), options)
@@ -109,21 +109,21 @@ def map_numbers(
     }
 
 
-def _queries(request: Request, picture: str) -> "list[Query]":
-    """Sentences `q`, then pictures of the items `like`, then the picture that was sent."""
+def _queries(request: Request, image: str) -> "list[Query]":
+    """Sentences `q`, then images of the items `like`, then the image that was sent."""
     from terraseek.localization.query import Picture
 
     params = request.query_params
     likes = params.getlist("like")
     queries: list[Query] = list(params.getlist("q"))
-    if not (queries or likes or picture):
+    if not (queries or likes or image):
         raise EmptyQueryError("say what to look for: q=WORDS or like=ITEM, both may repeat")
-    if len(queries) + len(likes) + bool(picture) > MOST_QUERIES:
+    if len(queries) + len(likes) + bool(image) > MOST_QUERIES:
         raise InputError(f"one request asks at most {MOST_QUERIES} things of a scene; ask again")
-    queries += [item_picture(item_id) for item_id in likes]
-    if picture:
+    queries += [item_image(item_id) for item_id in likes]
+    if image:
         name = request.query_params.get("name") or "sent"
-        queries.append(Picture.read(upload_path(picture, state.settings().uploads), name))
+        queries.append(Picture.read(upload_path(image, state.settings().uploads), name))
     return queries
 
 
@@ -183,7 +183,7 @@ def heat_cog(request: Request) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/api/scenes", scenes, methods=["GET"]),
     Route("/api/localize/{id}", localize, methods=["GET"]),
-    Route("/api/localize/{id}", localize_picture, methods=["POST"]),
+    Route("/api/localize/{id}", localize_image, methods=["POST"]),
     Route("/api/heat/{id}", heat_cog, methods=["GET"]),
     Route("/tiles/heat/{id}/{z}/{x}/{y}", heat_tile, methods=["GET"]),
 ]

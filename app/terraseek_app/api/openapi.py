@@ -38,7 +38,7 @@ def _operation(
 
 
 def _with_body(operation: dict[str, Any], what: str) -> dict[str, Any]:
-    """The same operation as GET, and as POST with a picture as its body."""
+    """The same operation as GET, and as POST with an image as its body."""
     body = {
         "required": True,
         "description": what,

@@ -164,16 +164,16 @@ def thumbnail(request: Request) -> Response:
 
 @lru_cache(maxsize=4096)
 def thumbnail_bytes(catalogue: str, item_id: str, size: int) -> bytes:
-    """JPEG of an item, longer side `size` pixels; small pictures are enlarged smoothly.
+    """JPEG of an item, longer side `size` pixels; small images are enlarged smoothly.
 
     Args:
         catalogue: only tells cached thumbnails of different catalogues apart.
     """
-    picture = Image.fromarray(state.catalogue().read_image(item_id, size))
-    scale = size / max(picture.size)
-    side = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    image = Image.fromarray(state.catalogue().read_image(item_id, size))
+    scale = size / max(image.size)
+    side = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     out = io.BytesIO()
-    picture.resize(side, Image.Resampling.BICUBIC).save(out, "JPEG", quality=88)
+    image.resize(side, Image.Resampling.BICUBIC).save(out, "JPEG", quality=88)
     return out.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Pictures for the map: basemap and scene tiles, overlays, and the component's own files."""
+"""Images for the map: basemap and scene tiles, overlays, and the component's own files."""
 
 import io
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def scene_tile(request: Request) -> Response:
 
 
 def scene_overlay(request: Request) -> Response:
-    """The whole scene as one picture, warped to Web Mercator when it has a CRS."""
+    """The whole scene as one image, warped to Web Mercator when it has a CRS."""
     path = state.scene_path(request.path_params["id"])
     return cached(request, _scene_png(path, path.stat().st_mtime_ns), "image/png")
 

@@ -58,7 +58,7 @@ def world_map(
         view: {"center": [lon, lat], "zoom": z} | {"bounds": [w, s, e, n]} |
             {"fit": "hits" | "overlays" | "box"}; followed once, and again when it changes, so add
             any further key to repeat a wish.
-        pixels: (width, height) of a picture without a place: the map shows its pixels instead of
+        pixels: (width, height) of an image without a place: the map shows its pixels instead of
             the globe, and all places are (col, row).
         report: which events rerun the app.
         height: pixels on the screen, or a CSS length such as `calc(100vh - 9rem)`.

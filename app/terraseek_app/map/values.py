@@ -9,14 +9,14 @@ from terraseek.geo import BBox
 __all__ = ["MapEvent", "Overlay", "PixelBox", "heat_overlay", "parse_event", "scene_overlay"]
 
 Corners = Sequence[Sequence[float]]
-"""Each [lon, lat] in degrees; of a picture upper left, upper right, lower right, lower left."""
+"""Each [lon, lat] in degrees; of an image upper left, upper right, lower right, lower left."""
 PixelBox = tuple[float, float, float, float]
-"""(col0, row0, col1, row1) in pixels of the shown picture, row downwards."""
+"""(col0, row0, col1, row1) in pixels of the shown image, row downwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A picture laid over the map."""
+    """An image laid over the map."""
 
     id: str
     """Tells overlays apart; the same id again means nothing has changed."""
@@ -25,7 +25,7 @@ class Overlay:
     url: str
     """Address on this server, or a data URL; with `{z}/{x}/{y}` it is a tile source."""
     corners: Corners | None = None
-    """Where it lies on the globe; None in pixel space, where it covers the whole picture."""
+    """Where it lies on the globe; None in pixel space, where it covers the whole image."""
     low: float | None = None
     """Score that value 0 of a heat map stands for."""
     high: float | None = None
@@ -62,7 +62,7 @@ def heat_overlay(
 
 
 def scene_overlay(scene_id: str, footprint: Corners | None) -> Overlay:
-    """The overlay of a scene known to `state.add_scene`: tiles on the globe, else one picture."""
+    """The overlay of a scene known to `state.add_scene`: tiles on the globe, else one image."""
     if footprint is None:
         return Overlay(scene_id, "scene", f"/overlays/scene/{scene_id}.png")
     tiles = f"/tiles/scene/{scene_id}/{{z}}/{{x}}/{{y}}"

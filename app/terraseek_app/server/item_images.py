@@ -1,4 +1,4 @@
-"""Items' pictures as queries to a scene, the same for pages and addresses."""
+"""Items' images as queries to a scene, the same for pages and addresses."""
 
 from typing import TYPE_CHECKING
 
@@ -7,15 +7,15 @@ from terraseek_app.server import state
 if TYPE_CHECKING:
     from terraseek.localization.query import Picture
 
-__all__ = ["item_picture"]
+__all__ = ["item_image"]
 
 
-def item_picture(item_id: str) -> "Picture":
-    """The picture of an item of the served catalogue, called after it.
+def item_image(item_id: str) -> "Picture":
+    """The image of an item of the served catalogue, called after it.
 
     Raises:
-        ItemNotFoundError: no such item. SceneError: its picture cannot be read.
+        ItemNotFoundError: no such item. SceneError: its image cannot be read.
     """
-    from terraseek.localization.query import PICTURE_SIDE, Picture
+    from terraseek.localization.query import IMAGE_SIDE, Picture
 
-    return Picture(state.catalogue().read_image(item_id, PICTURE_SIDE), f"of item {item_id}")
+    return Picture(state.catalogue().read_image(item_id, IMAGE_SIDE), f"of item {item_id}")

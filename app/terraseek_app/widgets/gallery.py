@@ -1,4 +1,4 @@
-"""The results as a grid of pictures that can be clicked; a v2 component without an iframe."""
+"""The results as a grid of images that can be clicked; a v2 component without an iframe."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ class Picture:
     rank: int
     """1 for the best."""
     thumbnail: str
-    """Address of the small picture on this server."""
+    """Address of the small image on this server."""
     caption: str
     """Caption, may be blank."""
     place: str
@@ -32,7 +32,7 @@ class Picture:
     liked: bool = False
     """Whether the user said that this was meant."""
     weak: bool = False
-    """Whether the match is no better than pictures that have nothing to do with the query."""
+    """Whether the match is no better than images that have nothing to do with the query."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -46,7 +46,7 @@ def _component() -> object:
 
 def gallery(
     key: str,
-    pictures: Sequence[Picture],
+    images: Sequence[Picture],
     *,
     on_pick: Callable[[str], None],
     on_like: Callable[[str], None],
@@ -58,8 +58,8 @@ def gallery(
 
     Args:
         key: widget key, constant so that the grid keeps its scroll position.
-        pictures: tiles in order of rank.
-        on_pick: called with the item whose picture was clicked, before the page is drawn again.
+        images: tiles in order of rank.
+        on_pick: called with the item whose image was clicked, before the page is drawn again.
         on_like: the same for "more like this".
         on_vote: called with an item and True for "this was meant", False for "this was not".
         selected: item to emphasise and bring into view.
@@ -69,7 +69,7 @@ def gallery(
     mount(  # type: ignore[operator]
         key=key,
         data={
-            "pictures": [asdict(picture) for picture in pictures],
+            "pictures": [asdict(image) for image in images],
             "selected": selected,
             "height": height,
         },

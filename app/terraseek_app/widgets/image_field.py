@@ -1,4 +1,4 @@
-"""The field for a picture of one's own."""
+"""The field for an image of one's own."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,21 @@ from terraseek_app.messages import say
 from terraseek_app.server import state
 from terraseek_app.server.uploads import keep_upload
 
-__all__ = ["PICTURE_TYPES", "picture_field"]
+__all__ = ["IMAGE_TYPES", "image_field"]
 
-PICTURE_TYPES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "jp2")
+IMAGE_TYPES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "jp2")
 """Suffixes the upload fields take."""
 
 
-def picture_field(
+def image_field(
     label: str, name: str, check: Callable[[str], object] | None = None
 ) -> tuple[str, str] | None:
-    """A field for one picture, emptied once it has taken one; what is wrong is told in its place.
+    """A field for one image, emptied once it has taken one; what is wrong is told in its place.
 
     Args:
         label: for those who cannot see the field.
         name: of the field in the session.
-        check: given the token, raises what is wrong with the picture.
+        check: given the token, raises what is wrong with the image.
 
     Returns:
         The token of the kept upload and the name of its file, in the one run that took it up.
@@ -31,7 +31,7 @@ def picture_field(
     generation = st.session_state.setdefault(f"{name}_generation", 0)
     upload = st.file_uploader(
         label,
-        type=list(PICTURE_TYPES),
+        type=list(IMAGE_TYPES),
         key=f"{name}_{generation}",
         label_visibility="collapsed",
         max_upload_size=50,

@@ -1,4 +1,4 @@
-"""The card of one item: its picture large, what is known of it, and where to go from it."""
+"""The card of one item: its image large, what is known of it, and where to go from it."""
 
 import html
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from terraseek_app.widgets.score_text import Reading
 __all__ = ["enlarged", "item_card", "like", "vote"]
 
 _SIDE = 512
-"""Longer side in pixels of the card's picture."""
+"""Longer side in pixels of the card's image."""
 _FACTS_SHOWN = 5
 """Facts on the card itself; the rest is a click away."""
 
@@ -43,8 +43,8 @@ def item_card(item: Mapping[str, Any], reading: Reading | None, rank: int | None
             args=("explore_selected",),
             key="explore_close",
         )
-        picture, text = st.columns([1, 1.45], gap="small")
-        picture.image(
+        image, text = st.columns([1, 1.45], gap="small")
+        image.image(
             enlarged(state.catalogue().read_image(item_id, _SIDE), _SIDE),
             width="stretch",
             alt=str(item.get("caption") or item_id),
@@ -98,7 +98,7 @@ def _buttons(item: Mapping[str, Any], item_id: str) -> None:
 
 def like(item_id: str) -> None:
     """Ask for neighbours of an item instead of what was asked before."""
-    clear("explore_text", "explore_minus", "explore_picture", "explore_liked", "explore_disliked")
+    clear("explore_text", "explore_minus", "explore_image", "explore_liked", "explore_disliked")
     st.session_state.explore_like = item_id
 
 
@@ -125,7 +125,7 @@ def _localize(item_id: str) -> None:
 
 
 def enlarged(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Small pictures brought up to `side` smoothly; the browser would draw them as blocks."""
+    """Small images brought up to `side` smoothly; the browser would draw them as blocks."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale <= 1:

@@ -16,19 +16,19 @@ class Reading:
     """One score in words."""
 
     text: str
-    """Short, for the corner of a picture."""
+    """Short, for the corner of an image."""
     long: str
     """One sentence, for the card."""
     strength: float
     """Length of the bar, 0 to 1."""
     weak: bool
-    """Whether it is no better than unrelated pictures; False where nothing is known."""
+    """Whether it is no better than unrelated images; False where nothing is known."""
 
 
 def read_scores(hits: Sequence[Hit]) -> list[Reading]:
     """Readings of hits, best first.
 
-    A hit with a calibrated `percentile` (0-100, against unrelated pictures) is read by that; one
+    A hit with a calibrated `percentile` (0-100, against unrelated images) is read by that; one
     without by its place between the weakest and the best score shown.
     """
     scores = [hit.score for hit in hits]

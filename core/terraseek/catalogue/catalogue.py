@@ -1,4 +1,4 @@
-"""A catalogue on disk: items with their places and captions, and the pictures they stand for."""
+"""A catalogue on disk: items with their places and captions, and the images they stand for."""
 
 import math
 from bisect import bisect_left
@@ -152,7 +152,7 @@ class Catalogue:
         *,
         deleted: bool = False,
     ) -> pd.DataFrame:
-        """Items by row number; columns a picture's bytes are found by are left out.
+        """Items by row number; columns an image's bytes are found by are left out.
 
         Text is empty where unknown, numbers are NaN.
 
@@ -251,11 +251,11 @@ class Catalogue:
         return {str(name): _plain(value) for name, value in cells.items()}
 
     def image_ref(self, item_id: str) -> ImageRef:
-        """Where the picture of an item is.
+        """Where the image of an item is.
 
         Raises:
             ItemNotFoundError: no item has this id.
-            CatalogueError: its file is gone, or its source came without pictures.
+            CatalogueError: its file is gone, or its source came without images.
         """
         row = self.row(item_id)
         file, offset, size, image, source = (
@@ -268,7 +268,7 @@ class Catalogue:
         return ImageRef(self._existing(Path(file), source), offset, size, member)
 
     def _existing(self, file: Path, source: str) -> Path:
-        """The file, also if the catalogue was moved together with its pictures."""
+        """The file, also if the catalogue was moved together with its images."""
         if file.exists():
             return file
         root = self._sources.get(source, {}).get("root")
@@ -283,7 +283,7 @@ class Catalogue:
         )
 
     def image_bytes(self, item_id: str) -> bytes:
-        """Encoded bytes of an item's picture as its source has them (JPEG, WebP, TIFF, ...).
+        """Encoded bytes of an item's image as its source has them (JPEG, WebP, TIFF, ...).
 
         Raises:
             ItemNotFoundError: no item has this id.
@@ -295,7 +295,7 @@ class Catalogue:
     def read_image(
         self, item_id: str, max_side: int | None = None
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """RGB pixels of an item's picture; rasters of any depth are stretched to 8 bits.
+        """RGB pixels of an item's image; rasters of any depth are stretched to 8 bits.
 
         Args:
             item_id: which one.

@@ -17,7 +17,7 @@ __all__ = ["delete_items", "restore_items"]
 def delete_items(path: str | Path, ids: Iterable[str] = (), where: Filter | None = None) -> int:
     """Delete the items of these ids and those that meet a filter.
 
-    They are found no more, also when their source is imported again; rows, vectors and pictures
+    They are found no more, also when their source is imported again; rows, vectors and images
     stay, so that `restore_items` brings them back until the catalogue is compacted. One rename
     changes everything or nothing.
 

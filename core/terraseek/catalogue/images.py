@@ -1,4 +1,4 @@
-"""Encoded bytes to RGB arrays, with damaged and oversized pictures refused by name."""
+"""Encoded bytes to RGB arrays, with damaged and oversized images refused by name."""
 
 import io
 import warnings
@@ -18,10 +18,10 @@ from terraseek.errors import (
     TruncatedImageError,
 )
 
-__all__ = ["MAX_PIXELS", "RASTER_SUFFIXES", "decode_image", "read_bytes", "read_picture"]
+__all__ = ["MAX_PIXELS", "RASTER_SUFFIXES", "decode_image", "read_bytes", "read_image"]
 
 MAX_PIXELS = 180_000_000
-"""Largest picture taken as a catalogue item, in pixels; larger rasters are scenes, not items."""
+"""Largest image taken as a catalogue item, in pixels; larger rasters are scenes, not items."""
 
 RASTER_SUFFIXES = frozenset({".tif", ".tiff", ".jp2"})
 """Endings of files that are read as scenes are and may carry their own position."""
@@ -31,11 +31,11 @@ _DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 def decode_image(
     data: bytes, name: str, max_side: int | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode a picture of any usual format to RGB.
+    """Decode an image of any usual format to RGB.
 
     Args:
         data: the encoded bytes.
-        name: what to call the picture in errors.
+        name: what to call the image in errors.
         max_side: shrink so that the longer side is at most this many pixels.
 
     Raises:
@@ -54,22 +54,22 @@ def decode_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit below
-            picture = Image.open(io.BytesIO(data))
-        _check_size(picture, name)
+            image = Image.open(io.BytesIO(data))
+        _check_size(image, name)
         if max_side is not None:
-            picture.draft("RGB", (max_side, max_side))  # JPEG decodes at a fraction, much faster
-        picture.load()
+            image.draft("RGB", (max_side, max_side))  # JPEG decodes at a fraction, much faster
+        image.load()
     except Image.DecompressionBombError as error:
         raise SceneTooLargeError(f"{name} is a decompression bomb: {error}") from error
     except UnidentifiedImageError as error:
         raise NotAnImageError(f"{name} is not a picture of a known format") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise TruncatedImageError(f"{name} is damaged or cut off: {error}") from error
-    return _to_rgb(ImageOps.exif_transpose(picture), max_side)
+    return _to_rgb(ImageOps.exif_transpose(image), max_side)
 
 
-def read_picture(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode the picture a reference names to RGB.
+def read_image(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode the image a reference names to RGB.
 
     Raises:
         SceneError: it cannot be decoded.
@@ -102,8 +102,8 @@ def _raster(path: Path, max_side: int | None) -> UInt8[np.ndarray, "height width
     return np.ascontiguousarray(rgb)
 
 
-def _check_size(picture: Image.Image, name: str) -> None:
-    width, height = picture.size
+def _check_size(image: Image.Image, name: str) -> None:
+    width, height = image.size
     if width * height == 0:
         raise EmptySceneError(f"{name} has no pixels ({width}x{height})")
     if width * height > MAX_PIXELS:
@@ -113,13 +113,13 @@ def _check_size(picture: Image.Image, name: str) -> None:
         )
 
 
-def _to_rgb(picture: Image.Image, max_side: int | None) -> UInt8[np.ndarray, "height width 3"]:
-    if picture.mode in _DEEP_MODES:
-        picture = Image.fromarray(_stretch(np.asarray(picture, np.float32)))
-    picture = picture.convert("RGB")
-    if max_side is not None and max(picture.size) > max_side:
-        picture.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
-    return np.array(picture)
+def _to_rgb(image: Image.Image, max_side: int | None) -> UInt8[np.ndarray, "height width 3"]:
+    if image.mode in _DEEP_MODES:
+        image = Image.fromarray(_stretch(np.asarray(image, np.float32)))
+    image = image.convert("RGB")
+    if max_side is not None and max(image.size) > max_side:
+        image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+    return np.array(image)
 
 
 def _stretch(values: np.ndarray) -> UInt8[np.ndarray, "height width"]:

@@ -74,7 +74,7 @@ def import_(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring pictures with captions and places into a catalogue."""
+    """Bring images with captions and places into a catalogue."""
     from terraseek.catalogue import import_source
 
     if precision not in (None, "exact", "point"):
@@ -125,7 +125,7 @@ def _adopt(catalogue: Path, encoder: "Encoder") -> None:
     with bar() as progress:
         adopted = adopt_vectors(Catalogue.open(catalogue), encoder, progress)
     note(
-        f"{adopted.pictures:,} vectors of pictures and {adopted.captions:,} of captions taken over "
+        f"{adopted.images:,} vectors of pictures and {adopted.captions:,} of captions taken over "
         f"as those of {encoder.encoder_id}"
     )
     if adopted.useless:
@@ -146,7 +146,7 @@ def embed(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Encode the pictures and captions that have no vector yet; goes on where it was stopped."""
+    """Encode the images and captions that have no vector yet; goes on where it was stopped."""
     # before torch is loaded: its threads else spin while they wait, on cores that could decode
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from terraseek.catalogue import Catalogue

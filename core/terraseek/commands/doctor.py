@@ -173,7 +173,7 @@ def _model(card: ModelCard) -> Check:
 
 
 def _encoder() -> Check:
-    """Whether the default model turns words and a picture into vectors."""
+    """Whether the default model turns words and an image into vectors."""
     import time
 
     import numpy as np
@@ -184,13 +184,13 @@ def _encoder() -> Check:
     try:
         encoder = load_encoder()
         words = encoder.encode_texts(["an airport"])
-        picture = encoder.encode_images([np.full((64, 64, 3), 127, np.uint8)])
+        image = encoder.encode_images([np.full((64, 64, 3), 127, np.uint8)])
     except TerraSeekError as error:
         return Check("encoder", "broken", str(error), "see the model above")
     except (ImportError, OSError, RuntimeError) as error:
         return Check("encoder", "broken", f"{type(error).__name__}: {error}", _REINSTALL)
     seconds = time.perf_counter() - started
-    fits = words.shape == picture.shape
+    fits = words.shape == image.shape
     found = f"{encoder.encoder_id}, {encoder.dim} numbers a vector, ready in {seconds:.1f} s"
     return Check("encoder", "ok" if fits else "broken", found, "" if fits else _REINSTALL)
 

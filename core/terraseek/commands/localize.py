@@ -115,7 +115,7 @@ def _queries(words: Sequence[str], image: Path | None) -> "list[Query]":
 
 
 def _draw(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:
-    """One picture per map; more than one get a number in the name."""
+    """One image per map; more than one get a number in the name."""
     from PIL import Image
 
     from terraseek.files import atomic_path

@@ -89,7 +89,7 @@ def show_stats(
 
 
 def _names(catalogue: Path) -> dict[str, str]:
-    """File names of the catalogue's pictures; none where it has no items yet."""
+    """File names of the catalogue's images; none where it has no items yet."""
     if not (catalogue / "items.parquet").is_file():
         return {}
     from terraseek.catalogue import Catalogue

@@ -104,7 +104,7 @@ def search(
         ),
     ] = None,
 ) -> None:
-    """Find items by words, a picture, an item, or a mixture; filters apply before the ranking."""
+    """Find items by words, an image, an item, or a mixture; filters apply before the ranking."""
     from terraseek.catalogue import Area, Catalogue, Circle, Filter
     from terraseek.embeddings.store import EmbeddingStore
     from terraseek.geo import BBox
@@ -122,7 +122,7 @@ def search(
     if queries is None:
         query = Query(
             text=words,
-            image=None if image is None else _picture(image),
+            image=None if image is None else _image(image),
             item_id=like,
             plus=tuple(plus or ()),
             minus=tuple(minus or ()),
@@ -204,12 +204,12 @@ def _encoder(name: str, device: str) -> "Encoder":
     return load_encoder(name, device)
 
 
-def _picture(path: Path) -> "np.ndarray":
-    """A picture or raster of the user, decoded the way items are."""
-    from terraseek.catalogue.images import read_picture
+def _image(path: Path) -> "np.ndarray":
+    """An image or raster of the user, decoded the way items are."""
+    from terraseek.catalogue.images import read_image
     from terraseek.catalogue.records import ImageRef
 
-    return read_picture(ImageRef(path.absolute()))
+    return read_image(ImageRef(path.absolute()))
 
 
 def _print(result: "SearchResult", as_json: bool, as_geojson: bool, as_csv: bool) -> None:

@@ -1,4 +1,4 @@
-"""Encode a catalogue: pictures are decoded ahead by threads of their own while the encoder works.
+"""Encode a catalogue: images are decoded ahead by threads of their own while the encoder works.
 
 Work is kept in parts of some thousand rows, each written whole; a job that was killed goes on after
 the last part. The store itself changes only at the end.
@@ -38,10 +38,10 @@ def embed_catalogue(
 ) -> EmbeddingStore:
     """Make or complete the store of an encoder; only what has no vector yet is encoded.
 
-    Pictures, captions, and the metadata part of captions that have one (`Catalogue.texts`) get
+    Images, captions, and the metadata part of captions that have one (`Catalogue.texts`) get
     vectors of their own.
 
-    Pictures that cannot be decoded get a zero row without `HAS_IMAGE`, are named in the log and
+    Images that cannot be decoded get a zero row without `HAS_IMAGE`, are named in the log and
     tried again next time.
 
     Args:
@@ -67,7 +67,7 @@ def embed_catalogue(
         for start in range(0, len(untold), part_rows):
             job.encode_words(untold[start : start + part_rows])
         job.finish()
-    # a picture that failed is counted here, too
+    # an image that failed is counted here, too
     progress("embed", catalogue.count, catalogue.count)
     return EmbeddingStore.open(catalogue, encoder.encoder_id)
 
@@ -75,7 +75,7 @@ def embed_catalogue(
 def decoded(
     catalogue: Catalogue, encoder: Encoder, rows: Int64[np.ndarray, " m"], workers: int | None
 ) -> Generator[UInt8[np.ndarray, "side side 3"] | None]:
-    """Pictures of some rows as the encoder's squares, in order; None for one that is damaged.
+    """Images of some rows as the encoder's squares, in order; None for one that is damaged.
 
     Decoding runs ahead of whoever takes them, by a few batches, and never waits for a part to be
     written.

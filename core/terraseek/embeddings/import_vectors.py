@@ -1,4 +1,4 @@
-"""Vectors a source came with become a store's, so that its pictures need not be encoded again."""
+"""Vectors a source came with become a store's, so that its images need not be encoded again."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,8 +30,8 @@ Rows = Callable[[Int64[np.ndarray, " m"]], Float32[np.ndarray, "m dim"]]
 class Adopted:
     """What was taken over."""
 
-    pictures: int
-    """Picture vectors."""
+    images: int
+    """Image vectors."""
     captions: int
     """Caption vectors, which clip-retrieval may have beside them."""
     useless: int
@@ -65,7 +65,7 @@ def adopt_vectors(catalogue: Catalogue, encoder: Encoder, progress: Progress = s
     files = items["vector_file"].to_numpy(object)
     places = items["vector_row"].to_numpy(np.float64, na_value=np.nan)
     folder = store_folder(catalogue, encoder.name)
-    pictures = captions = useless = 0
+    images = captions = useless = 0
     with exclusive(folder):
         job = StoreJob(catalogue, encoder, folder, progress)
         rows = job.missing()
@@ -83,11 +83,11 @@ def adopt_vectors(catalogue: Catalogue, encoder: Encoder, progress: Progress = s
                 words, told = _told(Path(file), at, encoder)
                 flags = HAS_IMAGE * seen.astype(np.uint8) | HAS_CAPTION * told.astype(np.uint8)
                 job.adopt(part, vectors, words, flags)
-                pictures, captions = pictures + int(seen.sum()), captions + int(told.sum())
+                images, captions = images + int(seen.sum()), captions + int(told.sum())
                 useless += int((~seen).sum())
-                progress("adopt", pictures + useless, len(rows))
+                progress("adopt", images + useless, len(rows))
         job.finish()
-    return Adopted(pictures, captions, useless, EmbeddingStore.open(catalogue, encoder.encoder_id))
+    return Adopted(images, captions, useless, EmbeddingStore.open(catalogue, encoder.encoder_id))
 
 
 def _scaled(
@@ -102,11 +102,11 @@ def _scaled(
 
 
 def _told(
-    pictures: Path, at: Int64[np.ndarray, " m"], encoder: Encoder
+    images: Path, at: Int64[np.ndarray, " m"], encoder: Encoder
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Caption vectors beside clip-retrieval's picture vectors, where there are any that fit."""
-    path = pictures.parent.parent / "text_emb" / pictures.name.replace("img_emb", "text_emb")
-    if pictures.parent.name == "img_emb" and path.is_file():
+    """Caption vectors beside clip-retrieval's image vectors, where there are any that fit."""
+    path = images.parent.parent / "text_emb" / images.name.replace("img_emb", "text_emb")
+    if images.parent.name == "img_emb" and path.is_file():
         with suppress(StoreError, EncoderMismatchError, IndexError):
             return _scaled(_reader(path, encoder)(at))
     return np.zeros((len(at), encoder.dim), np.float16), np.zeros(len(at), bool)

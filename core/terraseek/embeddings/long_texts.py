@@ -17,7 +17,7 @@ def encode_whole(encoder: Encoder, texts: Sequence[str]) -> Float32[np.ndarray, 
     """Unit vectors of texts of any length: the mean of the unit vectors of their pieces.
 
     CLIP reads 77 tokens; RS5M's metadata of fMoW have 128 on average, and what is behind the 77th
-    (off-nadir angle, cloud, the place in the picture) would not be encoded at all.
+    (off-nadir angle, cloud, the place in the image) would not be encoded at all.
 
     Raises:
         EmptyQueryError: a text has no visible character.

@@ -33,7 +33,7 @@ class Piece:
 def write_part(folder: Path, piece: Piece, encoder_id: str) -> None:
     """Write a piece as a file of its own; one of the same rows is replaced.
 
-    Words of rows whose pictures were done before go beside the part of their pictures.
+    Words of rows whose images were done before go beside the part of their images.
     """
     words = "" if (piece.flags & HAS_IMAGE).any() else "words-"
     path = folder / f"{words}{hash_ids(piece.item_ids)[:16]}.npz"

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 HAS_IMAGE = 1
-"""Bit of `flags`: the row of `vectors` is a vector; otherwise the picture could not be decoded."""
+"""Bit of `flags`: the row of `vectors` is a vector; otherwise the image could not be decoded."""
 HAS_CAPTION = 2
 """Bit of `flags`: the row of `captions` is a vector; otherwise the caption is blank."""
 HAS_METADATA = 4
@@ -53,7 +53,7 @@ class Manifest:
     weights_sha256: str | None
     """Digest of the weights, where the encoder has any."""
     preprocessing: dict[str, Any] | None
-    """How pictures were prepared, as in the model card."""
+    """How images were prepared, as in the model card."""
     dim: int
     """Length of the vectors."""
     dtype: str
@@ -63,7 +63,7 @@ class Manifest:
     count: int
     """Rows, which are the first of the catalogue."""
     unreadable: int
-    """Rows whose picture could not be decoded; they are never found."""
+    """Rows whose image could not be decoded; they are never found."""
     captioned: int
     """Rows with a caption vector."""
     item_ids_sha256: str
@@ -201,7 +201,7 @@ class EmbeddingStore:
 
     @property
     def vectors(self) -> Float16[np.ndarray, "n dim"]:
-        """Unit vectors of the pictures, mapped; rows without `HAS_IMAGE` are zero."""
+        """Unit vectors of the images, mapped; rows without `HAS_IMAGE` are zero."""
         return self._mapped[0][: self.count]
 
     @property
@@ -235,7 +235,7 @@ class EmbeddingStore:
         return tuple(found)
 
     def words(self, side: Literal["captions", "metadata"]) -> "EmbeddingStore":
-        """The vectors of words in the place of the pictures', to be searched and indexed alike."""
+        """The vectors of words in the place of the images', to be searched and indexed alike."""
         return _Words(self, side)
 
     @cached_property

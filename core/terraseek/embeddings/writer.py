@@ -75,13 +75,13 @@ class StoreJob:
         yield from read_parts(self.parts, self.encoder.encoder_id)
 
     def missing(self) -> Int64[np.ndarray, " m"]:
-        """Rows without a picture vector, those that failed before among them."""
+        """Rows without an image vector, those that failed before among them."""
         have = self._flags() & HAS_IMAGE > 0
         self._done = int(have.sum())
         return np.flatnonzero(~have & self.catalogue.alive).astype(np.int64)
 
     def untold(self) -> Int64[np.ndarray, " m"]:
-        """Rows with a picture vector, and words that have none: such as adopted ones."""
+        """Rows with an image vector, and words that have none: such as adopted ones."""
         flags = self._flags()
         told = flags & HAS_CAPTION > 0
         described = flags & HAS_METADATA > 0
@@ -112,7 +112,7 @@ class StoreJob:
         rows: Int64[np.ndarray, " m"],
         squares: Iterator[UInt8[np.ndarray, "side side 3"] | None],
     ) -> None:
-        """Encode some rows, whose pictures come next, and keep them as a part."""
+        """Encode some rows, whose images come next, and keep them as a part."""
         dim, size = self.encoder.dim, self.encoder.batch_size
         vectors = np.zeros((len(rows), dim), np.float16)
         flags = np.zeros(len(rows), np.uint8)
@@ -128,7 +128,7 @@ class StoreJob:
         self._add_words(rows, vectors, flags)
 
     def encode_words(self, rows: Int64[np.ndarray, " m"]) -> None:
-        """Encode the words of rows whose picture vectors are there, and keep them as a part."""
+        """Encode the words of rows whose image vectors are there, and keep them as a part."""
         vectors = np.zeros((len(rows), self.encoder.dim), np.float16)
         self._add_words(rows, vectors, np.zeros(len(rows), np.uint8))
         self._changed = True

@@ -1,7 +1,7 @@
-"""What an encoder is: pictures and sentences in, unit vectors out.
+"""What an encoder is: images and sentences in, unit vectors out.
 
 A subclass writes two batch methods; resizing, batching, checks and normalisation are here, so that
-one picture and a million take the same path.
+one image and a million take the same path.
 """
 
 from abc import ABC, abstractmethod
@@ -36,7 +36,7 @@ class Encoder(ABC):
     image_size: int
     """Side in pixels of the square the image tower sees."""
     batch_size: int = 64
-    """Pictures or sentences per forward pass."""
+    """Images or sentences per forward pass."""
 
     @abstractmethod
     def _encode_image_batch(
@@ -61,7 +61,7 @@ class Encoder(ABC):
     def encode_images(
         self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]], progress: Progress = silent
     ) -> Float32[np.ndarray, "n dim"]:
-        """Unit vectors of RGB pictures of any size: shorter side resized, centre cropped."""
+        """Unit vectors of RGB images of any size: shorter side resized, centre cropped."""
         out = np.empty((len(images), self.dim), np.float32)
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
@@ -71,7 +71,7 @@ class Encoder(ABC):
         return out
 
     def fit(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
-        """The square the image tower sees of an RGB picture of any size."""
+        """The square the image tower sees of an RGB image of any size."""
         return fit_square(image, self.image_size)
 
     def encode_squares(
@@ -133,7 +133,7 @@ def fit_square(
     trained with.
 
     Args:
-        image: RGB picture of any size.
+        image: RGB image of any size.
         side: pixels.
         interpolation: one of `INTERPOLATIONS`, antialiased.
         resize_mode: `shortest` side to `side`, then the centre square; or `squash` to the square.

@@ -1,4 +1,4 @@
-"""What a cosine means: how it compares with sentences on pictures they have nothing to do with."""
+"""What a cosine means: how it compares with sentences on images they have nothing to do with."""
 
 import math
 from collections.abc import Mapping

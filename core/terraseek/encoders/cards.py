@@ -1,6 +1,6 @@
 """What is known about an encoder, as data: one JSON file a model.
 
-A card says how the network is built, which file holds its weights (with sha256), how pictures are
+A card says how the network is built, which file holds its weights (with sha256), how images are
 prepared for it, where it came from and under which terms. Nothing here touches torch.
 """
 
@@ -34,7 +34,7 @@ RESERVED = "fake"
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How an RGB picture becomes the input of the image tower."""
+    """How an RGB image becomes the input of the image tower."""
 
     size: int
     """Side of the input square in pixels."""
@@ -156,7 +156,7 @@ class ModelCard:
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Measured results, with how they were measured."""
     calibration: Mapping[str, Any] | None = None
-    """Cosines of sentences with unrelated pictures: `mean`, `std`, `quantiles`, how measured;
+    """Cosines of sentences with unrelated images: `mean`, `std`, `quantiles`, how measured;
     `words` of the training sentences, see `terraseek.encoders.vocabulary`."""
     training: Mapping[str, Any] | None = None
     """How it was made: data, splits, recipe, commands."""

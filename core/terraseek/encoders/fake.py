@@ -1,7 +1,7 @@
 """An encoder without a network: colours and words it can count, the same on every machine.
 
 It is part of the product for tests and for trying the plumbing: "red", "green", "blue", "bright"
-and "dark" really find such pictures, every other word is a fixed direction of its own.
+and "dark" really find such images, every other word is a fixed direction of its own.
 """
 
 import hashlib

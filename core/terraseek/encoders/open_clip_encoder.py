@@ -28,7 +28,7 @@ __all__ = ["OpenClipEncoder", "Precision", "computes_bfloat16", "pick_device"]
 Precision = Literal["float32", "bfloat16"]
 
 _MANY = 1024
-"""Pictures after which it pays to spend seconds on a faster tower, as many more may well come."""
+"""Images after which it pays to spend seconds on a faster tower, as many more may well come."""
 
 
 class OpenClipEncoder(Encoder):
@@ -47,7 +47,7 @@ class OpenClipEncoder(Encoder):
             card: what to build.
             device: `auto` takes CUDA where there is one, else the CPU; or a torch device name.
             precision: `bfloat16` autocasts; vectors then differ by about 1e-2. On CPUs that
-                compute in it 1.8 times as many pictures a second, see docs/benchmarks.md.
+                compute in it 1.8 times as many images a second, see docs/benchmarks.md.
 
         Raises:
             WeightsNotFoundError: the weights are not on this machine.
@@ -88,7 +88,7 @@ class OpenClipEncoder(Encoder):
             self._model.visual = fused(visual, self.image_size)
 
     def fit(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
-        """The square the image tower sees of an RGB picture of any size."""
+        """The square the image tower sees of an RGB image of any size."""
         how = self.card.preprocess
         return fit_square(image, how.size, how.interpolation, how.resize_mode)
 
@@ -129,7 +129,7 @@ class OpenClipEncoder(Encoder):
         return self._through(self._images, batch)
 
     def _images(self, pixels: "torch.Tensor") -> "torch.Tensor":
-        """Image features, from a faster copy of the tower once many pictures were encoded."""
+        """Image features, from a faster copy of the tower once many images were encoded."""
         before, self._encoded = self._encoded, self._encoded + len(pixels)
         slow = self.device.type == "cpu" and not self._autocast
         if slow and before <= _MANY < self._encoded:

@@ -1,4 +1,4 @@
-"""Sentences that say what a picture might look like, for averaging over wordings."""
+"""Sentences that say what an image might look like, for averaging over wordings."""
 
 from functools import cache
 
@@ -30,7 +30,7 @@ def prompts(kind: str = "rs105") -> tuple[str, ...]:
     """Sentences with a `{}` for the thing: GeoRSCLIP's 105 by their rule, or one plain sentence.
 
     35 skeletons times three nouns (RS5M paper, VI-B): 5 of general form, 20 with an adjective of
-    the picture, 10 with one of the thing.
+    the image, 10 with one of the thing.
 
     Raises:
         QueryError: no prompt set of this name.

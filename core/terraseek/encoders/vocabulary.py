@@ -1,4 +1,4 @@
-"""Words a model never read with a picture: a sentence of them asks for nothing it could know.
+"""Words a model never read with an image: a sentence of them asks for nothing it could know.
 
 The cosines of such sentences are no lower than those of others, because their words may lie
 anywhere among the vectors; a bar on cosines cannot tell them. The words themselves can.

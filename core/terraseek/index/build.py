@@ -34,7 +34,7 @@ __all__ = ["DEFAULT_MEMORY", "TARGET_RECALL", "Built", "build_index", "write_cod
 DEFAULT_MEMORY = 2 << 30
 """Bytes an index may hold unless said otherwise."""
 TARGET_RECALL = 0.975
-"""Effort is raised until so much of the exact ten best is found, by pictures and by captions."""
+"""Effort is raised until so much of the exact ten best is found, by images and by captions."""
 _SUFFIXES = (".npy", ".faiss")
 _BLOCK = 1 << 15
 _TRAINING = 1 << 19
@@ -290,7 +290,7 @@ class Asked:
 
 
 def _queries(store: EmbeddingStore, usable: Int64[np.ndarray, " u"]) -> dict[str, Asked]:
-    """Some pictures, and some captions, which lie where sentences lie."""
+    """Some images, and some captions, which lie where sentences lie."""
     rows = _sample(usable, _QUERIES, seed=1)
     groups = {"pictures": Asked(_rows(store.vectors, rows), rows)}
     told = np.flatnonzero(store.flags & HAS_CAPTION).astype(np.int64)

@@ -32,19 +32,19 @@ class Shortlist:
 
     @cached_property
     def matrix(self) -> Matrix:
-        """The picture vectors, in memory where they are few and no index was made."""
+        """The image vectors, in memory where they are few and no index was made."""
         resident = self._index is None and self._small
         return Matrix(self._store.vectors, resident, self._store.vector_reader)
 
     @cached_property
     def usable_mask(self) -> Bool[np.ndarray, " n"]:
-        """Which rows have a picture vector."""
+        """Which rows have an image vector."""
         mask: Bool[np.ndarray, " n"] = (self._store.flags & HAS_IMAGE) > 0
         return mask
 
     @cached_property
     def usable(self) -> Int64[np.ndarray, " u"]:
-        """Rows that have a picture vector, rising; not to be written to."""
+        """Rows that have an image vector, rising; not to be written to."""
         rows = np.flatnonzero(self.usable_mask).astype(np.int64)
         rows.setflags(write=False)
         return rows

@@ -43,7 +43,7 @@ class IndexManifest:
     shortlist: int
     """Rows that are re-ranked by the stored vectors."""
     recall_at_10: dict[str, float]
-    """Share of the exact ten best it finds, by kind of query: stored pictures, stored captions."""
+    """Share of the exact ten best it finds, by kind of query: stored images, stored captions."""
     queries: int
     """Queries the recall was measured with."""
     build_s: float

@@ -45,7 +45,7 @@ def localize(
 
     Args:
         scene: open scene.
-        query: a sentence, several wordings of one thing, or a picture.
+        query: a sentence, several wordings of one thing, or an image.
         encoder: the model; the scene's window vectors are kept per model.
         options: method, window sides, sentences to subtract.
         progress: called while windows are encoded; may raise `Cancelled`.

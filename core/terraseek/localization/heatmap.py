@@ -45,7 +45,7 @@ class Peak:
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """Scores of one sentence or picture over one scene.
+    """Scores of one sentence or image over one scene.
 
     The answer itself is `field`, a few thousand numbers. What is looked at is drawn when somebody
     looks: tiles, `score`, full-resolution rows.
@@ -62,7 +62,7 @@ class HeatMap:
     name: str
     """File name of the scene."""
     query: str
-    """The sentence, or a word for the picture."""
+    """The sentence, or a word for the image."""
     encoder_id: str
     method: str
     windows: int
@@ -80,11 +80,11 @@ class HeatMap:
     warnings: tuple[str, ...] = ()
     """What the reader of the map should know, one sentence each."""
     confidence: float | None = None
-    """0-1: share of background pictures the peak's window beats; None without a calibration."""
+    """0-1: share of background images the peak's window beats; None without a calibration."""
     convincing: bool | None = None
     """Whether the best window beats the best of as many unrelated ones; None when unknown.
 
-    Unknown without a calibration, for pictures as queries, and with sentences to subtract; never
+    Unknown without a calibration, for images as queries, and with sentences to subtract; never
     with a sentence of words the model has not read.
     """
     bar: float | None = None
@@ -228,20 +228,20 @@ class HeatMap:
     def preview(
         self, max_side: int = 1024
     ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], list[list[float]] | None]:
-        """Values, alpha and corners for a picture on a web map; see `tiles.warp`.
+        """Values, alpha and corners for an image on a web map; see `tiles.warp`.
 
         Returns:
             Values 0-255 between `low` and `high`; alpha 255 where valid; [lon, lat] of the
-            picture's corners ul, ur, lr, ll. On a located scene the picture is warped to Web
+            image's corners ul, ur, lr, ll. On a located scene the image is warped to Web
             Mercator, so that a MapLibre image source lies exactly. Without a CRS the corners are
-            None and the picture has the pixels of the scene.
+            None and the image has the pixels of the scene.
         """
         from terraseek.scenes.web_mercator import to_mercator
 
-        picture, valid, corners = to_mercator(
+        image, valid, corners = to_mercator(
             self.values()[..., None], self.valid, self.grid, max_side
         )
-        return picture[..., 0], np.where(valid, np.uint8(255), np.uint8(0)), corners
+        return image[..., 0], np.where(valid, np.uint8(255), np.uint8(0)), corners
 
 
 def summary(heat: HeatMap) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def scales_of(scene: Scene, options: LocalizeOptions) -> tuple[int, ...]:
 
 def _fitting(scene: Scene) -> float:
     """How much wider than the default windows of a scene of this size and resolution should be."""
-    # a small picture still deserves a map: windows shrink with it; on pixels of centimetres they
+    # a small image still deserves a map: windows shrink with it; on pixels of centimetres they
     # grow, because 128 of them show a patch of ground and no object
     room = min(scene.width, scene.height) / _FULL_SIDE
     fine = max(1.0, _COARSE_ENOUGH_M / scene.gsd_m) if scene.gsd_m else 1.0

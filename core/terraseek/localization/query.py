@@ -14,16 +14,16 @@ from terraseek.localization.methods.selo import shuffles
 from terraseek.localization.options import LocalizeOptions
 from terraseek.scenes import Scene
 
-__all__ = ["PICTURE_SIDE", "Asked", "Picture", "Query", "ask", "subtracted"]
+__all__ = ["IMAGE_SIDE", "Asked", "Picture", "Query", "ask", "subtracted"]
 
-PICTURE_SIDE = 2048
-"""Longer side in pixels a picture to look for is read at, whoever reads it; no encoder sees more,
-and the same picture must give the same vector from file, page and address."""
+IMAGE_SIDE = 2048
+"""Longer side in pixels an image to look for is read at, whoever reads it; no encoder sees more,
+and the same image must give the same vector from file, page and address."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture to look for, with the name its map goes by."""
+    """An image to look for, with the name its map goes by."""
 
     pixels: UInt8[np.ndarray, "h w 3"]
     """RGB."""
@@ -32,7 +32,7 @@ class Picture:
 
     @classmethod
     def read(cls, path: Path, name: str = "") -> "Picture":
-        """A picture out of any file a scene may be read from.
+        """An image out of any file a scene may be read from.
 
         Args:
             path: the file.
@@ -42,11 +42,11 @@ class Picture:
             SceneError: it cannot be read.
         """
         with Scene.open(path) as scene:
-            return cls(scene.thumbnail(PICTURE_SIDE)[0], name or path.name)
+            return cls(scene.thumbnail(IMAGE_SIDE)[0], name or path.name)
 
 
 Query = str | Sequence[str] | UInt8[np.ndarray, "h w 3"] | Picture
-"""A sentence, several wordings of one thing (their mean is asked), or a picture."""
+"""A sentence, several wordings of one thing (their mean is asked), or an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +54,15 @@ class Asked:
     """An encoded query."""
 
     text: str
-    """The words, or "picture" with its name if it has one."""
+    """The words, or "image" with its name if it has one."""
     vector: Float32[np.ndarray, " dim"]
     seconds: float
     """Wall time of encoding it."""
     warnings: tuple[str, ...]
     share: float | None = 1.0
-    """Length (0-1] of the mean of the wordings' unit vectors; None for a picture."""
+    """Length (0-1] of the mean of the wordings' unit vectors; None for an image."""
     sentences: tuple[str, ...] = ()
-    """The wordings as they were asked; none for a picture."""
+    """The wordings as they were asked; none for an image."""
 
 
 def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
@@ -73,9 +73,9 @@ def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
     """
     began = time.perf_counter()
     if isinstance(query, Picture):
-        return _picture(query.pixels, f"picture {query.name}", encoder, began)
+        return _image(query.pixels, f"picture {query.name}", encoder, began)
     if isinstance(query, np.ndarray):
-        return _picture(query, "picture", encoder, began)
+        return _image(query, "picture", encoder, began)
     sentences = [query] if isinstance(query, str) else list(query)
     if not sentences:
         raise EmptyQueryError("there is no sentence; say what to look for in a few words")
@@ -90,9 +90,7 @@ def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
     return Asked(" | ".join(words), unit(mean)[0], seconds, warnings, share, words)
 
 
-def _picture(
-    pixels: UInt8[np.ndarray, "h w 3"], text: str, encoder: Encoder, began: float
-) -> Asked:
+def _image(pixels: UInt8[np.ndarray, "h w 3"], text: str, encoder: Encoder, began: float) -> Asked:
     vector = encoder.encode_images([pixels])[0]
     return Asked(text, vector, time.perf_counter() - began, (), None)
 

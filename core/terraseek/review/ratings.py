@@ -49,13 +49,13 @@ class RatingsReport:
     added: int
     """Ratings that were new to the log."""
     unknown: int
-    """Ratings of pictures the catalogue does not have; kept under an id of their own."""
+    """Ratings of images the catalogue does not have; kept under an id of their own."""
     problems: list[str] = field(default_factory=list)
     """Lines that were left out or are incomplete, in words."""
 
 
 def item_names(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """File name of a picture → item id, over the columns that may hold it.
+    """File name of an image → item id, over the columns that may hold it.
 
     A name that belongs to several items is left out: a rating must not land on the wrong one.
     """
@@ -76,14 +76,14 @@ def import_ratings(
 ) -> RatingsReport:
     """Take an RS5M rating table into the log; doing it again adds nothing.
 
-    Ratings of pictures that are not in the catalogue are kept under an id made of the file name.
+    Ratings of images that are not in the catalogue are kept under an id made of the file name.
     Rows without any usable score are left out and reported; a row that lacks some is taken.
 
     Args:
         log: where to.
         path: CSV with RS5M's columns, UTF-8 with or without a byte order mark.
         rater: whose scores these are; the file's name where the file is all that is known.
-        items: file name of a picture → item id, see `item_names`.
+        items: file name of an image → item id, see `item_names`.
 
     Raises:
         AnnotationError: not UTF-8, not this layout, or without a single rating.

@@ -1,4 +1,4 @@
-"""Any raster or picture as size, transform, CRS and ground sample distance.
+"""Any raster or image as size, transform, CRS and ground sample distance.
 
 Windows are read as 8-bit RGB with a mask of valid pixels; bad input is refused here.
 """

@@ -1,6 +1,6 @@
 """Ground control points as a smooth mapping: an affine grid plus a polynomial where that pays.
 
-A photograph of hilly ground, or a swath from the side, is no affine picture of the map. Polynomials
+A photograph of hilly ground, or a swath from the side, is no affine image of the map. Polynomials
 of second and third order follow it. Each order has to earn its place: leaving out one point after
 another, it must place the left-out points clearly better than the order below.
 """

@@ -251,7 +251,7 @@ def _control_points(dataset: "DatasetReader") -> tuple[list[Any], "CRS | None"]:
 
 
 def _sidecar_crs(path: Path) -> "CRS | None":
-    """CRS of a `.prj` file beside a picture with a world file, which GDAL does not look for."""
+    """CRS of a `.prj` file beside an image with a world file, which GDAL does not look for."""
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 

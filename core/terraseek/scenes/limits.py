@@ -1,4 +1,4 @@
-"""How large a scene may be; a picture bomb is refused before a single pixel is decoded."""
+"""How large a scene may be; an image bomb is refused before a single pixel is decoded."""
 
 import os
 from dataclasses import dataclass, field

@@ -72,8 +72,8 @@ def open_dataset(path: Path, limits: SceneLimits) -> "DatasetReader":
         EmptySceneError: the file has no bytes, or the raster no pixels.
         SceneTooLargeError: the file, its pixels or one of its strips is beyond the limits.
         NotAnImageError: no reader knows it.
-        TruncatedImageError: it starts like a picture and cannot be opened.
-        UnsupportedSceneError: a container without a picture of its own, or complex numbers.
+        TruncatedImageError: it starts like an image and cannot be opened.
+        UnsupportedSceneError: a container without an image of its own, or complex numbers.
     """
     head = _check_bytes(path, limits)
     dataset = _open(path, head)
@@ -127,7 +127,7 @@ def _open(path: Path, head: bytes) -> "DatasetReader":
 
     try:
         with rasterio.Env(**gdal_settings()), warnings.catch_warnings():
-            # a picture without a CRS is a first-class scene here, in pixel space
+            # an image without a CRS is a first-class scene here, in pixel space
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             # rasterio.open takes one driver only
             return DatasetReader(str(path), driver=list(_DRIVERS))

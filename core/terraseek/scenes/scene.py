@@ -1,4 +1,4 @@
-"""A scene: one raster or picture, its geometry, and its pixels as 8-bit RGB."""
+"""A scene: one raster or image, its geometry, and its pixels as 8-bit RGB."""
 
 import logging
 from functools import cached_property, lru_cache
@@ -61,7 +61,7 @@ class Scene:
 
     @classmethod
     def open(cls, path: Path | str, limits: SceneLimits | None = None) -> "Scene":
-        """Open a raster or picture; pixels are decoded when they are read.
+        """Open a raster or image; pixels are decoded when they are read.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -191,7 +191,7 @@ class Scene:
         stretch = self.stretch
         values, valid = self._values((row0, col0, row1, col1), size)
         valid = self._inside_collar((row0, col0, row1, col1), valid)
-        return self._picture(values, valid, stretch), valid
+        return self._image(values, valid, stretch), valid
 
     def thumbnail(
         self, max_side: int
@@ -243,7 +243,7 @@ class Scene:
 
     @cached_property
     def _look(self) -> tuple[Shaped[np.ndarray, "bands h w"], Bool[np.ndarray, "h w"]]:
-        """A small picture of the whole: decimated, or patches where that would read too much."""
+        """A small image of the whole: decimated, or patches where that would read too much."""
         whole = (0, 0, self.height, self.width)
         factor = max(self.overview_factors, default=1)
         if self.width * self.height / factor**2 <= _SAMPLED_ABOVE:
@@ -277,7 +277,7 @@ class Scene:
         inside: Bool[np.ndarray, "h w"] = valid & ~self._collar[np.ix_(near_rows, near_cols)]
         return inside
 
-    def _picture(
+    def _image(
         self,
         values: Shaped[np.ndarray, "bands h w"],
         valid: Bool[np.ndarray, "h w"],

@@ -1,4 +1,4 @@
-"""Which bands make the picture."""
+"""Which bands make the image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Pictures laid on the Web Mercator map exactly, as one image between four corners.
+"""Images laid on the Web Mercator map exactly, as one image between four corners.
 
-A web map stretches an image linearly between its corners in Mercator metres. So the picture is
+A web map stretches an image linearly between its corners in Mercator metres. So the image is
 resampled onto an upright Mercator grid here; that also places rotated grids, polar grids and scenes
 across the antimeridian, because the grid is centred on the scene's own meridian.
 """
@@ -20,37 +20,35 @@ _PROBES = 33
 
 
 def to_mercator(
-    picture: UInt8[np.ndarray, "h w bands"],
+    image: UInt8[np.ndarray, "h w bands"],
     valid: Bool[np.ndarray, "h w"],
     georef: Georef,
     max_side: int,
 ) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"], list[list[float]] | None]:
-    """Resample a picture to Web Mercator (EPSG:3857 up to a shift along x).
+    """Resample an image to Web Mercator (EPSG:3857 up to a shift along x).
 
     Args:
-        picture: pixels on `georef`.
+        image: pixels on `georef`.
         valid: which of them are shown.
-        georef: their grid; without a place on the globe the picture is only shrunk.
+        georef: their grid; without a place on the globe the image is only shrunk.
         max_side: longest side of the answer in pixels.
 
     Returns:
-        Picture, valid mask, and [lon, lat] of the corners ul, ur, lr, ll. Longitudes run on beyond
+        Image, valid mask, and [lon, lat] of the corners ul, ur, lr, ll. Longitudes run on beyond
         180 across the antimeridian, as MapLibre wants them. Beyond 85.05 degrees nothing is shown.
         Without a place on the globe the corners are None.
     """
     box = _mercator_box(georef) if georef.located else None
     if box is None:
-        return (*_shrunk(picture, valid, max_side), None)
+        return (*_shrunk(image, valid, max_side), None)
     lon0, west, south, east, north = box
-    width, height = _size(
-        picture.shape[1], picture.shape[0], (east - west) / (north - south), max_side
-    )
+    width, height = _size(image.shape[1], image.shape[0], (east - west) / (north - south), max_side)
     cols, rows = source_positions(georef, lon0, (west, south, east, north), width, height)
-    # a smaller answer than the picture would skip pixels
-    shrink = max(1, round(max(picture.shape[1] / width, picture.shape[0] / height)))
-    picture, valid = _shrunk(picture, valid, math.ceil(max(picture.shape[:2]) / shrink))
-    scale_x, scale_y = picture.shape[1] / georef.width, picture.shape[0] / georef.height
-    warped, shown = sample(picture, valid, cols * np.float32(scale_x), rows * np.float32(scale_y))
+    # a smaller answer than the image would skip pixels
+    shrink = max(1, round(max(image.shape[1] / width, image.shape[0] / height)))
+    image, valid = _shrunk(image, valid, math.ceil(max(image.shape[:2]) / shrink))
+    scale_x, scale_y = image.shape[1] / georef.width, image.shape[0] / georef.height
+    warped, shown = sample(image, valid, cols * np.float32(scale_x), rows * np.float32(scale_y))
     lons = [math.degrees(x) + lon0 for x in (west, east)]
     lats = [math.degrees(math.atan(math.sinh(y))) for y in (north, south)]
     corners = [[lons[0], lats[0]], [lons[1], lats[0]], [lons[1], lats[1]], [lons[0], lats[1]]]
@@ -99,13 +97,13 @@ def source_positions(
     height: int,
     exact: bool = False,
 ) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
-    """Source column and row under each pixel centre of an upright Mercator picture.
+    """Source column and row under each pixel centre of an upright Mercator image.
 
     Args:
         georef: grid of the source.
         lon0: longitude in degrees at Mercator x = 0.
         box: west, south, east, north in Mercator radians.
-        width: columns of the picture.
+        width: columns of the image.
         height: its rows.
         exact: project every pixel; else every sixteenth, and bilinear between. Far outside what a
             projection can place, every pixel is projected anyway, and NaN where it cannot be.
@@ -151,7 +149,7 @@ def _spread(
 
 
 def sample(
-    picture: UInt8[np.ndarray, "h w bands"],
+    image: UInt8[np.ndarray, "h w bands"],
     valid: Bool[np.ndarray, "h w"],
     cols: Float32[np.ndarray, "h2 w2"],
     rows: Float32[np.ndarray, "h2 w2"],
@@ -159,7 +157,7 @@ def sample(
     """Bilinear colours at source positions (0.5 is the first centre), and which are valid there."""
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     inside = (cols >= 0) & (cols <= width) & (rows >= 0) & (rows <= height)
     cols, rows = np.nan_to_num(cols, nan=-1), np.nan_to_num(rows, nan=-1)
     shown = inside
@@ -167,26 +165,26 @@ def sample(
         near_cols = np.clip(cols, 0, width - 1).astype(int)
         shown = inside & valid[np.clip(rows, 0, height - 1).astype(int), near_cols]
     warped = cv2.remap(
-        picture,
+        image,
         cols - np.float32(0.5),
         rows - np.float32(0.5),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
-    ).reshape(*cols.shape, picture.shape[2])
+    ).reshape(*cols.shape, image.shape[2])
     warped[~shown] = 0
     return warped.astype(np.uint8, copy=False), shown
 
 
 def _shrunk(
-    picture: UInt8[np.ndarray, "h w bands"], valid: Bool[np.ndarray, "h w"], max_side: int
+    image: UInt8[np.ndarray, "h w bands"], valid: Bool[np.ndarray, "h w"], max_side: int
 ) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"]]:
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     factor = max_side / max(height, width)
     if factor >= 1:
-        return picture, valid
+        return image, valid
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     kept = cv2.resize(valid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     return small.reshape(size[1], size[0], -1), kept.astype(bool)

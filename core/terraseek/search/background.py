@@ -12,7 +12,7 @@ __all__ = ["SAMPLE", "Blend", "Spread", "convincing_from", "spaced"]
 SAMPLE = 4096
 """Rows a background is taken from; evenly spaced, so that the same catalogue gives the same."""
 FALSE_SHARE = 0.1
-"""Largest share of unrelated pictures expected among those that score as high as a hit; measured by
+"""Largest share of unrelated images expected among those that score as high as a hit; measured by
 `benchmarks/verdicts.py`, see docs/search.md."""
 _LEAST_STD = 0.01
 _MOST_STRETCH = 2.0
@@ -39,10 +39,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """Picture and caption scores on one scale.
+    """Image and caption scores on one scale.
 
-    Words lie closer to words than to pictures, so caption cosines are shifted and stretched until
-    their background has the mean and spread of the pictures'. Without that, an item without a
+    Words lie closer to words than to images, so caption cosines are shifted and stretched until
+    their background has the mean and spread of the images'. Without that, an item without a
     caption could hardly be found at all.
     """
 
@@ -53,15 +53,15 @@ class Blend:
 
     @property
     def stretch(self) -> float:
-        """Picture cosine that one unit of caption cosine is worth."""
+        """Image cosine that one unit of caption cosine is worth."""
         if self.captions.std < _LEAST_STD or self.images.std < _LEAST_STD:
             return 1.0
         return min(self.images.std / self.captions.std, _MOST_STRETCH)
 
-    def as_picture(
+    def as_image(
         self, caption: Float64[np.ndarray, " n"] | Float32[np.ndarray, " n"]
     ) -> Float64[np.ndarray, " n"]:
-        """The picture cosines caption cosines are worth."""
+        """The image cosines caption cosines are worth."""
         worth: Float64[np.ndarray, " n"] = self.images.mean + self.stretch * (
             np.asarray(caption, np.float64) - self.captions.mean
         )
@@ -90,18 +90,18 @@ def convincing_from(
     searched: int,
     false_share: float = FALSE_SHARE,
 ) -> float:
-    """Lowest cosine that convinces: at it, few of the pictures are expected to be unrelated.
+    """Lowest cosine that convinces: at it, few of the images are expected to be unrelated.
 
-    A single unrelated picture hardly reaches a cosine that one in a hundred has; but the best of
-    a million unrelated ones always does. So the share of unrelated pictures expected at a cosine
-    is compared with the share of pictures found there, the estimate of the false discovery rate of
-    Benjamini and Hochberg (1995) with every unrelated picture a null hypothesis.
+    A single unrelated image hardly reaches a cosine that one in a hundred has; but the best of
+    a million unrelated ones always does. So the share of unrelated images expected at a cosine
+    is compared with the share of images found there, the estimate of the false discovery rate of
+    Benjamini and Hochberg (1995) with every unrelated image a null hypothesis.
 
     Args:
         calibration: cosines of unrelated pairs.
         background: cosines of a sample of the catalogue with the query.
         found: cosines of the hits, best first.
-        searched: number of pictures the hits are the best of.
+        searched: number of images the hits are the best of.
         false_share: largest share of unrelated ones expected.
 
     Returns:

@@ -1,7 +1,7 @@
 """Near-duplicates in a catalogue: same encoder's opinion and same perceptual hash, then marked.
 
 Neither alone is enough. Vectors of two different fields may be as near as those of a copy, and 64
-bits of grey structure agree for any two pictures that are half sea, half beach. A pair counts when
+bits of grey structure agree for any two images that are half sea, half beach. A pair counts when
 the cosine is high *and* the hashes agree in one of eight orientations.
 """
 
@@ -21,7 +21,7 @@ from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import CatalogueError, ConfigError, SceneError
 from terraseek.files import atomic_path
-from terraseek.imagehash import FLAT, distances, picture_hashes
+from terraseek.imagehash import FLAT, distances, image_hashes
 from terraseek.progress import Progress, silent
 
 __all__ = ["COLUMN", "Duplicates", "mark_duplicates"]
@@ -168,7 +168,7 @@ def _hashes(
 
     def hashed(key: bytes) -> UInt64[np.ndarray, " 8"]:
         try:
-            return picture_hashes(catalogue.read_image(key.decode(), 256))
+            return image_hashes(catalogue.read_image(key.decode(), 256))
         except (SceneError, CatalogueError, OSError) as error:
             _log.warning("item %s has no hash: %s", key.decode(), error)
             return np.full(8, FLAT)

@@ -20,7 +20,7 @@ class Hit:
     item_id: str
     """Which one."""
     score: float
-    """Cosine of query and picture; with `alpha` the mixture of picture and caption on the picture's
+    """Cosine of query and image; with `alpha` the mixture of image and caption on the image's
     scale; minus the distance in kilometres where a place was asked for."""
     lon: float | None
     """Degrees east, EPSG:4326; None if its place is unknown."""
@@ -39,15 +39,15 @@ class Hit:
     location_precision: str
     """How well its place is known, one of `PRECISIONS`."""
     image_score: float | None = None
-    """Cosine of query and picture."""
+    """Cosine of query and image."""
     caption_score: float | None = None
     """Cosine of query and caption; None if the caption is blank or was not asked."""
     percentile: float | None = None
-    """Share in percent of unrelated pictures that score lower, where the encoder was calibrated."""
+    """Share in percent of unrelated images that score lower, where the encoder was calibrated."""
     convincing: bool | None = None
-    """Whether most pictures of the catalogue that score as high are expected to be meant."""
+    """Whether most images of the catalogue that score as high are expected to be meant."""
     margin: float | None = None
-    """Standard deviations its picture lies above the catalogue's mean for this query."""
+    """Standard deviations its image lies above the catalogue's mean for this query."""
     matched_by: str | None = None
     """`picture` or `caption`: the side that lifts it more; None where one side alone is asked."""
     distance_km: float | None = None

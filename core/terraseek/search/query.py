@@ -1,4 +1,4 @@
-"""What is asked for: words, a picture, items, a weighted mixture, less what is not wanted, a place.
+"""What is asked for: words, an image, items, a weighted mixture, less what is not wanted, a place.
 
 Turning a query into a vector is in `queries`.
 """
@@ -25,7 +25,7 @@ class Query:
     text: str | None = None
     """Words to look for."""
     image: UInt8[np.ndarray, "height width 3"] | None = None
-    """A picture to look for, RGB."""
+    """An image to look for, RGB."""
     item_id: str | None = None
     """An item to find more like; it is not among its own answers."""
     plus: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Query:
     text_weight: float = 1.0
     """Share of the words in a mixture."""
     image_weight: float = 1.0
-    """Share of the picture."""
+    """Share of the image."""
     item_weight: float = 1.0
     """Share of the item."""
     minus_weight: float = 0.5
@@ -51,7 +51,7 @@ class Query:
     disliked_weight: float = 0.25
     """How strongly the disliked items' mean pushes away; Rocchio's gamma."""
     alpha: float = 0.0
-    """Share of the caption in the score, 0 (pictures only) to 1 (captions only)."""
+    """Share of the caption in the score, 0 (images only) to 1 (captions only)."""
     ensemble: bool = False
     """Average each sentence over the zero-shot prompts; for a word or two, not for sentences."""
 
@@ -100,7 +100,7 @@ class Query:
 
     @property
     def is_words(self) -> bool:
-        """Whether words alone are asked on pictures alone, which calibrations are about."""
+        """Whether words alone are asked on images alone, which calibrations are about."""
         others = (self.image, self.item_id, self.near)
         feedback = self.minus or self.liked or self.disliked or len(self.sentences) > 1
         return all(part is None for part in others) and not feedback and self.alpha == 0

@@ -25,7 +25,7 @@ def mix(query: Query, encoder: Encoder, vector_of: VectorOf) -> Float32[np.ndarr
 
     Args:
         query: what is asked.
-        encoder: turns its words and picture into vectors.
+        encoder: turns its words and image into vectors.
         vector_of: vectors of the items it names.
 
     Raises:

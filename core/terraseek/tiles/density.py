@@ -228,11 +228,11 @@ def _cell_order() -> Int64[np.ndarray, "cells cells"]:
 
 
 def _encoded(shade: UInt8[np.ndarray, "h w"]) -> bytes:
-    picture = Image.fromarray(shade).convert("L")
-    picture.putpalette(_palette())
+    image = Image.fromarray(shade).convert("L")
+    image.putpalette(_palette())
     alpha = bytes([0, *np.linspace(_FAINTEST, 245, 255).astype(np.uint8)])
     out = io.BytesIO()
-    picture.save(out, "PNG", transparency=alpha, compress_level=2)
+    image.save(out, "PNG", transparency=alpha, compress_level=2)
     return out.getvalue()
 
 

@@ -76,10 +76,10 @@ def _scene_tile(scene: Scene, z: int, x: int, y: int) -> bytes | None:
     rgb, valid = scene.read(top, left, bottom, right, size)
     local_cols = (cols - left) * np.float32(size[1] / (right - left))
     local_rows = (rows - top) * np.float32(size[0] / (bottom - top))
-    picture, shown = sample(rgb, valid, local_cols, local_rows)
+    image, shown = sample(rgb, valid, local_cols, local_rows)
     shown &= inside
-    picture[~shown] = 0
-    return _png(picture, shown) if np.any(shown) else None
+    image[~shown] = 0
+    return _png(image, shown) if np.any(shown) else None
 
 
 def heat_tile(heat: "HeatMap", z: int, x: int, y: int) -> bytes | None:
@@ -122,11 +122,11 @@ def scene_preview(scene: Scene, max_side: int = 1024) -> tuple[bytes, list[list[
     """PNG (RGBA) of the whole scene and the [lon, lat] of its corners ul, ur, lr, ll.
 
     Warped to Web Mercator, so that a MapLibre image source with these corners lies exactly. In
-    pixel space the picture is the scene shrunk, and the corners are None.
+    pixel space the image is the scene shrunk, and the corners are None.
     """
     rgb, valid = scene.thumbnail(max_side)
-    picture, shown, corners = to_mercator(rgb, valid, scene.georef, max_side)
-    return _png(picture, shown), corners
+    image, shown, corners = to_mercator(rgb, valid, scene.georef, max_side)
+    return _png(image, shown), corners
 
 
 def _positions(
@@ -178,9 +178,9 @@ def _span(values: Float32[np.ndarray, " n"], limit: int) -> tuple[int, int]:
     return start, min(limit, math.ceil(float(values.max())) + _MARGIN)
 
 
-def _png(picture: UInt8[np.ndarray, "h w 3"], shown: Bool[np.ndarray, "h w"]) -> bytes:
+def _png(image: UInt8[np.ndarray, "h w 3"], shown: Bool[np.ndarray, "h w"]) -> bytes:
     alpha = np.where(shown, np.uint8(255), np.uint8(0))
-    return _encoded(np.dstack([picture, alpha]))
+    return _encoded(np.dstack([image, alpha]))
 
 
 def _encoded(pixels: UInt8[np.ndarray, "h w bands"]) -> bytes:

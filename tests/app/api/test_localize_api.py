@@ -84,7 +84,7 @@ def test_an_item_is_looked_for_in_a_scene(client: TestClient) -> None:
     assert 20 < found["peak"]["row"] < 110
 
 
-def test_a_sent_picture_is_looked_for_with_any_method(
+def test_a_sent_image_is_looked_for_with_any_method(
     client: TestClient, scene_path: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(np.full((60, 60, 3), (20, 200, 20), np.uint8)).save(tmp_path / "lawn.png")
@@ -104,7 +104,7 @@ def test_a_sent_picture_is_looked_for_with_any_method(
     assert (properties["query"], properties["method"]) == ("picture lawn.png", "selo-v1")
 
 
-def test_a_body_that_is_no_picture_is_refused(
+def test_a_body_that_is_no_image_is_refused(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = f"/api/localize/{scene_id(client)}"
@@ -112,7 +112,7 @@ def test_a_body_that_is_no_picture_is_refused(
         answer = client.post(address, content=body)
         assert answer.status_code == 400, answer.text
         assert says in answer.json()["what"]
-    monkeypatch.setattr(localize_routes, "MOST_PICTURE_BYTES", 1 << 20)
+    monkeypatch.setattr(localize_routes, "MOST_IMAGE_BYTES", 1 << 20)
     answer = client.post(address, content=b"x" * ((1 << 20) + 1))
     assert answer.status_code == 413
     assert "1 MB" in answer.json()["what"]

@@ -232,7 +232,7 @@ def test_points_of_an_area_are_listed_unless_too_many(client: TestClient) -> Non
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_density_tiles_are_pictures_where_items_are(client: TestClient) -> None:
+def test_density_tiles_are_images_where_items_are(client: TestClient) -> None:
     answer = client.get("/tiles/density/0/0/0.png")
     pixels = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGBA"))
     assert pixels.shape == (256, 256, 4)
@@ -255,9 +255,9 @@ def test_heat_maps_reach_the_browser_as_values(client: TestClient) -> None:
             return value, np.full_like(value, 255), None
 
     heat_id = state.add_heat(Heat())  # type: ignore[arg-type]
-    picture = Image.open(io.BytesIO(client.get(f"/overlays/heat/{heat_id}.png").content))
-    pixels = np.asarray(picture)
-    assert picture.mode == "RGB"
+    image = Image.open(io.BytesIO(client.get(f"/overlays/heat/{heat_id}.png").content))
+    pixels = np.asarray(image)
+    assert image.mode == "RGB"
     np.testing.assert_array_equal(pixels[..., 0].ravel(), np.arange(12))
     assert (pixels[..., 1] == 255).all()
 

@@ -53,7 +53,7 @@ def data_of(page: str) -> dict[str, Any]:
     return content
 
 
-def test_hits_and_their_pictures_are_inside(page: str) -> None:
+def test_hits_and_their_images_are_inside(page: str) -> None:
     hits = data_of(page)["hits"]
     assert [(h["item_id"], h["lon"], h["lat"]) for h in hits] == [
         ("id1", 10, -5),

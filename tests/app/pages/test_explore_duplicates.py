@@ -25,7 +25,7 @@ SECONDS = 300
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Iterator[Path]:
-    """Four pictures, the last a copy of the first."""
+    """Four images, the last a copy of the first."""
     folder = tmp_path / "pics"
     folder.mkdir()
     for number, seed in enumerate((1, 2, 3, 1)):

@@ -1,4 +1,4 @@
-"""Explore's ways to steer a ranking: votes, captions, prompts, a picture; and its files."""
+"""Explore's ways to steer a ranking: votes, captions, prompts, an image; and its files."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from terraseek.search import Query
 from terraseek.search.export.files import EXPORTS
 from terraseek_app.pages.explore.answer import Answer
 from terraseek_app.pages.explore.link import from_params, to_params
-from terraseek_app.pages.explore.results import pictures, result_line
+from terraseek_app.pages.explore.results import images, result_line
 from terraseek_app.pages.explore.state import Ask
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
@@ -129,23 +129,23 @@ def test_a_new_sentence_forgets_the_votes() -> None:
     assert colours(page)[:2] == ["green", "green"]
 
 
-def test_a_picture_of_ones_own_finds_pictures_like_it(served: Settings, tmp_path: Path) -> None:
+def test_an_image_of_ones_own_finds_images_like_it(served: Settings, tmp_path: Path) -> None:
     content = io.BytesIO()
     chip(COLOURS["green"], 99).save(content, "PNG")
     content.seek(0)
     token = keep_upload(content, "mine.png", served.uploads, served.max_upload_bytes)
-    page = opened(explore_picture=token)
+    page = opened(explore_image=token)
     assert colours(page)[:2] == ["green", "green"]
     assert "like your picture" in [button.label for button in page.button]
     page.text_input(key="explore_text").set_value("red")
     next(b for b in page.button if b.label == "Search").click()
     run(page)
-    assert page.session_state["explore_picture"] is None
+    assert page.session_state["explore_image"] is None
     assert colours(page)[:2] == ["red", "red"]
 
 
-def test_a_picture_that_is_gone_is_an_error_in_words() -> None:
-    page = opened(explore_picture="0123456789abcdef-mine.png")
+def test_an_image_that_is_gone_is_an_error_in_words() -> None:
+    page = opened(explore_image="0123456789abcdef-mine.png")
     assert page.error
     assert page.session_state["explore_hits"] == []
 
@@ -162,7 +162,7 @@ def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> No
     assert page.session_state["explore_hits"] == [hit.item_id for hit in hits]
     readings = read_scores(hits)
     assert {hit.matched_by for hit in hits} == {"picture", "caption"}
-    for hit, reading, tile in zip(hits, readings, pictures(hits, readings), strict=True):
+    for hit, reading, tile in zip(hits, readings, images(hits, readings), strict=True):
         assert reading.text.endswith(f"by {hit.matched_by}")
         assert tile.score == reading.text
     assert page.query_params["captions"] == "60"

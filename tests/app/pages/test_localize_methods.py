@@ -1,4 +1,4 @@
-"""The Localize page with another method, and with a picture instead of words."""
+"""The Localize page with another method, and with an image instead of words."""
 
 import pytest
 
@@ -6,22 +6,22 @@ from helpers.page_steps import Open, answered, ask, button, item_id, run, words
 from terraseek_app.server import state
 
 
-def test_a_picture_found_in_explore_is_looked_for_until_words_come(open_page: Open) -> None:
+def test_an_image_found_in_explore_is_looked_for_until_words_come(open_page: Open) -> None:
     red, green = item_id("a red field near Paris"), item_id("a green field near Lima")
     page = open_page("localize", {"explore_hits": [green, red], "explore_selected": red})
     offered = page.selectbox(key="localize_like")
     assert offered.options == ["2. a red field near Paris", "1. a green field near Lima"]
     answered(button(page, "Look for it"))
-    picture = state.heat(page.session_state["localize_heat"])
-    assert picture.query == f"picture of item {red}"
-    assert 120 <= picture.peak.col <= 200
+    image = state.heat(page.session_state["localize_heat"])
+    assert image.query == f"picture of item {red}"
+    assert 120 <= image.peak.col <= 200
     assert "looking for what this shows" in words(page)
 
     ask(page, "green")
     assert state.heat(page.session_state["localize_heat"]).query == "green"
     assert "looking for what this shows" not in words(page)
     button(page, f"picture of item {red}")
-    assert state.heat(page.session_state["localize_heat"]) is picture
+    assert state.heat(page.session_state["localize_heat"]) is image
     assert "looking for what this shows" in words(page)
     assert page.text_input(key="localize_text").value == ""
 
@@ -37,8 +37,8 @@ def test_a_chosen_method_answers_the_next_question(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("picture", ["upload:gone.png", "item:gone"])
-def test_a_picture_that_is_gone_is_said_to_be(open_page: Open, picture: str) -> None:
-    session = {"localize_picture": picture, "localize_picture_name": "x", "localize_ask": True}
+def test_an_image_that_is_gone_is_said_to_be(open_page: Open, image: str) -> None:
+    session = {"localize_image": image, "localize_image_name": "x", "localize_ask": True}
     page = answered(open_page("localize", session))
     assert page.error
     assert all("gone" in error.value or "upload it again" in error.value for error in page.error)

@@ -48,10 +48,10 @@ def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
     assert {heat.method for heat in heats} == {"selo-v1"}
 
 
-def test_a_question_needs_words_or_a_picture() -> None:
+def test_a_question_needs_words_or_an_image() -> None:
     with pytest.raises(EmptyQueryError, match="say what to look for"):
         Question(minus="red")
-    question = Question("red", picture="upload:abc.png", picture_name="roof.png")
+    question = Question("red", image="upload:abc.png", image_name="roof.png")
     assert question.wordings == ["picture roof.png"]
     assert Question(**question.plain()) == question
 

@@ -1,4 +1,4 @@
-"""The pages as a user meets them, without a browser: FakeEncoder, made pictures, real search."""
+"""The pages as a user meets them, without a browser: FakeEncoder, made images, real search."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_explore_welcomes_with_the_count_and_examples(open_page: Open) -> None:
     assert page.text_input(key="explore_text").value
 
 
-def test_a_sentence_ranks_the_pictures(open_page: Open) -> None:
+def test_a_sentence_ranks_the_images(open_page: Open) -> None:
     page = open_page("explore")
     page.text_input(key="explore_text").set_value("red")
     button(page, "Search")

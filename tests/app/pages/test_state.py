@@ -68,8 +68,8 @@ def test_a_question_survives_the_address(ask: Ask, selected: str) -> None:
     assert notes == []
 
 
-def test_an_uploaded_picture_stays_out_of_the_address() -> None:
-    assert to_params(Ask(picture="abc.png"), None) == {}
+def test_an_uploaded_image_stays_out_of_the_address() -> None:
+    assert to_params(Ask(image="abc.png"), None) == {}
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_what_a_link_says_wrongly_is_left_out_and_told(
     assert note in notes[0]
 
 
-def test_only_words_a_picture_or_an_item_make_a_question() -> None:
+def test_only_words_an_image_or_an_item_make_a_question() -> None:
     assert not Ask(text="  ", minus="ships", labels=("harbour",)).is_question
     assert Ask(text="ships").is_question
     assert Ask(like="a1").is_question
-    assert Ask(picture="t.png").is_question
+    assert Ask(image="t.png").is_question
 
 
 def test_examples_follow_the_labels() -> None:

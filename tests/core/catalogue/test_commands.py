@@ -52,8 +52,8 @@ def test_search_in_every_form(catalogue: Path):
     assert len(hits) == 2
     like = json.loads(terraseek("search", catalogue, "--like", hits[0]["item_id"], "--json").stdout)
     assert len(like) == 2
-    picture = catalogue.parent / "blue.png"
-    found = terraseek("search", catalogue, "--image", picture, "--geojson", "--minus", "dark")
+    image = catalogue.parent / "blue.png"
+    found = terraseek("search", catalogue, "--image", image, "--geojson", "--minus", "dark")
     assert json.loads(found.stdout)["features"][0]["properties"]["label"] == "blue"
     boxed = terraseek("search", catalogue, "red", "--bbox", "-6.5,40,-5.5,42", "--csv")
     assert [row["label"] for row in csv.DictReader(io.StringIO(boxed.stdout))] == ["green"]

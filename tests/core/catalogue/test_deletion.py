@@ -17,7 +17,7 @@ from terraseek.search import Query, Searcher
 
 
 def source(folder: Path, seeds: range) -> Path:
-    """A table of pictures: label even or odd, a place each."""
+    """A table of images: label even or odd, a place each."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["filename,caption,label,lat,lon"]
     for seed in seeds:

@@ -1,4 +1,4 @@
-"""Perceptual hashes: turned copies agree, other pictures do not, and pairs are all found."""
+"""Perceptual hashes: turned copies agree, other images do not, and pairs are all found."""
 
 import io
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from terraseek.imagehash import FLAT, ORIENTATIONS, distances, near_pairs, picture_hashes
+from terraseek.imagehash import FLAT, ORIENTATIONS, distances, image_hashes, near_pairs
 
 
 def scene(seed: int, side: int = 96) -> np.ndarray:
@@ -34,8 +34,8 @@ def turn(pixels: np.ndarray, name: str) -> np.ndarray:
 def test_a_turned_copy_has_the_hash_of_that_orientation(seed, side, which):
     pixels = scene(seed, side)
     turned = np.ascontiguousarray(turn(pixels, ORIENTATIONS[which]))
-    expected = picture_hashes(pixels)[which]
-    assert distances(picture_hashes(turned)[:1], np.array([expected]))[0] <= 2  # rounding
+    expected = image_hashes(pixels)[which]
+    assert distances(image_hashes(turned)[:1], np.array([expected]))[0] <= 2  # rounding
 
 
 def test_compression_and_size_change_few_bits_and_other_scenes_many():
@@ -45,20 +45,20 @@ def test_compression_and_size_change_few_bits_and_other_scenes_many():
         file = io.BytesIO()
         Image.fromarray(pixels).resize((61, 61)).save(file, "JPEG", quality=40)
         copy = np.asarray(Image.open(file))
-        ours = picture_hashes(pixels)
-        changed.append(int(distances(ours[:1], picture_hashes(copy)[:1])[0]))
-        other.append(int(distances(ours[:1], picture_hashes(scene(seed + 1000))[:1])[0]))
+        ours = image_hashes(pixels)
+        changed.append(int(distances(ours[:1], image_hashes(copy)[:1])[0]))
+        other.append(int(distances(ours[:1], image_hashes(scene(seed + 1000))[:1])[0]))
     assert max(changed) <= 8
     assert min(other) >= 12
     assert 28 <= np.mean(other) <= 36
 
 
 @pytest.mark.parametrize("level", [0, 17, 255])
-def test_flat_pictures_are_near_nothing(level):
-    hashes = np.stack([picture_hashes(np.full((40, 50, 3), level, np.uint8))] * 2)
+def test_flat_images_are_near_nothing(level):
+    hashes = np.stack([image_hashes(np.full((40, 50, 3), level, np.uint8))] * 2)
     assert (hashes == FLAT).all()
     assert len(near_pairs(hashes, hashes, 64)[0]) == 0
-    assert (picture_hashes(scene(1)) != FLAT).all()
+    assert (image_hashes(scene(1)) != FLAT).all()
 
 
 @given(st.integers(0, 2**32), st.integers(0, 30), st.integers(1, 30), st.integers(0, 40))
@@ -82,7 +82,7 @@ def test_pairs_are_those_of_brute_force(seed, n, m, most):
 
 
 def test_a_set_with_itself_gives_each_pair_once():
-    pictures = [scene(1), turn(scene(1), "tv"), scene(2), scene(1)]
-    hashes = np.stack([picture_hashes(np.ascontiguousarray(p)) for p in pictures])
+    images = [scene(1), turn(scene(1), "tv"), scene(2), scene(1)]
+    hashes = np.stack([image_hashes(np.ascontiguousarray(p)) for p in images])
     rows, others, _ = near_pairs(hashes, hashes, 4)
     assert list(zip(rows.tolist(), others.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 3)]

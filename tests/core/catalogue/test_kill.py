@@ -53,7 +53,7 @@ print("end", flush=True)
 KILLS = 20
 
 
-def pictures(folder: Path, seeds: range) -> None:
+def images(folder: Path, seeds: range) -> None:
     folder.mkdir(parents=True)
     for seed in seeds:
         side = 16 + seed % 3
@@ -92,8 +92,8 @@ def check_whole(out: Path, every: set[str]) -> None:
 
 def test_twenty_kills_change_nothing_in_the_end(tmp_path: Path):
     sources = tmp_path / "sources"
-    pictures(sources / "a", range(150))
-    pictures(sources / "b", range(150, 240))
+    images(sources / "a", range(150))
+    images(sources / "b", range(150, 240))
     began = time.monotonic()
     with start(sources, tmp_path / "calm") as process:
         assert process.wait(600) == 0

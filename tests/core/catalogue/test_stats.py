@@ -56,7 +56,7 @@ def test_coordinates_win_over_what_is_stated(lat, zone):
     assert utm_zones(items).tolist() == ["1C"]
 
 
-def test_a_town_s_zone_is_no_better_than_the_picture_s():
+def test_a_town_s_zone_is_no_better_than_the_image_s():
     known = {"lon": [6.0], "lat": [50.0], "utm": ["31U"], "utm_kind": ["band"]}
     items = pd.DataFrame(known | {"location_precision": ["place_name"]})
     assert utm_zones(items).tolist() == ["31U"]

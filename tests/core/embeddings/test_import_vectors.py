@@ -26,7 +26,7 @@ def squares() -> np.ndarray:
     return np.stack([np.full((32, 32, 3), colour, np.uint8) for colour in COLOURS])
 
 
-def clip_folder(folder: Path, pictures: bool = True, texts: bool = True) -> Path:
+def clip_folder(folder: Path, images: bool = True, texts: bool = True) -> Path:
     """Two parts of two items each; vectors are those of the fake encoder, of any length."""
     for kind in ("metadata", "img_emb", "text_emb"):
         (folder / kind).mkdir(parents=True)
@@ -35,7 +35,7 @@ def clip_folder(folder: Path, pictures: bool = True, texts: bool = True) -> Path
     for part in range(2):
         rows = slice(2 * part, 2 * part + 2)
         names = [f"{row}.png" for row in range(4)][rows]
-        if pictures:
+        if images:
             for name, colour in zip(names, COLOURS[rows], strict=True):
                 Image.new("RGB", (32, 32), colour).save(folder / name)
         frame = pd.DataFrame({"image_path": names, "caption": words[rows]})
@@ -51,7 +51,7 @@ def test_adopted_vectors_are_those_of_embedding(tmp_path: Path):
     import_source(clip_folder(tmp_path / "clips"), tmp_path / "cat")
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
     adopted = adopt_vectors(catalogue, encoder)
-    assert (adopted.pictures, adopted.captions, adopted.useless) == (4, 4, 0)
+    assert (adopted.images, adopted.captions, adopted.useless) == (4, 4, 0)
     mine = np.array(adopted.store.vectors, np.float32)
     assert np.linalg.norm(mine, axis=1) == pytest.approx(np.ones(4), abs=1e-3)
     assert mine == pytest.approx(encoder.encode_squares(squares()), abs=2e-3)
@@ -60,7 +60,7 @@ def test_adopted_vectors_are_those_of_embedding(tmp_path: Path):
     assert hits[0].matched_by is not None
     before = {path.name: path.read_bytes() for path in adopted.store.folder.glob("*.npy")}
     again = adopt_vectors(catalogue, encoder)
-    assert (again.pictures, again.captions) == (0, 0)
+    assert (again.images, again.captions) == (0, 0)
     assert before == {path.name: path.read_bytes() for path in again.store.folder.glob("*.npy")}
     for path in (tmp_path / "clips").glob("*.png"):
         path.unlink()
@@ -88,7 +88,7 @@ def test_an_adoption_that_was_killed_is_finished_by_embed(tmp_path: Path, monkey
     monkeypatch.undo()
     for path in (tmp_path / "clips").glob("*.png"):
         path.unlink()
-    # words of the same rows are a part of their own beside that of the pictures
+    # words of the same rows are a part of their own beside that of the images
     store = embed_catalogue(catalogue, encoder)
     assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
     assert np.asarray(store.vectors, np.float32) == pytest.approx(
@@ -102,7 +102,7 @@ def test_items_that_have_a_vector_keep_it(tmp_path: Path):
     mine = np.array(embed_catalogue(catalogue, encoder).vectors)
     for path in (tmp_path / "clips/img_emb").glob("*.npy"):
         np.save(path, -np.load(path))
-    assert adopt_vectors(catalogue, encoder).pictures == 0
+    assert adopt_vectors(catalogue, encoder).images == 0
     assert np.array_equal(EmbeddingStore.open(catalogue).vectors, mine)
 
 
@@ -113,7 +113,7 @@ def test_vectors_without_direction_are_left_and_counted(tmp_path: Path):
     np.save(folder / "img_emb/img_emb_1.npy", bad)
     import_source(folder, tmp_path / "cat")
     adopted = adopt_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
-    assert (adopted.pictures, adopted.useless) == (2, 2)
+    assert (adopted.images, adopted.useless) == (2, 2)
     assert (adopted.store.flags & HAS_IMAGE).tolist() == [1, 1, 0, 0]
     assert not np.asarray(adopted.store.vectors[2:]).any()
 

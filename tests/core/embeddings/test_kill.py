@@ -30,7 +30,7 @@ print("end", flush=True)
 OLD, ALL = 100, 400
 
 
-def pictures(folder: Path, seeds: range) -> None:
+def images(folder: Path, seeds: range) -> None:
     folder.mkdir(exist_ok=True)
     for seed in seeds:
         pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8)
@@ -48,10 +48,10 @@ def start(source: Path, out: Path) -> subprocess.Popen[str]:
 
 def test_kill_at_random_moments(tmp_path: Path):
     source, out = tmp_path / "pics", tmp_path / "cat"
-    pictures(source, range(OLD))
+    images(source, range(OLD))
     import_source(source, out)
     embed_catalogue(Catalogue.open(out), FakeEncoder())
-    pictures(source, range(OLD, ALL))
+    images(source, range(OLD, ALL))
 
     began = time.monotonic()
     with start(source, tmp_path / "calm") as process:

@@ -22,10 +22,10 @@ class Counting(FakeEncoder):
     def __init__(self, dim: int = 16) -> None:
         super().__init__(dim)
         self.batch_size = 4
-        self.pictures = 0
+        self.images = 0
 
     def _encode_image_batch(self, batch):
-        self.pictures += len(batch)
+        self.images += len(batch)
         return super()._encode_image_batch(batch)
 
 
@@ -78,12 +78,12 @@ def test_embedding_again_encodes_nothing_and_new_items_only(tmp_path: Path):
     old = Catalogue.open(tmp_path / "cat")
     before = (tmp_path / "cat/embeddings/fake/manifest.json").read_text()
     embed_catalogue(old, encoder)
-    assert encoder.pictures == 7
+    assert encoder.images == 7
     assert (tmp_path / "cat/embeddings/fake/manifest.json").read_text() == before
     grown = add(tmp_path / "a", tmp_path / "cat", range(10))
     assert EmbeddingStore.open(grown).count == 7  # the old vectors still answer
     store = embed_catalogue(grown, encoder)
-    assert encoder.pictures == 10
+    assert encoder.images == 10
     assert np.array_equal(store.vectors, expected(grown, FakeEncoder()))
 
 
@@ -100,9 +100,9 @@ def test_a_cancelled_job_goes_on_where_it_stopped(tmp_path: Path):
     assert store_names(catalogue) == []
     with pytest.raises(StoreNotFoundError, match="has no vectors of 'fake'"):
         EmbeddingStore.open(catalogue, "fake")
-    done = encoder.pictures
+    done = encoder.images
     store = embed_catalogue(catalogue, encoder, part_rows=4)
-    assert encoder.pictures <= done + 8  # the first part was kept
+    assert encoder.images <= done + 8  # the first part was kept
     assert np.array_equal(store.vectors, expected(catalogue, FakeEncoder()))
 
 
@@ -122,7 +122,7 @@ def test_a_job_that_ended_with_its_last_part_still_completes_the_store(
             embed_catalogue(catalogue, Counting())
     again = Counting()
     store = embed_catalogue(catalogue, again)
-    assert again.pictures == 0
+    assert again.images == 0
     assert store.count == 12
     assert np.array_equal(store.vectors, expected(catalogue, again))
 
@@ -140,7 +140,7 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, name: str, content: bytes)
     assert not parts.exists()
 
 
-def test_undecodable_pictures_are_masked_and_tried_again(tmp_path: Path):
+def test_undecodable_images_are_masked_and_tried_again(tmp_path: Path):
     catalogue = add(tmp_path / "a", tmp_path / "cat", range(5))
     good = (tmp_path / "a" / "002.png").read_bytes()
     (tmp_path / "a" / "002.png").write_bytes(b"junk")
@@ -182,7 +182,7 @@ def test_a_store_of_other_items_is_refused_and_reused_by_id(tmp_path: Path):
     with pytest.raises(StoreCorruptError, match="other items than the catalogue"):
         EmbeddingStore.open(rebuilt)
     store = embed_catalogue(rebuilt, encoder)
-    assert encoder.pictures == 6
+    assert encoder.images == 6
     assert np.array_equal(store.vectors, expected(rebuilt, FakeEncoder()))
 
 

@@ -100,7 +100,7 @@ def reference(model: torch.nn.Module, images: list[np.ndarray], **how) -> np.nda
 
 
 @pytest.mark.parametrize("kind", ["vit", "conv"])
-def test_pictures_as_open_clip_encodes_them(kind, vit_file, conv_file):
+def test_images_as_open_clip_encodes_them(kind, vit_file, conv_file):
     architecture, path = (VIT, vit_file) if kind == "vit" else (CONV, conv_file)
     encoder = OpenClipEncoder(card_of(path, architecture))
     wanted = reference(network(architecture), pictures())

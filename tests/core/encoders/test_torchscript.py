@@ -1,4 +1,4 @@
-"""The tower for many pictures gives the vectors of the tower for few."""
+"""The tower for many images gives the vectors of the tower for few."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def lively(arch: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", ["regnetx_002", "mobilenetv4_conv_small", "resnet10t"])
-def test_any_number_of_pictures_gives_the_same_vectors(name: str) -> None:
+def test_any_number_of_images_gives_the_same_vectors(name: str) -> None:
     projection = "" if name.startswith("mobilenet") else "linear"
     vision = ARCH["vision_cfg"] | {"timm_model_name": name, "timm_proj": projection}
     tower = lively(ARCH | {"vision_cfg": vision, "members": 2})
@@ -51,14 +51,14 @@ def test_an_encoder_changes_towers_without_changing_vectors(
 ) -> None:
     monkeypatch.setattr(open_clip_encoder, "_MANY", 5)
     encoder = load_encoder("terraseek-tiny", "cpu")
-    pictures = list(np.random.default_rng(0).integers(0, 256, (4, 50, 60, 3), np.uint8))
+    images = list(np.random.default_rng(0).integers(0, 256, (4, 50, 60, 3), np.uint8))
     made: list[Any] = []
     monkeypatch.setattr(
         open_clip_encoder, "frozen", lambda *given: made.append(frozen(*given)) or made[-1]
     )
-    few = encoder.encode_images(pictures)
+    few = encoder.encode_images(images)
     assert not made
-    many = [encoder.encode_images(pictures) for _ in range(3)]
+    many = [encoder.encode_images(images) for _ in range(3)]
     assert len(made) == 1
     assert made[0] is not None
     for vectors in many:

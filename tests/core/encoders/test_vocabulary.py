@@ -105,10 +105,10 @@ def test_a_foreign_sentence_convinces_nobody_and_says_why(tmp_path):
     partly = verdict(path, "red ships with sushi", background | READ)
     assert partly.convincing is True
     assert "'sushi'" in told_of(partly)
-    # a picture has no words
-    picture = verdict(path, np.full((9, 9, 3), 200, np.uint8), background | READ)
-    assert picture.convincing is None
-    assert not told_of(picture)
+    # an image has no words
+    image = verdict(path, np.full((9, 9, 3), 200, np.uint8), background | READ)
+    assert image.convincing is None
+    assert not told_of(image)
 
 
 def test_a_model_without_a_card_says_nothing():

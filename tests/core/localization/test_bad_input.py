@@ -174,7 +174,7 @@ def test_a_run_cancelled_in_its_second_stage_keeps_the_first(path):
     assert np.isfinite(heat.score).all()
 
 
-def test_a_second_picture_that_does_not_fit_leaves_the_first_whole(path, tmp_path, monkeypatch):
+def test_a_second_image_that_does_not_fit_leaves_the_first_whole(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p-2.png").mkdir()  # nothing can take this name
     done = run(path, "red", "green", "--png", "p.png")

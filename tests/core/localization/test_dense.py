@@ -83,7 +83,7 @@ def test_blocks_cost_less_than_windows(tmp_path):
         options = LocalizeOptions(method="dense", scales=(32,))
         found = embed_scene(scene, encoder, options, cache=False)
         windows = embed_scene(scene, encoder, LocalizeOptions(scales=(32,)), cache=False)
-    # a block of two picture sides sees as many pixels as four windows
+    # a block of two image sides sees as many pixels as four windows
     assert 4 * encoder.blocks < 2 * len(windows.lattice) < len(found.lattice)
 
 
@@ -223,19 +223,19 @@ def timm(name, projection="linear"):
 @pytest.mark.parametrize(
     ("name", "projection"), [("resnet10t", "linear"), ("mobilenetv4_conv_small_050", "")]
 )
-def test_the_mean_of_the_cells_is_the_picture(name, projection):
+def test_the_mean_of_the_cells_is_the_image(name, projection):
     """Also where more than a matrix follows the pooling, and with norms folded."""
     tower = visual(timm(name, projection))
-    pictures = torch.randn(3, 3, 64, 64)
+    images = torch.randn(3, 3, 64, 64)
     for one in (tower, fused(tower, 64)):
         found = tower_cells(one, 64)
         assert found is not None
         assert (found.kind, found.side, found.cell) == ("average", 256, 32)
         with torch.inference_mode():
-            cells = found.run(pictures)
+            cells = found.run(images)
             assert cells.shape == (3, 2, 2, found.channels)
             again = found.project(cells.mean(dim=(1, 2)))
-            torch.testing.assert_close(again, one(pictures), atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(again, one(images), atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_minus_subtracts_the_mean_cosine(scene_path):
     np.testing.assert_allclose(both.score, plain.score - less.score, atol=1e-5)
 
 
-def test_a_picture_is_a_query(scene_path):
+def test_an_image_is_a_query(scene_path):
     red = np.full((50, 50, 3), (220, 30, 30), np.uint8)
     with Scene.open(scene_path) as scene:
         heat = localize(scene, red, FakeEncoder())
@@ -159,7 +159,7 @@ def test_a_picture_is_a_query(scene_path):
     assert heat.peak.score > 0.95
 
 
-def test_a_picture_with_a_name_gives_its_map_the_name(scene_path, tmp_path):
+def test_an_image_with_a_name_gives_its_map_the_name(scene_path, tmp_path):
     red = np.full((50, 50, 3), (220, 30, 30), np.uint8)
     Image.fromarray(red).save(tmp_path / "roof.png")
     with Scene.open(scene_path) as scene:
@@ -290,7 +290,7 @@ def test_selo_v1_levels_are_the_published_ones(scene_path):
 def test_overlay_shows_the_peak(scene_path):
     with Scene.open(scene_path) as scene:
         heat = localize(scene, "red", FakeEncoder())
-        picture = overlay(scene, heat, 400)
+        image = overlay(scene, heat, 400)
         plain = scene.thumbnail(400)[0]
-    assert picture.shape == plain.shape
-    assert abs(picture.astype(int) - plain).max() > 50
+    assert image.shape == plain.shape
+    assert abs(image.astype(int) - plain).max() > 50

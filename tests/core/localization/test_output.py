@@ -75,7 +75,7 @@ def test_cog_has_the_grid_of_the_scene(tmp_path, grid):
     assert SPOT[1].start - 40 < col < SPOT[1].stop + 40
 
 
-def test_cog_of_a_picture_has_no_crs(tmp_path):
+def test_cog_of_an_image_has_no_crs(tmp_path):
     Image.fromarray(np.full((200, 300, 3), 99, np.uint8)).save(tmp_path / "a.png")
     write_cog(heat_of(tmp_path / "a.png"), tmp_path / "heat.tif")
     with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
@@ -170,7 +170,7 @@ def test_threshold_and_percentile(tmp_path):
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_preview_corners_place_the_spot(tmp_path, grid):
-    """Going from the picture to a place linearly in Mercator finds the spot's own place."""
+    """Going from the image to a place linearly in Mercator finds the spot's own place."""
     path = make(tmp_path, grid)
     with Scene.open(path) as scene:
         png, corners = scene_preview(scene, 500)
@@ -248,7 +248,7 @@ def test_command_writes_everything(tmp_path):
     assert first["peak_col"] == found["peak"]["col"]
 
 
-def test_command_on_several_sentences_and_a_picture(tmp_path):
+def test_command_on_several_sentences_and_an_image(tmp_path):
     path = make(tmp_path, "utm")
     done = run(path, "red", "green", "--image", path, "--json")
     assert len(json.loads(done.stdout)) == 3

@@ -166,7 +166,7 @@ def test_absent_and_present_things_in_scenes(grounds, tmp_path):
     assert present.convincing is True
     assert present.bar is not None
     assert absent.bar == pytest.approx(present.bar)
-    # cosines between pictures have another background, of which the card says nothing
+    # cosines between images have another background, of which the card says nothing
     assert verdict(grounds[1], np.full((9, 9, 3), 200, np.uint8), model).convincing is None
 
 

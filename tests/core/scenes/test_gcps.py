@@ -87,7 +87,7 @@ def test_the_heat_map_keeps_the_control_points(tmp_path):
 
 
 def test_the_preview_is_warped_by_the_bend(tmp_path):
-    """Corners of the picture hold all control points, those in the bulge too."""
+    """Corners of the image hold all control points, those in the bulge too."""
     with scene(tmp_path, points(25)) as opened:
         corners = np.array(scene_preview(opened, 200)[1])
         lon, lat = opened.georef.lonlat(

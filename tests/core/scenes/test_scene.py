@@ -48,7 +48,7 @@ def test_gsd_is_metres_on_the_ground(tmp_path, crs, transform, gsd):
         assert scene.gsd_m == pytest.approx(gsd, rel=0.01)
 
 
-def test_a_picture_without_crs_lives_in_pixel_space(tmp_path):
+def test_an_image_without_crs_lives_in_pixel_space(tmp_path):
     Image.fromarray(colours(50, 70)).save(tmp_path / "a.png")
     with Scene.open(tmp_path / "a.png") as scene:
         assert (scene.crs, scene.gsd_m, scene.bounds, scene.footprint) == (None,) * 4
@@ -57,7 +57,7 @@ def test_a_picture_without_crs_lives_in_pixel_space(tmp_path):
         assert scene.lonlat_to_pixel(1, 1) is None
 
 
-def test_world_file_with_prj_places_a_picture(tmp_path):
+def test_world_file_with_prj_places_an_image(tmp_path):
     Image.fromarray(colours(50, 70)).save(tmp_path / "a.png")
     (tmp_path / "a.pgw").write_text("2\n0\n0\n-2\n500001\n4999999\n")
     (tmp_path / "a.prj").write_text(CRS.from_epsg(32633).to_wkt())
@@ -170,7 +170,7 @@ def test_black_in_one_band_is_not_nodata(tmp_path):
         (12, {}, (1, 2, 3)),
     ],
 )
-def test_bands_that_make_the_picture(tmp_path, count, options, bands):
+def test_bands_that_make_the_image(tmp_path, count, options, bands):
     values = np.random.default_rng(0).integers(0, 255, (count, 20, 20)).astype(np.uint8)
     path = write(tmp_path / "a.tif", values, photometric="minisblack", **options)
     with Scene.open(path) as scene:

@@ -43,7 +43,7 @@ def catalogue(tmp_path: Path) -> Path:
 
 
 def names(path: Path) -> dict[str, str]:
-    """Picture name to the name of the one it repeats."""
+    """Image name to the name of the one it repeats."""
     items = Catalogue.open(path).items()
     by_id = dict(zip(items["item_id"], items["image"], strict=True))
     return {

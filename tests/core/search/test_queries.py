@@ -177,7 +177,7 @@ def test_distances_that_everybody_knows():
 
 
 def test_items_without_a_caption_are_treated_fairly(searcher: Searcher):
-    """The blue pictures have none; raw caption cosines would rank every red one above them."""
+    """The blue images have none; raw caption cosines would rank every red one above them."""
     hits = searcher.search(Query(text="blue field", alpha=0.5), 12).hits
     assert {hit.image.rsplit("/", 1)[-1][:4] for hit in hits[:4]} == {"blue"}
     for hit in hits[:4]:
@@ -188,7 +188,7 @@ def test_items_without_a_caption_are_treated_fairly(searcher: Searcher):
 def test_each_hit_says_which_side_lifts_it():
     blend = Blend(0.5, Spread(0.2, 0.1), Spread(0.6, 0.05))
     assert blend.stretch == 2
-    assert blend.as_picture(np.array([0.6, 0.7])).tolist() == pytest.approx([0.2, 0.4])
+    assert blend.as_image(np.array([0.6, 0.7])).tolist() == pytest.approx([0.2, 0.4])
     assert blend.side(0.3, 0.7) == "caption"
     assert blend.side(0.5, 0.7) == "picture"
     assert blend.side(0.0, None) == "picture"
@@ -205,7 +205,7 @@ def test_a_margin_counts_standard_deviations(searcher: Searcher):
 NORMAL = Calibration(0.0, 0.1)
 
 
-def test_the_best_of_many_unrelated_pictures_does_not_convince():
+def test_the_best_of_many_unrelated_images_does_not_convince():
     rng = np.random.default_rng(0)
     unrelated = rng.normal(0, 0.1, 4096).astype(np.float32)
     best = np.sort(unrelated)[::-1][:24].astype(np.float64)
@@ -213,7 +213,7 @@ def test_the_best_of_many_unrelated_pictures_does_not_convince():
     assert convincing_from(NORMAL, unrelated, best, 4096) > best[0]
 
 
-def test_a_class_of_pictures_convinces_and_the_rest_does_not():
+def test_a_class_of_images_convinces_and_the_rest_does_not():
     rng = np.random.default_rng(1)
     scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
     found = np.sort(scores)[::-1][:300]
@@ -222,7 +222,7 @@ def test_a_class_of_pictures_convinces_and_the_rest_does_not():
     assert (found >= lowest).sum() >= 90
 
 
-def test_the_verdict_on_a_picture_does_not_hang_on_how_many_hits_are_asked():
+def test_the_verdict_on_an_image_does_not_hang_on_how_many_hits_are_asked():
     rng = np.random.default_rng(2)
     scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
     found = np.sort(scores)[::-1]

@@ -1,4 +1,4 @@
-"""Mixtures of picture and caption by lists, against comparing every item; metadata parts."""
+"""Mixtures of image and caption by lists, against comparing every item; metadata parts."""
 
 import json
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_long_lists_prove_it_or_say_that_they_cannot(catalogue, monkeypatch):
     assert best <= set(found[0].tolist())
 
 
-def test_indexes_of_pictures_and_captions_find_nearly_all(catalogue, monkeypatch):
+def test_indexes_of_images_and_captions_find_nearly_all(catalogue, monkeypatch):
     exact = Searcher(catalogue, FakeEncoder(DIM), exact=True)
     store = exact.store
     for side in (store, *(store.words(name) for name in store.sides)):
@@ -228,14 +228,14 @@ def test_a_store_from_before_gets_what_it_lacks(tmp_path: Path):
     test_embedding_keeps_both_parts_of_a_metadata_caption(tmp_path)
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder(DIM)
     store = EmbeddingStore.open(catalogue)
-    folder, pictures = store.folder, np.array(store.vectors)
+    folder, images = store.folder, np.array(store.vectors)
     (folder / "metadata.npy").unlink()
     np.save(folder / "flags.npy", store.flags & ~np.uint8(HAS_METADATA))
     manifest = store.manifest.to_json()
     del manifest["described"]
     write_json(folder / "manifest.json", manifest)
     for path in tmp_path.glob("*.png"):
-        path.unlink()  # pictures are not encoded again
+        path.unlink()  # images are not encoded again
     again = embed_catalogue(catalogue, encoder)
     assert again.manifest.described == 2
-    assert np.array_equal(again.vectors, pictures)
+    assert np.array_equal(again.vectors, images)

@@ -32,7 +32,7 @@ COUNT = 60
 
 @pytest.fixture(scope="module")
 def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
-    """60 items around the antimeridian; each fourth picture occurs twice, each fifth is damaged."""
+    """60 items around the antimeridian; each fourth image occurs twice, each fifth is damaged."""
     folder = tmp_path_factory.mktemp("search")
     random = np.random.default_rng(7)
     lines = ["filename,caption,lon,lat,label,date"]
@@ -60,11 +60,11 @@ def brute(searcher: Searcher, query: Query, k: int, where: Filter | None) -> lis
     items, store = searcher.catalogue.items(), searcher.store
     vector = searcher.vector(query).astype(np.float64)
     mask = np.ones(len(items), bool) if where is None else where.mask(items)
-    pictures, told = (np.asarray(part, np.float64) for part in (store.vectors, store.captions))
-    pictures = pictures[pictures.any(axis=1)] @ vector
+    images, told = (np.asarray(part, np.float64) for part in (store.vectors, store.captions))
+    images = images[images.any(axis=1)] @ vector
     told = told[told.any(axis=1)] @ vector
-    flat = min(pictures.std(), told.std()) < 0.01  # all captions may be as near to the query
-    stretch = 1 if flat else min(pictures.std() / told.std(), 2)
+    flat = min(images.std(), told.std()) < 0.01  # all captions may be as near to the query
+    stretch = 1 if flat else min(images.std() / told.std(), 2)
     found = []
     for row in range(len(items)):
         if not mask[row] or not store.vectors[row].any():
@@ -74,7 +74,7 @@ def brute(searcher: Searcher, query: Query, k: int, where: Filter | None) -> lis
         score = float(store.vectors[row].astype(np.float64) @ vector)
         if query.alpha and store.captions[row].any():
             caption = float(store.captions[row].astype(np.float64) @ vector)
-            caption = pictures.mean() + stretch * (caption - told.mean())
+            caption = images.mean() + stretch * (caption - told.mean())
             score = (1 - query.alpha) * score + query.alpha * caption
         found.append((-round(score, 7), row))
     return [(items["item_id"][row], -score) for score, row in sorted(found)[:k]]
@@ -113,7 +113,7 @@ def test_the_answer_is_that_of_brute_force(
     assert again.hits == result.hits
 
 
-def test_equal_pictures_come_in_row_order(searcher: Searcher):
+def test_equal_images_come_in_row_order(searcher: Searcher):
     result = searcher.search(Query(text="red"), COUNT)
     items = searcher.catalogue.items()["item_id"].tolist()
     rows = [items.index(hit.item_id) for hit in result.hits]
@@ -134,7 +134,7 @@ def test_words_find_colours_and_minus_pushes_away(searcher: Searcher):
     assert redness(Query(text="bright", minus=("red",))) < redness(Query(text="red"))
 
 
-def test_a_picture_finds_itself_and_an_item_does_not(searcher: Searcher):
+def test_an_image_finds_itself_and_an_item_does_not(searcher: Searcher):
     items = searcher.catalogue.items()["item_id"]
     pixels = searcher.catalogue.read_image(items[1])
     assert searcher.search(Query(image=pixels), 1).hits[0].item_id == items[1]
@@ -180,7 +180,7 @@ def test_a_filter_nothing_passes_gives_no_hits(searcher: Searcher):
     assert (result.hits, result.matched, result.convincing) == ([], 0, None)
 
 
-def test_more_like_an_item_without_a_vector_reads_its_picture(searcher: Searcher):
+def test_more_like_an_item_without_a_vector_reads_its_image(searcher: Searcher):
     store = EmbeddingStore.open(searcher.catalogue)
     flags = store.flags.copy()
     flags[1] = 0
@@ -241,7 +241,7 @@ def test_calibration_says_what_a_cosine_means(searcher: Searcher):
         Calibration.read({"mean": 0.1, "std": 0})
 
 
-def test_verdict_only_for_words_on_pictures(searcher: Searcher):
+def test_verdict_only_for_words_on_images(searcher: Searcher):
     searcher = Searcher(searcher.catalogue, searcher.encoder, searcher.store)
     searcher.__dict__["_calibration"] = Calibration(0.0, 0.1)
     plain = searcher.search(Query(text="red"), 3)

@@ -78,7 +78,7 @@ def test_the_fullest_cell_of_each_zoom_scales_the_colours(index, world):
     assert list(index.fullest) == sorted(index.fullest, reverse=True)
 
 
-def test_the_picture_is_opaque_where_points_are_and_brighter_where_more():
+def test_the_image_is_opaque_where_points_are_and_brighter_where_more():
     lon = np.array([0.1] * 50 + [90.0])
     index = DensityIndex.build(lon, np.zeros(51) + 0.1)
     png = index.png(0, 0, 0)
@@ -92,7 +92,7 @@ def test_the_picture_is_opaque_where_points_are_and_brighter_where_more():
     assert many[3] > one[3] > 100
 
 
-def test_no_points_no_picture(index):
+def test_no_points_no_image(index):
     assert DensityIndex.build(np.empty(0), np.empty(0)).png(0, 0, 0) is None
     assert index.png(18, 0, 0) is None
 

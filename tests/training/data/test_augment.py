@@ -1,4 +1,4 @@
-"""Blended pictures and coarse mosaics: pixels, shares and targets agree."""
+"""Blended images and coarse mosaics: pixels, shares and targets agree."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_partners_stay_inside_the_share_of_their_process() -> None:
     assert (mixed.own == 1).any()
 
 
-def test_a_mixed_picture_holds_its_share_of_itself() -> None:
+def test_a_mixed_image_holds_its_share_of_itself() -> None:
     pixels = np.zeros((40, 32, 32, 3), np.uint8)
     pixels[1::2] = 200
     partner = np.arange(40).reshape(-1, 2)[:, ::-1].reshape(-1).astype(np.int64)
@@ -31,7 +31,7 @@ def test_a_mixed_picture_holds_its_share_of_itself() -> None:
     assert found == pytest.approx(np.full(18, 0.25), abs=0.02)
 
 
-def test_targets_of_mixed_pictures_are_shared_and_neutral_pairs_stay_out() -> None:
+def test_targets_of_mixed_images_are_shared_and_neutral_pairs_stay_out() -> None:
     targets = torch.eye(3)
     none = torch.zeros(3, 3, dtype=torch.bool)
     neutral = none.clone()
@@ -44,7 +44,7 @@ def test_targets_of_mixed_pictures_are_shared_and_neutral_pairs_stay_out() -> No
     assert found.sum(1).tolist() == pytest.approx([1, 1, 1])
 
 
-def test_the_class_loss_of_a_mixed_picture_is_the_shared_sum() -> None:
+def test_the_class_loss_of_a_mixed_image_is_the_shared_sum() -> None:
     logits = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     label, source = torch.tensor([0, 2]), torch.zeros(2, dtype=torch.long)
     classes = torch.zeros(3, dtype=torch.long)
@@ -58,10 +58,10 @@ def test_the_class_loss_of_a_mixed_picture_is_the_shared_sum() -> None:
     assert float(plain) == pytest.approx(float(there))
 
 
-def test_a_mosaic_shows_its_four_pictures_in_their_corners() -> None:
+def test_a_mosaic_shows_its_four_images_in_their_corners() -> None:
     shades = (20, 90, 160, 230)
-    pictures = [np.full((64, 64, 3), shade, np.uint8) for shade in shades]
-    view = coarse_mosaic(pictures, 64, np.random.default_rng(1)).astype(int)
+    images = [np.full((64, 64, 3), shade, np.uint8) for shade in shades]
+    view = coarse_mosaic(images, 64, np.random.default_rng(1)).astype(int)
     assert view.shape == (64, 64, 3)
     corners = [view[:8, :8], view[:8, -8:], view[-8:, :8], view[-8:, -8:]]
     brightness = [corner.mean() for corner in corners]
@@ -70,7 +70,7 @@ def test_a_mosaic_shows_its_four_pictures_in_their_corners() -> None:
 
 
 def test_haze_stays_near_grey() -> None:
-    """A veil that takes most of the red away once made every hazy picture teal."""
+    """A veil that takes most of the red away once made every hazy image teal."""
     grey = np.full((48, 48, 3), 110, np.uint8)
     views = [augment(grey, 32, np.random.default_rng(seed)).mean((0, 1)) for seed in range(200)]
     spread = np.array([view.max() - view.min() for view in views])

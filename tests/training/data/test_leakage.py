@@ -1,4 +1,4 @@
-"""Copies of evaluation pictures in training data: found in any disguise, and refused."""
+"""Copies of evaluation images in training data: found in any disguise, and refused."""
 
 import io
 import json
@@ -26,7 +26,7 @@ from terraseek_train.data.leakage import (
 
 
 def scene(seed: int, side: int = 96) -> np.ndarray:
-    """A picture with structure at all scales."""
+    """An image with structure at all scales."""
     rng = np.random.default_rng(seed)
     total = np.zeros((side, side, 3))
     for cells in (3, 6, 12, 24, 48):
@@ -35,9 +35,9 @@ def scene(seed: int, side: int = 96) -> np.ndarray:
     return (128 + total).clip(0, 255).astype(np.uint8)
 
 
-def fill(folder: Path, pictures: dict[str, np.ndarray], **options: Any) -> Path:
+def fill(folder: Path, images: dict[str, np.ndarray], **options: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, pixels in pictures.items():
+    for name, pixels in images.items():
         Image.fromarray(pixels).save(folder / name, **options)
     return folder
 
@@ -81,7 +81,7 @@ def test_hashes_that_are_near_by_chance_need_pixels_that_agree() -> None:
     assert len(find_leaks(one, replace(two, thumbs=one.thumbs))) == 1
 
 
-def test_plain_pictures_are_no_copies_of_each_other(tmp_path: Path) -> None:
+def test_plain_images_are_no_copies_of_each_other(tmp_path: Path) -> None:
     plain = {f"{k}.png": np.full((64, 64, 3), 100 + k, np.uint8) for k in range(3)}
     train, held = fill(tmp_path / "train", plain), fill(tmp_path / "held", plain)
     assert find_leaks(prints(train, tmp_path), prints(held, tmp_path)) == []
@@ -102,7 +102,7 @@ def test_fingerprints_are_kept_until_the_files_change(
     assert prints(folder, tmp_path / "c").names == ("a.png", "b.png", "c.png")
 
 
-def test_a_broken_picture_is_left_out_and_named(
+def test_a_broken_image_is_left_out_and_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = fill(tmp_path / "set", {"a.png": scene(1)})
@@ -132,7 +132,7 @@ def test_streamed_shards_are_read_where_they_lie(tmp_path: Path) -> None:
 
 @pytest.fixture
 def leaking(settings: dict[str, Any], captioned: Path, tmp_path: Path) -> Path:
-    """A config whose validation split holds a training picture, turned."""
+    """A config whose validation split holds a training image, turned."""
     pixels = scene(3, 40)
     Image.fromarray(pixels).save(captioned / "images" / "red_0.png")
     Image.fromarray(np.rot90(pixels)).save(captioned / "images" / "red_15.png")

@@ -1,4 +1,4 @@
-"""Readers of captions and pictures, on files made here."""
+"""Readers of captions and images, on files made here."""
 
 import gzip
 import io
@@ -102,7 +102,7 @@ def test_rsitmd_ucm_and_sydney_share_rsicds_layout(
     assert read_captions(path, "test") == [Sample(name, ("a boat",) * 5, label, "test")]
 
 
-def test_csv_captions_are_grouped_by_picture_in_either_encoding(tmp_path: Path) -> None:
+def test_csv_captions_are_grouped_by_image_in_either_encoding(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_bytes("filename,title\na.jpg,one\nb.jpg,25°\na.jpg,two\n".encode("gb18030"))
     assert read_captions(path) == [Sample("a.jpg", ("one", "two")), Sample("b.jpg", ("25°",))]
@@ -168,7 +168,7 @@ def test_both_of_rs5ms_layouts_train_with_their_captions(
     assert images.image("laion2b_01_0").max() == 4
 
 
-def test_pictures_with_a_text_each_are_a_shard_and_a_readme_makes_none(tmp_path: Path) -> None:
+def test_images_with_a_text_each_are_a_shard_and_a_readme_makes_none(tmp_path: Path) -> None:
     packed = make_tar(tmp_path / "s.tar", {"7.png": png(1), "7.txt": b"a lake"})
     assert open_images(packed).sample("7.png") == Sample("7.png", ("a lake",))
     loose = {"set/a/1.png": png(1), "set/readme.txt": b"x", "set/b/1.png": png(2)}
@@ -199,7 +199,7 @@ def test_names_match_over_folders_and_suffixes(tmp_path: Path) -> None:
     assert images.find("b.webp") is None
 
 
-def test_missing_pictures_are_counted_and_named(tmp_path: Path) -> None:
+def test_missing_images_are_counted_and_named(tmp_path: Path) -> None:
     images = open_images(make_tar(tmp_path / "s.tar", {"x/a.png": png(1)}))
     samples = [Sample("a.png", ("x",)), Sample("gone.png", ("y",))]
     with pytest.raises(SourceError, match=r"1 of 2 captioned pictures .* first gone\.png"):
@@ -216,7 +216,7 @@ def test_sources_that_are_not_there_or_empty_or_broken_are_refused(tmp_path: Pat
         open_images(tmp_path / "bad.tar")
 
 
-def test_a_broken_picture_is_named(tmp_path: Path) -> None:
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
     images = open_images(make_tar(tmp_path / "s.tar", {"x/a.png": png(1)[:40]}))
     with pytest.raises(NotAnImageError, match=r"a\.png cannot be decoded"):
         images.image("a.png")

@@ -1,4 +1,4 @@
-"""Pictures that stay in their files: found, decoded, drawn as from memory."""
+"""Images that stay in their files: found, decoded, drawn as from memory."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from terraseek_train.config import DataSource, TrainConfig, load_config
 from terraseek_train.data.batch import make_batch
 from terraseek_train.data.corpus import build_corpus, epoch_order, stream_source
 from terraseek_train.data.sources.images import decode
-from terraseek_train.data.stream import StreamedPictures, decode_fast, index_pictures
+from terraseek_train.data.stream import StreamedImages, decode_fast, index_images
 
 
 def encoded(pixels: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
@@ -59,7 +59,7 @@ def test_a_streamed_batch_is_the_one_from_memory(settings: dict[str, Any], tmp_p
     remembered = config_of(settings, tmp_path)
     left = config_of(streamed(settings), tmp_path)
     here, there = build_corpus(remembered), build_corpus(left)
-    assert isinstance(there.images[0], StreamedPictures)
+    assert isinstance(there.images[0], StreamedImages)
     rows = epoch_order(here, 0, 0)[:7]
     assert np.array_equal(rows, epoch_order(there, 0, 0)[:7])
     one = make_batch(here, rows, remembered, 4)
@@ -88,23 +88,23 @@ def test_both_shard_layouts_give_their_captions(tmp_path: Path) -> None:
             "9.input.caption": b"forest",
         },
     )
-    samples, pictures = stream_source(DataSource("a", str(tmp_path)), 8)
+    samples, images = stream_source(DataSource("a", str(tmp_path)), 8)
     assert [sample.image for sample in samples] == ["river_1.jpg", "woods.jpg"]
     assert samples[0].captions == ("a river bends",)
     assert (samples[1].captions, samples[1].label) == ((), "forest")  # the name of a scene class
-    assert len(pictures) == 2
-    assert np.array_equal(pictures[0], one)
-    assert np.array_equal(pictures[1], two)
+    assert len(images) == 2
+    assert np.array_equal(images[0], one)
+    assert np.array_equal(images[1], two)
 
 
-def test_class_folders_keep_pictures_of_one_name_apart(tmp_path: Path) -> None:
+def test_class_folders_keep_images_of_one_name_apart(tmp_path: Path) -> None:
     members = {"x/lake/1.png": encoded(noise(8, 1)), "x/forest/1.png": encoded(noise(8, 2))}
-    samples, pictures = stream_source(DataSource("s", str(pack(tmp_path / "s.tar", members))), 8)
+    samples, images = stream_source(DataSource("s", str(pack(tmp_path / "s.tar", members))), 8)
     assert [(s.image, s.label) for s in samples] == [
         ("lake/1.png", "lake"),
         ("forest/1.png", "forest"),
     ]
-    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(images[0], images[1])
 
 
 def test_a_damaged_shard_gives_what_is_whole(
@@ -115,23 +115,21 @@ def test_a_damaged_shard_gives_what_is_whole(
     content = tar.read_bytes()
     tar.write_bytes(content[: content.index(b"x/lake/3.png") + 700])
     with caplog.at_level(logging.WARNING):
-        found = index_pictures(tar)
+        found = index_images(tar)
     assert list(found) == ["0.png", "1.png", "2.png"]
     assert "left out" in caplog.text
 
 
-def test_a_broken_picture_is_grey_and_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_image_is_grey_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "bad.png").write_bytes(encoded(noise(16))[:60])
-    _, pictures = stream_source(DataSource("s", str(tmp_path)), 12)
+    _, images = stream_source(DataSource("s", str(tmp_path)), 12)
     with caplog.at_level(logging.WARNING):
-        assert np.array_equal(pictures[0], np.full((12, 12, 3), 128, np.uint8))
+        assert np.array_equal(images[0], np.full((12, 12, 3), 128, np.uint8))
     assert "bad.png" in caplog.text
 
 
-def test_a_caption_without_its_picture_is_refused(settings: dict[str, Any]) -> None:
+def test_a_caption_without_its_image_is_refused(settings: dict[str, Any]) -> None:
     source = settings["data"][0]
     captions = json.loads(Path(source["captions"]).read_text())
     captions["images"][0]["filename"] = "gone.png"
@@ -143,9 +141,9 @@ def test_a_caption_without_its_picture_is_refused(settings: dict[str, Any]) -> N
 
 def test_sources_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no folder or tar"):
-        index_pictures(tmp_path / "nothing")
+        index_images(tmp_path / "nothing")
     with pytest.raises(SourceError, match="holds no picture"):
-        index_pictures(tmp_path)
+        index_images(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
@@ -172,23 +170,23 @@ def test_large_jpegs_are_decoded_at_a_fraction_never_below_the_side(
 
 
 def test_turning_by_exif_is_left_to_nobody() -> None:
-    picture = Image.fromarray(smooth(20, 40))
-    exif = picture.getexif()
+    image = Image.fromarray(smooth(20, 40))
+    exif = image.getexif()
     exif[0x0112] = 6
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", exif=exif)
+    image.save(buffer, "JPEG", exif=exif)
     assert decode_fast(buffer.getvalue(), "x").shape == (20, 40, 3)
 
 
-def test_bytes_that_are_no_picture_are_refused_by_name() -> None:
+def test_bytes_that_are_no_image_are_refused_by_name() -> None:
     for content in (b"", b"no picture", encoded(noise(16))[:40]):
         with pytest.raises(NotAnImageError, match="thing cannot be decoded"):
             decode_fast(content, "thing")
 
 
-def test_a_larger_picture_is_its_centre_square_reduced(tmp_path: Path) -> None:
+def test_a_larger_image_is_its_centre_square_reduced(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     Image.fromarray(smooth(40, 60)).save(tmp_path / "lake" / "wide.png")
-    _, pictures = stream_source(DataSource("s", str(tmp_path)), 20)
+    _, images = stream_source(DataSource("s", str(tmp_path)), 20)
     expected = smooth(40, 60)[:, 10:50].reshape(20, 2, 20, 2, 3).mean((1, 3))
-    assert np.abs(pictures[0] - expected).max() <= 1
+    assert np.abs(images[0] - expected).max() <= 1

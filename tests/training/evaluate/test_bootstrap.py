@@ -127,7 +127,7 @@ def test_different_units_are_not_paired() -> None:
 
 
 def vectors(seed: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pictures and captions that lie `noise` away from their picture, 1 to 5 a picture."""
+    """Images and captions that lie `noise` away from their image, 1 to 5 an image."""
     rng = np.random.default_rng(seed)
     images = np.random.default_rng(0).normal(size=(60, 16))
     image_of = np.repeat(np.arange(60), rng.permutation(60) % 5 + 1)
@@ -144,8 +144,8 @@ def test_retrieval_intervals_hold_their_numbers() -> None:
         assert ends[0] < getattr(score, name) < ends[1], name
 
 
-def test_a_picture_is_drawn_with_its_captions() -> None:
-    """A resample by hand, through the pictures and captions themselves, equals the tally's."""
+def test_an_image_is_drawn_with_its_captions() -> None:
+    """A resample by hand, through the images and captions themselves, equals the tally's."""
     images, texts, image_of = vectors(2, 1.5)
     found = retrieve(images, texts, image_of)
     drawn = np.random.default_rng(3).integers(0, 60, 60)
@@ -159,7 +159,7 @@ def test_a_picture_is_drawn_with_its_captions() -> None:
     assert ((top / bottom) @ rows.combine)[6] == pytest.approx(np.mean(top / bottom))
 
 
-def test_a_picture_without_captions_is_an_answer_that_asks_nothing() -> None:
+def test_an_image_without_captions_is_an_answer_that_asks_nothing() -> None:
     images = np.eye(3, dtype=np.float32)
     texts = images[[0, 0, 2]]
     found = retrieve(images, texts, np.array([0, 0, 2]))
@@ -193,7 +193,7 @@ def test_two_models_side_by_side() -> None:
     ]  # fmt: skip
 
 
-def test_zeroshot_pictures_are_the_units() -> None:
+def test_zeroshot_images_are_the_units() -> None:
     images = np.eye(3)[[0, 1, 2, 0]]
     score = zeroshot_score(images, np.eye(3), np.array([0, 1, 0, 1]))
     assert score.right.tolist() == [True, True, False, False]

@@ -232,7 +232,7 @@ def test_truth_is_every_tile_of_the_kind_and_no_other(
             assert by_kind or len(places) == 1
 
 
-def test_every_picture_is_used_before_one_comes_again() -> None:
+def test_every_image_is_used_before_one_comes_again() -> None:
     given_chips = [Chip(f"{n}", f"class {n % 5}", str(n % 5)) for n in range(24)]
     mosaics = plan_mosaics(given_chips, SetPlan(count=6, rows=2, cols=2, tile=16), True)
     assert len({chip.name for mosaic in mosaics for chip in mosaic.chips}) == 24
@@ -258,10 +258,10 @@ def test_tiles_lie_where_the_rings_say() -> None:
 def classes(captioned: Path, tmp_path: Path) -> Path:
     """The coloured squares in class folders."""
     out = tmp_path / "classes"
-    for picture in (captioned / "images").iterdir():
-        target = out / picture.name.split("_")[0] / picture.name
+    for image in (captioned / "images").iterdir():
+        target = out / image.name.split("_")[0] / image.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(picture.read_bytes())
+        target.write_bytes(image.read_bytes())
     return out
 
 

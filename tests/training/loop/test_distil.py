@@ -78,7 +78,7 @@ def test_scores_are_those_of_the_shipped_encoder(
 
 
 def test_a_run_comes_nearer_to_what_it_is_told(settings: dict[str, Any], elder: Path) -> None:
-    """By its scores of training pictures, against a run of the same length that is told nothing."""
+    """By its scores of training images, against a run of the same length that is told nothing."""
 
     def apart(share: float) -> float:
         out = elder.parent / f"told-{share}"
@@ -97,12 +97,12 @@ def test_a_run_comes_nearer_to_what_it_is_told(settings: dict[str, Any], elder: 
             save_every=60,
         )
         train(config)
-        pictures = [np.full((40, 40, 3), colour, np.uint8) for colour in (30, 120, 220)]
+        images = [np.full((40, 40, 3), colour, np.uint8) for colour in (30, 120, 220)]
         said = ["a red square", "a green square", "a blue square"]
         answers = []
         for folder in (elder, out):
             made = encoder(folder)
-            scores = made.logit_scale * (made.encode_images(pictures) @ made.encode_texts(said).T)
+            scores = made.logit_scale * (made.encode_images(images) @ made.encode_texts(said).T)
             answers.append(F.softmax(torch.from_numpy(np.asarray(scores)), dim=1))
         return float((answers[0] - answers[1]).abs().mean())
 

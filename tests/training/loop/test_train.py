@@ -146,7 +146,7 @@ def test_an_epoch_draws_each_source_by_its_weight(settings: dict[str, Any], tmp_
     assert not np.array_equal(order, epoch_order(corpus, 0, 1))
 
 
-def test_sentences_true_of_two_pictures_are_never_wrong_answers(
+def test_sentences_true_of_two_images_are_never_wrong_answers(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     config = write_config(settings, tmp_path, batch=15)

@@ -35,10 +35,10 @@ def seeded(*shape: int, seed: int = 0) -> Tensor:
 def slow_local(images: Tensor, texts: Tensor, valid: Tensor | None = None) -> np.ndarray:
     """The printed formula: L2 norm over words, then over patches."""
     out = np.zeros((len(images), len(texts)))
-    for i, picture in enumerate(images.numpy()):
+    for i, image in enumerate(images.numpy()):
         for j, sentence in enumerate(texts.numpy()):
             rows = []
-            for patch in picture:
+            for patch in image:
                 cosines = [
                     patch @ word / np.linalg.norm(patch) / np.linalg.norm(word)
                     for k, word in enumerate(sentence)
@@ -271,7 +271,7 @@ def test_reasoning_counts_hidden_positions_only() -> None:
     )
 
 
-def test_reasoning_has_the_published_depths_and_asks_the_picture() -> None:
+def test_reasoning_has_the_published_depths_and_asks_the_image() -> None:
     assert len(KeywordReasoner(16, 2, vocabulary=30).blocks) == 4
     assert len(reasoner(2).blocks) == 2
     head = reasoner()

@@ -104,14 +104,14 @@ def test_a_kept_arm_is_a_model_that_scores_as_it_was_measured(
     belief = arm.options.get("belief")
     assert card.adapter.kind == (f"prior-{belief}" if belief else arm.peft.kind)
     encoder = load_encoder("tuned", "cpu")
-    pictures, sentences = (
+    images, sentences = (
         encoder.encode_images(list(pairs.squares)),
         encoder.encode_texts(list(pairs.texts)),
     )
     plain = load_encoder(small, "cpu").encode_images(list(pairs.squares))
-    assert float((plain * pictures).sum(axis=1).max()) < 0.9999  # something was learned
+    assert float((plain * images).sum(axis=1).max()) < 0.9999  # something was learned
     if arm.method != "ebaker":  # whose measured score has a local part, which no index holds
-        np.testing.assert_allclose(pictures @ sentences.T, scores, atol=1e-4)
+        np.testing.assert_allclose(images @ sentences.T, scores, atol=1e-4)
 
 
 def test_a_guided_model_is_listed_and_searched_with(

@@ -319,13 +319,13 @@ def test_a_batch_of_one_costs_nothing(reading: Any) -> None:
 
 def test_the_whole_loss_is_contrast_plus_weighted_affiliation() -> None:
     images, texts = unit(3, 4), unit(3, 4, seed=1)
-    picture, label = torch.tensor([5, 5, 6]), torch.tensor([0, 1, 1])
+    image, label = torch.tensor([5, 5, 6]), torch.tensor([0, 1, 1])
     scale, second = torch.tensor(14.0).double(), torch.tensor(3.0).double()
     logits = 14 * images @ texts.T
     target = torch.tensor([[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]]).double()
     contrast = -(target * (logits.log_softmax(1) + logits.T.log_softmax(1))).sum() / 6
     extra = affiliation_loss(images, texts, label, second, "identity")
-    got = prior_loss(images, texts, picture, label, scale, second, weight=0.7)
+    got = prior_loss(images, texts, image, label, scale, second, weight=0.7)
     torch.testing.assert_close(got, contrast + 0.7 * extra)
 
 

@@ -183,16 +183,16 @@ def test_an_adapter_is_listed_on_its_base_and_encodes_as_trained(registered: Pat
     assert facts["adapter"]["base"] == "own"
     assert facts["adapter"]["kind"] == "lora"
     assert "lora on own" in " ".join(run().stdout.split())
-    picture = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     encoder, base = load_encoder("own-lora", "cpu"), load_encoder("own", "cpu")
     assert encoder.encoder_id != base.encoder_id
-    got = encoder.encode_images([picture])[0]
+    got = encoder.encode_images([image])[0]
     how = get_card("own").preprocess
-    pixels = (torch.from_numpy(picture) / 255 - torch.tensor(how.mean)) / torch.tensor(how.std)
+    pixels = (torch.from_numpy(image) / 255 - torch.tensor(how.mean)) / torch.tensor(how.std)
     with torch.no_grad():
         wanted = tuned(TIMM, PeftConfig("lora")).encode_image(pixels.permute(2, 0, 1)[None])
     np.testing.assert_allclose(got, nn.functional.normalize(wanted)[0].numpy(), atol=1e-4)
-    assert abs(float(got @ base.encode_images([picture])[0])) < 0.999
+    assert abs(float(got @ base.encode_images([image])[0])) < 0.999
     assert np.linalg.norm(encoder.encode_texts(["a lake"])) == pytest.approx(1, abs=1e-5)
 
 

@@ -34,7 +34,7 @@ def pictures() -> list[np.ndarray]:
 
 
 def cosines(model: Encoder, pictures: list[np.ndarray]) -> np.ndarray:
-    """Of pictures with the sentences."""
+    """Of images with the sentences."""
     return model.encode_images(pictures) @ model.encode_texts(SENTENCES).T
 
 

@@ -57,8 +57,8 @@ def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int, centred: 
     shift = unit(2, 16, seed + 2)  # what a kind has in common
     pictures = F.normalize(unit(20, 16, seed) + shift[:1], dim=-1)
     sentences = F.normalize(unit(30, 16, seed + 1) + shift[1:], dim=-1)
-    of_pictures, of_sentences = levels(pictures, sentences, HUBS | {"centred": centred})
-    images, texts = of_pictures(pictures), of_sentences(sentences)
+    of_images, of_sentences = levels(pictures, sentences, HUBS | {"centred": centred})
+    images, texts = of_images(pictures), of_sentences(sentences)
     if centred:
         pictures, sentences = (
             F.normalize(kind - kind.mean(0), dim=-1) for kind in (pictures, sentences)
@@ -67,11 +67,11 @@ def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int, centred: 
         assert made.shape[1] == 16 + HUB_DIMS
         assert (made.norm(dim=1) - 1).abs().max() < 1e-5
 
-    off_pictures = 0.5 * nearness(pictures, sentences, 6, 8.0)[:, None]
+    off_images = 0.5 * nearness(pictures, sentences, 6, 8.0)[:, None]
     off_sentences = 0.75 * nearness(sentences, pictures, 5, 8.0)[None, :]
     bound = (0.19 / 2) / 0.81  # beyond it a nearness counts no further
-    inside = (np.abs(off_pictures) < bound) & (np.abs(off_sentences) < bound)
-    wanted = 0.81 * ((pictures @ sentences.T).numpy() - off_pictures - off_sentences)
+    inside = (np.abs(off_images) < bound) & (np.abs(off_sentences) < bound)
+    wanted = 0.81 * ((pictures @ sentences.T).numpy() - off_images - off_sentences)
     assert inside.any()
     assert np.abs((images @ texts.T).numpy() - wanted)[inside].max() < 1e-5
 
@@ -84,14 +84,14 @@ def test_a_sentence_near_to_everything_no_longer_comes_first() -> None:
     said = torch.cat([F.normalize(0.35 * common + noise, dim=-1), common.repeat(5, 1)])
     held_back = {"count": 20, "weight": 1.0}
     hubs = HUBS | {"sentences": held_back, "pictures": held_back}
-    of_pictures, of_sentences = levels(training, said, hubs)
+    of_images, of_sentences = levels(training, said, hubs)
     before = (pictures @ sentences.T).argmax(1)
-    after = (of_pictures(pictures) @ of_sentences(sentences).T).argmax(1)
+    after = (of_images(pictures) @ of_sentences(sentences).T).argmax(1)
     assert (before == 8).sum() >= 6
     assert (after == torch.arange(8)).sum() >= 7
 
 
-def test_likeness_of_pictures_among_themselves_stays() -> None:
+def test_likeness_of_images_among_themselves_stays() -> None:
     pictures, sentences = unit(40, 16, 3), unit(40, 16, 4)
     made = levels(pictures, sentences)[0](pictures)
     plain, now = (pictures @ pictures.T).flatten(), (made @ made.T).flatten()

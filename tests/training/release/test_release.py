@@ -48,7 +48,7 @@ def test_summary_by_hand() -> None:
     assert found["quantiles"]["0.5"] == 0.15
 
 
-def test_background_leaves_out_pictures_of_the_asked_concept() -> None:
+def test_background_leaves_out_images_of_the_asked_concept() -> None:
     encoder = FakeEncoder()
     images = encoder.encode_texts(["red", "green", "blue"])
     found = background(encoder, images, ["forest", None, "lake"])
@@ -58,7 +58,7 @@ def test_background_leaves_out_pictures_of_the_asked_concept() -> None:
     assert Calibration.read(found).percentile(found["mean"]) > 0
 
 
-def test_background_leaves_out_pictures_whose_captions_agree() -> None:
+def test_background_leaves_out_images_whose_captions_agree() -> None:
     encoder = FakeEncoder()
     images = encoder.encode_texts(["red", "green", "blue", "dark"])
     asked = [concept for concept, _ in background_sentences()]
@@ -79,16 +79,16 @@ def test_a_release_measures_what_it_ships(
     config = tmp_path / "config.json"
     config.write_text(json.dumps(settings))
     checkpoint = train(load_config(config))
-    pictures = {"images": str(captioned / "images"), "captions": str(captioned / "captions.json")}
+    images = {"images": str(captioned / "images"), "captions": str(captioned / "captions.json")}
     labels = tmp_path / "labels.csv"
     rows = [f"{p.name},{p.name.split('_')[0]}" for p in (captioned / "images").iterdir()]
     labels.write_text("\n".join(["filename,label", *rows]))
     plan = {
         "name": "mini",
         "facts": {"title": "Mini", "languages": ["en"], "gsd_range_m": [0.3, 10]},
-        "retrieval": {"squares": pictures | {"split": "val"}},
-        "zeroshot": {"squares": {"images": pictures["images"], "labels": str(labels)}},
-        "calibration": [pictures],
+        "retrieval": {"squares": images | {"split": "val"}},
+        "zeroshot": {"squares": {"images": images["images"], "labels": str(labels)}},
+        "calibration": [images],
     }
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     release(checkpoint, tmp_path / "plan.json", tmp_path / "shipped")

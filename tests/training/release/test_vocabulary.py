@@ -1,4 +1,4 @@
-"""Words a model read with pictures, from its recipes into its card."""
+"""Words a model read with images, from its recipes into its card."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,10 @@ from terraseek.errors import ConfigError
 from terraseek_train.release.vocabulary import recipe_sentences, words_of, write_words
 
 
-def test_words_are_counted_by_pictures() -> None:
-    pictures = [["two ships", "a ship and ships"], ["Ships at the pier"], ["a pier"]]
-    assert words_of(pictures, rare=2) == "pier ships"
-    assert words_of(pictures, rare=1) == "pier ship ships"
+def test_words_are_counted_by_images() -> None:
+    images = [["two ships", "a ship and ships"], ["Ships at the pier"], ["a pier"]]
+    assert words_of(images, rare=2) == "pier ships"
+    assert words_of(images, rare=1) == "pier ship ships"
     assert words_of([]) == ""
 
 

@@ -1,7 +1,7 @@
-"""Random views of one picture: place, turn, resolution and light; all on uint8 with OpenCV.
+"""Random views of one image: place, turn, resolution and light; all on uint8 with OpenCV.
 
 Remote sensing has no "up", so turns by 90 degrees and mirroring keep every caption true except the
-few that name a side of the picture. Random numbers are taken one by one from anything that has
+few that name a side of the image. Random numbers are taken one by one from anything that has
 `random()`: a generator, or a `Drawn` row made beforehand, which lets threads make the views of one
 batch in any order with the same result.
 """
@@ -53,11 +53,11 @@ def augment(
     """One random view, turned, mirrored, recoloured, degraded.
 
     Args:
-        image: a square picture.
+        image: a square image.
         side: of the view in pixels.
         rng: where every choice comes from.
-        area: smallest and largest share of the picture that is seen.
-        air: how often the picture, if it has none, gets the light that the whole atmosphere adds.
+        area: smallest and largest share of the image that is seen.
+        air: how often the image, if it has none, gets the light that the whole atmosphere adds.
     """
     view = _place(image, side, area, rng)
     if air and rng.random() < air:
@@ -79,7 +79,7 @@ def coarse_mosaic(
     """Four views side by side, averaged down and hazy: their kind of place from a coarser sensor.
 
     Args:
-        images: four square pictures.
+        images: four square images.
         side: of the view in pixels.
         rng: where every choice comes from.
     """
@@ -142,7 +142,7 @@ def _tilted(
     zoom: tuple[float, float],
     angle: float,
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """A turned box, resampled in one go; what lies outside is the picture's mirror image."""
+    """A turned box, resampled in one go; what lies outside is the image's mirror image."""
     cos, sin = math.cos(angle), math.sin(angle)
     xx, xy, yx, yy = cos * zoom[0], -sin * zoom[1], sin * zoom[0], cos * zoom[1]
     half = (side - 1) / 2
@@ -217,7 +217,7 @@ def _through_air(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndar
 
 
 def _dimmed(view: UInt8[np.ndarray, "h w 3"], rng: Chance) -> UInt8[np.ndarray, "h w 3"]:
-    """As a fixed scale of reflectance shows it: pictures for people are stretched to be bright."""
+    """As a fixed scale of reflectance shows it: images for people are stretched to be bright."""
     kept = _between(rng, 0.35, 1.0)
     return _veiled(view, (kept, kept, kept), (0.0, 0.0, 0.0))
 

@@ -1,4 +1,4 @@
-"""What one step sees: pictures augmented, sentences chosen, which pairs are true.
+"""What one step sees: images augmented, sentences chosen, which pairs are true.
 
 Every random choice of a batch comes from a generator seeded with (seed, step), so that a resumed
 run sees exactly what an uninterrupted one would have seen.
@@ -25,12 +25,12 @@ _PART = 8
 
 @dataclass(frozen=True)
 class Mixed:
-    """Which other pictures of the batch the pictures hold parts of; own share 1 where none."""
+    """Which other images of the batch the images hold parts of; own share 1 where none."""
 
     partner: Int64[np.ndarray, " all"]
-    """Row of the other picture, in the share of the same process."""
+    """Row of the other image, in the share of the same process."""
     own: Float32[np.ndarray, " all"]
-    """Share of a picture that is its own, above 0 to 1."""
+    """Share of an image that is its own, above 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Batch:
     """What one step sees."""
 
     pixels: UInt8[np.ndarray, "b side side 3"]
-    """Pictures of this process: b of all the batch's."""
+    """Images of this process: b of all the batch's."""
     tokens: Int32[np.ndarray, "t context"]
-    """The b sentences of these pictures, then those without a picture."""
+    """The b sentences of these images, then those without an image."""
     same: Bool[np.ndarray, "all all"]
-    """Sentence column is true of picture row, over the batches of all processes."""
+    """Sentence column is true of image row, over the batches of all processes."""
     neutral: Bool[np.ndarray, "all all"]
     """Pairs that are neither right nor wrong."""
     label: Int16[np.ndarray, " b"]
@@ -61,14 +61,14 @@ def make_batch(
     size: int = 1,
     pool: Executor | None = None,
 ) -> Batch:
-    """Pictures of `rows`, augmented, each with one of its sentences.
+    """Images of `rows`, augmented, each with one of its sentences.
 
     Args:
         corpus: where they come from.
         rows: of the whole batch.
         config: augmentation and seed.
         step: number of the batch; its random choices follow from seed and step.
-        rank: of `size` processes that share the batch; only this one's pictures are made.
+        rank: of `size` processes that share the batch; only this one's images are made.
         size: number of processes.
         pool: whose threads decode and augment; the batch is the same without one.
     """
@@ -138,7 +138,7 @@ def drop_words(
 def draw_mixed(count: int, size: int, chance: float, rng: np.random.Generator) -> Mixed:
     """Partners inside each process's share of the batch, and own shares, even from ½ to 1.
 
-    mixup: Zhang et al. 2018; CutMix: Yun et al. 2019. A picture keeps the larger part.
+    mixup: Zhang et al. 2018; CutMix: Yun et al. 2019. An image keeps the larger part.
     """
     share = count // size
     partner = np.concatenate([k * share + rng.permutation(share) for k in range(size)])
@@ -153,7 +153,7 @@ def mix_pixels(
     own: Float32[np.ndarray, " b"],
     rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "b side side 3"]:
-    """Half of the mixed pictures are blended, half get a box of their partner; equal shares."""
+    """Half of the mixed images are blended, half get a box of their partner; equal shares."""
     out = pixels.copy()
     side = pixels.shape[1]
     for row in np.flatnonzero(own < 1):
@@ -196,8 +196,8 @@ def _views(
                 pixels[place] = _mosaic(corpus, row, side, chance)
             else:
                 source = config.data[corpus.source[row]]
-                picture = _picture(corpus, row)
-                pixels[place] = augment(picture, side, chance, source.area, source.air)
+                image = _image(corpus, row)
+                pixels[place] = augment(image, side, chance, source.area, source.air)
 
     parts = [range(start, min(start + _PART, len(rows))) for start in range(0, len(rows), _PART)]
     for _ in map(make, parts) if pool is None else pool.map(make, parts):
@@ -205,26 +205,26 @@ def _views(
     return pixels
 
 
-def _picture(corpus: Corpus, row: int) -> UInt8[np.ndarray, "side side 3"]:
-    picture: UInt8[np.ndarray, "side side 3"] = corpus.images[corpus.source[row]][
+def _image(corpus: Corpus, row: int) -> UInt8[np.ndarray, "side side 3"]:
+    image: UInt8[np.ndarray, "side side 3"] = corpus.images[corpus.source[row]][
         int(corpus.row[row])
     ]
-    return picture
+    return image
 
 
 def _mosaic(
     corpus: Corpus, row: int, side: int, chance: Chance
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """The picture beside three others of its source and concept."""
+    """The image beside three others of its source and concept."""
     alike = np.flatnonzero(
         (corpus.concept == corpus.concept[row]) & (corpus.source == corpus.source[row])
     )
     others = [int(alike[int(chance.random() * len(alike))]) for _ in range(3)]
-    return coarse_mosaic([_picture(corpus, r) for r in (row, *others)], side, chance)
+    return coarse_mosaic([_image(corpus, r) for r in (row, *others)], side, chance)
 
 
 def _pick(corpus: Corpus, row: int, template_share: float, templated: float, chosen: float) -> int:
-    """One of the picture's sentences, or of its concept's; the last two are random numbers."""
+    """One of the image's sentences, or of its concept's; the last two are random numbers."""
     own, templates = corpus.captions[row], corpus.templates.get(int(corpus.concept[row]))
     if templates is not None and (not len(own) or templated < template_share):
         own = templates

@@ -1,4 +1,4 @@
-"""The corpus: its pictures, decoded once or streamed, its sentences, the order of an epoch."""
+"""The corpus: its images, decoded once or streamed, its sentences, the order of an epoch."""
 
 import csv
 import hashlib
@@ -17,7 +17,7 @@ from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.data.sources import ImageBytes, Sample, open_images, read_captions
 from terraseek_train.data.sources.templates import CONCEPTS, concept_of, concept_texts
-from terraseek_train.data.stream import StreamedPictures, index_pictures
+from terraseek_train.data.stream import StreamedImages, index_images
 from terraseek_train.data.text_table import TextTable, rs5m_phrases, teacher_vectors, tokenize
 
 __all__ = ["Corpus", "Pictures", "build_corpus", "decoded", "epoch_order", "listed", "read_source"]
@@ -25,7 +25,7 @@ __all__ = ["Corpus", "Pictures", "build_corpus", "decoded", "epoch_order", "list
 
 @runtime_checkable
 class Pictures(Protocol):
-    """Square pictures by row: an array, or files that are decoded when asked for."""
+    """Square images by row: an array, or files that are decoded when asked for."""
 
     def __len__(self) -> int:
         """How many."""
@@ -38,15 +38,15 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Pictures and sentences of all training sources; arrays over pictures share their rows."""
+    """Images and sentences of all training sources; arrays over images share their rows."""
 
     images: Sequence[Pictures]
     """One entry per source."""
     source: Int16[np.ndarray, " rows"]
     row: Int32[np.ndarray, " rows"]
-    """Row inside the source's pictures."""
+    """Row inside the source's images."""
     key: Int64[np.ndarray, " rows"]
-    """Equal for pictures of the same place that share captions."""
+    """Equal for images of the same place that share captions."""
     concept: Int16[np.ndarray, " rows"]
     label: Int16[np.ndarray, " rows"]
     """Index of the class among all sources' classes; -1 unknown."""
@@ -59,15 +59,15 @@ class Corpus:
     text_concept: Int16[np.ndarray, " texts"]
     teacher: Float16[np.ndarray, "texts 384"] | None
     loose: Int32[np.ndarray, " loose"]
-    """Sentences that have no picture."""
+    """Sentences that have no image."""
     weights: tuple[float, ...]
 
 
 def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
-    """Samples of a source and their encoded pictures by sample name.
+    """Samples of a source and their encoded images by sample name.
 
     Raises:
-        ConfigError: a caption names a picture that is not there and the source is not `partial`.
+        ConfigError: a caption names an image that is not there and the source is not `partial`.
     """
     images = open_images(Path(source.images))
     samples = listed(source)
@@ -77,20 +77,20 @@ def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
     return [s for s, _ in pairs], {s.image: images.read(name) for s, name in pairs}
 
 
-def stream_source(source: DataSource, side: int) -> tuple[list[Sample], StreamedPictures]:
-    """Samples of a source whose pictures stay in their files.
+def stream_source(source: DataSource, side: int) -> tuple[list[Sample], StreamedImages]:
+    """Samples of a source whose images stay in their files.
 
     Raises:
-        ConfigError: a caption names a picture that is not there and the source is not `partial`.
-        SourceError: there is no picture at all.
+        ConfigError: a caption names an image that is not there and the source is not `partial`.
+        SourceError: there is no image at all.
     """
     samples = listed(source)
-    found = index_pictures(Path(source.images), keep_folders=samples is None)
+    found = index_images(Path(source.images), keep_folders=samples is None)
     if samples is None:
         samples = [sample for sample, _ in found.values()]
     names = ImageBytes(Path(source.images), {k: ("", ref.file) for k, (_, ref) in found.items()})
     pairs = _paired(source, samples, names)
-    return [s for s, _ in pairs], StreamedPictures([found[name][1] for _, name in pairs], side)
+    return [s for s, _ in pairs], StreamedImages([found[name][1] for _, name in pairs], side)
 
 
 def listed(source: DataSource) -> list[Sample] | None:
@@ -123,7 +123,7 @@ def decoded(
     cache: Path,
     progress: Progress = silent,
 ) -> UInt8[np.ndarray, "n side side 3"]:
-    """All pictures of a source as squares in memory, kept in one file between runs."""
+    """All images of a source as squares in memory, kept in one file between runs."""
     from terraseek_train.data.sources.images import decode
 
     digest = hashlib.sha256()
@@ -204,13 +204,13 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
 
 
 def _key(sample: Sample) -> int:
-    """Pictures with the same name and captions show the same place (RSICD and its wide views)."""
+    """Images with the same name and captions show the same place (RSICD and its wide views)."""
     text = "\n".join((Path(sample.image).stem, *sample.captions))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
 def epoch_order(corpus: Corpus, seed: int, epoch: int) -> Int64[np.ndarray, " k"]:
-    """Rows of one epoch in random order, each source giving its weight's share of its pictures."""
+    """Rows of one epoch in random order, each source giving its weight's share of its images."""
     rng = np.random.default_rng((seed, 1, epoch))
     parts = []
     for number, weight in enumerate(corpus.weights):

@@ -1,6 +1,6 @@
-"""Pictures of an evaluation set that training sees too, found by perceptual hash.
+"""Images of an evaluation set that training sees too, found by perceptual hash.
 
-Two pictures are taken for the same when their hashes (`terraseek.imagehash`, eight orientations)
+Two images are taken for the same when their hashes (`terraseek.imagehash`, eight orientations)
 differ in few bits *and* their grey thumbnails correlate in one of the orientations. The hash alone
 is not enough: half sea, half beach looks alike in 64 bits wherever it is. Thresholds were chosen on
 real sets; docs/evaluation.md says how and what is missed.
@@ -18,7 +18,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8, UInt64
 
 from terraseek.errors import ConfigError, NotAnImageError
 from terraseek.files import atomic_path
-from terraseek.imagehash import ORIENTATIONS, near_pairs, picture_hashes
+from terraseek.imagehash import ORIENTATIONS, image_hashes, near_pairs
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.data.corpus import listed, stream_source
@@ -46,18 +46,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is kept of a set's pictures to find their copies; 1.1 kB each."""
+    """What is kept of a set's images to find their copies; 1.1 kB each."""
 
     source: str
     names: tuple[str, ...]
     hashes: UInt64[np.ndarray, "n 8"]
     thumbs: UInt8[np.ndarray, "n 32 32"]
-    """The whole picture in 32 x 32 grey pixels, aspect ratio lost."""
+    """The whole image in 32 x 32 grey pixels, aspect ratio lost."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A picture of an evaluation set and its copy in training."""
+    """An image of an evaluation set and its copy in training."""
 
     train_source: str
     train: str
@@ -70,13 +70,13 @@ class Leak:
 
 
 def fingerprints(source: DataSource, cache: Path, progress: Progress = silent) -> Fingerprints:
-    """Hashes and thumbnails of the pictures a source uses, kept in `cache` between calls.
+    """Hashes and thumbnails of the images a source uses, kept in `cache` between calls.
 
-    A picture that cannot be decoded is left out with a warning: nobody can learn it either. Files
+    An image that cannot be decoded is left out with a warning: nobody can learn it either. Files
     are told apart by path, size and time, so that a set of any size is read only once.
 
     Raises:
-        SourceError: no such path, or no picture inside.
+        SourceError: no such path, or no image inside.
         AnnotationError: a caption file that does not follow its layout.
     """
     stored = cache / f"fingerprints-{_digest(source)}.npz"
@@ -101,7 +101,7 @@ def _compute(source: DataSource, progress: Progress) -> Fingerprints:
             continue
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         kept.append(name)
-        hashes.append(picture_hashes(rgb))
+        hashes.append(image_hashes(rgb))
         thumbs.append(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
         if row % 200 == 0:
             progress(f"fingerprint {source.name}", row, len(names))
@@ -115,7 +115,7 @@ def _compute(source: DataSource, progress: Progress) -> Fingerprints:
 
 
 def _encoded(source: DataSource) -> tuple[list[str], Callable[[int], bytes]]:
-    """Names of the pictures a source uses, and their bytes by row."""
+    """Names of the images a source uses, and their bytes by row."""
     if source.stream:
         found, pictures = stream_source(source, _SIDE)
         return [sample.image for sample in found], pictures.encoded
@@ -144,12 +144,12 @@ def find_leaks(
     most_bits: int = MOST_BITS,
     least_correlation: float = LEAST_CORRELATION,
 ) -> list[Leak]:
-    """Pairs that show the same picture, the surest first.
+    """Pairs that show the same image, the surest first.
 
-    Every pair of hashes is compared (20,000 against 11,000 pictures: 1.8 billion counts of bits);
-    thumbnails only where hashes are near. Pictures without structure are in no pair.
+    Every pair of hashes is compared (20,000 against 11,000 images: 1.8 billion counts of bits);
+    thumbnails only where hashes are near. Images without structure are in no pair.
     """
-    # of one array with itself near_pairs leaves out a picture's pair with itself; a copy is another
+    # of one array with itself near_pairs leaves out an image's pair with itself; a copy is another
     rows, others, bits = near_pairs(train.hashes, held.hashes.copy(), most_bits)
     alike = _correlations(train.thumbs, held.thumbs, rows, others)
     pairs = zip(rows.tolist(), others.tolist(), bits.tolist(), alike.tolist(), strict=True)
@@ -189,10 +189,10 @@ def _centred(grey: UInt8[np.ndarray, "p side side"]) -> Float32[np.ndarray, "p s
 def refuse_leakage(config: TrainConfig, progress: Progress = silent) -> None:
     """Compare every training source with every validation split before anything is learnt.
 
-    With `allow_leakage` a warning says how many pictures are in both.
+    With `allow_leakage` a warning says how many images are in both.
 
     Raises:
-        ConfigError: pictures of a validation split are in the training data.
+        ConfigError: images of a validation split are in the training data.
     """
     found = config_leaks(config, progress)
     if not found:

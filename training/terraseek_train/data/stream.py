@@ -1,6 +1,6 @@
-"""Pictures of a corpus that is larger than memory: left in their files, decoded when drawn.
+"""Images of a corpus that is larger than memory: left in their files, decoded when drawn.
 
-A tar is read once for its headers; after that every picture is a byte range that can be read in
+A tar is read once for its headers; after that every image is a byte range that can be read in
 any order. So a streamed source is shuffled as a whole, weighted and resumed like one in memory,
 which sequential readers of shards cannot do. It wants a disk that seeks well (an SSD).
 """
@@ -23,22 +23,22 @@ from terraseek_train.data.sources.images import decode
 from terraseek_train.data.sources.sample import Sample
 from terraseek_train.data.sources.templates import concept_of
 
-__all__ = ["StreamedPictures", "decode_fast", "index_pictures"]
+__all__ = ["StreamedImages", "decode_fast", "index_images"]
 
 _log = logging.getLogger(__name__)
 _LARGE = 40_000
 """Bytes from which it pays to look up a JPEG's size before decoding it."""
 
 
-class StreamedPictures:
-    """Squares of encoded pictures by row; safe to ask from several threads."""
+class StreamedImages:
+    """Squares of encoded images by row; safe to ask from several threads."""
 
     def __init__(self, refs: Sequence[ImageRef], side: int) -> None:
-        """Remember where the pictures are, at 20 bytes each.
+        """Remember where the images are, at 20 bytes each.
 
         Args:
             refs: one a row.
-            side: pixels; pictures of twice this and more are reduced to it.
+            side: pixels; images of twice this and more are reduced to it.
         """
         self._files = list(dict.fromkeys(ref.file for ref in refs))
         number = {file: k for k, file in enumerate(self._files)}
@@ -51,7 +51,7 @@ class StreamedPictures:
         return len(self._file)
 
     def __getitem__(self, row: int) -> UInt8[np.ndarray, "s s 3"]:
-        """The picture's centre square, less than twice `side` pixels wide.
+        """The image's centre square, less than twice `side` pixels wide.
 
         One that cannot be decoded is plain grey and named in the log: among millions that costs
         nothing, while an error would end every attempt to resume at the same step.
@@ -63,7 +63,7 @@ class StreamedPictures:
             return np.full((self._side, self._side, 3), 128, np.uint8)
 
     def encoded(self, row: int) -> bytes:
-        """The picture as it is stored."""
+        """The image as it is stored."""
         file = self._files[self._file[row]]
         return read_range(file, int(self._offset[row]), int(self._size[row]))
 
@@ -72,7 +72,7 @@ class StreamedPictures:
 
 
 def decode_fast(content: bytes, name: str, side: int = 0) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB pixels of an encoded picture, in half the time Pillow takes.
+    """RGB pixels of an encoded image, in half the time Pillow takes.
 
     Args:
         content: JPEG, PNG, WebP or whatever else OpenCV or, failing that, Pillow reads.
@@ -97,8 +97,8 @@ def _reduction(content: bytes, side: int) -> int:
     if not side or len(content) < _LARGE or not content.startswith(b"\xff\xd8"):
         return int(cv2.IMREAD_COLOR)
     try:
-        with Image.open(BytesIO(content)) as picture:  # reads the header only
-            times = min(picture.size) // side
+        with Image.open(BytesIO(content)) as image:  # reads the header only
+            times = min(image.size) // side
     except (UnidentifiedImageError, OSError):
         return int(cv2.IMREAD_COLOR)
     for least, flag in (
@@ -121,19 +121,19 @@ def _square(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "
     return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def index_pictures(path: Path, keep_folders: bool = False) -> dict[str, tuple[Sample, ImageRef]]:
-    """Every picture of a folder, tar or folder of tars by name: what is said of it, where it lies.
+def index_images(path: Path, keep_folders: bool = False) -> dict[str, tuple[Sample, ImageRef]]:
+    """Every image of a folder, tar or folder of tars by name: what is said of it, where it lies.
 
-    A picture of a webdataset shard (both of RS5M's layouts) has its caption, unless that is the
+    An image of a webdataset shard (both of RS5M's layouts) has its caption, unless that is the
     name of a scene class; of any other one the class folder is the label. Damaged members are left
     out with a warning.
 
     Args:
         path: the folder or tar.
-        keep_folders: name pictures `folder/file`, for class folders that repeat file names.
+        keep_folders: name images `folder/file`, for class folders that repeat file names.
 
     Raises:
-        SourceError: no such path, no tar, or no picture inside.
+        SourceError: no such path, no tar, or no image inside.
     """
     if not path.exists():
         raise SourceError(f"there is no folder or tar at {path}")

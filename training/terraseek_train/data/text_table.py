@@ -19,7 +19,7 @@ class TextTable:
 
     texts: list[str]
     concepts: list[int]
-    """Concept a template sentence stands for, -1 for sentences written about one picture."""
+    """Concept a template sentence stands for, -1 for sentences written about one image."""
 
     def __post_init__(self) -> None:
         self._row = {text: row for row, text in enumerate(self.texts)}

@@ -1,7 +1,7 @@
 """How sure a measured number is: percentile bootstrap, and paired comparison of two models.
 
-Every headline number is a ratio of sums over *units* that are drawn together (a picture with its
-captions, a labelled picture, a sentence on a scene), or a mean of such ratios. So a resample is one
+Every headline number is a ratio of sums over *units* that are drawn together (an image with its
+captions, a labelled image, a sentence on a scene), or a mean of such ratios. So a resample is one
 row of counts, and thousands of them are one matrix product (Efron & Tibshirani 1993, chapter 13;
 paired: chapter 15, the sign-flip form of the permutation test).
 """

@@ -120,7 +120,7 @@ def zeroshot(
     device: str = _DEVICE,
     as_json: bool = _JSON,
 ) -> None:
-    """Top-1 accuracy in percent of pictures sorted into classes by sentences alone."""
+    """Top-1 accuracy in percent of images sorted into classes by sentences alone."""
     from terraseek.encoders.load import load_encoder
     from terraseek_train.evaluate.confusion import check_suffix, draw_confusion
     from terraseek_train.evaluate.report import Result

@@ -1,4 +1,4 @@
-"""Who was taken for whom, as a picture (PNG) or a page to hover over (HTML, works offline)."""
+"""Who was taken for whom, as an image (PNG) or a page to hover over (HTML, works offline)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from terraseek.errors import MissingExtraError, OutputError
 from terraseek.files import atomic_path
 
-__all__ = ["check_suffix", "confusion_picture", "draw_confusion"]
+__all__ = ["check_suffix", "confusion_image", "draw_confusion"]
 
 _LIGHT, _DARK = np.array([247, 250, 255.0]), np.array([8, 48, 107.0])
 _INK = (30, 30, 30)
@@ -36,7 +36,7 @@ def draw_confusion(
     """Write the matrix, whole or not at all; the suffix chooses the kind.
 
     Args:
-        confusion: pictures by true (row) and predicted (column) class.
+        confusion: images by true (row) and predicted (column) class.
         names: classes in that order.
         path: `.png` or `.html`.
         title: one line above.
@@ -48,9 +48,9 @@ def draw_confusion(
     check_suffix(path)
     try:
         if path.suffix.lower() == ".png":
-            picture = Image.fromarray(confusion_picture(confusion, names, title))
+            image = Image.fromarray(confusion_image(confusion, names, title))
             with atomic_path(path) as part:
-                picture.save(part, "PNG")
+                image.save(part, "PNG")
         else:
             figure = _page(confusion, names, title)
             with atomic_path(path) as part:
@@ -62,14 +62,14 @@ def draw_confusion(
 def _shares(
     confusion: Int64[np.ndarray, "true predicted"],
 ) -> Float64[np.ndarray, "true predicted"]:
-    """Every row over its sum, 0-1; a class without pictures is all 0."""
+    """Every row over its sum, 0-1; a class without images is all 0."""
     return np.asarray(confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1), np.float64)
 
 
-def confusion_picture(
+def confusion_image(
     confusion: Int64[np.ndarray, "true predicted"], names: Sequence[str], title: str = ""
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The matrix as RGB: the darker a cell, the larger its share of the row's pictures."""
+    """The matrix as RGB: the darker a cell, the larger its share of the row's images."""
     count = len(names)
     cell = int(np.clip(900 // count, 14, 56))
     font = ImageFont.load_default(min(14, cell - 1))

@@ -1,4 +1,4 @@
-"""Pictures of a source through an encoder, decoded batch by batch so that memory stays small."""
+"""Images of a source through an encoder, decoded batch by batch so that memory stays small."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ __all__ = ["encode_named"]
 def encode_named(
     encoder: Encoder, images: ImageBytes, names: Sequence[str], progress: Progress = silent
 ) -> Float32[np.ndarray, "n dim"]:
-    """Unit vectors of pictures by stored name, in that order.
+    """Unit vectors of images by stored name, in that order.
 
     Raises:
-        NotAnImageError: a picture cannot be decoded.
+        NotAnImageError: an image cannot be decoded.
     """
     out = np.empty((len(names), encoder.dim), np.float32)
     for start in range(0, len(names), encoder.batch_size):

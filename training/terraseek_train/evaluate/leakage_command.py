@@ -1,4 +1,4 @@
-"""`terraseek evaluate leakage`: are pictures one measures on among those one trains on?"""
+"""`terraseek evaluate leakage`: are images one measures on among those one trains on?"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +36,7 @@ def leakage(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
-    """Pictures of evaluation sets that are in training sets too; exit code 1 if there are any.
+    """Images of evaluation sets that are in training sets too; exit code 1 if there are any.
 
     Copies are found though they are turned, mirrored, resized, recompressed or brightened.
     """

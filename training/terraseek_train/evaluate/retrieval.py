@@ -34,14 +34,14 @@ class Retrieved:
     """Where every query found its answer."""
 
     image_rank: Int64[np.ndarray, " n"]
-    """Place (0 is best) of a picture's first own caption among all captions; -1 if it has none."""
+    """Place (0 is best) of an image's first own caption among all captions; -1 if it has none."""
     caption_rank: Int64[np.ndarray, " m"]
-    """Place of a caption's picture among all pictures."""
+    """Place of a caption's image among all images."""
     image_of: Int64[np.ndarray, " m"]
-    """Picture row of every caption."""
+    """Image row of every caption."""
 
     def tally(self) -> Tally:
-        """The six recalls and mR in percent; a picture is drawn together with its captions."""
+        """The six recalls and mR in percent; an image is drawn together with its captions."""
         asked = self.image_rank >= 0
         cuts = np.array(KS)
         there = 100.0 * (self.image_rank[:, None] < cuts)
@@ -104,15 +104,15 @@ def retrieve(
     texts: Float[np.ndarray, "m dim"],
     image_of: Int[np.ndarray, " m"],
 ) -> Retrieved:
-    """Ask every caption for its picture and every picture for its captions.
+    """Ask every caption for its image and every image for its captions.
 
-    Only captions attached to a picture count as true for it, even where another picture has the
-    same sentence (methods.md F). A picture without captions is an answer but asks nothing.
+    Only captions attached to an image count as true for it, even where another image has the
+    same sentence (methods.md F). An image without captions is an answer but asks nothing.
 
     Args:
         images: unit rows.
         texts: unit rows.
-        image_of: picture row of every caption.
+        image_of: image row of every caption.
     """
     scores = np.asarray(images, np.float32) @ np.asarray(texts, np.float32).T
     own = [np.flatnonzero(image_of == row) for row in range(len(images))]
@@ -125,5 +125,5 @@ def retrieval_score(
     texts: Float[np.ndarray, "m dim"],
     image_of: Int[np.ndarray, " m"],
 ) -> RetrievalScore:
-    """All recalls of unit vectors of pictures and of their captions; arguments as in `retrieve`."""
+    """All recalls of unit vectors of images and of their captions; arguments as in `retrieve`."""
     return retrieve(images, texts, image_of).score()

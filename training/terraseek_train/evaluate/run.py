@@ -46,18 +46,18 @@ def measure_retrieval(
     split: str | None = None,
     progress: Progress = silent,
 ) -> Retrieved:
-    """Where every picture and caption of a split found its answer.
+    """Where every image and caption of a split found its answer.
 
     Args:
         images: folder, tar or RS5M shards.
         captions: JSON of RSICD's or NWPU-Captions' layout, or CSV with filename,title.
         encoder: what is measured.
         split: part of a JSON file to use; None uses all.
-        progress: told while pictures and sentences are encoded.
+        progress: told while images and sentences are encoded.
 
     Raises:
         AnnotationError: the caption file does not follow its layout.
-        SourceError: pictures are missing or cannot be read.
+        SourceError: images are missing or cannot be read.
     """
     pairs = pair_images(read_captions(captions, split), open_images(images))
     texts = [text for sample, _ in pairs for text in sample.captions]
@@ -76,15 +76,15 @@ def evaluate_zeroshot(
     labels: Path | None = None,
     progress: Progress = silent,
 ) -> tuple[ZeroShotScore, list[str]]:
-    """Accuracy on class folders (or labelled pictures), and the class names that were asked.
+    """Accuracy on class folders (or labelled images), and the class names that were asked.
 
     Args:
-        images: folder or tar of class folders; with `labels` any source of pictures.
+        images: folder or tar of class folders; with `labels` any source of images.
         encoder: what is measured.
         names: what classes are called, in the order of the sorted labels; None takes the labels.
         kind: which prompts.
-        labels: CSV with a label per picture, for sources without class folders.
-        progress: told while pictures are encoded.
+        labels: CSV with a label per image, for sources without class folders.
+        progress: told while images are encoded.
 
     Raises:
         AnnotationError: not one name per class, two classes of one name, or no class at all.
@@ -132,11 +132,11 @@ def read_class_names(path: Path) -> list[str]:
 
 
 def read_labels(path: Path, source: ImageBytes) -> dict[str, str]:
-    """Stored picture name → label, of a CSV with `img_name` or `filename`, and `label`.
+    """Stored image name → label, of a CSV with `img_name` or `filename`, and `label`.
 
     Raises:
         MissingColumnError: a column is missing.
-        AnnotationError: no labelled picture is in the source.
+        AnnotationError: no labelled image is in the source.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))

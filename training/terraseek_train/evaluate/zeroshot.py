@@ -28,15 +28,15 @@ class ZeroShotScore:
     n_classes: int
     confusion: Int64[np.ndarray, "true predicted"]
     right: Bool[np.ndarray, " n"]
-    """Which pictures were sorted rightly, in the order given."""
+    """Which images were sorted rightly, in the order given."""
 
     def tally(self) -> Tally:
-        """Top-1 in percent, every picture a unit."""
+        """Top-1 in percent, every image a unit."""
         return Tally.means(("top1",), 100.0 * self.right[:, None])
 
     @property
     def per_class(self) -> Float[np.ndarray, " classes"]:
-        """Accuracy (0-100) of every class; NaN for a class without pictures."""
+        """Accuracy (0-100) of every class; NaN for a class without images."""
         count = self.confusion.sum(axis=1)
         with np.errstate(invalid="ignore"):
             accuracy: Float[np.ndarray, " classes"] = 100 * np.diag(self.confusion) / count
@@ -73,12 +73,12 @@ def zeroshot_score(
 ) -> ZeroShotScore:
     """Top-1 accuracy in percent, rounded to two decimals.
 
-    A tie counts against: a picture is right only if its class scores above every other one.
+    A tie counts against: an image is right only if its class scores above every other one.
 
     Args:
         images: unit rows.
         weights: unit rows, one a class.
-        truth: class index of every picture.
+        truth: class index of every image.
     """
     scores = np.asarray(images, np.float32) @ np.asarray(weights, np.float32).T
     rows = np.arange(len(truth))

@@ -1,4 +1,4 @@
-"""A finished encoder that says what a batch's pictures and sentences have to do with each other.
+"""A finished encoder that says what a batch's images and sentences have to do with each other.
 
 Distillation of similarities: the encoder that learns is asked for the same softmax over a batch,
 see `losses.taught_targets`. Joined encoders, or one far larger, know more than what is trained.
@@ -51,7 +51,7 @@ def finished(config: TrainConfig, device: torch.device) -> Trainee | None:
 def scores_of(
     model: Trainee, batch: Ready, mean: Tensor, std: Tensor, config: TrainConfig, team: Team
 ) -> Float[Tensor, "all all"]:
-    """Cosines of the whole batch times inverse temperature, pictures by sentences.
+    """Cosines of the whole batch times inverse temperature, images by sentences.
 
     Args:
         model: from `finished`.

@@ -43,7 +43,7 @@ def mixed_targets(
     partner: Int[Tensor, " b"],
     own: Float[Tensor, " b"],
 ) -> tuple[Float[Tensor, "b b"], Bool[Tensor, "b b"]]:
-    """Targets and neutral pairs of pictures that hold a share `own` of themselves, else a partner.
+    """Targets and neutral pairs of images that hold a share `own` of themselves, else a partner.
 
     A sentence that is neither right nor wrong for one of the two parts stays out, unless it is
     true of the larger one. Rows of targets stay row-stochastic.
@@ -64,11 +64,11 @@ def taught_targets(
     """Targets of which a finished encoder says a share, images over texts and texts over images.
 
     Distillation of similarities (Hinton et al. 2015, eq. 1, with the encoder's own temperature):
-    a sentence true of several pictures of the batch, drawn for one, is no plain mistake.
+    a sentence true of several images of the batch, drawn for one, is no plain mistake.
 
     Args:
         targets: row-stochastic, of pairs that are known.
-        scores: the finished encoder's cosines times its inverse temperature, pictures by sentences.
+        scores: the finished encoder's cosines times its inverse temperature, images by sentences.
         neutral: pairs that get nothing.
         share: of the finished encoder's softmax in the targets.
 
@@ -123,7 +123,7 @@ def class_loss(
     smoothing: float = 0.1,
     weight: Float[Tensor, " b"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy over the classes of each picture's own source; unlabelled rows are left out.
+    """Cross-entropy over the classes of each image's own source; unlabelled rows are left out.
 
     Sources overlap in meaning ("forest" is in three), so a class of another source is no mistake.
     `weight` multiplies the rows' terms before their mean.
@@ -148,7 +148,7 @@ def mixed_class_loss(
     partner: Int[Tensor, " b"],
     own: Float[Tensor, " b"],
 ) -> Float[Tensor, ""]:
-    """Class loss of pictures that hold a share `own` of themselves and the rest of a partner."""
+    """Class loss of images that hold a share `own` of themselves and the rest of a partner."""
     first = class_loss(logits, label, source, class_source, weight=own)
     if bool((own == 1).all()):
         return first

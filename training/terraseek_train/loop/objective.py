@@ -31,14 +31,14 @@ class Ready:
 
     pixels: UInt8[Tensor, "b side side 3"]
     tokens: Int[Tensor, "t context"]
-    """The b sentences of the pictures, then those without one."""
+    """The b sentences of the images, then those without one."""
     targets: Float[Tensor, "all all"]
     neutral: Bool[Tensor, "all all"]
     label: Int[Tensor, " b"]
     source: Int[Tensor, " b"]
     partner: Int[Tensor, " b"]
     own: Float[Tensor, " b"]
-    """Share of a picture that is its own; the rest is its partner's."""
+    """Share of an image that is its own; the rest is its partner's."""
     teacher: Float[Tensor, "t 384"] | None
 
 
@@ -90,7 +90,7 @@ def objective(
 
     The contrastive part is already that of the whole batch, the others are means over this
     process's part of it, hence divided by the number of processes in the sum. `scores` are what a
-    finished encoder (`distil`) says of the whole batch, pictures by sentences.
+    finished encoder (`distil`) says of the whole batch, images by sentences.
     """
     image_unit, text_unit = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
     targets, other = batch.targets, None

@@ -26,10 +26,10 @@ def image_tokens(
     model: Any,  # noqa: ANN401 - open_clip has no types
     pixels: Float[Tensor, "b 3 height width"],
 ) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b patches dim"]]:
-    """Pooled feature and projected patch tokens of each picture, any length (EBAKER, section 3.1).
+    """Pooled feature and projected patch tokens of each image, any length (EBAKER, section 3.1).
 
     Raises:
-        ConfigError: the picture tower is of another kind.
+        ConfigError: the image tower is of another kind.
     """
     return visual_tokens(model.visual, pixels)
 
@@ -38,14 +38,14 @@ def visual_tokens(
     visual: Any,  # noqa: ANN401
     pixels: Float[Tensor, "b 3 height width"],
 ) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b patches dim"]]:
-    """The same of a picture tower alone.
+    """The same of an image tower alone.
 
     Patch tokens pass the final layer norm and the projection, like the class token. Of a
     convolutional timm tower, the cells of its last map pass the projection; with average pooling
     their mean is the pooled feature.
 
     Raises:
-        ConfigError: the picture tower is of another kind.
+        ConfigError: the image tower is of another kind.
     """
     if hasattr(visual, "trunk"):
         return _map_tokens(visual, pixels)

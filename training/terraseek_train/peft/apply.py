@@ -158,7 +158,7 @@ def _transformers(model: nn.Module, config: PeftConfig) -> list[Tower]:
 
 
 def _foreign(model: nn.Module, config: PeftConfig) -> nn.Module | None:
-    """A picture tower of another kind, where it is adapted through its pointwise layers."""
+    """An image tower of another kind, where it is adapted through its pointwise layers."""
     return foreign_visual(model) if config.kind == "lora" and "image" in config.towers else None
 
 

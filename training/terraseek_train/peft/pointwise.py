@@ -1,7 +1,7 @@
 """LoRA for towers that are no open_clip transformer: beside their 1x1 convolutions and linear maps.
 
 A 1x1 convolution is one linear map at every place, so LoRA's formula holds as it stands. The papers
-adapt transformers only; this is what it becomes for a convolutional picture tower such as timm's.
+adapt transformers only; this is what it becomes for a convolutional image tower such as timm's.
 """
 
 import math
@@ -48,7 +48,7 @@ class PointwiseDelta(nn.Module):
 
 
 def pointwise_layers(visual: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    """Layers of a picture tower that take deltas, in the order of its modules.
+    """Layers of an image tower that take deltas, in the order of its modules.
 
     Raises:
         ConfigError: there is none.

@@ -35,7 +35,7 @@ __all__ = [
 FORMAT = 1
 JSON, WEIGHTS = "adapter.json", "adapter.safetensors"
 PRIOR = "prior-"
-"""Kinds that begin so bring a guided picture tower (`terraseek_train.methods.prior.store`)."""
+"""Kinds that begin so bring a guided image tower (`terraseek_train.methods.prior.store`)."""
 
 
 def save(model: nn.Module, path: Path) -> None:
@@ -104,7 +104,7 @@ def attach(model: nn.Module, path: Path) -> None:
     """Put the adapter in the folder `path` onto the base `model` for use, in the cheapest form.
 
     What can be folded into the weights is folded, prefixes are made flat, and nothing requires
-    gradients afterwards. A folder of PIR or PriorCLIP also replaces the picture tower by a guided
+    gradients afterwards. A folder of PIR or PriorCLIP also replaces the image tower by a guided
     one. Core reaches this through the entry point `terraseek.adapters`.
 
     Raises:

@@ -56,7 +56,7 @@ def find_tower(model: nn.Module, name: TowerName) -> Tower:
 
 
 def foreign_visual(model: nn.Module) -> nn.Module | None:
-    """The picture tower if it is timm's, whatever network that is; None if it is open_clip's."""
+    """The image tower if it is timm's, whatever network that is; None if it is open_clip's."""
     visual = getattr(model, "visual", None)
     return visual if isinstance(visual, nn.Module) and hasattr(visual, "trunk") else None
 

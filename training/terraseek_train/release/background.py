@@ -1,8 +1,8 @@
-"""What cosines sentences have with pictures they are not about: the background of a score.
+"""What cosines sentences have with images they are not about: the background of a score.
 
-A picture of another class can still show the thing: a "forest" sentence on a village with trees.
+An image of another class can still show the thing: a "forest" sentence on a village with trees.
 Such pairs are true, have true pairs' cosines, and would raise the bar for everything. So a pair is
-left out where the classes agree, where a caption of the picture names the concept, and where a
+left out where the classes agree, where a caption of the image names the concept, and where a
 caption is as close to the sentence as sentences of one class are to each other.
 """
 
@@ -50,13 +50,13 @@ def background(
     labels: Sequence[str | None],
     captions: Sequence[Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """Statistics of the cosines of general sentences with pictures they are not about.
+    """Statistics of the cosines of general sentences with images they are not about.
 
     Args:
         encoder: which made the vectors.
         images: unit rows.
-        labels: scene class per picture; pictures of a sentence's own concept are left out.
-        captions: sentences per picture, by which more true pairs are left out; None knows none.
+        labels: scene class per image; images of a sentence's own concept are left out.
+        captions: sentences per image, by which more true pairs are left out; None knows none.
     """
     sentences = background_sentences()
     texts = encoder.encode_texts([text for _, text in sentences])
@@ -76,7 +76,7 @@ def background(
 def _named(
     concepts: Sequence[str], captions: Sequence[Sequence[str]]
 ) -> Bool[np.ndarray, "sentences images"]:
-    """Whether a caption of the picture holds a word of the concept."""
+    """Whether a caption of the image holds a word of the concept."""
     own = {concept: content_words(CONCEPTS[concept]) for concept in set(concepts)}
     said = [content_words(sentences) for sentences in captions]
     return np.array([[bool(own[concept] & words) for words in said] for concept in concepts])
@@ -93,9 +93,9 @@ def _alike(
     texts: Float[np.ndarray, "sentences dim"],
     captions: Sequence[Sequence[str]],
 ) -> Bool[np.ndarray, "sentences images"]:
-    """Whether a caption of the picture is close to the sentence, by the encoder's own text tower.
+    """Whether a caption of the image is close to the sentence, by the encoder's own text tower.
 
-    A picture without captions is like nothing.
+    An image without captions is like nothing.
     """
     known = list(dict.fromkeys(text for sentences in captions for text in sentences))
     alike = np.zeros((len(texts), len(captions)), bool)

@@ -53,7 +53,7 @@ class HubSettings:
     """The `hubs` of an architecture; chosen on RSICD val, see docs/experiments.md."""
 
     sharpness: float = 10.0
-    pictures: HeldBack = HeldBack(weight=0.5)
+    images: HeldBack = HeldBack(weight=0.5)
     sentences: HeldBack = HeldBack()
     centred: bool = True
 
@@ -74,7 +74,7 @@ def add_hubs(
         config: what they were trained with.
         pairs: training views, each with a sentence, that are clustered.
         settings: constants.
-        progress: told while pictures are encoded.
+        progress: told while images are encoded.
 
     Raises:
         ConfigError: the run is not of joined encoders, or has hubs already.
@@ -108,18 +108,18 @@ def training_pairs(
 ) -> dict[Side, Vectors]:
     """Unit vectors of at least `count` training views and of a sentence of each.
 
-    Views are as the training has them, but whole sentences and no blended pictures; sources come
+    Views are as the training has them, but whole sentences and no blended images; sources come
     in the shares of an epoch.
     """
-    pictures, sentences = [], []
+    images, sentences = [], []
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (config.means, config.stds))
     for batch in _batches(config, count):
         squares = torch.from_numpy(batch.pixels)
-        pictures.append(F.normalize(model.squares(squares, mean, std), dim=-1).numpy())
+        images.append(F.normalize(model.squares(squares, mean, std), dim=-1).numpy())
         tokens = torch.from_numpy(batch.tokens)
         sentences.append(F.normalize(model.texts(tokens), dim=-1).numpy())
-        progress("encode", sum(map(len, pictures)), count)
-    return {"picture": np.concatenate(pictures), "sentence": np.concatenate(sentences)}
+        progress("encode", sum(map(len, images)), count)
+    return {"picture": np.concatenate(images), "sentence": np.concatenate(sentences)}
 
 
 def _batches(config: TrainConfig, count: int) -> Iterator[Batch]:

@@ -37,7 +37,7 @@ def release(checkpoint: Path, plan_file: Path, out: Path, progress: Progress = s
             `calibration`: what to measure, each by name; `words_of`: recipes whose words go into
             the calibration.
         out: folder with `weights` and `cards`.
-        progress: told while pictures are encoded.
+        progress: told while images are encoded.
     """
     from terraseek.encoders.open_clip_encoder import OpenClipEncoder
 
@@ -71,7 +71,7 @@ def measure(
         encoder: what is measured.
         plan: with paths filled in.
         written: the same with variables, as it is shown in the card.
-        progress: told while pictures are encoded.
+        progress: told while images are encoded.
     """
     scores: dict[str, Any] = {}
     for name, task in plan.get("retrieval", {}).items():

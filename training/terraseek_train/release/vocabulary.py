@@ -1,9 +1,9 @@
-"""The words a model read with pictures, out of the recipes it was trained by, for its card.
+"""The words a model read with images, out of the recipes it was trained by, for its card.
 
     python -m terraseek_train.release.vocabulary CARD.json RECIPE.json...
 
-Sentences of pictures count, those read alone (`rs5m_captions`) do not: a word that never stood
-beside a picture means nothing that could be seen.
+Sentences of images count, those read alone (`rs5m_captions`) do not: a word that never stood
+beside an image means nothing that could be seen.
 """
 
 from collections import Counter
@@ -22,24 +22,24 @@ from terraseek_train.data.sources.templates import CONCEPTS, concept_texts
 __all__ = ["recipe_sentences", "words_of", "write_words"]
 
 _RARE = 5
-"""A word of fewer pictures was hardly learnt, and is as often a slip of the pen."""
+"""A word of fewer images was hardly learnt, and is as often a slip of the pen."""
 
 
 def words_of(captions: Iterable[Sequence[str]], rare: int = _RARE) -> str:
-    """Content words of at least `rare` pictures, sorted, with blanks between them.
+    """Content words of at least `rare` images, sorted, with blanks between them.
 
     Args:
-        captions: the sentences of each picture.
-        rare: fewest pictures of a word.
+        captions: the sentences of each image.
+        rare: fewest images of a word.
     """
     count: Counter[str] = Counter()
     for sentences in captions:
         count.update({word for sentence in sentences for word in content_words(sentence)})
-    return " ".join(sorted(word for word, pictures in count.items() if pictures >= rare))
+    return " ".join(sorted(word for word, images in count.items() if images >= rare))
 
 
 def recipe_sentences(recipe: Path) -> list[Sequence[str]]:
-    """Sentences of each picture of a recipe's captioned sources.
+    """Sentences of each image of a recipe's captioned sources.
 
     Raises:
         ConfigError: a source's variable is not set, or the recipe has no source.
@@ -81,7 +81,7 @@ def main(
     card: Path = typer.Argument(..., help="Model card with a calibration."),
     recipes: list[Path] = typer.Argument(..., help="Recipes it was trained by."),
 ) -> None:
-    """Write the words a model read with pictures into its card."""
+    """Write the words a model read with images into its card."""
     typer.echo(f"{write_words(card, recipes)} words in {card}")
 
 

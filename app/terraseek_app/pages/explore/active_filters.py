@@ -36,15 +36,15 @@ def _tags(ask: Ask) -> list[tuple[str, tuple[str, ...]]]:
     if ask.like:
         tags.append((f"like item {ask.like}", ("explore_like",)))
     if ask.liked:
-        tags.append((f"more like {_pictures(ask.liked)}", ("explore_liked",)))
+        tags.append((f"more like {_images(ask.liked)}", ("explore_liked",)))
     if ask.disliked:
-        tags.append((f"less like {_pictures(ask.disliked)}", ("explore_disliked",)))
+        tags.append((f"less like {_images(ask.disliked)}", ("explore_disliked",)))
     if ask.captions:
         tags.append((f"captions count {ask.captions} %", ("explore_captions",)))
     if ask.ensemble:
         tags.append(("many prompts", ("explore_ensemble",)))
-    if ask.picture:
-        tags.append(("like your picture", ("explore_picture",)))
+    if ask.image:
+        tags.append(("like your picture", ("explore_image",)))
     if ask.box:
         tags.append((f"area {box_words(ask.box)}", ("explore_box",)))
     if ask.polygon:
@@ -69,7 +69,7 @@ def _tags(ask: Ask) -> list[tuple[str, tuple[str, ...]]]:
     return tags
 
 
-def _pictures(items: Sequence[str]) -> str:
+def _images(items: Sequence[str]) -> str:
     return f"{len(items)} picture{'' if len(items) == 1 else 's'}"
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "count_matching",
     "filter_of",
     "find",
-    "read_picture",
+    "read_image",
     "sample_bounds",
     "sample_urls",
 ]
@@ -33,8 +33,8 @@ MANY_SAMPLES = 20_000
 """Located items beyond which the map draws density instead of every dot."""
 SINGLE_DOTS = 3000
 """Samples in view up to which they are dots even then."""
-PICTURE_SIDE = 1024
-"""Longer side in pixels an uploaded query picture is read at; no encoder sees more."""
+IMAGE_SIDE = 1024
+"""Longer side in pixels an uploaded query image is read at; no encoder sees more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def find(ask: Ask) -> Answer:
     """Rank the items that pass the filters.
 
     Raises:
-        EmptyQueryError: neither words nor a picture nor an item to go by.
+        EmptyQueryError: neither words nor an image nor an item to go by.
         StoreNotFoundError: the catalogue is not embedded with the served model.
     """
     catalogue = state.catalogue()
@@ -78,7 +78,7 @@ def _find(ask: Ask, path: str, count: int, encoder_id: str) -> Answer:
 def _query(ask: Ask) -> Query:
     return Query(
         text=ask.text or None,
-        image=read_picture(ask.picture) if ask.picture else None,
+        image=read_image(ask.image) if ask.image else None,
         item_id=ask.like,
         minus=(ask.minus,) if ask.minus else (),
         liked=ask.liked,
@@ -157,8 +157,8 @@ def sample_urls() -> tuple[str, str | None]:
     return f"/api/points?most={SINGLE_DOTS}", f"/tiles/density?n={count}"
 
 
-def read_picture(token: str) -> UInt8[np.ndarray, "h w 3"]:
-    """An uploaded picture of any kind a scene may have, made small.
+def read_image(token: str) -> UInt8[np.ndarray, "h w 3"]:
+    """An uploaded image of any kind a scene may have, made small.
 
     Raises:
         SceneError: it is gone or cannot be decoded.
@@ -166,5 +166,5 @@ def read_picture(token: str) -> UInt8[np.ndarray, "h w 3"]:
     from terraseek.scenes import Scene
 
     with Scene.open(upload_path(token, state.settings().uploads)) as scene:
-        rgb: UInt8[np.ndarray, "h w 3"] = scene.thumbnail(PICTURE_SIDE)[0]
+        rgb: UInt8[np.ndarray, "h w 3"] = scene.thumbnail(IMAGE_SIDE)[0]
     return rgb

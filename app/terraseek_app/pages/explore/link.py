@@ -1,6 +1,6 @@
 """A question in the page's address, and back.
 
-The address holds everything but an uploaded picture, so a copied link shows the same answer.
+The address holds everything but an uploaded image, so a copied link shows the same answer.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Explore: words or a picture in, ranked pictures and places out."""
+"""Explore: words or an image in, ranked images and places out."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from terraseek_app.pages.explore.answer import (
     sample_urls,
 )
 from terraseek_app.pages.explore.areas import bounds_of
-from terraseek_app.pages.explore.results import export, map_hits, pictures, result_line
+from terraseek_app.pages.explore.results import export, images, map_hits, result_line
 from terraseek_app.pages.explore.state import Ask
 from terraseek_app.server import state
 from terraseek_app.widgets.gallery import gallery
@@ -128,7 +128,7 @@ def _view(ask: Ask, answer: Answer | None) -> dict[str, Any] | None:
 
 def _asked_for(ask: Ask) -> list[Any]:
     """What a new view follows from; filters and votes leave the map where it is."""
-    return [ask.text, ask.minus, ask.like, ask.picture]
+    return [ask.text, ask.minus, ask.like, ask.image]
 
 
 def _on_map(event: MapEvent) -> None:
@@ -172,7 +172,7 @@ def _results(ask: Ask, answer: Answer | None, error: TerraSeekError | None, abov
         export(answer.hits)
     gallery(
         "explore_gallery",
-        pictures(answer.hits, readings, ask.liked),
+        images(answer.hits, readings, ask.liked),
         on_pick=_select,
         on_like=like,
         on_vote=vote,

@@ -15,7 +15,7 @@ from terraseek_app.widgets.facts import coordinates
 from terraseek_app.widgets.gallery import Picture
 from terraseek_app.widgets.score_text import SELDOM, Reading, beaten
 
-__all__ = ["export", "map_hits", "pictures", "result_line", "thumbnail_url"]
+__all__ = ["export", "images", "map_hits", "result_line", "thumbnail_url"]
 
 _MIME = {
     ".geojson": "application/geo+json",
@@ -24,15 +24,15 @@ _MIME = {
     ".tar": "application/x-tar",
 }
 THUMBNAIL = 256
-"""Longer side in pixels of the tiles' pictures."""
+"""Longer side in pixels of the tiles' images."""
 
 
 def thumbnail_url(item_id: str, size: int = THUMBNAIL) -> str:
-    """Address of an item's small picture on this server."""
+    """Address of an item's small image on this server."""
     return f"/api/thumbnails/{quote(item_id, safe='')}?size={size}"
 
 
-def pictures(
+def images(
     hits: Sequence[Hit], readings: Sequence[Reading], liked: Sequence[str] = ()
 ) -> list[Picture]:
     """Tiles of the gallery; `liked` are items the user said were meant."""

@@ -1,4 +1,4 @@
-"""The upper rim of Explore: sentence, picture, filters, and sentences to try."""
+"""The upper rim of Explore: sentence, image, filters, and sentences to try."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from terraseek_app.pages.explore.filters import FILTER_KEYS, filter_drawer
 from terraseek_app.pages.explore.state import DEFAULTS, Ask, clear
-from terraseek_app.widgets.image_field import picture_field
+from terraseek_app.widgets.image_field import image_field
 
 __all__ = ["examples_for", "search_bar", "show_examples"]
 
@@ -40,11 +40,11 @@ def examples_for(labels: Sequence[str], most: int = 6) -> list[str]:
 def search_bar(ask: Ask) -> None:
     """Draw the form and the two drawers beside it; changes arrive in the session state."""
     with st.container(key="explore_bar"):
-        form, picture, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
+        form, image, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
     with form, st.container(key="explore_form"), st.form("explore_ask"):
         _sentence()
-    with picture, st.popover("Picture", icon=":material/image_search:", width="stretch"):
-        _picture_drawer()
+    with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):
+        _image_drawer()
     label = f"Filters ({ask.filters})" if ask.filters else "Filters"
     with filters, st.popover(label, icon=":material/tune:", width="stretch"):
         filter_drawer()
@@ -70,18 +70,18 @@ def _sentence() -> None:
 
 
 def _asked() -> None:
-    # a new sentence starts from words alone; the picture or item asked about before is done with
+    # a new sentence starts from words alone; the image or item asked about before is done with
     if st.session_state.explore_text.strip():
-        clear("explore_like", "explore_picture")
+        clear("explore_like", "explore_image")
     clear("explore_selected", "explore_liked", "explore_disliked")
 
 
-def _picture_drawer() -> None:
+def _image_drawer() -> None:
     st.caption("Find pictures that look like one of yours. Words may be added to it.")
-    taken = picture_field("Query picture", "explore_upload")
+    taken = image_field("Query picture", "explore_upload")
     if taken is None:
         return
-    st.session_state.explore_picture, _ = taken
+    st.session_state.explore_image, _ = taken
     clear("explore_like", "explore_selected")
     st.rerun()
 

@@ -22,7 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_disliked": [],
     "explore_captions": 0,
     "explore_ensemble": False,
-    "explore_picture": None,
+    "explore_image": None,
     "explore_box": None,
     "explore_polygon": None,
     "explore_lon": None,
@@ -59,8 +59,8 @@ class Ask:
     """Share of the captions in the score, in percent."""
     ensemble: bool = False
     """Whether the words are averaged over many prompts."""
-    picture: str | None = None
-    """Token of an uploaded picture; lives in this server only and is left out of the URL."""
+    image: str | None = None
+    """Token of an uploaded image; lives in this server only and is left out of the URL."""
     box: tuple[float, float, float, float] | None = None
     """(west, south, east, north) in degrees; west > east crosses the antimeridian."""
     polygon: Corners | None = None
@@ -87,7 +87,7 @@ class Ask:
     @property
     def is_question(self) -> bool:
         """Whether there is anything to rank by."""
-        return bool(self.text.strip() or self.like or self.picture or self.liked)
+        return bool(self.text.strip() or self.like or self.image or self.liked)
 
     @property
     def filters(self) -> int:
@@ -124,7 +124,7 @@ def read() -> Ask:
         disliked=tuple(state.explore_disliked),
         captions=int(state.explore_captions),
         ensemble=bool(state.explore_ensemble),
-        picture=state.explore_picture,
+        image=state.explore_image,
         box=tuple(state.explore_box) if state.explore_box else None,
         polygon=_corners(state.explore_polygon),
         circle=_circle(state.explore_lon, state.explore_lat, state.explore_km),

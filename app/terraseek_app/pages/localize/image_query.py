@@ -1,4 +1,4 @@
-"""A picture instead of words: one's own, or one that Explore found."""
+"""An image instead of words: one's own, or one that Explore found."""
 
 import html
 
@@ -8,25 +8,25 @@ from jaxtyping import UInt8
 
 from terraseek.errors import TerraSeekError
 from terraseek_app.messages import say
-from terraseek_app.pages.explore.answer import read_picture
+from terraseek_app.pages.explore.answer import read_image
 from terraseek_app.server import state
 from terraseek_app.server.uploads import upload_path
-from terraseek_app.widgets.image_field import picture_field
+from terraseek_app.widgets.image_field import image_field
 
-__all__ = ["forget_picture", "look_for", "picture_drawer", "picture_line", "take_picture"]
+__all__ = ["forget_image", "image_drawer", "image_line", "look_for", "take_image"]
 
 _SHOWN_PX = 132
-"""Width of the picture on the page, CSS pixels."""
+"""Width of the image on the page, CSS pixels."""
 _CAPTION_LENGTH = 60
 _OFFERED = 24
-"""Found pictures on offer; each costs a look into the catalogue whenever the page is drawn."""
+"""Found images on offer; each costs a look into the catalogue whenever the page is drawn."""
 
 
-def picture_drawer() -> None:
-    """The field for a picture of one's own, and the list of what Explore found."""
+def image_drawer() -> None:
+    """The field for an image of one's own, and the list of what Explore found."""
     st.caption("Find the places in the scene that look like a picture; words are not needed then.")
-    # what is no picture is told now, not after a scene was encoded
-    taken = picture_field("Picture to look for", "localize_picture", check=read_picture)
+    # what is no image is told now, not after a scene was encoded
+    taken = image_field("Picture to look for", "localize_image", check=read_image)
     if taken is not None:
         token, name = taken
         st.session_state.localize_pictured = (f"upload:{token}", name)
@@ -80,41 +80,41 @@ def _look_for_found() -> None:
     look_for(f"item:{st.session_state.localize_like}", st.session_state.localize_like)
 
 
-def look_for(picture: str, name: str) -> None:
-    """Ask for a picture at once, instead of words; call before the form is drawn."""
+def look_for(image: str, name: str) -> None:
+    """Ask for an image at once, instead of words; call before the form is drawn."""
     st.session_state.update(
-        localize_picture=picture,
-        localize_picture_name=f"of item {name}" if picture.startswith("item:") else name,
+        localize_image=image,
+        localize_image_name=f"of item {name}" if image.startswith("item:") else name,
         localize_text="",
         localize_ask=True,
     )
 
 
-def take_picture() -> None:
-    """Take up a picture that was uploaded in the last run; call before the form is drawn."""
+def take_image() -> None:
+    """Take up an image that was uploaded in the last run; call before the form is drawn."""
     pictured = st.session_state.pop("localize_pictured", None)
     if pictured:
         look_for(*pictured)
 
 
-def forget_picture() -> None:
+def forget_image() -> None:
     """Go back to words."""
-    st.session_state.update(localize_picture="", localize_picture_name="")
+    st.session_state.update(localize_image="", localize_image_name="")
 
 
-def picture_line() -> None:
-    """The picture in force, with a way to drop it; nothing when there is none."""
-    picture = st.session_state.localize_picture
-    if not picture:
+def image_line() -> None:
+    """The image in force, with a way to drop it; nothing when there is none."""
+    image = st.session_state.localize_image
+    if not image:
         return
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", key="localize_looking_for"
     ):
         try:
-            st.image(_pixels(picture), width=_SHOWN_PX)
+            st.image(_pixels(image), width=_SHOWN_PX)
         except TerraSeekError as error:
             say(error)
-        name = html.escape(st.session_state.localize_picture_name)
+        name = html.escape(st.session_state.localize_image_name)
         st.html(f'<span class="ts-quiet">looking for what this shows</span><p>picture {name}</p>')
         st.button(
             "",
@@ -122,13 +122,13 @@ def picture_line() -> None:
             help="Back to words",
             type="tertiary",
             key="localize_forget_picture",
-            on_click=forget_picture,
+            on_click=forget_image,
         )
 
 
-def _pixels(picture: str) -> UInt8[np.ndarray, "h w 3"]:
-    kind, _, key = picture.partition(":")
+def _pixels(image: str) -> UInt8[np.ndarray, "h w 3"]:
+    kind, _, key = image.partition(":")
     if kind == "item":
         return state.catalogue().read_image(key, 2 * _SHOWN_PX)
     upload_path(key, state.settings().uploads)  # says so when it is gone
-    return read_picture(key)
+    return read_image(key)

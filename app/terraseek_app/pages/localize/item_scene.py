@@ -1,4 +1,4 @@
-"""An item of the catalogue as a scene: its picture, laid at its place where that is known well."""
+"""An item of the catalogue as a scene: its image, laid at its place where that is known well."""
 
 import hashlib
 import math
@@ -22,14 +22,14 @@ def item_scene(
     image: UInt8[np.ndarray, "h w 3"],
     folder: Path,
 ) -> Path:
-    """A raster file of an item's picture, written once to `folder`.
+    """A raster file of an item's image, written once to `folder`.
 
-    With a well-known position and ground sample distance the picture is laid north-up around its
+    With a well-known position and ground sample distance the image is laid north-up around its
     position, so that the heat map lies on the world map; otherwise the file stays as it is.
 
     Args:
         item: row of the items table.
-        encoded: the picture's file as stored; kept when it has a position of its own.
+        encoded: the image's file as stored; kept when it has a position of its own.
         image: the same decoded.
         folder: made when missing.
     """

@@ -15,10 +15,10 @@ from terraseek_app.pages.localize import scene_map
 from terraseek_app.pages.localize import state as localize_state
 from terraseek_app.pages.localize.heat_panel import heat_panel, token_note
 from terraseek_app.pages.localize.image_query import (
-    forget_picture,
-    picture_drawer,
-    picture_line,
-    take_picture,
+    forget_image,
+    image_drawer,
+    image_line,
+    take_image,
 )
 from terraseek_app.pages.localize.question import METHOD_WORDS
 from terraseek_app.pages.localize.scene_choice import (
@@ -51,8 +51,8 @@ def render() -> None:
     if uploaded:
         st.session_state.localize_source = uploaded
         localize_state.forget_answer()
-    take_picture()
-    if not st.session_state.localize_picture:
+    take_image()
+    if not st.session_state.localize_image:
         localize_state.take_over(st.session_state.explore_text.strip())
     asked = _bar()
     source = st.session_state.localize_source
@@ -75,15 +75,15 @@ def render() -> None:
 
 def _bar() -> bool:
     with st.container(key="localize_bar"):
-        scene, upload, form, picture, more = st.columns(
+        scene, upload, form, image, more = st.columns(
             [2.3, 1.1, 5.6, 1.1, 1.25], vertical_alignment="bottom"
         )
     with upload, st.popover("Upload", icon=":material/upload:", width="stretch"):
         upload_drawer()
     with scene:
         choose_scene()
-    with picture, st.popover("Picture", icon=":material/image_search:", width="stretch"):
-        picture_drawer()
+    with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):
+        image_drawer()
     with more, st.popover(_method_label(), icon=":material/tune:", width="stretch"):
         _method_drawer()
     with form, st.container(key="localize_form"), st.form("localize_question"):
@@ -137,9 +137,9 @@ def _sentence() -> bool:
 
 
 def _asked() -> None:
-    # a new sentence is asked by itself; the picture asked for before is done with
+    # a new sentence is asked by itself; the image asked for before is done with
     if st.session_state.localize_text.strip():
-        forget_picture()
+        forget_image()
 
 
 def _ask(path: Path, source: str) -> None:
@@ -152,7 +152,7 @@ def _ask(path: Path, source: str) -> None:
 def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
     """The right column; gives the heat map to draw."""
     st.html(_scene_line(facts))
-    picture_line()
+    image_line()
     running = asking.collect()
     if running is not None:
         asking.watch(running.job_id)

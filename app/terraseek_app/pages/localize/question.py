@@ -11,7 +11,7 @@ from terraseek.localization.methods.dense_availability import dense_offered
 from terraseek.localization.options import LocalizeOptions, Method
 from terraseek_app.pages.localize.parsing import parse_scales, sentences_of
 from terraseek_app.server import state
-from terraseek_app.server.item_images import item_picture
+from terraseek_app.server.item_images import item_image
 from terraseek_app.server.uploads import upload_path
 
 if TYPE_CHECKING:
@@ -31,29 +31,29 @@ METHOD_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a scene is asked: words, or a picture instead of them."""
+    """What a scene is asked: words, or an image instead of them."""
 
     text: str = ""
-    """Sentences, parted by semicolons; unused with a picture."""
+    """Sentences, parted by semicolons; unused with an image."""
     minus: str = ""
     """Sentence whose score is subtracted."""
-    picture: str = ""
+    image: str = ""
     """`upload:<token>` or `item:<item id>`; empty for words."""
-    picture_name: str = ""
-    """What the picture is called."""
+    image_name: str = ""
+    """What the image is called."""
     method: str = "terraseek"
     """How windows are laid and put together, one of the library's methods."""
     scales: tuple[int, ...] = ()
     """Window sides in pixels; empty leaves them to the method."""
 
     def __post_init__(self) -> None:
-        if not (self.text or self.picture):
+        if not (self.text or self.image):
             raise EmptyQueryError("The sentence is empty; say what to look for in a few words.")
 
     @property
     def wordings(self) -> list[str]:
         """What each heat map of the answer is called."""
-        return [f"picture {self.picture_name}"] if self.picture else sentences_of(self.text)
+        return [f"picture {self.image_name}"] if self.image else sentences_of(self.text)
 
     @property
     def options(self) -> LocalizeOptions:
@@ -65,16 +65,16 @@ class Question:
         """What the library is asked, one a heat map.
 
         Raises:
-            SceneError: the picture is gone or cannot be read. ItemNotFoundError: no such item.
+            SceneError: the image is gone or cannot be read. ItemNotFoundError: no such item.
         """
         from terraseek.localization.query import Picture
 
-        kind, _, key = self.picture.partition(":")
+        kind, _, key = self.image.partition(":")
         if kind == "item":
-            return [item_picture(key)]
+            return [item_image(key)]
         if kind == "upload":
             file: Path = upload_path(key, state.settings().uploads)
-            return [Picture.read(file, self.picture_name)]
+            return [Picture.read(file, self.image_name)]
         return list(sentences_of(self.text))
 
     def plain(self) -> dict[str, Any]:
@@ -103,15 +103,15 @@ def read() -> Question:
     """The question in the session.
 
     Raises:
-        EmptyQueryError: neither words nor a picture.
+        EmptyQueryError: neither words nor an image.
         LatticeError: the window sizes are no sizes.
     """
     session = st.session_state
     return Question(
         text=(session.localize_text or "").strip(),
         minus=(session.localize_minus or "").strip(),
-        picture=session.localize_picture or "",
-        picture_name=session.localize_picture_name or "",
+        image=session.localize_image or "",
+        image_name=session.localize_image_name or "",
         method=session.localize_method,
         scales=parse_scales(session.localize_scales or ""),
     )

@@ -12,7 +12,7 @@ from terraseek_app.pages.localize.item_scene import item_scene
 from terraseek_app.pages.localize.state import forget_answer
 from terraseek_app.server import state
 from terraseek_app.server.uploads import keep_upload, upload_path
-from terraseek_app.widgets.image_field import PICTURE_TYPES
+from terraseek_app.widgets.image_field import IMAGE_TYPES
 
 __all__ = ["SceneFacts", "choose_scene", "scene_facts", "scene_file", "sources", "upload_drawer"]
 
@@ -74,7 +74,7 @@ def upload_drawer() -> None:
     generation = st.session_state.setdefault("localize_upload_generation", 0)
     upload = st.file_uploader(
         "Scene file",
-        type=list(PICTURE_TYPES),
+        type=list(IMAGE_TYPES),
         key=f"localize_upload_{generation}",
         label_visibility="collapsed",
         max_upload_size=limits.max_upload_bytes >> 20,

@@ -23,7 +23,7 @@ def overlays(facts: SceneFacts, heat: HeatMap | None, heat_id: str | None) -> li
 
 @lru_cache(maxsize=64)
 def _corners(heat_id: str) -> list[list[float]] | None:
-    """Where the picture of a heat map lies; the warp that tells is the one the route draws."""
+    """Where the image of a heat map lies; the warp that tells is the one the route draws."""
     return state.heat(heat_id).preview(HEAT_SIDE)[2]
 
 

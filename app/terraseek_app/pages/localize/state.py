@@ -19,8 +19,8 @@ DEFAULTS: dict[str, Any] = {
     "localize_heat": None,
     "localize_scales": "",
     "localize_method": "terraseek",
-    "localize_picture": "",
-    "localize_picture_name": "",
+    "localize_image": "",
+    "localize_image_name": "",
     "localize_like": None,
     "localize_turns": [],
     "localize_uploads": {},
@@ -62,7 +62,7 @@ def remember(source: str, words: str, question: dict[str, Any], heat_id: str) ->
 
     Args:
         source: the scene.
-        words: the one of its sentences that was answered, or the picture's name.
+        words: the one of its sentences that was answered, or the image's name.
         question: as `Question.plain` gives it.
         heat_id: the answer.
     """
@@ -89,8 +89,8 @@ def show_turn(turn: dict[str, Any]) -> None:
         localize_heat=turn["heat"],
         localize_text=question["text"],
         localize_minus=question["minus"],
-        localize_picture=question["picture"],
-        localize_picture_name=question["picture_name"],
+        localize_image=question["picture"],
+        localize_image_name=question["image_name"],
         localize_method=question["method"],
         localize_scales=", ".join(map(str, question["scales"])),
         localize_fly=None,

@@ -1,4 +1,4 @@
-"""The item under review: its picture large, its caption with automatic hints, its facts."""
+"""The item under review: its image large, its caption with automatic hints, its facts."""
 
 import html
 import io
@@ -30,7 +30,7 @@ _VERDICTS = {"accept": "accepted", "edit": "edited", "skip": "skipped", "rate": 
 
 
 def picture(item: Mapping[str, Any]) -> None:
-    """Draw the picture; one that cannot be read says so and can still be skipped."""
+    """Draw the image; one that cannot be read says so and can still be skipped."""
     item_id = str(item["item_id"])
     try:
         image = _png(str(state.catalogue().path), item_id)
@@ -63,7 +63,7 @@ def caption(text: str, flags: Sequence[Flag], before: Review | None) -> None:
 
 
 def place(item: Mapping[str, Any]) -> None:
-    """Draw where and when the picture was taken, and what else its record says."""
+    """Draw where and when the image was taken, and what else its record says."""
     words, globe = st.columns([2.3, 1], gap="small")
     rows = [row for row in facts(item) if row[0] not in _DULL]
     words.html(f'<div class="ts-review-facts">{facts_html(rows[:_FACTS])}</div>')

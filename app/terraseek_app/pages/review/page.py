@@ -1,4 +1,4 @@
-"""Review: one picture and its caption at a time, judged with the keyboard."""
+"""Review: one image and its caption at a time, judged with the keyboard."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import streamlit as st
 
 from terraseek.review import Review, ReviewProgress
 from terraseek_app.pages.review import state as act
-from terraseek_app.pages.review.card import caption, picture, place
+from terraseek_app.pages.review.card import caption, image, place
 from terraseek_app.pages.review.keys import keyboard
 from terraseek_app.pages.review.queue import KINDS, following
 from terraseek_app.pages.review.scores import criteria
@@ -126,7 +126,7 @@ def _nothing_left(any_items: bool) -> None:
 def _item(item: dict[str, Any], before: Review | None) -> None:
     left, right = st.columns([1, 1.12], gap="medium")
     with left:
-        picture(item)
+        image(item)
         place(item)
     with right:
         text = str(item.get("caption") or "")

@@ -1,4 +1,4 @@
-"""Bring a source into a catalogue: read, look at every picture, locate, write once at the end.
+"""Bring a source into a catalogue: read, look at every image, locate, write once at the end.
 
 Nothing of the catalogue changes before the last step, and that is one rename; an import that is
 killed leaves the catalogue as it was. Importing again adds only what is new, under the same ids.
@@ -57,25 +57,25 @@ def import_source(
     check: bool = True,
     progress: Progress = silent,
 ) -> ImportReport:
-    """Add the pictures of a source to a catalogue, which is made if it is not there.
+    """Add the images of a source to a catalogue, which is made if it is not there.
 
-    Pictures are not copied; the catalogue keeps where their bytes are. Damaged members, doubtful
+    Images are not copied; the catalogue keeps where their bytes are. Damaged members, doubtful
     coordinates and repeated names are counted and listed, never fatal.
 
     Args:
         source: shards (`name-{0000..0001}.tar`, a list, a folder or one tar), folder or tar of
-            pictures, table, or caption JSON.
+            images, table, or caption JSON.
         out: folder of the catalogue.
-        geometa: table or tables with coordinates, dates or labels, joined by picture name.
+        geometa: table or tables with coordinates, dates or labels, joined by image name.
         kind: how to read the source, one of `readers.KINDS`, or `auto`.
         name: what to call the source; made from its file name otherwise.
-        images: folder or tar of the pictures a table or caption file names.
-        precision: how well its coordinates locate a picture, if the rules of `locate` are wrong.
-        check: decode every picture, so that damaged ones are found now.
+        images: folder or tar of the images a table or caption file names.
+        precision: how well its coordinates locate an image, if the rules of `locate` are wrong.
+        check: decode every image, so that damaged ones are found now.
         progress: called with the stages `read` and `check`.
 
     Raises:
-        SourceError: the source cannot be read, or holds no usable picture.
+        SourceError: the source cannot be read, or holds no usable image.
         CatalogueExistsError: `out` exists and is something else than a catalogue.
         CatalogueError: another process is changing the catalogue, or its table is damaged.
     """
@@ -164,7 +164,7 @@ class _Job:
         return new, known
 
     def _inspect(self, records: dict[str, Record]) -> Iterator[dict[str, Any] | None]:
-        """One row a record, or None where the picture is damaged; order is kept."""
+        """One row a record, or None where the image is damaged; order is kept."""
 
         def look(record: Record) -> dict[str, Any] | Broken:
             if record.image is None:
@@ -280,7 +280,7 @@ class _Job:
 
 
 def _names(record: Record) -> tuple[str, ...]:
-    """What a metadata table may call a picture."""
+    """What a metadata table may call an image."""
     member = "" if record.image is None else record.image.member
     return (str(record.columns.get("img_name") or ""), record.key, member)
 

@@ -1,4 +1,4 @@
-"""Look at a picture before it is taken: does it decode, how large is it, where is it."""
+"""Look at an image before it is taken: does it decode, how large is it, where is it."""
 
 import json
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from terraseek.catalogue.images import RASTER_SUFFIXES, read_bytes, read_picture
+from terraseek.catalogue.images import RASTER_SUFFIXES, read_bytes, read_image
 from terraseek.catalogue.records import ImageRef
 
 __all__ = ["RASTER_SUFFIXES", "inspect"]
 
 
 def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
-    """Columns the picture itself tells: width and height in pixels; of rasters also the position.
+    """Columns the image itself tells: width and height in pixels; of rasters also the position.
 
     Args:
-        ref: the picture.
-        check: decode the whole picture; otherwise only rasters are opened.
+        ref: the image.
+        check: decode the whole image; otherwise only rasters are opened.
 
     Raises:
         SceneError: it cannot be decoded.
@@ -29,7 +29,7 @@ def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
             return _raster(path, check)
     if not check:
         return {}
-    rgb = read_picture(ref)
+    rgb = read_image(ref)
     return {"width": rgb.shape[1], "height": rgb.shape[0]}
 
 

@@ -1,4 +1,4 @@
-"""Pictures a table names, found as loose files or inside tars beside it."""
+"""Images a table names, found as loose files or inside tars beside it."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["ImageLookup", "walk_images"]
 
 
 def walk_images(folder: Path) -> Iterator[Path]:
-    """Every file below `folder` with a picture's ending, sorted, hidden ones left out."""
+    """Every file below `folder` with an image's ending, sorted, hidden ones left out."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if not hidden and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
@@ -19,10 +19,10 @@ def walk_images(folder: Path) -> Iterator[Path]:
 
 
 class ImageLookup:
-    """Finds pictures by the names tables use: a path, a path below the folder, or a bare name.
+    """Finds images by the names tables use: a path, a path below the folder, or a bare name.
 
     Only when a name is not found as it stands are the folder and the tars in it listed, once. Where
-    several of them have a picture of that name, the one that holds most of the wanted names is
+    several of them have an image of that name, the one that holds most of the wanted names is
     meant (RSICD's captions lie beside two tars that share names). A bare name that one of them
     holds twice finds nothing there.
     """
@@ -41,7 +41,7 @@ class ImageLookup:
         self._index: dict[str, ImageRef] | None = None
 
     def find(self, name: str) -> ImageRef | None:
-        """Where the picture `name` is, or None."""
+        """Where the image `name` is, or None."""
         if not name:
             return None
         for folder in self._folders:
@@ -74,7 +74,7 @@ def _tar_names(tar: Path) -> dict[str, ImageRef | None]:
 
 
 def _names(found: list[tuple[str, ImageRef]]) -> dict[str, ImageRef | None]:
-    """Pictures by path and by bare name; None for a bare name that occurs twice."""
+    """Images by path and by bare name; None for a bare name that occurs twice."""
     names: dict[str, ImageRef | None] = {}
     for path, ref in found:
         bare = path.rsplit("/", 1)[-1]

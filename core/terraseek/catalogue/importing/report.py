@@ -46,7 +46,7 @@ class ImportReport:
     geometa_missing: int = 0
     """Added items it says nothing about."""
     geometa_unused: int = 0
-    """Its names no picture has."""
+    """Its names no image has."""
     total: int = 0
     """Items in the catalogue afterwards."""
 

@@ -85,19 +85,19 @@ def rename_usual(frame: pd.DataFrame) -> pd.DataFrame:
     """The same table with the usual names brought to ours; everything else is kept.
 
     RS5M's `*_intermediate.csv` are read by position: where no column has a usual name, and the
-    first one holds names of pictures, that one and the next are picture name and caption.
+    first one holds names of images, that one and the next are image name and caption.
     """
     renames = dict(usual_names(tuple(map(str, frame.columns))))
     if "img_name" not in renames.values() and "img_name" not in frame and len(frame):
         first = frame.iloc[:100, 0].astype(str)
-        if first.map(_looks_like_a_picture).all():
+        if first.map(_looks_like_an_image).all():
             renames[str(frame.columns[0])] = "img_name"
             if frame.shape[1] > 1 and not {"caption"} & ({*renames.values(), *frame.columns}):
                 renames[str(frame.columns[1])] = "caption"
     return frame.rename(columns=renames)
 
 
-def _looks_like_a_picture(name: str) -> bool:
+def _looks_like_an_image(name: str) -> bool:
     ending = Path(name).suffix.lower() in IMAGE_SUFFIXES
     return ending or _RS5M_NAME.fullmatch(name) is not None
 

@@ -54,7 +54,7 @@ class MetaCaption:
     country: str = ""
     """Country as it is written."""
     season: str = ""
-    """Spring, Summer, Fall or Winter, by northern months wherever the picture is."""
+    """Spring, Summer, Fall or Winter, by northern months wherever the image is."""
     captured_at: str = ""
     """ISO 8601 to the hour (`2016-03-28T09`), or to the day where no hour is given."""
     gsd_m: float | None = None
@@ -74,7 +74,7 @@ class MetaCaption:
     label: str = ""
     """Class or classes as written, several divided by `, `."""
     relative_location: str = ""
-    """Where in the picture the object is: one or two of 3x3 cells (`center and top-left`)."""
+    """Where in the image the object is: one or two of 3x3 cells (`center and top-left`)."""
 
 
 def split_caption(text: str) -> tuple[str, str]:

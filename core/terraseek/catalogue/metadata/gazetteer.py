@@ -108,7 +108,7 @@ def split_zone(zone: str) -> tuple[int, str] | None:
 
 
 def _zones_apart(place: Place, zone: str) -> int:
-    """0 in the zone, 1 beside it (pictures of a town reach over borders), more elsewhere."""
+    """0 in the zone, 1 beside it (images of a town reach over borders), more elsewhere."""
     parts = split_zone(zone)
     assert parts is not None
     across = abs(int((place.lon + 180) // 6) % 60 + 1 - parts[0])

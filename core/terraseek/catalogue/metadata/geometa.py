@@ -1,4 +1,4 @@
-"""Metadata tables joined to pictures by name: RS5M's geometa CSVs and any table like them."""
+"""Metadata tables joined to images by name: RS5M's geometa CSVs and any table like them."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -14,19 +14,19 @@ __all__ = ["Geometa"]
 
 
 class Geometa:
-    """Rows of a metadata table, found by picture name.
+    """Rows of a metadata table, found by image name.
 
     A name listed twice keeps its first row; the others are counted in `duplicates`. RS5M's geometa
     of FMoW and YFCC gives a corner of the original scene or the photographer's place, so tables in
     its layout (a column `geometa_cap`) locate with precision `point`; a plain coordinate table
-    states where each picture is, precision `exact`.
+    states where each image is, precision `exact`.
     """
 
     def __init__(self, frame: pd.DataFrame, origin: str) -> None:
-        """Index `frame` by its column of picture names.
+        """Index `frame` by its column of image names.
 
         Raises:
-            MissingColumnError: no column holds picture names.
+            MissingColumnError: no column holds image names.
         """
         frame = rename_usual(frame)
         if "img_name" not in frame:
@@ -39,7 +39,7 @@ class Geometa:
         """Rows dropped because their name came before."""
         kept = frame.loc[~keys.duplicated()]
         self.precision: LocationPrecision = "point" if "geometa_cap" in frame else "exact"
-        """How well its coordinates locate a picture."""
+        """How well its coordinates locate an image."""
         rows = kept.drop(columns="img_name").to_dict("records")
         self._rows = dict(zip(keys.loc[kept.index], rows, strict=True))
         self._used: set[str] = set()
@@ -49,7 +49,7 @@ class Geometa:
         """Read one or several CSV, TSV, Parquet tables or pickled frames, one below the other.
 
         Raises:
-            SourceError: one is no table, or has no column of picture names.
+            SourceError: one is no table, or has no column of image names.
         """
         tables = [cls(read_table(path), path.name) for path in paths]
         first = tables[0]
@@ -64,7 +64,7 @@ class Geometa:
 
     @property
     def unused(self) -> int:
-        """Names no picture has asked for."""
+        """Names no image has asked for."""
         return len(self._rows) - len(self._used)
 
     def find(self, *names: str) -> dict[Hashable, Any] | None:
@@ -78,7 +78,7 @@ class Geometa:
 
 
 def _forms(name: str) -> tuple[str, ...]:
-    """What a table may call a picture: with or without folder, ending, and RS5M's subset prefix.
+    """What a table may call an image: with or without folder, ending, and RS5M's subset prefix.
 
     RS5M's `ben_489390.jpg` is `489390` or `489390.jpg` in BigEarthNet's tables; PUB11 names have no
     ending in its metadata and `.jpg` in YFCC's.

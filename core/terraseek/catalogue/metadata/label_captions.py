@@ -1,4 +1,4 @@
-"""Captions for pictures that came with a label or metadata sentence only."""
+"""Captions for images that came with a label or metadata sentence only."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""How well a picture's place is known, and which coordinates are no coordinates."""
+"""How well an image's place is known, and which coordinates are no coordinates."""
 
 import math
 from typing import Any
@@ -26,7 +26,7 @@ def locate(
 ) -> tuple[float | None, float | None, LocationPrecision, bool]:
     """Longitude and latitude in degrees, precision, and whether bad coordinates were dropped.
 
-    Bad are values that are no number, out of range, and 0,0, where broken metadata puts pictures.
+    Bad are values that are no number, out of range, and 0,0, where broken metadata puts images.
     Longitudes of the 0..360 convention are brought to -180..180. Without coordinates a place the
     gazetteer knows gives its centre; a UTM zone or a country alone gives no point.
     """

@@ -39,7 +39,7 @@ def joined(
         members: open_clip networks with timm image towers whose cells are equally large, and alike
             causal text towers.
         shares: of each member in a cosine; they sum to 1.
-        levels: what vectors of pictures and of sentences are sent through at the end, see
+        levels: what vectors of images and of sentences are sent through at the end, see
             `encoders.hubs`; None leaves them as they are.
 
     Raises:

@@ -27,7 +27,7 @@ __all__ = ["DenseKind", "DenseTower", "TowerCells", "box_of", "tower_cells"]
 DenseKind = Literal["average", "values", "self-attention"]
 
 _CONVOLUTION_BLOCK, _TRANSFORMER_BLOCK = 4, 2
-"""Sides of a block in sides of a picture; attention costs the square of a block's area."""
+"""Sides of a block in sides of an image; attention costs the square of a block's area."""
 _TOLERANCE = 1e-3
 
 
@@ -39,7 +39,7 @@ class DenseTower:
     side: int
     """Pixels of the square blocks it takes."""
     cell: int
-    """Pixels a cell covers along each side; divides `side` and the side of a picture."""
+    """Pixels a cell covers along each side; divides `side` and the side of an image."""
     box: int
     """Cells along the square whose mean is a window's vector; see `box_of`."""
     channels: int
@@ -81,7 +81,7 @@ def tower_cells(tower: "torch.nn.Module", side: int) -> TowerCells | None:
 
     Args:
         tower: in evaluation mode.
-        side: pixels of the pictures it was made for.
+        side: pixels of the images it was made for.
     """
     visual: Any = tower
     if hasattr(visual, "trunk") and hasattr(visual, "head"):

@@ -1,4 +1,4 @@
-"""Sentences that suit every picture, and pictures that suit every sentence, held back.
+"""Sentences that suit every image, and images that suit every sentence, held back.
 
 In a space of many dimensions some vectors are near to nearly all others ("hubs", Radovanović et al.
 2010), and take the first places of searches they have nothing to do with. So a vector's nearness to
@@ -6,18 +6,18 @@ the other kind at large is taken off its scores:
 
     s(i, t) = cos(i, t) - b g(i) - a h(t),    h(t) = log(sum_k w_k exp(β cos(p_k, t))) / β
 
-with p_k, w_k the k-means centres of training pictures and their shares, and g(i) likewise over
+with p_k, w_k the k-means centres of training images and their shares, and g(i) likewise over
 training sentences: the inverted softmax (Smith et al. 2017) and QB-Norm (Bogolin et al. 2022) with
 a bank of training data, so that no score depends on what else is in a catalogue.
 
-Before that the mean vector of training pictures is taken off pictures, that of sentences off
+Before that the mean vector of training images is taken off images, that of sentences off
 sentences ("centred"), for what all have in common says nothing (Suzuki et al. 2013, "Centering
 similarity measures to reduce hubs").
 
 The result is still one cosine of two unit vectors, so nothing downstream needs to know. With C held
 constant, S² + 2 C² = 1 and h0, g0 the usual values,
 
-    picture  [S i,         C,     S² b (g0 - g) / C,  0,     rest]
+    image  [S i,         C,     S² b (g0 - g) / C,  0,     rest]
     sentence [S t, S² a (h0 - h) / C,      C,         rest,  0   ]
 
 have the product S² (s + b g0 + a h0). The middle ones are kept within ±C, which they reach only
@@ -53,8 +53,8 @@ def level(side: Side, dim: int, config: Any) -> "nn.Module":  # noqa: ANN401 - f
     Args:
         side: whose vectors these are.
         dim: of the vectors.
-        config: `{"sharpness": β, "pictures": {"count": k, "weight": b}, "sentences": {"count": k,
-            "weight": a}, "centred": true}`: pictures are held back with weight b, sentences with a;
+        config: `{"sharpness": β, "images": {"count": k, "weight": b}, "sentences": {"count": k,
+            "weight": a}, "centred": true}`: images are held back with weight b, sentences with a;
             each count is of centres of its own kind, which the other kind is compared with.
             Vectors are not centred where that is not said.
 

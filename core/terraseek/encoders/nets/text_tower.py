@@ -94,7 +94,7 @@ def projected(
     tower: Any,  # noqa: ANN401
     read: "Float[Tensor, '*rows width']",
 ) -> "Float[Tensor, '*rows dim']":
-    """Into the space shared with pictures, where the tower has a projection."""
+    """Into the space shared with images, where the tower has a projection."""
     projection = tower.text_projection
     if projection is None:
         return read

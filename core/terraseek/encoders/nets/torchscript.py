@@ -19,7 +19,7 @@ __all__ = ["frozen"]
 
 
 def frozen(tower: "torch.nn.Module", side: int) -> "torch.nn.Module | None":
-    """A copy of an image tower as oneDNN likes it, made in seconds: for many pictures only.
+    """A copy of an image tower as oneDNN likes it, made in seconds: for many images only.
 
     None where it has no timm trunk (transformers gain nothing), where its data flow cannot be
     recorded, or where the copy would not give the same vectors within 1e-5.

@@ -1,4 +1,4 @@
-"""The median filter of a picture made of few large cells, the same bytes as filtering its pixels.
+"""The median filter of an image made of few large cells, the same bytes as filtering its pixels.
 
 The windows of a published map have their edges on a coarse grid, so the map is constant in cells
 that are about half as wide as the filter. Under the filter lie then some three by three values, and
@@ -27,7 +27,7 @@ Bounds = Int64[np.ndarray, " _"]
 
 @dataclass(frozen=True, eq=False)
 class PixelCells:
-    """A picture that is constant in the cells of a grid."""
+    """An image that is constant in the cells of a grid."""
 
     values: UInt8[np.ndarray, "r c"]
     """Value of each cell."""
@@ -37,7 +37,7 @@ class PixelCells:
     """The same for columns."""
 
     def pixels(self) -> UInt8[np.ndarray, "h w"]:
-        """The picture."""
+        """The image."""
         wide = np.repeat(self.values, np.diff(self.col_bounds), axis=1)
         return np.repeat(wide, np.diff(self.row_bounds), axis=0)
 
@@ -78,7 +78,7 @@ class _Reach:
         pixel = np.arange(start, stop)[:, None]
         lower, upper = bounds[first : last + 1].copy(), bounds[first + 1 : last + 2].copy()
         if first == 0:
-            lower[0] = -half  # the rim goes on beyond the picture
+            lower[0] = -half  # the rim goes on beyond the image
         if upper[-1] == end:
             upper[-1] = end + half
         share = np.minimum(pixel + half + 1, upper) - np.maximum(pixel - half, lower)

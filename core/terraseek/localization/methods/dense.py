@@ -82,7 +82,7 @@ def dense_sides(sides: Sequence[int], encoder: Encoder) -> list[int]:
 
 
 def dense_passes(width: int, height: int, sides: Sequence[int], encoder: Encoder) -> float:
-    """What the blocks of a scene cost, in pictures of the same number of pixels.
+    """What the blocks of a scene cost, in images of the same number of pixels.
 
     Raises:
         ConfigError: the encoder has no cells.

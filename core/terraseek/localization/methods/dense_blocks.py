@@ -103,8 +103,8 @@ class Bands:
     def __init__(self, scene: Scene, grid: CellGrid, tower: DenseTower, encoder: Encoder) -> None:
         """Read blocks of an open scene for a grid of cells."""
         self._scene, self._grid, self._tower = scene, grid, tower
-        pictures = (tower.side / encoder.image_size) ** 2
-        self._batch = max(1, round(encoder.batch_size / pictures))
+        images = (tower.side / encoder.image_size) ** 2
+        self._batch = max(1, round(encoder.batch_size / images))
         self._margin = encoder.image_size // tower.cell // 2
         self._core = tower.side // tower.cell - 2 * self._margin
         self.count = -(-grid.rows // self._core)
@@ -198,9 +198,9 @@ class Bands:
         return self._scene.read(row0, col0, row1, col1, size)
 
 
-def _resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+def _resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """Bicubic and antialiased like windows; masks by area."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    how = Image.Resampling.BICUBIC if picture.ndim == 3 else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(picture).resize((width, height), how))
+    if image.shape[:2] == (height, width):
+        return image
+    how = Image.Resampling.BICUBIC if image.ndim == 3 else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(image).resize((width, height), how))

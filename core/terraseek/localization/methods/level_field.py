@@ -1,4 +1,4 @@
-"""A picture of 256 levels as a field: the filtered maps of the published methods."""
+"""An image of 256 levels as a field: the filtered maps of the published methods."""
 
 from dataclasses import dataclass
 

@@ -123,7 +123,7 @@ class Run:
         )
 
     def _worth(self, asked: Asked, scores: Float32[np.ndarray, " n"]) -> Judgement:
-        """Only sentences are judged: cosines between two pictures have another background."""
+        """Only sentences are judged: cosines between two images have another background."""
         if asked.share is None:
             return Judgement()
         if self._card is not None and is_foreign(asked.sentences, self._card.calibration):

@@ -168,7 +168,7 @@ def _writing(path: Path) -> Iterator[None]:
 
     try:
         with rasterio.Env(GDAL_CACHEMAX=256), warnings.catch_warnings():
-            # a heat map of a picture without a CRS has none on purpose
+            # a heat map of an image without a CRS has none on purpose
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             yield
     except (OSError, RasterioIOError, CPLE_BaseError) as error:

@@ -1,4 +1,4 @@
-"""What a map's scores are worth: against unrelated pictures, and against what the model saw."""
+"""What a map's scores are worth: against unrelated images, and against what the model saw."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Judgement:
     """How far a score stands out; None where the model has no calibration."""
 
     confidence: float | None = None
-    """Share (0-1) of unrelated picture-sentence pairs with a lower cosine."""
+    """Share (0-1) of unrelated image-sentence pairs with a lower cosine."""
     convincing: bool | None = None
     """Whether the best window is better than the best of as many unrelated ones would be; never
     where most of the sentence is words the model has not read, which have no background."""

@@ -24,7 +24,7 @@ __all__ = ["FALSE_ALARMS", "best_of_bar", "z_of_best"]
 FALSE_ALARMS = 0.005
 """Share of scenes without the thing asked for whose best window passes the bar, at most.
 
-The bound is one for scenes like the pictures of the card. Scenes of one place hold more that is
+The bound is one for scenes like the images of the card. Scenes of one place hold more that is
 nearly what was asked for: with the shipped model 0.005 finds 42 % of what is there at 5 % of
 alarms, 0.05 finds 67 % at 27 %, see docs/localization.md."""
 _TAIL_PERCENT = 95.0

@@ -62,7 +62,7 @@ class CellField:
         rows: Float64[np.ndarray, " h"],
         cols: Float64[np.ndarray, " w"],
     ) -> PixelCells:
-        """Another number of each cell, as a picture whose pixels are row x column positions."""
+        """Another number of each cell, as an image whose pixels are row x column positions."""
         seen_rows, row_bounds = _seen(_cell_of(self.row_edges, rows))
         seen_cols, col_bounds = _seen(_cell_of(self.col_edges, cols))
         return PixelCells(table[np.ix_(seen_rows, seen_cols)], row_bounds, col_bounds)

@@ -42,7 +42,7 @@ def write_hits(path: Path, hits: Sequence[Hit], catalogue: Catalogue) -> str:
 
     Raises:
         ConfigError: no kind of file has this ending.
-        CatalogueError: a picture for the shard is gone.
+        CatalogueError: an image for the shard is gone.
     """
     kind = export_kind(path.name)
     with atomic_path(path) as part:
@@ -118,11 +118,11 @@ def arrow_type(name: str) -> "pa.DataType":
 def hits_shard(hits: Sequence[Hit], catalogue: Catalogue) -> bytes:
     """Hits as a webdataset shard: for each `000001.jpg`, `.txt` and `.json`, best first.
 
-    Pictures are copied as their source has them; `.json` holds all columns of the item and how it
+    Images are copied as their source has them; `.json` holds all columns of the item and how it
     was found, so that `terraseek import` brings places and captions back.
 
     Raises:
-        CatalogueError: a picture's file is gone.
+        CatalogueError: an image's file is gone.
     """
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:

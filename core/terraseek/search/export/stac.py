@@ -29,7 +29,7 @@ def stac_items(hits: Sequence[Hit], catalogue: Catalogue) -> dict[str, Any]:
 
     An item known to a month or year has an interval; one without a date the interval from 1900 to
     now, and `terraseek:dated` false. The asset's address is the catalogue's own reference to the
-    picture (`shard.tar#member` inside a tar).
+    image (`shard.tar#member` inside a tar).
     """
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {

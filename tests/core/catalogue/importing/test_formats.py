@@ -18,7 +18,7 @@ from terraseek.catalogue.importing.pickles import read_pickled_frame
 from terraseek.errors import CatalogueError, MissingColumnError, SourceError
 
 
-def pictures(folder: Path, names: list[str]) -> Path:
+def images(folder: Path, names: list[str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate(names):
         pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
@@ -70,7 +70,7 @@ class TestPickles:
                 read_pickled_frame(path)
 
     def test_a_pickled_frame_is_a_table_of_metadata(self, tmp_path):
-        source = pictures(tmp_path / "pics", ["fmow_a_rgb.png"])
+        source = images(tmp_path / "pics", ["fmow_a_rgb.png"])
         table = pd.DataFrame({"img_name": ["fmow_a_rgb.png"], "country": ["Kenya"]})
         table.to_pickle(tmp_path / "RS5M_rs3_label.pkl")
         import_source(source, tmp_path / "cat", geometa=tmp_path / "RS5M_rs3_label.pkl")
@@ -79,7 +79,7 @@ class TestPickles:
 
 def test_names_of_rs5m_s_tables_are_found_in_all_spellings(tmp_path):
     names = ["ben_12.png", "fmow_port_1_rgb.png", "yfcc_7.png"]
-    source = pictures(tmp_path / "pics", names)
+    source = images(tmp_path / "pics", names)
     ben, fmow, yfcc = (tmp_path / f"{n}_geometa.csv" for n in ("ben", "fmow", "yfcc"))
     said = "in Summer, utm zone 29N, 11 o'clock, July 3, 2017."
     ben.write_text(f'img_name,geometa_cap,country,month,utm\n12,"{said}",,7,29N\n')
@@ -98,7 +98,7 @@ def test_names_of_rs5m_s_tables_are_found_in_all_spellings(tmp_path):
 
 
 def test_intermediate_tables_are_read_by_position(tmp_path):
-    pictures(tmp_path, ["one.png", "two.png"])
+    images(tmp_path, ["one.png", "two.png"])
     (tmp_path / "val_intermediate.csv").write_text("a,b\none.png,a port\ntwo.png,a field\n")
     import_source(tmp_path / "val_intermediate.csv", tmp_path / "cat")
     items = Catalogue.open(tmp_path / "cat").items()
@@ -109,14 +109,14 @@ def test_intermediate_tables_are_read_by_position(tmp_path):
 
 
 def test_broken_members_are_listed_in_a_file(tmp_path):
-    source = pictures(tmp_path / "pics", ["good.png", "bad.png"])
+    source = images(tmp_path / "pics", ["good.png", "bad.png"])
     (source / "bad.png").write_bytes(b"no picture")
     report = import_source(source, tmp_path / "cat")
     with open(report.broken_file, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["member"] for row in rows] == ["bad.png"]
     assert "not a picture" in rows[0]["reason"]
-    pictures(source, ["good.png", "bad.png"])
+    images(source, ["good.png", "bad.png"])
     again = import_source(source, tmp_path / "cat")
     assert (again.added, again.broken_file) == (1, "")
     assert not Path(report.broken_file).exists()
@@ -139,7 +139,7 @@ def stac(key: str, href: str, **changes: object) -> dict[str, object]:
 
 
 def test_stac_items_become_items(tmp_path):
-    folder = pictures(tmp_path / "stac", ["one.png"])
+    folder = images(tmp_path / "stac", ["one.png"])
     pacific = stac("two", "https://example.org/two.tif", bbox=[179.0, -1.0, -179.0, 1.0])
     (folder / "one.json").write_text(json.dumps(stac("one", "./one.png")))
     (folder / "more.json").write_text(
@@ -169,7 +169,7 @@ def test_a_clip_retrieval_folder_becomes_items(tmp_path):
         for kind in ("metadata", "img_emb"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
         names = [f"p{part}_{i}.png" for i in range(2)]
-        pictures(folder, names[:1])
+        images(folder, names[:1])
         frame = pd.DataFrame({"image_path": names, "caption": ["a", "b"], "url": ["", "http://u"]})
         frame.to_parquet(folder / f"metadata/metadata_{part}.parquet")
         np.save(folder / f"img_emb/img_emb_{part}.npy", np.eye(2, 4, dtype=np.float16))

@@ -58,7 +58,7 @@ def test_importing_again_changes_nothing(tmp_path: Path):
     assert digest(out) == before
 
 
-def test_new_pictures_are_appended_and_the_old_keep_id_and_row(tmp_path: Path):
+def test_new_images_are_appended_and_the_old_keep_id_and_row(tmp_path: Path):
     out = tmp_path / "cat"
     import_source(folder_of(tmp_path / "a", range(3)), out)
     ids = Catalogue.open(out).items()["item_id"].tolist()
@@ -118,7 +118,7 @@ def test_a_source_that_moved_is_found_again(tmp_path: Path):
     assert Catalogue.open(out).read_image(key).shape == (6, 6, 3)
 
 
-def test_catalogue_and_pictures_moved_together_still_work(tmp_path: Path):
+def test_catalogue_and_images_moved_together_still_work(tmp_path: Path):
     import_source(table_of(tmp_path / "world" / "a", range(3)), tmp_path / "world" / "cat")
     (tmp_path / "world").rename(tmp_path / "elsewhere")
     catalogue = Catalogue.open(tmp_path / "elsewhere" / "cat")
@@ -236,7 +236,7 @@ def test_stats_count_what_the_paper_counts(tmp_path: Path):
     assert counts["extent"] == [-90, 0, -88, 2]
 
 
-def test_pictures_unchecked_are_taken_unseen(tmp_path: Path):
+def test_images_unchecked_are_taken_unseen(tmp_path: Path):
     source = folder_of(tmp_path / "a", range(2))
     (source / "bad.png").write_bytes(b"junk")
     assert import_source(source, tmp_path / "cat", check=False).added == 3

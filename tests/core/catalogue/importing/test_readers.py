@@ -15,7 +15,7 @@ from terraseek.catalogue.importing.readers import expand_braces
 from terraseek.errors import AnnotationError, MissingColumnError, SourceError, UnknownSourceError
 
 
-def picture(seed: int, side: int = 12, kind: str = "png") -> bytes:
+def image(seed: int, side: int = 12, kind: str = "png") -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, kind)
@@ -42,7 +42,7 @@ def sample(key: int, name: str, caption: str = "", old: bool = False) -> list[tu
             "caption",
         )
     )
-    values = (picture(key), name.encode(), caption.encode())
+    values = (image(key), name.encode(), caption.encode())
     return [(f"{key:08d}.{part}", value) for part, value in zip(parts, values, strict=True)]
 
 
@@ -57,8 +57,8 @@ def shards(folder: Path, count: int = 2, each: int = 3, old: bool = False) -> Pa
 
 
 def pictures(catalogue: Catalogue) -> list[int]:
-    """Which `picture(seed)` each item is."""
-    known = {picture(seed): seed for seed in range(40)}
+    """Which `image(seed)` each item is."""
+    known = {image(seed): seed for seed in range(40)}
     return [known[catalogue.image_bytes(key)] for key in catalogue.items()["item_id"]]
 
 
@@ -81,7 +81,7 @@ def test_both_shard_layouts_in_every_form(tmp_path: Path, old: bool, form: str):
     assert first["split"] == "train"
     assert first["location_precision"] == "none"
     assert np.array_equal(
-        catalogue.read_image(first["item_id"]), np.array(Image.open(io.BytesIO(picture(0))))
+        catalogue.read_image(first["item_id"]), np.array(Image.open(io.BytesIO(image(0))))
     )
 
 
@@ -90,7 +90,7 @@ def test_usual_webdataset_members_with_json(tmp_path: Path):
     for key in range(3):
         facts = {"lat": 10 + key, "longitude": -20, "sensor": "x"}
         members += [
-            (f"{key:04d}.jpg", picture(key, kind="jpeg")),
+            (f"{key:04d}.jpg", image(key, kind="jpeg")),
             (f"{key:04d}.json", json.dumps(facts).encode()),
             (f"{key:04d}.txt", b"words"),
         ]
@@ -150,7 +150,7 @@ def test_coordinates_beside_the_shards_are_found_and_captions_made_of_labels(tmp
 
 
 def test_damaged_samples_are_listed_and_the_rest_is_taken(tmp_path: Path):
-    cut = picture(3)[: len(picture(3)) // 2]
+    cut = image(3)[: len(image(3)) // 2]
     members = [
         *sample(0, "a.jpg"),
         ("00000001.img_content", b"not a picture"),
@@ -200,13 +200,13 @@ def test_reading_goes_on_after_a_damaged_stretch(tmp_path: Path):
 def test_class_folders_give_labels(tmp_path: Path, form: str):
     names = [f"SET/{label}/{i}.png" for label in ("storage_tank", "forest") for i in range(2)]
     if form == "tar":
-        source = tar(tmp_path / "SET.tar", [(n, picture(i)) for i, n in enumerate(names)])
+        source = tar(tmp_path / "SET.tar", [(n, image(i)) for i, n in enumerate(names)])
     else:
         source = tmp_path / "SET"
         for i, name in enumerate(names):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture(i))
+            path.write_bytes(image(i))
     report = import_source(source, tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
     assert report.kinds == {"classes": 4}
@@ -218,7 +218,7 @@ def test_class_folders_give_labels(tmp_path: Path, form: str):
 
 
 def test_a_single_folder_is_no_class(tmp_path: Path):
-    path = tar(tmp_path / "a.tar", [(f"images/{i}.png", picture(i)) for i in range(3)])
+    path = tar(tmp_path / "a.tar", [(f"images/{i}.png", image(i)) for i in range(3)])
     import_source(path, tmp_path / "cat")
     assert Catalogue.open(tmp_path / "cat").labels == []
 
@@ -226,7 +226,7 @@ def test_a_single_folder_is_no_class(tmp_path: Path):
 def test_table_with_usual_names_further_captions_and_unknown_columns(tmp_path: Path):
     (tmp_path / "chips").mkdir()
     for i in range(3):
-        (tmp_path / "chips" / f"00{i}.png").write_bytes(picture(i))
+        (tmp_path / "chips" / f"00{i}.png").write_bytes(image(i))
     (tmp_path / "items.csv").write_text(
         "\ufefffilename,Title,caption_2,category,Latitude,LNG,GSD,date,code,polygons,score\n"
         'chips/000.png,a lake,water,lake,1.5,2.5,0.5,2021-03-04,007,"[[1, 2]]",1.5\n'
@@ -251,10 +251,10 @@ def test_table_with_usual_names_further_captions_and_unknown_columns(tmp_path: P
     assert [b.member for b in report.broken] == ["items.csv line 4"]
 
 
-def test_parquet_table_with_pictures_in_a_tar_elsewhere(tmp_path: Path):
+def test_parquet_table_with_images_in_a_tar_elsewhere(tmp_path: Path):
     import pandas as pd
 
-    images = tar(tmp_path / "there" / "x.tar", [(f"x/{i}.png", picture(i)) for i in range(2)])
+    images = tar(tmp_path / "there" / "x.tar", [(f"x/{i}.png", image(i)) for i in range(2)])
     frame = pd.DataFrame(
         {"image": ["0.png", "1.png"], "y": [3.0, 4.0], "x": [5.0, 6.0], "month": [2, 3]}
     )
@@ -268,8 +268,8 @@ def test_parquet_table_with_pictures_in_a_tar_elsewhere(tmp_path: Path):
 
 def test_rsicd_json_finds_the_tar_that_holds_most_names(tmp_path: Path):
     folder = tmp_path / "rsicd"
-    tar(folder / "A_wide.tar", [(f"w/{i}.png", picture(10 + i)) for i in range(2)])
-    tar(folder / "images.tar", [(f"images/{i}.png", picture(i)) for i in range(3)])
+    tar(folder / "A_wide.tar", [(f"w/{i}.png", image(10 + i)) for i in range(2)])
+    tar(folder / "images.tar", [(f"images/{i}.png", image(i)) for i in range(3)])
     entries = [
         {
             "filename": f"{i}.png",
@@ -303,7 +303,7 @@ def test_geotiffs_bring_their_place(tmp_path: Path):
     profile |= {"crs": "EPSG:32633", "transform": Affine(10, 0, 5e5, 0, -10, 4e6)}
     with rasterio.open(folder / "a.tif", "w", **profile) as out:
         out.write(values)
-    (folder / "plain.png").write_bytes(picture(1))
+    (folder / "plain.png").write_bytes(image(1))
     import_source(folder, tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
     raster, plain = (catalogue.item(key) for key in catalogue.items()["item_id"])
@@ -334,8 +334,8 @@ def test_16_bit_png_is_stretched(tmp_path: Path):
 def test_bomb_is_refused_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("terraseek.catalogue.images.MAX_PIXELS", 100)
     (tmp_path / "d").mkdir()
-    (tmp_path / "d" / "big.png").write_bytes(picture(0, side=30))
-    (tmp_path / "d" / "small.png").write_bytes(picture(1, side=10))
+    (tmp_path / "d" / "big.png").write_bytes(image(0, side=30))
+    (tmp_path / "d" / "small.png").write_bytes(image(1, side=10))
     report = import_source(tmp_path / "d", tmp_path / "cat")
     assert report.added == 1
     assert "30x30 pixels" in report.broken[0].reason

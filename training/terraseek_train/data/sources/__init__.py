@@ -1,4 +1,4 @@
-"""Sources: every layout of captioned or labelled pictures, read as one kind of sample."""
+"""Sources: every layout of captioned or labelled images, read as one kind of sample."""
 
 from terraseek_train.data.sources.captions import (
     read_captions,

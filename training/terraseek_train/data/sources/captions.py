@@ -1,7 +1,7 @@
 """Caption files: the RSICD family's JSON, NWPU-Captions' JSON, and CSV with filename,title.
 
 RSICD, RSITMD, UCM-Captions and Sydney-Captions share one layout (Karpathy's); NWPU-Captions has its
-own: a list per class, and five keys `raw`, `raw_1` … `raw_4` per picture.
+own: a list per class, and five keys `raw`, `raw_1` … `raw_4` per image.
 """
 
 import csv
@@ -38,7 +38,7 @@ def read_captions(path: Path, split: str | None = None) -> list[Sample]:
 
 
 def read_json_captions(path: Path, split: str | None = None) -> list[Sample]:
-    """Samples of either JSON layout; a picture without a sentence is kept, without captions.
+    """Samples of either JSON layout; an image without a sentence is kept, without captions.
 
     `{"images": [{"filename", "split", "sentences": [{"raw"}]}]}`: the scene class is the file name
     before its first underscore; purely numbered files have none.
@@ -70,7 +70,7 @@ def _sample(entry: dict[str, Any]) -> Sample:
 
 
 def _has_classes(value: Any) -> bool:  # noqa: ANN401 - JSON is any of these
-    """NWPU-Captions: lists of pictures that carry their first sentence as `raw`."""
+    """NWPU-Captions: lists of images that carry their first sentence as `raw`."""
     if not isinstance(value, dict) or not value:
         return False
     first = next(iter(value.values()))

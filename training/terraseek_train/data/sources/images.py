@@ -1,4 +1,4 @@
-"""Where pictures are kept: a folder, a tar, or RS5M's webdataset shards; read by name."""
+"""Where images are kept: a folder, a tar, or RS5M's webdataset shards; read by name."""
 
 import logging
 import tarfile
@@ -26,12 +26,12 @@ _RS5M = {"img_content", "img_name", "caption", "input.image", "input.name", "inp
 """Endings of the members of RS5M's shards, and of its older release's."""
 _PEEK = 30
 _Entry = tuple[str, bytes | Path | ImageRef]
-"""Folder or caption, and the encoded picture or where it is; an ImageRef is that of a shard."""
+"""Folder or caption, and the encoded image or where it is; an ImageRef is that of a shard."""
 _log = logging.getLogger(__name__)
 
 
 class ImageBytes:
-    """Encoded pictures by name, with the folder each lies in, without decoding any."""
+    """Encoded images by name, with the folder each lies in, without decoding any."""
 
     def __init__(self, path: Path, entries: Mapping[str, _Entry]) -> None:
         self.path = path
@@ -53,11 +53,11 @@ class ImageBytes:
         return self._by_stem.get(PurePosixPath(plain).stem)
 
     def folder(self, name: str) -> str:
-        """The class folder the picture lies in; for a picture of a shard, its caption."""
+        """The class folder the image lies in; for an image of a shard, its caption."""
         return self._entries[name][0]
 
     def sample(self, name: str) -> Sample:
-        """What the source itself says of a picture, for sources without a caption file.
+        """What the source itself says of an image, for sources without a caption file.
 
         The class folder is its label. A shard's caption is its caption, unless it only words a
         scene class (as templates made of labels do); then it is the label.
@@ -68,14 +68,14 @@ class ImageBytes:
         return Sample(name, (), said)
 
     def read(self, name: str) -> bytes:
-        """The encoded picture."""
+        """The encoded image."""
         content = self._entries[name][1]
         if isinstance(content, ImageRef):
             return read_range(content.file, content.offset, content.size)
         return content if isinstance(content, bytes) else content.read_bytes()
 
     def image(self, name: str) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture as RGB.
+        """The image as RGB.
 
         Raises:
             NotAnImageError: its bytes cannot be decoded.
@@ -84,31 +84,31 @@ class ImageBytes:
 
 
 def decode(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB pixels of an encoded picture.
+    """RGB pixels of an encoded image.
 
     Raises:
         NotAnImageError: the bytes cannot be decoded; the message carries `name`.
     """
     try:
-        with Image.open(BytesIO(content)) as picture:
-            return np.asarray(picture.convert("RGB"))
+        with Image.open(BytesIO(content)) as image:
+            return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
         raise NotAnImageError(f"{name} cannot be decoded as a picture: {error}") from error
 
 
 def open_images(path: Path, keep_folders: bool = False) -> ImageBytes:
-    """Pictures of a folder (searched to any depth), of a tar, or of RS5M shards.
+    """Images of a folder (searched to any depth), of a tar, or of RS5M shards.
 
-    A tar of webdataset samples (both of RS5M's layouts, or pictures with a `.txt` each) is a
-    shard; its pictures are named by their name members and stay on disk until they are read, and
+    A tar of webdataset samples (both of RS5M's layouts, or images with a `.txt` each) is a
+    shard; its images are named by their name members and stay on disk until they are read, and
     damaged samples are left out with a warning. A folder holding such tars is read shard by shard.
 
     Args:
         path: the folder or tar.
-        keep_folders: name pictures `folder/file`, for class folders that repeat file names.
+        keep_folders: name images `folder/file`, for class folders that repeat file names.
 
     Raises:
-        SourceError: no such path, an unreadable tar, or no picture inside.
+        SourceError: no such path, an unreadable tar, or no image inside.
     """
     if path.is_dir():
         entries: dict[str, _Entry] = dict(_from_folder(path, keep_folders))
@@ -175,10 +175,10 @@ def _from_shard(path: Path) -> Iterator[tuple[str, _Entry]]:
 
 
 def pair_images(samples: Iterable[Sample], images: ImageBytes) -> list[tuple[Sample, str]]:
-    """Samples with the stored name of their picture.
+    """Samples with the stored name of their image.
 
     Raises:
-        SourceError: a sample's picture is missing; the message counts and names the first.
+        SourceError: a sample's image is missing; the message counts and names the first.
     """
     pairs = [(sample, images.find(sample.image)) for sample in samples]
     missing = [sample.image for sample, name in pairs if name is None]

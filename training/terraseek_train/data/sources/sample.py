@@ -1,4 +1,4 @@
-"""One picture with what is said about it."""
+"""One image with what is said about it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ __all__ = ["Sample"]
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture by name, its captions and, where known, its scene class."""
+    """An image by name, its captions and, where known, its scene class."""
 
     image: str
     """File name inside its source, without folders."""

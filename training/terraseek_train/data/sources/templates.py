@@ -1,4 +1,4 @@
-"""Sentences for pictures that only have a class label: own wordings, several names per concept.
+"""Sentences for images that only have a class label: own wordings, several names per concept.
 
 Two sources that mean the same thing by different labels share a concept ("industry" and
 "industrial_area"), so that neither is treated as a wrong answer for the other. The synonyms of the

@@ -166,7 +166,7 @@ def build(
     queries: int = typer.Option(3, "--queries", min=1, help="Most sentences per scene."),
     seed: int = typer.Option(0, "--seed", help="Same seed, same set."),
 ) -> None:
-    """Mosaics of real pictures, with the sentences of some tiles and where those tiles lie."""
+    """Mosaics of real images, with the sentences of some tiles and where those tiles lie."""
     from terraseek_train.evaluate.localization.mosaics import SetPlan, build_set
 
     rows, cols = _grid(grid)

@@ -106,7 +106,7 @@ def measure_localization(
 
     Args:
         annotations: sentences and regions.
-        folder: where the scenes lie, as pictures or GeoTIFFs.
+        folder: where the scenes lie, as images or GeoTIFFs.
         encoder: what is measured.
         options: method and window sides; `selo-v1` is the published protocol.
         progress: told after every annotation, and while windows are encoded.

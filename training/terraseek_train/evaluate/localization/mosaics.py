@@ -1,4 +1,4 @@
-"""Scenes with exact truth from any picture set: real chips as tiles of a mosaic, some asked for.
+"""Scenes with exact truth from any image set: real chips as tiles of a mosaic, some asked for.
 
 From class folders a scene is asked for a class, and the truth is every tile of that class. From a
 captioned set it is asked for a sentence, and the truth is the one tile the sentence was written
@@ -29,7 +29,7 @@ _QUALITY = 92
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A picture that can become a tile."""
+    """An image that can become a tile."""
 
     name: str
     """Stored name in its source."""
@@ -184,10 +184,10 @@ def build_set(
     """Write scenes `0.jpg`, `1.jpg`, ... and `anno.json`, last, so that a set with it is whole.
 
     Args:
-        images: class folders; with `captions` any folder or tar of pictures.
+        images: class folders; with `captions` any folder or tar of images.
         out: folder; must hold no `anno.json`.
         plan: how many scenes of what size.
-        captions: caption file; its first sentence of a picture is asked.
+        captions: caption file; its first sentence of an image is asked.
         split: part of a JSON caption file to use; None uses all.
         progress: told after every scene.
 
@@ -195,8 +195,8 @@ def build_set(
         The entries of `anno.json`.
 
     Raises:
-        AnnotationError: nothing to ask, or too few pictures.
-        SourceError: pictures are missing or cannot be read.
+        AnnotationError: nothing to ask, or too few images.
+        SourceError: images are missing or cannot be read.
         OutputError: there is a set already, or the folder cannot be written to.
     """
     if (out / "anno.json").exists():

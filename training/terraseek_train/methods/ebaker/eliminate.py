@@ -1,4 +1,4 @@
-"""Eliminate before align: pairs whose pictures and sentences fit badly teach nothing."""
+"""Eliminate before align: pairs whose images and sentences fit badly teach nothing."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def keep_rows(positive: Float[Tensor, " b"], threshold: float | None) -> Bool[Te
     """Which pairs of a batch stay: those above `threshold`, or the best one where none is.
 
     Args:
-        positive: similarity of each picture to its own sentence.
+        positive: similarity of each image to its own sentence.
         threshold: of `SimilarityBank`; None keeps all.
     """
     if threshold is None:

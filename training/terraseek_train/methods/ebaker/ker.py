@@ -1,4 +1,4 @@
-"""Keyword explicit reasoning: guess hidden keywords from the picture."""
+"""Keyword explicit reasoning: guess hidden keywords from the image."""
 
 from collections import OrderedDict
 
@@ -10,7 +10,7 @@ __all__ = ["KeywordReasoner"]
 
 
 class KeywordReasoner(nn.Module):
-    """Tokens of the masked sentence ask the picture's tokens, then guess words (EBAKER, KER).
+    """Tokens of the masked sentence ask the image's tokens, then guess words (EBAKER, KER).
 
     x = CA(LN(q), LN(kv), LN(kv)), `depth` CLIP blocks, LN, then Linear, QuickGELU, LN and Linear to
     the vocabulary. Used in training only.
@@ -54,7 +54,7 @@ class KeywordReasoner(nn.Module):
 
         Args:
             masked: tokens of the masked sentences.
-            image: tokens of their pictures; with the global token in the paper, patches alone in
+            image: tokens of their images; with the global token in the paper, patches alone in
                 the released code.
             valid: tokens that others may look at, at least one a row, so that the answer does not
                 depend on how far sentences are padded; None for all, padding too, as released.

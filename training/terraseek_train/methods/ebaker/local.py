@@ -1,4 +1,4 @@
-"""Likeness of all tokens of a picture to all tokens of a sentence, for all pairs at once."""
+"""Likeness of all tokens of an image to all tokens of a sentence, for all pairs at once."""
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ def local_similarity(
     tokens outnumber the dimensions, a pair costs dim^2 instead of patches * words * dim products.
 
     Args:
-        images: token vectors of pictures, any length.
+        images: token vectors of images, any length.
         texts: token vectors of sentences, any length.
         valid: tokens that count; None counts all, padding too, as released.
         scale: factor on C; released training code has e^2.996 here, inference 1.
@@ -50,10 +50,10 @@ def local_scores(
     valid: Bool[Tensor, "t words"] | None = None,
     block: int = 1024,
 ) -> Float[Tensor, "b t"]:
-    """`local_similarity` of many pictures and sentences, in blocks, without gradients.
+    """`local_similarity` of many images and sentences, in blocks, without gradients.
 
     Where Gram matrices are used, only one triangle of each is multiplied: half the work. At most
-    `block` of the pictures' are held, 4 * dim^2 / 2 bytes each, and an eighth as many sentences'.
+    `block` of the images' are held, 4 * dim^2 / 2 bytes each, and an eighth as many sentences'.
     """
     patches, dim = images.shape[1:]
     if patches * texts.shape[1] <= dim:

@@ -55,7 +55,7 @@ def row_contrastive(
     targets are the original columns.
 
     Args:
-        logits: scaled similarities, pictures in rows; the diagonal holds the true pairs.
+        logits: scaled similarities, images in rows; the diagonal holds the true pairs.
         keep: rows that count; at least one.
         halved: mean of the directions instead of their sum.
     """
@@ -79,7 +79,7 @@ def ebaker_loss(
     """L_global + L_local + alpha L_ker over pairs that are not eliminated; fills the banks.
 
     Args:
-        images: pooled picture features, any length; row i belongs to sentence i.
+        images: pooled image features, any length; row i belongs to sentence i.
         texts: pooled sentence features, any length.
         image_local: patch tokens.
         text_local: word tokens.

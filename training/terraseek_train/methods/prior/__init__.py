@@ -1,4 +1,4 @@
-"""PIR and PriorCLIP: prior knowledge of scenes guides picture and sentence features."""
+"""PIR and PriorCLIP: prior knowledge of scenes guides image and sentence features."""
 
 from terraseek_train.methods.prior.affiliation import affiliation_loss, label_of, prior_loss
 from terraseek_train.methods.prior.instruction import InstructionEncoder

@@ -1,4 +1,4 @@
-"""Affiliation (attribution) loss: pictures near the sentences of their scene class, and back."""
+"""Affiliation (attribution) loss: images near the sentences of their scene class, and back."""
 
 from typing import Literal
 
@@ -27,7 +27,7 @@ def affiliation_loss(
     reading: Reading = "class",
     over_texts: bool = False,
 ) -> Float[Tensor, ""]:
-    """L_a: cross-entropy of pictures over text centers and of sentences over picture centers.
+    """L_a: cross-entropy of images over text centers and of sentences over image centers.
 
     A center is the mean of the batch's vectors of one class. In the `identity` reading, that of the
     released code, every row has its own copy of its class's center and is told from the copies of
@@ -65,7 +65,7 @@ def affiliation_loss(
 def prior_loss(
     images: Float[Tensor, "b dim"],
     texts: Float[Tensor, "b dim"],
-    picture: Int[Tensor, " b"],
+    image: Int[Tensor, " b"],
     label: Int[Tensor, " b"],
     scale: Float[Tensor, ""],
     scale_affiliation: Float[Tensor, ""] | None = None,
@@ -77,14 +77,14 @@ def prior_loss(
     Args:
         images: unit rows.
         texts: unit rows of the same pairs.
-        picture: number of the picture; rows of one picture share their targets.
+        image: number of the image; rows of one image share their targets.
         label: scene class, below 0 for none.
         scale: inverse temperature of the contrast (learned, 1 / 0.07 at first).
         scale_affiliation: of the affiliation loss; None takes `scale`, as PriorCLIP does.
         weight: lambda.
         reading: of the affiliation loss.
     """
-    same = picture[:, None] == picture[None, :]
+    same = image[:, None] == image[None, :]
     neutral = torch.zeros_like(same)
     targets = soft_targets(same, neutral, None, 0.0).to(images.dtype)
     contrast = contrastive_loss(images, texts, scale, targets, neutral)

@@ -1,4 +1,4 @@
-"""Picture towers that a scene classifier guides: what stands in for `model.visual`."""
+"""Image towers that a scene classifier guides: what stands in for `model.visual`."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -19,11 +19,11 @@ __all__ = ["GuideConfig", "GuidedVision", "SceneEye", "guided_tower", "instructi
 
 @dataclass(frozen=True)
 class GuideConfig:
-    """How pictures are guided; see `SpatialPae`."""
+    """How images are guided; see `SpatialPae`."""
 
     belief: Literal["hard", "soft", "tower"]
-    """`hard` is PIR's head over the picture's tokens, `soft` PriorCLIP's; `tower` is PriorCLIP's
-    open-domain form, the instruction as a token inside the picture tower."""
+    """`hard` is PIR's head over the image's tokens, `soft` PriorCLIP's; `tower` is PriorCLIP's
+    open-domain form, the instruction as a token inside the image tower."""
     heads: int = 8
     layers: int = 2
     keep: int = 40
@@ -37,7 +37,7 @@ class GuideConfig:
 
 
 class GuidedVision(nn.Module):
-    """A picture tower with the closed-domain head of PIR or PriorCLIP behind it.
+    """An image tower with the closed-domain head of PIR or PriorCLIP behind it.
 
     Args:
         visual: any tower whose tokens `visual_tokens` knows.
@@ -62,7 +62,7 @@ class GuidedVision(nn.Module):
         """Unit vectors.
 
         Args:
-            pixels: pictures.
+            pixels: images.
             u: their instructions where they are known already; None asks the encoder.
         """
         if u is None:
@@ -106,7 +106,7 @@ class SceneEye(nn.Module):
 
 
 def instruction_width(visual: Any, config: GuideConfig, dim: int) -> int:  # noqa: ANN401
-    """Length of u: that of the joint vectors, or of the tokens inside the picture tower.
+    """Length of u: that of the joint vectors, or of the tokens inside the image tower.
 
     Raises:
         ConfigError: the belief `tower` on a tower without tokens.
@@ -130,7 +130,7 @@ def guided_tower(
     """The tower a config describes around `visual`, whose parameters are used.
 
     Args:
-        visual: picture tower.
+        visual: image tower.
         instruction: with `instruction_width` numbers.
         config: how it guides.
         dim: length of the joint vectors.

@@ -1,4 +1,4 @@
-"""What kind of scene a picture shows, as a vector that instructs the picture tower."""
+"""What kind of scene an image shows, as a vector that instructs the image tower."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,10 +12,10 @@ class InstructionEncoder(nn.Module):
     The backbone stays in evaluation mode, so that its batch statistics do not move.
 
     Args:
-        backbone: pictures [b, 3, height, width] to pooled features [b, features] (ResNet-50 trained
+        backbone: images [b, 3, height, width] to pooled features [b, features] (ResNet-50 trained
             on AID's 30 classes in the paper).
         features: length of what the backbone gives (2048).
-        dim: length of u: the joint width, or the picture tower's for `PriorVision`.
+        dim: length of u: the joint width, or the image tower's for `PriorVision`.
     """
 
     def __init__(self, backbone: nn.Module, features: int, dim: int) -> None:
@@ -30,6 +30,6 @@ class InstructionEncoder(nn.Module):
         return self
 
     def forward(self, pixels: Float[Tensor, "b 3 height width"]) -> Float[Tensor, "b dim"]:
-        """The instruction u of each picture."""
+        """The instruction u of each image."""
         u: Tensor = self.project(self.backbone(pixels))
         return u

@@ -75,7 +75,7 @@ def split_released(checkpoint: Path, out: Path) -> tuple[Path, Path]:
 
 def make_resnet(shape: Mapping[str, Any]) -> nn.Module:
     """The untrained instruction encoder of a shape that `split_released` found; it sees the pixels
-    the picture tower sees.
+    the image tower sees.
     """
     from open_clip.modified_resnet import ModifiedResNet
 

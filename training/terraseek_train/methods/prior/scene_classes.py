@@ -53,7 +53,7 @@ class ClassifierConfig:
     """Pixels the network sees."""
     stored_size: int = 96
     held_out: float = 0.1
-    """Share of the pictures its accuracy is measured on."""
+    """Share of the images its accuracy is measured on."""
     epochs: int = 5
     batch: int = 64
     lr: float = 1e-3
@@ -123,7 +123,7 @@ class SceneClassifier:
         return cls(network, tuple(facts["classes"]), int(facts["config"]["side"]), name)
 
     def backbone(self) -> nn.Module:
-        """Pictures to pooled features, as `InstructionEncoder` takes it."""
+        """Images to pooled features, as `InstructionEncoder` takes it."""
         return _Pooled(self.network)
 
     @property
@@ -135,7 +135,7 @@ class SceneClassifier:
     def features(
         self, squares: UInt8[np.ndarray, "n side side 3"], progress: Progress = silent
     ) -> Float32[np.ndarray, "n features"]:
-        """Pooled features of square pictures of any side."""
+        """Pooled features of square images of any side."""
         pooled, parts = self.backbone(), []
         for start in range(0, len(squares), _BLOCK):
             small = np.stack([fit_square(s, self.side) for s in squares[start : start + _BLOCK]])

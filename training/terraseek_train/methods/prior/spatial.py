@@ -25,7 +25,7 @@ def belief_matrix(
 def soft_weights(
     belief: Float[Tensor, "b n"], release_compatible: bool = False
 ) -> Float[Tensor, "b n"]:
-    """M_bel + 1 / sqrt(R), R the rank of a token's belief in its own picture, 1 for the highest.
+    """M_bel + 1 / sqrt(R), R the rank of a token's belief in its own image, 1 for the highest.
 
     Equal beliefs rank in the order of the tokens. `release_compatible` takes the sorting
     permutation where the paper means ranks, as the released code does: place l of the sorted order,
@@ -37,7 +37,7 @@ def soft_weights(
 
 
 class SpatialPae(nn.Module):
-    """Closed-domain head over the tokens of a picture tower (PIR; PriorCLIP with soft belief).
+    """Closed-domain head over the tokens of an image tower (PIR; PriorCLIP with soft belief).
 
     Hard belief keeps the `keep` most believed tokens in that order, and its output is the first of
     them; soft belief keeps all, re-weighted, and its output is token 0 or, with `pool="sum"`, the
@@ -102,7 +102,7 @@ class SpatialPae(nn.Module):
 
 
 class PriorVision(nn.Module):
-    """PriorCLIP's open-domain picture tower: an open_clip ViT led by an instruction token.
+    """PriorCLIP's open-domain image tower: an open_clip ViT led by an instruction token.
 
     x_l <- norm(x_l (b_l + 1 / sqrt(R_l))) on the embedded patches, then u is put before them, and
     what comes out at its place is projected. Stands in for `model.visual`.
@@ -130,10 +130,10 @@ class PriorVision(nn.Module):
         pixels: Float[Tensor, "b 3 height width"],
         u: Float[Tensor, "b inner"] | None = None,
     ) -> Float[Tensor, "b dim"]:
-        """Picture features, any length.
+        """Image features, any length.
 
         Args:
-            pixels: pictures.
+            pixels: images.
             u: their instructions where they are known already; None asks the encoder.
         """
         visual: Any = self.visual

@@ -41,7 +41,7 @@ def save_guided(
     """Write what `attach_guided` needs beside the base into the folder `path`.
 
     Args:
-        model: the tuned open_clip model, its picture tower not replaced.
+        model: the tuned open_clip model, its image tower not replaced.
         tower: of `guided_tower` around `model.visual`.
         config: of the tower.
         classifier: whose features instructed it.
@@ -86,7 +86,7 @@ def save_guided(
 def attach_guided(model: nn.Module, record: dict[str, Any], path: Path) -> None:
     """Tune `model` as the folder `path` has it and put the guided tower in place of its own.
 
-    Adapters are folded where they can be. Pictures then pass the scene classifier first.
+    Adapters are folded where they can be. Images then pass the scene classifier first.
 
     Args:
         model: the base.

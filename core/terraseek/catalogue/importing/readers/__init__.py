@@ -32,7 +32,7 @@ Kind = Literal[
     "shards", "folder", "classes", "table", "captions", "stac", "clip-retrieval", "major-tom"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""shards: webdataset tars, RS5M's layouts among them; folder: pictures without labels; classes:
+"""shards: webdataset tars, RS5M's layouts among them; folder: images without labels; classes:
 folders or a tar where the folder is the label; table: CSV, TSV, Parquet, pickled frame; captions:
 RSICD's JSON; stac: STAC items; clip-retrieval: its output folder; major-tom: its embeddings."""
 
@@ -66,7 +66,7 @@ def open_source(
     Args:
         source: a file, a folder, shards as `name-{0000..0031}.tar`, or a list of shards.
         kind: one of `KINDS`, or `auto`.
-        images: folder or tar of the pictures a table or caption file names.
+        images: folder or tar of the images a table or caption file names.
 
     Raises:
         SourceError: it does not exist.
@@ -144,16 +144,16 @@ def _recognise_folder(folder: Path) -> Kind:
 
 
 def _folder_table(folder: Path) -> Path | None:
-    """The one table in a folder that names pictures."""
+    """The one table in a folder that names images."""
     tables = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in TABLE_SUFFIXES]
-    return next((p for p in tables if _names_pictures(p)), None) if len(tables) <= 3 else None
+    return next((p for p in tables if _names_images(p)), None) if len(tables) <= 3 else None
 
 
 def _folder_captions(folder: Path) -> Path | None:
     return next((p for p in sorted(folder.glob("*.json")) if is_caption_json(p)), None)
 
 
-def _names_pictures(path: Path) -> bool:
+def _names_images(path: Path) -> bool:
     try:
         return find_column(read_table(path).columns, "img_name") is not None
     except SourceError:

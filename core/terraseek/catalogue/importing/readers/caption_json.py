@@ -19,7 +19,7 @@ def is_caption_json(path: Path) -> bool:
 
 
 def read_captions(path: Path, images: Path | None) -> Reading:
-    """Every entry whose picture is found; its first sentence is the caption, others are kept.
+    """Every entry whose image is found; its first sentence is the caption, others are kept.
 
     Raises:
         AnnotationError: the file is no JSON of this layout.

@@ -1,4 +1,4 @@
-"""Pictures in folders or a tar; where every picture lies in a folder of its class, with labels."""
+"""Images in folders or a tar; where every image lies in a folder of its class, with labels."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -11,7 +11,7 @@ __all__ = ["has_classes", "read_folder", "read_tar"]
 
 
 def has_classes(names: Iterable[str]) -> bool:
-    """Whether picture paths (with `/`) are sorted into two or more folders at one depth."""
+    """Whether image paths (with `/`) are sorted into two or more folders at one depth."""
     parents, depths = set(), set()
     for name in names:
         path = PurePosixPath(name)
@@ -21,7 +21,7 @@ def has_classes(names: Iterable[str]) -> bool:
 
 
 def read_folder(folder: Path, labels: bool) -> Reading:
-    """Every picture below a folder, or one picture file; labels are the names of the folders."""
+    """Every image below a folder, or one image file; labels are the names of the folders."""
     paths = [folder] if folder.is_file() else walk_images(folder)
     base = folder.parent if folder.is_file() else folder
     for path in paths:
@@ -33,7 +33,7 @@ def read_folder(folder: Path, labels: bool) -> Reading:
 
 
 def read_tar(tar: Path, labels: bool | None) -> Reading:
-    """Every picture in a tar; `labels` None finds out whether its folders are classes."""
+    """Every image in a tar; `labels` None finds out whether its folders are classes."""
     found: list[tuple[str, ImageRef]] = []
     for member in members(tar):
         if isinstance(member, Broken):

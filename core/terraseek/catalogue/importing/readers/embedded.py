@@ -1,6 +1,6 @@
 """Sources that come with vectors: clip-retrieval's output folders and Major TOM's GeoParquet.
 
-Their pictures often are elsewhere, so an item may have none. Where an item's vector lies is kept
+Their images often are elsewhere, so an item may have none. Where an item's vector lies is kept
 in `vector_file` and `vector_row`; the vectors themselves stay where they are.
 """
 
@@ -27,7 +27,7 @@ def is_clip_retrieval(folder: Path) -> bool:
 
 
 def read_clip_retrieval(folder: Path, images: Path | None) -> Reading:
-    """Every row of every part; `image_path` names a picture here, `url` one elsewhere.
+    """Every row of every part; `image_path` names an image here, `url` one elsewhere.
 
     Raises:
         SourceError: a part cannot be read.

@@ -32,7 +32,7 @@ def is_stac(path: Path) -> bool:
 
 
 def read_stac(path: Path) -> Reading:
-    """Every item; one whose picture is only on the internet becomes an item without a picture.
+    """Every item; one whose image is only on the internet becomes an item without an image.
 
     Raises:
         SourceError: a single file that is no JSON.
@@ -65,7 +65,7 @@ def _record(file: Path, item: object, name: str) -> Record | Broken:
         if value is None or isinstance(value, (dict, list)):
             continue
         columns.setdefault(_OURS.get(key, key.replace(":", "_")), value)
-    image, href = _picture(file.parent, item)
+    image, href = _image(file.parent, item)
     if image is None and href is None:
         return Broken(name, "no asset of it is a picture")
     if image is None and not urlsplit(str(href)).netloc:
@@ -94,14 +94,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _picture(folder: Path, item: dict[str, Any]) -> tuple[ImageRef | None, str | None]:
+def _image(folder: Path, item: dict[str, Any]) -> tuple[ImageRef | None, str | None]:
     """The best asset that is a file here, and else the address of the best one."""
     assets = item.get("assets")
     named = assets.items() if isinstance(assets, dict) else ()
     ranked = sorted(
         (_rank(key, asset), number, str(asset["href"]))
         for number, (key, asset) in enumerate(named)
-        if isinstance(asset, dict) and _is_picture(asset)
+        if isinstance(asset, dict) and _is_image(asset)
     )
     for _, _, href in ranked:
         parts = urlsplit(href)
@@ -112,7 +112,7 @@ def _picture(folder: Path, item: dict[str, Any]) -> tuple[ImageRef | None, str |
     return None, ranked[0][2] if ranked else None
 
 
-def _is_picture(asset: dict[str, Any]) -> bool:
+def _is_image(asset: dict[str, Any]) -> bool:
     href = asset.get("href")
     if not isinstance(href, str):
         return False

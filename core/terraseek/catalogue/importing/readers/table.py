@@ -1,4 +1,4 @@
-"""Tables that name a picture a row: CSV, TSV, Parquet."""
+"""Tables that name an image a row: CSV, TSV, Parquet."""
 
 import re
 from pathlib import Path
@@ -13,10 +13,10 @@ __all__ = ["read_rows"]
 
 
 def read_rows(path: Path, images: Path | None) -> Reading:
-    """Every row whose picture is found; further captions stay in `caption_2` and so on.
+    """Every row whose image is found; further captions stay in `caption_2` and so on.
 
     Raises:
-        MissingColumnError: no column names the pictures.
+        MissingColumnError: no column names the images.
         SourceError: the table cannot be read.
     """
     frame = rename_usual(read_table(path))
