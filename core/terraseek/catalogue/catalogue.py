@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 from terraseek.catalogue.columns import SORTED, ids_of
 from terraseek.catalogue.filters.apply import ItemsTable
 from terraseek.catalogue.filters.filter import Filter
-from terraseek.catalogue.images import read_bytes, read_picture
+from terraseek.catalogue.images import read_bytes, read_image
 from terraseek.catalogue.items import DELETED, FILE_COLUMNS, HIDDEN, ITEMS_FILE, open_items
 from terraseek.catalogue.records import PRECISIONS, ImageRef
 from terraseek.errors import CatalogueError, CatalogueNotFoundError, FilterError, ItemNotFoundError
@@ -306,7 +306,7 @@ class Catalogue:
             CatalogueError: its file is gone.
             SceneError: it cannot be decoded.
         """
-        return read_picture(self.image_ref(item_id), max_side)
+        return read_image(self.image_ref(item_id), max_side)
 
     def points(self, where: Filter | None = None) -> Points:
         """Items with coordinates, optionally only those that meet a filter."""

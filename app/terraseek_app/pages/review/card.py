@@ -19,7 +19,7 @@ from terraseek_app.server import state
 from terraseek_app.widgets.facts import coordinates, facts, facts_html
 from terraseek_app.widgets.item_card import enlarged
 
-__all__ = ["caption", "picture", "place"]
+__all__ = ["caption", "item_image", "place"]
 
 _SIDE = 640
 _FACTS = 10
@@ -29,7 +29,7 @@ _LOCATOR_SIZE = (330, 210)
 _VERDICTS = {"accept": "accepted", "edit": "edited", "skip": "skipped", "rate": "rated"}
 
 
-def picture(item: Mapping[str, Any]) -> None:
+def item_image(item: Mapping[str, Any]) -> None:
     """Draw the image; one that cannot be read says so and can still be skipped."""
     item_id = str(item["item_id"])
     try:

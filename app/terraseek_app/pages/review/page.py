@@ -7,7 +7,7 @@ import streamlit as st
 
 from terraseek.review import Review, ReviewProgress
 from terraseek_app.pages.review import state as act
-from terraseek_app.pages.review.card import caption, image, place
+from terraseek_app.pages.review.card import caption, item_image, place
 from terraseek_app.pages.review.keys import keyboard
 from terraseek_app.pages.review.queue import KINDS, following
 from terraseek_app.pages.review.scores import criteria
@@ -126,7 +126,7 @@ def _nothing_left(any_items: bool) -> None:
 def _item(item: dict[str, Any], before: Review | None) -> None:
     left, right = st.columns([1, 1.12], gap="medium")
     with left:
-        image(item)
+        item_image(item)
         place(item)
     with right:
         text = str(item.get("caption") or "")
