@@ -1,4 +1,4 @@
-"""Give joined encoders their idea of what is near to everything, see `terraseek.encoders.nets.hubness`.
+"""Add hubness correction to an ensemble, see `terraseek.encoders.nets.hubness`.
 
 `python -m terraseek_train.release.hubness OUT RUN RECIPE`
 RUN is a folder as `join` writes it, RECIPE the settings it was trained with: its sources, views and

@@ -135,7 +135,8 @@ def note_dense(card: Path, records: Sequence[Record]) -> None:
     """Write into a model card how method dense compares with windows, both at their defaults.
 
     Sentences count that were asked with both; every set counts the same, however many it has.
-    Whether the method is offered with the model follows, see `terraseek.localization.methods.dense_availability`.
+    Whether the method is offered with the model follows, see
+    `terraseek.localization.methods.dense_availability`.
 
     Raises:
         OutputError: the two were not measured, or the card cannot be read or written.
