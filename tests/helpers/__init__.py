@@ -1,1 +1,5 @@
 """What several test files share."""
+
+from helpers import shapecheck  # pytest's --jaxtyping-packages reads it as an attribute
+
+__all__ = ["shapecheck"]
