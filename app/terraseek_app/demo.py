@@ -86,7 +86,7 @@ def _generator_hash(package: Path) -> str:
     import hashlib
 
     digest = hashlib.sha256()
-    for path in sorted(package.glob("*.py")):
+    for path in sorted(package.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -7,7 +7,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.errors import ConfigError
-from terraseek_demoworld import (
+from terraseek_demoworld.captions.phrases import Facts
+from terraseek_demoworld.captions.templates import compose
+from terraseek_demoworld.drawing.canvas import Canvas, Drawn
+from terraseek_demoworld.drawing.light import draw_sky, render
+from terraseek_demoworld.drawing.palette import look_for
+from terraseek_demoworld.painters import (
     aviation,
     buildings,
     coast,
@@ -21,12 +26,7 @@ from terraseek_demoworld import (
     traffic,
     water,
 )
-from terraseek_demoworld.canvas import Canvas, Drawn
-from terraseek_demoworld.captions import compose
-from terraseek_demoworld.light import draw_sky, render
-from terraseek_demoworld.palette import look_for
 from terraseek_demoworld.places import draw_place
-from terraseek_demoworld.words import Facts
 
 __all__ = ["CATEGORIES", "CHIP_SIZE", "Chip", "category_of", "iter_chips", "make_chip"]
 

@@ -121,7 +121,7 @@ def build(
 def _fill(
     part: Path, chips: int, seed: int, workers: int, progress: Progress, scene_size: int
 ) -> dict[str, Any]:
-    from terraseek_demoworld.scenes import SCENES, write_scene
+    from terraseek_demoworld.scenes.render import SCENES, write_scene
 
     (part / "chips").mkdir()
     (part / "scenes").mkdir()

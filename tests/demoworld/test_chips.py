@@ -5,9 +5,9 @@ import pytest
 
 from terraseek.errors import ConfigError
 from terraseek_demoworld import CATEGORIES, iter_chips, make_chip
-from terraseek_demoworld.captions import TEMPLATES
+from terraseek_demoworld.captions.phrases import counted, number
+from terraseek_demoworld.captions.templates import TEMPLATES
 from terraseek_demoworld.places import PLACES
-from terraseek_demoworld.words import counted, number
 
 WORDS = [number(n) for n in range(13)]
 COUNTED = {

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terraseek_demoworld.canvas import Canvas, Frame, Region, clip
-from terraseek_demoworld.ground import along, box, smooth
-from terraseek_demoworld.light import Sky, render, shadow
-from terraseek_demoworld.palette import SNOW, SUMMER, WINTER, look_for
-from terraseek_demoworld.plants import plant, spots
-from terraseek_demoworld.textures import fractal, ridges
+from terraseek_demoworld.drawing.canvas import Canvas, Frame, Region, clip
+from terraseek_demoworld.drawing.light import Sky, render, shadow
+from terraseek_demoworld.drawing.palette import SNOW, SUMMER, WINTER, look_for
+from terraseek_demoworld.drawing.plants import plant, spots
+from terraseek_demoworld.drawing.shapes import along, box, smooth
+from terraseek_demoworld.drawing.textures import fractal, ridges
 
 SKY = Sky(azimuth=0.0, elevation=np.pi / 4, haze=0, blur_px=0.4, noise=0, tint=(1, 1, 1))
 
@@ -100,7 +100,7 @@ def test_trees_rise_and_stay_off_blocked_ground(canvas):
 
 def test_the_same_trees_grow_whether_planted_in_one_piece_or_in_tiles(monkeypatch):
     def grown(tile):
-        monkeypatch.setattr("terraseek_demoworld.plants._TILE", tile)
+        monkeypatch.setattr("terraseek_demoworld.drawing.plants._TILE", tile)
         land = Canvas(64, 64, 0.5, SUMMER, np.random.default_rng(3))
         plant(land, np.array([(31.0, 32.0), (10.0, 12.0)]), 3.0)
         return land.relief > 0

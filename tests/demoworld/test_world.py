@@ -6,7 +6,7 @@ import pytest
 
 from terraseek.errors import Cancelled, ConfigError, SourceError
 from terraseek_demoworld.chips import category_of
-from terraseek_demoworld.scenes import SCENES, render_scene
+from terraseek_demoworld.scenes.render import SCENES, render_scene
 from terraseek_demoworld.world import DemoWorld, build
 
 SIZE = 512

@@ -3,13 +3,14 @@
 import numpy as np
 from jaxtyping import Float32
 
-from terraseek_demoworld.canvas import Canvas, Region
-from terraseek_demoworld.ground import blob, box, ground, smooth
-from terraseek_demoworld.palette import Colour, mix, vary
-from terraseek_demoworld.plants import forest, plant, spots
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.textures import fractal, ridges
-from terraseek_demoworld.words import Facts, pick
+from terraseek_demoworld.captions.phrases import Facts, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Region
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import Colour, mix, vary
+from terraseek_demoworld.drawing.plants import forest, plant, spots
+from terraseek_demoworld.drawing.shapes import blob, box, smooth
+from terraseek_demoworld.drawing.textures import fractal, ridges
+from terraseek_demoworld.painters.roads import road
 
 __all__ = ["desert", "mountains", "woods"]
 

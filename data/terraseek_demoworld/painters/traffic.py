@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from terraseek_demoworld.buildings import flat_block, houses
-from terraseek_demoworld.canvas import Canvas
-from terraseek_demoworld.ground import box, ground, smooth
-from terraseek_demoworld.palette import CONCRETE
-from terraseek_demoworld.plants import plant, scatter, spots
-from terraseek_demoworld.roads import car_park, junction, road, roundabout_at
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import CONCRETE
+from terraseek_demoworld.drawing.plants import plant, scatter, spots
+from terraseek_demoworld.drawing.shapes import box, smooth
+from terraseek_demoworld.painters.buildings import flat_block, houses
+from terraseek_demoworld.painters.roads import car_park, junction, road, roundabout_at
 
 __all__ = ["interchange", "parking_lot", "roundabout"]
 

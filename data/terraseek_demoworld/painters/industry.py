@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from terraseek_demoworld.buildings import FLAT, flat_block
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import box, ellipse, ground
-from terraseek_demoworld.palette import Colour, mix, vary
-from terraseek_demoworld.plants import scatter
-from terraseek_demoworld.roads import car_park, road, truck
-from terraseek_demoworld.words import Facts, counted, number, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, number, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import Colour, mix, vary
+from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.shapes import box, ellipse
+from terraseek_demoworld.painters.buildings import FLAT, flat_block
+from terraseek_demoworld.painters.roads import car_park, road, truck
 
 __all__ = ["docks", "hall", "storage_tanks", "tank", "tank_farm", "warehouses"]
 

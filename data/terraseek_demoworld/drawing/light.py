@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from terraseek_demoworld.canvas import Canvas
-from terraseek_demoworld.textures import fractal, grain
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.textures import fractal, grain
 
 __all__ = ["Sky", "draw_sky", "render", "shadow"]
 

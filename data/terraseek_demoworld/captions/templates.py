@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from terraseek_demoworld.words import Facts
+from terraseek_demoworld.captions.phrases import Facts
 
 __all__ = ["TEMPLATES", "compose"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.canvas import clip
+from terraseek_demoworld.drawing.canvas import clip
 
 __all__ = ["Truth"]
 

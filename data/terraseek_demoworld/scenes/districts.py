@@ -3,13 +3,13 @@
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.buildings import flat_block, houses
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import blob, box, smooth
-from terraseek_demoworld.palette import CONCRETE, mix, vary
-from terraseek_demoworld.plants import forest, plant, spots
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.water import pond
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.palette import CONCRETE, mix, vary
+from terraseek_demoworld.drawing.plants import forest, plant, spots
+from terraseek_demoworld.drawing.shapes import blob, box, smooth
+from terraseek_demoworld.painters.buildings import flat_block, houses
+from terraseek_demoworld.painters.roads import road
+from terraseek_demoworld.painters.water import pond
 
 __all__ = ["centre", "green", "grove", "housing", "streets", "wood"]
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from terraseek_demoworld.buildings import flat_block
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import box, ellipse, ground, rect
-from terraseek_demoworld.palette import CONCRETE, Colour, mix, vary
-from terraseek_demoworld.plants import plant, scatter, spots
-from terraseek_demoworld.roads import car_park, road
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import CONCRETE, Colour, mix, vary
+from terraseek_demoworld.drawing.plants import plant, scatter, spots
+from terraseek_demoworld.drawing.shapes import box, ellipse, rect
+from terraseek_demoworld.painters.buildings import flat_block
+from terraseek_demoworld.painters.roads import car_park, road
 
 __all__ = [
     "athletics", "baseball", "baseball_field",   "pitch", "playground", "stadium",

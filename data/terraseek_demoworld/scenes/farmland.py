@@ -3,18 +3,19 @@
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.buildings import gable_house, houses
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.fields import patchwork, pivot, solar_rows
-from terraseek_demoworld.ground import blob, box, ellipse, ground, rect, smooth
-from terraseek_demoworld.industry import tank_farm
-from terraseek_demoworld.palette import vary
-from terraseek_demoworld.plants import plant, spots
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.sports import baseball_field
-from terraseek_demoworld.town import grove, housing, wood
-from terraseek_demoworld.truth import Truth
-from terraseek_demoworld.water import bridge, pond, river
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import vary
+from terraseek_demoworld.drawing.plants import plant, spots
+from terraseek_demoworld.drawing.shapes import blob, box, ellipse, rect, smooth
+from terraseek_demoworld.painters.buildings import gable_house, houses
+from terraseek_demoworld.painters.fields import patchwork, pivot, solar_rows
+from terraseek_demoworld.painters.industry import tank_farm
+from terraseek_demoworld.painters.roads import road
+from terraseek_demoworld.painters.sports import baseball_field
+from terraseek_demoworld.painters.water import bridge, pond, river
+from terraseek_demoworld.scenes.districts import grove, housing, wood
+from terraseek_demoworld.scenes.ground_truth import Truth
 
 __all__ = ["paint_farmland"]
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import box, ellipse, ground, rect
-from terraseek_demoworld.palette import ASPHALT, CONCRETE, Colour, vary
-from terraseek_demoworld.plants import scatter
-from terraseek_demoworld.roads import car_park, truck
-from terraseek_demoworld.words import Facts, counted, number, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, number, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import ASPHALT, CONCRETE, Colour, vary
+from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.shapes import box, ellipse, rect
+from terraseek_demoworld.painters.roads import car_park, truck
 
 __all__ = ["airport", "apron", "concrete", "plane", "runway", "runway_strip", "terminal"]
 

@@ -3,14 +3,15 @@
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.buildings import flat_block, gable_house
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import box, ellipse, ground, rect
-from terraseek_demoworld.palette import Colour, mix, vary
-from terraseek_demoworld.plants import plant, scatter, spots
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.textures import fractal
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import Colour, mix, vary
+from terraseek_demoworld.drawing.plants import plant, scatter, spots
+from terraseek_demoworld.drawing.shapes import box, ellipse, rect
+from terraseek_demoworld.drawing.textures import fractal
+from terraseek_demoworld.painters.buildings import flat_block, gable_house
+from terraseek_demoworld.painters.roads import road
 
 __all__ = [
     "CROPS", "circular_fields", "crop",  "farmland",  "patchwork", "pivot",

@@ -3,19 +3,20 @@
 import numpy as np
 from jaxtyping import Float, Float32
 
-from terraseek_demoworld.buildings import houses
-from terraseek_demoworld.canvas import Canvas, Frame, Region
-from terraseek_demoworld.coast import sea
-from terraseek_demoworld.ground import blob, box, ellipse, ground, rect, smooth
-from terraseek_demoworld.industry import hall, tank_farm
-from terraseek_demoworld.palette import CONCRETE, mix, vary
-from terraseek_demoworld.rail import rails
-from terraseek_demoworld.roads import car_park, road, roundabout_at
-from terraseek_demoworld.ships import boat, containers, crane, open_water, ship
-from terraseek_demoworld.sports import stadium_bowl
-from terraseek_demoworld.textures import fractal
-from terraseek_demoworld.town import centre, green, grove, housing, wood
-from terraseek_demoworld.truth import Truth
+from terraseek_demoworld.drawing.canvas import Canvas, Frame, Region
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import CONCRETE, mix, vary
+from terraseek_demoworld.drawing.shapes import blob, box, ellipse, rect, smooth
+from terraseek_demoworld.drawing.textures import fractal
+from terraseek_demoworld.painters.buildings import houses
+from terraseek_demoworld.painters.coast import sea
+from terraseek_demoworld.painters.industry import hall, tank_farm
+from terraseek_demoworld.painters.rail import rails
+from terraseek_demoworld.painters.roads import car_park, road, roundabout_at
+from terraseek_demoworld.painters.ships import boat, containers, crane, open_water, ship
+from terraseek_demoworld.painters.sports import stadium_bowl
+from terraseek_demoworld.scenes.districts import centre, green, grove, housing, wood
+from terraseek_demoworld.scenes.ground_truth import Truth
 
 __all__ = ["paint_harbour_city"]
 

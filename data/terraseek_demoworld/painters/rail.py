@@ -3,13 +3,14 @@
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.buildings import flat_block
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import box, ground, rect
-from terraseek_demoworld.palette import Colour, vary
-from terraseek_demoworld.plants import scatter
-from terraseek_demoworld.roads import car_park, road
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import Colour, vary
+from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.shapes import box, rect
+from terraseek_demoworld.painters.buildings import flat_block
+from terraseek_demoworld.painters.roads import car_park, road
 
 __all__ = ["rails", "railway_station", "track", "train"]
 

@@ -4,16 +4,17 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.buildings import houses
-from terraseek_demoworld.canvas import Canvas, Region
-from terraseek_demoworld.fields import patchwork
-from terraseek_demoworld.ground import along, blob, ground, smooth
-from terraseek_demoworld.palette import Colour, mix, vary
-from terraseek_demoworld.plants import plant, scatter, spots
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.ships import boat
-from terraseek_demoworld.textures import fractal
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Region
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import Colour, mix, vary
+from terraseek_demoworld.drawing.plants import plant, scatter, spots
+from terraseek_demoworld.drawing.shapes import along, blob, smooth
+from terraseek_demoworld.drawing.textures import fractal
+from terraseek_demoworld.painters.buildings import houses
+from terraseek_demoworld.painters.fields import patchwork
+from terraseek_demoworld.painters.roads import road
+from terraseek_demoworld.painters.ships import boat
 
 __all__ = [
     "WATERS",

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from terraseek_demoworld.buildings import flat_block
-from terraseek_demoworld.canvas import Canvas, Frame, Region
-from terraseek_demoworld.ground import box, ground, rect
-from terraseek_demoworld.palette import CONCRETE, Colour, mix, vary
-from terraseek_demoworld.plants import scatter
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.textures import fractal
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame, Region
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import CONCRETE, Colour, mix, vary
+from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.shapes import box, rect
+from terraseek_demoworld.drawing.textures import fractal
+from terraseek_demoworld.painters.buildings import flat_block
+from terraseek_demoworld.painters.roads import road
 
 __all__ = ["HULLS", "boat", "containers", "crane", "harbour", "open_water", "ship"]
 

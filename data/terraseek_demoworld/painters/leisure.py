@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from terraseek_demoworld.canvas import Canvas
-from terraseek_demoworld.ground import blob, ellipse, ground, smooth
-from terraseek_demoworld.palette import mix, vary
-from terraseek_demoworld.plants import plant, spots
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.water import pond
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import mix, vary
+from terraseek_demoworld.drawing.plants import plant, spots
+from terraseek_demoworld.drawing.shapes import blob, ellipse, smooth
+from terraseek_demoworld.painters.roads import road
+from terraseek_demoworld.painters.water import pond
 
 __all__ = ["golf_course", "park"]
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from terraseek_demoworld.palette import Colour, Look
-from terraseek_demoworld.textures import fractal
+from terraseek_demoworld.drawing.palette import Colour, Look
+from terraseek_demoworld.drawing.textures import fractal
 
 __all__ = ["Canvas", "Drawn", "Frame", "Region"]
 

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from terraseek_demoworld.aviation import apron, concrete, plane, runway_strip, terminal
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.fields import patchwork
-from terraseek_demoworld.ground import blob, box, ellipse, rect, smooth
-from terraseek_demoworld.industry import docks, hall, tank_farm
-from terraseek_demoworld.palette import ASPHALT, CONCRETE, vary
-from terraseek_demoworld.rail import rails
-from terraseek_demoworld.roads import car_park, junction, road
-from terraseek_demoworld.sports import athletics, stadium_bowl, tennis_court
-from terraseek_demoworld.town import centre, green, grove, housing, wood
-from terraseek_demoworld.truth import Truth
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.palette import ASPHALT, CONCRETE, vary
+from terraseek_demoworld.drawing.shapes import blob, box, ellipse, rect, smooth
+from terraseek_demoworld.painters.aviation import apron, concrete, plane, runway_strip, terminal
+from terraseek_demoworld.painters.fields import patchwork
+from terraseek_demoworld.painters.industry import docks, hall, tank_farm
+from terraseek_demoworld.painters.rail import rails
+from terraseek_demoworld.painters.roads import car_park, junction, road
+from terraseek_demoworld.painters.sports import athletics, stadium_bowl, tennis_court
+from terraseek_demoworld.scenes.districts import centre, green, grove, housing, wood
+from terraseek_demoworld.scenes.ground_truth import Truth
 
 __all__ = ["paint_airport_city"]
 

@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.files import atomic_path
-from terraseek_demoworld.canvas import Canvas
-from terraseek_demoworld.light import Sky, render
-from terraseek_demoworld.palette import DRY, SUMMER, TROPICAL, Look
-from terraseek_demoworld.scene_airport import paint_airport_city
-from terraseek_demoworld.scene_farmland import paint_farmland
-from terraseek_demoworld.scene_harbour import paint_harbour_city
-from terraseek_demoworld.truth import Truth
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.light import Sky, render
+from terraseek_demoworld.drawing.palette import DRY, SUMMER, TROPICAL, Look
+from terraseek_demoworld.scenes.airport_city import paint_airport_city
+from terraseek_demoworld.scenes.farmland import paint_farmland
+from terraseek_demoworld.scenes.ground_truth import Truth
+from terraseek_demoworld.scenes.harbour_city import paint_harbour_city
 
 __all__ = ["SCENES", "SceneSpec", "render_scene", "write_scene"]
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import box, ellipse, ground, rect, smooth
-from terraseek_demoworld.palette import ASPHALT, CONCRETE, Colour, mix, vary
-from terraseek_demoworld.plants import plant, spots
-from terraseek_demoworld.roads import car, road
-from terraseek_demoworld.words import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import ASPHALT, CONCRETE, Colour, mix, vary
+from terraseek_demoworld.drawing.plants import plant, spots
+from terraseek_demoworld.drawing.shapes import box, ellipse, rect, smooth
+from terraseek_demoworld.painters.roads import car, road
 
 __all__ = [
     "FLAT",

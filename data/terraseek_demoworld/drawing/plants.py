@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from terraseek_demoworld.canvas import Canvas, Region
-from terraseek_demoworld.palette import Colour
-from terraseek_demoworld.textures import fractal
+from terraseek_demoworld.drawing.canvas import Canvas, Region
+from terraseek_demoworld.drawing.palette import Colour
+from terraseek_demoworld.drawing.textures import fractal
 
 __all__ = ["forest", "plant", "scatter", "spots"]
 

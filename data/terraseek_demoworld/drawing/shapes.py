@@ -1,22 +1,15 @@
-"""What lies under everything else: grass, soil, and shapes used by all painters."""
+"""Outlines and lines that all painters use, in metres around the origin, or in pixels."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.palette import Colour, mix, vary
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
 
-__all__ = ["along", "blob", "box", "ellipse", "ground", "rect", "smooth"]
+__all__ = ["along", "blob", "box", "ellipse", "frame_at", "rect", "smooth"]
 
 Points = Float[np.ndarray, "n 2"]
-
-
-def ground(canvas: Canvas, colour: Colour | None = None, soil: float = 0.35) -> None:
-    """Cover the canvas with the look's grass, or `colour`, with patches of soil."""
-    base = vary(canvas.rng, colour or canvas.look.grass, 7)
-    canvas.cover(canvas.whole(), base, mix(base, canvas.look.soil, soil), 30, 5)
 
 
 def box(width_m: float, depth_m: float) -> Points:

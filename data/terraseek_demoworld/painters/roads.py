@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.canvas import Canvas, Frame
-from terraseek_demoworld.ground import along, box, ellipse, frame_at, rect, smooth
-from terraseek_demoworld.palette import ASPHALT, Colour, vary
-from terraseek_demoworld.words import pick
+from terraseek_demoworld.captions.phrases import pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.palette import ASPHALT, Colour, vary
+from terraseek_demoworld.drawing.shapes import along, box, ellipse, frame_at, rect, smooth
 
 __all__ = [
     "car",

@@ -3,14 +3,15 @@
 import numpy as np
 from jaxtyping import Float32
 
-from terraseek_demoworld.buildings import houses
-from terraseek_demoworld.canvas import Canvas, Frame, Region
-from terraseek_demoworld.ground import ellipse, ground
-from terraseek_demoworld.palette import Colour, mix, vary
-from terraseek_demoworld.plants import plant, spots
-from terraseek_demoworld.roads import road
-from terraseek_demoworld.textures import fractal
-from terraseek_demoworld.words import Facts, pick
+from terraseek_demoworld.captions.phrases import Facts, pick
+from terraseek_demoworld.drawing.canvas import Canvas, Frame, Region
+from terraseek_demoworld.drawing.ground import ground
+from terraseek_demoworld.drawing.palette import Colour, mix, vary
+from terraseek_demoworld.drawing.plants import plant, spots
+from terraseek_demoworld.drawing.shapes import ellipse
+from terraseek_demoworld.drawing.textures import fractal
+from terraseek_demoworld.painters.buildings import houses
+from terraseek_demoworld.painters.roads import road
 
 __all__ = ["beach", "sea"]
 

@@ -1,0 +1,1 @@
+"""Captions: phrases about what a painter drew, and the sentences that use them."""

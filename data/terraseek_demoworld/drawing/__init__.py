@@ -1,0 +1,1 @@
+"""Tools of all painters: canvas, shapes, colours, noise, trees, light."""
