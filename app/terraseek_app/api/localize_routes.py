@@ -17,10 +17,10 @@ from terraseek_app.server.item_images import item_image
 from terraseek_app.server.uploads import keep_upload, upload_path
 
 if TYPE_CHECKING:
-    from terraseek.localization import HeatMap, LocalizeOptions
+    from terraseek.localization import LocalizeOptions
     from terraseek.localization.query import Query
 
-__all__ = ["MOST_IMAGE_BYTES", "MOST_QUERIES", "ROUTES", "localize_json", "map_numbers"]
+__all__ = ["MOST_IMAGE_BYTES", "MOST_QUERIES", "ROUTES", "localize_json"]
 
 MOST_QUERIES = 8
 """Most sentences and images one request asks of a scene."""
@@ -75,7 +75,7 @@ def localize_json(request: Request, image: str = "") -> dict[str, Any]:
     Raises:
         InputError: something asked for cannot be used.
     """
-    from terraseek.localization import localize_many
+    from terraseek.localization import localize_many, map_numbers
     from terraseek.scenes import Scene
 
     path = state.scene_path(request.path_params["id"])
@@ -88,24 +88,6 @@ def localize_json(request: Request, image: str = "") -> dict[str, Any]:
             map_numbers(heat, threshold, percentile) | {"heat": state.add_heat(heat)}
             for heat in heats
         ]
-    }
-
-
-def map_numbers(
-    heat: "HeatMap", threshold: float | None = None, percentile: float | None = None
-) -> dict[str, Any]:
-    """All that is known of a heat map but its pixels, as JSON."""
-    from terraseek.localization import regions_geojson, summary
-
-    return summary(heat) | {
-        "query": heat.query,
-        "method": heat.method,
-        "encoder": heat.encoder_id,
-        "low": heat.low,
-        "high": heat.high,
-        "convincing": heat.convincing,
-        "warnings": list(heat.warnings),
-        "regions": regions_geojson(heat, threshold=threshold, percentile=percentile),
     }
 
 

@@ -23,8 +23,6 @@ _MEDIA = {".js": "text/javascript", ".css": "text/css", ".json": "application/js
 _MAPLIBRE = ("maplibre-gl.js", "maplibre-gl.css")
 DEEPEST = 30
 """Deepest zoom a tile may be asked at; its pixels are a tenth of a millimetre."""
-HEAT_SIDE = 1536
-"""Longest side in pixels of a heat map sent to the browser."""
 SCENE_SIDE = 2560
 """Longest side in pixels of a scene without a CRS sent to the browser."""
 
@@ -104,6 +102,8 @@ def heat_png(heat_id: str) -> bytes:
 
     An alpha channel would be multiplied into the values by the browser's canvas.
     """
+    from terraseek.localization.output.numbers import HEAT_SIDE
+
     value, alpha, _ = state.heat(heat_id).preview(HEAT_SIDE)
     out = io.BytesIO()
     pixels = np.stack([value, alpha, np.zeros_like(value)], axis=-1)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from dataclasses import field as default
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from affine import Affine
@@ -12,11 +12,12 @@ from jaxtyping import Bool, Float32, Float64, UInt8
 from terraseek.localization.windows.fields import Field
 from terraseek.localization.windows.row_blocks import in_bands
 from terraseek.scenes import Georef
+from terraseek.scenes.web_mercator import to_mercator
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
 
-__all__ = ["HeatMap", "Peak", "summary"]
+__all__ = ["HeatMap", "Peak"]
 
 _LOW_SHARE, _HIGH_SHARE = 50.0, 99.8
 _DISPLAY_SIDE = 256
@@ -228,7 +229,7 @@ class HeatMap:
     def preview(
         self, max_side: int = 1024
     ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], list[list[float]] | None]:
-        """Values, alpha and corners for an image on a web map; see `tiles.warp`.
+        """Values, alpha and corners for an image on a web map; see `scenes.web_mercator`.
 
         Returns:
             Values 0-255 between `low` and `high`; alpha 255 where valid; [lon, lat] of the
@@ -236,27 +237,7 @@ class HeatMap:
             Mercator, so that a MapLibre image source lies exactly. Without a CRS the corners are
             None and the image has the pixels of the scene.
         """
-        from terraseek.scenes.web_mercator import to_mercator
-
         image, valid, corners = to_mercator(
             self.values()[..., None], self.valid, self.grid, max_side
         )
         return image[..., 0], np.where(valid, np.uint8(255), np.uint8(0)), corners
-
-
-def summary(heat: HeatMap) -> dict[str, Any]:
-    """What `terraseek localize --json` prints."""
-    peak = heat.peak
-    return {
-        "windows": heat.windows,
-        "encode_s": round(heat.encode_s, 4),
-        "query_s": round(heat.query_s, 4),
-        "peak": {
-            "lon": peak.lon,
-            "lat": peak.lat,
-            "col": peak.col,
-            "row": peak.row,
-            "score": peak.score,
-        },
-        "crs": None if heat.crs is None else heat.crs.to_string(),
-    }

@@ -11,8 +11,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from terraseek.localization import HeatMap, Region, regions, write_cog, write_regions
-from terraseek_app.api.localize_routes import map_numbers
+from terraseek.localization import (
+    HeatMap,
+    Region,
+    map_numbers,
+    regions,
+    write_cog,
+    write_regions,
+)
 from terraseek_app.server import state
 from terraseek_app.widgets.copy_button import copy_button
 from terraseek_app.widgets.facts import coordinates

@@ -4,8 +4,8 @@ from functools import lru_cache
 from typing import Any
 
 from terraseek.localization import HeatMap, regions_geojson
+from terraseek.localization.output.numbers import HEAT_SIDE
 from terraseek.scenes import Georef
-from terraseek_app.api.tile_routes import HEAT_SIDE
 from terraseek_app.map import Overlay, heat_overlay, scene_overlay
 from terraseek_app.pages.localize.scene_choice import SceneFacts
 from terraseek_app.server import state

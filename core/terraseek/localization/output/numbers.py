@@ -1,0 +1,54 @@
+"""The numbers of a heat map as JSON values: what the command line, the HTTP API and pages give."""
+
+from typing import Any
+
+from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.output.regions import regions_geojson
+
+__all__ = ["HEAT_SIDE", "map_numbers", "summary"]
+
+HEAT_SIDE = 1536
+"""Longest side in pixels of a heat map that a browser shows as one image; `HeatMap.preview`."""
+
+
+def summary(heat: HeatMap) -> dict[str, Any]:
+    """Size, timing, peak and CRS of a heat map: what `terraseek localize --json` prints."""
+    peak = heat.peak
+    return {
+        "windows": heat.windows,
+        "encode_s": round(heat.encode_s, 4),
+        "query_s": round(heat.query_s, 4),
+        "peak": {
+            "lon": peak.lon,
+            "lat": peak.lat,
+            "col": peak.col,
+            "row": peak.row,
+            "score": peak.score,
+        },
+        "crs": None if heat.crs is None else heat.crs.to_string(),
+    }
+
+
+def map_numbers(
+    heat: HeatMap, threshold: float | None = None, percentile: float | None = None
+) -> dict[str, Any]:
+    """`summary` with query, method, encoder, display range, significance, warnings and regions.
+
+    Args:
+        heat: the heat map.
+        threshold: lowest cosine of a region; default halfway between median and maximum.
+        percentile: the same as a percentile of the scene's scores, 0-100.
+
+    Raises:
+        ConfigError: both are given, or one is out of range.
+    """
+    return summary(heat) | {
+        "query": heat.query,
+        "method": heat.method,
+        "encoder": heat.encoder_id,
+        "low": heat.low,
+        "high": heat.high,
+        "convincing": heat.convincing,
+        "warnings": list(heat.warnings),
+        "regions": regions_geojson(heat, threshold=threshold, percentile=percentile),
+    }
