@@ -260,7 +260,7 @@ export class WorldMap {
     try {
       await navigator.clipboard.writeText(text);
       this.controls.say(`Copied ${text}`);
-    } catch (problem) {
+    } catch {
       this.controls.say(text); // the browser forbids copying on pages without https
     }
   }
