@@ -1,4 +1,4 @@
-"""Chips: one small image with what it shows, where, and five sentences about it."""
+"""Chips: small images, each with its objects, its position and five captions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from jaxtyping import UInt8
 
 from terraseek.errors import ConfigError
 from terraseek_demoworld.captions.phrases import Facts
-from terraseek_demoworld.captions.templates import compose
-from terraseek_demoworld.drawing.canvas import Canvas, Drawn
-from terraseek_demoworld.drawing.light import draw_sky, render
-from terraseek_demoworld.drawing.palette import look_for
+from terraseek_demoworld.captions.templates import compose_captions
+from terraseek_demoworld.drawing.canvas import Canvas, DrawnObject
+from terraseek_demoworld.drawing.light import random_sky, render
+from terraseek_demoworld.drawing.palette import look_of
 from terraseek_demoworld.painters import (
     aviation,
     buildings,
@@ -26,7 +26,7 @@ from terraseek_demoworld.painters import (
     traffic,
     water,
 )
-from terraseek_demoworld.places import draw_place
+from terraseek_demoworld.places import random_place
 
 __all__ = ["CATEGORIES", "CHIP_SIZE", "Chip", "category_of", "iter_chips", "make_chip"]
 
@@ -66,14 +66,14 @@ _PAINTERS: dict[str, tuple[Painter, float, float]] = {
 }
 
 _SNOWLESS = {"golf course", "tennis courts", "baseball diamond", "playground", "stadium", "beach"}
-"""Where nobody would leave the grass green and the rest white."""
+"""Categories drawn without snow, because their lawns or sand would stay green or yellow."""
 
 CATEGORIES: tuple[str, ...] = tuple(_PAINTERS)
 
 
 @dataclass(frozen=True)
 class Chip:
-    """An image of 224 x 224 pixels and the truth about it.
+    """Image of 224 x 224 pixels with its ground truth.
 
     `polygons` are outlines (col, row) in pixels inside the image; `lon`, `lat` degrees, WGS 84;
     `gsd_m` metres per pixel; `captured_at` an ISO date.
@@ -81,7 +81,7 @@ class Chip:
 
     image: UInt8[np.ndarray, "224 224 3"]
     captions: list[str]
-    polygons: list[Drawn]
+    polygons: list[DrawnObject]
     lon: float
     lat: float
     gsd_m: float
@@ -91,44 +91,44 @@ class Chip:
 
 
 def make_chip(category: str, seed: int) -> Chip:
-    """The chip of a category and seed; the same every time on one platform.
+    """Draw the chip of a category and seed; reproducible on one platform.
 
     Raises:
-        ConfigError: the category is none of `CATEGORIES`.
+        ConfigError: the category is not in `CATEGORIES`.
     """
     if category not in _PAINTERS:
         known = ", ".join(CATEGORIES)
         raise ConfigError(f"no category {category!r} in the demo world; choose one of: {known}")
     rng = np.random.default_rng([CATEGORIES.index(category), seed])
     painter, fine, coarse = _PAINTERS[category]
-    place = draw_place(category, rng)
+    place = random_place(category, rng)
     month = int(rng.integers(1, 13))
     captured = f"20{rng.integers(15, 25)}-{month:02d}-{rng.integers(1, 29):02d}"
     gsd_m = round(float(rng.uniform(fine, coarse)), 3)
     snow = category not in _SNOWLESS
-    look = look_for(place.climate, month, place.lat, rng, snow=snow)
+    look = look_of(place.climate, month, place.lat, rng, snow=snow)
     canvas = Canvas(CHIP_SIZE, CHIP_SIZE, gsd_m, look, rng)
     facts = painter(canvas)
-    image = render(canvas, draw_sky(rng, place.lat))
-    captions = compose(category, facts, rng)
+    image = render(canvas, random_sky(rng, place.lat))
+    captions = compose_captions(category, facts, rng)
     if rng.random() < 0.08:
         captions[-1] = captions[-1].removesuffix(" .") + f" near {place.name} ."
     return Chip(
-        image, captions, canvas.drawn, place.lon, place.lat, gsd_m, category, place.name, captured
+        image, captions, canvas.objects, place.lon, place.lat, gsd_m, category, place.name, captured
     )
 
 
 def category_of(index: int) -> str:
-    """Category of the chip at a position: all take turns, in another order each round."""
-    turn, place = divmod(index, len(CATEGORIES))
-    order = np.random.default_rng([7, turn]).permutation(len(CATEGORIES))
+    """Category of the chip at a position: each round has all categories in a new random order."""
+    cycle, place = divmod(index, len(CATEGORIES))
+    order = np.random.default_rng([7, cycle]).permutation(len(CATEGORIES))
     return CATEGORIES[int(order[place])]
 
 
 def iter_chips(count: int, seed: int = 0) -> Iterator[Chip]:
-    """`count` chips, balanced over the categories, without touching the disk.
+    """Draw `count` chips in memory, balanced over the categories.
 
-    The demo world is made of seed 0 unless told otherwise; train on other seeds.
+    The demo world uses seed 0 by default; train on other seeds.
     """
     for index in range(count):
         yield make_chip(category_of(index), chip_seed(seed, index))

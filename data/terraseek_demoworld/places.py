@@ -1,20 +1,20 @@
-"""Where on Earth each kind of image could have been taken.
+"""Where on Earth an image of each category could have been taken.
 
 Anchors are real places (latitude, longitude in degrees, WGS 84); an image lies within
-`PLACES[category].jitter_deg` of one. Coasts and airports get little jitter so that harbours do not
-end up inland or out at sea.
+`PLACES[category].jitter_deg` of one. Coasts and airports get little jitter, so that no harbour
+lies inland or in the open sea.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["PLACES", "Anchor", "Place", "PlaceTable", "draw_place"]
+__all__ = ["PLACES", "Anchor", "Place", "PlaceTable", "random_place"]
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """A named place: degrees north, degrees east, and its climate (see `palette.look_for`)."""
+    """A named place: degrees north, degrees east, and its climate (see `palette.look_of`)."""
 
     name: str
     lat: float
@@ -24,7 +24,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class PlaceTable:
-    """Anchors of a category and how far from them its images may lie, in degrees."""
+    """Anchors of a category, and the largest distance of its images from them in degrees."""
 
     jitter_deg: float
     anchors: tuple[Anchor, ...]
@@ -32,7 +32,7 @@ class PlaceTable:
 
 @dataclass(frozen=True)
 class Place:
-    """Where one image lies: degrees east, degrees north, a name, a climate."""
+    """Position of one image: degrees east, degrees north, a name, a climate."""
 
     lon: float
     lat: float
@@ -287,8 +287,8 @@ PLACES: dict[str, PlaceTable] = {
 )  # fmt: skip
 
 
-def draw_place(category: str, rng: np.random.Generator) -> Place:
-    """A place where an image of this category could have been taken."""
+def random_place(category: str, rng: np.random.Generator) -> Place:
+    """Random place where an image of this category could have been taken."""
     table = PLACES[category]
     anchor = table.anchors[int(rng.integers(len(table.anchors)))]
     north, east = rng.uniform(-table.jitter_deg, table.jitter_deg, 2)

@@ -1,4 +1,4 @@
-"""Build the demo world on disk: chips, captions, scenes, and a manifest that comes last."""
+"""Write the demo world to disk: chips, captions, scenes, and last the manifest."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ from terraseek_demoworld.chips import CATEGORIES, category_of, chip_seed, make_c
 __all__ = ["VAL_EVERY", "VERSION", "DemoWorld", "build"]
 
 VERSION = 1
-"""Raised when the same seed gives other images than before."""
+"""Increased when the same seed gives other images than before."""
 VAL_EVERY = 6
 """Every sixth chip is for validation, the others for training."""
 
@@ -34,13 +34,13 @@ _COLUMNS = (
     "filename", "caption", "caption_2", "caption_3", "caption_4", "caption_5", "label", "lat",
     "lon", "gsd_m", "captured_at", "place", "split", "polygons",
 )  # fmt: skip
-_SHARE = 25  # chips a worker makes between two reports
-_QUALITY = 92
+_CHIPS_PER_TASK = 25  # chips a worker draws between two progress reports
+_JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
 class DemoWorld:
-    """Where a finished demo world lies and what is in it."""
+    """A finished demo world on disk: its folder and contents."""
 
     path: Path
     seed: int
@@ -59,12 +59,12 @@ class DemoWorld:
 
     @property
     def anno_json(self) -> Path:
-        """What is where in the scenes, in the layout of semantic localization sets."""
+        """Ground truth of the scenes, in the layout of semantic localization data sets."""
         return self.path / "scenes" / "anno.json"
 
     @classmethod
     def open(cls, path: Path) -> "DemoWorld":
-        """The finished demo world at a path.
+        """Open the finished demo world at a path.
 
         Raises:
             SourceError: there is none, or its build was interrupted.
@@ -84,18 +84,18 @@ def build(
     progress: Progress = silent,
     scene_size: int = 4096,
 ) -> DemoWorld:
-    """Make the demo world; `out` appears whole when everything is there.
+    """Draw and write the demo world; `out` appears only when it is complete.
 
     Args:
-        out: folder to make; an earlier demo world there is replaced, anything else is refused.
+        out: folder to create; an earlier demo world there is replaced.
         chips: number of chips.
-        seed: same seed, same bytes (on one platform).
-        workers: processes; 1 works in this one.
+        seed: the same seed gives the same bytes on one platform.
+        workers: processes; 1 uses the current process.
         progress: called with stages "chips" and "scenes".
         scene_size: pixels along the sides of the three scenes.
 
     Raises:
-        ConfigError: a number is out of range, or `out` holds something else than a demo world.
+        ConfigError: a number is out of range, or `out` holds anything but a demo world.
     """
     if chips < 1 or workers < 1 or scene_size < 512:
         given = f"chips={chips}, workers={workers}, scene_size={scene_size}"
@@ -107,7 +107,7 @@ def build(
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         part.chmod(0o755)  # mkdtemp makes folders private
-        world = _fill(part, chips, seed, workers, progress, scene_size)
+        world = _write_world(part, chips, seed, workers, progress, scene_size)
         if out.exists():
             shutil.rmtree(out)
         os.replace(part, out)
@@ -118,29 +118,33 @@ def build(
     return DemoWorld(out, world["seed"], world["chips"], tuple(world["scenes"]))
 
 
-def _fill(
+def _write_world(
     part: Path, chips: int, seed: int, workers: int, progress: Progress, scene_size: int
 ) -> dict[str, Any]:
     from terraseek_demoworld.scenes.render import SCENES, write_scene
 
     (part / "chips").mkdir()
     (part / "scenes").mkdir()
-    shares = [(str(part), k, min(k + _SHARE, chips), seed) for k in range(0, chips, _SHARE)]
-    scene_jobs = [(str(part / "scenes"), name, seed, scene_size) for name in SCENES]
+    chip_tasks = [
+        (str(part), k, min(k + _CHIPS_PER_TASK, chips), seed)
+        for k in range(0, chips, _CHIPS_PER_TASK)
+    ]
+    scene_tasks = [(str(part / "scenes"), name, seed, scene_size) for name in SCENES]
     rows: list[dict[str, str]] = []
     anno: list[dict[str, Any]] = []
     with _pool(workers) as pool:
-        # scenes are the longest jobs: hand them out first so that no worker waits at the end
-        painted, made = pool.map(write_scene, scene_jobs), pool.map(_write_chips, shares)
-        for done, found in enumerate(painted, 1):
-            anno += found
-            progress("scenes", done, len(scene_jobs))
-        for found_rows in made:
-            rows += found_rows
+        # scenes take longest: start them first so that no worker waits at the end
+        scenes_done = pool.map(write_scene, scene_tasks)
+        chips_done = pool.map(_write_chips, chip_tasks)
+        for done, annotations in enumerate(scenes_done, 1):
+            anno += annotations
+            progress("scenes", done, len(scene_tasks))
+        for new_rows in chips_done:
+            rows += new_rows
             progress("chips", len(rows), chips)
     write_json(part / "scenes" / "anno.json", anno)
-    write_text(part / "items.csv", _csv(rows))
-    write_json(part / "captions.json", _dataset(rows))
+    write_text(part / "items.csv", _items_csv(rows))
+    write_json(part / "captions.json", _captions_json(rows))
     manifest = {
         "kind": "terraseek demo world",
         "synthetic": True,
@@ -155,8 +159,8 @@ def _fill(
     return manifest
 
 
-class _Here:
-    """Stands in for a pool and works in this process."""
+class _SerialPool:
+    """Stands in for a process pool and works in the current process."""
 
     @staticmethod
     def map(job: Any, tasks: list[Any]) -> Iterator[Any]:  # noqa: ANN401 - like Executor.map
@@ -164,25 +168,25 @@ class _Here:
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator["_Here | ProcessPoolExecutor"]:
+def _pool(workers: int) -> Iterator["_SerialPool | ProcessPoolExecutor"]:
     if workers == 1:
-        yield _Here()
+        yield _SerialPool()
         return
     # forking a process that already runs threads (torch, GDAL) can hang
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _one_thread)
+    pool = ProcessPoolExecutor(workers, context, _limit_threads)
     try:
         yield pool
     except BrokenProcessPool as error:
         raise ConfigError(
-            "a drawing process ended at its start, as happens where the main program is no file "
+            "a drawing process ended at its start, as happens if the main program is not a file "
             "that can be imported (a notebook, stdin); build with workers=1"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
+def _limit_threads() -> None:
     import cv2
 
     cv2.setNumThreads(1)
@@ -195,7 +199,7 @@ def _write_chips(task: tuple[str, int, int, int]) -> list[dict[str, str]]:
         chip = make_chip(category_of(index), chip_seed(seed, index))
         name = f"{chip.category.replace(' ', '-')}_{index:05d}.jpg"
         Image.fromarray(np.asarray(chip.image)).save(
-            Path(folder) / "chips" / name, quality=_QUALITY
+            Path(folder) / "chips" / name, quality=_JPEG_QUALITY
         )
         polygons = [{"name": p.name, "points": p.points} for p in chip.polygons]
         texts = dict(zip(_COLUMNS[1:6], chip.captions, strict=True))
@@ -211,7 +215,7 @@ def _write_chips(task: tuple[str, int, int, int]) -> list[dict[str, str]]:
     return rows
 
 
-def _csv(rows: list[dict[str, str]]) -> str:
+def _items_csv(rows: list[dict[str, str]]) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     table.writeheader()
@@ -219,7 +223,7 @@ def _csv(rows: list[dict[str, str]]) -> str:
     return text.getvalue()
 
 
-def _dataset(rows: list[dict[str, str]]) -> dict[str, Any]:
+def _captions_json(rows: list[dict[str, str]]) -> dict[str, Any]:
     images: list[dict[str, Any]] = []
     for imgid, row in enumerate(rows):
         texts = [row[column] for column in _COLUMNS[1:6]]

@@ -5,11 +5,11 @@ import pytest
 
 from terraseek.errors import ConfigError
 from terraseek_demoworld import CATEGORIES, iter_chips, make_chip
-from terraseek_demoworld.captions.phrases import counted, number
+from terraseek_demoworld.captions.phrases import count_phrase, number_word
 from terraseek_demoworld.captions.templates import TEMPLATES
 from terraseek_demoworld.places import PLACES
 
-WORDS = [number(n) for n in range(13)]
+WORDS = [number_word(n) for n in range(13)]
 COUNTED = {
     # category: what a caption counts, and the name of the polygons it stands for
     "airport": (r"planes?", "plane"),
@@ -35,7 +35,7 @@ def test_a_chip_is_complete_and_inside_its_frame(category):
     chip = make_chip(category, 3)
     assert chip.image.shape == (224, 224, 3)
     assert chip.image.dtype == np.uint8
-    assert chip.image.std() > 4, "an empty picture"
+    assert chip.image.std() > 4, "an empty image"
     assert chip.category == category
     assert 0.3 <= chip.gsd_m <= 1.0
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", chip.captured_at)
@@ -65,7 +65,7 @@ def test_captions_state_the_number_of_drawn_things(category, seed):
     chip = make_chip(category, seed)
     thing, name = COUNTED[category]
     drawn = sum(polygon.name == name for polygon in chip.polygons)
-    expected = number(drawn)
+    expected = number_word(drawn)
     stated = [
         match
         for caption in chip.captions
@@ -107,8 +107,8 @@ def test_every_category_has_places_and_sentences():
 
 
 def test_numbers_become_words_up_to_twelve():
-    assert counted(0, "ship") == "no ships"
-    assert counted(1, "ship") == "one ship"
-    assert counted(12, "ship") == "twelve ships"
-    assert counted(13, "ship") == "many ships"
-    assert counted(2, "hall with a roof", "halls with roofs") == "two halls with roofs"
+    assert count_phrase(0, "ship") == "no ships"
+    assert count_phrase(1, "ship") == "one ship"
+    assert count_phrase(12, "ship") == "twelve ships"
+    assert count_phrase(13, "ship") == "many ships"
+    assert count_phrase(2, "hall with a roof", "halls with roofs") == "two halls with roofs"

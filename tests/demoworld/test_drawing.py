@@ -3,11 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terraseek_demoworld.drawing.canvas import Canvas, Frame, Region, clip
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame, Region, clip_polygon
 from terraseek_demoworld.drawing.light import Sky, render, shadow
-from terraseek_demoworld.drawing.palette import SNOW, SUMMER, WINTER, look_for
-from terraseek_demoworld.drawing.plants import plant, spots
-from terraseek_demoworld.drawing.shapes import along, box, smooth
+from terraseek_demoworld.drawing.palette import SNOW, SUMMER, WINTER, look_of
+from terraseek_demoworld.drawing.plants import plant, tree_positions
+from terraseek_demoworld.drawing.shapes import box, points_along, smooth_line
 from terraseek_demoworld.drawing.textures import fractal, ridges
 
 SKY = Sky(azimuth=0.0, elevation=np.pi / 4, haze=0, blur_px=0.4, noise=0, tint=(1, 1, 1))
@@ -28,7 +29,7 @@ def test_a_frame_turns_and_scales_metres_into_pixels():
 def test_region_knows_local_coordinates(canvas):
     frame = canvas.frame(0.5, 0.5)
     region = canvas.region(frame.px(box(8, 4)))
-    x, y = region.local(frame)
+    x, y = region.local_coordinates(frame)
     assert region.cover.max() == 1
     assert abs(x[region.cover > 0.5]).max() <= 4.01
     assert abs(y[region.cover > 0.5]).max() <= 2.01
@@ -76,7 +77,7 @@ def test_objects_mostly_outside_are_not_counted(canvas):
     )
 )
 def test_clipped_polygons_stay_inside(points):
-    inside = clip(np.array(points), 100, 80)
+    inside = clip_polygon(np.array(points), 100, 80)
     if len(inside):
         assert inside.min() >= -1e-6
         assert inside[:, 0].max() <= 100 + 1e-6
@@ -85,12 +86,12 @@ def test_clipped_polygons_stay_inside(points):
 
 def test_clip_leaves_an_inner_polygon_alone():
     square = np.array([(10.0, 10), (20, 10), (20, 20), (10, 20)])
-    np.testing.assert_array_equal(clip(square, 100, 100), square)
+    np.testing.assert_array_equal(clip_polygon(square, 100, 100), square)
 
 
 def test_trees_rise_and_stay_off_blocked_ground(canvas):
     canvas.blocked[:, :40] = 255
-    points = spots(canvas, 5)
+    points = tree_positions(canvas, 5)
     assert len(points)
     assert points[:, 0].min() >= 40
     plant(canvas, points, 2.0)
@@ -126,25 +127,25 @@ def test_noise_is_about_standard_and_reproducible():
 
 def test_lines_are_walked_at_equal_steps():
     line = np.array([(0.0, 0.0), (10.0, 0.0), (10.0, 10.0)])
-    places = along(line, 5)
+    places = points_along(line, 5)
     np.testing.assert_allclose([p for p, _ in places], [(2.5, 0), (7.5, 0), (10, 2.5), (10, 7.5)])
     assert places[0][1] == 0
     assert places[-1][1] == pytest.approx(np.pi / 2)
-    rounded = smooth(line)
+    rounded = smooth_line(line)
     np.testing.assert_array_equal(rounded[[0, -1]], line[[0, -1]])
 
 
 def test_seasons_follow_the_hemisphere():
     rng = np.random.default_rng(0)
-    assert look_for("cold", 1, 60, rng) is SNOW
-    assert look_for("cold", 7, -40, rng) is SNOW
-    assert look_for("cold", 1, 60, rng, snow=False) is WINTER
-    assert look_for("temperate", 7, 50, rng) is SUMMER
-    assert look_for("arid", 1, 25, rng).name == "arid"
+    assert look_of("cold", 1, 60, rng) is SNOW
+    assert look_of("cold", 7, -40, rng) is SNOW
+    assert look_of("cold", 1, 60, rng, snow=False) is WINTER
+    assert look_of("temperate", 7, 50, rng) is SUMMER
+    assert look_of("arid", 1, 25, rng).name == "arid"
 
 
 def test_a_line_is_followed_to_its_end_when_rounding_goes_beyond_it():
     length, step = 453.3854685904008, 16.48674431237821  # arange's last value is beyond the length
-    places = along(np.array([[0.0, 0.0], [length, 0.0]]), step)
+    places = points_along(np.array([[0.0, 0.0], [length, 0.0]]), step)
     assert len(places) == 28
     assert places[-1][0][0] == pytest.approx(length)

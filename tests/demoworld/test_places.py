@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from terraseek_demoworld import CATEGORIES, make_chip
-from terraseek_demoworld.places import PLACES, draw_place
+from terraseek_demoworld.places import PLACES, random_place
 
 COASTAL = {"harbour", "storage tanks", "beach"}
 
@@ -12,7 +12,7 @@ def test_images_lie_near_an_anchor_of_their_category(category):
     table = PLACES[category]
     rng = np.random.default_rng(4)
     for _ in range(40):
-        place = draw_place(category, rng)
+        place = random_place(category, rng)
         away = min(
             max(abs(place.lat - a.lat), abs(place.lon - a.lon))
             for a in table.anchors

@@ -1,16 +1,16 @@
-"""Counts and choices as words."""
+"""Phrases for captions: counts as words, and random choices."""
 
 from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 
-__all__ = ["Facts", "counted", "number", "pick"]
+__all__ = ["Facts", "count_phrase", "number_word", "pick"]
 
 T = TypeVar("T")
 
 Facts = dict[str, str]
-"""What an image shows, as phrases by role; captions are filled from it."""
+"""What an image shows: a phrase for each role that sentence templates name."""
 
 _NUMBERS = (
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
@@ -18,16 +18,16 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def number(count: int) -> str:
-    """A count up to twelve as a word; beyond that nobody counts: "many"."""
+def number_word(count: int) -> str:
+    """Count as a word, up to twelve; "many" beyond."""
     return _NUMBERS[count] if count < len(_NUMBERS) else "many"
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """`3, "white plane"` -> "three white planes"."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+def count_phrase(count: int, one: str, many: str | None = None) -> str:
+    """Count and noun, for example `3, "white plane"` -> "three white planes"."""
+    return f"{number_word(count)} {one if count == 1 else many or one + 's'}"
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
-    """One of the options, all equally likely."""
+    """Random choice from the options, all equally likely."""
     return options[int(rng.integers(len(options)))]

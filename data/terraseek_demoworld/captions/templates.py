@@ -1,10 +1,10 @@
-"""Sentences in the manner of RSICD, filled with what one image shows."""
+"""Sentence templates in the style of RSICD, filled with what one image shows."""
 
 import numpy as np
 
 from terraseek_demoworld.captions.phrases import Facts
 
-__all__ = ["TEMPLATES", "compose"]
+__all__ = ["TEMPLATES", "compose_captions"]
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "airport": (
@@ -225,11 +225,13 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "high buildings with {roof} roofs stand close together with {plants} .",
     ),
 }  # fmt: skip
-"""Sentence patterns by category; every `{role}` is one of the painter's facts."""
+"""Sentence templates by category; every `{role}` is a key of the painter's facts."""
 
 
-def compose(category: str, facts: Facts, rng: np.random.Generator, count: int = 5) -> list[str]:
-    """`count` different sentences about one image, drawn from its category's patterns."""
-    patterns = TEMPLATES[category]
-    order = rng.permutation(len(patterns))[:count]
-    return [patterns[int(k)].format_map(facts) for k in order]
+def compose_captions(
+    category: str, facts: Facts, rng: np.random.Generator, count: int = 5
+) -> list[str]:
+    """Fill `count` different templates of the category, chosen at random."""
+    templates = TEMPLATES[category]
+    order = rng.permutation(len(templates))[:count]
+    return [templates[int(k)].format_map(facts) for k in order]

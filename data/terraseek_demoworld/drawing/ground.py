@@ -1,4 +1,4 @@
-"""What lies under everything else: grass and soil."""
+"""Ground cover under everything else: grass and soil."""
 
 from terraseek_demoworld.drawing.canvas import Canvas
 from terraseek_demoworld.drawing.palette import Colour, mix, vary
@@ -7,6 +7,6 @@ __all__ = ["ground"]
 
 
 def ground(canvas: Canvas, colour: Colour | None = None, soil: float = 0.35) -> None:
-    """Cover the canvas with the look's grass, or `colour`, with patches of soil."""
+    """Cover the canvas with the look's grass, or `colour`, mixed with a share `soil` of soil."""
     base = vary(canvas.rng, colour or canvas.look.grass, 7)
-    canvas.cover(canvas.whole(), base, mix(base, canvas.look.soil, soil), 30, 5)
+    canvas.cover(canvas.full_region(), base, mix(base, canvas.look.soil, soil), 30, 5)

@@ -1,4 +1,4 @@
-"""From colours and heights to an image: one sun, shadows, haze, and a sensor."""
+"""Render colours and heights as an image: one sun, shadows, haze, and a sensor."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,19 @@ from jaxtyping import Float32, UInt8
 from terraseek_demoworld.drawing.canvas import Canvas
 from terraseek_demoworld.drawing.textures import fractal, grain
 
-__all__ = ["Sky", "draw_sky", "render", "shadow"]
+__all__ = ["Sky", "random_sky", "render", "shadow"]
 
-_STRIP = 1024  # rows rendered at once, which bounds the memory of large scenes
-_REACH_M = 90.0  # longest shadow
+_ROW_BLOCK = 1024  # rows rendered at once, which bounds the memory of large scenes
+_MAX_SHADOW_M = 90.0  # longest shadow
 
 
 @dataclass(frozen=True)
 class Sky:
-    """Sun and air of one image and the sensor that took it.
+    """Sun, atmosphere and sensor of one image.
 
     `azimuth` is the direction towards the sun in radians, clockwise in the image from +x;
-    `elevation` in radians; `haze` 0..1; `blur_px` and `noise` (grey levels) belong to the sensor.
+    `elevation` in radians; `haze` 0..1; `blur_px` and `noise` (grey levels) describe the sensor;
+    `tint` multiplies the sun's red, green and blue.
     """
 
     azimuth: float
@@ -31,8 +32,8 @@ class Sky:
     tint: tuple[float, float, float]
 
 
-def draw_sky(rng: np.random.Generator, lat: float) -> Sky:
-    """A plausible sky: the sun stands in the south of northern places and the other way round."""
+def random_sky(rng: np.random.Generator, lat: float) -> Sky:
+    """Random plausible sky: the sun is in the south at northern latitudes and vice versa."""
     towards_equator = np.pi / 2 if lat >= 0 else -np.pi / 2
     r, g, b = 1 + rng.normal(0, 0.025, 3)
     return Sky(
@@ -48,14 +49,15 @@ def draw_sky(rng: np.random.Generator, lat: float) -> Sky:
 def shadow(
     relief: Float32[np.ndarray, "h w"], gsd_m: float, sky: Sky
 ) -> Float32[np.ndarray, "h w"]:
-    """Share 0..1 of direct light taken by something between each pixel and the sun.
+    """Share 0..1 of direct light that obstacles take from each pixel.
 
-    The highest obstacle, lowered by the sun's slope with distance, is a max-plus convolution and
-    doubles its reach with each step.
+    An obstacle towards the sun counts with its height minus what the sun's ray rises over the
+    distance. The maximum over all distances is a max-plus convolution, so each step doubles the
+    distance searched.
     """
     toward = np.array([np.cos(sky.azimuth), np.sin(sky.azimuth)])
     drop = gsd_m * np.tan(sky.elevation)
-    reach = min(float(relief.max() - relief.min()) / np.tan(sky.elevation), _REACH_M) / gsd_m
+    reach = min(float(relief.max() - relief.min()) / np.tan(sky.elevation), _MAX_SHADOW_M) / gsd_m
     above = _shifted(relief, toward) - np.float32(drop)
     step = 1
     while step < reach:
@@ -67,13 +69,13 @@ def shadow(
 
 
 def render(canvas: Canvas, sky: Sky) -> UInt8[np.ndarray, "h w 3"]:
-    """The finished image, RGB."""
+    """Render the canvas as an RGB image."""
     dark = shadow(canvas.relief, canvas.gsd_m, sky)
     shade = _shading(canvas.relief, canvas.gsd_m, sky)
     mottle = fractal(canvas.rng, (canvas.rows, canvas.cols), max(24 / canvas.gsd_m, 4), 5, 0.7)
     out = np.empty_like(canvas.albedo)
-    for start in range(0, canvas.rows, _STRIP):
-        rows = slice(start, min(start + _STRIP, canvas.rows))
+    for start in range(0, canvas.rows, _ROW_BLOCK):
+        rows = slice(start, min(start + _ROW_BLOCK, canvas.rows))
         out[rows] = _develop(canvas, rows, dark, shade, mottle, sky)
     return out
 
@@ -106,7 +108,7 @@ def _shading(
     slope_y = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=1 / (8 * gsd_m))
     facing = -(slope_x * np.cos(sky.azimuth) + slope_y * np.sin(sky.azimuth))
     facing = np.clip(facing, -1.2, 1.0).astype(np.float32)
-    # Lambert's law on the slope, relative to flat ground; roofs' vertical walls are cut off above
+    # Lambert's law on the slope, relative to flat ground; vertical walls are clipped
     tilt = np.sqrt(1 + slope_x**2 + slope_y**2).clip(max=1.6)
     lit = (1 + facing / np.tan(sky.elevation)) / tilt
     clipped: Float32[np.ndarray, "h w"] = np.clip(lit, 0.25, 1.55).astype(np.float32)
@@ -116,7 +118,7 @@ def _shading(
 def _shifted(
     values: Float32[np.ndarray, "h w"], offset: Float32[np.ndarray, " 2"] | np.ndarray
 ) -> Float32[np.ndarray, "h w"]:
-    """`values` at each pixel plus `offset` (cols, rows), rounded; far below outside."""
+    """`values` at each pixel plus `offset` (cols, rows), rounded; -1e6 outside."""
     dc, dr = (round(float(v)) for v in offset)
     rows, cols = values.shape
     out = np.full_like(values, -1e6)

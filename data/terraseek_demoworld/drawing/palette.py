@@ -1,4 +1,4 @@
-"""How land looks by climate and month, and the words for it.
+"""Appearance of land by climate and season, and the words for it.
 
 Colours are RGB 0..255 of a surface in full sun.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ASPHALT", "CONCRETE", "Colour", "Look", "look_for", "mix", "vary"]
+__all__ = ["ASPHALT", "CONCRETE", "Colour", "Look", "look_of", "mix", "vary"]
 
 Colour = tuple[float, float, float]
 
@@ -17,7 +17,7 @@ CONCRETE: Colour = (176, 173, 166)
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of one climate in one season, with the words a caption uses."""
+    """Colours of one climate in one season, with the words that captions use for them."""
 
     name: str
     grass: Colour
@@ -59,12 +59,12 @@ ARID = Look(
 )  # fmt: skip
 
 
-def look_for(
+def look_of(
     climate: str, month: int, lat: float, rng: np.random.Generator, *, snow: bool = True
 ) -> Look:
     """Look of a climate ("temperate", "cold", "dry", "tropical", "arid") in a month 1..12.
 
-    Without `snow` cold winters are brown instead of white.
+    Without `snow`, cold winters are brown instead of white. `lat` in degrees decides the season.
     """
     if climate in ("dry", "tropical", "arid"):
         return {"dry": DRY, "tropical": TROPICAL, "arid": ARID}[climate]
@@ -76,7 +76,7 @@ def look_for(
 
 
 def vary(rng: np.random.Generator, colour: Colour, amount: float = 8.0) -> Colour:
-    """The colour a little lighter or darker and a little off its hue."""
+    """Colour with random changes of brightness and, less, of hue."""
     shift = rng.normal(0, amount) + rng.normal(0, amount / 3, 3)
     r, g, b = (min(max(part + off, 4.0), 252.0) for part, off in zip(colour, shift, strict=True))
     return float(r), float(g), float(b)

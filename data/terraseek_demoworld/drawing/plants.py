@@ -1,25 +1,29 @@
-"""Trees: crowns as domes around points, all planted in one pass."""
+"""Trees: crowns drawn as domes around points, all in one pass."""
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from terraseek_demoworld.drawing.canvas import Canvas, Region
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Region
 from terraseek_demoworld.drawing.palette import Colour
 from terraseek_demoworld.drawing.textures import fractal
 
-__all__ = ["forest", "plant", "scatter", "spots"]
+__all__ = ["forest", "plant", "scatter_trees", "tree_positions"]
 
 _TILE = 1024  # pixels planted at once, which bounds the memory of large scenes
 
 
-def spots(
+def tree_positions(
     canvas: Canvas,
     spacing_m: float,
     share: float = 1.0,
     within_px: Float[np.ndarray, "k 2"] | None = None,
 ) -> Float[np.ndarray, "n 2"]:
-    """Jittered grid of (col, row), about `share` of it, off blocked ground, inside a polygon."""
+    """Positions (col, row) for trees: a jittered grid, off blocked ground.
+
+    A share `share` of the grid is kept at random; `within_px` limits it to a polygon.
+    """
     step = max(spacing_m / canvas.gsd_m, 1.5)
     cols, rows = np.meshgrid(
         np.arange(-step, canvas.cols + step, step), np.arange(-step, canvas.rows + step, step)
@@ -46,7 +50,7 @@ def plant(
     colours: tuple[Colour, ...] | None = None,
     tall: float = 1.6,
 ) -> None:
-    """Plant a tree at each point: a rough dome `tall` times as high as its crown's radius."""
+    """Draw a tree at each point: a rough dome, `tall` times as high as the radius of its crown."""
     rng, count = canvas.rng, len(points_px)
     radius = radius_m * rng.uniform(0.65, 1.25, count).astype(np.float32)
     choice = np.asarray(colours or canvas.look.trees, np.float32)
@@ -66,7 +70,7 @@ def _plant_tile(
     tall: float,
 ) -> None:
     tile = _tile(canvas, corner)
-    margin = int(8 / canvas.gsd_m) + 1  # crowns of trees outside reach in
+    margin = int(8 / canvas.gsd_m) + 1  # crowns of trees outside the tile reach into it
     at = (points_px - (tile.cols.start - margin, tile.rows.start - margin)).astype(int)
     shape = tile.shape[0] + 2 * margin, tile.shape[1] + 2 * margin
     near = np.flatnonzero((at >= 0).all(1) & (at < (shape[1], shape[0])).all(1))
@@ -93,9 +97,9 @@ def _tile(canvas: Canvas, corner: tuple[int, int]) -> Region:
     return Region(rows, cols, cover)
 
 
-def scatter(canvas: Canvas, spacing_m: float, share: float, radius_m: float = 3.0) -> None:
-    """Trees here and there on free ground."""
-    plant(canvas, spots(canvas, spacing_m, share), radius_m)
+def scatter_trees(canvas: Canvas, spacing_m: float, share: float, radius_m: float = 3.0) -> None:
+    """Plant single trees on free ground."""
+    plant(canvas, tree_positions(canvas, spacing_m, share), radius_m)
 
 
 def forest(
@@ -104,8 +108,8 @@ def forest(
     patchy: float = 0.0,
     within_px: Float[np.ndarray, "k 2"] | None = None,
 ) -> None:
-    """Closed forest on free ground; `patchy` 0..1 opens gaps."""
-    points = spots(canvas, 1.45 * radius_m, within_px=within_px)
+    """Plant closed forest on free ground; `patchy` 0..1 opens gaps."""
+    points = tree_positions(canvas, 1.45 * radius_m, within_px=within_px)
     if patchy > 0 and len(points):
         noise = fractal(canvas.rng, (canvas.rows, canvas.cols), 40 / canvas.gsd_m, 3)
         at = points.astype(int)

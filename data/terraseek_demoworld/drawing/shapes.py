@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame, Points
 
-__all__ = ["along", "blob", "box", "ellipse", "frame_at", "rect", "smooth"]
-
-Points = Float[np.ndarray, "n 2"]
+__all__ = ["blob", "box", "ellipse", "frame_at", "points_along", "rect", "smooth_line"]
 
 
 def box(width_m: float, depth_m: float) -> Points:
@@ -24,7 +23,7 @@ def rect(x0: float, y0: float, x1: float, y1: float) -> Points:
 
 
 def ellipse(rx_m: float, ry_m: float, corners: int = 40, power: float = 2.0) -> Points:
-    """Outline of an ellipse, or of a rounded rectangle for `power` above 2."""
+    """Outline of an ellipse in metres; `power` above 2 makes it a rounded rectangle."""
     turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     cos, sin = np.cos(turn), np.sin(turn)
     flat = 2 / power
@@ -34,7 +33,7 @@ def ellipse(rx_m: float, ry_m: float, corners: int = 40, power: float = 2.0) -> 
 
 
 def blob(rng: np.random.Generator, radius_m: float, rough: float = 0.25) -> Points:
-    """An irregular closed outline around the origin, such as a pond's."""
+    """Irregular closed outline around the origin, for example of a pond, in metres."""
     turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     radius = np.ones_like(turn)
     for wave in range(1, 6):
@@ -43,8 +42,10 @@ def blob(rng: np.random.Generator, radius_m: float, rough: float = 0.25) -> Poin
     return np.stack([np.cos(turn) * radius, np.sin(turn) * radius], 1)
 
 
-def smooth(points: Sequence[Sequence[float]] | Points, steps: int = 3) -> Float[np.ndarray, "m 2"]:
-    """Round an open line's corners (Chaikin 1974), its ends stay."""
+def smooth_line(
+    points: Sequence[Sequence[float]] | Points, steps: int = 3
+) -> Float[np.ndarray, "m 2"]:
+    """Round the corners of an open line by corner cutting (Chaikin 1974); its ends do not move."""
     line = np.asarray(points, float)
     for _ in range(steps):
         near, far = 0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]
@@ -54,15 +55,18 @@ def smooth(points: Sequence[Sequence[float]] | Points, steps: int = 3) -> Float[
     return line
 
 
-def along(
+def points_along(
     line_px: Points, step_px: float, aside_px: float = 0.0
 ) -> list[tuple[Float[np.ndarray, " 2"], float]]:
-    """Points at equal distances on a line, moved aside, each with the direction in radians."""
+    """Points at equal distances along a line, each with the line's direction there in radians.
+
+    `aside_px` shifts the points at right angles to the line.
+    """
     parts = np.diff(line_px, axis=0)
     lengths = np.hypot(parts[:, 0], parts[:, 1])
     ends = np.cumsum(lengths)
     places = np.arange(step_px / 2, ends[-1], step_px)
-    # rounding can carry arange's last value a hair beyond the end of the line
+    # rounding can put arange's last value just beyond the end of the line
     k = np.minimum(np.searchsorted(ends, places), len(parts) - 1)
     unit = parts[k] / np.maximum(lengths[k], 1e-9)[:, None]
     at = line_px[k] + unit * (places - (ends[k] - lengths[k]))[:, None]
@@ -71,5 +75,5 @@ def along(
 
 
 def frame_at(canvas: Canvas, at_px: Float[np.ndarray, " 2"], angle: float) -> Frame:
-    """Frame at a pixel, x along `angle`."""
+    """Frame with its origin at a pixel (col, row) and x in the direction `angle`, in radians."""
     return Frame(float(at_px[0]), float(at_px[1]), angle, 1 / canvas.gsd_m)

@@ -1,4 +1,4 @@
-"""Noise of several scales, the raw material of every surface."""
+"""Noise of several scales, the basis of every surface."""
 
 import cv2
 import numpy as np
@@ -20,19 +20,19 @@ def fractal(
         rng: source of randomness.
         shape: rows and columns.
         cell_px: size in pixels of the largest blobs.
-        octaves: how often the blobs are halved; blobs under one pixel are left out.
-        gain: weight of an octave against the one before it.
+        octaves: how often the blob size is halved; blobs under one pixel are left out.
+        gain: weight of an octave relative to the one before it.
     """
     total = np.zeros(shape, np.float32)
     weight, power = 1.0, 0.0
     for _ in range(octaves):
         rows, cols = (int(side / cell_px) + 3 for side in shape)
         grid = rng.standard_normal((rows, cols), dtype=np.float32)
-        # sampling a window of the resized grid would cost more than a slight stretch
+        # stretching the grid slightly costs less than cutting a window from a resized one
         total += np.float32(weight) * cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_CUBIC)
         power += 0.55 * weight**2  # cubic interpolation leaves about this share of the variance
         weight *= gain
-        cell_px /= 1.87  # off the octave, so that the lattices do not line up
+        cell_px /= 1.87  # not a factor of 2, so that the grids of the octaves do not line up
         if cell_px < 1:
             break
     total *= np.float32(1 / np.sqrt(power))

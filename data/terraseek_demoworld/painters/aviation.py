@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from terraseek_demoworld.captions.phrases import Facts, counted, number, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, number_word, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import ASPHALT, CONCRETE, Colour, vary
-from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.plants import scatter_trees
 from terraseek_demoworld.drawing.shapes import box, ellipse, rect
 from terraseek_demoworld.painters.roads import car_park, truck
 
-__all__ = ["airport", "apron", "concrete", "plane", "runway", "runway_strip", "terminal"]
+__all__ = ["airport", "apron", "concrete_slabs", "plane", "runway", "runway_strip", "terminal"]
 
 _LIVERIES: dict[str, Colour] = {
     "white": (240, 241, 243), "gray": (164, 168, 174), "blue": (92, 130, 190),
@@ -20,7 +21,7 @@ _YELLOW: Colour = (214, 178, 60)
 
 
 def plane(canvas: Canvas, frame: Frame, length: float, livery: str = "white") -> bool:
-    """An airliner with its nose towards +x, recorded if enough of it is in the image."""
+    """An airliner with its nose towards +x; return whether enough of it is in the image."""
     tone = vary(canvas.rng, _LIVERIES[livery], 3)
     half, girth = length / 2, length * 0.055
     for side in (-1, 1):
@@ -55,7 +56,7 @@ def _part(
 
 
 def terminal(canvas: Canvas, frame: Frame, width: float, depth: float) -> str:
-    """A terminal with roof bands and skylights, centred on the frame; gives its colour."""
+    """A terminal with roof bands and skylights, centred on the frame; return its colour."""
     rng = canvas.rng
     name, tone = pick(rng, (("white", (226, 228, 230)), ("gray", (146, 150, 156)),
                             ("blue", (104, 136, 172))))  # fmt: skip
@@ -89,7 +90,7 @@ def apron(
     canvas.stroke(line, 0.6, _YELLOW)
 
 
-def concrete(canvas: Canvas, frame: Frame, width: float, depth: float, tone: Colour) -> None:
+def concrete_slabs(canvas: Canvas, frame: Frame, width: float, depth: float, tone: Colour) -> None:
     """Concrete slabs from the frame's x axis towards +y."""
     region = canvas.region(frame.px(rect(-width / 2, 0, width / 2, depth)))
     if region is None:
@@ -108,7 +109,7 @@ def airport(canvas: Canvas) -> Facts:
     ground(canvas)
     frame = canvas.frame(0.5, 0.5, rng.uniform(0, 2 * np.pi)).child(0, -rng.uniform(22, 45))
     length = rng.uniform(34, 48)
-    concrete(canvas, frame, 900, length * rng.uniform(2.6, 3.1), CONCRETE)
+    concrete_slabs(canvas, frame, 900, length * rng.uniform(2.6, 3.1), CONCRETE)
     stands = int(rng.integers(1, 6))
     width = max(stands * length * 1.12, 70) + rng.uniform(0, 40)
     name = terminal(canvas, frame.child(0, -14), width, 26)
@@ -122,11 +123,11 @@ def airport(canvas: Canvas) -> Facts:
         plane(canvas, frame.child(0, length * 0.62, -np.pi / 2), length, livery)
     if rng.random() < 0.3:
         plane(canvas, frame.child(rng.uniform(-60, 60), length * 2.0), length * 0.9, livery)
-    scatter(canvas, 9, 0.4)
+    scatter_trees(canvas, 9, 0.4)
     planes = canvas.count("plane")
     return {
-        "planes": counted(planes, f"{livery} plane"),
-        "number": counted(planes, "plane"),
+        "planes": count_phrase(planes, f"{livery} plane"),
+        "number": count_phrase(planes, "plane"),
         "are": "is" if planes == 1 else "are",
         "livery": livery,
         "terminal": f"{name} terminal",
@@ -190,11 +191,11 @@ def runway(canvas: Canvas) -> Facts:
         plane(canvas, frame.child(rng.uniform(-60, 60), y, heading), rng.uniform(32, 46))
     if rng.random() < 0.3:
         truck(canvas, frame.child(30, -40), (220, 190, 60))
-    scatter(canvas, 25, 0.1)
+    scatter_trees(canvas, 25, 0.1)
     count = canvas.count("plane")
     return {
-        "planes": counted(count, "plane") if count else "no plane",
-        "number": number(count),
+        "planes": count_phrase(count, "plane") if count else "no plane",
+        "number": number_word(count),
         "are": "is" if count <= 1 else "are",
         "surface": surface,
         "marks": "white threshold stripes" if end else "a white dashed centre line",

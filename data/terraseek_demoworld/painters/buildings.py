@@ -1,13 +1,14 @@
-"""Houses, blocks, halls, tanks: whatever has a roof and throws a shadow."""
+"""Houses and blocks, and the residential and commercial areas made of them."""
 
 import numpy as np
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import ASPHALT, CONCRETE, Colour, mix, vary
-from terraseek_demoworld.drawing.plants import plant, spots
-from terraseek_demoworld.drawing.shapes import box, ellipse, rect, smooth
+from terraseek_demoworld.drawing.plants import plant, tree_positions
+from terraseek_demoworld.drawing.shapes import box, ellipse, rect, smooth_line
 from terraseek_demoworld.painters.roads import car, road
 
 __all__ = [
@@ -52,7 +53,7 @@ def flat_block(
     height: float,
     roof: str | None = None,
 ) -> str:
-    """A block with a flat roof, parapet, ribs and vents; gives the roof's colour as a word."""
+    """A block with a flat roof, parapet, ribs and vents; return the roof colour as a word."""
     rng = canvas.rng
     name = roof or pick(rng, tuple(FLAT))
     tone = vary(rng, FLAT[name], 6)
@@ -85,9 +86,9 @@ def houses(
     roof: str | None = None,
     extent_m: tuple[float, float] | None = None,
 ) -> str:
-    """Houses on a grid of lots wherever the ground is free; gives the main roof colour.
+    """Houses on a grid of lots wherever the ground is free; return the main roof colour.
 
-    They fill the canvas, or `extent_m` (along x, along y) around the frame.
+    They fill the canvas, or the rectangle `extent_m` (along x, along y) around the frame.
     """
     rng = canvas.rng
     main = roof or pick(rng, tuple(ROOFS))
@@ -108,8 +109,8 @@ def houses(
 
 def _free(canvas: Canvas, site: Frame, radius_m: float) -> bool:
     points = site.px(np.vstack([[(0, 0)], ellipse(radius_m, radius_m, 8)])).astype(int)
-    # houses half outside the image are drawn, those far outside are not
-    return canvas.holds(site.origin, 30) and not _hit(canvas, points)
+    # houses partly outside the image are drawn, those far outside are not
+    return canvas.contains(site.origin, 30) and not _hit(canvas, points)
 
 
 def _hit(canvas: Canvas, points: np.ndarray) -> bool:
@@ -134,11 +135,11 @@ def dense_housing(canvas: Canvas) -> Facts:
     lot = rng.uniform(11, 14.5)
     roof = houses(canvas, frame.child(lot / 2, gap / 4), lot, 0.97)
     trees = rng.random() < 0.5
-    plant(canvas, spots(canvas, 7.5, 0.6 if trees else 0.08), 2.0)
+    plant(canvas, tree_positions(canvas, 7.5, 0.6 if trees else 0.08), 2.0)
     return {
         "roof": roof,
-        "streets": counted(streets + crossing, "road"),
-        "cross": "crossing roads" if crossing else counted(streets, "straight road"),
+        "streets": count_phrase(streets + crossing, "road"),
+        "cross": "crossing roads" if crossing else count_phrase(streets, "straight road"),
         "plants": f"{canvas.look.tree_words} between them" if trees else "few plants between them",
     }
 
@@ -150,7 +151,9 @@ def sparse_housing(canvas: Canvas) -> Facts:
     frame = canvas.frame(angle=rng.uniform(0, 2 * np.pi))
     bend = rng.uniform(-0.25, 0.25) * canvas.width_m
     half = 0.75 * canvas.width_m
-    way = frame.px(smooth([(-half, bend), (-half / 3, -bend), (half / 3, bend), (half, -bend)]))
+    way = frame.px(
+        smooth_line([(-half, bend), (-half / 3, -bend), (half / 3, bend), (half, -bend)])
+    )
     surface, words = pick(rng, ((ASPHALT, "a winding road"), ((186, 164, 130), "a dirt road")))
     road(canvas, way, 5.5, surface=surface, marks=False)
     want, roof = int(rng.integers(1, 8)), pick(rng, tuple(ROOFS))
@@ -169,15 +172,15 @@ def sparse_housing(canvas: Canvas) -> Facts:
         if rng.random() < 0.35:
             pool(canvas, site.child(0, -11))
     woods = rng.random() < 0.5
-    plant(canvas, spots(canvas, 8 if woods else 14, 0.8 if woods else 0.3), 3.2)
+    plant(canvas, tree_positions(canvas, 8 if woods else 14, 0.8 if woods else 0.3), 3.2)
     count, pools = canvas.count("house"), canvas.count("swimming pool")
     return {
-        "houses": counted(count, f"{roof} roofed house"),
-        "number": counted(count, "house"),
+        "houses": count_phrase(count, f"{roof} roofed house"),
+        "number": count_phrase(count, "house"),
         "are": "is" if count == 1 else "are",
         "roof": roof,
         "road": words,
-        "pools": counted(pools, "swimming pool") if pools else "no swimming pool",
+        "pools": count_phrase(pools, "swimming pool") if pools else "no swimming pool",
         "around": canvas.look.tree_words if woods else canvas.look.grass_words,
     }
 
@@ -209,9 +212,9 @@ def high_rise(canvas: Canvas) -> Facts:
                 roof if rng.random() < 0.75 else None,
             )
             canvas.record("tall building", site.px(box(width, depth)))
-    plant(canvas, spots(canvas, 7, 0.6 if green else 0.06), 2.4)
+    plant(canvas, tree_positions(canvas, 7, 0.6 if green else 0.06), 2.4)
     return {
-        "number": counted(canvas.count("tall building"), "tall building"),
+        "number": count_phrase(canvas.count("tall building"), "tall building"),
         "roof": roof,
         "road": "a crossroads" if cross else "a wide road",
         "plants": canvas.look.tree_words if green else "little vegetation",

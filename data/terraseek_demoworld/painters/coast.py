@@ -4,10 +4,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from terraseek_demoworld.captions.phrases import Facts, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame, Region
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame, Region
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import Colour, mix, vary
-from terraseek_demoworld.drawing.plants import plant, spots
+from terraseek_demoworld.drawing.plants import plant, tree_positions
 from terraseek_demoworld.drawing.shapes import ellipse
 from terraseek_demoworld.drawing.textures import fractal
 from terraseek_demoworld.painters.buildings import houses
@@ -17,7 +18,7 @@ __all__ = ["beach", "sea"]
 
 
 def sea(canvas: Canvas, depth_m: Float32[np.ndarray, "h w"], deep: Colour, shallow: Colour) -> None:
-    """Sea where `depth_m`, metres seaward of the waterline, is positive: foam, shallows, swell."""
+    """Sea with foam, shallows and swell where `depth_m` is positive: metres from the waterline."""
     rng = canvas.rng
     cover = np.clip(depth_m / canvas.gsd_m + 0.5, 0, 1).astype(np.float32)
     region = Region(slice(0, canvas.rows), slice(0, canvas.cols), cover).trimmed()
@@ -37,13 +38,13 @@ def sea(canvas: Canvas, depth_m: Float32[np.ndarray, "h w"], deep: Colour, shall
 
 
 def beach(canvas: Canvas) -> Facts:
-    """Sea, waves and sand, with whatever lies behind."""
+    """Sea, waves and sand, with trees, houses or a road behind."""
     rng = canvas.rng
     ground(canvas)
     frame = canvas.frame(
         rng.uniform(0.35, 0.65), rng.uniform(0.35, 0.65), rng.uniform(0, 2 * np.pi)
     )
-    x, y = canvas.whole().local(frame)
+    x, y = canvas.full_region().local_coordinates(frame)
     bend, wave = rng.uniform(-0.0022, 0.0022), rng.uniform(18, 40)
     depth = y - (bend * x**2 + 5 * np.sin(x / wave))
     along_x = np.linspace(-0.8 * canvas.width_m, 0.8 * canvas.width_m, 60)
@@ -83,7 +84,9 @@ def beach(canvas: Canvas) -> Facts:
         words["houses"] = f"houses with {houses(canvas, frame, 18, 0.85)} roofs"
     plant(
         canvas,
-        spots(canvas, 6.5 if behind == "trees" else 12, 0.9 if behind == "trees" else 0.25),
+        tree_positions(
+            canvas, 6.5 if behind == "trees" else 12, 0.9 if behind == "trees" else 0.25
+        ),
         2.8,
     )
     return {

@@ -1,13 +1,14 @@
-"""Farmland, solar farms, forest, desert and mountains."""
+"""Farmland: rectangular fields, centre pivots; solar farms."""
 
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import Colour, mix, vary
-from terraseek_demoworld.drawing.plants import plant, scatter, spots
+from terraseek_demoworld.drawing.plants import plant, scatter_trees, tree_positions
 from terraseek_demoworld.drawing.shapes import box, ellipse, rect
 from terraseek_demoworld.drawing.textures import fractal
 from terraseek_demoworld.painters.buildings import flat_block, gable_house
@@ -33,7 +34,7 @@ def crop(canvas: Canvas, points_px: Points, frame: Frame, colour: Colour, spacin
     if region is None:
         return
     rng = canvas.rng
-    _, y = region.local(frame)
+    _, y = region.local_coordinates(frame)
     growth = fractal(rng, region.shape, 35 / canvas.gsd_m, 3)
     fine = fractal(rng, region.shape, max(2 / canvas.gsd_m, 1.5), 2)
     furrow = np.sin(2 * np.pi * y / spacing)
@@ -44,7 +45,7 @@ def crop(canvas: Canvas, points_px: Points, frame: Frame, colour: Colour, spacin
 
 
 def patchwork(canvas: Canvas, angle: float, size_m: float, *, track: bool = True) -> list[str]:
-    """Rectangular fields by splitting the land again and again; gives the crops' colours."""
+    """Rectangular fields made by splitting the land repeatedly; return the colours of the crops."""
     rng = canvas.rng
     reach = 0.75 * float(np.hypot(canvas.width_m, canvas.height_m))
     frame = canvas.frame(0.5, 0.5, angle)
@@ -107,24 +108,24 @@ def farmland(canvas: Canvas) -> Facts:
     second = pick(rng, others) if others else main
     count = canvas.count("house")
     return {
-        "fields": counted(len(colours), "rectangular field"),
+        "fields": count_phrase(len(colours), "rectangular field"),
         "colour": main,
         "second": second,
         "road": way or "no road",
-        "farm": counted(count, "farm house") if count else "no house",
+        "farm": count_phrase(count, "farm house") if count else "no house",
         "fare": "is" if count <= 1 else "are",
         "hedge": "a row of trees" if hedge else "no trees",
     }
 
 
 def pivot(canvas: Canvas, frame: Frame, radius: float, name: str) -> None:
-    """A centre-pivot field: circular wheel tracks, a sector in another state, the boom."""
+    """A centre-pivot field: circular wheel tracks, a sector of another crop state, the boom."""
     rng = canvas.rng
     outline = frame.px(ellipse(radius, radius, 72))
     region = canvas.region(outline)
     if region is None:
         return
-    x, y = region.local(frame)
+    x, y = region.local_coordinates(frame)
     away, turn = np.hypot(x, y), np.arctan2(y, x)
     tone = np.asarray(vary(rng, CROPS[name], 6), np.float32)
     other = np.asarray(
@@ -162,11 +163,11 @@ def circular_fields(canvas: Canvas) -> Facts:
     for k, (i, j) in enumerate(places):
         site = frame.child(i * radius * 1.06, j * radius * 1.06)
         pivot(canvas, site, radius, second if k == 1 else name)
-    scatter(canvas, 22, 0.2, 2.2)
+    scatter_trees(canvas, 22, 0.2, 2.2)
     count = canvas.count("circular field")
     return {
-        "fields": counted(count, f"{name} circular field") if count == 1
-        else counted(count, "circular field"),
+        "fields": count_phrase(count, f"{name} circular field") if count == 1
+        else count_phrase(count, "circular field"),
         "are": "is" if count == 1 else "are",
         "colour": name,
         "second": second if count > 1 else name,
@@ -206,10 +207,10 @@ def solar_farm(canvas: Canvas) -> Facts:
             solar_rows(canvas, site, wide - 9, deep - 9, tone)
             flat_block(canvas, site.child(wide / 2 - 2, 0), 3, 6, 3, "white")
     woods_near = rng.random() < 0.45
-    plant(canvas, spots(canvas, 7 if woods_near else 18, 0.9 if woods_near else 0.15), 3.2)
+    plant(canvas, tree_positions(canvas, 7 if woods_near else 18, 0.9 if woods_near else 0.15), 3.2)
     count = across * down
     return {
-        "blocks": counted(count, "block"),
+        "blocks": count_phrase(count, "block"),
         "are": "is" if count == 1 else "are",
         "colour": colour,
         "around": canvas.look.tree_words if woods_near else canvas.look.grass_words,

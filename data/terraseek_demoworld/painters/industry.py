@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from terraseek_demoworld.captions.phrases import Facts, counted, number, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, number_word, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import Colour, mix, vary
-from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.plants import scatter_trees
 from terraseek_demoworld.drawing.shapes import box, ellipse
 from terraseek_demoworld.painters.buildings import FLAT, flat_block
 from terraseek_demoworld.painters.roads import car_park, road, truck
 
-__all__ = ["docks", "hall", "storage_tanks", "tank", "tank_farm", "warehouses"]
+__all__ = ["docks", "storage_tanks", "tank", "tank_farm", "warehouse", "warehouses"]
 
 
 _TANKS: dict[str, Colour] = {
@@ -43,7 +44,7 @@ def tank_farm(
     pad = frame.px(box(cols * step + 6, rows * step + 6))
     region = canvas.region(pad)
     if region is not None:
-        canvas.cover(region, vary(rng, (168, 158, 140)), rough=5, block=True)
+        canvas.cover(region, vary(rng, (168, 158, 140)), roughness=5, block=True)
     canvas.stroke(pad, 2, (188, 178, 158), 1.5, closed=True)
     for j in range(rows):
         y = (j - (rows - 1) / 2) * step
@@ -55,7 +56,7 @@ def tank_farm(
 
 
 def storage_tanks(canvas: Canvas) -> Facts:
-    """Tanks in rows inside low dikes."""
+    """An oil depot: tanks in rows inside low dikes."""
     rng = canvas.rng
     bare = rng.random() < 0.5
     ground(canvas, canvas.look.soil if bare else None)
@@ -70,21 +71,21 @@ def storage_tanks(canvas: Canvas) -> Facts:
     if low:
         flat_block(canvas, frame.child(0, rows * step / 2 + 30), 34, 16, 6)
     if not bare:
-        scatter(canvas, 8, 0.6)
+        scatter_trees(canvas, 8, 0.6)
     count = canvas.count("storage tank")
     return {
-        "tanks": counted(count, f"{colour} storage tank"),
-        "number": number(count),
+        "tanks": count_phrase(count, f"{colour} storage tank"),
+        "number": number_word(count),
         "are": "is" if count == 1 else "are",
         "colour": colour,
-        "rows": counted(rows, "row"),
+        "rows": count_phrase(rows, "row"),
         "land": "bare land" if bare else canvas.look.tree_words,
         "near": "a low building" if low else "a road",
     }
 
 
-def hall(canvas: Canvas, frame: Frame, width: float, depth: float, roof: str) -> None:
-    """A warehouse."""
+def warehouse(canvas: Canvas, frame: Frame, width: float, depth: float, roof: str) -> None:
+    """A warehouse with a flat roof, centred on the frame."""
     flat_block(canvas, frame, width, depth, canvas.rng.uniform(8, 12), roof)
     canvas.record("warehouse", frame.px(box(width, depth)))
 
@@ -114,21 +115,21 @@ def warehouses(canvas: Canvas) -> Facts:
                 continue
             depth = rng.uniform(26, 0.26 * canvas.width_m + 8)
             site = frame.child((i - (across - 1) / 2) * (width + 8), side * (16 + depth / 2))
-            hall(canvas, site, width - 6, depth, roof)
+            warehouse(canvas, site, width - 6, depth, roof)
             if loading:
                 docks(canvas, site.child(0, -side * (depth / 2 + 8)), width - 10)
     parking = rng.random() < 0.4
     if parking:
         car_park(canvas, frame.child(0, 0.42 * canvas.width_m + 8), 0.7 * canvas.width_m, 1, 0.7)
-    scatter(canvas, 8, 0.5)
+    scatter_trees(canvas, 8, 0.5)
     count = canvas.count("warehouse")
     return {
-        "halls": counted(
+        "halls": count_phrase(
             count, f"large warehouse with a {roof} roof", f"large warehouses with {roof} roofs"
         ),
         "roof": roof,
         "are": "is" if count == 1 else "are",
-        "number": counted(count, "warehouse"),
+        "number": count_phrase(count, "warehouse"),
         "trucks": "trucks at the loading docks" if loading else "an empty yard",
         "near": "a parking lot" if parking else "a road",
     }

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
 from terraseek_demoworld.drawing.canvas import Canvas
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import mix, vary
-from terraseek_demoworld.drawing.plants import plant, spots
-from terraseek_demoworld.drawing.shapes import blob, ellipse, smooth
+from terraseek_demoworld.drawing.plants import plant, tree_positions
+from terraseek_demoworld.drawing.shapes import blob, ellipse, smooth_line
 from terraseek_demoworld.painters.roads import road
 from terraseek_demoworld.painters.water import pond
 
@@ -25,7 +25,7 @@ def golf_course(canvas: Canvas) -> Facts:
             rng.uniform(-0.15, 0.15, 2) * canvas.width_m
             + (k * 2 - 1) * 0.2 * canvas.width_m * (k + 1) / 2
         )
-        line = smooth([(-half, bend[0]), (0, bend[0] * 0.6 + bend[1] * 0.4), (half, bend[1])])
+        line = smooth_line([(-half, bend[0]), (0, bend[0] * 0.6 + bend[1] * 0.4), (half, bend[1])])
         canvas.stroke(frame.px(line), 34, (112, 150, 80), block=True)
         canvas.stroke(frame.px(line), 28, vary(rng, (122, 164, 88), 4))
     site = frame.child(
@@ -48,12 +48,12 @@ def golf_course(canvas: Canvas) -> Facts:
         )
         canvas.fill(trap, vary(rng, (234, 222, 190), 4), -0.4)
         canvas.record("bunker", trap)
-    plant(canvas, spots(canvas, 8, pick(rng, (0.25, 0.8))), 3.2)
+    plant(canvas, tree_positions(canvas, 8, pick(rng, (0.25, 0.8))), 3.2)
     count, water = canvas.count("bunker"), canvas.count("pond")
     return {
-        "bunkers": counted(count, "sand bunker"),
+        "bunkers": count_phrase(count, "sand bunker"),
         "bare": "is" if count == 1 else "are",
-        "ponds": counted(water, "pond") if water else "no pond",
+        "ponds": count_phrase(water, "pond") if water else "no pond",
         "pare": "is" if water <= 1 else "are",
         "trees": canvas.look.tree_words,
     }
@@ -72,7 +72,7 @@ def park(canvas: Canvas) -> Facts:
         arm = frame.child(0, 0, turn)
         bend = rng.uniform(-18, 18)
         canvas.stroke(
-            arm.px(smooth([(0, 0), (30, bend), (70, -bend), (200, bend)])),
+            arm.px(smooth_line([(0, 0), (30, bend), (70, -bend), (200, bend)])),
             3,
             (212, 200, 174),
             block=True,
@@ -104,13 +104,13 @@ def park(canvas: Canvas) -> Facts:
     if side:
         line = frame.px([(-300, 0.42 * canvas.width_m), (300, 0.42 * canvas.width_m)])
         road(canvas, line, 9, cars_every_m=14)
-    plant(canvas, spots(canvas, 8, pick(rng, (0.3, 0.75))), 3.4)
+    plant(canvas, tree_positions(canvas, 8, pick(rng, (0.3, 0.75))), 3.4)
     count = canvas.count("flower bed")
     return {
         "middle": middle,
-        "beds": counted(count, f"{bloom} flower bed") if count else "no flower bed",
+        "beds": count_phrase(count, f"{bloom} flower bed") if count else "no flower bed",
         "bare": "is" if count <= 1 else "are",
-        "paths": counted(paths, "path"),
+        "paths": count_phrase(paths, "path"),
         "trees": canvas.look.tree_words,
         "near": "beside a road" if side else "far from any road",
     }

@@ -4,11 +4,12 @@ import numpy as np
 from jaxtyping import Float32
 
 from terraseek_demoworld.captions.phrases import Facts, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Region
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Region
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import Colour, mix, vary
-from terraseek_demoworld.drawing.plants import forest, plant, spots
-from terraseek_demoworld.drawing.shapes import blob, box, smooth
+from terraseek_demoworld.drawing.plants import forest, plant, tree_positions
+from terraseek_demoworld.drawing.shapes import blob, box, smooth_line
 from terraseek_demoworld.drawing.textures import fractal, ridges
 from terraseek_demoworld.painters.roads import road
 
@@ -33,7 +34,7 @@ def woods(canvas: Canvas) -> Facts:
     )
     half = 0.8 * canvas.width_m
     bend = rng.uniform(-0.3, 0.3, 2) * canvas.width_m
-    way = smooth([(-half, bend[0]), (-half / 2, 0), (half / 2, bend[1] / 2), (half, bend[1])])
+    way = smooth_line([(-half, bend[0]), (-half / 2, 0), (half / 2, bend[1] / 2), (half, bend[1])])
     kind, words = pick(rng, (("", "no road"), ("", "no road"), ("track", "a dirt road"),
                              ("road", "a paved road"), ("stream", "a narrow stream"),
                              ("clearing", "a clearing"), ("lake", "a small pond")))  # fmt: skip
@@ -52,7 +53,7 @@ def woods(canvas: Canvas) -> Facts:
         shape = frame.px(blob(rng, rng.uniform(0.14, 0.24) * canvas.width_m))
         tone = canvas.look.grass if kind == "clearing" else canvas.look.water
         if (region := canvas.region(shape)) is not None:
-            canvas.cover(region, vary(rng, tone), rough=4, block=True)
+            canvas.cover(region, vary(rng, tone), roughness=4, block=True)
         canvas.record("clearing" if kind == "clearing" else "lake", shape)
     patchy, density = pick(rng, ((0.0, "dense"), (0.55, "sparse")))
     forest(canvas, rng.uniform(2.6, 4.8), patchy)
@@ -69,7 +70,7 @@ def desert(canvas: Canvas) -> Facts:
     shape = (canvas.rows, canvas.cols)
     dunes = rng.random() < 0.6
     frame = canvas.frame(0.5, 0.5, rng.uniform(0, 2 * np.pi))
-    x, y = canvas.whole().local(frame)
+    x, y = canvas.full_region().local_coordinates(frame)
     if dunes:
         wave = rng.uniform(26, 60)
         phase = y / wave + 0.3 * fractal(rng, shape, 110 / canvas.gsd_m, 2)
@@ -79,19 +80,19 @@ def desert(canvas: Canvas) -> Facts:
         canvas.relief += 0.12 * np.sin(phase * 30 + x / 9).astype(np.float32)
     else:
         canvas.relief += 1.6 * ridges(rng, shape, 45 / canvas.gsd_m)
-        plant(canvas, spots(canvas, 9, 0.12), 0.9, ((120, 100, 76), (96, 84, 68)))
+        plant(canvas, tree_positions(canvas, 9, 0.12), 0.9, ((120, 100, 76), (96, 84, 68)))
     way = pick(rng, ("a road", "a dirt track", ""))
     if way:
         half = 0.8 * canvas.width_m
         bend = rng.uniform(-0.25, 0.25) * canvas.width_m
-        line = frame.px(smooth([(-half, 0), (-half / 3, bend), (half / 3, -bend), (half, 0)]))
+        line = frame.px(smooth_line([(-half, 0), (-half / 3, bend), (half / 3, -bend), (half, 0)]))
         if way == "a road":
             road(canvas, line, 7)
         else:
             canvas.stroke(line, 3, mix(tone, (150, 124, 92), 0.55))
     shrubs = rng.random() < 0.35
     if shrubs:
-        plant(canvas, spots(canvas, 13, 0.4), 1.5, ((98, 102, 66), (84, 90, 58)))
+        plant(canvas, tree_positions(canvas, 13, 0.4), 1.5, ((98, 102, 66), (84, 90, 58)))
     canvas.record("desert", canvas.frame().px(box(canvas.width_m, canvas.height_m)))
     return {
         "colour": colour,
@@ -118,11 +119,13 @@ def mountains(canvas: Canvas) -> Facts:
     everywhere = slice(0, canvas.rows), slice(0, canvas.cols)
     if "snow" in kind:
         cover = np.clip((ragged - high * 0.98) / 2.5, 0, 1).astype(np.float32)
-        canvas.cover(Region(*everywhere, cover), (240, 243, 248), rough=3)
+        canvas.cover(Region(*everywhere, cover), (240, 243, 248), roughness=3)
     if "forest" in kind:
         canvas.blocked[ragged > (low if "snow" in kind else high * 0.95)] = 255
         under = np.clip((low - ragged) / 3, 0, 1).astype(np.float32)
-        canvas.cover(Region(*everywhere, under), mix(canvas.look.grass, (60, 70, 40), 0.4), rough=5)
+        canvas.cover(
+            Region(*everywhere, under), mix(canvas.look.grass, (60, 70, 40), 0.4), roughness=5
+        )
         _hang(canvas, relief)
     canvas.record("mountain", canvas.frame().px(box(canvas.width_m, canvas.height_m)))
     cover_words = {
@@ -137,7 +140,7 @@ def _range(canvas: Canvas) -> Float32[np.ndarray, "h w"]:
     """Heights of a main ridge with spurs and gullies on both sides, metres."""
     rng, shape = canvas.rng, (canvas.rows, canvas.cols)
     frame = canvas.frame(rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7), rng.uniform(0, 2 * np.pi))
-    x, y = canvas.whole().local(frame)
+    x, y = canvas.full_region().local_coordinates(frame)
     away = np.abs(y + 12 * fractal(rng, shape, 80 / canvas.gsd_m, 3))
     lean = x + np.sign(y) * 0.5 * away + 9 * fractal(rng, shape, 50 / canvas.gsd_m, 3)
     spur = 2 * np.abs((lean / rng.uniform(34, 60)) % 1 - 0.5)  # 1 on a spur, 0 in a gully
@@ -149,8 +152,8 @@ def _range(canvas: Canvas) -> Float32[np.ndarray, "h w"]:
 
 
 def _hang(canvas: Canvas, relief: np.ndarray) -> None:
-    # trees stand on the slope: plant on flat ground, then add what grew
+    # trees stand on the slope: plant them on flat ground, then add the slope
     slope = canvas.relief.copy()
     canvas.relief[:] = 0
-    plant(canvas, spots(canvas, 6.0), 3.4, tall=2.0)
+    plant(canvas, tree_positions(canvas, 6.0), 3.4, tall=2.0)
     canvas.relief += slope

@@ -3,16 +3,17 @@
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import Colour, vary
-from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.plants import scatter_trees
 from terraseek_demoworld.drawing.shapes import box, rect
 from terraseek_demoworld.painters.buildings import flat_block
 from terraseek_demoworld.painters.roads import car_park, road
 
-__all__ = ["rails", "railway_station", "track", "train"]
+__all__ = ["railway_station", "station_tracks", "track", "train"]
 
 _TRAINS: dict[str, Colour] = {
     "red": (176, 52, 46), "blue": (54, 88, 150), "white": (232, 232, 230), "green": (70, 120, 84),
@@ -36,10 +37,10 @@ def train(canvas: Canvas, frame: Frame, cars: int, colour: str) -> None:
     canvas.record("train", frame.px(rect(0, -1.5, cars * 25, 1.5)))
 
 
-def rails(
+def station_tracks(
     canvas: Canvas, frame: Frame, platforms: int, trains: int, colour: str, length: float = 900
 ) -> float:
-    """Tracks along x with roofed platforms and trains; gives the width of it all in metres."""
+    """Tracks along x with roofed platforms and trains; return their total width in metres."""
     rng = canvas.rng
     pitch = 21.0
     depth = platforms * pitch
@@ -64,7 +65,7 @@ def rails(
 
 
 def _yard(length: float, depth: float) -> Float[np.ndarray, "n 2"]:
-    """A rectangle whose ends narrow to points, as tracks join."""
+    """Outline of the track bed: a rectangle whose ends narrow where the tracks join."""
     x, y = length / 2, depth / 2
     flat = max(x - 160, 0.6 * x)
     side = [(-x, -6), (-flat, -y), (flat, -y), (x, -6)]
@@ -77,7 +78,9 @@ def railway_station(canvas: Canvas) -> Facts:
     ground(canvas)
     frame = canvas.frame(rng.uniform(0.46, 0.54), rng.uniform(0.46, 0.54), rng.uniform(0, np.pi))
     platforms, colour = int(rng.integers(1, 4)), pick(rng, tuple(_TRAINS))
-    depth = rails(canvas, frame, platforms, int(rng.integers(0, 2 * platforms + 1)), colour)
+    depth = station_tracks(
+        canvas, frame, platforms, int(rng.integers(0, 2 * platforms + 1)), colour
+    )
     name = flat_block(canvas, frame.child(0, -depth / 2 - 18), 70, 20, 12)
     canvas.record("station building", frame.child(0, -depth / 2 - 18).px(box(70, 20)))
     lot = rng.random() < 0.5
@@ -86,12 +89,12 @@ def railway_station(canvas: Canvas) -> Facts:
     else:
         line = frame.px([(-300, depth / 2 + 14), (300, depth / 2 + 14)])
         road(canvas, line, 8, cars_every_m=14)
-    scatter(canvas, 9, 0.4)
+    scatter_trees(canvas, 9, 0.4)
     count = canvas.count("train")
     return {
-        "trains": counted(count, f"{colour} train") if count else "no train",
+        "trains": count_phrase(count, f"{colour} train") if count else "no train",
         "are": "is" if count <= 1 else "are",
-        "platforms": counted(platforms, "platform"),
+        "platforms": count_phrase(platforms, "platform"),
         "building": f"a station building with a {name} roof",
         "near": "a parking lot" if lot else "a road",
     }

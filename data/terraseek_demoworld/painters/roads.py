@@ -4,9 +4,17 @@ import numpy as np
 from jaxtyping import Float
 
 from terraseek_demoworld.captions.phrases import pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.palette import ASPHALT, Colour, vary
-from terraseek_demoworld.drawing.shapes import along, box, ellipse, frame_at, rect, smooth
+from terraseek_demoworld.drawing.shapes import (
+    box,
+    ellipse,
+    frame_at,
+    points_along,
+    rect,
+    smooth_line,
+)
 
 __all__ = [
     "car",
@@ -56,12 +64,14 @@ def road(
     canvas.stroke(line_px, width_m, vary(canvas.rng, surface, 5), height_m)
     px = 1 / canvas.gsd_m
     if marks:
-        for at, angle in along(line_px, 9 * px):
-            if canvas.holds(at, 10):
+        for at, angle in points_along(line_px, 9 * px):
+            if canvas.contains(at, 10):
                 canvas.fill(frame_at(canvas, at, angle).px(box(4, 0.35)), _LINE)
     if width_m > 12:
         for side in (-1, 1):
-            edge = np.array([at for at, _ in along(line_px, 4 * px, side * (width_m / 2 - 1) * px)])
+            edge = np.array(
+                [at for at, _ in points_along(line_px, 4 * px, side * (width_m / 2 - 1) * px)]
+            )
             canvas.stroke(edge, 0.3, _LINE)
     if cars_every_m > 0:
         _traffic(canvas, line_px, width_m, cars_every_m)
@@ -73,14 +83,14 @@ def _traffic(canvas: Canvas, line_px: Points, width_m: float, every_m: float) ->
     lanes = (0.25,) if width_m < 12 else (0.15, 0.36)
     for lane in lanes:
         for side in (-1, 1):
-            for at, angle in along(line_px, every_m * px, side * lane * width_m * px):
-                if rng.random() < 0.5 and canvas.holds(at, 20 * px):
+            for at, angle in points_along(line_px, every_m * px, side * lane * width_m * px):
+                if rng.random() < 0.5 and canvas.contains(at, 20 * px):
                     frame = frame_at(canvas, at, angle).child(rng.uniform(-4, 4), 0)
                     truck(canvas, frame) if rng.random() < 0.08 else car(canvas, frame)
 
 
 def car_park(canvas: Canvas, frame: Frame, width_m: float, rows: int, full: float) -> None:
-    """`rows` double rows of stalls along x, the share `full` of them taken."""
+    """`rows` double rows of stalls along x; a share `full` of them is occupied."""
     rng = canvas.rng
     depth = rows * 17.0
     canvas.fill(frame.px(box(width_m + 4, depth + 3)), vary(rng, ASPHALT, 8))
@@ -88,7 +98,7 @@ def car_park(canvas: Canvas, frame: Frame, width_m: float, rows: int, full: floa
         middle = -depth / 2 + 17 * (row + 0.5)
         canvas.stroke(frame.px([(-width_m / 2, middle), (width_m / 2, middle)]), 0.3, _LINE)
         for x in np.arange(-width_m / 2 + 1.3, width_m / 2, 2.6):
-            if not canvas.holds(frame.child(x, middle).origin, 12 / canvas.gsd_m):
+            if not canvas.contains(frame.child(x, middle).origin, 12 / canvas.gsd_m):
                 continue
             stall = frame.px([(x - 1.3, middle - 5), (x - 1.3, middle + 5)])
             canvas.stroke(stall, 0.15, (170, 170, 168))
@@ -99,7 +109,7 @@ def car_park(canvas: Canvas, frame: Frame, width_m: float, rows: int, full: floa
 
 
 def roundabout_at(canvas: Canvas, frame: Frame, radius: float, middle: Colour) -> None:
-    """The ring of a roundabout, its island of the colour `middle`."""
+    """The ring of a roundabout around an island of colour `middle`."""
     ring = frame.px(ellipse(radius + 5, radius + 5))
     canvas.fill(ring, vary(canvas.rng, ASPHALT, 4))
     canvas.record("roundabout", ring)
@@ -119,7 +129,8 @@ def junction(
 ) -> None:
     """A motorway along x under another along y, with loop ramps in the given quarters 0..3.
 
-    The upper road runs over the local y range `deck_m`.
+    With `slips` there are outer ramps too; `flow` is metres between cars; `skew` in radians turns
+    the upper road, which runs over the local y range `deck_m`.
     """
     rng = canvas.rng
     reach = 60.0
@@ -156,4 +167,4 @@ def _slip(canvas: Canvas, frame: Frame, reach: float) -> None:
         (reach, 14),
         (reach * 1.6, 9),
     ]
-    road(canvas, frame.px(smooth(way)), 6.5, marks=False, cars_every_m=30)
+    road(canvas, frame.px(smooth_line(way)), 6.5, marks=False, cars_every_m=30)

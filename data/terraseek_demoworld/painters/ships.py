@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame, Region
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame, Region
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import CONCRETE, Colour, mix, vary
-from terraseek_demoworld.drawing.plants import scatter
+from terraseek_demoworld.drawing.plants import scatter_trees
 from terraseek_demoworld.drawing.shapes import box, rect
 from terraseek_demoworld.drawing.textures import fractal
 from terraseek_demoworld.painters.buildings import flat_block
@@ -113,11 +114,11 @@ def _marina(canvas: Canvas, frame: Frame, water: str) -> Facts:
     road(canvas, frame.px([(-400, -14), (400, -14)]), 7, cars_every_m=14)
     for x in np.arange(-150, 150, 45.0):
         flat_block(canvas, frame.child(x + rng.uniform(-4, 4), -36), 32, 18, 9)
-    scatter(canvas, 9, 0.4)
+    scatter_trees(canvas, 9, 0.4)
     return {
         "boats": words,
         "water": water,
-        "piers": counted(piers, "wooden pier"),
+        "piers": count_phrase(piers, "wooden pier"),
         "are": "is" if piers == 1 else "are",
         "quay": "buildings and a road",
         "kind": "marina",
@@ -148,9 +149,9 @@ def _port(canvas: Canvas, frame: Frame, water: str) -> Facts:
             crane(canvas, frame.child(x + rng.uniform(-15, 15), -8))
     count = canvas.count("ship")
     return {
-        "boats": counted(count, f"{hull} ship"),
+        "boats": count_phrase(count, f"{hull} ship"),
         "water": water,
-        "piers": counted(count, "large ship"),
+        "piers": count_phrase(count, "large ship"),
         "are": "is" if count == 1 else "are",
         "quay": "stacks of colourful containers" if stacks else "warehouses",
         "kind": "port",

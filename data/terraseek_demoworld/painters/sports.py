@@ -1,12 +1,13 @@
-"""Stadiums, courts, pitches, golf courses and parks."""
+"""Stadiums, football pitches, running tracks, tennis courts and baseball fields."""
 
 import numpy as np
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import CONCRETE, Colour, mix, vary
-from terraseek_demoworld.drawing.plants import plant, scatter, spots
+from terraseek_demoworld.drawing.plants import plant, scatter_trees, tree_positions
 from terraseek_demoworld.drawing.shapes import box, ellipse, rect
 from terraseek_demoworld.painters.buildings import flat_block
 from terraseek_demoworld.painters.roads import car_park, road
@@ -91,9 +92,9 @@ def stadium(canvas: Canvas) -> Facts:
             road(canvas, frame.px([(-400, side * 108), (400, side * 108)]), 12, cars_every_m=16)
     stadium_bowl(canvas, frame, seats, roofed, track)
     if around == "trees":
-        plant(canvas, spots(canvas, 7, 0.85), 3.4)
+        plant(canvas, tree_positions(canvas, 7, 0.85), 3.4)
         around = canvas.look.tree_words
-    scatter(canvas, 12, 0.3)
+    scatter_trees(canvas, 12, 0.3)
     return {
         "seats": seats,
         "roof": "a white roof" if roofed else "no roof",
@@ -144,11 +145,11 @@ def tennis(canvas: Canvas) -> Facts:
     elif near:
         car_park(canvas, frame.child(0, edge + 12), 60, 1, 0.7)
     woods = rng.random() < 0.6
-    plant(canvas, spots(canvas, 7, 0.85 if woods else 0.1), 3.0)
+    plant(canvas, tree_positions(canvas, 7, 0.85 if woods else 0.1), 3.0)
     count = canvas.count("tennis court")
     return {
-        "courts": counted(count, f"{words} tennis court"),
-        "number": counted(count, "tennis court"),
+        "courts": count_phrase(count, f"{words} tennis court"),
+        "number": count_phrase(count, "tennis court"),
         "are": "is" if count == 1 else "are",
         "colour": words,
         "near": near or "open land",
@@ -164,7 +165,7 @@ def baseball_field(canvas: Canvas, frame: Frame, size: float, skinned: bool) -> 
     canvas.fill(frame.px(outfield), dirt)
     region = canvas.region(frame.px(outfield * 0.95))
     if region is not None:
-        x, y = region.local(frame)
+        x, y = region.local_coordinates(frame)
         stripe = 6 * np.sign(np.sin(np.hypot(x, y) * 2 * np.pi / 12))
         tone = np.asarray(vary(canvas.rng, _TURF), np.float32)
         canvas.paint(region, (tone + stripe[..., None]).astype(np.float32), block=True)
@@ -207,10 +208,10 @@ def baseball(canvas: Canvas) -> Facts:
         line = frame.px([(-size * 0.66, -400), (-size * 0.66, 400)])
         road(canvas, line, 8, cars_every_m=16)
     woods = near == "trees"
-    plant(canvas, spots(canvas, 7, 0.85 if woods else 0.1), 3.2)
+    plant(canvas, tree_positions(canvas, 7, 0.85 if woods else 0.1), 3.2)
     count = canvas.count("baseball field")
     return {
-        "fields": counted(count, "baseball field"),
+        "fields": count_phrase(count, "baseball field"),
         "are": "is" if count == 1 else "are",
         "infield": "a brown dirt infield" if skinned else "a grass infield",
         "near": canvas.look.tree_words if woods else near,
@@ -252,11 +253,11 @@ def playground(canvas: Canvas) -> Facts:
     hall = rng.random() < 0.5
     roof = flat_block(canvas, frame.child(0, -46 * size - 16), 80, 18, 10) if hall else ""
     woods = rng.random() < 0.5
-    plant(canvas, spots(canvas, 7, 0.8 if woods else 0.1), 2.8)
+    plant(canvas, tree_positions(canvas, 7, 0.8 if woods else 0.1), 2.8)
     count = canvas.count("basketball court")
     return {
         "colour": colour,
-        "courts": counted(count, "basketball court") if count else "no basketball court",
+        "courts": count_phrase(count, "basketball court") if count else "no basketball court",
         "care": "is" if count <= 1 else "are",
         "near": f"a long building with a {roof} roof" if hall else "open ground",
         "around": canvas.look.tree_words if woods else canvas.look.grass_words,

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
 from terraseek_demoworld.drawing.canvas import Canvas
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import CONCRETE
-from terraseek_demoworld.drawing.plants import plant, scatter, spots
-from terraseek_demoworld.drawing.shapes import box, smooth
+from terraseek_demoworld.drawing.plants import plant, scatter_trees, tree_positions
+from terraseek_demoworld.drawing.shapes import box, smooth_line
 from terraseek_demoworld.painters.buildings import flat_block, houses
 from terraseek_demoworld.painters.roads import car_park, junction, road, roundabout_at
 
@@ -35,9 +35,9 @@ def parking_lot(canvas: Canvas) -> Facts:
         road(canvas, line, 8, cars_every_m=18)
     else:
         beside = canvas.look.tree_words
-        scatter(canvas, 8, 0.9, 3.2)
-    scatter(canvas, 12, 0.3, 2.8)
-    return {"full": words, "rows": counted(rows, "row"), "beside": beside}
+        scatter_trees(canvas, 8, 0.9, 3.2)
+    scatter_trees(canvas, 12, 0.3, 2.8)
+    return {"full": words, "rows": count_phrase(rows, "row"), "beside": beside}
 
 
 def roundabout(canvas: Canvas) -> Facts:
@@ -52,7 +52,7 @@ def roundabout(canvas: Canvas) -> Facts:
         way = [(0, 0), (60 * np.cos(turn), 60 * np.sin(turn))]
         bend = turn + rng.normal(0, 0.15)
         way.append((400 * np.cos(bend), 400 * np.sin(bend)))
-        road(canvas, smooth(frame.px(way), 2), 9, cars_every_m=20)
+        road(canvas, smooth_line(frame.px(way), 2), 9, cars_every_m=20)
     middle, words = pick(
         rng,
         (
@@ -77,12 +77,12 @@ def roundabout(canvas: Canvas) -> Facts:
         roof = houses(canvas, frame.child(0, 0, 0.2), 17, 0.9)
         around = f"houses with {roof} roofs"
     elif around == "trees":
-        plant(canvas, spots(canvas, 7, 0.85), 3.4)
+        plant(canvas, tree_positions(canvas, 7, 0.85), 3.4)
         around = canvas.look.tree_words
     else:
         around = canvas.look.grass_words
-    scatter(canvas, 12, 0.2)
-    return {"arms": counted(arms, "road"), "middle": words, "around": around}
+    scatter_trees(canvas, 12, 0.2)
+    return {"arms": count_phrase(arms, "road"), "middle": words, "around": around}
 
 
 def interchange(canvas: Canvas) -> Facts:
@@ -97,9 +97,9 @@ def interchange(canvas: Canvas) -> Facts:
     junction(canvas, frame, loops, slips=slips, flow=flow, skew=rng.uniform(-0.25, 0.25))
     woods = rng.random() < 0.5
     if woods:
-        plant(canvas, spots(canvas, 7, 0.9), 3.4)
+        plant(canvas, tree_positions(canvas, 7, 0.9), 3.4)
     else:
-        scatter(canvas, 14, 0.2)
+        scatter_trees(canvas, 14, 0.2)
     kind = {0: "an overpass", 1: "one loop ramp", 2: "two loop ramps", 4: "a cloverleaf"}[count]
     words = canvas.look.tree_words if woods else canvas.look.grass_words
     return {"kind": kind, "around": words, "traffic": traffic}

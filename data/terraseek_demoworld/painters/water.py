@@ -1,15 +1,16 @@
-"""Rivers, lakes, beaches and the bridges across them."""
+"""Rivers, lakes and bridges."""
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.captions.phrases import Facts, counted, pick
-from terraseek_demoworld.drawing.canvas import Canvas, Region
+from terraseek_demoworld.captions.phrases import Facts, count_phrase, pick
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Region
 from terraseek_demoworld.drawing.ground import ground
 from terraseek_demoworld.drawing.palette import Colour, mix, vary
-from terraseek_demoworld.drawing.plants import plant, scatter, spots
-from terraseek_demoworld.drawing.shapes import along, blob, smooth
+from terraseek_demoworld.drawing.plants import plant, scatter_trees, tree_positions
+from terraseek_demoworld.drawing.shapes import blob, points_along, smooth_line
 from terraseek_demoworld.drawing.textures import fractal
 from terraseek_demoworld.painters.buildings import houses
 from terraseek_demoworld.painters.fields import patchwork
@@ -37,7 +38,7 @@ WATERS: dict[str, Colour] = {
 
 
 def water_colour(canvas: Canvas, *, silt: bool = True) -> tuple[str, Colour]:
-    """A water colour and its name; with `silt` it may be brown."""
+    """Random water colour and its name; with `silt` it may be brown."""
     name = pick(canvas.rng, tuple(WATERS) if silt else ("dark blue", "green", "blue"))
     return name, vary(canvas.rng, WATERS[name], 5)
 
@@ -90,7 +91,7 @@ def river_bridge(canvas: Canvas) -> Facts:
     bend = rng.uniform(-0.35, 0.35, 2) * canvas.width_m
     width = rng.uniform(0.13, 0.34) * canvas.width_m
     half = 0.9 * canvas.width_m
-    line = smooth(
+    line = smooth_line(
         [
             (-half, bend[0]),
             (-half / 2, bend[0] / 2),
@@ -117,29 +118,31 @@ def river_bridge(canvas: Canvas) -> Facts:
         roof = houses(canvas, frame, 18, 0.85)
         words = f"houses with {roof} roofs"
     elif around == "trees":
-        plant(canvas, spots(canvas, 6.5, 0.9), 3.2)
+        plant(canvas, tree_positions(canvas, 6.5, 0.9), 3.2)
         words = canvas.look.tree_words
     else:
-        scatter(canvas, 14, 0.2)
+        scatter_trees(canvas, 14, 0.2)
         words = "farmland"
     count = canvas.count("boat")
     return {
-        "bridges": counted(bridges, f"{deck[0]} bridge"),
+        "bridges": count_phrase(bridges, f"{deck[0]} bridge"),
         "are": "is" if bridges == 1 else "are",
         "water": name,
         "around": words,
-        "boats": counted(count, "boat") if count else "no boat",
+        "boats": count_phrase(count, "boat") if count else "no boat",
         "bare": are(count),
     }
 
 
 def are(count: int) -> str:
-    """The verb for a count."""
+    """Verb that goes with a count: "is" or "are"."""
     return "is" if count <= 1 else "are"
 
 
 def _band(line_px: Points, width_px: float) -> Float[np.ndarray, "k 2"]:
-    sides = [np.array([at for at, _ in along(line_px, 12, s * width_px / 2)]) for s in (-1, 1)]
+    sides = [
+        np.array([at for at, _ in points_along(line_px, 12, s * width_px / 2)]) for s in (-1, 1)
+    ]
     return np.vstack([sides[0], sides[1][::-1]])
 
 
@@ -202,15 +205,15 @@ def lake(canvas: Canvas) -> Facts:
         words = f"houses with {houses(canvas, frame, 17, 0.8)} roofs"
     plant(
         canvas,
-        spots(canvas, 6 if around == "forest" else 13, 0.9 if around == "forest" else 0.2),
+        tree_positions(canvas, 6 if around == "forest" else 13, 0.9 if around == "forest" else 0.2),
         3.2,
     )
     return {
         "water": name,
         "around": words,
-        "islands": counted(islands, "island") if islands else "no island",
+        "islands": count_phrase(islands, "island") if islands else "no island",
         "iare": are(islands),
-        "boats": counted(boats, "boat") if boats else "no boat",
+        "boats": count_phrase(boats, "boat") if boats else "no boat",
         "bare": are(boats),
         "path": "a path around it" if path else "no path around it",
     }

@@ -1,17 +1,18 @@
-"""Districts of the large scenes: streets with what stands along them."""
+"""Districts of the large scenes: housing, city centre, parks and forests."""
 
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.drawing.canvas import Canvas, Frame
+from terraseek_demoworld.drawing.canvas import Canvas
+from terraseek_demoworld.drawing.geometry import Frame
 from terraseek_demoworld.drawing.palette import CONCRETE, mix, vary
-from terraseek_demoworld.drawing.plants import forest, plant, spots
-from terraseek_demoworld.drawing.shapes import blob, box, smooth
+from terraseek_demoworld.drawing.plants import forest, plant, tree_positions
+from terraseek_demoworld.drawing.shapes import blob, box, smooth_line
 from terraseek_demoworld.painters.buildings import flat_block, houses
 from terraseek_demoworld.painters.roads import road
 from terraseek_demoworld.painters.water import pond
 
-__all__ = ["centre", "green", "grove", "housing", "streets", "wood"]
+__all__ = ["city_centre", "city_park", "forest_patch", "grove", "housing_district", "streets"]
 
 Points = Float[np.ndarray, "n 2"]
 
@@ -29,10 +30,10 @@ def streets(
         road(canvas, ends, 6, marks=False, cars_every_m=18)
 
 
-def housing(
+def housing_district(
     canvas: Canvas, frame: Frame, size_m: tuple[float, float], roof: str, lot_m: float = 14.0
 ) -> Points:
-    """Dense housing over a rectangle around the frame; gives its outline in pixels."""
+    """Dense housing over a rectangle around the frame; return its outline in pixels."""
     outline = frame.px(box(size_m[0] + 8, size_m[1] + 8))
     region = canvas.region(outline)
     if region is not None:
@@ -41,12 +42,14 @@ def housing(
         canvas.blocked[region.rows, region.cols][region.cover > 0.5] = 0
     streets(canvas, frame, size_m, (lot_m * 9 + 9, lot_m * 2 + 9))
     houses(canvas, frame.child(lot_m / 2, lot_m / 4), lot_m, 0.95, roof, size_m)
-    plant(canvas, spots(canvas, 9, 0.45, outline), 2.3)
+    plant(canvas, tree_positions(canvas, 9, 0.45, outline), 2.3)
     return outline
 
 
-def centre(canvas: Canvas, frame: Frame, size_m: tuple[float, float], tallest: float) -> Points:
-    """A city centre of tall blocks over a rectangle around the frame; gives its outline."""
+def city_centre(
+    canvas: Canvas, frame: Frame, size_m: tuple[float, float], tallest: float
+) -> Points:
+    """A city centre of tall blocks over a rectangle around the frame; return its outline."""
     rng = canvas.rng
     outline = frame.px(box(size_m[0] + 20, size_m[1] + 20))
     region = canvas.region(outline)
@@ -60,7 +63,7 @@ def centre(canvas: Canvas, frame: Frame, size_m: tuple[float, float], tallest: f
         for j in range(ny):
             x, y = (i + 0.5) * step - size_m[0] / 2, (j + 0.5) * step - size_m[1] / 2
             _block(canvas, frame.child(x, y), step - 14, tallest)
-    plant(canvas, spots(canvas, 9, 0.3, outline), 2.4)
+    plant(canvas, tree_positions(canvas, 9, 0.3, outline), 2.4)
     return outline
 
 
@@ -82,8 +85,8 @@ def _block(canvas: Canvas, site: Frame, side: float, tallest: float) -> None:
             canvas.record("tall building", site.child(x, y).px(box(width, depth)))
 
 
-def green(canvas: Canvas, frame: Frame, radius_m: float) -> Points:
-    """A park with lawns, paths, trees and a pond; gives its outline."""
+def city_park(canvas: Canvas, frame: Frame, radius_m: float) -> Points:
+    """A park with lawns, paths, trees and a pond; return its outline."""
     rng = canvas.rng
     outline = frame.px(blob(rng, radius_m, 0.06))
     region = canvas.region(outline)
@@ -97,21 +100,21 @@ def green(canvas: Canvas, frame: Frame, radius_m: float) -> Points:
     for k in range(5):
         arm = frame.child(0, 0, 2 * np.pi * k / 5)
         bend = rng.uniform(-15, 15)
-        path = arm.px(smooth([(0, 0), (radius_m / 2, bend), (radius_m, 0)]))
+        path = arm.px(smooth_line([(0, 0), (radius_m / 2, bend), (radius_m, 0)]))
         canvas.stroke(path, 3, (214, 202, 176), block=True)
     pond(canvas, frame.px(blob(rng, radius_m * 0.3)), (64, 98, 104), "pond")
-    plant(canvas, spots(canvas, 11, 0.65, outline), 3.6)
+    plant(canvas, tree_positions(canvas, 11, 0.65, outline), 3.6)
     canvas.record("park", outline)
     return outline
 
 
 def grove(canvas: Canvas, outline_px: Points, share: float = 0.85, spacing_m: float = 7.0) -> None:
     """Trees on free ground inside an outline."""
-    plant(canvas, spots(canvas, spacing_m, share, outline_px), 3.6, tall=2.0)
+    plant(canvas, tree_positions(canvas, spacing_m, share, outline_px), 3.6, tall=2.0)
 
 
-def wood(canvas: Canvas, outline_px: Points) -> Points:
-    """Closed forest with its own dark floor inside an outline; gives the outline."""
+def forest_patch(canvas: Canvas, outline_px: Points) -> Points:
+    """Closed forest with a dark floor inside an outline; return the outline."""
     region = canvas.region(outline_px)
     if region is not None:
         floor = mix(canvas.look.grass, (50, 58, 36), 0.6)

@@ -1,4 +1,4 @@
-"""What is where in a large scene, as sentences with regions."""
+"""Ground truth of a large scene: sentences and the regions where they are true."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from terraseek_demoworld.drawing.canvas import clip
+from terraseek_demoworld.drawing.geometry import clip_polygon
 
-__all__ = ["Truth"]
+__all__ = ["GroundTruth"]
 
 
 @dataclass
-class Truth:
-    """Sentences and the outlines (col, row) where they are true, gathered while painting."""
+class GroundTruth:
+    """Sentences and the outlines (col, row) where they are true, collected while painting."""
 
-    notes: list[tuple[str, Float[np.ndarray, "n 2"]]] = field(default_factory=list)
+    entries: list[tuple[str, Float[np.ndarray, "n 2"]]] = field(default_factory=list)
 
-    def note(self, sentence: str, outline_px: Float[np.ndarray, "n 2"]) -> None:
-        """Note that a sentence is true inside an outline; several outlines may share one."""
-        self.notes.append((sentence, outline_px))
+    def add(self, sentence: str, outline_px: Float[np.ndarray, "n 2"]) -> None:
+        """Add an outline in which a sentence is true; a sentence may have several outlines."""
+        self.entries.append((sentence, outline_px))
 
     def annotations(self, jpg_name: str, width: int, height: int) -> list[dict[str, Any]]:
         """Objects of a localization set's `anno.json`, clipped to the image.
@@ -27,8 +27,8 @@ class Truth:
         The key `jpg_name` is that layout's name for the image, whatever its format.
         """
         found: dict[str, list[list[list[float]]]] = {}
-        for sentence, outline in self.notes:
-            inside = clip(outline, width, height)
+        for sentence, outline in self.entries:
+            inside = clip_polygon(outline, width, height)
             if len(inside) >= 3:
                 corners = [[round(float(x), 1), round(float(y), 1)] for x, y in inside]
                 found.setdefault(sentence, []).append(corners)

@@ -1,4 +1,4 @@
-"""Three large georeferenced scenes and the truth about them."""
+"""Render the three large scenes and write them as georeferenced TIFF, with their annotations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from terraseek_demoworld.drawing.light import Sky, render
 from terraseek_demoworld.drawing.palette import DRY, SUMMER, TROPICAL, Look
 from terraseek_demoworld.scenes.airport_city import paint_airport_city
 from terraseek_demoworld.scenes.farmland import paint_farmland
-from terraseek_demoworld.scenes.ground_truth import Truth
+from terraseek_demoworld.scenes.ground_truth import GroundTruth
 from terraseek_demoworld.scenes.harbour_city import paint_harbour_city
 
 __all__ = ["SCENES", "SceneSpec", "render_scene", "write_scene"]
@@ -24,9 +24,12 @@ _SIDE_M = 2048.0
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """What to paint and where it lies: EPSG code, upper left corner in metres, sun azimuth."""
+    """Painter of a scene and its position: EPSG code, upper left corner in metres.
 
-    paint: Callable[[Canvas], Truth]
+    `azimuth` is the direction towards the sun in radians, see `Sky`.
+    """
+
+    paint: Callable[[Canvas], GroundTruth]
     look: Look
     epsg: int
     west: float
@@ -44,7 +47,7 @@ SCENES: dict[str, SceneSpec] = {
 def render_scene(
     name: str, seed: int, size: int
 ) -> tuple[UInt8[np.ndarray, "n n 3"], list[dict[str, Any]]]:
-    """The image of a scene, `size` pixels for 2,048 m on each side, and its annotations."""
+    """Image of a scene, `size` pixels for 2,048 m on each side, and its annotations."""
     spec = SCENES[name]
     rng = np.random.default_rng([77, list(SCENES).index(name), seed])
     canvas = Canvas(size, size, _SIDE_M / size, spec.look, rng)
@@ -54,7 +57,7 @@ def render_scene(
 
 
 def write_scene(task: tuple[str, str, int, int]) -> list[dict[str, Any]]:
-    """Write `<folder>/<name>.tif` for a task (folder, name, seed, size); gives the annotations."""
+    """Write `<folder>/<name>.tif` for a task (folder, name, seed, size); return the annotations."""
     folder, name, seed, size = task
     image, notes = render_scene(name, seed, size)
     _write_tiff(Path(folder) / f"{name}.tif", image, SCENES[name])
