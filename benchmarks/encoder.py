@@ -18,9 +18,9 @@ from common import report, timed
 
 from terraseek.encoders.nets.build import build_model
 from terraseek.encoders.nets.checkpoints import load_weights
-from terraseek.encoders.nets.fuse import fused
-from terraseek.encoders.nets.torchscript import frozen
-from terraseek.encoders.open_clip_encoder import computes_bfloat16
+from terraseek.encoders.nets.fuse import fold_batch_norms
+from terraseek.encoders.nets.open_clip_encoder import supports_bfloat16
+from terraseek.encoders.nets.torchscript import optimize_for_cpu
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.encoders.weight_files import verify
 
@@ -37,14 +37,14 @@ def main(
     side = card.preprocess.size
     network: Any = build_model(card.architecture)
     load_weights(network, verify(card).path)
-    plain: Any = fused(network.visual.to(memory_format=torch.channels_last), side)
+    plain: Any = fold_batch_norms(network.visual.to(memory_format=torch.channels_last), side)
     began = time.perf_counter()
-    fast = frozen(plain, side)
+    fast = optimize_for_cpu(plain, side)
     made_in = time.perf_counter() - began
     if fast is None:
         raise typer.BadParameter(f"the image tower of {model} cannot be laid out")
     towers: dict[str, Any] = {"images_per_s": fast, "as_loaded_per_s": plain}
-    if computes_bfloat16(torch.device("cpu")):
+    if supports_bfloat16(torch.device("cpu")):
         towers["bfloat16_per_s"] = torch.autocast("cpu", torch.bfloat16)(plain.forward)
     pixels = torch.randn(items, 3, side, side).to(memory_format=torch.channels_last)
     rates = in_turns(towers, list(torch.split(pixels, batch)), repeats)

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from common import peak_rss_gib, report
 from torch import Tensor
 
+from terraseek.encoders.architecture import model_config
 from terraseek.encoders.cards import Preprocess
-from terraseek.encoders.nets.build import build_model, model_config
+from terraseek.encoders.nets.build import build_model
 from terraseek.files import read_json
 from terraseek_train.methods.ebaker import combined_scores, local_scores
 from terraseek_train.methods.tokens import image_tokens, text_tokens

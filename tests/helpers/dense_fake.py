@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from terraseek.encoders.dense_tower import DenseTower
 from terraseek.encoders.fake import FakeEncoder
-from terraseek.encoders.nets.feature_maps import DenseTower
 
 CELLS = 4
 """Numbers of cells along an image."""

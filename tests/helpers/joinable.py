@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
 from terraseek.encoders.nets.build import build_model
-from terraseek.encoders.open_clip_encoder import OpenClipEncoder
+from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder
 from terraseek.files import read_json, sha256_of, write_json
 
 ARCH: dict[str, Any] = {

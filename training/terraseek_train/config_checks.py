@@ -67,7 +67,7 @@ def fill_architecture(value: dict[str, Any]) -> None:
         value.setdefault("stds", card.preprocess.std)
     if not isinstance(value.get("arch"), str):
         return
-    from terraseek.encoders.nets.build import model_config
+    from terraseek.encoders.architecture import model_config
 
     value["arch"] = model_config(value["arch"])
     side = int(value["arch"]["vision_cfg"]["image_size"])

@@ -11,14 +11,14 @@ from typer.core import TyperGroup
 
 from terraseek.commands.console import bar, note, print_json
 from terraseek.encoders.adapters import find_adapter
-from terraseek.encoders.nets.build import members_of
+from terraseek.encoders.architecture import ensemble_members
 from terraseek.encoders.registry import (
     DEFAULT_MODEL,
     ModelCard,
     add_adapter,
     add_model,
     get_card,
-    is_users,
+    is_user_model,
     list_models,
     remove_card,
 )
@@ -96,7 +96,7 @@ def add(
     copy: bool = typer.Option(False, help="Keep a copy of the weights in TERRASEEK_HOME."),
 ) -> None:
     """Register weights, a training run, or an adapter on a model, after running them once."""
-    from terraseek.encoders.user_cards import Wishes, files_of_run
+    from terraseek.encoders.user_cards import CardOptions, run_files
 
     if adapter is not None or base is not None:
         if adapter is None or base is None or arch or weights or run:
@@ -107,11 +107,11 @@ def add(
     if run is not None:
         if arch or weights:
             raise typer.BadParameter("a run has its own architecture and weights")
-        arch, weights = files_of_run(run)
+        arch, weights = run_files(run)
         copy = True  # it may go on, and a model whose file changes is refused
     if arch is None or weights is None:
         raise typer.BadParameter("give --arch and --weights, or --run, or --base and --adapter")
-    wishes = Wishes(
+    options = CardOptions(
         size=size,
         mean=_three(mean, "--mean"),
         std=_three(std, "--std"),
@@ -124,7 +124,7 @@ def add(
         source=source,
         licence=licence,
     )
-    card = add_model(name, arch, weights, wishes, replace=replace, copy=copy)
+    card = add_model(name, arch, weights, options, replace=replace, copy=copy)
     note(f"added {card.name}: {_architecture(card)}, {card.preprocess.size} px, {card.embed_dim}-d")
 
 
@@ -160,7 +160,7 @@ def _facts(card: ModelCard) -> dict[str, Any]:
         "status": _status(card),
         "path": None if path is None else str(path),
         "default": card.name == DEFAULT_MODEL,
-        "added": is_users(card.name),
+        "added": is_user_model(card.name),
     }
 
 
@@ -179,7 +179,7 @@ def _architecture(card: ModelCard) -> str:
         return card.architecture
     configs = [card.architecture]
     if "members" in card.architecture:
-        configs = [config for config, _ in members_of(card.architecture)]
+        configs = [config for config, _ in ensemble_members(card.architecture)]
     towers = Counter(_tower(config) for config in configs)
     return " + ".join(f"{n} x {name}" if n != 1 else name for name, n in towers.items())
 

@@ -305,9 +305,7 @@ def _read_manifest(folder: Path) -> Manifest:
 
 def weights_of(encoder: Encoder) -> tuple[str | None, dict[str, Any] | None]:
     """Digest of an encoder's weights and its preprocessing, where it has a model card."""
-    from terraseek.encoders.cards import ModelCard
-
-    card = getattr(encoder, "card", None)
-    if not isinstance(card, ModelCard):
+    card = encoder.card
+    if card is None:
         return None, None
     return card.weights.sha256, asdict(card.preprocess)

@@ -1,4 +1,4 @@
-"""Encoders: the contract, the fake, open_clip models, and the registry of model cards."""
+"""Encoders of images and sentences, and the registry of model cards."""
 
 from terraseek.encoders.base import Encoder, fit_square, unit
 from terraseek.encoders.fake import FakeEncoder

@@ -1,7 +1,7 @@
-"""Adapters: a few megabytes trained on top of a model, listed and used like a model of their own.
+"""Adapters: a few megabytes trained on top of a model, registered and used like a model.
 
-How they are put onto a network is the training's knowledge, which core does not import: it is asked
-through the entry point `terraseek.adapters`.
+Only the training package, which core does not import, can attach an adapter to a network. It is
+found through the entry point `terraseek.adapters`.
 """
 
 import shutil
@@ -23,34 +23,34 @@ from terraseek.files import atomic_path, home, read_json, sha256_of
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["adapters_folder", "find_adapter", "keep_adapter", "propose_adapter", "put_on"]
+__all__ = ["adapter_card", "adapters_folder", "attach_adapter", "copy_adapter", "find_adapter"]
 
 _JSON, _WEIGHTS = "adapter.json", "adapter.safetensors"
 
 
 def adapters_folder() -> Path:
-    """Where copies of adapters are kept; it need not exist."""
+    """Return the folder for copies of adapters; it may not exist yet."""
     return home() / "models" / "adapters"
 
 
 def find_adapter(adapter: AdapterFile) -> Path | None:
-    """Its folder, or None if it is not on this machine."""
+    """Return the folder of an adapter, or None if it is not on this machine."""
     named = Path(adapter.folder)
     folder = named if named.is_absolute() else adapters_folder() / named
     return folder if (folder / _WEIGHTS).is_file() else None
 
 
-def propose_adapter(name: str, base: ModelCard, folder: Path) -> ModelCard:
-    """The card of an adapter on this machine, before anybody checked that it fits.
+def adapter_card(name: str, base: ModelCard, folder: Path) -> ModelCard:
+    """Create the card of an adapter on this machine, without checking that it fits the model.
 
     Args:
         name: of the new model.
-        base: model it was trained on.
+        base: card of the model it was trained on.
         folder: with `adapter.json` and `adapter.safetensors`.
 
     Raises:
         WeightsNotFoundError: one of the two files is missing.
-        ConfigError: the JSON file is no adapter's, or the base carries an adapter itself.
+        ConfigError: the JSON file describes no adapter, or the base has an adapter itself.
     """
     check_name(name)
     if base.adapter is not None:
@@ -76,28 +76,28 @@ def propose_adapter(name: str, base: ModelCard, folder: Path) -> ModelCard:
         bytes=weights.stat().st_size,
     )
     title = f"{base.title or base.name}, tuned ({kind})"
-    # figures measured on the base are not the adapter's
+    # results measured on the base do not hold for the adapter
     return replace(base, name=name, title=title, scores={}, calibration=None, adapter=adapter)
 
 
-def keep_adapter(card: ModelCard) -> ModelCard:
-    """The card of a copy of its adapter in the user's folder, named after the model."""
+def copy_adapter(card: ModelCard) -> ModelCard:
+    """Copy a card's adapter to the user's folder, and return a card that refers to the copy."""
     assert card.adapter is not None
     target = adapters_folder() / card.name
     for part in (_JSON, _WEIGHTS):
-        with atomic_path(target / part) as beside:
-            shutil.copyfile(Path(card.adapter.folder) / part, beside)
+        with atomic_path(target / part) as temporary:
+            shutil.copyfile(Path(card.adapter.folder) / part, temporary)
     return replace(card, adapter=replace(card.adapter, folder=card.name))
 
 
-def put_on(model: "torch.nn.Module", card: ModelCard) -> None:
-    """Put a card's adapter, if it has one, onto the loaded network of its base.
+def attach_adapter(model: "torch.nn.Module", card: ModelCard) -> None:
+    """Attach a card's adapter, if it has one, to the loaded network of its base model.
 
     Raises:
-        WeightsNotFoundError: the adapter is gone.
-        WeightsChecksumError: it is not the one the card describes.
+        WeightsNotFoundError: the adapter is missing.
+        WeightsChecksumError: its checksum is not that of the card.
         WeightsLayoutError: it does not fit the network.
-        MissingExtraError: the training part, which knows adapters, is not installed.
+        MissingExtraError: the training package is not installed.
     """
     if card.adapter is None:
         return
@@ -112,10 +112,10 @@ def put_on(model: "torch.nn.Module", card: ModelCard) -> None:
             f"the adapter of {card.name!r} in {folder} is not the one that was registered; "
             "register it anew with --replace"
         )
-    _attach()(model, folder)
+    _attach_function()(model, folder)
 
 
-def _attach() -> Callable[[Any, Path], None]:
+def _attach_function() -> Callable[[Any, Path], None]:
     found = list(entry_points(group="terraseek.adapters"))
     if not found:
         raise MissingExtraError(

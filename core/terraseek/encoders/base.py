@@ -1,40 +1,45 @@
-"""What an encoder is: images and sentences in, unit vectors out.
+"""Base class of encoders: images and sentences in, unit vectors out.
 
-A subclass writes two batch methods; resizing, batching, checks and normalisation are here, so that
-one image and a million take the same path.
+A subclass implements two batch methods. Resizing, batching, checks and normalisation are here, so
+that one image and a million images use the same code.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from terraseek.encoders.nets.feature_maps import DenseTower
+from terraseek.encoders.calibration import Calibration
+from terraseek.encoders.cards import ModelCard
+from terraseek.encoders.dense_tower import DenseTower
 from terraseek.errors import EmptyQueryError, ModelError
 from terraseek.progress import Progress, silent
 
-__all__ = ["INTERPOLATIONS", "RESIZE_MODES", "Encoder", "fit_square", "unit"]
+__all__ = ["Encoder", "Precision", "fit_square", "unit"]
 
-INTERPOLATIONS = ("bicubic", "bilinear")
-RESIZE_MODES = ("shortest", "squash")
+Precision = Literal["float32", "bfloat16"]
+"""Number format of forward passes; `bfloat16` means autocast."""
 
 
 class Encoder(ABC):
-    """A CLIP-style pair of towers with one embedding space.
+    """A CLIP-style pair of image and text tower with a joint embedding space.
 
     Vectors of two encoders are comparable only if their `encoder_id` is the same.
     """
 
+    card: ModelCard | None = None
+    """Model card, set when the encoder is loaded; None for an encoder without one."""
     name: str
-    """Name of the model card."""
+    """Name of the model."""
     encoder_id: str
-    """`name@` and 12 hex digits over architecture, weights and preprocessing."""
+    """`name@` and 12 hex digits of a hash over architecture, weights and preprocessing."""
     dim: int
     """Length of the vectors."""
     image_size: int
-    """Side in pixels of the square the image tower sees."""
+    """Side in pixels of the input square of the image tower."""
     batch_size: int = 64
     """Images or sentences per forward pass."""
 
@@ -42,26 +47,39 @@ class Encoder(ABC):
     def _encode_image_batch(
         self, batch: UInt8[np.ndarray, "n side side 3"]
     ) -> Float32[np.ndarray, "n dim"]:
-        """Features of RGB squares of side `image_size`; any length."""
+        """Compute features, of any length, of RGB squares of side `image_size`."""
 
     @abstractmethod
     def _encode_text_batch(self, texts: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
-        """Features of sentences; any length."""
+        """Compute features, of any length, of sentences."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Cosines of unrelated pairs, from the card; None if they were not measured.
+
+        Raises:
+            ConfigError: the card's calibration cannot be used.
+        """
+        values = None if self.card is None else self.card.calibration
+        return None if values is None else Calibration.from_card(values)
 
     @property
     def dense(self) -> DenseTower | None:
-        """The image tower before its pooling; None where it has no such thing."""
+        """Feature map of the image tower before pooling; None if the tower has none."""
         return None
 
     def token_count(self, text: str) -> tuple[int, int]:
-        """Tokens `text` needs and tokens the text tower reads; more needed means it is cut off."""
+        """Return the number of tokens of `text` and the most the text tower reads.
+
+        The text is truncated if the first number is larger.
+        """
         needed = len(text.split())
         return needed, max(needed, 1 << 30)
 
     def encode_images(
         self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]], progress: Progress = silent
     ) -> Float32[np.ndarray, "n dim"]:
-        """Unit vectors of RGB images of any size: shorter side resized, centre cropped."""
+        """Encode RGB images of any size (shorter side resized, centre cropped) as unit vectors."""
         out = np.empty((len(images), self.dim), np.float32)
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
@@ -71,13 +89,13 @@ class Encoder(ABC):
         return out
 
     def fit(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
-        """The square the image tower sees of an RGB image of any size."""
+        """Resize and crop an RGB image of any size to the input square of the image tower."""
         return fit_square(image, self.image_size)
 
     def encode_squares(
         self, squares: UInt8[np.ndarray, "n side side 3"]
     ) -> Float32[np.ndarray, "n dim"]:
-        """Unit vectors of RGB squares that already have side `image_size`."""
+        """Encode RGB squares that already have side `image_size` as unit vectors."""
         out = np.empty((len(squares), self.dim), np.float32)
         for start in range(0, len(squares), self.batch_size):
             part = squares[start : start + self.batch_size]
@@ -87,7 +105,7 @@ class Encoder(ABC):
     def encode_texts(
         self, texts: Sequence[str], progress: Progress = silent
     ) -> Float32[np.ndarray, "n dim"]:
-        """Unit vectors of sentences.
+        """Encode sentences as unit vectors.
 
         Raises:
             EmptyQueryError: a sentence has no visible character.
@@ -97,11 +115,11 @@ class Encoder(ABC):
     def encode_text_features(
         self, texts: Sequence[str], progress: Progress = silent
     ) -> Float32[np.ndarray, "n dim"]:
-        """Features of sentences with the length the text tower gave them.
+        """Encode sentences as features that are not normalised.
 
-        Prompt ensembles of the zero-shot protocol average these before they normalise. A sentence
-        that is there several times has the same vector each time, to the last bit: beside other
-        sentences rounding differs, and what is equal would be ranked by chance.
+        Prompt ensembles of the zero-shot protocol average these before normalisation. A sentence
+        that occurs several times is encoded once and gets exactly the same vector each time;
+        otherwise rounding, which depends on the batch, would rank equal sentences by chance.
 
         Raises:
             EmptyQueryError: a sentence has no visible character.
@@ -112,7 +130,7 @@ class Encoder(ABC):
         row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         distinct = list(row_of)
         out = np.empty((len(distinct), self.dim), np.float32)
-        # sentences of like length together: a batch takes as long as its longest
+        # sort by length: the time of a batch depends on its longest sentence
         order = np.argsort([len(text) for text in distinct], kind="stable")
         for start in range(0, len(distinct), self.batch_size):
             rows = order[start : start + self.batch_size]
@@ -127,16 +145,17 @@ def fit_square(
     interpolation: str = "bicubic",
     resize_mode: str = "shortest",
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """The square an image tower sees, made as CLIP does.
+    """Resize and crop an image to the input square of an image tower, as CLIP does.
 
-    The rounding is torchvision's, whose `Resize` and `CenterCrop` the published encoders were
-    trained with.
+    Sizes are rounded as in torchvision's `Resize` and `CenterCrop`, with which the published
+    encoders were trained.
 
     Args:
         image: RGB image of any size.
         side: pixels.
-        interpolation: one of `INTERPOLATIONS`, antialiased.
-        resize_mode: `shortest` side to `side`, then the centre square; or `squash` to the square.
+        interpolation: `bicubic` or `bilinear`, antialiased.
+        resize_mode: `shortest` resizes the shorter side to `side` and crops the centre square;
+            `squash` resizes both sides.
     """
     height, width = image.shape[:2]
     if (height, width) == (side, side):
@@ -147,17 +166,16 @@ def fit_square(
         size = (side, int(side * height / width))
     else:
         size = (int(side * width / height), side)
-    how = Image.Resampling[interpolation.upper()]
-    resized = Image.fromarray(image).resize(size, how)
+    resized = Image.fromarray(image).resize(size, Image.Resampling[interpolation.upper()])
     left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
     return np.asarray(resized.crop((left, top, left + side, top + side)))
 
 
 def unit(features: Float32[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n dim"]:
-    """Rows scaled to length 1.
+    """Scale rows to length 1.
 
     Raises:
-        ModelError: a row is zero or not finite, which no direction can be made of.
+        ModelError: a row is zero or not finite.
     """
     length = np.linalg.norm(features, axis=1, keepdims=True)
     if not np.all(np.isfinite(length)) or np.any(length == 0):

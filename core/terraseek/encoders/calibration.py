@@ -1,4 +1,4 @@
-"""What a cosine means: how it compares with sentences on images they have nothing to do with."""
+"""Calibration: how a cosine compares with those of unrelated image-text pairs."""
 
 import math
 from collections.abc import Mapping
@@ -15,23 +15,34 @@ __all__ = ["Calibration"]
 
 @dataclass(frozen=True)
 class Calibration:
-    """Distribution of the cosines of unrelated pairs, as a model card holds it."""
+    """Distribution of the cosines of unrelated image-text pairs, as stored in a model card."""
 
     mean: float
-    """Of the cosines of unrelated pairs."""
+    """Mean cosine."""
     std: float
-    """Their standard deviation."""
+    """Standard deviation of the cosines."""
     percents: tuple[float, ...] = ()
-    """Percentiles that were measured, rising; empty: a normal distribution is taken."""
+    """Measured percentiles (0-100), ascending; if empty, a normal distribution is assumed."""
     cosines: tuple[float, ...] = ()
-    """The cosine at each of `percents`."""
+    """Cosine at each of `percents`."""
+
+    @classmethod
+    def from_card(cls, values: Mapping[str, Any]) -> "Calibration | None":
+        """Read the calibration of a model card; None if it lacks `mean` or `std`.
+
+        Raises:
+            ConfigError: see `read`.
+        """
+        if values.get("mean") is None or values.get("std") is None:
+            return None
+        return cls.read(values)
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Calibration":
-        """Out of a model card: `mean`, `std` and optionally `quantiles`, share (0-1) to cosine.
+        """Read `mean`, `std` and optionally `quantiles`, a mapping of quantile (0-1) to cosine.
 
         Raises:
-            ConfigError: the values are no calibration.
+            ConfigError: a value is missing or no number, or `std` is not above 0.
         """
         try:
             quantiles = values.get("quantiles") or {}
@@ -49,16 +60,19 @@ class Calibration:
         return found
 
     def percentile(self, cosine: float) -> float:
-        """Share in percent of unrelated pairs whose cosine is lower, 0 to 100."""
+        """Return the percentage (0-100) of unrelated pairs with a lower cosine."""
         return round(float(self.percentiles(np.array([cosine]))[0]), 3)
 
     def percentiles(self, cosines: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        """The same of many; beyond what was measured a normal distribution is taken."""
+        """Return the percentile of each cosine.
+
+        Outside the measured range a normal distribution is assumed.
+        """
         if len(self.percents) < 3:
             return self._normal(cosines)
         measured: Float64[np.ndarray, " n"] = np.interp(cosines, self.cosines, self.percents)
-        beyond = (cosines < self.cosines[0]) | (cosines > self.cosines[-1])
-        measured[beyond] = self._normal(cosines[beyond])
+        outside = (cosines < self.cosines[0]) | (cosines > self.cosines[-1])
+        measured[outside] = self._normal(cosines[outside])
         return measured
 
     def _normal(self, cosines: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:

@@ -1,7 +1,7 @@
-"""What is known about an encoder, as data: one JSON file a model.
+"""Model cards: everything known about an encoder, one JSON file per model.
 
-A card says how the network is built, which file holds its weights (with sha256), how images are
-prepared for it, where it came from and under which terms. Nothing here touches torch.
+A card describes the architecture, the weights file (with sha256), the image preprocessing, the
+origin and the licence. This module does not need torch.
 """
 
 import hashlib
@@ -12,11 +12,13 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from terraseek.encoders.base import INTERPOLATIONS, RESIZE_MODES
 from terraseek.errors import ConfigError
 from terraseek.files import read_json
 
 __all__ = [
+    "INTERPOLATIONS",
+    "RESERVED",
+    "RESIZE_MODES",
     "AdapterFile",
     "HubFile",
     "ModelCard",
@@ -26,22 +28,25 @@ __all__ = [
     "read_card",
 ]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+INTERPOLATIONS = ("bicubic", "bilinear")
+RESIZE_MODES = ("shortest", "squash")
 RESERVED = "fake"
 """Name of the encoder without a network; no card can have it."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How an RGB image becomes the input of the image tower."""
+    """Preprocessing of an RGB image for the image tower."""
 
     size: int
     """Side of the input square in pixels."""
     mean: tuple[float, ...]
-    """Mean of R, G, B on the scale 0 to 1, subtracted."""
+    """Mean of R, G, B on the scale 0 to 1, which is subtracted."""
     std: tuple[float, ...]
-    """Standard deviation of R, G, B on the scale 0 to 1, divided by."""
+    """Standard deviation of R, G, B on the scale 0 to 1, the divisor."""
     interpolation: str = "bicubic"
     """`bicubic` or `bilinear`, antialiased."""
     resize_mode: str = "shortest"
@@ -69,14 +74,14 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """The file that holds the weights."""
+    """File with the weights of a model."""
 
     file: str
     """File name in a weights folder, or an absolute path."""
     sha256: str | None = None
-    """Hex digest of its bytes; None where nobody has published one."""
+    """Hex digest of the file; None if none was published."""
     bytes: int | None = None
-    """Its size; None where unknown."""
+    """Size of the file; None if unknown."""
 
     def __post_init__(self) -> None:
         path = Path(self.file)
@@ -90,30 +95,32 @@ class WeightsFile:
 
 @dataclass(frozen=True)
 class HubFile:
-    """Where on the Hugging Face hub the weights can be fetched."""
+    """Location of the weights on the Hugging Face hub."""
 
     repo: str
     """`owner/name`."""
     file: str
-    """Path inside the repository."""
+    """Path in the repository."""
     revision: str | None = None
-    """Commit or branch; None means the main branch as it is on the day."""
+    """Commit or branch; None means the current main branch."""
 
 
 @dataclass(frozen=True)
 class AdapterFile:
-    """What was trained on top of the weights and is kept apart from them."""
+    """Adapter trained on top of a model and stored separately."""
 
     base: str
-    """Model whose weights it was trained on."""
+    """Name of the model it was trained on."""
     folder: str
-    """Absolute path, or name inside the user's folder of adapters."""
+    """Absolute path, or name in the user's folder of adapters."""
     sha256: str
-    """Hex digest of its weights."""
+    """Hex digest of the adapter's weights file."""
     kind: str = ""
-    """Way of tuning, as the training names it."""
+    """Adapter method, as `terraseek_train.peft` names it."""
     parameters: int | None = None
+    """Number of trained parameters."""
     bytes: int | None = None
+    """Size of the weights file."""
 
     def __post_init__(self) -> None:
         path = Path(self.folder)
@@ -127,43 +134,44 @@ class AdapterFile:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """All that is known about one encoder. Optional facts nobody has measured are None or empty."""
+    """Description of one encoder; facts that are unknown or were not measured are None or empty."""
 
     name: str
-    """Short name used in commands and in stored vectors."""
+    """Short name, used in commands and stored with vectors."""
     architecture: str | Mapping[str, Any]
-    """Name of an open_clip model config, or such a config itself."""
+    """Name of an open_clip model config, or a config (see `encoders.architecture`)."""
     weights: WeightsFile
     preprocess: Preprocess
     embed_dim: int
     """Length of the vectors."""
     title: str = ""
-    """What a person calls it."""
+    """Name for display."""
     description: str = ""
     source: str = ""
-    """Where it comes from: a sentence or an address."""
+    """Origin of the model: a sentence or an address."""
     hub: HubFile | None = None
     licence: str = ""
-    """Terms of the weights, not of the code."""
+    """Licence of the weights, not of the code."""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes of the languages it was trained on."""
     context_length: int | None = None
-    """Tokens the text tower reads; None means what the architecture says."""
+    """Maximum number of tokens of a text; None means that of the architecture."""
     parameters: int | None = None
     """Number of weights."""
     gsd_range_m: tuple[float, float] | None = None
-    """Smallest and largest ground sample distance in metres a pixel seen in training."""
+    """Smallest and largest ground sample distance of training images, in metres per pixel."""
     scores: Mapping[str, Any] = field(default_factory=dict)
-    """Measured results, with how they were measured."""
+    """Results, and how they were measured."""
     calibration: Mapping[str, Any] | None = None
-    """Cosines of sentences with unrelated images: `mean`, `std`, `quantiles`, how measured;
-    `words` of the training sentences, see `terraseek.encoders.vocabulary`."""
+    """Statistics of cosines of unrelated image-text pairs (see `Calibration`): `mean`, `std`,
+    `quantiles`, how they were measured; and `words`, the vocabulary of the training captions (see
+    `terraseek.encoders.vocabulary`)."""
     training: Mapping[str, Any] | None = None
-    """How it was made: data, splits, recipe, commands."""
+    """How the model was trained: data, splits, recipe, commands."""
     limitations: tuple[str, ...] = ()
-    """What it is known to be bad at."""
+    """Known weaknesses."""
     adapter: AdapterFile | None = None
-    """Put onto the weights after loading; architecture and weights are those of its base."""
+    """Adapter to attach after loading; architecture and weights are those of its base model."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -178,45 +186,49 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, value: object) -> "ModelCard":
-        """Make a card of the value of a JSON file.
+        """Create a card from the value of a JSON file.
 
         Raises:
-            ConfigError: a key is missing, unknown, or has a value that cannot be used.
+            ConfigError: a key is missing, unknown, or has an invalid value.
         """
-        facts = _known(cls, value, "card")
-        facts["weights"] = WeightsFile(**_known(WeightsFile, facts["weights"], "weights"))
-        prepare = _known(Preprocess, facts["preprocess"], "preprocess")
+        facts = _checked_fields(cls, value, "card")
+        facts["weights"] = WeightsFile(**_checked_fields(WeightsFile, facts["weights"], "weights"))
+        prepare = _checked_fields(Preprocess, facts["preprocess"], "preprocess")
         facts["preprocess"] = Preprocess(**_tuples(prepare, "mean", "std"))
         if facts.get("hub") is not None:
-            facts["hub"] = HubFile(**_known(HubFile, facts["hub"], "hub"))
+            facts["hub"] = HubFile(**_checked_fields(HubFile, facts["hub"], "hub"))
         if facts.get("adapter") is not None:
-            facts["adapter"] = AdapterFile(**_known(AdapterFile, facts["adapter"], "adapter"))
+            facts["adapter"] = AdapterFile(
+                **_checked_fields(AdapterFile, facts["adapter"], "adapter")
+            )
         return cls(**_tuples(facts, "languages", "limitations", "gsd_range_m"))
 
     def to_json(self) -> dict[str, Any]:
-        """The card as JSON values; `from_json` gives it back."""
+        """Return the card as JSON values, the inverse of `from_json`."""
         value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return value
 
     def encoder_id(self, weights_sha256: str) -> str:
-        """`name@` and 12 hex digits over architecture, weights, preprocessing and adapter.
+        """Return `name@` and 12 hex digits of a hash over all that determines the vectors.
+
+        These are architecture, weights, preprocessing and adapter.
 
         Args:
-            weights_sha256: hex digest of the weights file that is really used.
+            weights_sha256: hex digest of the weights file in use.
         """
         facts: dict[str, Any] = {
             "architecture": self.architecture,
             "weights": weights_sha256,
             "preprocess": asdict(self.preprocess),
         }
-        if self.adapter is not None:  # ids of models without one stay what they were
+        if self.adapter is not None:  # keeps the ids of models without an adapter
             facts["adapter"] = self.adapter.sha256
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def check_name(name: str) -> str:
-    """The name, if a model can have it: it becomes a file and a folder name.
+    """Return the name if it is valid for a model, and so for a file and a folder.
 
     Raises:
         ConfigError: characters other than letters, digits, `.`, `_`, `-`, or the name `fake`.
@@ -230,10 +242,10 @@ def check_name(name: str) -> str:
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read a card; its name must be that of the file.
+    """Read a card file, whose name must be the model's name.
 
     Raises:
-        ConfigError: the file is no JSON or no card; the message names it.
+        ConfigError: the file holds no JSON or no valid card.
     """
     try:
         card = ModelCard.from_json(read_json(path))
@@ -244,8 +256,8 @@ def read_card(path: Path) -> ModelCard:
     return card
 
 
-def _known(kind: type, value: object, what: str) -> dict[str, Any]:
-    """The mapping `value`, if its keys are fields of `kind` and none without default is missing."""
+def _checked_fields(kind: type, value: object, what: str) -> dict[str, Any]:
+    """The mapping `value`, if its keys are fields of `kind` and all required fields are present."""
     if not isinstance(value, Mapping):
         raise ConfigError(f"{what} must be a JSON object, not {type(value).__name__}")
     names = [f.name for f in fields(kind)]
@@ -258,7 +270,7 @@ def _known(kind: type, value: object, what: str) -> dict[str, Any]:
 
 
 def _tuples(facts: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The facts with JSON lists under `names` made tuples; a single string is a list of one."""
+    """Convert the JSON lists under `names` to tuples; a single string becomes a tuple of one."""
     for name in names:
         if isinstance(facts.get(name), str):
             facts[name] = (facts[name],)

@@ -1,7 +1,7 @@
-"""An encoder without a network: colours and words it can count, the same on every machine.
+"""A deterministic encoder without a network, for tests and for trying out the software.
 
-It is part of the product for tests and for trying the plumbing: "red", "green", "blue", "bright"
-and "dark" really find such images, every other word is a fixed direction of its own.
+The words "red", "green", "blue", "bright" and "dark" find images of that colour or brightness.
+Every other word is hashed to one of the remaining axes.
 """
 
 import hashlib
@@ -18,11 +18,12 @@ _AXES = ("red", "green", "blue", "bright", "dark")
 
 
 class FakeEncoder(Encoder):
-    """Deterministic towers: mean colour on the first axes, faint texture on the others."""
+    """Encoder with mean colour and brightness on the first axes, weak texture on the others."""
 
     def __init__(self, dim: int = 16, image_size: int = 32) -> None:
+        """Create an encoder of vectors of length `dim` (6 or more)."""
         if dim <= len(_AXES):
-            raise ValueError(f"dim {dim} must be above {len(_AXES)}, the axes that mean something")
+            raise ValueError(f"dim {dim} must be above {len(_AXES)}, the number of colour axes")
         self.name = "fake"
         self.dim = dim
         self.image_size = image_size
@@ -33,15 +34,15 @@ class FakeEncoder(Encoder):
     ) -> Float32[np.ndarray, "n dim"]:
         pixels = batch.astype(np.float32) / 255
         colour = pixels.mean(axis=(1, 2))
-        light = colour.mean(axis=1, keepdims=True)
-        tint = colour - light
+        brightness = colour.mean(axis=1, keepdims=True)
+        tint = colour - brightness
         out = np.zeros((len(batch), self.dim), np.float32)
         out[:, :3] = 4 * tint
-        out[:, 3:4] = light - 0.5
-        out[:, 4:5] = 0.5 - light
-        cells = pixels.mean(axis=3).reshape(len(batch), -1)
+        out[:, 3:4] = brightness - 0.5
+        out[:, 4:5] = 0.5 - brightness
+        grey = pixels.mean(axis=3).reshape(len(batch), -1)
         for axis in range(len(_AXES), self.dim):
-            out[:, axis] = 0.05 * cells[:, axis :: self.dim].mean(axis=1)
+            out[:, axis] = 0.05 * grey[:, axis :: self.dim].mean(axis=1)
         return out
 
     def _encode_text_batch(self, texts: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
@@ -51,7 +52,7 @@ class FakeEncoder(Encoder):
                 if word in _AXES:
                     out[row, _AXES.index(word)] += 1
                 else:
-                    spread = self.dim - len(_AXES)
-                    seed = int(hashlib.sha256(word.encode()).hexdigest(), 16)
-                    out[row, len(_AXES) + seed % spread] += 0.1
+                    free = self.dim - len(_AXES)
+                    digest = int(hashlib.sha256(word.encode()).hexdigest(), 16)
+                    out[row, len(_AXES) + digest % free] += 0.1
         return out

@@ -1,10 +1,10 @@
-"""Published weights, fetched once from the Hugging Face hub or a mirror of it.
+"""Fetch published weights from the Hugging Face hub or a mirror of it.
 
-`HF_ENDPOINT` names a mirror, `HF_TOKEN` opens gated repositories, `HF_HUB_OFFLINE=1` forbids any
-connection; all are huggingface_hub's own settings, as are the usual proxy variables. A file takes
-its place only after its sha256 was compared with the card's, or with the one the hub states for it.
-What came before a connection broke or the process was killed is kept, and the next fetch goes on
-from there; huggingface_hub itself begins anew in every process.
+`HF_ENDPOINT` sets a mirror, `HF_TOKEN` gives access to gated repositories, `HF_HUB_OFFLINE=1`
+forbids connections; these are settings of huggingface_hub, as are the usual proxy variables. A file
+is moved to its place only after its sha256 was compared with that of the card, or else with the one
+stated by the hub. An interrupted download is resumed by the next fetch, in any process;
+huggingface_hub itself would start again.
 """
 
 import errno
@@ -22,7 +22,7 @@ from terraseek.encoders.cards import HubFile, ModelCard
 from terraseek.encoders.weight_files import (
     VerifiedWeights,
     find_weights,
-    remember_pin,
+    pin_checksum,
     verify,
     weights_folder,
 )
@@ -39,18 +39,18 @@ _MB = 1 << 20
 
 
 def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeights:
-    """Get a card's weights onto this machine; a file that is there is only checked.
+    """Download a card's weights; a file that exists is only verified.
 
-    After a failure the next call goes on where this one stopped, in whatever process.
+    After a failure the next call resumes the download, in any process.
 
     Args:
         card: one with a `hub` entry.
-        progress: reports megabytes.
+        progress: called with megabytes.
 
     Raises:
-        WeightsNotFoundError: the card names no place, or the place does not give the file.
-        WeightsChecksumError: what came is not what the card or the hub describes.
-        Cancelled: `progress` asked to stop; nothing half-written is left.
+        WeightsNotFoundError: the card has no `hub` entry, or the file cannot be downloaded.
+        WeightsChecksumError: the checksum is not that of the card or the hub.
+        Cancelled: `progress` asked to stop; no partial file is left.
     """
     if find_weights(card) is not None:
         return verify(card)
@@ -62,21 +62,21 @@ def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeigh
         )
     target = weights_folder() / card.weights.file
     work = weights_folder() / f".fetch-{card.name}"
-    with _alone(card, card.hub, work):
+    with _locked(card, card.hub, work):
         try:
             part, digest = _download(card, card.hub, work, progress)
         except (WeightsChecksumError, Cancelled):
             shutil.rmtree(work, ignore_errors=True)
             raise
         os.replace(part, target)
-        remember_pin(target, digest)
+        pin_checksum(target, digest)
         shutil.rmtree(work, ignore_errors=True)
     return verify(card)
 
 
 @contextmanager
-def _alone(card: ModelCard, hub: HubFile, work: Path) -> Iterator[None]:
-    """Hold the folder against other processes; the lock of one that was killed is free."""
+def _locked(card: ModelCard, hub: HubFile, work: Path) -> Iterator[None]:
+    """Lock the folder against other processes; the lock of a killed process is released."""
     from filelock import FileLock, Timeout
 
     work.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def _alone(card: ModelCard, hub: HubFile, work: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise _refused(card, hub, "another process is fetching it; wait for that") from error
+        raise _fetch_error(card, hub, "another process is fetching it; wait for that") from error
     try:
         yield
     finally:
@@ -98,29 +98,29 @@ def _origin(card: ModelCard) -> str:
 
 
 def _download(card: ModelCard, hub: HubFile, work: Path, progress: Progress) -> tuple[Path, str]:
-    """Path and digest of the fetched and checked file inside `work`."""
+    """Download to `work` and verify; return path and digest."""
     import huggingface_hub as client
 
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
     url = client.hf_hub_url(hub.repo, hub.file, revision=hub.revision, endpoint=endpoint)
     expected = card.weights.sha256
-    with _explained(card, hub, work):
+    with _translated_errors(card, hub, work):
         stated = client.get_hf_file_metadata(url)
         etag = stated.etag or ""
-        if _SHA256.fullmatch(etag):  # else the file is small and its etag is of another kind
+        if _SHA256.fullmatch(etag):  # small files have etags of another kind
             expected = expected or etag
-            _compare(card, hub, etag, expected)  # before gigabytes travel
-        part = _begun(work, etag or str(stated.commit_hash))
-        _need_space(part, stated.size, card, hub)
-        _go_on(part, url, stated, progress)
+            _compare(card, hub, etag, expected)  # before the download
+        part = _part_file(work, etag or str(stated.commit_hash))
+        _check_space(part, stated.size, card, hub)
+        _resume(part, url, stated, progress)
     digest = sha256_of(part)
     if expected is not None:
         _compare(card, hub, digest, expected)
     return part, digest
 
 
-def _begun(work: Path, version: str) -> Path:
-    """The file this version of the weights is gathered in; what is left of others is removed."""
+def _part_file(work: Path, version: str) -> Path:
+    """Path of the partial file of this version; partial files of other versions are removed."""
     part = work / f"{hashlib.sha256(version.encode()).hexdigest()[:16]}.part"
     for other in work.iterdir():
         if other not in (part, work / _LOCK):
@@ -128,25 +128,25 @@ def _begun(work: Path, version: str) -> Path:
     return part
 
 
-def _need_space(part: Path, size: int | None, card: ModelCard, hub: HubFile) -> None:
+def _check_space(part: Path, size: int | None, card: ModelCard, hub: HubFile) -> None:
     here = part.stat().st_size if part.exists() else 0
     free = shutil.disk_usage(part.parent).free
     if size is not None and size - here > free:
-        raise _refused(
+        raise _fetch_error(
             card, hub, f"it needs {(size - here) / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free"
         )
 
 
-def _go_on(part: Path, url: str, stated: Any, progress: Progress) -> None:  # noqa: ANN401
-    """Append what is missing; the client's own download repeats broken connections five times."""
+def _resume(part: Path, url: str, stated: Any, progress: Progress) -> None:  # noqa: ANN401
+    """Append the missing bytes; the client retries a broken connection five times."""
     from huggingface_hub.file_download import http_get
 
-    # documented, yet not among the names its module lists
+    # documented, but not in `__all__` of its module
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     headers = build_hf_headers()
     if urlsplit(stated.location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)  # a signed address elsewhere must not see the token
+        headers.pop("authorization", None)  # do not send the token to another host
     with part.open("ab") as file:
         http_get(
             stated.location,
@@ -159,37 +159,37 @@ def _go_on(part: Path, url: str, stated: Any, progress: Progress) -> None:  # no
 
 
 @contextmanager
-def _explained(card: ModelCard, hub: HubFile, work: Path) -> Iterator[None]:
-    """The hub client's errors as one of ours that says what to do."""
+def _translated_errors(card: ModelCard, hub: HubFile, work: Path) -> Iterator[None]:
+    """Translate errors of the hub client to `WeightsNotFoundError`."""
     from huggingface_hub import errors
 
-    lost: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # root of its transport's errors
+    connection_error: type[Exception] = errors.HfHubHTTPError.__bases__[0]
     try:
         yield
-    # in this order: each is a kind of a later one
+    # in this order: subclasses first
     except errors.GatedRepoError as error:
-        raise _refused(card, hub, "it is gated: accept its terms and set HF_TOKEN") from error
+        raise _fetch_error(card, hub, "it is gated: accept its terms and set HF_TOKEN") from error
     except errors.RepositoryNotFoundError as error:
-        raise _refused(card, hub, "no such repository, or it needs HF_TOKEN") from error
+        raise _fetch_error(card, hub, "no such repository, or it needs HF_TOKEN") from error
     except errors.RevisionNotFoundError as error:
-        raise _refused(card, hub, f"it has no revision {hub.revision}") from error
+        raise _fetch_error(card, hub, f"it has no revision {hub.revision}") from error
     except errors.LocalEntryNotFoundError as error:
-        raise _refused(card, hub, "no connection") from error
+        raise _fetch_error(card, hub, "no connection") from error
     except errors.EntryNotFoundError as error:
-        raise _refused(card, hub, f"it has no file {hub.file}") from error
+        raise _fetch_error(card, hub, f"it has no file {hub.file}") from error
     except errors.OfflineModeIsEnabled as error:
-        raise _refused(card, hub, "HF_HUB_OFFLINE is set") from error
+        raise _fetch_error(card, hub, "HF_HUB_OFFLINE is set") from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
         why = "it needs a valid HF_TOKEN" if status == 401 else f"the hub answered {status}"
-        raise _refused(card, hub, why) from error
-    except lost as error:
-        raise _refused(card, hub, f"no connection ({type(error).__name__})") from error
-    except OSError as error:  # size other than announced, disk full, no permission
+        raise _fetch_error(card, hub, why) from error
+    except connection_error as error:
+        raise _fetch_error(card, hub, f"no connection ({type(error).__name__})") from error
+    except OSError as error:  # wrong size, disk full, no permission
         if error.errno in _FULL:
-            shutil.rmtree(work, ignore_errors=True)  # or the disk stays full
-            raise _refused(card, hub, f"the disk is full ({error.strerror})") from error
-        raise _refused(card, hub, str(error)) from error
+            shutil.rmtree(work, ignore_errors=True)  # free the space
+            raise _fetch_error(card, hub, f"the disk is full ({error.strerror})") from error
+        raise _fetch_error(card, hub, str(error)) from error
 
 
 def _compare(card: ModelCard, hub: HubFile, got: str, expected: str) -> None:
@@ -200,7 +200,7 @@ def _compare(card: ModelCard, hub: HubFile, got: str, expected: str) -> None:
         )
 
 
-def _refused(card: ModelCard, hub: HubFile, why: str) -> WeightsNotFoundError:
+def _fetch_error(card: ModelCard, hub: HubFile, why: str) -> WeightsNotFoundError:
     return WeightsNotFoundError(
         f"weights of {card.name!r} could not be fetched from {hub.repo}: {why}; a copy can be put "
         f"into {weights_folder()} as {card.weights.file}"
@@ -208,7 +208,7 @@ def _refused(card: ModelCard, hub: HubFile, why: str) -> WeightsNotFoundError:
 
 
 def _reporting_bar(progress: Progress) -> type:
-    """A progress bar class for huggingface_hub that draws nothing and reports megabytes."""
+    """Create a progress bar class for huggingface_hub that calls `progress` with megabytes."""
 
     class Bar:
         def __init__(self, *_: object, **facts: Any) -> None:  # noqa: ANN401 - tqdm's arguments

@@ -1,36 +1,37 @@
-"""From a model's name to an encoder that works."""
+"""Load the encoder of a model name."""
 
 import os
 from typing import cast, get_args
 
-from terraseek.encoders.base import Encoder
+from terraseek.encoders.base import Encoder, Precision
 from terraseek.encoders.fake import FakeEncoder
-from terraseek.encoders.open_clip_encoder import OpenClipEncoder, Precision
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.errors import ConfigError
 
 __all__ = ["PRECISION", "load_encoder"]
 
 PRECISION = "TERRASEEK_PRECISION"
-"""Setting of the precision encoders compute in: float32 (default) or bfloat16."""
+"""Environment variable with the precision of encoders: float32 (default) or bfloat16."""
 
 
 def load_encoder(name: str = DEFAULT_MODEL, device: str = "auto") -> Encoder:
-    """The encoder of a registered model; `fake` gives the one without a network.
+    """Load the encoder of a registered model; `fake` gives the encoder without a network.
 
-    It computes in what the setting `TERRASEEK_PRECISION` says, see `OpenClipEncoder`.
+    The environment variable `TERRASEEK_PRECISION` sets the precision, see `OpenClipEncoder`.
 
     Args:
         name: of a model card.
-        device: `auto` takes CUDA where there is one, else the CPU; or `cpu`, `cuda`, `cuda:1`.
+        device: `auto` is CUDA if available, else the CPU; or `cpu`, `cuda`, `cuda:1`.
 
     Raises:
         UnknownModelError: no card has this name.
-        ModelError: its weights are absent, damaged or do not fit.
-        ConfigError: no such device, or the precision is unknown or not to be had there.
+        ModelError: its weights are missing, damaged or do not fit.
+        ConfigError: no such device, or the precision is unknown or not supported by it.
     """
     if name == "fake":
         return FakeEncoder()
+    from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder
+
     return OpenClipEncoder(get_card(name), device, _precision())
 
 

@@ -1,4 +1,4 @@
-"""Sentences that say what an image might look like, for averaging over wordings."""
+"""Prompt templates for zero-shot prompt ensembles."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ from terraseek.errors import QueryError
 __all__ = ["PROMPT_SETS", "prompts"]
 
 PROMPT_SETS = ("rs105", "plain")
-"""Names of the sets there are."""
+"""Names of the prompt sets."""
 
 _NOUNS = ("remote sensing image", "aerial image", "satellite image")
 _ADJECTIVES = (
@@ -27,10 +27,10 @@ _CLASS_ADJECTIVES = ("large", "nice", "small", "weird", "cool")
 
 @cache
 def prompts(kind: str = "rs105") -> tuple[str, ...]:
-    """Sentences with a `{}` for the thing: GeoRSCLIP's 105 by their rule, or one plain sentence.
+    """Return templates with `{}` for the class: GeoRSCLIP's 105, or one plain sentence.
 
-    35 skeletons times three nouns (RS5M paper, VI-B): 5 of general form, 20 with an adjective of
-    the image, 10 with one of the thing.
+    The 105 are 35 templates with three nouns each (RS5M paper, section VI-B): 5 of general form, 20
+    with an adjective of the image, 10 with an adjective of the class.
 
     Raises:
         QueryError: no prompt set of this name.
@@ -39,10 +39,10 @@ def prompts(kind: str = "rs105") -> tuple[str, ...]:
         return ("a satellite image of {}",)
     if kind != "rs105":
         raise QueryError(f"there is no prompt set {kind!r}; choose {' or '.join(PROMPT_SETS)}")
-    return tuple(sentence for noun in _NOUNS for sentence in _about(noun))
+    return tuple(sentence for noun in _NOUNS for sentence in _templates(noun))
 
 
-def _about(noun: str) -> list[str]:
+def _templates(noun: str) -> list[str]:
     start = f"{_article(noun)} {noun}"
     found = [f"{start} of many {{}}.", f"{start} of a {{}}.", f"{start} of the {{}}."]
     found += [f"{start} of the hard to see {{}}.", f"{start} of a hard to see {{}}."]

@@ -1,7 +1,8 @@
-"""A model card for weights that a user brings: what the user did not say is taken from the config.
+"""Model cards for weights of the user; options that are not given come from the config.
 
-The architecture may be an open_clip name, a JSON model config, or an `open_clip_config.json` as
-open_clip writes it or the `config.json` of a training run, whose preprocessing is then used too.
+The architecture may be an open_clip name, a JSON model config, an `open_clip_config.json` as
+open_clip writes it, or the `config.json` of a training run. The latter two also contain the
+preprocessing.
 """
 
 import logging
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from terraseek.encoders.architecture import looks_like_openai, model_config, quickgelu_sibling
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
-from terraseek.encoders.nets.build import looks_like_openai, model_config, quickgelu_sibling
 from terraseek.errors import ConfigError, WeightsNotFoundError
 from terraseek.files import read_json, sha256_of
 
-__all__ = ["CLIP_MEAN", "CLIP_STD", "Wishes", "files_of_run", "propose_card"]
+__all__ = ["CLIP_MEAN", "CLIP_STD", "CardOptions", "run_files", "user_card"]
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -23,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user says about the weights beside architecture and file; None means unsaid."""
+class CardOptions:
+    """Options of the user for a model card; None means not given."""
 
     size: int | None = None
     """Side of the input square in pixels."""
@@ -34,40 +35,40 @@ class Wishes:
     interpolation: str | None = None
     resize_mode: str | None = None
     quick_gelu: bool | None = None
-    """Whether the activations are QuickGELU, as in all that descends from OpenAI's CLIP."""
+    """Whether the activation is QuickGELU, as in models fine-tuned from OpenAI's CLIP."""
     context_length: int | None = None
-    """Tokens the text tower reads."""
+    """Maximum number of tokens of a text."""
     title: str = ""
     description: str = ""
     source: str = ""
     licence: str = ""
 
 
-def propose_card(
-    name: str, architecture: str | Mapping[str, Any], weights: Path, wishes: Wishes
+def user_card(
+    name: str, architecture: str | Mapping[str, Any], weights: Path, options: CardOptions
 ) -> ModelCard:
-    """The card of weights on this machine, before anybody checked that they fit.
+    """Create the card of weights on this machine, without checking that they fit.
 
     Args:
         name: of the model.
         architecture: open_clip name, model config, or path of a JSON file with one.
-        weights: the file.
-        wishes: what the user says beyond.
+        weights: path of the weights file.
+        options: of the user.
 
     Raises:
         WeightsNotFoundError: there is no such file.
-        ConfigError: the architecture or a setting cannot be used.
+        ConfigError: the architecture or an option cannot be used.
     """
     if not weights.is_file():
         raise WeightsNotFoundError(
             f"no weights file at {weights}; give the path of an existing one"
         )
-    architecture, prepare = _opened(architecture)
-    architecture = _activation(architecture, wishes.quick_gelu, name, weights.name)
+    architecture, preprocess = _read_architecture(architecture)
+    architecture = _with_activation(architecture, options.quick_gelu, name, weights.name)
     config = model_config(architecture)
-    own = config["vision_cfg"].get("image_size", 224)
-    size = wishes.size or _side(prepare.get("size", own))
-    if size != _side(own):  # position embeddings depend on it, so the network is built for it
+    default = config["vision_cfg"].get("image_size", 224)
+    size = options.size or _side(preprocess.get("size", default))
+    if size != _side(default):  # position embeddings depend on the input size
         architecture = {**config, "vision_cfg": {**config["vision_cfg"], "image_size": size}}
     return ModelCard(
         name=name,
@@ -77,26 +78,26 @@ def propose_card(
         ),
         preprocess=Preprocess(
             size=size,
-            mean=wishes.mean or tuple(prepare.get("mean") or CLIP_MEAN),
-            std=wishes.std or tuple(prepare.get("std") or CLIP_STD),
-            interpolation=wishes.interpolation or prepare.get("interpolation") or "bicubic",
-            resize_mode=wishes.resize_mode or prepare.get("resize_mode") or "shortest",
+            mean=options.mean or tuple(preprocess.get("mean") or CLIP_MEAN),
+            std=options.std or tuple(preprocess.get("std") or CLIP_STD),
+            interpolation=options.interpolation or preprocess.get("interpolation") or "bicubic",
+            resize_mode=options.resize_mode or preprocess.get("resize_mode") or "shortest",
         ),
         embed_dim=config["embed_dim"],
-        title=wishes.title or name,
-        description=wishes.description,
-        source=wishes.source,
-        licence=wishes.licence or "not stated",
-        context_length=wishes.context_length,
+        title=options.title or name,
+        description=options.description,
+        source=options.source,
+        licence=options.licence or "not stated",
+        context_length=options.context_length,
     )
 
 
-def files_of_run(run: Path) -> tuple[str, Path]:
-    """The config and the weights in the folder of a training run.
+def run_files(run: Path) -> tuple[str, Path]:
+    """Return the paths of config and best weights in the folder of a training run.
 
     Raises:
-        ConfigError: it is no such folder.
-        WeightsNotFoundError: the run has not validated yet, so there are no best weights.
+        ConfigError: the folder is not that of a training run.
+        WeightsNotFoundError: the run has not been validated yet.
     """
     config, weights = run / "config.json", run / "model.safetensors"
     if not config.is_file():
@@ -109,8 +110,10 @@ def files_of_run(run: Path) -> tuple[str, Path]:
     return str(config), weights
 
 
-def _opened(architecture: str | Mapping[str, Any]) -> tuple[str | dict[str, Any], dict[str, Any]]:
-    """Architecture and preprocessing, read from a JSON file where a path was given."""
+def _read_architecture(
+    architecture: str | Mapping[str, Any],
+) -> tuple[str | dict[str, Any], dict[str, Any]]:
+    """Return architecture and preprocessing, read from a JSON file if a path is given."""
     if isinstance(architecture, str) and not architecture.endswith(".json"):
         return architecture, {}
     if isinstance(architecture, str):
@@ -123,31 +126,31 @@ def _opened(architecture: str | Mapping[str, Any]) -> tuple[str | dict[str, Any]
             raise ConfigError(f"architecture file {path} is no JSON: {error}") from error
         if not isinstance(architecture, Mapping):
             raise ConfigError(f"architecture file {path} must hold a JSON object")
-    if isinstance(architecture.get("arch"), Mapping):  # config.json of a training of ours
+    if isinstance(architecture.get("arch"), Mapping):  # config.json of `terraseek train`
         settings = {"mean": architecture.get("means"), "std": architecture.get("stds")}
         return dict(architecture["arch"]), {k: v for k, v in settings.items() if v is not None}
     inner = architecture.get("model_cfg", architecture)
-    prepare = architecture.get("preprocess_cfg") or {}
-    return dict(inner), {k: v for k, v in prepare.items() if k != "mode" and v is not None}
+    preprocess = architecture.get("preprocess_cfg") or {}
+    return dict(inner), {k: v for k, v in preprocess.items() if k != "mode" and v is not None}
 
 
-def _activation(
+def _with_activation(
     architecture: str | dict[str, Any], quick_gelu: bool | None, *names: str
 ) -> str | dict[str, Any]:
-    """The architecture with the activation the user names, or that the names give away."""
+    """Return the architecture with the activation chosen by the user or guessed from the names."""
     sibling = quickgelu_sibling(architecture)
     if quick_gelu is None and sibling is not None:
         if looks_like_openai(*names):
             _log.warning(
-                "taking %s instead of %s: these weights look like descendants of OpenAI's CLIP, "
-                "which need QuickGELU (--no-quickgelu keeps plain GELU)",
+                "using %s instead of %s: these weights seem to be fine-tuned from OpenAI's CLIP, "
+                "which needs QuickGELU (--no-quickgelu keeps plain GELU)",
                 sibling,
                 architecture,
             )
             return sibling
         _log.warning(
-            "%s uses plain GELU; weights that descend from OpenAI's CLIP (GeoRSCLIP among them) "
-            "need %s, or every score is quietly worse: add --quickgelu if these do",
+            "%s uses plain GELU; weights fine-tuned from OpenAI's CLIP (such as GeoRSCLIP) need "
+            "%s, otherwise all scores are silently worse: add --quickgelu for such weights",
             architecture,
             sibling,
         )

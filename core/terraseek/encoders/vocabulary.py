@@ -1,7 +1,7 @@
-"""Words a model never read with an image: a sentence of them asks for nothing it could know.
+"""Vocabulary of the training captions: detect queries with words the model has never seen.
 
-The cosines of such sentences are no lower than those of others, because their words may lie
-anywhere among the vectors; a bar on cosines cannot tell them. The words themselves can.
+The cosines of such queries are not lower than those of others, because the vectors of unknown words
+are arbitrary. So a threshold on cosines cannot detect them, but a list of known words can.
 """
 
 import re
@@ -11,11 +11,11 @@ from typing import Any
 
 from terraseek.errors import ConfigError
 
-__all__ = ["WORDS", "content_words", "is_foreign", "unread"]
+__all__ = ["WORDS", "content_words", "mostly_unknown", "unknown_words"]
 
 WORDS = "words"
-"""Entry of a card's calibration: the content words of its training sentences, with blanks."""
-_PLAIN = (
+"""Key in a card's calibration: content words of the training captions, separated by blanks."""
+_FUNCTION_WORDS = (
     "a about above across after all along also among an and another any are around as at be been "
     "before behind below beside between both but by can down each either every for from front had "
     "has have he her here his how in inside into is it its just like many more most much my near "
@@ -24,42 +24,41 @@ _PLAIN = (
     "through to together too towards two under up upon very was we were what when where which "
     "while who whose why will with within without you your"
 )
-"""Words that name nothing."""
-_NAMELESS = frozenset(_PLAIN.split())
+_STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 _ENDINGS = ("ings", "ing", "ies", "ied", "es", "ed", "s", "y", "e")
 
 
 def content_words(sentence: str) -> list[str]:
-    """Words of three letters or more that may name something, as they are written."""
+    """Return the words of three letters or more, lower case, without stop words."""
     words = re.findall(r"[^\W\d_]{3,}", sentence.lower())
-    return [word for word in dict.fromkeys(words) if word not in _NAMELESS]
+    return [word for word in dict.fromkeys(words) if word not in _STOP_WORDS]
 
 
-def unread(sentences: Sequence[str], calibration: Mapping[str, Any] | None) -> list[str]:
-    """Content words no training sentence had, in any of their endings.
+def unknown_words(sentences: Sequence[str], calibration: Mapping[str, Any] | None) -> list[str]:
+    """Return the content words that no training caption contains, in any inflection.
 
     Args:
-        sentences: what is asked.
-        calibration: of the model card; without `words` in it nothing is known, and none returned.
+        sentences: the query.
+        calibration: of the model card; if it has no `words`, the result is empty.
 
     Raises:
-        ConfigError: the card's words are no text.
+        ConfigError: `words` of the card is not a string.
     """
     known = _known(calibration)
     if known is None:
         return []
-    asked = dict.fromkeys(word for sentence in sentences for word in content_words(sentence))
-    return [word for word in asked if not _stems(word) & known]
+    found = dict.fromkeys(word for sentence in sentences for word in content_words(sentence))
+    return [word for word in found if not _stems(word) & known]
 
 
-def is_foreign(sentences: Sequence[str], calibration: Mapping[str, Any] | None) -> bool:
-    """Whether most content words of each of the sentences were never read.
+def mostly_unknown(sentences: Sequence[str], calibration: Mapping[str, Any] | None) -> bool:
+    """Return whether, in every sentence, more than half of the content words are unknown.
 
     Raises:
-        ConfigError: the card's words are no text.
+        ConfigError: `words` of the card is not a string.
     """
     return bool(sentences) and all(
-        2 * len(unread([sentence], calibration)) > len(content_words(sentence))
+        2 * len(unknown_words([sentence], calibration)) > len(content_words(sentence))
         for sentence in sentences
     )
 
@@ -79,11 +78,11 @@ def _all_stems(words: str) -> frozenset[str]:
 
 
 def _stems(word: str) -> frozenset[str]:
-    """The word, and what is left of it without an ending; alike where words differ in endings."""
-    return frozenset(_without(word))
+    """The word and its possible stems; two inflections of a word have a stem in common."""
+    return frozenset(_possible_stems(word))
 
 
-def _without(word: str) -> Iterable[str]:
+def _possible_stems(word: str) -> Iterable[str]:
     yield word
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:

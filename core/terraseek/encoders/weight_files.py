@@ -1,7 +1,7 @@
-"""Where weights lie on disk, and whether they are the bytes their card describes.
+"""Weights files on disk: find them, verify their checksum, copy them.
 
-Hashing gigabytes at every start would be slow, so a digest is remembered with the file's path,
-size, inode and times; a file that changed has other ones and is hashed again.
+Hashing gigabytes at every start would be slow, so a digest is cached with the file's path, size,
+inode and times. A changed file has other values and is hashed again.
 """
 
 import logging
@@ -16,9 +16,9 @@ from terraseek.files import atomic_path, home, read_json, sha256_of, write_json
 
 __all__ = [
     "VerifiedWeights",
+    "copy_weights",
     "find_weights",
-    "keep_copy",
-    "remember_pin",
+    "pin_checksum",
     "verify",
     "weights_folder",
 ]
@@ -29,38 +29,38 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VerifiedWeights:
-    """A weights file whose bytes were checked."""
+    """A weights file whose checksum was verified."""
 
     path: Path
     sha256: str
-    """Hex digest of what is on disk."""
+    """Hex digest of the file on disk."""
 
 
 def weights_folder() -> Path:
-    """Where fetched weights are kept; it need not exist."""
+    """Return the folder for fetched weights; it may not exist yet."""
     return home() / "models" / "weights"
 
 
 def find_weights(card: ModelCard) -> Path | None:
-    """Path of a card's weights file, or None if it is not on this machine."""
+    """Return the path of a card's weights file, or None if it is not on this machine."""
     named = Path(card.weights.file)
     places = [named] if named.is_absolute() else [_SHIPPED / named, weights_folder() / named]
     return next((place for place in places if place.is_file()), None)
 
 
 def verify(card: ModelCard) -> VerifiedWeights:
-    """Find a card's weights and check their sha256.
+    """Find a card's weights and verify their sha256.
 
-    A card without a digest trusts what `remember_pin` kept when the file was fetched, or else
-    the file as it is: then only the encoder id tells two versions apart.
+    If the card has no digest, the one that `pin_checksum` stored when the file was fetched is used.
+    If there is none either, any file is accepted, and only the encoder id distinguishes versions.
 
     Raises:
         WeightsNotFoundError: the file is not on this machine.
-        WeightsChecksumError: its bytes are not those the card describes.
+        WeightsChecksumError: its checksum is not the expected one.
     """
     path = find_weights(card)
     if path is None:
-        raise WeightsNotFoundError(_how_to_get(card))
+        raise WeightsNotFoundError(_missing_message(card))
     digest = _digest(path)
     expected = card.weights.sha256 or _pinned(path)
     if expected is not None and digest != expected:
@@ -72,8 +72,8 @@ def verify(card: ModelCard) -> VerifiedWeights:
     return VerifiedWeights(path, digest)
 
 
-def keep_copy(card: ModelCard) -> ModelCard:
-    """The card of a verified copy of its weights in the user's folder, named after the model."""
+def copy_weights(card: ModelCard) -> ModelCard:
+    """Copy a card's weights to the user's folder, and return a card that refers to the copy."""
     weights = verify(card)
     target = weights_folder() / f"{card.name}{weights.path.suffix}"
     with atomic_path(target) as part:
@@ -83,12 +83,12 @@ def keep_copy(card: ModelCard) -> ModelCard:
     return copied
 
 
-def remember_pin(path: Path, sha256: str) -> None:
-    """Keep the digest a fetched file had, for cards that name none."""
+def pin_checksum(path: Path, sha256: str) -> None:
+    """Store the digest of a fetched file, for cards that have none."""
     write_json(_pin_path(path), {"sha256": sha256})
 
 
-def _how_to_get(card: ModelCard) -> str:
+def _missing_message(card: ModelCard) -> str:
     if card.hub is not None:
         return (
             f"weights of {card.name!r} are not on this machine; `terraseek models fetch "
@@ -112,29 +112,29 @@ def _pinned(path: Path) -> str | None:
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file, from memory if the file has not changed since."""
+    """SHA-256 of a file, from the cache if the file has not changed."""
     path = path.resolve()
     state = path.stat()
     key = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
-    known = _remembered()
+    known = _cached_digests()
     entry = known.get(str(path))
     if isinstance(entry, dict) and entry.get("state") == key:
         return str(entry["sha256"])
     digest = sha256_of(path)
     try:
-        write_json(_memory(), {**known, str(path): {"state": key, "sha256": digest}})
-    except OSError as error:  # a read-only home costs time, not the model
-        _log.info("checksums are not remembered: %s", error)
+        write_json(_cache_path(), {**known, str(path): {"state": key, "sha256": digest}})
+    except OSError as error:  # a read-only home only costs time
+        _log.info("checksums are not cached: %s", error)
     return digest
 
 
-def _memory() -> Path:
+def _cache_path() -> Path:
     return home() / "checksums.json"
 
 
-def _remembered() -> dict[str, Any]:
+def _cached_digests() -> dict[str, Any]:
     try:
-        known = read_json(_memory())
-    except (OSError, ValueError):  # absent or damaged: hash again
+        known = read_json(_cache_path())
+    except (OSError, ValueError):  # missing or damaged: hash again
         return {}
     return known if isinstance(known, dict) else {}

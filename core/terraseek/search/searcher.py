@@ -1,6 +1,5 @@
 """Search: the filter first, then exact scores of everything that passed, then the best k."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -72,9 +71,7 @@ class Searcher:
 
     @cached_property
     def _calibration(self) -> Calibration | None:
-        card = getattr(self.encoder, "card", None)
-        values = getattr(card, "calibration", None)
-        return Calibration.read(values) if isinstance(values, Mapping) else None
+        return self.encoder.calibration
 
     def search(self, query: Query, k: int = 20, where: Filter | None = None) -> SearchResult:
         """The `k` best items that meet a filter, or all if there are fewer.

@@ -15,13 +15,14 @@ from safetensors.torch import save_file
 
 from helpers.joinable import ARCH as CONV
 from terraseek.encoders import get_card, list_models, load_encoder
+from terraseek.encoders.architecture import model_config, quickgelu_sibling
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
-from terraseek.encoders.nets.build import build_model, model_config, quickgelu_sibling
+from terraseek.encoders.nets.build import build_model
 from terraseek.encoders.nets.checkpoints import load_weights, read_state
-from terraseek.encoders.nets.fuse import fused
-from terraseek.encoders.open_clip_encoder import OpenClipEncoder, pick_device
+from terraseek.encoders.nets.fuse import fold_batch_norms
+from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder, pick_device
 from terraseek.encoders.registry import add_model, save_card
-from terraseek.encoders.user_cards import Wishes
+from terraseek.encoders.user_cards import CardOptions
 from terraseek.errors import (
     ConfigError,
     EmptyQueryError,
@@ -137,7 +138,7 @@ def test_sentences_as_open_clip_encodes_them(vit_file):
     assert np.allclose(encoder.encode_text_features([SENTENCE, "a lake"]), raw, atol=1e-5)
 
 
-def test_empty_sentence_is_refused(vit_file):
+def test_empty_sentence_is_refold_batch_norms(vit_file):
     with pytest.raises(EmptyQueryError):
         OpenClipEncoder(card_of(vit_file)).encode_texts(["a lake", " "])
 
@@ -284,7 +285,7 @@ class Malice:
         return (print, ("this must not run",))
 
 
-def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
+def test_a_pickle_that_runs_code_is_refold_batch_norms(tmp_path, capsys):
     path = tmp_path / "bad.pt"
     torch.save({"state_dict": state_of(network()), "x": Malice()}, path)
     with pytest.raises(WeightsLayoutError, match="could run code"):
@@ -295,7 +296,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
 @pytest.mark.filterwarnings(
     "ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning"
 )
-def test_a_torchscript_archive_is_refused(tmp_path):
+def test_a_torchscript_archive_is_refold_batch_norms(tmp_path):
     path = tmp_path / "jit.pt"
     torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), path)
     with pytest.raises(WeightsLayoutError, match="TorchScript archive"):
@@ -304,7 +305,7 @@ def test_a_torchscript_archive_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["x.pt", "x.bin", "x.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 cut off"])
-def test_files_that_are_no_weights_are_refused(name, content, tmp_path):
+def test_files_that_are_no_weights_are_refold_batch_norms(name, content, tmp_path):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(WeightsLayoutError, match=name):
@@ -312,7 +313,7 @@ def test_files_that_are_no_weights_are_refused(name, content, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_truncated_file_is_refused(suffix, tmp_path):
+def test_a_truncated_file_is_refold_batch_norms(suffix, tmp_path):
     path = tmp_path / f"cut{suffix}"
     if suffix == ".pt":
         torch.save(state_of(network()), path)
@@ -324,7 +325,7 @@ def test_a_truncated_file_is_refused(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, {}, torch.zeros(3)])
-def test_a_file_without_named_tensors_is_refused(value, tmp_path):
+def test_a_file_without_named_tensors_is_refold_batch_norms(value, tmp_path):
     path = tmp_path / "other.pt"
     torch.save(value, path)
     with pytest.raises(WeightsLayoutError, match="no tensors by name"):
@@ -351,12 +352,12 @@ def test_wrappers_and_prefixes_in_any_order(tmp_path_factory, layers):
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "hf-hub:a/b", "local-dir:/tmp"])
-def test_unknown_architectures_are_refused(name):
+def test_unknown_architectures_are_refold_batch_norms(name):
     with pytest.raises(ConfigError, match=name):
         model_config(name)
 
 
-def test_half_an_architecture_is_refused():
+def test_half_an_architecture_is_refold_batch_norms():
     with pytest.raises(ConfigError, match="text_cfg"):
         model_config({"embed_dim": 8, "vision_cfg": {}})
     with pytest.raises(ConfigError, match="cannot be built"):
@@ -369,7 +370,7 @@ def test_a_text_tower_of_transformers_names_the_package():
         build_model(hugging)
 
 
-def test_a_vocabulary_smaller_than_the_tokenizers_is_refused(tmp_path):
+def test_a_vocabulary_smaller_than_the_tokenizers_is_refold_batch_norms(tmp_path):
     small = {**VIT, "text_cfg": {**TEXT, "vocab_size": 100}}
     path = tmp_path / "small.safetensors"
     save_file(state_of(network(small)), path)
@@ -377,7 +378,7 @@ def test_a_vocabulary_smaller_than_the_tokenizers_is_refused(tmp_path):
         OpenClipEncoder(card_of(path, small))
 
 
-def test_a_card_with_another_dim_or_side_is_refused(vit_file):
+def test_a_card_with_another_dim_or_side_is_refold_batch_norms(vit_file):
     with pytest.raises(ConfigError, match="says embed_dim 9, its network gives 8"):
         OpenClipEncoder(card_of(vit_file, embed_dim=9))
     wrong = card_of(vit_file, preprocess=Preprocess(48, MEAN, STD))
@@ -451,7 +452,7 @@ def test_cuda_gives_the_vectors_of_the_cpu(conv_file):
 def test_folding_removes_norms_and_keeps_the_vectors(timm_name):
     vision = {**CONV["vision_cfg"], "timm_model_name": timm_name, "timm_proj": ""}
     tower = network({**CONV, "vision_cfg": vision}).visual
-    lean = fused(tower, 32)
+    lean = fold_batch_norms(tower, 32)
     norms = [m for m in lean.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert not norms
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in tower.modules())  # left as it was
@@ -463,7 +464,7 @@ def test_folding_removes_norms_and_keeps_the_vectors(timm_name):
 
 def test_a_tower_without_norms_is_returned_as_it_is():
     tower = network().visual
-    assert fused(tower, 32) is tower
+    assert fold_batch_norms(tower, 32) is tower
 
 
 class Shared(torch.nn.Module):
@@ -507,7 +508,7 @@ class Branching(torch.nn.Module):
 @pytest.mark.parametrize("kind", [Shared, Twice, Branching])
 def test_norms_stay_where_folding_would_be_wrong(kind):
     tower = kind().eval()
-    lean = fused(tower, 16)
+    lean = fold_batch_norms(tower, 16)
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in lean.modules())
     with torch.inference_mode():
         batch = torch.rand(2, 3, 16, 16)
@@ -540,18 +541,20 @@ def test_adding_takes_preprocessing_from_an_open_clip_config(vit_file, tmp_path)
 
 
 def test_what_the_user_says_wins(vit_file):
-    wishes = Wishes(mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0), licence="mine", context_length=12)
+    wishes = CardOptions(
+        mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0), licence="mine", context_length=12
+    )
     card = add_model("own", VIT, vit_file, wishes)
     assert card.preprocess.mean == (0.1, 0.2, 0.3)
     assert (card.licence, card.context_length) == ("mine", 12)
 
 
 def test_another_size_builds_another_network(conv_file, vit_file):
-    card = add_model("larger", CONV, conv_file, Wishes(size=64))
+    card = add_model("larger", CONV, conv_file, CardOptions(size=64))
     assert card.preprocess.size == 64
     assert load_encoder("larger").encode_images(pictures()).shape == (5, 8)
     with pytest.raises(WeightsLayoutError, match="positional_embedding"):
-        add_model("vit", VIT, vit_file, Wishes(size=64))
+        add_model("vit", VIT, vit_file, CardOptions(size=64))
 
 
 def test_weights_that_do_not_fit_are_not_registered(vit_file, tmp_path):
@@ -578,11 +581,11 @@ def test_a_copy_survives_the_original(vit_file, tmp_path):
 
 
 def propose(name: str, arch, quick_gelu: bool | None, tmp_path: Path, file: str = "w.pt"):
-    from terraseek.encoders.user_cards import propose_card
+    from terraseek.encoders.user_cards import user_card
 
     path = tmp_path / file
     path.write_bytes(b"x")
-    return propose_card(name, arch, path, Wishes(quick_gelu=quick_gelu)).architecture
+    return user_card(name, arch, path, CardOptions(quick_gelu=quick_gelu)).architecture
 
 
 def test_quickgelu_is_taken_for_openai_descendants_and_said(tmp_path, caplog):

@@ -12,7 +12,7 @@ import pytest
 from terraseek.encoders import get_card, list_models
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile, check_name, read_card
 from terraseek.encoders.registry import Registry, remove_card, save_card, user_folder
-from terraseek.encoders.weight_files import find_weights, remember_pin, verify, weights_folder
+from terraseek.encoders.weight_files import find_weights, pin_checksum, verify, weights_folder
 from terraseek.errors import (
     ConfigError,
     UnknownModelError,
@@ -251,7 +251,7 @@ def test_a_damaged_memory_means_hashing_again(content):
 
 def test_a_pin_holds_a_card_without_digest_to_what_was_fetched():
     path = with_bytes("mine.safetensors", b"abc")
-    remember_pin(path, sha256_of(path))
+    pin_checksum(path, sha256_of(path))
     verify(card())
     path.write_bytes(b"other")
     with pytest.raises(WeightsChecksumError):

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from helpers.joinable import ARCH
-from terraseek.encoders import open_clip_encoder
 from terraseek.encoders.load import load_encoder
+from terraseek.encoders.nets import open_clip_encoder
 from terraseek.encoders.nets.build import build_model
-from terraseek.encoders.nets.fuse import fused
-from terraseek.encoders.nets.torchscript import frozen
+from terraseek.encoders.nets.fuse import fold_batch_norms
+from terraseek.encoders.nets.torchscript import optimize_for_cpu
 
 
 def lively(arch: dict[str, Any]) -> Any:
@@ -30,7 +30,7 @@ def test_any_number_of_images_gives_the_same_vectors(name: str) -> None:
     projection = "" if name.startswith("mobilenet") else "linear"
     vision = ARCH["vision_cfg"] | {"timm_model_name": name, "timm_proj": projection}
     tower = lively(ARCH | {"vision_cfg": vision, "members": 2})
-    fast = frozen(fused(tower, 32), 32)
+    fast = optimize_for_cpu(fold_batch_norms(tower, 32), 32)
     assert fast is not None
     for count in (1, 7, 3):
         pixels = torch.randn(count, 3, 32, 32).to(memory_format=torch.channels_last)
@@ -40,21 +40,23 @@ def test_any_number_of_images_gives_the_same_vectors(name: str) -> None:
 
 def test_towers_it_is_not_for_are_left_alone() -> None:
     vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
-    assert frozen(build_model(ARCH | {"vision_cfg": vision}).visual, 32) is None  # type: ignore[arg-type]
+    assert optimize_for_cpu(build_model(ARCH | {"vision_cfg": vision}).visual, 32) is None  # type: ignore[arg-type]
     tower = lively(ARCH)
     tower.trunk.forward = lambda pixels: torch.randn(len(pixels), 512)  # never the same twice
-    assert frozen(tower, 32) is None
+    assert optimize_for_cpu(tower, 32) is None
 
 
 def test_an_encoder_changes_towers_without_changing_vectors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(open_clip_encoder, "_MANY", 5)
+    monkeypatch.setattr(open_clip_encoder, "_OPTIMIZE_AFTER", 5)
     encoder = load_encoder("terraseek-tiny", "cpu")
     images = list(np.random.default_rng(0).integers(0, 256, (4, 50, 60, 3), np.uint8))
     made: list[Any] = []
     monkeypatch.setattr(
-        open_clip_encoder, "frozen", lambda *given: made.append(frozen(*given)) or made[-1]
+        open_clip_encoder,
+        "optimize_for_cpu",
+        lambda *given: made.append(optimize_for_cpu(*given)) or made[-1],
     )
     few = encoder.encode_images(images)
     assert not made

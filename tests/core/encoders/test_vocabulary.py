@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from helpers.rasters import write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.registry import get_card
-from terraseek.encoders.vocabulary import WORDS, content_words, is_foreign, unread
+from terraseek.encoders.vocabulary import WORDS, content_words, mostly_unknown, unknown_words
 from terraseek.errors import ConfigError
 from terraseek.localization import LocalizeOptions
 from terraseek.localization.methods.pipeline import Run
@@ -35,7 +35,7 @@ READ = {WORDS: "ship pier harbour red parking city plate storage tank"}
     ],
 )
 def test_unread_words_are_named_once_and_as_written(sentence, words):
-    assert unread([sentence], READ) == words
+    assert unknown_words([sentence], READ) == words
 
 
 @pytest.mark.parametrize(
@@ -52,25 +52,25 @@ def test_unread_words_are_named_once_and_as_written(sentence, words):
     ],
 )
 def test_a_sentence_is_foreign_when_most_of_it_is(sentences, foreign):
-    assert is_foreign(sentences, READ) is foreign
+    assert mostly_unknown(sentences, READ) is foreign
 
 
 @pytest.mark.parametrize("calibration", [None, {}, {"mean": 0.1}])
 def test_without_a_list_nothing_is_unread(calibration):
-    assert unread(["sushi"], calibration) == []
-    assert not is_foreign(["sushi"], calibration)
+    assert unknown_words(["sushi"], calibration) == []
+    assert not mostly_unknown(["sushi"], calibration)
 
 
 def test_a_list_that_is_none_is_named():
     with pytest.raises(ConfigError, match="must be one text of words"):
-        unread(["sushi"], {WORDS: ["a", "b"]})
+        unknown_words(["sushi"], {WORDS: ["a", "b"]})
 
 
 @given(st.text(max_size=60))
 def test_what_was_read_is_never_unread(sentence):
     words = content_words(sentence)
-    assert unread([sentence], {WORDS: " ".join(words)}) == []
-    assert unread([sentence], {WORDS: ""}) == words
+    assert unknown_words([sentence], {WORDS: " ".join(words)}) == []
+    assert unknown_words([sentence], {WORDS: ""}) == words
 
 
 def verdict(path, query, calibration):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from helpers.dense_fake import DenseFake
 from helpers.rasters import colours, write, write_rgb
+from terraseek.encoders.dense_tower import central_cells
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.nets.build import build_model
-from terraseek.encoders.nets.feature_maps import box_of, tower_cells
-from terraseek.encoders.nets.fuse import fused
+from terraseek.encoders.nets.feature_maps import tower_feature_map
+from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.registry import get_card
 from terraseek.errors import Cancelled, ConfigError, LatticeError, NoValidPixelsError
 from terraseek.localization import LocalizeOptions, embed_scene, localize
@@ -227,8 +228,8 @@ def test_the_mean_of_the_cells_is_the_image(name, projection):
     """Also where more than a matrix follows the pooling, and with norms folded."""
     tower = visual(timm(name, projection))
     images = torch.randn(3, 3, 64, 64)
-    for one in (tower, fused(tower, 64)):
-        found = tower_cells(one, 64)
+    for one in (tower, fold_batch_norms(tower, 64)):
+        found = tower_feature_map(one, 64)
         assert found is not None
         assert (found.kind, found.side, found.cell) == ("average", 256, 32)
         with torch.inference_mode():
@@ -246,7 +247,7 @@ def test_the_mean_of_the_cells_is_the_image(name, projection):
     ],
 )
 def test_attention_towers_tell_places_apart(vision, kind, cell):
-    found = tower_cells(visual(vision), 64)
+    found = tower_feature_map(visual(vision), 64)
     assert found is not None
     assert (found.kind, found.cell) == (kind, cell)
     block = torch.zeros(1, 3, found.side, found.side)
@@ -316,9 +317,9 @@ def test_a_map_is_refused_or_told_of(tmp_path, even_so):
 
 
 def test_half_the_cells_stand_for_a_window():
-    assert [box_of(cells) for cells in (1, 2, 4, 7, 16)] == [1, 1, 2, 3, 8]
+    assert [central_cells(cells) for cells in (1, 2, 4, 7, 16)] == [1, 1, 2, 3, 8]
 
 
 def test_towers_without_a_grid_have_no_cells():
-    assert tower_cells(visual(timm("vit_tiny_patch16_224") | {"timm_pool": ""}), 64) is None
-    assert tower_cells(torch.nn.Linear(2, 2), 64) is None
+    assert tower_feature_map(visual(timm("vit_tiny_patch16_224") | {"timm_pool": ""}), 64) is None
+    assert tower_feature_map(torch.nn.Linear(2, 2), 64) is None

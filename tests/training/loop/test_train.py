@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from terraseek.encoders.cards import read_card
-from terraseek.encoders.open_clip_encoder import OpenClipEncoder
+from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder
 from terraseek.errors import ConfigError
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.data.augment import augment

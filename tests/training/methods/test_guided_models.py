@@ -16,7 +16,7 @@ from terraseek.cli import build_app
 from terraseek.encoders.cards import Preprocess
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import add_adapter, add_model, get_card
-from terraseek.encoders.user_cards import Wishes
+from terraseek.encoders.user_cards import CardOptions
 from terraseek.errors import ConfigError, TerraSeekError, WeightsLayoutError
 from terraseek.files import read_json, sha256_of, write_json
 from terraseek_train.config import DataSource
@@ -50,7 +50,7 @@ def small(settings: dict[str, Any], tmp_path: Path) -> str:
     """A registered model with random weights."""
     torch.manual_seed(0)
     torch.save(Trainee(settings["arch"], 2).clip.state_dict(), tmp_path / "small.pt")
-    wishes = Wishes(mean=HOW.mean, std=HOW.std, quick_gelu=False)
+    wishes = CardOptions(mean=HOW.mean, std=HOW.std, quick_gelu=False)
     add_model("small", settings["arch"], tmp_path / "small.pt", wishes)
     return "small"
 
@@ -250,7 +250,7 @@ def test_a_published_checkpoint_becomes_a_base_and_a_guided_tower(
     done = CliRunner().invoke(build_app(), words)
     assert done.exit_code == 0, done.exception
     parts = json.loads(done.stdout)
-    wishes = Wishes(mean=HOW.mean, std=HOW.std, quick_gelu=False)
+    wishes = CardOptions(mean=HOW.mean, std=HOW.std, quick_gelu=False)
     add_model("published-base", settings["arch"], Path(parts["base"]), wishes)
     card = add_adapter("published", "published-base", Path(parts["adapter"]))
     assert card.adapter is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
-from terraseek.encoders.nets.text_tower import text_features
+from terraseek.encoders.nets.text_tower import encode_tokens
 from terraseek.errors import ConfigError
 from terraseek.files import write_json
 from terraseek_train.config import DataSource
@@ -50,8 +50,8 @@ def test_cut_sentences_have_the_features_of_whole_ones(lengths: list[int], custo
     assert cut.shape[1] == max(lengths)
     with torch.no_grad():
         whole = model.encode_text(tokens)
-        torch.testing.assert_close(text_features(model, cut), whole)
-        torch.testing.assert_close(text_features(model, tokens), whole)
+        torch.testing.assert_close(encode_tokens(model, cut), whole)
+        torch.testing.assert_close(encode_tokens(model, tokens), whole)
         pooled, words = text_tokens(model, cut)
         torch.testing.assert_close(pooled, whole)
         every = text_tokens(model, tokens)[1]
@@ -69,7 +69,7 @@ def test_adapters_see_cut_sentences_as_whole_ones(kind: Any) -> None:
             value += 0.1 * torch.randn(value.shape)
         cut = shortened(model, tokens)
         assert cut.shape[1] == 6
-        torch.testing.assert_close(text_features(model, cut), model.encode_text(tokens))
+        torch.testing.assert_close(encode_tokens(model, cut), model.encode_text(tokens))
 
 
 def test_nothing_is_cut_where_padding_counts() -> None:
@@ -84,7 +84,7 @@ def test_nothing_is_cut_where_padding_counts() -> None:
     assert shortened(both_ways, tokens).shape[1] == 8
     with torch.no_grad():
         whole = both_ways.encode_text(tokens)
-        torch.testing.assert_close(text_features(both_ways, tokens), whole)
+        torch.testing.assert_close(encode_tokens(both_ways, tokens), whole)
         torch.testing.assert_close(text_tokens(both_ways, tokens)[0], whole)
     assert shortened(make(), torch.zeros(2, 8, dtype=torch.long)).shape[1] == 8
 

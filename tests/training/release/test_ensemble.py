@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from helpers.joinable import ARCH, encoder, run
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.nets.build import build_model
-from terraseek.encoders.nets.fuse import fused
+from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.errors import ConfigError, WeightsLayoutError
 from terraseek_train.peft import PeftConfig, apply, remove
 from terraseek_train.release.ensemble import join
@@ -65,7 +65,7 @@ def test_its_cells_average_to_its_vectors_and_norms_are_folded(
     cells = dense.cells(block)
     assert dense.project(cells.mean(axis=(1, 2))).shape == (2, 16)
     vision = ARCH["vision_cfg"] | {"timm_model_name": "regnetx_002"}
-    lean = fused(build_model(ARCH | {"members": 2, "vision_cfg": vision}).visual, 32)
+    lean = fold_batch_norms(build_model(ARCH | {"members": 2, "vision_cfg": vision}).visual, 32)
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in lean.modules())
 
 
@@ -76,7 +76,9 @@ def test_longer_sentences_beside_it_change_no_sentence(runs: list[Path], tmp_pat
     assert np.abs(both.encode_texts(SENTENCES) - alone).max() < 1e-6
 
 
-def test_runs_that_do_not_fit_together_are_refused(runs: list[Path], tmp_path: Path) -> None:
+def test_runs_that_do_not_fit_together_are_refold_batch_norms(
+    runs: list[Path], tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="no runs to join"):
         join(tmp_path / "both", [])
     with pytest.raises(WeightsLayoutError, match="freeze_words"):
@@ -110,7 +112,7 @@ def test_shares_weigh_the_cosines_of_unlike_towers(
     assert np.abs(again.encode_images(pictures) - images).max() < 1e-6
 
 
-def test_shares_that_do_not_fit_are_refused(runs: list[Path], tmp_path: Path) -> None:
+def test_shares_that_do_not_fit_are_refold_batch_norms(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="3 shares for 2 runs"):
         join(tmp_path / "both", runs, [1, 1, 1])
     deeper = ARCH | {"text_cfg": ARCH["text_cfg"] | {"layers": 2}}

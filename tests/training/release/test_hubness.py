@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.joinable import ARCH, encoder, run
+from terraseek.encoders.architecture import HUBNESS_DIMS
 from terraseek.encoders.nets.build import build_model
 from terraseek.encoders.nets.checkpoints import read_state
-from terraseek.encoders.nets.fuse import fused
-from terraseek.encoders.nets.hubness import HUB_DIMS, SIDES, level
+from terraseek.encoders.nets.fuse import fold_batch_norms
+from terraseek.encoders.nets.hubness import MODALITIES, hubness_correction
 from terraseek.errors import ConfigError
 from terraseek.files import read_json, write_json
 from terraseek_train.config import load_config
 from terraseek_train.release.ensemble import join
-from terraseek_train.release.hubness import HeldBack, HubSettings, add_hubs, centres, fill_level
+from terraseek_train.release.hubness import HeldBack, HubSettings, add_hubs, centres, fit_correction
 
 HUBS: dict[str, Any] = {
     "sharpness": 8.0,
@@ -34,10 +35,10 @@ def unit(count: int, dim: int, seed: int) -> torch.Tensor:
 
 
 def levels(pictures: torch.Tensor, sentences: torch.Tensor, hubs: dict[str, Any] = HUBS) -> Any:
-    both = {"picture": pictures.numpy(), "sentence": sentences.numpy()}
-    made: list[Any] = [level(side, pictures.shape[1], hubs) for side in SIDES]
-    for module, side, other in zip(made, SIDES, SIDES[::-1], strict=True):
-        fill_level(module, both[side], both[other])
+    both = {"image": pictures.numpy(), "text": sentences.numpy()}
+    made = [hubness_correction(kind, pictures.shape[1], hubs) for kind in MODALITIES]
+    for module, kind, other in zip(made, MODALITIES, MODALITIES[::-1], strict=True):
+        fit_correction(module, both[kind], both[other])
     return made
 
 
@@ -64,7 +65,7 @@ def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int, centred: 
             F.normalize(kind - kind.mean(0), dim=-1) for kind in (pictures, sentences)
         )
     for made in (images, texts):
-        assert made.shape[1] == 16 + HUB_DIMS
+        assert made.shape[1] == 16 + HUBNESS_DIMS
         assert (made.norm(dim=1) - 1).abs().max() < 1e-5
 
     off_images = 0.5 * nearness(pictures, sentences, 6, 8.0)[:, None]
@@ -113,7 +114,7 @@ def test_likeness_of_images_among_themselves_stays() -> None:
 )
 def test_settings_that_cannot_be_used_are_named(hubs: Any) -> None:
     with pytest.raises(ConfigError, match="hubs"):
-        build_model(ARCH | {"members": 2, "embed_dim": 16 + HUB_DIMS, "hubs": hubs})
+        build_model(ARCH | {"members": 2, "embed_dim": 16 + HUBNESS_DIMS, "hubs": hubs})
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_hubs_of_training_data_go_into_the_weights(
     small = HubSettings(8.0, HeldBack(4, 0.5), HeldBack(3, 0.75), centred)
     add_hubs(tmp_path / "held", both, config, pairs=40, settings=small)
     arch = read_json(tmp_path / "held" / "config.json")["arch"]
-    assert arch["embed_dim"] == 16 + HUB_DIMS
+    assert arch["embed_dim"] == 16 + HUBNESS_DIMS
     assert arch["hubs"]["pictures"] == {"count": 4, "weight": 0.5}
     plain, held = encoder(both), encoder(tmp_path / "held")
     pictures = list(np.random.default_rng(0).integers(0, 256, (9, 40, 48, 3), np.uint8))
@@ -163,6 +164,6 @@ def test_hubs_of_training_data_go_into_the_weights(
 
 def test_norms_of_towers_with_hubs_are_folded() -> None:
     vision = ARCH["vision_cfg"] | {"timm_model_name": "regnetx_002"}
-    arch = ARCH | {"members": 2, "vision_cfg": vision, "embed_dim": 16 + HUB_DIMS, "hubs": HUBS}
-    lean = fused(build_model(arch).visual, 32)
+    arch = ARCH | {"members": 2, "vision_cfg": vision, "embed_dim": 16 + HUBNESS_DIMS, "hubs": HUBS}
+    lean = fold_batch_norms(build_model(arch).visual, 32)
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in lean.modules())

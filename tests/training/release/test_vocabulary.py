@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from terraseek.encoders.registry import get_card
-from terraseek.encoders.vocabulary import WORDS, is_foreign, unread
+from terraseek.encoders.vocabulary import WORDS, mostly_unknown, unknown_words
 from terraseek.errors import ConfigError
 from terraseek_train.release.vocabulary import recipe_sentences, words_of, write_words
 
@@ -45,7 +45,7 @@ def test_a_card_learns_its_words(recipe: Path, tmp_path: Path) -> None:
     assert calibration["mean"] == 0.1
     assert len(calibration[WORDS].split()) == count
     # the second comes from the sentences made for class labels
-    assert unread(["cranes at a baseball field", "sushi"], calibration) == ["sushi"]
+    assert unknown_words(["cranes at a baseball field", "sushi"], calibration) == ["sushi"]
 
 
 def test_what_words_cannot_be_taken_from(recipe: Path, tmp_path: Path) -> None:
@@ -60,6 +60,6 @@ def test_what_words_cannot_be_taken_from(recipe: Path, tmp_path: Path) -> None:
 def test_the_shipped_model_knows_what_it_was_trained_for() -> None:
     calibration = get_card("terraseek-tiny").calibration
     known = ["airplanes parked at an airport", "a dense residential area with red roofs"]
-    assert unread(known, calibration) == []
-    assert is_foreign(["sushi on a wooden plate"], calibration)
-    assert is_foreign(["quick brown foxes write poems"], calibration)
+    assert unknown_words(known, calibration) == []
+    assert mostly_unknown(["sushi on a wooden plate"], calibration)
+    assert mostly_unknown(["quick brown foxes write poems"], calibration)

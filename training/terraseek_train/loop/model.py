@@ -9,7 +9,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor, nn
 
-from terraseek.encoders.nets.text_tower import from_words, is_causal, text_tower, without_padding
+from terraseek.encoders.nets.text_tower import (
+    encode_embeddings,
+    is_causal,
+    text_tower,
+    trim_padding,
+)
 
 if TYPE_CHECKING:
     from terraseek_train.config import TrainConfig
@@ -59,15 +64,15 @@ class Trainee(nn.Module):
         """
         tower = text_tower(self.clip)
         if not is_causal(tower):
-            whole: Tensor = self.clip.encode_text(without_padding(tower, tokens))
+            whole: Tensor = self.clip.encode_text(trim_padding(tower, tokens))
             return whole.float()
         # once for all: its gradient, as large as the vocabulary, is otherwise made for each third
         words = tower.token_embedding(tokens)
         order = (tokens != 0).sum(1).argsort(stable=True)
         parts = []
         for rows in order.tensor_split(min(3, len(order))):
-            said = without_padding(tower, tokens[rows])
-            parts.append(from_words(tower, words[rows, : said.shape[1]], said).float())
+            said = trim_padding(tower, tokens[rows])
+            parts.append(encode_embeddings(tower, words[rows, : said.shape[1]], said).float())
         return torch.cat(parts)[order.argsort()]
 
     def words_used(

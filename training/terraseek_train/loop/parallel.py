@@ -112,7 +112,7 @@ def own_device(wanted: str) -> torch.device:
     Raises:
         ConfigError: no such device, or more processes than CUDA devices.
     """
-    from terraseek.encoders.open_clip_encoder import pick_device
+    from terraseek.encoders.nets.open_clip_encoder import pick_device
 
     device = pick_device(wanted)
     if device.type != "cuda" or device.index is not None:

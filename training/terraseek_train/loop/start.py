@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from terraseek.encoders.nets.build import model_config
+from terraseek.encoders.architecture import model_config
 from terraseek.encoders.nets.checkpoints import fit_state, read_state, towers_of
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError

@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from terraseek.encoders.nets.text_tower import (
+    end_token_states,
+    hidden_states,
     is_causal,
-    pooled,
-    projected,
-    states,
+    project_text,
     text_tower,
-    without_padding,
+    trim_padding,
 )
 from terraseek.errors import ConfigError
 from terraseek_train.peft import peft_state
@@ -82,7 +82,7 @@ def shortened(
     averaged = state is not None and state.config.gated and "text" in state.config.towers
     if averaged:
         return tokens
-    return without_padding(text_tower(model), tokens)
+    return trim_padding(text_tower(model), tokens)
 
 
 def text_tokens(
@@ -99,8 +99,8 @@ def text_tokens(
     """
     tower = text_tower(model)
     if is_causal(tower):
-        local = projected(tower, states(tower, tower.token_embedding(tokens)))
-        return pooled(local, tokens), local
+        local = project_text(tower, hidden_states(tower, tower.token_embedding(tokens)))
+        return end_token_states(local, tokens), local
     if not hasattr(tower, "forward_intermediates"):
         raise ConfigError(f"no tokens are known of a text tower of kind {type(tower).__name__}")
     last = [len(tower.transformer.resblocks) - 1]
@@ -112,4 +112,4 @@ def text_tokens(
         found = tower.forward_intermediates(
             tokens, indices=last, normalize_intermediates=True, output_fmt="NLC"
         )
-    return found["text_features"], projected(tower, found["text_intermediates"][0])
+    return found["text_features"], project_text(tower, found["text_intermediates"][0])

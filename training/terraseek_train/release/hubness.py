@@ -18,13 +18,13 @@ import torch
 import torch.nn.functional as F
 import typer
 from jaxtyping import Float32
-from torch import Tensor
 
+from terraseek.encoders.architecture import HUBNESS_DIMS
 from terraseek.encoders.base import unit
 from terraseek.encoders.nets.build import build_model
 from terraseek.encoders.nets.checkpoints import fit_state, read_state, towers_of
-from terraseek.encoders.nets.fuse import fused
-from terraseek.encoders.nets.hubness import HUB_DIMS, SIDES, Side
+from terraseek.encoders.nets.fuse import fold_batch_norms
+from terraseek.encoders.nets.hubness import MODALITIES, HubnessCorrection, Modality
 from terraseek.errors import ConfigError
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
@@ -56,6 +56,11 @@ class HubSettings:
     images: HeldBack = HeldBack(weight=0.5)
     sentences: HeldBack = HeldBack()
     centred: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as `hubs` of an architecture, whose key for images is `pictures`."""
+        values = asdict(self)
+        return {"pictures": values.pop("images"), **values}
 
 
 def add_hubs(
@@ -89,13 +94,13 @@ def add_hubs(
     model = Trainee(arch, 1).eval()
     state = towers_of(read_state(run / "model.safetensors"))
     fit_state(model.clip, state, run)
-    model.clip.visual = fused(model.clip.visual, int(arch["vision_cfg"]["image_size"]))
+    model.clip.visual = fold_batch_norms(model.clip.visual, int(arch["vision_cfg"]["image_size"]))
     vectors = training_pairs(model, config, pairs, progress)
-    arch = arch | {"embed_dim": arch["embed_dim"] + HUB_DIMS, "hubs": asdict(settings)}
+    arch = arch | {"embed_dim": arch["embed_dim"] + HUBNESS_DIMS, "hubs": settings.to_json()}
     network: Any = build_model(arch)
-    for side, other in zip(SIDES, SIDES[::-1], strict=True):
-        module = network.visual.level if side == "picture" else network.level
-        fill_level(module, vectors[side], vectors[other])
+    for modality, other in zip(MODALITIES, MODALITIES[::-1], strict=True):
+        module = network.visual.level if modality == "image" else network.level
+        fit_correction(module, vectors[modality], vectors[other])
     filled = {k: v for k, v in network.state_dict().items() if k not in state}
     out.mkdir(parents=True, exist_ok=True)
     save_weights(state | filled, out / "model.safetensors")
@@ -105,7 +110,7 @@ def add_hubs(
 @torch.inference_mode()
 def training_pairs(
     model: Trainee, config: TrainConfig, count: int, progress: Progress = silent
-) -> dict[Side, Vectors]:
+) -> dict[Modality, Vectors]:
     """Unit vectors of at least `count` training views and of a sentence of each.
 
     Views are as the training has them, but whole sentences and no blended images; sources come
@@ -119,7 +124,7 @@ def training_pairs(
         tokens = torch.from_numpy(batch.tokens)
         sentences.append(F.normalize(model.texts(tokens), dim=-1).numpy())
         progress("encode", sum(map(len, images)), count)
-    return {"picture": np.concatenate(images), "sentence": np.concatenate(sentences)}
+    return {"image": np.concatenate(images), "text": np.concatenate(sentences)}
 
 
 def _batches(config: TrainConfig, count: int) -> Iterator[Batch]:
@@ -140,21 +145,21 @@ def centres(vectors: Vectors, count: int) -> tuple[Vectors, Float32[np.ndarray, 
     return np.asarray(means.centroids, np.float32), shares.astype(np.float32)
 
 
-def fill_level(
-    module: Any,  # noqa: ANN401 - made by `encoders.hubs`
+def fit_correction(
+    module: HubnessCorrection,
     own: Vectors,
     others: Vectors,
 ) -> None:
-    """Set the tensors of a level from unit training vectors of its own and of the other kind."""
+    """Set the buffers of a correction from unit training vectors of both modalities."""
     with torch.no_grad():
         if module.centred:
             module.mean.copy_(torch.from_numpy(own.mean(axis=0)))
             others = unit(others - others.mean(axis=0))
-        middle, shares = centres(others, len(module.others))
-        module.others.copy_(torch.from_numpy(middle))
-        module.log_shares.copy_(torch.from_numpy(np.log(shares.clip(1e-6))))
-        near: Tensor = module.near(module.placed(torch.from_numpy(own)))
-        module.usual.copy_(near.mean())
+        middle, weights = centres(others, len(module.querybank))
+        module.querybank.copy_(torch.from_numpy(middle))
+        module.log_weights.copy_(torch.from_numpy(np.log(weights.clip(1e-6))))
+        similarity = module.similarity(module.center(torch.from_numpy(own)))
+        module.mean_similarity.copy_(similarity.mean())
 
 
 def main(out: Path, run: Path, recipe: Path) -> None:

@@ -39,7 +39,7 @@ def release(checkpoint: Path, plan_file: Path, out: Path, progress: Progress = s
         out: folder with `weights` and `cards`.
         progress: told while images are encoded.
     """
-    from terraseek.encoders.open_clip_encoder import OpenClipEncoder
+    from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder
 
     written = read_json(plan_file)
     plan = expand_variables(written, plan_file)

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from terraseek.encoders.nets.build import members_of
+from terraseek.encoders.architecture import ensemble_members
 from terraseek.encoders.nets.checkpoints import read_state, towers_of
 from terraseek.errors import ConfigError
 from terraseek.files import write_json
@@ -39,7 +39,7 @@ def split(out: Path, model: str) -> list[Path]:
         raise ConfigError(f"{model} has no members; only what `join` made can be taken apart")
     state = towers_of(read_state(initial_weights(model)))
     folders = []
-    for number, (alone_arch, _) in enumerate(members_of(arch)):
+    for number, (alone_arch, _) in enumerate(ensemble_members(arch)):
         own = {key: state[key] for key in _SHARED}
         for joined, alone in ((f"visual.parts.{number}.", "visual."), (f"texts.{number}.", "")):
             own |= {

@@ -74,7 +74,8 @@ def _of_run(folder: Path) -> Base:
 
 
 def _of_card(name: str) -> Base:
-    from terraseek.encoders.nets.build import build_model, model_config
+    from terraseek.encoders.architecture import model_config
+    from terraseek.encoders.nets.build import build_model
     from terraseek.encoders.nets.checkpoints import load_weights
     from terraseek.encoders.registry import get_card
     from terraseek.encoders.weight_files import verify

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from terraseek.encoders.cards import Preprocess
-from terraseek.encoders.nets.text_tower import text_features
+from terraseek.encoders.nets.text_tower import encode_tokens
 from terraseek_train.loop.losses import contrastive_loss, soft_targets
 from terraseek_train.methods.tokens import shortened
 from terraseek_train.peft import save
@@ -60,7 +60,7 @@ class Learner(nn.Module):
 
     def texts(self, tokens: Int[Tensor, "b length"]) -> Float[Tensor, "b dim"]:
         """Sentence features, any length."""
-        return text_features(self.model, tokens)
+        return encode_tokens(self.model, tokens)
 
     def scale(self) -> Float[Tensor, ""]:
         """Inverse temperature, at most 100."""

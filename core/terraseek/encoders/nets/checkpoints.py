@@ -1,72 +1,76 @@
-"""Weights files of all the layouts that remote-sensing CLIPs are published in.
+"""Read weights files in all layouts in which remote-sensing CLIP models are published.
 
-Read are `.safetensors` and torch pickles through the restricted loader (`weights_only=True`):
-a flat state dict, one wrapped as `{"state_dict": ...}`, `module.` prefixes of data-parallel
-training, ITRA's `text_backbone.` / `image_backbone.` (methods of GeoRSCLIP and RemoteCLIP), and the
-checkpoints of our own training, which hold the heads it needs beside the towers.
+Supported are `.safetensors` and torch pickles (restricted loader, `weights_only=True`) with a flat
+state dict, one wrapped as `{"state_dict": ...}`, `module.` prefixes of data-parallel training, the
+`text_backbone.` / `image_backbone.` of ITRA (GeoRSCLIP and RemoteCLIP), and the checkpoints of
+TerraSeek's training, which also contain training heads.
 """
 
 import pickle
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
 
 from terraseek.errors import WeightsLayoutError
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["fit_state", "load_weights", "read_state", "towers_of"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-_HARMLESS = frozenset(
+_IGNORED_KEYS = frozenset(
     {
-        "attn_mask",  # a constant, stored by builds where the buffer is persistent
+        "attn_mask",  # a constant; some versions store it
         "text.attn_mask",
-        "input_resolution",  # these three: constants of OpenAI's archives
+        "input_resolution",  # this and the next two: constants in OpenAI's files
         "context_length",
         "vocab_size",
         "text.transformer.embeddings.position_ids",  # dropped by transformers 4.31
     }
 )
-_TEXT_PARTS = (
+_TEXT_PREFIXES = (
     "text_projection",
     "positional_embedding",
     "token_embedding",
     "transformer",
     "ln_final",
 )
-_CLIP = "clip."
-_NAMED = 4
-"""How many keys an error message spells out."""
+_CLIP_PREFIX = "clip."
+_MAX_LISTED = 4
+"""Number of keys listed in an error message."""
 
 
-def load_weights(model: "torch.nn.Module", path: Path) -> None:
-    """Load a weights file into an open_clip network as float32, every key or none.
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load a weights file into an open_clip network as float32; all keys must match.
 
     Raises:
-        WeightsLayoutError: keys are missing, unknown or of another shape; the message names them.
+        WeightsLayoutError: keys are missing, unknown or of another shape; the message lists them.
     """
     fit_state(model, towers_of(read_state(path)), path)
 
 
-def fit_state(model: "torch.nn.Module", state: "dict[str, torch.Tensor]", path: Path) -> None:
-    """Load tensors as `read_state` gives them into an open_clip network, every key or none.
+def fit_state(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load tensors of `read_state` into an open_clip network; all keys must match.
 
     Args:
-        model: float32 afterwards.
-        state: in open_clip's layout; a text tower of either layout.
-        path: where they are from, for the error.
+        model: converted to float32.
+        state: in open_clip's layout, with the text tower at the top level or under `text.`.
+        path: of the file, for error messages.
 
     Raises:
-        WeightsLayoutError: keys are missing, unknown or of another shape; the message names them.
+        WeightsLayoutError: keys are missing, unknown or of another shape; the message lists them.
     """
     target = model.state_dict()
     if any(key.startswith("text.") for key in target):
-        state = _into_text_tower(state)
-    state = {key: value for key, value in state.items() if key not in _HARMLESS or key in target}
-    for scalar in ("logit_scale", "logit_bias"):  # stored as [] or [1]
+        state = _with_text_prefix(state)
+    state = {
+        key: value for key, value in state.items() if key not in _IGNORED_KEYS or key in target
+    }
+    for scalar in ("logit_scale", "logit_bias"):  # stored with shape [] or [1]
         if scalar in state and scalar in target:
             state[scalar] = state[scalar].reshape(target[scalar].shape)
     _check(state, target, path)
@@ -74,11 +78,11 @@ def fit_state(model: "torch.nn.Module", state: "dict[str, torch.Tensor]", path: 
     model.float()
 
 
-def read_state(path: Path) -> "dict[str, torch.Tensor]":
-    """Tensors by name in open_clip's layout: wrappers opened, prefixes of trainers removed.
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read tensors by name in open_clip's layout, without wrappers and prefixes of training code.
 
     Raises:
-        WeightsLayoutError: the file is no state dict, or is one that would run code when read.
+        WeightsLayoutError: the file holds no state dict, or one that would run code when loaded.
     """
     state = _unwrapped(_read(path), path)
     while state and all(key.startswith("module.") for key in state):
@@ -86,17 +90,16 @@ def read_state(path: Path) -> "dict[str, torch.Tensor]":
     return {_open_clip_key(key): value for key, value in state.items()}
 
 
-def towers_of(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """The model alone, where a training of ours keeps it under `clip.` beside its heads."""
-    towers = {k.removeprefix(_CLIP): v for k, v in state.items() if k.startswith(_CLIP)}
+def towers_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of the CLIP model, without the heads of a training checkpoint."""
+    towers = {
+        k.removeprefix(_CLIP_PREFIX): v for k, v in state.items() if k.startswith(_CLIP_PREFIX)
+    }
     return towers or state
 
 
 def _read(path: Path) -> object:
     if path.suffix == ".safetensors":
-        import safetensors
-        import safetensors.torch
-
         try:
             return safetensors.torch.load_file(path)
         except safetensors.SafetensorError as error:
@@ -105,8 +108,6 @@ def _read(path: Path) -> object:
 
 
 def _read_pickle(path: Path) -> object:
-    import torch
-
     if _is_torchscript(path):
         raise WeightsLayoutError(
             f"{path} is a TorchScript archive, which holds code; save its state dict instead: "
@@ -116,8 +117,8 @@ def _read_pickle(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsLayoutError(
-            f"{path} holds more than tensors and is not read, because that could run code; "
-            "save only its state dict, best as .safetensors"
+            f"{path} holds more than tensors and is not loaded, because that could run code; "
+            "save only its state dict, preferably as .safetensors"
         ) from error
     except (RuntimeError, EOFError, ValueError) as error:
         raise WeightsLayoutError(f"{path} is no whole torch file: {error}") from error
@@ -130,31 +131,29 @@ def _is_torchscript(path: Path) -> bool:
         return any(name.endswith("constants.pkl") for name in archive.namelist())
 
 
-def _unwrapped(value: object, path: Path) -> "dict[str, torch.Tensor]":
-    import torch
-
+def _unwrapped(value: object, path: Path) -> dict[str, Tensor]:
     if isinstance(value, Mapping):
         for wrapper in _WRAPPERS:
             if isinstance(inner := value.get(wrapper), Mapping):
                 return _unwrapped(inner, path)
-        state = {str(k): v for k, v in value.items() if isinstance(v, torch.Tensor)}
+        state = {str(k): v for k, v in value.items() if isinstance(v, Tensor)}
         if state:
             return state
     raise WeightsLayoutError(f"{path} holds no tensors by name; a state dict is expected")
 
 
 def _open_clip_key(key: str) -> str:
-    """ITRA keeps the towers side by side; open_clip keeps the text tower at the top level."""
+    """Rename keys of ITRA: image tower to `visual.`, text tower to the top level."""
     if key.startswith("image_backbone."):
         return "visual." + key.removeprefix("image_backbone.")
     return key.removeprefix("text_backbone.")
 
 
-def _into_text_tower(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """The classic layout for a network whose text tower is a module `text` of its own."""
+def _with_text_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Move text tower keys from the top level under `text.`, for networks with such a module."""
     if any(key.startswith("text.") for key in state):
         return state
-    return {f"text.{k}" if k.startswith(_TEXT_PARTS) else k: v for k, v in state.items()}
+    return {f"text.{k}" if k.startswith(_TEXT_PREFIXES) else k: v for k, v in state.items()}
 
 
 def _check(state: Mapping[str, Any], target: Mapping[str, Any], path: Path) -> None:
@@ -175,5 +174,5 @@ def _check(state: Mapping[str, Any], target: Mapping[str, Any], path: Path) -> N
 
 def _some(keys: Iterable[str]) -> str:
     keys = list(keys)
-    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-    return f"{', '.join(keys[:_NAMED])}{more}"
+    more = f" and {len(keys) - _MAX_LISTED} more" if len(keys) > _MAX_LISTED else ""
+    return f"{', '.join(keys[:_MAX_LISTED])}{more}"

@@ -1,102 +1,106 @@
-"""The text tower of open_clip models, computed only as far as the sentences of a batch reach.
+"""The text tower of open_clip models, run only over the columns that hold tokens.
 
-Sentences are much shorter than the context: RSICD's have some 13 tokens of CLIP's 77. Under a
-causal mask padding cannot reach what comes before it, so columns that are padding in all sentences
-can be cut off, and the end token, which speaks for its sentence, says the same as before.
+Sentences are much shorter than the context: those of RSICD have about 13 tokens of CLIP's 77. Under
+a causal mask, padding cannot influence the tokens before it. Columns that are padding in all
+sentences can therefore be cut off, and the feature of the end-of-text token, which represents the
+sentence, stays the same.
 """
 
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
 __all__ = [
-    "from_words",
+    "encode_embeddings",
+    "encode_tokens",
+    "end_token_states",
+    "hidden_states",
     "is_causal",
-    "pooled",
-    "projected",
-    "states",
-    "text_features",
+    "project_text",
     "text_tower",
-    "without_padding",
+    "trim_padding",
 ]
 
 
 def text_tower(model: Any) -> Any:  # noqa: ANN401 - open_clip has no types
-    """The part of a model that reads; CLIP's own keeps its parts at the top."""
+    """Return the text tower of a model; the plain CLIP class is itself its text tower."""
     return getattr(model, "text", model)
 
 
 def is_causal(tower: Any) -> bool:  # noqa: ANN401
-    """Whether it is CLIP's: causal, and the end token, which has the largest id, speaks for all."""
+    """Return whether a text tower is CLIP's: causal, pooled at the end token (the largest id)."""
     pool = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
     extra = getattr(tower, "cls_emb", None)
     return getattr(tower, "attn_mask", None) is not None and pool == "argmax" and extra is None
 
 
-def without_padding(
+def trim_padding(
     tower: Any,  # noqa: ANN401
     tokens: "Int[Tensor, 't context']",
 ) -> "Int[Tensor, 't length']":
-    """Without the columns that are padding in every sentence; all where text attends both ways."""
+    """Remove the columns that are padding in every sentence, if the tower is causal."""
     used = (tokens != 0).any(dim=0).nonzero()
-    readers = getattr(tower, "texts", [tower])  # of encoders side by side, which are alike
-    if not is_causal(readers[0]) or not len(used):
+    towers = getattr(tower, "texts", [tower])  # those of an ensemble have one architecture
+    if not is_causal(towers[0]) or not len(used):
         return tokens
     return tokens[:, : int(used.max()) + 1]
 
 
-def text_features(
+def encode_tokens(
     model: Any,  # noqa: ANN401
     tokens: "Int[Tensor, 't length']",
 ) -> "Float[Tensor, 't dim']":
-    """Pooled feature of each sentence, any length: open_clip's `encode_text`, cut or not."""
+    """Compute the text feature of each sentence, of any length: `encode_text` of open_clip.
+
+    Unlike open_clip's method it accepts tokens trimmed by `trim_padding`.
+    """
     tower = text_tower(model)
     if not is_causal(tower):
-        whole: Tensor = model.encode_text(tokens)
-        return whole
-    return from_words(tower, tower.token_embedding(tokens), tokens)
+        features: Tensor = model.encode_text(tokens)
+        return features
+    return encode_embeddings(tower, tower.token_embedding(tokens), tokens)
 
 
-def from_words(
+def encode_embeddings(
     tower: Any,  # noqa: ANN401
-    words: "Float[Tensor, 't length width']",
+    embeddings: "Float[Tensor, 't length width']",
     tokens: "Int[Tensor, 't length']",
 ) -> "Float[Tensor, 't dim']":
-    """Pooled feature of each sentence from the embeddings of its tokens; causal towers only."""
-    return projected(tower, pooled(states(tower, words), tokens))
+    """Compute the text feature of each sentence from its token embeddings; causal towers only."""
+    return project_text(tower, end_token_states(hidden_states(tower, embeddings), tokens))
 
 
-def states(
+def hidden_states(
     tower: Any,  # noqa: ANN401
-    words: "Float[Tensor, 't length width']",
+    embeddings: "Float[Tensor, 't length width']",
 ) -> "Float[Tensor, 't length width']":
-    """What a causal tower makes of the embedding of each token, after its last layer norm."""
-    length = words.shape[1]
-    x = words + tower.positional_embedding[:length]
-    read = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
-    out: Tensor = tower.ln_final(read)
+    """Run a causal tower over token embeddings, up to and including its last layer norm."""
+    length = embeddings.shape[1]
+    x = embeddings + tower.positional_embedding[:length]
+    x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
+    out: Tensor = tower.ln_final(x)
     return out
 
 
-def pooled(
-    read: "Float[Tensor, 't length width']", tokens: "Int[Tensor, 't length']"
+def end_token_states(
+    states: "Float[Tensor, 't length width']", tokens: "Int[Tensor, 't length']"
 ) -> "Float[Tensor, 't width']":
-    """The end token's row of each sentence."""
-    import torch
-
-    rows = torch.arange(len(read), device=read.device)
-    return read[rows, tokens.argmax(dim=1)]
+    """Select the hidden state of the end token of each sentence."""
+    rows = torch.arange(len(states), device=states.device)
+    return states[rows, tokens.argmax(dim=1)]
 
 
-def projected(
+def project_text(
     tower: Any,  # noqa: ANN401
-    read: "Float[Tensor, '*rows width']",
+    states: "Float[Tensor, '*rows width']",
 ) -> "Float[Tensor, '*rows dim']":
-    """Into the space shared with images, where the tower has a projection."""
+    """Project hidden states into the joint embedding space, if the tower has a projection."""
     projection = tower.text_projection
     if projection is None:
-        return read
-    mapped: Tensor = projection(read) if callable(projection) else read @ projection
+        return states
+    mapped: Tensor = projection(states) if callable(projection) else states @ projection
     return mapped

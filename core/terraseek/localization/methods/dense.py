@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float16, Float32
 
 from terraseek.encoders.base import Encoder, unit
-from terraseek.encoders.nets.feature_maps import DenseTower
+from terraseek.encoders.dense_tower import DenseTower
 from terraseek.errors import ConfigError, LatticeError
 from terraseek.localization.methods.dense_blocks import Bands, CellGrid, Cells
 from terraseek.localization.windows.embedding import Encoded, SceneEmbedding, embedding_of

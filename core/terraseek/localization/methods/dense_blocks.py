@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Int32, UInt8
 from PIL import Image
 
 from terraseek.encoders.base import Encoder
-from terraseek.encoders.nets.feature_maps import DenseTower
+from terraseek.encoders.dense_tower import DenseTower
 from terraseek.localization.windows.vector_files import load_arrays, save_arrays
 from terraseek.scenes import Scene
 

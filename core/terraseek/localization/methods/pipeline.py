@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64
 
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.registry import ModelCard
-from terraseek.encoders.vocabulary import is_foreign
+from terraseek.encoders.vocabulary import mostly_unknown
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.methods import selo
 from terraseek.localization.methods.dense import dense_tower, embed_dense
@@ -20,7 +20,6 @@ from terraseek.localization.options import LocalizeOptions, lattice_of, scales_n
 from terraseek.localization.query import Asked
 from terraseek.localization.significance.assessment import (
     Judgement,
-    card_of,
     gsd_warnings,
     judge,
     unread_notes,
@@ -76,7 +75,7 @@ class Run:
 
     @cached_property
     def _card(self) -> ModelCard | None:
-        return card_of(self.encoder)
+        return self.encoder.card
 
     @cached_property
     def _notes(self) -> list[str]:
@@ -126,7 +125,7 @@ class Run:
         """Only sentences are judged: cosines between two images have another background."""
         if asked.share is None:
             return Judgement()
-        if self._card is not None and is_foreign(asked.sentences, self._card.calibration):
+        if self._card is not None and mostly_unknown(asked.sentences, self._card.calibration):
             return Judgement(convincing=False)
         count = int(np.isfinite(scores).sum())
         return judge(float(np.nanmax(scores)), count, self._card, asked.share)

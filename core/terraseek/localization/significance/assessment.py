@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from terraseek.encoders.base import Encoder
 from terraseek.encoders.calibration import Calibration
-from terraseek.encoders.registry import ModelCard, get_card
-from terraseek.encoders.vocabulary import unread
-from terraseek.errors import UnknownModelError
+from terraseek.encoders.cards import ModelCard
+from terraseek.encoders.vocabulary import unknown_words
 from terraseek.localization.significance.max_of_n import best_of_bar
 from terraseek.localization.windows.lattice import Lattice
 from terraseek.scenes import Scene
 
-__all__ = ["Judgement", "card_of", "gsd_warnings", "judge", "unread_notes"]
+__all__ = ["Judgement", "gsd_warnings", "judge", "unread_notes"]
 
 _SMALLEST_SHARE = 1e-3
 """Wordings that cancel each other ask nothing that could be judged."""
@@ -31,14 +29,6 @@ class Judgement:
     """Cosine from which it is; see `best_of`."""
 
 
-def card_of(encoder: Encoder) -> ModelCard | None:
-    """The encoder's model card; the fake one has none."""
-    try:
-        return get_card(encoder.name)
-    except UnknownModelError:
-        return None
-
-
 def judge(best: float, count: int, card: ModelCard | None, share: float = 1.0) -> Judgement:
     """Compare the best window's cosine with unrelated ones, from the model card.
 
@@ -54,9 +44,9 @@ def judge(best: float, count: int, card: ModelCard | None, share: float = 1.0) -
     """
     if card is None or not card.calibration or share < _SMALLEST_SHARE:
         return Judgement()
-    if card.calibration.get("mean") is None or card.calibration.get("std") is None:
+    known = Calibration.from_card(card.calibration)
+    if known is None:
         return Judgement()
-    known = Calibration.read(card.calibration)
     cosine, bar = best * share, best_of_bar(known, count)
     return Judgement(known.percentile(cosine) / 100, cosine > bar, bar / share)
 
@@ -84,7 +74,7 @@ def gsd_warnings(scene: Scene, lattice: Lattice, side: int, card: ModelCard | No
 
 def unread_notes(sentences: Sequence[str], card: ModelCard | None) -> list[str]:
     """Say so where a sentence has words that no sentence the model was trained with had."""
-    words = [] if card is None else unread(sentences, card.calibration)
+    words = [] if card is None else unknown_words(sentences, card.calibration)
     if card is None or not words:
         return []
     named = ", ".join(f"{word!r}" for word in words)
