@@ -96,8 +96,8 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         import_source(source, Path(temporary) / "cat", check=False)
         catalogue = Catalogue.open(Path(temporary) / "cat")
-        rows = np.random.default_rng(seed).permutation(catalogue.rows)[:items]
-        chosen = catalogue.at(np.sort(rows), ["item_id", "image"])
+        rows = np.random.default_rng(seed).permutation(catalogue.row_count)[:items]
+        chosen = catalogue.items_at(np.sort(rows), ["item_id", "image"])
         plain = [Image.fromarray(catalogue.read_image(key)) for key in chosen["item_id"]]
     images = [*plain, *(change(one) for change in CHANGES.values() for one in plain)]
     encoder = load_encoder(model, "cpu")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from terraseek.catalogue.metadata.caption_parser import MetaCaption, parse_metadata_caption
+from terraseek.catalogue.metadata.caption_parser import ParsedCaption, parse_metadata_caption
 
 ROWS, SEED = 200, 20261121
 FIELDS = (
@@ -44,7 +44,7 @@ def agrees(field: str, read: object, said: str) -> bool:
 def score(captions: list[str], truth: dict[int, dict[str, str]]) -> dict[str, dict[str, float]]:
     counts = {field: {"said": 0, "read": 0, "right": 0} for field in FIELDS}
     for row, caption in enumerate(captions):
-        found = parse_metadata_caption(caption) or MetaCaption("", "")
+        found = parse_metadata_caption(caption) or ParsedCaption("", "")
         for field in FIELDS:
             said, read = truth.get(row, {}).get(field, ""), getattr(found, field)
             count = counts[field]

@@ -163,7 +163,7 @@ def cold(folder: Path, options: argparse.Namespace) -> Figures:
     catalogue = Catalogue.open(folder.parent.parent)
     store = EmbeddingStore.open(catalogue)
     searcher = Searcher(catalogue, FakeEncoder(store.manifest.dim), store)
-    key = catalogue.item_ids[catalogue.rows // 2].decode()
+    key = catalogue.item_ids[catalogue.row_count // 2].decode()
     result = searcher.search(Query(text="dark water", item_id=key), 10)
     items = [catalogue.item(hit.item_id) for hit in result.hits]
     assert len(items) == 10, items

@@ -40,7 +40,7 @@ def make_store(folder: Path, count: int, dim: int, real: np.ndarray | None) -> E
     vectors.flush()
     np.lib.format.open_memmap(folder / "captions.npy", mode="w+", dtype=np.float16, shape=shape)
     np.save(folder / "flags.npy", np.full(count, HAS_IMAGE, np.uint8))
-    ids = ids_of(count)
+    ids = id_array(count)
     np.save(folder / "item_ids.npy", ids)
     encoder, digest = FakeEncoder(dim), hash_ids(ids)
     manifest = Manifest(
@@ -122,7 +122,7 @@ def items_table(count: int) -> "object":
     )
 
 
-def ids_of(count: int) -> np.ndarray:
+def id_array(count: int) -> np.ndarray:
     """Different ids of twelve letters, as items have them, in no order (`S12`)."""
     letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", "S1")
     drawn = letters[np.random.default_rng(3).integers(0, 32, (count, 12), dtype=np.uint8)]
@@ -135,7 +135,7 @@ def make_catalogue(folder: Path, count: int) -> None:
     import pandas as pd
     import pyarrow as pa
 
-    from terraseek.catalogue.items import write_items
+    from terraseek.catalogue.items_file import write_items
 
     random = np.random.default_rng(4)
     things = np.array(["a river", "some houses", "an airport", "green fields", "a harbour"])
@@ -144,7 +144,7 @@ def make_catalogue(folder: Path, count: int) -> None:
     caption = np.char.add(np.char.add(random.choice(views, 3000), " "), random.choice(things, 3000))
     caption = np.char.add(np.char.add(caption, " "), random.choice(around, 3000))
     shard = np.arange(count) // 10_000
-    names = pa.array(ids_of(count)).cast(pa.string())
+    names = pa.array(id_array(count)).cast(pa.string())
 
     def drawn(values: object, at: np.ndarray) -> pd.Series:
         known = pa.array(values, pa.large_string())

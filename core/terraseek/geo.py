@@ -11,7 +11,7 @@ from terraseek.errors import BBoxError
 __all__ = ["EARTH_KM", "MERCATOR_LIMIT", "BBox", "distance_km", "lonlat_to_tile", "tile_bounds"]
 
 EARTH_KM = 6371.0088
-"""Mean radius of the Earth (IUGG)."""
+"""Mean radius (2a + b) / 3 of the WGS84 ellipsoid (IUGG), in kilometres."""
 
 MERCATOR_LIMIT = 85.0511287798066
 """Latitude in degrees where the Web Mercator square ends."""

@@ -149,8 +149,8 @@ def item_by_row(request: Request) -> Response:
     text = request.path_params["row"]
     if not (text.isascii() and text.isdecimal()):
         raise InputError(f"the row is {text!r}; it must be a whole number from 0 up")
-    row = int(text) if len(text) < 12 else found.rows
-    if row >= found.rows:
+    row = int(text) if len(text) < 12 else found.row_count
+    if row >= found.row_count:
         raise ItemNotFoundError(f"row {text} does not exist; the catalogue has {found.count} items")
     return JSONResponse(found.item(found.item_ids[row].decode()))
 

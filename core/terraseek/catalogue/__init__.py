@@ -1,4 +1,4 @@
-"""Catalogues: many kinds of sources read into one table of items, filtered and looked up."""
+"""Catalogues: items imported from many kinds of sources, with filters and lookup."""
 
 from terraseek.catalogue.catalogue import Catalogue, Points
 from terraseek.catalogue.filters.areas import Area, Circle

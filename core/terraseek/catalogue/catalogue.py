@@ -1,4 +1,4 @@
-"""A catalogue on disk: items with their places and captions, and the images they stand for."""
+"""A catalogue on disk: items with location and caption, and access to their images."""
 
 import math
 from bisect import bisect_left
@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
-from terraseek.catalogue.columns import SORTED, ids_of
+from terraseek.catalogue.columns import ROW_ORDER, id_array
 from terraseek.catalogue.filters.apply import ItemsTable
 from terraseek.catalogue.filters.filter import Filter
 from terraseek.catalogue.images import read_bytes, read_image
-from terraseek.catalogue.items import DELETED, FILE_COLUMNS, HIDDEN, ITEMS_FILE, open_items
+from terraseek.catalogue.items import DELETED, FILE_COLUMNS, HIDDEN_COLUMNS
+from terraseek.catalogue.items_file import ITEMS_FILE, open_items
 from terraseek.catalogue.records import PRECISIONS, ImageRef
 from terraseek.errors import CatalogueError, CatalogueNotFoundError, FilterError, ItemNotFoundError
 
@@ -28,7 +29,7 @@ __all__ = ["Catalogue", "Points"]
 
 @dataclass(frozen=True)
 class Points:
-    """Located items as arrays, for maps."""
+    """Items with coordinates, as arrays, for maps."""
 
     row: Int64[np.ndarray, " n"]
     """Row numbers in the catalogue."""
@@ -41,17 +42,18 @@ class Points:
 
 
 class Catalogue:
-    """Read-only view of a catalogue as it was when opened; items keep their row number.
+    """Read-only snapshot of a catalogue at the moment it was opened.
 
-    Row numbers are those of the vectors of an `EmbeddingStore`; imports only append rows. Deleted
-    items keep their row until the catalogue is compacted, and are not found in any way.
+    Every item has a row number, which is also the row of its vectors in an `EmbeddingStore`;
+    imports only append rows. A deleted item keeps its row until the catalogue is compacted, but no
+    method returns it.
 
-    Opening reads nothing but the names of the columns; they are mapped, so memory holds what was
-    asked for, however many items there are.
+    Opening reads only the names of the columns. The columns are memory-mapped, so that memory use
+    depends on what is read, not on the number of items.
     """
 
     def __init__(self, path: Path, table: "pa.Table", sources: dict[str, Any]) -> None:
-        """Wrap columns as `open_items` gives them; use `open`."""
+        """Wrap the result of `open_items`; use `open` instead."""
         self.path = path
         """Folder of the catalogue, absolute."""
         self._items = table
@@ -62,8 +64,8 @@ class Catalogue:
         """Open a catalogue.
 
         Raises:
-            CatalogueNotFoundError: there is none at `path`.
-            CatalogueError: its table is damaged.
+            CatalogueNotFoundError: there is no catalogue at `path`.
+            CatalogueError: the items table is damaged.
         """
         folder = Path(path).absolute()
         if not (folder / ITEMS_FILE).is_file():
@@ -74,76 +76,77 @@ class Catalogue:
 
     @property
     def name(self) -> str:
-        """Name of its folder."""
+        """Name of the catalogue's folder."""
         return self.path.name
 
     @cached_property
     def count(self) -> int:
-        """Number of items, deleted ones left out."""
-        return int(self.alive.sum())
+        """Number of items, without deleted ones."""
+        return int(self.active.sum())
 
     def __len__(self) -> int:
         return self.count
 
     @property
-    def rows(self) -> int:
-        """Number of rows, those of deleted items among them."""
+    def row_count(self) -> int:
+        """Number of rows, including those of deleted items."""
         return int(self._items.num_rows)
 
     @cached_property
-    def alive(self) -> Bool[np.ndarray, " rows"]:
-        """Which rows are items that were not deleted; not to be written to."""
+    def active(self) -> Bool[np.ndarray, " rows"]:
+        """Boolean mask of the rows whose item is not deleted; do not write to it."""
         if DELETED not in self._items.column_names:
-            return np.ones(self.rows, bool)
-        alive: Bool[np.ndarray, " rows"] = self._items[DELETED].to_numpy() == 0
-        return alive
+            return np.ones(self.row_count, bool)
+        active: Bool[np.ndarray, " rows"] = self._items[DELETED].to_numpy() == 0
+        return active
 
     @property
     def columns(self) -> list[str]:
-        """Columns the items have."""
-        return [name for name in self._items.column_names if name not in HIDDEN]
+        """Names of the columns that users can see."""
+        return [name for name in self._items.column_names if name not in HIDDEN_COLUMNS]
 
     @cached_property
     def sources(self) -> list[str]:
-        """Names of the sources, sorted."""
-        return self._occurring("source")
+        """Source names, sorted."""
+        return self._distinct("source")
 
     @cached_property
     def labels(self) -> list[str]:
-        """Labels that occur, sorted; the empty one is left out."""
-        return [label for label in self._occurring("label") if label]
+        """Labels, sorted, without empty text."""
+        return [label for label in self._distinct("label") if label]
 
-    def _occurring(self, name: str) -> list[str]:
-        """Different texts of a column, sorted."""
+    def _distinct(self, name: str) -> list[str]:
+        """Distinct values of a text column, sorted."""
         column = self._items[name]
-        if self.count < self.rows:
-            column = column.filter(self.alive)
+        if self.count < self.row_count:
+            column = column.filter(self.active)
         return sorted(column.unique().to_pylist())
 
     @cached_property
     def item_ids(self) -> np.ndarray:
-        """Ids by row, those of deleted items among them, as bytes (`S12`), mapped."""
-        return ids_of(self._items["item_id"])
+        """Item id of every row, including deleted items, as bytes (`S12`), memory-mapped."""
+        return id_array(self._items["item_id"])
 
     @cached_property
-    def repeats(self) -> dict[str, str]:
-        """Id of the first of its group for each item that repeats one; see `duplicate_of`."""
+    def duplicate_of(self) -> dict[str, str]:
+        """For each item marked as a near-duplicate, the id of the first item of its group."""
         if "duplicate_of" not in self._items.column_names:
             return {}
         items = self._items.select(["item_id", "duplicate_of"])
         marked = np.flatnonzero(self._items["duplicate_of"].to_numpy() != "")
-        repeated = items.take(marked[self.alive[marked]])
-        return dict(zip(*(repeated[name].to_pylist() for name in items.column_names), strict=True))
+        marked_items = items.take(marked[self.active[marked]])
+        ids, firsts = (marked_items[name].to_pylist() for name in items.column_names)
+        return dict(zip(ids, firsts, strict=True))
 
     @cached_property
     def _table(self) -> ItemsTable:
-        return ItemsTable(self._items, hidden=HIDDEN)
+        return ItemsTable(self._items, hidden=HIDDEN_COLUMNS)
 
     @cached_property
-    def order(self) -> Int32[np.ndarray, " rows"]:
-        """Rows by rising id, mapped."""
-        order: Int32[np.ndarray, " rows"] = self._items[SORTED].to_numpy()
-        return order
+    def rows_by_id(self) -> Int32[np.ndarray, " rows"]:
+        """Row numbers in ascending order of their item id, memory-mapped."""
+        rows: Int32[np.ndarray, " rows"] = self._items[ROW_ORDER].to_numpy()
+        return rows
 
     def items(
         self,
@@ -152,77 +155,80 @@ class Catalogue:
         *,
         deleted: bool = False,
     ) -> pd.DataFrame:
-        """Items by row number; columns an image's bytes are found by are left out.
+        """Items as a table whose index is the row number.
 
-        Text is empty where unknown, numbers are NaN.
+        Unknown text is empty; unknown numbers are NaN.
 
         Args:
-            columns: names wanted, all otherwise.
-            where: only items that meet it; the index keeps the row numbers.
-            deleted: every row, those of deleted items too, so that position is row number.
+            columns: columns to read; None reads all of `columns`.
+            where: keep only the items that meet this filter.
+            deleted: include deleted items, so that position equals row number.
 
         Raises:
-            FilterError: a column, source or label that does not occur is asked for.
+            FilterError: a column, source or label does not exist in this catalogue.
         """
         if where is not None:
-            return self.at(np.flatnonzero(self.where(where)), columns)
-        if self.count < self.rows and not deleted:
-            return self.at(np.flatnonzero(self.alive), columns)
-        frame: pd.DataFrame = self._selected(columns).to_pandas()
-        return frame.copy()  # numbers are the mapped memory itself, which cannot be written to
+            return self.items_at(np.flatnonzero(self.mask(where)), columns)
+        if self.count < self.row_count and not deleted:
+            return self.items_at(np.flatnonzero(self.active), columns)
+        frame: pd.DataFrame = self._select(columns).to_pandas()
+        return frame.copy()  # numbers are views of the read-only mapped memory
 
-    def at(self, rows: Int64[np.ndarray, " m"], columns: list[str] | None = None) -> pd.DataFrame:
-        """Some rows, in the order given, as `items` has them; the index is their numbers.
+    def items_at(
+        self, rows: Int64[np.ndarray, " m"], columns: list[str] | None = None
+    ) -> pd.DataFrame:
+        """Items of the given rows, in that order; the index is the row number.
 
         Raises:
-            FilterError: a column that does not occur is asked for.
+            FilterError: a column does not exist in this catalogue.
         """
-        frame: pd.DataFrame = self._selected(columns).take(rows).to_pandas()
+        frame: pd.DataFrame = self._select(columns).take(rows).to_pandas()
         return frame.set_axis(pd.Index(rows), axis="index").copy()
 
-    def _selected(self, columns: list[str] | None) -> "pa.Table":
-        shown = self.columns
+    def _select(self, columns: list[str] | None) -> "pa.Table":
+        known = self.columns
         unknown = [c for c in columns or () if c not in self._items.column_names]
         if unknown:
-            raise FilterError(f"no column {unknown[0]!r}; there are {', '.join(shown)}")
-        return self._items.select(columns or shown)
+            raise FilterError(f"no column {unknown[0]!r}; there are {', '.join(known)}")
+        return self._items.select(columns or known)
 
     def texts(self) -> list[str]:
-        """What to encode of each row: the caption, or of a metadata caption its own sentence.
+        """Text to encode for each row: the caption, or its generated sentence.
 
-        CLIP reads 77 tokens, and RS5M puts its metadata (128 tokens for fMoW) before the sentence
-        about what is seen; see `metadata_texts`.
+        CLIP reads 77 tokens, and RS5M puts the metadata (128 tokens for fMoW) before the generated
+        sentence about the image content; the metadata is in `metadata_texts`.
         """
         captions: list[str] = self._items["caption"].to_pylist()
         if "sentence" not in self._items.column_names:
             return captions
         sentences = self._items["sentence"].to_pylist()
-        return [said or whole for said, whole in zip(sentences, captions, strict=True)]
+        return [sentence or caption for sentence, caption in zip(sentences, captions, strict=True)]
 
     def metadata_texts(self) -> list[str]:
-        """The metadata part of each row's caption; empty where `texts` has it, or there is none."""
+        """Metadata sentence of each row; empty if there is none or `texts` returns it already."""
         if "geometa_cap" not in self._items.column_names:
-            return [""] * self.rows
-        told = zip(self._items["geometa_cap"].to_pylist(), self.texts(), strict=True)
-        return [metadata if metadata != text else "" for metadata, text in told]
+            return [""] * self.row_count
+        sentences: list[str] = self._items["geometa_cap"].to_pylist()
+        pairs = zip(sentences, self.texts(), strict=True)
+        return [metadata if metadata != text else "" for metadata, text in pairs]
 
-    def where(self, condition: Filter) -> Bool[np.ndarray, " n"]:
-        """Which rows meet a filter.
+    def mask(self, where: Filter) -> Bool[np.ndarray, " rows"]:
+        """Boolean mask of the rows whose item meets a filter and is not deleted.
 
         Raises:
-            FilterError: it names a source, label or column that does not occur here, or its
-                condition in SQL cannot be evaluated.
+            FilterError: it names a source, label or column that does not exist in this catalogue,
+                or its SQL condition cannot be evaluated.
         """
-        if condition.sources:
-            self._refuse_unknown("source", condition.sources, self.sources)
-        if condition.labels:
-            self._refuse_unknown("label", condition.labels, self.labels)
-        passed: Bool[np.ndarray, " n"] = self._table.mask(condition) & self.alive
+        if where.sources:
+            self._check_known("source", where.sources, self.sources)
+        if where.labels:
+            self._check_known("label", where.labels, self.labels)
+        passed: Bool[np.ndarray, " rows"] = self._table.mask(where) & self.active
         return passed
 
-    def _refuse_unknown(self, what: str, asked: tuple[str, ...], known: list[str]) -> None:
+    def _check_known(self, what: str, names: tuple[str, ...], known: list[str]) -> None:
         folded = {name.casefold() if what == "label" else name for name in known}
-        for name in asked:
+        for name in names:
             if (name.casefold() if what == "label" else name) not in folded:
                 shown = ", ".join(known[:20]) or "none"
                 raise FilterError(f"no item has the {what} {name!r}; there are: {shown}")
@@ -234,61 +240,63 @@ class Catalogue:
             ItemNotFoundError: no item has this id.
         """
         key, ids = item_id.encode(errors="replace"), self.item_ids
-        place = bisect_left(self.order, key, key=lambda row: ids[row])
-        if place < self.rows:
-            row = int(self.order[place])
-            if ids[row] == key and self.alive[row]:
+        position = bisect_left(self.rows_by_id, key, key=lambda row: ids[row])
+        if position < self.row_count:
+            row = int(self.rows_by_id[position])
+            if ids[row] == key and self.active[row]:
                 return row
         raise ItemNotFoundError(f"no item {item_id!r} in the catalogue {self.name}")
 
     def item(self, item_id: str) -> dict[str, Any]:
-        """Everything known about an item, as JSON values; unknown values are None.
+        """All columns of an item as JSON values; unknown values are None.
 
         Raises:
             ItemNotFoundError: no item has this id.
         """
-        (cells,) = self.at(np.array([self.row(item_id)])).to_dict("records")
-        return {str(name): _plain(value) for name, value in cells.items()}
+        (cells,) = self.items_at(np.array([self.row(item_id)])).to_dict("records")
+        return {str(name): _json_value(value) for name, value in cells.items()}
 
     def image_ref(self, item_id: str) -> ImageRef:
-        """Where the image of an item is.
+        """Location of an item's image on disk.
 
         Raises:
             ItemNotFoundError: no item has this id.
-            CatalogueError: its file is gone, or its source came without images.
+            CatalogueError: its file is missing, or its source has no images.
         """
         row = self.row(item_id)
         file, offset, size, image, source = (
             self._items[name][row].as_py() for name in (*FILE_COLUMNS, "image", "source")
         )
         if not file:
-            raise CatalogueError(f"the source of item {item_id} came without its picture")
+            raise CatalogueError(
+                f"item {item_id} has no image: its source was imported without images"
+            )
         offset, size = (-1 if number is None else number for number in (offset, size))
         member = image.split("#", 1)[1] if size >= 0 and "#" in image else ""
-        return ImageRef(self._existing(Path(file), source), offset, size, member)
+        return ImageRef(self._resolve(Path(file), source), offset, size, member)
 
-    def _existing(self, file: Path, source: str) -> Path:
-        """The file, also if the catalogue was moved together with its images."""
+    def _resolve(self, file: Path, source: str) -> Path:
+        """Path of an image file, also after the catalogue was moved together with its images."""
         if file.exists():
             return file
         root = self._sources.get(source, {}).get("root")
         if root is not None:
-            before = Path(root)
-            for old, new in ((before, self.path), (before.parent, self.path.parent)):
+            old_root = Path(root)
+            for old, new in ((old_root, self.path), (old_root.parent, self.path.parent)):
                 if file.is_relative_to(old) and (new / file.relative_to(old)).exists():
                     return new / file.relative_to(old)
         raise CatalogueError(
-            f"the picture file {file} of source {source!r} is gone; "
-            "put it back or import the source again from its new place"
+            f"the image file {file} of source {source!r} is missing; "
+            "put it back or import the source again from its new location"
         )
 
     def image_bytes(self, item_id: str) -> bytes:
-        """Encoded bytes of an item's image as its source has them (JPEG, WebP, TIFF, ...).
+        """Encoded bytes of an item's image, as in its source (JPEG, WebP, TIFF, ...).
 
         Raises:
             ItemNotFoundError: no item has this id.
-            CatalogueError: its file is gone.
-            TruncatedImageError: its file has become shorter.
+            CatalogueError: its file is missing.
+            TruncatedImageError: its file has become shorter since the import.
         """
         return read_bytes(self.image_ref(item_id))
 
@@ -298,22 +306,22 @@ class Catalogue:
         """RGB pixels of an item's image; rasters of any depth are stretched to 8 bits.
 
         Args:
-            item_id: which one.
+            item_id: id of the item.
             max_side: shrink so that the longer side is at most this many pixels.
 
         Raises:
             ItemNotFoundError: no item has this id.
-            CatalogueError: its file is gone.
-            SceneError: it cannot be decoded.
+            CatalogueError: its file is missing.
+            SceneError: the image cannot be decoded.
         """
         return read_image(self.image_ref(item_id), max_side)
 
     def points(self, where: Filter | None = None) -> Points:
-        """Items with coordinates, optionally only those that meet a filter."""
+        """Items with coordinates; with a filter, only those that meet it."""
         lon, lat = self.lonlat()
-        known = np.isfinite(lon) & np.isfinite(lat) & self.alive
+        known = np.isfinite(lon) & np.isfinite(lat) & self.active
         if where is not None:
-            known &= self.where(where)
+            known &= self.mask(where)
         row = np.flatnonzero(known).astype(np.int64)
         codes = self._codes("location_precision", PRECISIONS)
         return Points(row, lon[row], lat[row], codes[row])
@@ -323,7 +331,7 @@ class Catalogue:
         return self._items["lon"].to_numpy(), self._items["lat"].to_numpy()
 
     def _codes(self, name: str, values: Sequence[str]) -> UInt8[np.ndarray, " rows"]:
-        """Which of some values each row has; 255 where none of them."""
+        """Index into `values` of each row of a text column; 255 if it is none of them."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -333,8 +341,8 @@ class Catalogue:
         return codes
 
 
-def _plain(value: object) -> object:
-    """A JSON value: NaN, NA and empty text become None."""
+def _json_value(value: object) -> object:
+    """Convert a table cell to a JSON value; NaN, NA and empty text become None."""
     if value is None or value is pd.NA or value == "":
         return None
     if isinstance(value, np.generic):

@@ -1,10 +1,10 @@
-"""The items once more as uncompressed columns, mapped: opened at once, read where they are asked.
+"""Memory-mapped copy of the items, which opens at once and is read only where it is accessed.
 
-`.items.DIGEST.arrow` beside `items.parquet` is an Arrow file of one batch, so that a column is one
-stretch of the file and a row costs a few pages of it. The digest is that of its first writing and
-stands in the metadata of the Parquet file, which stays the only truth: a file whose name fits holds
-these very items, and where there is none it is made again, or, where nothing can be written, held
-in memory.
+`.items.DIGEST.arrow` beside `items.parquet` is an uncompressed Arrow file of one batch, so that a
+column is contiguous and reading a row touches a few pages. The digest is the SHA-256 of its first
+version and is stored in the metadata of the Parquet file, which is the authoritative copy: a file
+with that digest in its name holds the same items. A missing file is written again, or kept in
+memory if the folder is read-only.
 """
 
 import contextlib
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
-    "SORTED",
+    "ROW_ORDER",
+    "arrow_table",
     "columns_file",
-    "drop_others",
-    "ids_of",
+    "id_array",
     "map_columns",
-    "table_of",
+    "remove_stale",
     "write_columns",
 ]
 
-SORTED = "_sorted"
-"""Column of the numbers of the rows in the order of their ids, by which an id is looked up."""
-_DIGITS = 16
-_UNNAMED = "new"
+ROW_ORDER = "_sorted"
+"""Column of row numbers in ascending order of the item id, for a binary search of an id."""
+_DIGEST_LENGTH = 16
+_TEMPORARY = "new"
 
 
-def table_of(frame: "pd.DataFrame") -> "pa.Table":
-    """A typed items table with the order of its ids, every column in one piece."""
+def arrow_table(frame: "pd.DataFrame") -> "pa.Table":
+    """Convert a typed items table to Arrow with one chunk per column, and add `ROW_ORDER`."""
     import pyarrow as pa
 
     table: pa.Table = pa.Table.from_pandas(frame, preserve_index=False)
     order = _order(frame["item_id"].to_numpy(dtype="S12"))
-    return table.append_column(SORTED, pa.array(order.astype(np.int32))).combine_chunks()
+    return table.append_column(ROW_ORDER, pa.array(order.astype(np.int32))).combine_chunks()
 
 
 def _order(ids: np.ndarray) -> Int64[np.ndarray, " rows"]:
-    """Rows by rising id; two integers of an id are sorted several times as fast as its letters."""
+    """Rows in ascending order of id; an id as two integers sorts several times faster than text."""
     words = np.zeros((len(ids), 16), np.uint8)
     words[:, :12] = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), 12)
     high, low = words.view(">u8").astype(np.uint64).T
@@ -56,22 +56,22 @@ def _order(ids: np.ndarray) -> Int64[np.ndarray, " rows"]:
 
 
 def columns_file(folder: Path, digest: str) -> Path:
-    """Where the columns of these items are, or would be; hidden, since nobody need keep it."""
+    """Path of the columns file with this digest; hidden, because it can always be made again."""
     return folder / f".items.{digest}.arrow"
 
 
 def write_columns(folder: Path, frame: "pd.DataFrame", digest: str | None = None) -> str:
-    """Write the columns of a typed table, whole or not at all, and return their digest.
+    """Write the columns of a typed table atomically and return their digest.
 
     Args:
-        folder: the catalogue.
-        frame: as `items.read_items` gives it.
-        digest: what the Parquet file calls them, if they are made again.
+        folder: folder of the catalogue.
+        frame: the items, as `items_file.read_items` returns them.
+        digest: digest stored in the Parquet file, if the columns are written again.
     """
     import pyarrow as pa
 
-    table = table_of(frame)
-    first = columns_file(folder, digest or _UNNAMED)
+    table = arrow_table(frame)
+    first = columns_file(folder, digest or _TEMPORARY)
     with (
         atomic_path(first) as part,
         pa.OSFile(str(part), "wb") as file,
@@ -79,17 +79,17 @@ def write_columns(folder: Path, frame: "pd.DataFrame", digest: str | None = None
     ):
         out.write_table(table)
     if digest is None:
-        digest = sha256_of(first)[:_DIGITS]
+        digest = sha256_of(first)[:_DIGEST_LENGTH]
         os.replace(first, columns_file(folder, digest))
     return digest
 
 
 def map_columns(folder: Path, digest: str, rows: int) -> "pa.Table | None":
-    """The columns, mapped; None if they are not there, not readable, or not of so many rows."""
+    """Memory-map the columns; None if the file is missing, unreadable or of another row count."""
     import pyarrow as pa
 
     try:
-        # the table holds the map; a file that is replaced or removed stays as it was for it
+        # the table keeps the mapping open, also after the file is replaced or removed
         mapped = pa.memory_map(str(columns_file(folder, digest)), "r")
         table = pa.ipc.open_file(mapped).read_all()
     except (OSError, pa.ArrowException):
@@ -97,22 +97,22 @@ def map_columns(folder: Path, digest: str, rows: int) -> "pa.Table | None":
     return table if table.num_rows == rows else None
 
 
-def drop_others(folder: Path, digest: str) -> None:
-    """Remove the columns of earlier items; whoever has them mapped goes on with them."""
+def remove_stale(folder: Path, digest: str) -> None:
+    """Remove columns files of earlier versions; processes that have mapped them can go on."""
     for path in (*folder.glob(".items.*.arrow"), *folder.glob("..items.*.arrow")):
         if path != columns_file(folder, digest):
-            with contextlib.suppress(OSError):  # Windows keeps what is mapped
+            with contextlib.suppress(OSError):  # Windows does not remove mapped files
                 path.unlink()
 
 
-def ids_of(column: "pa.ChunkedArray") -> np.ndarray:
-    """Ids as `S12`; where each has twelve letters, as all of ours, their memory is not copied."""
+def id_array(column: "pa.ChunkedArray") -> np.ndarray:
+    """Item ids as `S12`; without a copy if all have twelve letters, as those of `item_id` have."""
     import pyarrow as pa
 
     if column.num_chunks == 1 and pa.types.is_large_string(column.type):
         ids = column.chunk(0)
-        _, offsets, letters = ids.buffers()
+        _, offsets, text = ids.buffers()
         ends = np.frombuffer(offsets, np.int64, len(ids) + 1, 8 * ids.offset)
-        if letters is not None and (np.diff(ends) == 12).all():
-            return np.frombuffer(letters, "S12", len(ids), int(ends[0]))
+        if text is not None and (np.diff(ends) == 12).all():
+            return np.frombuffer(text, "S12", len(ids), int(ends[0]))
     return np.array(column.to_pylist(), "S12")

@@ -1,4 +1,4 @@
-"""Take items out of a catalogue, or put them back: a mark in their row, nothing else moves."""
+"""Deletion and restoration of items by a mark in their row; row numbers do not change."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,8 @@ import numpy as np
 
 from terraseek.catalogue.catalogue import Catalogue
 from terraseek.catalogue.filters.filter import Filter
-from terraseek.catalogue.items import DELETED, read_items, read_sources, write_items
+from terraseek.catalogue.items import DELETED
+from terraseek.catalogue.items_file import read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
 from terraseek.errors import ItemNotFoundError
 
@@ -15,50 +16,50 @@ __all__ = ["delete_items", "restore_items"]
 
 
 def delete_items(path: str | Path, ids: Iterable[str] = (), where: Filter | None = None) -> int:
-    """Delete the items of these ids and those that meet a filter.
+    """Delete the items with these ids and the items that meet a filter.
 
-    They are found no more, also when their source is imported again; rows, vectors and images
-    stay, so that `restore_items` brings them back until the catalogue is compacted. One rename
-    changes everything or nothing.
+    Deleted items are not found any more, also after their source is imported again. Their rows,
+    vectors and images stay, so that `restore_items` can bring them back until the catalogue is
+    compacted. The change is atomic: one rename replaces the table.
 
     Returns:
-        how many were deleted; deleting again deletes none.
+        Number of items deleted; items that are deleted already do not count.
 
     Raises:
-        ItemNotFoundError: an id never was in the catalogue; nothing is deleted then.
-        FilterError: the filter names a source, label or column that is not there.
+        ItemNotFoundError: an id is not in the catalogue; nothing is deleted then.
+        FilterError: the filter names a source, label or column that does not exist.
         CatalogueError: another process is changing the catalogue.
     """
     folder = Path(path).absolute()
-    Catalogue.open(folder)  # says what is wrong if there is no catalogue, before a lock is made
+    Catalogue.open(folder)  # raises if there is no catalogue, before a lock file is created
     with exclusive(folder):
         catalogue = Catalogue.open(folder)
-        chosen = _rows_of(catalogue, ids)
+        chosen = _mask_of(catalogue, ids)
         if where is not None:
-            chosen |= catalogue.where(where)
-        return _mark(folder, chosen & catalogue.alive, 1)
+            chosen |= catalogue.mask(where)
+        return _mark(folder, chosen & catalogue.active, 1)
 
 
 def restore_items(path: str | Path, ids: Iterable[str] = ()) -> int:
-    """Bring deleted items back, all of them if no ids are given.
+    """Restore deleted items; all of them if no ids are given.
 
     Returns:
-        how many came back.
+        Number of items restored.
 
     Raises:
-        ItemNotFoundError: an id never was in the catalogue, or was compacted away.
+        ItemNotFoundError: an id is not in the catalogue, or was removed by compaction.
         CatalogueError: another process is changing the catalogue.
     """
     folder = Path(path).absolute()
     Catalogue.open(folder)
     with exclusive(folder):
         catalogue = Catalogue.open(folder)
-        wanted = list(ids)
-        chosen = _rows_of(catalogue, wanted) if wanted else np.ones(catalogue.rows, bool)
-        return _mark(folder, chosen & ~catalogue.alive, 0)
+        ids = list(ids)
+        chosen = _mask_of(catalogue, ids) if ids else np.ones(catalogue.row_count, bool)
+        return _mark(folder, chosen & ~catalogue.active, 0)
 
 
-def _rows_of(catalogue: Catalogue, ids: Iterable[str]) -> np.ndarray:
+def _mask_of(catalogue: Catalogue, ids: Iterable[str]) -> np.ndarray:
     wanted = np.array([key.encode() for key in ids], "S12")
     chosen = np.isin(catalogue.item_ids, wanted)
     missing = np.setdiff1d(wanted, catalogue.item_ids)
@@ -70,6 +71,7 @@ def _rows_of(catalogue: Catalogue, ids: Iterable[str]) -> np.ndarray:
 
 
 def _mark(folder: Path, chosen: np.ndarray, value: int) -> int:
+    """Set the deletion mark of the chosen rows; returns their number."""
     if not chosen.any():
         return 0
     frame = read_items(folder)

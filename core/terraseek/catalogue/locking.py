@@ -1,4 +1,4 @@
-"""One process at a time changes a catalogue or a store; the lock ends with the process."""
+"""Lock by which only one process at a time changes a catalogue or an embedding store."""
 
 import os
 from collections.abc import Iterator
@@ -12,12 +12,14 @@ __all__ = ["exclusive"]
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; a folder made for it goes again if nothing was put in.
+    """Hold the lock of a folder; the operating system releases it when the process ends.
+
+    The folder is created if necessary, and removed again if nothing is written to it.
 
     Raises:
-        CatalogueError: another process holds it.
+        CatalogueError: another process holds the lock.
     """
-    made = not folder.exists()
+    created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
     with path.open("a") as file:
@@ -33,6 +35,6 @@ def exclusive(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if made and {p.name for p in folder.iterdir()} <= {".lock"}:
+            if created and {p.name for p in folder.iterdir()} <= {".lock"}:
                 path.unlink()
                 folder.rmdir()

@@ -1,4 +1,4 @@
-"""Counts over a catalogue, as the RS5M paper tells its geo-statistics (section on geometa)."""
+"""Statistics of a catalogue, as in the section on geometa of the RS5M paper (arXiv 2306.11300)."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,22 +7,21 @@ import numpy as np
 import pandas as pd
 
 from terraseek.catalogue.catalogue import Catalogue
-from terraseek.catalogue.metadata.gazetteer import split_zone
+from terraseek.catalogue.metadata.utm import LATITUDE_BANDS, parse_utm_zone
 
 __all__ = ["GSD_EDGES", "catalogue_stats", "long_tail", "utm_zones"]
 
 GSD_EDGES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Bounds in metres a pixel of the groups by resolution; a value on a bound belongs above it."""
-_UTM_LETTERS = np.array(list("CDEFGHJKLMNPQRSTUVWX"))
+"""Edges of the resolution groups, metres per pixel; a value on an edge is in the upper group."""
+_BAND_LETTERS = np.array(list(LATITUDE_BANDS))
 
 
 def catalogue_stats(catalogue: Catalogue) -> dict[str, Any]:
-    """Items by source, label, country, month, UTM zone and location precision, largest first.
+    """Count items by source, label, country, month, UTM zone and location precision.
 
-    Items about which something is unknown are counted under the empty text. UTM zones are
-    computed from coordinates where there are any, since tables mix latitude bands (`29U`) with
-    hemispheres (`29N`); otherwise see `utm_zones`. `long_tail` tells of label, country and UTM zone
-    how unevenly the items fall.
+    Counts are in descending order; items with an unknown value are counted under empty text.
+    `long_tail` describes how unevenly items are distributed over labels, countries and UTM zones
+    (see `utm_zones`).
     """
     items = catalogue.items()
     located = items["lon"].notna() & items["lat"].notna()
@@ -52,12 +51,13 @@ def catalogue_stats(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def utm_zones(items: pd.DataFrame) -> pd.Series:
-    """Zone number and MGRS latitude band of each item (`32U`); empty where none is known.
+    """UTM zone number and MGRS latitude band of each item (`32U`); empty where unknown.
 
-    An item without coordinates, or with those of a town, has the zone its source states. Where the
-    letter means a hemisphere, as BigEarthNet's does, the zone reads `29 north`; where nobody knows
-    what it means, only `29`. Polar places beyond the UTM (south of 80 S, north of 84 N) are empty.
-    The zone exceptions of Norway and Svalbard are those of the MGRS.
+    The zone is computed from the coordinates, because tables mix latitude bands (`29U`) with
+    hemispheres (`29N`). An item without coordinates, or with only those of a town, has the zone
+    that its source states: `29 north` if the letter means the hemisphere, as in BigEarthNet, and
+    `29` if its meaning is unknown. Polar items beyond the range of UTM (south of 80 S, north of
+    84 N) are empty. The exceptions of Norway and Svalbard follow the MGRS.
     """
     lon, lat = items["lon"].to_numpy(), items["lat"].to_numpy()
     inside = np.isfinite(lon) & (lat >= -80) & (lat <= 84)
@@ -66,21 +66,21 @@ def utm_zones(items: pd.DataFrame) -> pd.Series:
     zone[(y >= 56) & (y < 64) & (x >= 3) & (x < 12)] = 32
     svalbard = (y >= 72) & (x >= 0) & (x < 42)
     zone[svalbard] = np.array([31, 33, 35, 37])[np.digitize(x[svalbard], [9, 21, 33])]
-    band = _UTM_LETTERS[np.clip(np.floor((y + 80) / 8).astype(int), 0, 19)]
+    band = _BAND_LETTERS[np.clip(np.floor((y + 80) / 8).astype(int), 0, 19)]
     names = np.char.add(np.char.mod("%d", zone), band)
     computed = pd.Series(np.where(inside, names, ""), index=items.index, dtype="str")
-    stated = [
-        _stated(*pair)
+    zones = [
+        _stated_zone(*pair)
         for pair in zip(_column(items, "utm"), _column(items, "utm_kind"), strict=True)
     ]
-    told = pd.Series(stated, index=items.index, dtype="str")
+    stated = pd.Series(zones, index=items.index, dtype="str")
     precision = _column(items, "location_precision")
-    own = np.isfinite(lon) & ((precision != "place_name") | (told == "")).to_numpy(bool)
-    return computed.where(own, told)
+    trusted = np.isfinite(lon) & ((precision != "place_name") | (stated == "")).to_numpy(bool)
+    return computed.where(trusted, stated)
 
 
-def _stated(zone: str, kind: str) -> str:
-    parts = split_zone(str(zone))
+def _stated_zone(zone: str, kind: str) -> str:
+    parts = parse_utm_zone(str(zone))
     if parts is None:
         return ""
     number, letter = parts
@@ -90,10 +90,14 @@ def _stated(zone: str, kind: str) -> str:
 
 
 def long_tail(counts: dict[str, int]) -> dict[str, float]:
-    """How unevenly items fall on values: how many values, and how few of them hold half.
+    """Describe how unevenly items are distributed over values.
 
     Args:
-        counts: items by value; the empty text (unknown) is left out.
+        counts: number of items by value; empty text (unknown) is ignored.
+
+    Returns:
+        `values`: number of values; `half`: how many of the most frequent values hold half of the
+        items; `single`: values that occur once; `median`: median number of items per value.
     """
     sizes = np.array(sorted((n for key, n in counts.items() if key), reverse=True), np.int64)
     if not len(sizes):
@@ -107,17 +111,17 @@ def long_tail(counts: dict[str, int]) -> dict[str, float]:
 
 
 def _resolutions(gsd: np.ndarray) -> dict[str, int]:
-    """Items by resolution, finest first, and the unknown last."""
+    """Count items by resolution group, finest first, unknown last."""
     names = [f"below {GSD_EDGES[0]:g} m"]
     names += [f"{a:g} to {b:g} m" for a, b in pairwise(GSD_EDGES)]
     names += [f"{GSD_EDGES[-1]:g} m and more", ""]
     group = np.where(np.isfinite(gsd), np.digitize(gsd, GSD_EDGES), len(GSD_EDGES) + 1)
-    found = np.bincount(group, minlength=len(names)).tolist()
-    return {name: n for name, n in zip(names, found, strict=True) if n}
+    sizes = np.bincount(group, minlength=len(names)).tolist()
+    return {name: n for name, n in zip(names, sizes, strict=True) if n}
 
 
 def _months(items: pd.DataFrame) -> pd.Series:
-    """Month 1 to 12 as text, from the column of that name or the date."""
+    """Month 1 to 12 as text, from the column `month` or the date."""
     from_date = pd.to_numeric(items["captured_at"].str[5:7], errors="coerce")
     month = from_date if "month" not in items else items["month"].astype("float").fillna(from_date)
     return month.map(lambda m: "" if pd.isna(m) else str(int(m))).astype("str")

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from terraseek.catalogue import Catalogue
-from terraseek.catalogue.items import DELETED, read_items, read_sources, write_items
+from terraseek.catalogue.items import DELETED
+from terraseek.catalogue.items_file import read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import (
     HAS_CAPTION,
@@ -63,8 +64,8 @@ def compact_catalogue(path: str | Path, progress: Progress = silent) -> Compacti
         catalogue = Catalogue.open(folder)
         for name in store_names(catalogue):
             locks.enter_context(exclusive(store_folder(catalogue, name)))
-        kept = np.flatnonzero(catalogue.alive).astype(np.int64)
-        dropped = catalogue.rows - len(kept)
+        kept = np.flatnonzero(catalogue.active).astype(np.int64)
+        dropped = catalogue.row_count - len(kept)
         if not dropped:
             return Compaction(0, (), ())
         moved: list[str] = []

@@ -58,9 +58,9 @@ class StoreJob:
         if not len(ids):
             return np.empty(0, np.int64), np.empty(0, np.int64)
         at = np.minimum(
-            np.searchsorted(self.ids, ids, sorter=self.catalogue.order), len(self.ids) - 1
+            np.searchsorted(self.ids, ids, sorter=self.catalogue.rows_by_id), len(self.ids) - 1
         )
-        rows = self.catalogue.order[at].astype(np.int64)
+        rows = self.catalogue.rows_by_id[at].astype(np.int64)
         known = np.flatnonzero(self.ids[rows] == ids)
         return known, rows[known]
 
@@ -78,7 +78,7 @@ class StoreJob:
         """Rows without an image vector, those that failed before among them."""
         have = self._flags() & HAS_IMAGE > 0
         self._done = int(have.sum())
-        return np.flatnonzero(~have & self.catalogue.alive).astype(np.int64)
+        return np.flatnonzero(~have & self.catalogue.active).astype(np.int64)
 
     def untold(self) -> Int64[np.ndarray, " m"]:
         """Rows with an image vector, and words that have none: such as adopted ones."""
@@ -86,7 +86,7 @@ class StoreJob:
         told = flags & HAS_CAPTION > 0
         described = flags & HAS_METADATA > 0
         lacking = (self._worded & ~told) | (self._has_metadata & ~described)
-        return np.flatnonzero(lacking & (flags & HAS_IMAGE > 0) & self.catalogue.alive).astype(
+        return np.flatnonzero(lacking & (flags & HAS_IMAGE > 0) & self.catalogue.active).astype(
             np.int64
         )
 

@@ -1,8 +1,8 @@
-"""Caption review: append-only records of several raters, agreement, import and export."""
+"""Caption review: append-only records of several raters, their agreement, import and export."""
 
 from terraseek.review.agreement import gwet_ac2, krippendorff_alpha, quadratic_kappa
 from terraseek.review.criteria import CRITERIA, Criterion
-from terraseek.review.flags import Flag, caption_flags, restore_degrees
+from terraseek.review.flags import Flag, caption_flags
 from terraseek.review.log import ReviewLog, ReviewProgress
 from terraseek.review.ratings import (
     RatingsReport,
@@ -31,7 +31,6 @@ __all__ = [
     "krippendorff_alpha",
     "now",
     "quadratic_kappa",
-    "restore_degrees",
     "review_stats",
     "score_table",
     "write_captions",

@@ -1,4 +1,4 @@
-"""Automatic hints beside a caption: what a rater should look at twice."""
+"""Automatic checks of a caption: problems that a rater should look at."""
 
 import math
 import re
@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Flag", "caption_flags", "restore_degrees"]
+from terraseek.catalogue.metadata.text_repair import LOST_DEGREE
+from terraseek.catalogue.metadata.utm import utm_zone_number, zones_apart
 
-# RS5M's rating tool decoded UTF-8 as ASCII: "52.96°" became "52.96?"
-_LOST_DEGREE = re.compile(r"(?<=\d)\?(?=[\s.,;:)]|$)")
+__all__ = ["Flag", "caption_flags"]
+
 _LOST_LETTER = re.compile(r"(?<=[^\W\d])\?+(?=[^\W\d])")
 _UTM_ZONE = re.compile(r"\butm zone (\d{1,2})(?!\d)", re.IGNORECASE)
 _GSD = re.compile(r"(\d+(?:\.\d+)?)\s?m\b")
@@ -19,12 +20,12 @@ _GSD_TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One hint."""
+    """One possible problem of a caption."""
 
     code: str
-    """Stable name, kept in the records."""
+    """Stable name, stored in the review records."""
     text: str
-    """What a person reads."""
+    """Sentence shown to the rater."""
 
 
 def caption_flags(
@@ -32,16 +33,17 @@ def caption_flags(
     token_count: Callable[[str], tuple[int, int]] | None = None,
     item: Mapping[str, Any] | None = None,
 ) -> tuple[Flag, ...]:
-    """Hints about one caption.
+    """Check one caption.
 
     Args:
         caption: the text.
-        token_count: an encoder's `token_count`; without it the length is not judged.
-        item: the catalogue row with `lon` in degrees and `gsd_m`, to check what the caption claims.
+        token_count: an encoder's `token_count`; without it the length is not checked.
+        item: catalogue row with `lon` in degrees and `gsd_m` in metres per pixel, against which the
+            statements of the caption are checked.
     """
     if not caption.strip():
         return (Flag("empty", "No caption: write one, or skip."),)
-    found = [*_lost_characters(caption), *_claims(caption, item or {})]
+    found = [*_lost_characters(caption), *_wrong_statements(caption, item or {})]
     if token_count is not None:
         needed, limit = token_count(caption)
         if needed > limit:
@@ -51,14 +53,9 @@ def caption_flags(
     return tuple(found)
 
 
-def restore_degrees(caption: str) -> str:
-    """The caption with "?" after a number written as the degree sign it was."""
-    return _LOST_DEGREE.sub("°", caption)
-
-
 def _lost_characters(caption: str) -> list[Flag]:
     found = []
-    if lost := _LOST_DEGREE.findall(caption):
+    if lost := LOST_DEGREE.findall(caption):
         signs = "a degree sign" if len(lost) == 1 else f"{len(lost)} degree signs"
         found.append(Flag("lost_degree", f"“?” after a number: {signs} got lost."))
     if _LOST_LETTER.search(caption):
@@ -66,15 +63,14 @@ def _lost_characters(caption: str) -> list[Flag]:
     return found
 
 
-def _claims(caption: str, item: Mapping[str, Any]) -> list[Flag]:
+def _wrong_statements(caption: str, item: Mapping[str, Any]) -> list[Flag]:
     found = []
-    lon, gsd = _number(item.get("lon")), _number(item.get("gsd_m"))
+    lon, gsd = _finite(item.get("lon")), _finite(item.get("gsd_m"))
     zone = _UTM_ZONE.search(caption)
     if zone and lon is not None:
-        here = int((lon + 180) // 6) % 60 + 1
-        apart = abs(int(zone[1]) - here)
+        here = utm_zone_number(lon)
         # neighbouring zones are both used near their border
-        if min(apart, 60 - apart) > 1:
+        if zones_apart(int(zone[1]), here) > 1:
             found.append(
                 Flag("utm_mismatch", f"Says UTM zone {zone[1]}; the position is in zone {here}.")
             )
@@ -87,7 +83,7 @@ def _claims(caption: str, item: Mapping[str, Any]) -> list[Flag]:
     return found
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401 - a table cell is any of these
+def _finite(value: Any) -> float | None:  # noqa: ANN401 - a table cell
     if value is None or isinstance(value, str):
         return None
     number = float(value)

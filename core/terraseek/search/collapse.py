@@ -42,7 +42,7 @@ def _groups(searcher: Searcher) -> dict[str, str]:
             "the duplicates of this catalogue are not marked; run `terraseek duplicates "
             f"{catalogue.path}`"
         )
-    return catalogue.repeats
+    return catalogue.duplicate_of
 
 
 def _best_of_each(hits: list[Hit], groups: dict[str, str]) -> list[Hit]:

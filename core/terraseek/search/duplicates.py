@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from terraseek.catalogue import Catalogue
-from terraseek.catalogue.items import FILE_COLUMNS, read_items, read_sources, write_items
+from terraseek.catalogue.items import FILE_COLUMNS
+from terraseek.catalogue.items_file import read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import CatalogueError, ConfigError, SceneError
@@ -81,7 +82,7 @@ def mark_duplicates(
     with exclusive(folder):
         catalogue = Catalogue.open(folder)
         store = EmbeddingStore.open(catalogue, model)
-        alive = catalogue.alive[: store.count]
+        alive = catalogue.active[: store.count]
         rows = np.flatnonzero(alive & ((store.flags & HAS_IMAGE) > 0)).astype(np.int64)
         hashes = _hashes(catalogue, rows, progress)
         pairs = [
@@ -89,7 +90,7 @@ def mark_duplicates(
             for pair in _near(store, rows, cosine, progress)
             if _same(hashes[pair[0]], hashes[pair[1]], bits)
         ]
-        first = _groups(catalogue.rows, [(int(rows[a]), int(rows[b])) for a, b in pairs])
+        first = _groups(catalogue.row_count, [(int(rows[a]), int(rows[b])) for a, b in pairs])
         marked = np.flatnonzero(first != np.arange(len(first)))
         frame = read_items(folder)
         if COLUMN in frame:

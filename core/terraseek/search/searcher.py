@@ -127,11 +127,11 @@ class Searcher:
         self, query: Query, place: tuple[float, float], k: int, where: Filter | None
     ) -> SearchResult:
         """Items by their distance; those without a vector are found, too."""
-        passed = self.catalogue.alive if where is None else self.catalogue.where(where)
+        passed = self.catalogue.active if where is None else self.catalogue.mask(where)
         rows = np.flatnonzero(passed).astype(np.int64)
         lon, lat = (degrees[rows] for degrees in self.catalogue.lonlat())
         at, km = nearest(place, lon, lat, k)
-        items = self.catalogue.at(rows[at]).to_dict("records")
+        items = self.catalogue.items_at(rows[at]).to_dict("records")
         hits = [
             _hit(item, -round(float(far), 6), rank, {"distance_km": round(float(far), 6)})
             for rank, (item, far) in enumerate(zip(items, km, strict=True), 1)
@@ -158,7 +158,7 @@ class Searcher:
         """Rows that meet the filter and have a vector, and how many meet it at all."""
         if where is None:
             return self._everything, self.catalogue.count
-        passed = self.catalogue.where(where)
+        passed = self.catalogue.mask(where)
         usable = self._shortlist.usable_mask
         rows = np.flatnonzero(passed[: len(usable)] & usable).astype(np.int64)
         return rows, int(passed.sum())
@@ -167,7 +167,7 @@ class Searcher:
     def _everything(self) -> Int64[np.ndarray, " m"]:
         """Rows with a vector that were not deleted; one array, so that its bits are made once."""
         usable = self._shortlist.usable_mask
-        alive = self.catalogue.alive[: len(usable)]
+        alive = self.catalogue.active[: len(usable)]
         return self._shortlist.usable if alive.all() else np.flatnonzero(usable & alive)
 
     def _item_vector(self, item_id: str) -> Float32[np.ndarray, " dim"]:
@@ -233,7 +233,7 @@ class Searcher:
         lowest = None
         if self._calibration is not None and query.is_words:
             lowest = convincing_from(self._calibration, background, images, searched)
-        items = self.catalogue.at(rows).to_dict("records")
+        items = self.catalogue.items_at(rows).to_dict("records")
         hits = []
         for at, item in enumerate(items):
             image = float(images[at])

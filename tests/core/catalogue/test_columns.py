@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 
 from terraseek.catalogue import Catalogue, Filter
-from terraseek.catalogue.columns import SORTED, table_of
+from terraseek.catalogue.columns import ROW_ORDER, arrow_table
 from terraseek.catalogue.deletion import delete_items, restore_items
-from terraseek.catalogue.items import build_frame, read_items, write_items
+from terraseek.catalogue.items import build_frame
+from terraseek.catalogue.items_file import read_items, write_items
 from terraseek.errors import FilterError, ItemNotFoundError
 
 
@@ -55,7 +56,7 @@ def test_columns_hold_what_the_table_holds(folder: Path):
     pd.testing.assert_frame_equal(catalogue.items(), frame[shown])
     assert catalogue.columns == shown
     rows = np.array([7, 3, 40])
-    pd.testing.assert_frame_equal(catalogue.at(rows), frame.loc[rows, shown])
+    pd.testing.assert_frame_equal(catalogue.items_at(rows), frame.loc[rows, shown])
     some = catalogue.items(["rooms", "lon"], Filter(labels=("port",)))
     pd.testing.assert_frame_equal(some, frame.loc[frame["label"] == "port", ["rooms", "lon"]])
     points = catalogue.points()
@@ -64,7 +65,7 @@ def test_columns_hold_what_the_table_holds(folder: Path):
     assert set(points.precision.tolist()) == {0}
     assert (catalogue.sources, catalogue.labels) == (["a", "b"], ["port"])
     with pytest.raises(FilterError, match="no column 'colour'; there are item_id"):
-        catalogue.at(rows, ["colour"])
+        catalogue.items_at(rows, ["colour"])
 
 
 def test_every_id_is_found_and_no_other(folder: Path):
@@ -88,8 +89,8 @@ def test_opening_maps_the_file_and_copies_nothing(folder: Path):
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text("abcxyz27", min_size=0, max_size=12), max_size=40, unique=True))
 def test_ids_of_any_length_are_sorted_as_bytes(keys):
-    table = table_of(build_frame([{"item_id": key} for key in keys]))
-    order = table[SORTED].to_pylist()
+    table = arrow_table(build_frame([{"item_id": key} for key in keys]))
+    order = table[ROW_ORDER].to_pylist()
     assert [keys[row] for row in order] == sorted(keys)
 
 
@@ -114,7 +115,7 @@ def test_each_change_brings_its_own_columns(folder: Path):
     assert second != first
     assert opened.row(key) == 4  # as it was when opened
     changed = Catalogue.open(folder)
-    assert (changed.count, changed.rows) == (49, 50)
+    assert (changed.count, changed.row_count) == (49, 50)
     with pytest.raises(ItemNotFoundError):
         changed.row(key)
     assert key not in set(changed.items()["item_id"])
@@ -147,7 +148,7 @@ def test_columns_that_cannot_be_used_are_made_again(folder: Path, damage: str, t
 
 
 def test_where_nothing_can_be_written_columns_stay_in_memory(folder: Path, monkeypatch):
-    from terraseek.catalogue import items
+    from terraseek.catalogue import items_file
 
     def refuse(*_: object) -> None:
         raise PermissionError("read-only")
@@ -155,7 +156,7 @@ def test_where_nothing_can_be_written_columns_stay_in_memory(folder: Path, monke
     whole = Catalogue.open(folder).items()
     for path in folder.glob(".items.*.arrow"):
         path.unlink()
-    monkeypatch.setattr(items, "write_columns", refuse)
+    monkeypatch.setattr(items_file, "write_columns", refuse)
     pd.testing.assert_frame_equal(Catalogue.open(folder).items(), whole)
     assert arrow_files(folder) == []
 

@@ -54,7 +54,7 @@ def test_deleted_items_are_found_in_no_way(catalogue: Path, tmp_path: Path):
     opened = Catalogue.open(catalogue)
     left = before[2::2]
     assert opened.items()["item_id"].tolist() == left
-    assert (opened.count, len(opened), opened.rows) == (5, 5, 12)
+    assert (opened.count, len(opened), opened.row_count) == (5, 5, 12)
     assert opened.labels == ["odd"]
     assert opened.points().row.tolist() == [2, 4, 6, 8, 10]
     assert opened.items(where=Filter(text="thing")).index.tolist() == [2, 4, 6, 8, 10]
@@ -63,7 +63,7 @@ def test_deleted_items_are_found_in_no_way(catalogue: Path, tmp_path: Path):
     with pytest.raises(ItemNotFoundError):
         opened.row(before[0])
     with pytest.raises(FilterError, match="no item has the label 'even'"):
-        opened.where(Filter(labels=("even",)))
+        opened.mask(Filter(labels=("even",)))
     searcher = Searcher(opened, FakeEncoder())
     for where in (None, Filter(text="thing")):
         result = searcher.search(Query(text="thing"), 50, where)
@@ -92,7 +92,7 @@ def test_compacting_takes_rows_and_vectors_away(catalogue: Path, tmp_path: Path)
     assert (done.dropped, done.stores, done.unusable) == (4, ("fake",), ())
     left = [key for row, key in enumerate(before) if row % 3]
     assert ids(catalogue) == left
-    assert Catalogue.open(catalogue).rows == 8
+    assert Catalogue.open(catalogue).row_count == 8
     assert vectors_by_id(catalogue) == {key: vectors[key] for key in left}
     assert not (catalogue / ".compact").exists()
     assert compact_catalogue(catalogue).dropped == 0
@@ -141,7 +141,7 @@ def test_a_killed_compaction_is_finished_by_the_next(catalogue: Path, monkeypatc
     assert (compact._finish, compact._exchange) == (finish, exchange)
     assert ids(catalogue) == before[5:]
     compact_catalogue(catalogue)
-    assert Catalogue.open(catalogue).rows == 7
+    assert Catalogue.open(catalogue).row_count == 7
     assert vectors_by_id(catalogue) == {key: vectors[key] for key in before[5:]}
 
 

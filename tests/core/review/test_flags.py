@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terraseek.review import caption_flags, restore_degrees
+from terraseek.catalogue.metadata.text_repair import restore_degrees
+from terraseek.review import caption_flags
 
 
 def codes(caption: str, **more: object) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from terraseek.catalogue import Catalogue, Filter
-from terraseek.catalogue.items import build_frame, write_items
+from terraseek.catalogue.items import build_frame
+from terraseek.catalogue.items_file import write_items
 from terraseek.cli import build_app
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.long_texts import encode_whole, pieces

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from PIL import Image
 
 from terraseek.catalogue import Catalogue, Filter, import_source
+from terraseek.catalogue.filters.apply import ItemsTable
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.store import EmbeddingStore
 from terraseek.encoders.calibration import Calibration
@@ -59,7 +60,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
 def brute(searcher: Searcher, query: Query, k: int, where: Filter | None) -> list[tuple]:
     items, store = searcher.catalogue.items(), searcher.store
     vector = searcher.vector(query).astype(np.float64)
-    mask = np.ones(len(items), bool) if where is None else where.mask(items)
+    mask = np.ones(len(items), bool) if where is None else ItemsTable.from_frame(items).mask(where)
     images, told = (np.asarray(part, np.float64) for part in (store.vectors, store.captions))
     images = images[images.any(axis=1)] @ vector
     told = told[told.any(axis=1)] @ vector
@@ -108,7 +109,7 @@ def test_the_answer_is_that_of_brute_force(
     assert [hit.item_id for hit in result.hits] == [key for key, _ in wanted]
     assert [hit.score for hit in result.hits] == pytest.approx([s for _, s in wanted], abs=1e-6)
     assert [hit.rank for hit in result.hits] == list(range(1, len(wanted) + 1))
-    assert result.matched == where.mask(searcher.catalogue.items()).sum()
+    assert result.matched == ItemsTable.from_frame(searcher.catalogue.items()).mask(where).sum()
     again = searcher.search(query, k, where)
     assert again.hits == result.hits
 

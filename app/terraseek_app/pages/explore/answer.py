@@ -117,7 +117,7 @@ def count_matching(ask: Ask) -> tuple[int, int]:
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _count(ask: Ask, path: str, count: int) -> int:
-    return int(state.catalogue().where(filter_of(ask)).sum())
+    return int(state.catalogue().mask(filter_of(ask)).sum())
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

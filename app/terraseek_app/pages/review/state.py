@@ -6,8 +6,9 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from terraseek.catalogue.metadata.text_repair import restore_degrees
 from terraseek.errors import TerraSeekError
-from terraseek.review import CRITERIA, Flag, Review, ReviewLog, caption_flags, now, restore_degrees
+from terraseek.review import CRITERIA, Flag, Review, ReviewLog, caption_flags, now
 from terraseek.review.records import Action, new_id
 from terraseek_app.pages.review.queue import KINDS, following, queue_items
 from terraseek_app.server import state

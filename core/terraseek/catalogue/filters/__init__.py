@@ -1,1 +1,1 @@
-"""Filters: which items may be found, as conditions answered by DuckDB."""
+"""Filters: declared in `filter`, translated to SQL in `apply`, evaluated by DuckDB."""

@@ -1,9 +1,13 @@
-"""Filters answered by DuckDB over the items, with every value handed over as a parameter."""
+"""Evaluation of filters by DuckDB; every value is passed to it as a query parameter.
+
+`CONDITIONS` at the end of this file translates each field of `Filter` to SQL.
+"""
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,41 +15,49 @@ from jaxtyping import Bool, Int64
 
 from terraseek.catalogue.filters.database import cursor
 from terraseek.catalogue.filters.expression import check_expression
-from terraseek.catalogue.metadata.dates import iso_date
+from terraseek.catalogue.filters.filter import Filter
+from terraseek.catalogue.metadata.dates import iso_date, last_day
 from terraseek.errors import FilterError
 from terraseek.geo import BBox
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from terraseek.catalogue.filters.filter import Filter
+__all__ = ["CONDITIONS", "Condition", "ItemsTable"]
 
-__all__ = ["ItemsTable"]
+_CACHED_FILTERS = 8
 
-_REMEMBERED = 8
+
+class Condition(NamedTuple):
+    """A SQL condition on the columns of the items."""
+
+    sql: str
+    """Boolean SQL expression with one `?` per value."""
+    values: Sequence[object] = ()
+    """Values of the question marks, in their order."""
 
 
 class ItemsTable:
     """Items that can be filtered; safe to share between threads.
 
-    Text that is unknown (empty) is NULL to a condition in SQL, as are numbers that are NaN. The
-    answers of the last few filters are kept.
+    A SQL condition reads unknown text (empty) and unknown numbers (NaN) as NULL. The results of
+    the last few filters are cached.
     """
 
     def __init__(self, table: "pa.Table", hidden: tuple[str, ...] = ()) -> None:
-        """Wrap a table, a row an item.
+        """Wrap a table with one row per item.
 
         Args:
-            table: columns as `items.read_items` gives them; mapped memory is not copied.
-            hidden: columns conditions in SQL cannot see.
+            table: columns as `items.read_items` returns them; mapped memory is not copied.
+            hidden: columns that SQL conditions cannot use.
         """
         self._table = table
         self._hidden = {name.lower() for name in hidden}
         self._lock = Lock()
-        self._answers: OrderedDict[Filter, Int64[np.ndarray, " m"]] = OrderedDict()
+        self._results: OrderedDict[Filter, Int64[np.ndarray, " m"]] = OrderedDict()
 
     @classmethod
-    def of_frame(cls, frame: pd.DataFrame, hidden: tuple[str, ...] = ()) -> "ItemsTable":
+    def from_frame(cls, frame: pd.DataFrame, hidden: tuple[str, ...] = ()) -> "ItemsTable":
         """Wrap a pandas table; text and numbers are not copied."""
         import pyarrow as pa
 
@@ -56,47 +68,48 @@ class ItemsTable:
 
     @property
     def columns(self) -> list[str]:
-        """Columns a condition in SQL can name."""
+        """Columns that a SQL condition can use."""
         return [n for n in self._table.column_names if n.lower() not in self._hidden]
 
-    def mask(self, where: "Filter") -> Bool[np.ndarray, " n"]:
-        """Which rows meet every condition of a filter.
+    def mask(self, where: Filter) -> Bool[np.ndarray, " n"]:
+        """Boolean mask of the rows that meet every condition of a filter.
 
         Raises:
-            FilterError: its condition in SQL cannot be evaluated.
+            FilterError: its SQL condition names an unknown column or cannot be evaluated.
         """
         passed = np.zeros(len(self), bool)
         passed[self.rows(where)] = True
         return passed
 
-    def rows(self, where: "Filter") -> Int64[np.ndarray, " m"]:
-        """Numbers of the rows that meet every condition, rising; not to be written to.
+    def rows(self, where: Filter) -> Int64[np.ndarray, " m"]:
+        """Ascending numbers of the rows that meet every condition; a read-only array.
 
         Raises:
-            FilterError: its condition in SQL cannot be evaluated.
+            FilterError: its SQL condition names an unknown column or cannot be evaluated.
         """
         with self._lock:
-            found = self._answers.get(where)
+            found = self._results.get(where)
             if found is None:
-                found = self._ask(where)
+                found = self._evaluate(where)
                 found.setflags(write=False)
-                self._answers[where] = found
-                if len(self._answers) > _REMEMBERED:
-                    self._answers.popitem(last=False)
+                self._results[where] = found
+                if len(self._results) > _CACHED_FILTERS:
+                    self._results.popitem(last=False)
             else:
-                self._answers.move_to_end(where)
+                self._results.move_to_end(where)
         return found
 
-    def _ask(self, where: "Filter") -> Int64[np.ndarray, " m"]:
+    def _evaluate(self, where: Filter) -> Int64[np.ndarray, " m"]:
         import duckdb
 
         if where.sql is not None:
             check_expression(where.sql, self.columns)
-        conditions, values = _conditions(where, self._labels if where.labels else {})
+        conditions = [CONDITIONS[name](value, self) for name, value in where.active.items()]
         areas = [area for area in (where.polygon, where.circle) if area is not None]
         query = f"SELECT _row{', lon, lat' if areas else ''} FROM items"
         if conditions:
-            query += " WHERE " + " AND ".join(f"({condition})" for condition in conditions)
+            query += " WHERE " + " AND ".join(f"({condition.sql})" for condition in conditions)
+        values = [value for condition in conditions for value in condition.values]
         try:
             found = self._connection.execute(query, values).fetchnumpy()
         except duckdb.Error as error:
@@ -117,25 +130,26 @@ class ItemsTable:
         connection = cursor()
         numbers = pa.array(np.arange(len(self), dtype=np.int32))
         connection.register("mapped", self._table.append_column("_row", numbers))
-        shown = [_shown(self._table.schema.field(name)) for name in self.columns]
+        selected = [_select(self._table.schema.field(name)) for name in self.columns]
         connection.execute(
-            f"CREATE TEMP VIEW items AS SELECT {', '.join([*shown, '_row'])} FROM mapped"
+            f"CREATE TEMP VIEW items AS SELECT {', '.join([*selected, '_row'])} FROM mapped"
         )
         return connection
 
+    def label_spellings(self, labels: Iterable[str]) -> list[str]:
+        """Labels of the table that equal one of `labels` but for case."""
+        wanted = {label.casefold() for label in labels}
+        return [label for label in self._labels if label.casefold() in wanted]
+
     @cached_property
-    def _labels(self) -> dict[str, list[str]]:
-        """Labels as they are written, by their folded form."""
+    def _labels(self) -> list[str]:
         import pyarrow.compute as pc
 
-        spelled: dict[str, list[str]] = {}
-        for label in pc.unique(self._table["label"]).to_pylist():
-            spelled.setdefault((label or "").casefold(), []).append(label or "")
-        return spelled
+        return [label or "" for label in pc.unique(self._table["label"]).to_pylist()]
 
 
-def _shown(field: "pa.Field") -> str:
-    """A column of the view: empty text is NULL."""
+def _select(field: "pa.Field") -> str:
+    """SQL that selects a column of the table with empty text as NULL."""
     import pyarrow.types as kinds
 
     name: str = '"' + field.name.replace('"', '""') + '"'
@@ -144,54 +158,39 @@ def _shown(field: "pa.Field") -> str:
     return name
 
 
-def _conditions(where: "Filter", labels: dict[str, list[str]]) -> tuple[list[str], list[Any]]:
-    """What stands behind WHERE, joined by AND, and the values of its question marks."""
-    found: list[str] = []
-    values: list[Any] = []
-
-    def demand(condition: str, *parameters: object) -> None:
-        found.append(condition)
-        values.extend(parameters)
-
-    def demand_any(column: str, wanted: tuple[str, ...] | list[str]) -> None:
-        marks = ", ".join("?" * len(wanted))
-        demand(f"{column} IN ({marks})" if wanted else "FALSE", *wanted)
-
-    for box in [where.bbox] if where.bbox is not None else []:
-        demand(*_in_boxes((box,)))
-    for area in (where.polygon, where.circle):
-        if area is not None:
-            demand(*_in_boxes(area.boxes()))
-    if where.sources:
-        demand_any("source", where.sources)
-    if where.labels:
-        folded = {label.casefold() for label in where.labels}
-        demand_any("label", [spelled for key in sorted(folded) for spelled in labels.get(key, [])])
-    if where.precision:
-        demand_any("location_precision", where.precision)
-    if where.item_ids is not None:
-        demand("item_id IN (SELECT unnest(?::VARCHAR[]))", list(where.item_ids))
-    if where.text:
-        demand("contains(lower(caption), lower(?))", where.text)
-    if where.date_from:
-        # "~" sorts after every digit and dash, so 2017 reaches to the end of 2017
-        demand("captured_at || '~' >= ?", iso_date(where.date_from))
-    if where.date_to:
-        demand("left(captured_at, 10) <= ?", where.last_day)
-    if where.gsd_min is not None:
-        demand("gsd_m >= ?", where.gsd_min)
-    if where.gsd_max is not None:
-        demand("gsd_m <= ?", where.gsd_max)
-    if where.sql is not None:
-        found.append(f"{where.sql}\n")  # the line break ends a comment
-    return found, values
+def _one_of(column: str, allowed: Sequence[str]) -> Condition:
+    if not allowed:
+        return Condition("FALSE")
+    return Condition(f"{column} IN ({', '.join('?' * len(allowed))})", allowed)
 
 
-def _in_boxes(boxes: tuple[BBox, ...]) -> tuple[Any, ...]:
-    """A condition that a point lies in one of the boxes, and its values."""
-    parts, values = [], []
+def _in_boxes(boxes: Sequence[BBox]) -> Condition:
+    parts: list[str] = []
+    values: list[float] = []
     for box in boxes:
         either = "OR" if box.crosses_antimeridian else "AND"
         parts.append(f"(lat BETWEEN ? AND ? AND (lon >= ? {either} lon <= ?))")
         values += [box.south, box.north, box.west, box.east]
-    return (" OR ".join(parts) or "FALSE", *values)
+    return Condition(" OR ".join(parts) or "FALSE", values)
+
+
+CONDITIONS: dict[str, Callable[[Any, ItemsTable], Condition]] = {
+    "bbox": lambda box, table: _in_boxes([box]),
+    # boxes around the area first; the area itself is tested on the points they leave
+    "polygon": lambda area, table: _in_boxes(area.boxes()),
+    "circle": lambda circle, table: _in_boxes(circle.boxes()),
+    "sources": lambda names, table: _one_of("source", names),
+    "labels": lambda names, table: _one_of("label", table.label_spellings(names)),
+    "precision": lambda names, table: _one_of("location_precision", names),
+    "item_ids": lambda ids, table: Condition(
+        "item_id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+    ),
+    "text": lambda text, table: Condition("contains(lower(caption), lower(?))", [text]),
+    # "~" sorts after every digit and dash, so an item dated 2017 reaches to the end of 2017
+    "date_from": lambda date, table: Condition("captured_at || '~' >= ?", [iso_date(date)]),
+    "date_to": lambda date, table: Condition("left(captured_at, 10) <= ?", [last_day(date)]),
+    "gsd_min": lambda metres, table: Condition("gsd_m >= ?", [metres]),
+    "gsd_max": lambda metres, table: Condition("gsd_m <= ?", [metres]),
+    "sql": lambda sql, table: Condition(f"{sql}\n"),  # the line break ends a comment
+}
+"""SQL of each field of `Filter`, made from the field's value and the table that is filtered."""

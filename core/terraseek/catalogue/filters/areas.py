@@ -1,4 +1,4 @@
-"""Places a filter can ask for beside a box: polygons, and everything within some kilometres."""
+"""Areas of a filter other than a box: polygons and circles."""
 
 import json
 import math
@@ -10,27 +10,24 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from terraseek.errors import FilterError
-from terraseek.geo import BBox
+from terraseek.geo import EARTH_KM, BBox, distance_km
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["EARTH_RADIUS_KM", "Area", "Circle"]
+__all__ = ["Area", "Circle"]
 
-EARTH_RADIUS_KM = 6371.0088
-"""Mean radius (2a + b) / 3 of the WGS84 ellipsoid; distances on this sphere are off by 0.6 % at
-most."""
-_HALF_GLOBE_KM = math.pi * EARTH_RADIUS_KM
-_MARGIN = 1e-9
+_HALF_GLOBE_KM = math.pi * EARTH_KM
+_MARGIN_DEG = 1e-9
 _POLYGONS = ("Polygon", "MultiPolygon")
 _SUFFIXES = (".geojson", ".json", ".wkt", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """All points within a distance of a centre, over the poles and the antimeridian as well.
+    """All points within a distance of a centre; may contain a pole or cross the antimeridian.
 
-    Raises `FilterError` for a centre off the globe or a radius that is not above 0.
+    Raises `FilterError` for a centre out of range or a radius that is not positive.
     """
 
     lon: float
@@ -63,70 +60,68 @@ class Circle:
         return cls(lon, lat, km)
 
     def boxes(self) -> tuple[BBox, ...]:
-        """A box that holds the circle, so that far points are passed over quickly."""
+        """Box that contains the circle, for a fast first selection of points."""
         if self.km >= _HALF_GLOBE_KM:
             return (BBox(-180, -90, 180, 90),)
-        reach = self.km / EARTH_RADIUS_KM
-        high = math.degrees(reach) + _MARGIN
-        south, north = self.lat - high, self.lat + high
+        angle = self.km / EARTH_KM  # radius as an angle at the centre of the Earth
+        height = math.degrees(angle) + _MARGIN_DEG
+        south, north = self.lat - height, self.lat + height
         if south <= -90 or north >= 90:
             return (BBox(-180, max(south, -90), 180, min(north, 90)),)
-        # the widest meridian a circle touches, not the one at its centre's latitude
-        wide = math.degrees(math.asin(math.sin(reach) / math.cos(math.radians(self.lat)))) + _MARGIN
-        return (BBox(_wrapped(self.lon - wide), south, _wrapped(self.lon + wide), north),)
+        # meridian that touches the circle; it does so at another latitude than the centre's
+        ratio = math.sin(angle) / math.cos(math.radians(self.lat))
+        width = math.degrees(math.asin(ratio)) + _MARGIN_DEG
+        return (BBox(_wrap(self.lon - width), south, _wrap(self.lon + width), north),)
 
     def contains(
         self, lon: Float[np.ndarray, " n"], lat: Float[np.ndarray, " n"]
     ) -> Bool[np.ndarray, " n"]:
-        """Which points lie within the distance (haversine formula); NaN points lie nowhere."""
-        here, there = np.radians(self.lat), np.radians(lat)
-        half_lat = np.sin((there - here) / 2) ** 2
-        half_lon = np.sin(np.radians(lon - self.lon) / 2) ** 2
-        square = np.clip(half_lat + np.cos(here) * np.cos(there) * half_lon, 0, 1)
-        inside: Bool[np.ndarray, " n"] = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(square)) <= self.km
+        """Which points lie within the radius, see `geo.distance_km`; NaN points do not."""
+        inside: Bool[np.ndarray, " n"] = distance_km(lon, lat, self.lon, self.lat) <= self.km
         return inside
 
 
 @dataclass(frozen=True)
 class Area:
-    """A polygon or several; holes count.
+    """A polygon or multipolygon, possibly with holes.
 
-    Edges are straight in longitude and latitude, as RFC 7946 has it. An area across the
-    antimeridian is cut there into a MultiPolygon, or goes on past 180 degrees (170 to 190);
-    longitudes may reach from -360 to 360. Raises `FilterError` for what is no polygon on the globe.
+    Edges are straight lines in longitude and latitude, as in RFC 7946. An area across the
+    antimeridian is either cut there into a MultiPolygon or continues past 180 degrees (170 to 190);
+    longitudes may range from -360 to 360. Raises `FilterError` for another geometry type, an empty
+    polygon, or coordinates out of range.
     """
 
     geometry: "BaseGeometry"
-    """shapely Polygon or MultiPolygon, degrees, longitude first."""
+    """Shapely Polygon or MultiPolygon, degrees, longitude first."""
 
     def __post_init__(self) -> None:
         import shapely
 
-        given = self.geometry
-        if given.geom_type not in _POLYGONS:
-            raise FilterError(f"the area is a {given.geom_type}; it must be a polygon")
-        if not np.isfinite(shapely.get_coordinates(given)).all():
-            raise FilterError("the area has a corner that is no number")
-        if not given.is_valid:
-            # edges that cross themselves: the even-odd parts, as map programs draw them
-            given = shapely.make_valid(given)
-            object.__setattr__(self, "geometry", given)
-        if given.is_empty or given.area == 0:
-            raise FilterError("the area is empty; its corners must not lie on one line")
-        west, south, east, north = given.bounds
+        geometry = self.geometry
+        if geometry.geom_type not in _POLYGONS:
+            raise FilterError(f"the area is a {geometry.geom_type}; it must be a polygon")
+        if not np.isfinite(shapely.get_coordinates(geometry)).all():
+            raise FilterError("the area has a vertex that is not a number")
+        if not geometry.is_valid:
+            # self-intersecting edges: the even-odd rule, as GIS programs draw them
+            geometry = shapely.make_valid(geometry)
+            object.__setattr__(self, "geometry", geometry)
+        if geometry.is_empty or geometry.area == 0:
+            raise FilterError("the area is empty; its vertices must not lie on one line")
+        west, south, east, north = geometry.bounds
         if south < -90 or north > 90 or west < -360 or east > 360 or east - west > 360:
             raise FilterError(
-                f"the area reaches from {west:g},{south:g} to {east:g},{north:g}; corners are "
+                f"the area reaches from {west:g},{south:g} to {east:g},{north:g}; vertices are "
                 "longitude, latitude in degrees"
             )
         shapely.prepare(self.geometry)
 
     @classmethod
     def read(cls, text_or_file: str) -> "Area":
-        """An area out of a file of WKT or GeoJSON, or out of the text itself.
+        """Read WKT or GeoJSON from a file, or from the text itself.
 
         Raises:
-            FilterError: it holds no polygon, or cannot be read.
+            FilterError: it contains no polygon, or cannot be read.
         """
         if text_or_file.lower().endswith(_SUFFIXES):
             path = Path(text_or_file)
@@ -141,7 +136,7 @@ class Area:
         """Read WKT, or a GeoJSON geometry, Feature or FeatureCollection.
 
         Raises:
-            FilterError: it is neither, or no polygon.
+            FilterError: it is neither, or not a polygon.
         """
         import shapely
 
@@ -160,11 +155,11 @@ class Area:
         return cls(found)
 
     def boxes(self) -> tuple[BBox, ...]:
-        """Boxes in -180..180 that together hold the area."""
+        """Boxes with longitudes in -180..180 that together contain the area."""
         west, south, east, north = self.geometry.bounds
         found = []
-        for turn in (0, 360, -360):
-            low, high = max(west - turn, -180.0), min(east - turn, 180.0)
+        for shift in (0, 360, -360):
+            low, high = max(west - shift, -180.0), min(east - shift, 180.0)
             if low <= high:
                 found.append(BBox(low, south, high, north))
         return tuple(found)
@@ -172,18 +167,18 @@ class Area:
     def contains(
         self, lon: Float[np.ndarray, " n"], lat: Float[np.ndarray, " n"]
     ) -> Bool[np.ndarray, " n"]:
-        """Which points lie in the area, edges included; NaN points lie nowhere."""
+        """Which points lie in the area, edges included; NaN points do not."""
         import shapely
 
         west, _, east, _ = self.geometry.bounds
         inside = np.zeros(len(lon), bool)
-        for turn in (0, 360, -360):
-            if west - turn <= 180 and east - turn >= -180:
-                inside |= shapely.intersects_xy(self.geometry, lon + turn, lat)
+        for shift in (0, 360, -360):
+            if west - shift <= 180 and east - shift >= -180:
+                inside |= shapely.intersects_xy(self.geometry, lon + shift, lat)
         return inside
 
 
-def _wrapped(lon: float) -> float:
+def _wrap(lon: float) -> float:
     return lon if -180 <= lon <= 180 else (lon + 180) % 360 - 180
 
 
@@ -194,7 +189,7 @@ def _geometries(value: dict[str, Any]) -> list[Any]:
         return [g for feature in value["features"] for g in _geometries(feature)]
     if value["type"] == "Feature":
         value = value["geometry"]
-    # shapely.geometry.shape lets wrong nesting through; GEOS' own reader does not
+    # shapely.geometry.shape accepts wrong nesting; the reader of GEOS does not
     return [shapely.from_geojson(json.dumps(value))]
 
 

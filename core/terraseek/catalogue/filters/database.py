@@ -1,4 +1,4 @@
-"""One in-memory DuckDB for the process: it reads no files, and nothing can make it."""
+"""One in-memory DuckDB database for the process, without any access to files or the network."""
 
 from functools import cache
 from threading import Lock
@@ -16,8 +16,8 @@ _lock = Lock()
 
 
 def cursor() -> Any:  # noqa: ANN401 - duckdb has no types
-    """A connection of its own to the database; what is registered with it nobody else sees."""
-    with _lock:  # opening takes half a second, so it is done once
+    """Open a new connection to the database; tables registered with it are private to it."""
+    with _lock:  # opening the database takes half a second, so it is done once
         return _database().cursor()
 
 

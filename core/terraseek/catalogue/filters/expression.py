@@ -1,4 +1,8 @@
-"""Conditions written by hand in SQL: parsed by DuckDB and allowed node by node, never trusted."""
+"""Validation of SQL conditions that users write.
+
+DuckDB parses a condition without running it; every node of the syntax tree must be on the list of
+allowed node classes and functions.
+"""
 
 import json
 from collections.abc import Collection, Iterator
@@ -8,7 +12,7 @@ from typing import Any
 from terraseek.catalogue.filters.database import cursor
 from terraseek.errors import FilterError
 
-__all__ = ["FUNCTIONS", "MAX_LENGTH", "check_expression", "syntax_of"]
+__all__ = ["FUNCTIONS", "MAX_LENGTH", "check_expression", "referenced_columns"]
 
 MAX_LENGTH = 4000
 """Longest condition, in characters."""
@@ -23,7 +27,7 @@ year month day hour minute dayofweek dayofyear quarter week date_part date_trunc
 coalesce ifnull nullif if to_days to_months to_years
 """
 FUNCTIONS = frozenset(_ALLOWED_FUNCTIONS.split())
-"""What a condition may call: nothing that reads, writes, waits, or multiplies its input."""
+"""Functions a condition may call: none reads files, writes, waits, or repeats its input."""
 
 _ALLOWED_CLASSES = """
 BETWEEN CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION OPERATOR TYPE
@@ -32,30 +36,32 @@ _CLASSES = frozenset(_ALLOWED_CLASSES.split())
 
 
 def check_expression(text: str, columns: Collection[str]) -> None:
-    """Refuse anything but one condition over the columns.
+    """Check that a text is a single, allowed SQL expression over the given columns.
 
     Raises:
-        FilterError: it is no single expression, or uses what a condition may not.
+        FilterError: it is not a single expression, or uses an unknown column, a node class or a
+            function that is not allowed.
     """
     known = {name.lower() for name in columns}
-    for name in syntax_of(text):
+    for name in referenced_columns(text):
         if name.lower() not in known:
             raise FilterError(f"no column {name!r}; there are {', '.join(sorted(columns))}")
 
 
 @lru_cache(maxsize=64)
-def syntax_of(text: str) -> tuple[str, ...]:
-    """Columns a condition names, once its syntax is found to be that of one harmless expression.
+def referenced_columns(text: str) -> tuple[str, ...]:
+    """Check the syntax of a condition and list the columns it uses.
 
     Raises:
-        FilterError: it is not.
+        FilterError: it is not a single expression, or uses a node class or a function that is not
+            allowed.
     """
     if not text.strip():
         raise FilterError("the condition is empty; write one such as  gsd_m < 1")
     if len(text) > MAX_LENGTH:
         raise FilterError(f"the condition has {len(text)} characters, more than {MAX_LENGTH}")
     columns = []
-    for node in _nodes(_tree(text)):
+    for node in _nodes(_syntax_tree(text)):
         kind = node["class"]
         if kind not in _CLASSES:
             raise FilterError(f"a condition cannot hold a {kind.lower().replace('_', ' ')}")
@@ -73,46 +79,46 @@ def _check_function(node: dict[str, Any]) -> None:
         raise FilterError(f"a condition cannot use {name}(); it can use {', '.join(words)}")
 
 
-def _tree(text: str) -> Any:  # noqa: ANN401 - JSON
-    """Syntax tree of the expression, from DuckDB's own parser."""
-    _parsed(text)  # complete by itself: `1 = 1) OR (1 = 1` would pass in parentheses alone
-    return _parsed(f"({text}\n)")
+def _syntax_tree(text: str) -> Any:  # noqa: ANN401 - JSON
+    """Syntax tree of the expression, from DuckDB's parser."""
+    _parse(text)  # without parentheses first: `1 = 1) OR (1 = 1` is valid only inside them
+    return _parse(f"({text}\n)")
 
 
-def _parsed(text: str) -> Any:  # noqa: ANN401
+def _parse(text: str) -> Any:  # noqa: ANN401
     import duckdb
 
-    refused = "the condition is not one SQL expression"
+    problem = "the condition is not one SQL expression"
     try:
         with cursor() as parser:
             query = "SELECT json_serialize_sql(?::VARCHAR)"
-            found = parser.execute(query, [f"SELECT {text}"]).fetchone()
+            row = parser.execute(query, [f"SELECT {text}"]).fetchone()
     except (duckdb.Error, UnicodeError) as error:
-        raise FilterError(f"{refused}: {_first_line(error)}") from error
-    value = json.loads(found[0])
-    if value.get("error_type") == "parser":
-        raise FilterError(f"{refused}: {value['error_message']}")
-    # what is no SELECT, or several statements, is an error of another type
-    nodes = [statement["node"] for statement in value.get("statements", ())]
-    if len(nodes) != 1 or not _is_bare(nodes[0]):
-        raise FilterError(f"{refused}; write only what stands behind WHERE, such as  gsd_m < 1")
+        raise FilterError(f"{problem}: {_first_line(error)}") from error
+    parsed = json.loads(row[0])
+    if parsed.get("error_type") == "parser":
+        raise FilterError(f"{problem}: {parsed['error_message']}")
+    # anything but SELECT gives an error of another type and no statements
+    nodes = [statement["node"] for statement in parsed.get("statements", ())]
+    if len(nodes) != 1 or not _is_single_expression(nodes[0]):
+        raise FilterError(f"{problem}; write only the part after WHERE, such as  gsd_m < 1")
     return nodes[0]["select_list"][0]
 
 
-def _is_bare(node: dict[str, Any]) -> bool:
-    """Whether a statement is SELECT with one expression and nothing else."""
-    rest = ("where_clause", "group_expressions", "having", "sample", "qualify", "modifiers")
+def _is_single_expression(node: dict[str, Any]) -> bool:
+    """Whether a statement is `SELECT expression` without any other clause."""
+    clauses = ("where_clause", "group_expressions", "having", "sample", "qualify", "modifiers")
     return (
         node["type"] == "SELECT_NODE"
         and len(node["select_list"]) == 1
         and node["from_table"]["type"] == "EMPTY"
-        and not any(node.get(part) for part in rest)
+        and not any(node.get(clause) for clause in clauses)
         and not node["cte_map"]["map"]
     )
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
-    """Every node of the tree, wherever this version of DuckDB puts it."""
+    """Every node of the tree, at any depth, so that it works for any version of DuckDB."""
     if isinstance(value, list):
         for part in value:
             yield from _nodes(part)

@@ -1,15 +1,15 @@
-"""Which items may be found: conditions on place, time, source, label and text, all at once."""
+"""Declaration of a filter: conditions on place, time, source, label and text of an item.
+
+A new filter is one more field here (with its validation in `__post_init__`) and one more entry of
+`CONDITIONS` in `terraseek.catalogue.filters.apply`, which translates the field to SQL.
+"""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
-import numpy as np
-import pandas as pd
-from jaxtyping import Bool
-
-from terraseek.catalogue.filters.apply import ItemsTable
 from terraseek.catalogue.filters.areas import Area, Circle
-from terraseek.catalogue.filters.expression import syntax_of
-from terraseek.catalogue.metadata.dates import iso_date
+from terraseek.catalogue.filters.expression import referenced_columns
+from terraseek.catalogue.metadata.dates import iso_date, last_day
 from terraseek.catalogue.records import PRECISIONS
 from terraseek.errors import FilterError
 from terraseek.geo import BBox
@@ -19,80 +19,75 @@ __all__ = ["Filter"]
 
 @dataclass(frozen=True)
 class Filter:
-    """Conditions an item must all meet; what is left out allows everything.
+    """Conditions that an item must all meet; a field left at its default allows every item.
 
-    An item that lacks what a condition asks about (no place, no date, no GSD) does not meet it.
-    Raises `FilterError` for conditions nothing can meet or that make no sense.
+    An item with an unknown value (no coordinates, no date, no GSD) does not meet a condition on
+    that value. Raises `FilterError` for a value that is invalid or that no item can meet.
     """
 
     bbox: BBox | None = None
-    """Where `lon`, `lat` must lie, edges included; may cross the antimeridian."""
+    """Box that must contain `lon`, `lat`, edges included; may cross the antimeridian."""
     sources: tuple[str, ...] = ()
-    """Names of sources, any of them."""
+    """Allowed source names."""
     labels: tuple[str, ...] = ()
-    """Labels, any of them; case does not matter."""
+    """Allowed labels, compared without regard to case."""
     precision: tuple[str, ...] = ()
-    """Location precisions, any of them."""
+    """Allowed location precisions, see `records.PRECISIONS`."""
     date_from: str | None = None
     """First day, ISO 8601 (`2017-08-25`, `2017-08` or `2017`)."""
     date_to: str | None = None
-    """Last day, included; `2017` means to the end of that year."""
+    """Last day, included; `2017` means until the end of that year."""
     gsd_min: float | None = None
-    """Smallest ground sample distance in metres a pixel."""
+    """Smallest ground sample distance, metres per pixel."""
     gsd_max: float | None = None
-    """Largest ground sample distance in metres a pixel."""
+    """Largest ground sample distance, metres per pixel."""
     text: str | None = None
-    """Letters the caption must contain; case does not matter."""
+    """Substring of the caption, compared without regard to case."""
     item_ids: tuple[str, ...] | None = None
-    """Only these items; an empty tuple allows none."""
+    """Allowed item ids; an empty tuple allows no item."""
     polygon: Area | None = None
-    """Where `lon`, `lat` must lie, edges included."""
+    """Area that must contain `lon`, `lat`, edges included."""
     circle: Circle | None = None
-    """Around what `lon`, `lat` must lie."""
+    """Circle that must contain `lon`, `lat`."""
     sql: str | None = None
-    """A condition on the columns in SQL, such as `gsd_m < 1 AND country = 'France'`; unknown values
-    are NULL."""
+    """SQL condition on the columns, such as `gsd_m < 1 AND country = 'France'`; unknown values are
+    NULL."""
 
     def __post_init__(self) -> None:
+        self._check_names()
+        self._check_dates()
+        low, high = self.gsd_min, self.gsd_max
+        if low is not None and high is not None and low > high:
+            raise FilterError(f"smallest GSD {low:g} m is above the largest, {high:g} m")
+        if self.sql is not None:
+            referenced_columns(self.sql)
+
+    def _check_names(self) -> None:
         for name in ("sources", "labels", "precision"):
             if isinstance(getattr(self, name), str):
-                raise FilterError(f"{name} must be a tuple of names, not the text alone")
+                raise FilterError(f"{name} must be a tuple of names, not a single string")
         unknown = set(self.precision) - set(PRECISIONS)
         if unknown:
             raise FilterError(
                 f"unknown location precision {', '.join(sorted(unknown))}; "
                 f"known are {', '.join(PRECISIONS)}"
             )
+
+    def _check_dates(self) -> None:
         for name in ("date_from", "date_to"):
             value = getattr(self, name)
             if value and not iso_date(value):
                 raise FilterError(f"{name.replace('_', ' ')} {value!r} is no date like 2017-08-25")
-        if self.date_from and self.date_to and self.date_from[:10] > self.last_day:
+        if self.date_from and self.date_to and self.date_from[:10] > last_day(self.date_to):
             raise FilterError(f"date from {self.date_from} is after date to {self.date_to}")
-        low, high = self.gsd_min, self.gsd_max
-        if low is not None and high is not None and low > high:
-            raise FilterError(f"smallest GSD {low:g} m is above the largest, {high:g} m")
-        if self.sql is not None:
-            syntax_of(self.sql)
+
+    @property
+    def active(self) -> dict[str, Any]:
+        """Fields that restrict the items, with their values."""
+        values = {field: getattr(self, field.name) for field in fields(self)}
+        return {f.name: value for f, value in values.items() if value not in (f.default, "")}
 
     @property
     def is_empty(self) -> bool:
-        """Whether every item passes."""
-        blank = (None, (), "")
-        return all(
-            getattr(self, f.name) in blank for f in fields(self) if f.name != "item_ids"
-        ) and (self.item_ids is None)
-
-    @property
-    def last_day(self) -> str:
-        """`date_to` as text that sorts after every moment of the last day allowed."""
-        text = iso_date(self.date_to)[:10]
-        return text if len(text) == 10 else text + "~"
-
-    def mask(self, items: pd.DataFrame) -> Bool[np.ndarray, " n"]:
-        """Which rows of an items table meet every condition.
-
-        Raises:
-            FilterError: the condition in SQL names no column, or cannot be evaluated.
-        """
-        return ItemsTable.of_frame(items).mask(self)
+        """Whether the filter allows every item."""
+        return not self.active

@@ -12,18 +12,19 @@ from typing import Any
 
 import pandas as pd
 
+from terraseek.catalogue.importing.geometa import Geometa
 from terraseek.catalogue.importing.inspection import inspect
 from terraseek.catalogue.importing.readers import Opened, open_source
 from terraseek.catalogue.importing.report import ImportReport, write_broken
 from terraseek.catalogue.importing.tables import usual_names
-from terraseek.catalogue.items import ITEMS_FILE, build_frame, combine, read_items, read_sources
-from terraseek.catalogue.items import write_items as _write
+from terraseek.catalogue.items import append_items, build_frame
+from terraseek.catalogue.items_file import ITEMS_FILE, read_items, read_sources
+from terraseek.catalogue.items_file import write_items as _write
 from terraseek.catalogue.locking import exclusive
+from terraseek.catalogue.metadata.caption_facts import add_caption_facts
 from terraseek.catalogue.metadata.dates import iso_date
-from terraseek.catalogue.metadata.enrich import add_metadata_facts
-from terraseek.catalogue.metadata.geometa import Geometa
 from terraseek.catalogue.metadata.label_captions import compose_caption
-from terraseek.catalogue.metadata.location import locate, number
+from terraseek.catalogue.metadata.location import locate, parse_number
 from terraseek.catalogue.records import Broken, LocationPrecision, Record, item_id
 from terraseek.errors import CatalogueExistsError, SceneError, SourceError
 from terraseek.files import write_json
@@ -133,7 +134,7 @@ class _Job:
             first = self.report.broken[0] if self.report.broken else None
             why = f"; {first.member}: {first.reason}" if first else ""
             raise SourceError(f"{self.opened.location} holds no usable picture{why}")
-        frame = combine(self.old, build_frame(rows)) if rows else self.old
+        frame = append_items(self.old, build_frame(rows)) if rows else self.old
         self._count(frame.iloc[len(self.old) :])
         if rows or changed:
             self._describe(frame)
@@ -190,11 +191,11 @@ class _Job:
     def _row(self, key: str, record: Record, seen: dict[str, Any]) -> dict[str, Any]:
         columns = self._joined(record)
         precision = self.precision or (self.geometa.precision if self.geometa else None)
-        if number(columns.get("lon")) is None and "lon" in seen:
+        if parse_number(columns.get("lon")) is None and "lon" in seen:
             columns |= {"lon": seen["lon"], "lat": seen["lat"]}
             precision = "exact"
         columns = {**seen, **{k: v for k, v in columns.items() if v is not None and v != ""}}
-        columns = add_metadata_facts(columns)
+        columns = add_caption_facts(columns)
         lon, lat, located, bad = locate(columns, precision)
         self.report.bad_coordinates += bad
         caption, origin = compose_caption(columns)

@@ -1,1 +1,1 @@
-"""Metadata of items: captions, labels, places and dates turned into columns."""
+"""Metadata of items: dates, places, labels and the facts that RS5M's captions state."""

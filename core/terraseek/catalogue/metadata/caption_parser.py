@@ -1,9 +1,10 @@
-"""Facts out of RS5M's metadata captions, which are read and never guessed.
+"""Parser of RS5M's metadata captions.
 
-An RS3 caption is a metadata sentence drawn from some hundred templates, one space, and a generated
-sentence about what is seen (methods: paper appendix B9). Each fact is found by what stands around
-it in any template, so that templates nobody has seen are read, too; a fact that is not said is not
-given. Only the metadata part is read: what the generated sentence claims is a model's opinion.
+A caption of RS3 is a metadata sentence made from one of about a hundred templates, a space, and a
+generated sentence about the image content (Zhang et al., RS5M and GeoRSCLIP, arXiv 2306.11300,
+appendix B9). Each fact is recognised by the words around it in any template, so that unknown
+templates can be parsed too; a fact that is not stated stays empty. Only the metadata part is
+parsed: the generated sentence is the output of a model.
 """
 
 import re
@@ -12,11 +13,11 @@ from datetime import datetime
 from functools import cache
 
 from terraseek.catalogue.metadata.countries import country_names
-from terraseek.catalogue.metadata.gazetteer import split_zone
 from terraseek.catalogue.metadata.labels import find_label
-from terraseek.review.flags import restore_degrees
+from terraseek.catalogue.metadata.text_repair import restore_degrees
+from terraseek.catalogue.metadata.utm import parse_utm_zone
 
-__all__ = ["MetaCaption", "parse_metadata_caption", "split_caption"]
+__all__ = ["ParsedCaption", "parse_metadata_caption", "split_caption"]
 
 _MONTH_NAMES = (
     "January February March April May June July August September October November December"
@@ -36,35 +37,37 @@ _CELL = r"(?:top|center|bottom)(?:-(?:left|center|right))?"
 _BLOCKS = re.compile(rf"\b({_CELL})(?: and ({_CELL}))? blocks?\b")
 _END = re.compile(r"[.?!](?:\s+|$)")
 _CAPITAL = re.compile(r"(?!\d{1,2}[A-Z]\b)(?:\?|.*[^\W\da-z_])")
-_LEADING = "above across adorned around at during from in near of on over overlooking surveying"
-_PARTICLES = frozenset(["al", "el", "le", "la", "les", "los", "las", "de", "den", "het", "ad"])
-_LEADS = frozenset(_LEADING.split())
+_PLACE_PREPOSITIONS = (
+    "above across adorned around at during from in near of on over overlooking surveying"
+)
+_NAME_PARTICLES = frozenset(["al", "el", "le", "la", "les", "los", "las", "de", "den", "het", "ad"])
+_PREPOSITIONS = frozenset(_PLACE_PREPOSITIONS.split())
 
 
 @dataclass(frozen=True, slots=True)
-class MetaCaption:
-    """What a metadata caption says; None or empty where it does not."""
+class ParsedCaption:
+    """Facts that a metadata caption states; None or empty where it does not state them."""
 
     metadata: str
-    """The metadata part, degree signs restored."""
+    """Metadata part, with degree signs restored."""
     sentence: str
-    """The generated sentence."""
+    """Generated sentence."""
     place: str = ""
     """Name of a place; `?` where the source lost a letter."""
     country: str = ""
-    """Country as it is written."""
+    """Country as the caption spells it."""
     season: str = ""
-    """Spring, Summer, Fall or Winter, by northern months wherever the image is."""
+    """Spring, Summer, Fall or Winter, by the months of the northern hemisphere everywhere."""
     captured_at: str = ""
-    """ISO 8601 to the hour (`2016-03-28T09`), or to the day where no hour is given."""
+    """ISO 8601 to the hour (`2016-03-28T09`), or to the day if no hour is stated."""
     gsd_m: float | None = None
-    """Metres a pixel."""
+    """Ground sample distance, metres per pixel."""
     utm: str = ""
-    """UTM zone and letter."""
+    """UTM zone number and letter."""
     utm_kind: str = ""
-    """What the letter means: `band` (MGRS latitude band) or `hemisphere` (north or south)."""
+    """Meaning of the letter: `band` (MGRS latitude band) or `hemisphere` (north or south)."""
     cloud_percent: float | None = None
-    """Share of clouds, 0 to 100."""
+    """Cloud cover, 0 to 100 percent."""
     scan_direction: str = ""
     """forward or reverse."""
     azimuth_deg: float | None = None
@@ -72,15 +75,16 @@ class MetaCaption:
     off_nadir_deg: float | None = None
     """Off-nadir angle, 0 to 90 degrees."""
     label: str = ""
-    """Class or classes as written, several divided by `, `."""
+    """Class or classes as the caption spells them, separated by `, `."""
     relative_location: str = ""
-    """Where in the image the object is: one or two of 3x3 cells (`center and top-left`)."""
+    """Position of the object in the image: one or two of 3x3 grid cells (`center and top-left`)."""
 
 
 def split_caption(text: str) -> tuple[str, str]:
-    """Metadata part and generated sentence; the first is empty if the text is no metadata caption.
+    """Split a caption into its metadata part and its generated sentence.
 
-    The metadata ends with the sentence that holds the last time, zone or angle.
+    The metadata ends with the sentence that contains the last time, zone or angle; it is empty if
+    the text is not a metadata caption.
     """
     text = " ".join(text.split())
     anchors = [m.end() for rule in (_TIME, _UTM, _AZIMUTH, _OFF_NADIR) for m in rule.finditer(text)]
@@ -95,38 +99,38 @@ def split_caption(text: str) -> tuple[str, str]:
     return text[: end.start() + 1], text[end.end() :]
 
 
-def parse_metadata_caption(text: str) -> MetaCaption | None:
-    """Read a caption, or None if it is none of RS5M's metadata captions.
+def parse_metadata_caption(text: str) -> ParsedCaption | None:
+    """Parse a caption; None if it is not a metadata caption of RS5M.
 
     Args:
-        text: the caption; degree signs may be lost.
+        text: the caption; degree signs may have become question marks.
     """
     metadata, sentence = split_caption(text)
     if not metadata:
         return None
     metadata = restore_degrees(metadata)
     place, country, span = _place(metadata)
-    moment, month = _moment(metadata)
+    captured_at, month = _capture_time(metadata)
     gsd = _gsd(metadata)
     azimuth, off_nadir = _angle(_AZIMUTH, metadata, 360), _angle(_OFF_NADIR, metadata, 90)
-    utm = _only({(m[1] or m[2]).upper() for m in _UTM.finditer(metadata)})
-    utm = utm if split_zone(utm) else ""
-    # BigEarthNet gives the hemisphere, and neither country nor resolution nor angles
-    bare = not country and gsd is None and azimuth is None
+    utm = _unique({(m[1] or m[2]).upper() for m in _UTM.finditer(metadata)})
+    utm = utm if parse_utm_zone(utm) else ""
+    # BigEarthNet states the hemisphere, and neither country nor resolution nor angles
+    is_bigearthnet = not country and gsd is None and azimuth is None
     clouds = {m[1] for m in _PERCENT.finditer(metadata)} if "cloud" in metadata else set()
     blocks = _BLOCKS.search(metadata)
-    return MetaCaption(
+    return ParsedCaption(
         metadata,
         sentence,
         place,
         country,
         _season(metadata, span, month),
-        moment,
+        captured_at,
         gsd,
         utm,
-        "" if not utm else "hemisphere" if bare and utm[-1] in "NS" else "band",
-        _number(clouds, 100),
-        _only(set(_SCAN.findall(metadata))) if _SCANNER.search(metadata) else "",
+        "" if not utm else "hemisphere" if is_bigearthnet and utm[-1] in "NS" else "band",
+        _unique_number(clouds, 100),
+        _unique(set(_SCAN.findall(metadata))) if _SCANNER.search(metadata) else "",
         azimuth,
         off_nadir,
         find_label(metadata[: span[0]] + " " + metadata[span[1] :]),
@@ -135,16 +139,16 @@ def parse_metadata_caption(text: str) -> MetaCaption | None:
 
 
 @cache
-def _country_rules() -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _country_patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     names = "|".join(map(re.escape, country_names()))
     after = r"(?=[ ,.;']|$)"
-    leads = "|".join(sorted(_LEADS))
-    return re.compile(rf", ({names}){after}"), re.compile(rf"\b(?:{leads}) ({names}){after}")
+    prepositions = "|".join(sorted(_PREPOSITIONS))
+    return re.compile(rf", ({names}){after}"), re.compile(rf"\b(?:{prepositions}) ({names}){after}")
 
 
 def _place(metadata: str) -> tuple[str, str, tuple[int, int]]:
-    """Place, country, and where both stand; a country may stand alone."""
-    after_comma, alone = _country_rules()
+    """Place, country, and the span of both in the text; the place may be missing."""
+    after_comma, alone = _country_patterns()
     found = after_comma.search(metadata)
     if found is None:
         found = alone.search(metadata)
@@ -156,9 +160,9 @@ def _place(metadata: str) -> tuple[str, str, tuple[int, int]]:
 
 
 def _place_start(metadata: str, end: int) -> int | None:
-    """Where the name that ends at `end` begins, or None.
+    """Start of the name that ends at `end`, or None.
 
-    Templates are written in lower case, so it begins with the first capital that is no season's.
+    Templates are in lower case, so the name starts at the first capital that is not a season's.
     """
     for word in re.finditer(r"\S+", metadata[:end]):
         if not _CAPITAL.match(word[0]) or word[0].rstrip(",") in _MONTHS:
@@ -173,24 +177,24 @@ def _place_start(metadata: str, end: int) -> int | None:
 
 
 def _with_particles(metadata: str, start: int) -> int:
-    """Begin earlier where small words of the name stand before its first capital (`el Prat`)."""
+    """Move the start to include lower-case words before the first capital (`el Prat`)."""
     while before := metadata[:start].split():
-        if before[-1] not in _PARTICLES:
+        if before[-1] not in _NAME_PARTICLES:
             break
         start = metadata.rindex(before[-1], 0, start)
     return start
 
 
 def _season(metadata: str, place: tuple[int, int], month: int | None) -> str:
-    """The season said outside the place's name; of several, the one the month has."""
+    """Season stated outside the place name; of several, the one that fits the month."""
     outside = metadata[: place[0]] + " " + metadata[place[1] :]
-    said = {"Fall" if name == "Autumn" else name for name in _SEASON.findall(outside)}
-    if len(said) > 1 and month is not None:
-        said &= {_SEASON_OF[month - 1]}
-    return _only(said)
+    stated = {"Fall" if name == "Autumn" else name for name in _SEASON.findall(outside)}
+    if len(stated) > 1 and month is not None:
+        stated &= {_SEASON_OF[month - 1]}
+    return _unique(stated)
 
 
-def _moment(metadata: str) -> tuple[str, int | None]:
+def _capture_time(metadata: str) -> tuple[str, int | None]:
     found = {m.groups() for m in _TIME.finditer(metadata)}
     if len(found) != 1:
         return "", None
@@ -204,26 +208,26 @@ def _moment(metadata: str) -> tuple[str, int | None]:
 
 
 def _gsd(metadata: str) -> float | None:
-    said = {
+    stated = {
         m[1]
         for part in re.split(r"(?<=[^\d])\. ", metadata)
         if re.search(r"ground sample distance|pixel|resolution", part)
         for m in _METRES.finditer(part)
     }
-    return _number(said, 100_000)
+    return _unique_number(stated, 100_000)
 
 
-def _angle(rule: re.Pattern[str], metadata: str, most: float) -> float | None:
-    return _number({m[1] for m in rule.finditer(metadata)}, most)
+def _angle(pattern: re.Pattern[str], metadata: str, most: float) -> float | None:
+    return _unique_number({m[1] for m in pattern.finditer(metadata)}, most)
 
 
-def _number(said: set[str], most: float) -> float | None:
-    """The one number that was said, if it is possible."""
-    if len(said) != 1:
+def _unique_number(stated: set[str], most: float) -> float | None:
+    """The number, if exactly one is stated and it is at most `most`."""
+    if len(stated) != 1:
         return None
-    value = float(said.pop())
+    value = float(stated.pop())
     return value if value <= most else None
 
 
-def _only(said: set[str]) -> str:
-    return said.pop() if len(said) == 1 else ""
+def _unique(stated: set[str]) -> str:
+    return stated.pop() if len(stated) == 1 else ""

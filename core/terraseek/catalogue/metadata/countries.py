@@ -1,16 +1,16 @@
-"""Names of countries in English and their two-letter codes (ISO 3166-1), in the usual variants.
+"""English names of countries, with spelling variants, and their ISO 3166-1 two-letter codes.
 
-The list of names comes with the gazetteer package; what is here are the spellings of other lists
-(ISO's own, as RS5M has them, and everyday ones) that it lacks.
+The list of names comes with the gazetteer package; this file adds spellings that it lacks: those of
+ISO 3166-1, which RS5M uses, and common short names.
 """
 
 import csv
-import re
 from functools import cache
 
-from terraseek.catalogue.metadata.gazetteer_data import data_file
+from terraseek.catalogue.metadata.gazetteer_files import gazetteer_file
+from terraseek.catalogue.metadata.text_repair import ascii_with_question_marks
 
-__all__ = ["country_code", "country_names", "lost_letters"]
+__all__ = ["country_code", "country_names"]
 
 _VARIANTS = {
     "BN": ("Brunei",),
@@ -54,38 +54,32 @@ _VARIANTS = {
     "VG": ("British Virgin Islands",),
     "VN": ("Viet Nam",),
 }
-_NO_COUNTRY = {"AP", "EU"}  # regions in the package's list
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
-
-
-def lost_letters(name: str) -> str:
-    """The name as it reads after a tool replaced every letter beyond ASCII by a question mark."""
-    return _BEYOND_ASCII.sub("?", name)
+_REGIONS = {"AP", "EU"}  # entries of the package's list that are not countries
 
 
 @cache
 def _codes() -> dict[str, str]:
     codes: dict[str, str] = {}
-    with data_file("countries.csv").open(encoding="utf-8", newline="") as file:
-        codes = {name: code for code, name in csv.reader(file) if code not in _NO_COUNTRY}
+    with gazetteer_file("countries.csv").open(encoding="utf-8", newline="") as file:
+        codes = {name: code for code, name in csv.reader(file) if code not in _REGIONS}
     codes |= {name: code for code, names in _VARIANTS.items() for name in names}
-    damaged = {lost_letters(name): code for name, code in codes.items()}
+    damaged = {ascii_with_question_marks(name): code for name, code in codes.items()}
     return damaged | codes
 
 
 def country_names() -> tuple[str, ...]:
-    """Every known spelling, those with lost letters among them, longest first."""
+    """Every known spelling, including those with lost letters, longest first."""
     return tuple(sorted(_codes(), key=lambda name: (-len(name), name)))
 
 
 @cache
-def _folded() -> dict[str, str]:
+def _codes_by_folded_name() -> dict[str, str]:
     return {name.casefold(): code for name, code in _codes().items()}
 
 
 def country_code(name: str) -> str | None:
-    """ISO 3166-1 alpha-2 code of a country's name or code; None for what is neither."""
+    """ISO 3166-1 alpha-2 code of a country's name or code; None if it is neither."""
     text = " ".join(name.split())
     if len(text) == 2 and text.upper() in set(_codes().values()):
         return text.upper()
-    return _folded().get(text.casefold())
+    return _codes_by_folded_name().get(text.casefold())

@@ -1,10 +1,10 @@
-"""Dates as ISO 8601 text, whose order as text is their order in time."""
+"""Dates as ISO 8601 text, so that sorting the text sorts by time."""
 
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-__all__ = ["iso_date"]
+__all__ = ["iso_date", "last_day"]
 
 _PARTIAL = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 _FORMATS = (
@@ -17,10 +17,10 @@ _FORMATS = (
 
 
 def iso_date(value: object) -> str:
-    """`2017`, `2017-08`, `2017-08-25` or `2017-08-25T16:30:00Z`; empty for what is no date.
+    """Normalise a date to `2017`, `2017-08`, `2017-08-25` or `2017-08-25T16:30:00Z`.
 
-    Times with an offset are brought to UTC; times without one are taken as UTC, as image
-    catalogues give them.
+    Times with an offset are converted to UTC; times without one are assumed to be UTC, as in image
+    catalogues. The result is empty text if the value is not a date.
     """
     text = "" if value is None else str(value).strip()
     if _PARTIAL.fullmatch(text):
@@ -33,6 +33,16 @@ def iso_date(value: object) -> str:
     if len(text) <= 10:
         return moment.strftime("%Y-%m-%d")
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def last_day(date: object) -> str:
+    """Upper bound, as text, of the first ten characters of every date in a day, month or year.
+
+    The bound of `2017-08-25` is that day; that of `2017-08` is `2017-08~`, which sorts after every
+    day of the month.
+    """
+    text = iso_date(date)[:10]
+    return text if len(text) == 10 else text + "~"
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""Captions for images that came with a label or metadata sentence only."""
+"""Captions for images whose source gives only a label or a metadata sentence."""
 
 import re
 from typing import Any
@@ -9,12 +9,15 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def readable_label(label: str) -> str:
-    """A class name as words: `SeaLake` and `sea_lake` become `sea lake`."""
+    """Split a class name into words: `SeaLake` and `sea_lake` become `sea lake`."""
     return " ".join(re.sub(r"[_\-]+", " ", _CAMEL.sub(" ", label)).split()).lower()
 
 
 def compose_caption(columns: dict[str, Any]) -> tuple[str, str]:
-    """Caption and where it comes from: source, geometa, label, or nothing (both empty)."""
+    """Compose the caption of an item, and name its origin: source, geometa or label.
+
+    Both are empty text if the columns give nothing to make a caption of.
+    """
     for origin, column in (("source", "caption"), ("geometa", "geometa_cap")):
         text = " ".join(str(columns.get(column) or "").split())
         if text:

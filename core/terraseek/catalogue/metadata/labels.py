@@ -1,4 +1,4 @@
-"""Class names in metadata captions: fMoW's categories, and names in quotes as BigEarthNet's."""
+"""Class names in metadata captions: categories of fMoW, and names in quotes as in BigEarthNet."""
 
 import re
 
@@ -17,22 +17,22 @@ _NAMES = """
     tower tunnel_opening waste_disposal water_treatment_facility wind_farm zoo
 """
 FMOW_CLASSES = tuple(_NAMES.split())
-"""The categories of Functional Map of the World (Christie et al. 2018), as captions write them."""
+"""Categories of Functional Map of the World (Christie et al. 2018), as captions spell them."""
 
 _FMOW = re.compile(
     rf"(?<![\w-])({'|'.join(sorted(map(re.escape, FMOW_CLASSES), key=len, reverse=True))})(?![\w-])"
 )
 _QUOTED = re.compile(r"(?:(?<=\s)|^)'([^']+)'(?=[\s,.]|$)")
-_JOINED = re.compile(r"(?<![\w-])[a-z][a-z-]*(?:_[a-z-]+)+(?![\w-])")
+_UNDERSCORED = re.compile(r"(?<![\w-])[a-z][a-z-]*(?:_[a-z-]+)+(?![\w-])")
 
 
 def find_label(metadata: str) -> str:
-    """The class a metadata part names, or empty text if it names none or several.
+    """Class that a metadata sentence names; empty text if it names none or several.
 
     Args:
-        metadata: the text without the name of the place.
+        metadata: the sentence without the name of the place.
     """
-    for rule in (_QUOTED, _FMOW, _JOINED):
+    for rule in (_QUOTED, _FMOW, _UNDERSCORED):
         found = {match.group(match.lastindex or 0) for match in rule.finditer(metadata)}
         if len(found) == 1:
             return " ".join(found.pop().split())

@@ -1,17 +1,30 @@
-"""How well an image's place is known, and which coordinates are no coordinates."""
+"""Location of an item: coordinates that can be trusted, and how precise they are."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from terraseek.catalogue.metadata.countries import country_code
 from terraseek.catalogue.metadata.gazetteer import Place, find_place
 from terraseek.catalogue.records import PRECISIONS, LocationPrecision
 
-__all__ = ["locate", "named_place", "number"]
+__all__ = ["Location", "locate", "lookup_place", "parse_number"]
 
 
-def number(value: object) -> float | None:
-    """A finite float out of a cell, or None for anything else."""
+class Location(NamedTuple):
+    """Coordinates of an item, EPSG:4326."""
+
+    lon: float | None
+    """Degrees east, -180 to 180; None where unknown."""
+    lat: float | None
+    """Degrees north; None where unknown."""
+    precision: LocationPrecision
+    """How well the coordinates locate the image."""
+    rejected: bool
+    """Whether the item had coordinates that are invalid."""
+
+
+def parse_number(value: object) -> float | None:
+    """Finite float of a table cell; None for anything else."""
     if value is None or isinstance(value, bool):
         return None
     try:
@@ -21,47 +34,51 @@ def number(value: object) -> float | None:
     return parsed if math.isfinite(parsed) else None
 
 
-def locate(
-    columns: dict[str, Any], given: LocationPrecision | None
-) -> tuple[float | None, float | None, LocationPrecision, bool]:
-    """Longitude and latitude in degrees, precision, and whether bad coordinates were dropped.
+def locate(columns: dict[str, Any], precision: LocationPrecision | None) -> Location:
+    """Locate an item by its coordinates, else by its place name, its UTM zone or its country.
 
-    Bad are values that are no number, out of range, and 0,0, where broken metadata puts images.
-    Longitudes of the 0..360 convention are brought to -180..180. Without coordinates a place the
-    gazetteer knows gives its centre; a UTM zone or a country alone gives no point.
+    Coordinates are rejected if they are not numbers, out of range, or 0,0, which is how broken
+    metadata writes "unknown". Longitudes from 0 to 360 are converted to -180..180. Without valid
+    coordinates, a place that the gazetteer knows gives its centre; a UTM zone or a country alone
+    gives no point.
+
+    Args:
+        columns: what is known about the item.
+        precision: precision of valid coordinates; None takes the column `location_precision`, or
+            "exact" without it.
     """
     stated = bool(_text(columns.get("lon")) or _text(columns.get("lat")))
-    lon, lat = number(columns.get("lon")), number(columns.get("lat"))
-    if lon is not None and lat is not None and _plausible(lon, lat):
-        own = _text(columns.get("location_precision"))
-        stored = next((known for known in PRECISIONS[:-1] if known == own), None)
-        return (lon - 360 if lon > 180 else lon), lat, given or stored or "exact", False
-    found = named_place(columns)
-    if found is not None:
-        return found.lon, found.lat, "place_name", stated
+    lon, lat = parse_number(columns.get("lon")), parse_number(columns.get("lat"))
+    if lon is not None and lat is not None and _is_plausible(lon, lat):
+        text = _text(columns.get("location_precision"))
+        stored = next((known for known in PRECISIONS[:-1] if known == text), None)
+        return Location(lon - 360 if lon > 180 else lon, lat, precision or stored or "exact", False)
+    place = lookup_place(columns)
+    if place is not None:
+        return Location(place.lon, place.lat, "place_name", stated)
     if _text(columns.get("utm")):
-        return None, None, "utm_zone", stated
+        return Location(None, None, "utm_zone", stated)
     if _text(columns.get("country")) or _text(columns.get("place")):
-        return None, None, "place_name", stated
-    return None, None, "none", stated
+        return Location(None, None, "place_name", stated)
+    return Location(None, None, "none", stated)
 
 
-def named_place(columns: dict[str, Any]) -> Place | None:
-    """The gazetteer's place for the columns `place` and `country`, if it is clear which.
+def lookup_place(columns: dict[str, Any]) -> Place | None:
+    """Gazetteer entry of the columns `place` and `country`; None if unknown or ambiguous.
 
-    `place` may end with the country itself (`Bergvliet, South Africa`).
+    `place` may end with the country (`Bergvliet, South Africa`).
     """
     name, country = _text(columns.get("place")), _text(columns.get("country"))
     if name and not country and "," in name:
         name, _, country = (part.strip() for part in name.rpartition(","))
     if not name or country_code(country) is None:
         return None
-    # a letter that means the hemisphere says nothing about the latitude band
-    band = _text(columns.get("utm_kind")) != "hemisphere"
-    return find_place(name, country, _text(columns.get("utm")) if band else "")
+    # a letter that means the hemisphere is not a latitude band
+    has_band = _text(columns.get("utm_kind")) != "hemisphere"
+    return find_place(name, country, _text(columns.get("utm")) if has_band else "")
 
 
-def _plausible(lon: float, lat: float) -> bool:
+def _is_plausible(lon: float, lat: float) -> bool:
     return -180 <= lon <= 360 and -90 <= lat <= 90 and (lon, lat) != (0.0, 0.0)
 
 

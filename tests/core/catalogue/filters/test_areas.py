@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from pyproj import Geod
 
 from terraseek.catalogue import Area, Circle
-from terraseek.catalogue.filters.areas import EARTH_RADIUS_KM
 from terraseek.errors import FilterError
+from terraseek.geo import EARTH_KM
 
 SQUARE = "POLYGON ((10 0, 20 0, 20 10, 10 10, 10 0))"
 OVER = "POLYGON ((170 -5, 190 -5, 190 5, 170 5, 170 -5))"
@@ -43,7 +43,7 @@ def central_angle_km(a, b) -> float:
         )
 
     u, v = vector(*a), vector(*b)
-    return EARTH_RADIUS_KM * math.atan2(np.linalg.norm(np.cross(u, v)), u @ v)
+    return EARTH_KM * math.atan2(np.linalg.norm(np.cross(u, v)), u @ v)
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,13 +13,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from terraseek.catalogue import Area, Catalogue, Circle, Filter, import_source
-from terraseek.catalogue.filters.areas import EARTH_RADIUS_KM
 from terraseek.cli import build_app
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.store import EmbeddingStore
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError, FilterError
-from terraseek.geo import BBox
+from terraseek.geo import EARTH_KM, BBox
 from terraseek.index import candidates
 from terraseek.index.build import build_index
 from terraseek.search import Query, Searcher
@@ -68,7 +67,7 @@ def kilometres(lon: float, lat: float, circle: Circle) -> float:
     a, b = math.radians(lat), math.radians(circle.lat)
     turn = math.radians(lon - circle.lon)
     cosine = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(turn)
-    return EARTH_RADIUS_KM * math.acos(max(-1.0, min(1.0, cosine)))
+    return EARTH_KM * math.acos(max(-1.0, min(1.0, cosine)))
 
 
 def passes(item: dict, asked: dict) -> bool:

@@ -22,7 +22,7 @@ ROWS = [
 @pytest.fixture(scope="module")
 def table() -> ItemsTable:
     rows = [{**row, "label": "", "source": "s", "_file": "/secret"} for row in ROWS]
-    return ItemsTable.of_frame(build_frame(rows), FILE_COLUMNS)
+    return ItemsTable.from_frame(build_frame(rows), FILE_COLUMNS)
 
 
 @pytest.mark.parametrize(

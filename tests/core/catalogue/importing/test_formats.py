@@ -159,7 +159,7 @@ def test_stac_items_become_items(tmp_path):
     assert (one["captured_at"], one["location_precision"]) == ("2020-05-01T10:00:00Z", "exact")
     assert abs(two["lon"]) == 180.0
     assert catalogue.read_image(one["item_id"]).shape == (8, 8, 3)
-    with pytest.raises(CatalogueError, match="came without its picture"):
+    with pytest.raises(CatalogueError, match="has no image: its source"):
         catalogue.image_bytes(two["item_id"])
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from terraseek.catalogue import Catalogue, Filter, catalogue_stats, import_source
-from terraseek.catalogue.items import build_frame, combine
+from terraseek.catalogue.items import append_items, build_frame
 from terraseek.catalogue.metadata.dates import iso_date
 from terraseek.catalogue.metadata.label_captions import compose_caption, readable_label
 from terraseek.catalogue.metadata.location import locate
@@ -37,7 +37,7 @@ def folder_of(path: Path, seeds: range) -> Path:
     return path
 
 
-def table_of(path: Path, seeds: range) -> Path:
+def arrow_table(path: Path, seeds: range) -> Path:
     folder_of(path / "img", seeds)
     lines = [f"img/{s:03d}.png,thing {s},{s % 60},{s - 90},{s}" for s in seeds]
     (path / "items.csv").write_text("filename,caption,lat,lon,extra\n" + "\n".join(lines) + "\n")
@@ -50,7 +50,7 @@ def digest(folder: Path) -> dict[str, str]:
 
 
 def test_importing_again_changes_nothing(tmp_path: Path):
-    source, out = table_of(tmp_path / "a", range(5)), tmp_path / "cat"
+    source, out = arrow_table(tmp_path / "a", range(5)), tmp_path / "cat"
     import_source(source, out)
     before = digest(out)
     report = import_source(source, out)
@@ -71,7 +71,7 @@ def test_new_images_are_appended_and_the_old_keep_id_and_row(tmp_path: Path):
 
 
 def test_a_rebuilt_catalogue_has_the_same_ids(tmp_path: Path):
-    source = table_of(tmp_path / "a", range(5))
+    source = arrow_table(tmp_path / "a", range(5))
     import_source(source, tmp_path / "one")
     import_source(source, tmp_path / "two")
     one, two = Catalogue.open(tmp_path / "one"), Catalogue.open(tmp_path / "two")
@@ -81,7 +81,7 @@ def test_a_rebuilt_catalogue_has_the_same_ids(tmp_path: Path):
 
 def test_two_sources_in_one_catalogue(tmp_path: Path):
     out = tmp_path / "cat"
-    import_source(table_of(tmp_path / "a", range(4)), out)
+    import_source(arrow_table(tmp_path / "a", range(4)), out)
     import_source(folder_of(tmp_path / "b", range(3)), out)
     catalogue = Catalogue.open(out)
     assert catalogue.sources == ["a", "b"]
@@ -111,7 +111,7 @@ def test_a_source_that_moved_is_found_again(tmp_path: Path):
     import_source(folder_of(tmp_path / "old" / "img", range(3)), out)
     (tmp_path / "old").rename(tmp_path / "new")
     key = Catalogue.open(out).items()["item_id"][0]
-    with pytest.raises(CatalogueError, match="import the source again from its new place"):
+    with pytest.raises(CatalogueError, match="import the source again from its new location"):
         Catalogue.open(out).image_bytes(key)
     report = import_source(tmp_path / "new" / "img", out)
     assert (report.source, report.relinked, report.added) == ("img", 3, 0)
@@ -119,7 +119,7 @@ def test_a_source_that_moved_is_found_again(tmp_path: Path):
 
 
 def test_catalogue_and_images_moved_together_still_work(tmp_path: Path):
-    import_source(table_of(tmp_path / "world" / "a", range(3)), tmp_path / "world" / "cat")
+    import_source(arrow_table(tmp_path / "world" / "a", range(3)), tmp_path / "world" / "cat")
     (tmp_path / "world").rename(tmp_path / "elsewhere")
     catalogue = Catalogue.open(tmp_path / "elsewhere" / "cat")
     assert catalogue.read_image(catalogue.items()["item_id"][2])[0, 0, 0] == 2
@@ -128,7 +128,7 @@ def test_catalogue_and_images_moved_together_still_work(tmp_path: Path):
 def test_the_items_file_is_geoparquet(tmp_path: Path):
     import geopandas
 
-    import_source(table_of(tmp_path / "a", range(3)), tmp_path / "cat")
+    import_source(arrow_table(tmp_path / "a", range(3)), tmp_path / "cat")
     import_source(folder_of(tmp_path / "b", range(2)), tmp_path / "cat")
     frame = geopandas.read_parquet(tmp_path / "cat" / "items.parquet")
     assert frame.crs.equals("OGC:CRS84")
@@ -196,14 +196,14 @@ def test_damaged_table_is_refused_by_name(tmp_path: Path):
 
 
 def test_items_are_looked_up_with_clear_errors(tmp_path: Path):
-    import_source(table_of(tmp_path / "a", range(3)), tmp_path / "cat")
+    import_source(arrow_table(tmp_path / "a", range(3)), tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
     with pytest.raises(ItemNotFoundError, match="no item 'nope'"):
         catalogue.item("nope")
     with pytest.raises(FilterError, match="no column 'smell'"):
         catalogue.items(["smell"])
     with pytest.raises(FilterError, match="no item has the source 'c'; there are: a"):
-        catalogue.where(Filter(sources=("c",)))
+        catalogue.mask(Filter(sources=("c",)))
     assert catalogue.items(["lon", "extra"]).columns.tolist() == ["lon", "extra"]
     assert catalogue.items()["item_id"].tolist() == [b.decode() for b in catalogue.item_ids]
     item = catalogue.item(catalogue.items()["item_id"][1])
@@ -226,7 +226,7 @@ def test_a_shortened_shard_is_noticed(tmp_path: Path):
 
 
 def test_stats_count_what_the_paper_counts(tmp_path: Path):
-    import_source(table_of(tmp_path / "a", range(3)), tmp_path / "cat")
+    import_source(arrow_table(tmp_path / "a", range(3)), tmp_path / "cat")
     import_source(folder_of(tmp_path / "b", range(2)), tmp_path / "cat")
     counts = catalogue_stats(Catalogue.open(tmp_path / "cat"))
     assert (counts["items"], counts["located"], counts["captioned"]) == (5, 3, 3)
@@ -310,5 +310,5 @@ def test_columns_that_differ_between_sources_become_text():
     one = build_frame([{"item_id": "a", "code": 1.0}, {"item_id": "b", "code": 2}])
     two = build_frame([{"item_id": "c", "code": "x1"}])
     assert one["code"].tolist() == [1, 2]
-    assert combine(one, two)["code"].tolist() == ["1", "2", "x1"]
-    assert combine(build_frame([]), two)["code"].tolist() == ["x1"]
+    assert append_items(one, two)["code"].tolist() == ["1", "2", "x1"]
+    assert append_items(build_frame([]), two)["code"].tolist() == ["x1"]

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from terraseek.catalogue import Catalogue, Filter, import_source
+from terraseek.catalogue.metadata.caption_facts import add_caption_facts
 from terraseek.catalogue.metadata.caption_parser import (
-    MetaCaption,
+    ParsedCaption,
     parse_metadata_caption,
     split_caption,
 )
-from terraseek.catalogue.metadata.countries import country_code, country_names, lost_letters
-from terraseek.catalogue.metadata.enrich import add_metadata_facts
-from terraseek.catalogue.metadata.gazetteer import find_place, split_zone
+from terraseek.catalogue.metadata.countries import country_code, country_names
+from terraseek.catalogue.metadata.gazetteer import find_place
 from terraseek.catalogue.metadata.labels import FMOW_CLASSES
 from terraseek.catalogue.metadata.location import locate
+from terraseek.catalogue.metadata.text_repair import ascii_with_question_marks
+from terraseek.catalogue.metadata.utm import parse_utm_zone
 
 # sentences of our own, so that nothing rests on the wording of RS5M's templates
 OPENINGS = (
@@ -78,7 +80,7 @@ def test_every_fact_of_a_sentence_comes_back(fact, wording, sign):
     filled = [w.format(**fact, time=hour_text(fact["moment"]), sign=sign) for w in wording[:3]]
     metadata = "".join(filled)
     read = parse_metadata_caption(f"{metadata} {wording[3]}".strip())
-    assert read == MetaCaption(
+    assert read == ParsedCaption(
         metadata=re.sub(r"(?<=\d)\?(?=[ .,])", "°", metadata),
         sentence=wording[3],
         place=fact["place"],
@@ -144,7 +146,7 @@ def test_countries_have_codes_also_with_lost_letters():
     assert country_code("de") == "DE"
     assert country_code("Europe") is None
     assert all(country_code(name) for name in country_names())
-    assert lost_letters("São Luís") == "S?o Lu?s"
+    assert ascii_with_question_marks("São Luís") == "S?o Lu?s"
 
 
 def test_the_gazetteer_finds_one_place_or_none():
@@ -167,12 +169,12 @@ def test_the_gazetteer_finds_one_place_or_none():
     ("zone", "parts"), [("34H", (34, "H")), ("1c", (1, "C")), ("29N", (29, "N"))]
 )
 def test_zones_are_split(zone, parts):
-    assert split_zone(zone) == parts
+    assert parse_utm_zone(zone) == parts
 
 
 @pytest.mark.parametrize("zone", ["", "0A", "61C", "12I", "12O", "north"])
 def test_what_is_no_zone_is_refused(zone):
-    assert split_zone(zone) is None
+    assert parse_utm_zone(zone) is None
 
 
 def test_columns_are_filled_and_never_overwritten():
@@ -181,11 +183,11 @@ def test_columns_are_filled_and_never_overwritten():
         "distance of 2.00m, utm zone 29S, 11 o'clock, July 3, 2015. cloud cover 0%, scan forward, "
         "target azimuth 10.50?, off-nadir 5.25?. a satellite image of fields"
     )
-    told = add_metadata_facts({"caption": caption, "country": "Spain", "gsd_m": ""})
+    told = add_caption_facts({"caption": caption, "country": "Spain", "gsd_m": ""})
     assert (told["country"], told["place"], told["gsd_m"]) == ("Spain", "Faro", 2.0)
     assert told["caption"] == caption.replace("?", "°")
     assert f"{told['geometa_cap']} {told['sentence']}" == told["caption"]
-    assert add_metadata_facts({"caption": "a plain caption"}) == {"caption": "a plain caption"}
+    assert add_caption_facts({"caption": "a plain caption"}) == {"caption": "a plain caption"}
 
 
 def test_a_name_gives_a_point_and_says_that_it_is_a_name():
@@ -208,7 +210,7 @@ def test_a_name_gives_a_point_and_says_that_it_is_a_name():
     [("31U", None, "band"), ("29N", None, ""), ("29N", 40, "hemisphere"), ("31N", 6.3, "band")],
 )
 def test_the_letter_of_a_zone_is_read_with_care(utm, lat, kind):
-    assert add_metadata_facts({"utm": utm, "lat": lat}).get("utm_kind", "") == kind
+    assert add_caption_facts({"utm": utm, "lat": lat}).get("utm_kind", "") == kind
 
 
 def test_an_import_fills_columns_and_encodes_the_sentence(tmp_path: Path):
@@ -230,6 +232,6 @@ def test_an_import_fills_columns_and_encodes_the_sentence(tmp_path: Path):
     assert (first["place"], first["country"], first["label"]) == ("São Luís", "Brazil", "dam")
     assert first["caption"] == re.sub(r"(?<=\d)\?", "°", said) + " a lake"
     assert first["captured_at"] == "2016-10-04T13:00:00Z"
-    found = catalogue.where(Filter(sql="cloud_percent < 10 AND azimuth_deg > 37"))
+    found = catalogue.mask(Filter(sql="cloud_percent < 10 AND azimuth_deg > 37"))
     assert found.tolist() == [True, False]
     assert catalogue.points().row.tolist() == [0]

