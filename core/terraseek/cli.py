@@ -1,4 +1,4 @@
-"""`terraseek ...`: loads the commands of every installed room and turns errors into one line."""
+"""Command line `terraseek`: loads the commands of all packages and prints errors on one line."""
 
 import os
 import sys
@@ -11,13 +11,13 @@ import typer
 from terraseek import __version__
 from terraseek.errors import TerraSeekError
 
-__all__ = ["bare_app", "build_app", "main", "run"]
+__all__ = ["build_app", "empty_app", "main", "run"]
 
-_ROOMS = ("models", "catalogue", "changes", "index", "localize", "review", "doctor")
+_COMMAND_MODULES = ("models", "catalogue", "changes", "index", "localize", "review", "doctor")
 
 
-def bare_app(name: str, about: str) -> typer.Typer:
-    """A command line without commands, with the settings all of ours share."""
+def empty_app(name: str, about: str) -> typer.Typer:
+    """Create a command line without commands, with common settings."""
     return typer.Typer(
         name=name,
         help=about,
@@ -29,8 +29,8 @@ def bare_app(name: str, about: str) -> typer.Typer:
 
 
 def build_app() -> typer.Typer:
-    """The whole command line, with what training and app add through entry points."""
-    app = bare_app(
+    """Create the command line, with the commands that other packages add through entry points."""
+    app = empty_app(
         "terraseek", "Search remote-sensing imagery with words, and see where a sentence is true."
     )
 
@@ -40,20 +40,20 @@ def build_app() -> typer.Typer:
             print(__version__)
             raise typer.Exit()
 
-    for room in _ROOMS:
-        import_module(f"terraseek.commands.{room}").register(app)
+    for module in _COMMAND_MODULES:
+        import_module(f"terraseek.commands.{module}").register(app)
     for point in sorted(entry_points(group="terraseek.commands"), key=lambda p: p.name):
         point.load()(app)
     return app
 
 
 def main() -> None:
-    """Entry point `terraseek`."""
+    """Run the command line; entry point of `terraseek`."""
     run(build_app)
 
 
 def run(build: Callable[[], typer.Typer]) -> None:
-    """Run an app: exit code 2 and one line on stderr for every error made by what was given."""
+    """Run a command line; a `TerraSeekError` gives one line on stderr and exit code 2."""
     try:
         build()(standalone_mode=True)
     except TerraSeekError as error:
@@ -63,9 +63,9 @@ def run(build: Callable[[], typer.Typer]) -> None:
         sys.stderr.write(f"terraseek: no such file: {error.filename}\n")
         sys.exit(2)
     except BrokenPipeError:
-        # the reader (head, less) has seen enough; point stdout elsewhere so that exit is silent
+        # the reader of a pipe (head, less) has closed it; redirect stdout so that exit is silent
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("terraseek: interrupted; what was finished is kept\n")
+        sys.stderr.write("terraseek: interrupted; finished work is kept\n")
         sys.exit(130)

@@ -1,7 +1,7 @@
-"""Every error TerraSeek raises on purpose.
+"""All exceptions that TerraSeek raises deliberately.
 
 TerraSeekError
-├── InputError                 what the user gave cannot be used as it is
+├── InputError                 input that cannot be used as it is
 │   ├── SceneError             an image or raster
 │   │   ├── NotAnImageError
 │   │   ├── TruncatedImageError
@@ -9,16 +9,16 @@ TerraSeekError
 │   │   ├── EmptySceneError
 │   │   ├── NoValidPixelsError
 │   │   └── UnsupportedSceneError
-│   ├── QueryError             a sentence, image or item asked for
+│   ├── QueryError             the sentence, image or item of a query
 │   │   └── EmptyQueryError
 │   ├── BBoxError
 │   ├── FilterError
-│   ├── LatticeError           window scales or strides
-│   ├── AnnotationError        anno.json, caption or rating files
-│   ├── SourceError            something to import
+│   ├── LatticeError           window scales or strides of a scene
+│   ├── AnnotationError        annotation, caption or rating files
+│   ├── SourceError            a source to import
 │   │   ├── UnknownSourceError
 │   │   └── MissingColumnError
-│   └── ConfigError            a setting, with its name
+│   └── ConfigError            a setting, named in the message
 ├── CatalogueError
 │   ├── CatalogueNotFoundError
 │   ├── CatalogueExistsError
@@ -34,20 +34,20 @@ TerraSeekError
 │   └── WeightsLayoutError
 ├── ReviewError
 ├── OutputError                a result that cannot be written: disk full, folder not writable
-├── MissingExtraError          an optional dependency, with the pip command
-└── Cancelled                  the caller's progress callback asked to stop
+├── MissingExtraError          an optional dependency; the message has the pip command
+└── Cancelled                  raised by a progress callback to stop a job
 
-A message says what is wrong, which value, and what to do next, in one or two sentences.
-The command line prints it as one line and exits with 2; the app shows it as it is.
+A message says what is wrong, which value, and what to do next, in one or two sentences. The command
+line prints it on one line and exits with code 2; the app shows it unchanged.
 """
 
 
 class TerraSeekError(Exception):
-    """Base of all errors raised on purpose; its text is fit to be shown to a user."""
+    """Base class of all deliberate errors; the message can be shown to a user."""
 
 
 class InputError(TerraSeekError):
-    """What the user gave cannot be used as it is."""
+    """Input of the user cannot be used as it is."""
 
 
 class SceneError(InputError):
@@ -55,15 +55,15 @@ class SceneError(InputError):
 
 
 class NotAnImageError(SceneError):
-    """The file is no raster or image that can be decoded."""
+    """The file is not a raster or image that can be decoded."""
 
 
 class TruncatedImageError(SceneError):
-    """The file starts like an image and ends too early."""
+    """The file starts like an image but is cut short or damaged."""
 
 
 class SceneTooLargeError(SceneError):
-    """The file or its pixel count is beyond the configured limit."""
+    """The file size or the number of pixels exceeds the configured limit."""
 
 
 class EmptySceneError(SceneError):
@@ -75,7 +75,7 @@ class NoValidPixelsError(SceneError):
 
 
 class UnsupportedSceneError(SceneError):
-    """The raster is valid but of a kind that has no image in it."""
+    """The raster is valid but of a kind that contains no image."""
 
 
 class QueryError(InputError):
@@ -91,31 +91,31 @@ class BBoxError(InputError):
 
 
 class FilterError(InputError):
-    """A filter names something that does not exist or cannot be compared."""
+    """A filter has an invalid value, or names a source, label or column that does not exist."""
 
 
 class LatticeError(InputError):
-    """Window scales or strides that no lattice can be made of."""
+    """Window scales or strides do not give a lattice of windows."""
 
 
 class AnnotationError(InputError):
-    """An annotation, caption or rating file that does not follow its layout."""
+    """An annotation, caption or rating file does not follow its format."""
 
 
 class SourceError(InputError):
-    """Something to import cannot be read."""
+    """A source to import cannot be read."""
 
 
 class UnknownSourceError(SourceError):
-    """No reader knows this kind of source."""
+    """No reader supports this kind of source."""
 
 
 class MissingColumnError(SourceError):
-    """A table lacks a column the reader needs."""
+    """A table lacks a column that the reader needs."""
 
 
 class ConfigError(InputError):
-    """A setting is unknown or has a value that cannot be used."""
+    """A setting is unknown or has an invalid value."""
 
 
 class CatalogueError(TerraSeekError):
@@ -127,7 +127,7 @@ class CatalogueNotFoundError(CatalogueError):
 
 
 class CatalogueExistsError(CatalogueError):
-    """The target exists and is something else than a catalogue."""
+    """The target exists and is not a catalogue."""
 
 
 class ItemNotFoundError(CatalogueError):
@@ -143,11 +143,11 @@ class StoreNotFoundError(StoreError):
 
 
 class EncoderMismatchError(StoreError):
-    """Vectors of one encoder were asked with a query of another."""
+    """The query vector and the stored vectors come from different encoders."""
 
 
 class StoreCorruptError(StoreError):
-    """Stored vectors and their manifest disagree."""
+    """Stored vectors and their manifest do not match."""
 
 
 class ModelError(TerraSeekError):
@@ -159,23 +159,23 @@ class UnknownModelError(ModelError):
 
 
 class WeightsNotFoundError(ModelError):
-    """The card names a weights file that is not there."""
+    """The weights file named by the model card does not exist."""
 
 
 class WeightsChecksumError(ModelError):
-    """A weights file is not the one its card describes."""
+    """The checksum of a weights file differs from that in its model card."""
 
 
 class WeightsLayoutError(ModelError):
-    """A weights file lacks keys, or has keys the architecture does not know."""
+    """A weights file lacks keys of the architecture, or has unknown ones."""
 
 
 class ReviewError(TerraSeekError):
-    """A review record cannot be taken or read."""
+    """A review record is invalid, or the review log cannot be used."""
 
 
 class OutputError(TerraSeekError):
-    """A result cannot be written; nothing half-written is left behind."""
+    """A result cannot be written; no partial file remains."""
 
 
 class MissingExtraError(TerraSeekError):
@@ -183,4 +183,4 @@ class MissingExtraError(TerraSeekError):
 
 
 class Cancelled(TerraSeekError):
-    """The caller's progress callback asked to stop; nothing half-written is left behind."""
+    """A progress callback stopped the job; no partial file remains."""

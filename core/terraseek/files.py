@@ -1,4 +1,4 @@
-"""Whatever is written to disk appears whole or not at all: write beside, fsync, rename."""
+"""Atomic writes: a file is written under a temporary name, synced to disk, and renamed."""
 
 import hashlib
 import json
@@ -23,39 +23,39 @@ _CHUNK = 1 << 20
 
 
 def home() -> Path:
-    """Folder of what TerraSeek keeps for this user: added models, the demo, scene embeddings.
+    """Folder for the user's models, the demo and the cache of scene embeddings.
 
-    `TERRASEEK_HOME` names it; without it `~/.terraseek`. The folder is not created here.
+    It is `TERRASEEK_HOME`, or `~/.terraseek` if that is not set. The folder is not created here.
     """
     return Path(os.environ.get("TERRASEEK_HOME") or Path.home() / ".terraseek")
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target` that replaces it when the block ends well.
+    """Yield a temporary path in the folder of `target`, which it replaces after the block.
 
-    If the block raises, the temporary file is removed and `target` stays as it was.
+    If the block raises, the temporary file is removed and `target` is unchanged.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
         prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent
     )
     os.close(handle)
-    part = Path(name)
+    temporary = Path(name)
     try:
-        yield part
-        with part.open("rb+") as written:
+        yield temporary
+        with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        part.chmod(0o644)  # mkstemp makes files private
-        os.replace(part, target)
+        temporary.chmod(0o644)  # mkstemp creates files that only the owner can read
+        os.replace(temporary, target)
     except BaseException:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     fsync_folder(target.parent)
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` survive a power cut, where the platform can."""
+    """Sync a folder, so that a rename in it survives a power cut; only on POSIX systems."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -66,13 +66,13 @@ def fsync_folder(folder: Path) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
-    with atomic_path(target) as part:
-        part.write_text(text, encoding="utf-8")
+    """Write `text` as UTF-8, atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(target: Path, value: Any) -> None:  # noqa: ANN401 - JSON is any of these
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, atomically; NaN is refused."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -82,7 +82,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
 
 
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes, read in pieces."""
+    """Hex SHA-256 of a file, which is read in chunks."""
     digest = hashlib.sha256()
     with path.open("rb") as source:
         while chunk := source.read(_CHUNK):

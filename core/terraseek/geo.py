@@ -1,4 +1,4 @@
-"""Boxes and tiles on the globe. Longitude before latitude, EPSG:4326 unless named otherwise."""
+"""Boxes, distances and tiles on the globe; longitude before latitude, EPSG:4326."""
 
 import math
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ EARTH_KM = 6371.0088
 """Mean radius (2a + b) / 3 of the WGS84 ellipsoid (IUGG), in kilometres."""
 
 MERCATOR_LIMIT = 85.0511287798066
-"""Latitude in degrees where the Web Mercator square ends."""
+"""Largest latitude of Web Mercator, in degrees."""
 
 
 @dataclass(frozen=True, slots=True)
 class BBox:
-    """A box on the globe in degrees, EPSG:4326; `west > east` crosses the antimeridian.
+    """Bounding box in degrees, EPSG:4326; `west > east` means it crosses the antimeridian.
 
-    Raises `BBoxError` for values that are not finite, out of range, or south of its south.
+    Raises `BBoxError` for values that are not finite or out of range, and for north below south.
     """
 
     west: float
@@ -36,7 +36,9 @@ class BBox:
     def __post_init__(self) -> None:
         values = (self.west, self.south, self.east, self.north)
         if not all(math.isfinite(v) for v in values):
-            raise BBoxError(f"bbox {values} has a value that is no number; give W,S,E,N in degrees")
+            raise BBoxError(
+                f"bbox {values} has a value that is not a number; give W,S,E,N in degrees"
+            )
         if not (-180 <= self.west <= 180 and -180 <= self.east <= 180):
             raise BBoxError(
                 f"bbox longitudes {self.west:g} and {self.east:g} must lie in -180..180; "
@@ -64,11 +66,11 @@ class BBox:
 
     @property
     def crosses_antimeridian(self) -> bool:
-        """Whether the box runs eastwards over 180 degrees."""
+        """Whether the box contains longitude 180 in its interior."""
         return self.west > self.east
 
     def split(self) -> "tuple[BBox, ...]":
-        """One box, or the two on either side of the antimeridian."""
+        """Split into boxes that do not cross the antimeridian: one or two."""
         if not self.crosses_antimeridian:
             return (self,)
         return (
@@ -79,14 +81,14 @@ class BBox:
     def contains(
         self, lon: Float[np.ndarray, " n"], lat: Float[np.ndarray, " n"]
     ) -> Bool[np.ndarray, " n"]:
-        """Which points lie in the box, edges included; NaN points lie nowhere."""
+        """Which points lie in the box, edges included; NaN points do not."""
         inside = (lat >= self.south) & (lat <= self.north)
         if self.crosses_antimeridian:
             return inside & ((lon >= self.west) | (lon <= self.east))
         return inside & (lon >= self.west) & (lon <= self.east)
 
     def as_tuple(self) -> tuple[float, float, float, float]:
-        """(west, south, east, north)."""
+        """The four values (west, south, east, north)."""
         return (self.west, self.south, self.east, self.north)
 
 
@@ -95,7 +97,7 @@ def distance_km(
 ) -> Float[np.ndarray, " n"]:
     """Great-circle distances in kilometres from points to (`lon0`, `lat0`); NaN stays NaN.
 
-    On a sphere (haversine), so up to 0.6 % off; all angles in degrees, EPSG:4326.
+    Haversine formula on a sphere, with an error of up to 0.6 %; angles in degrees, EPSG:4326.
     """
     phi, phi0 = np.radians(lat), math.radians(lat0)
     across = np.radians(lon - lon0)
@@ -104,7 +106,7 @@ def distance_km(
 
 
 def lonlat_to_tile(lon: float, lat: float, zoom: int) -> tuple[int, int]:
-    """Column and row of the Web Mercator tile that holds a point (OSM/XYZ scheme, y down)."""
+    """Column and row of the Web Mercator tile that contains a point (XYZ scheme, y down)."""
     side = 1 << zoom
     lat = max(-MERCATOR_LIMIT, min(MERCATOR_LIMIT, lat))
     x = int((lon + 180.0) / 360.0 * side)
@@ -116,7 +118,7 @@ def tile_bounds(x: int, y: int, zoom: int) -> BBox:
     """Bounds of a Web Mercator tile (XYZ scheme).
 
     Raises:
-        BBoxError: no such tile at this zoom.
+        BBoxError: the tile does not exist at this zoom.
     """
     side = 1 << zoom
     if not (0 <= x < side and 0 <= y < side):

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from terraseek.commands import doctor
-from terraseek.commands.doctor import Check
+from terraseek.commands import checks, doctor
+from terraseek.commands.checks import Check
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def test_a_home_that_cannot_be_written_is_broken(
     blocker = tmp_path / "file"
     blocker.write_text("no folder")
     monkeypatch.setenv("TERRASEEK_HOME", str(blocker))
-    check = doctor._writable()
+    check = checks._home_writable()
     assert check.status == "broken"
     assert "TERRASEEK_HOME" in check.advice
     monkeypatch.setenv("TERRASEEK_HOME", str(tmp_path / "not" / "yet"))
-    assert doctor._writable().status == "ok"
+    assert checks._home_writable().status == "ok"
     assert not (tmp_path / "not").exists()
 
 
@@ -66,11 +66,11 @@ def test_packages_that_are_missing_or_broken(
     (tmp_path / "halfmade.py").write_text("import surely_not_there_at_all\n")
     (tmp_path / "mismatched.py").write_text("raise RuntimeError('operator nms does not exist')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert doctor._package("nowhere", "nowhere_at_all", "core").status == "broken"
-    assert doctor._package("nowhere", "nowhere_at_all", "app").status == "warn"
-    assert "surely_not_there" in doctor._package("half", "halfmade", "app").found
-    assert "nms" in doctor._package("wrong", "mismatched", "core").found
-    assert doctor._package("numpy", "numpy", "core").status == "ok"
+    assert checks._package("nowhere", "nowhere_at_all", "core").status == "broken"
+    assert checks._package("nowhere", "nowhere_at_all", "app").status == "warn"
+    assert "surely_not_there" in checks._package("half", "halfmade", "app").found
+    assert "nms" in checks._package("wrong", "mismatched", "core").found
+    assert checks._package("numpy", "numpy", "core").status == "ok"
 
 
 def test_a_damaged_model_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -78,17 +78,17 @@ def test_a_damaged_model_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     from terraseek.encoders.weight_files import weights_folder
 
     card = next(c for c in list_models() if c.name != "terraseek-tiny" and c.hub is not None)
-    assert doctor._model(card).status == "ok"
+    assert checks._model(card).status == "ok"
     path = weights_folder() / card.weights.file
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not the weights")
     (path.parent / f"{path.name}.sha256.json").write_text('{"sha256": "' + "0" * 64 + '"}')
-    check = doctor._model(card)
+    check = checks._model(card)
     assert check.status == "broken"
     assert "sha256" in check.found
 
 
 def test_this_machine_can_do_its_work() -> None:
-    assert doctor._gdal().status == "ok"
-    assert doctor._python().status == "ok"
-    assert doctor._disk().found
+    assert checks._gdal().status == "ok"
+    assert checks._python().status == "ok"
+    assert checks._disk().found

@@ -49,7 +49,7 @@ def test_points_without_position_lie_nowhere() -> None:
         ("0,0,999,1", "-180..180"),
         ("0,-91,1,1", "-90..90"),
         ("0,5,1,1", "above north"),
-        ("nan,0,1,1", "no number"),
+        ("nan,0,1,1", "not a number"),
     ],
 )
 def test_bad_boxes_say_what_is_wrong(text: str, reason: str) -> None:

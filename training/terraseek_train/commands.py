@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from terraseek.cli import bare_app, run
+from terraseek.cli import empty_app, run
 from terraseek.commands.console import bar, note
 from terraseek_train.evaluate import commands as evaluate_commands
 from terraseek_train.evaluate.localization import commands
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _app() -> typer.Typer:
-    app = bare_app("terraseek-train", "Train, measure and compare encoders.")
+    app = empty_app("terraseek-train", "Train, measure and compare encoders.")
     register(app)
     return app
 

@@ -1,1 +1,1 @@
-"""The command line, one module a room; each has `register(app)`."""
+"""Commands of `terraseek`; every module has `register(app)`, which adds its commands."""

@@ -1,4 +1,4 @@
-"""`terraseek import`, `embed` and `stats`; `search` is in its own file."""
+"""`terraseek import`, `embed` and `stats`."""
 
 import os
 from pathlib import Path
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_SHOWN_BROKEN = 5
-_SHOWN_GROUPS = 12
+_MAX_BROKEN_SHOWN = 5
+_MAX_GROUPS = 12
 
 
 def register(app: typer.Typer) -> None:
@@ -39,15 +39,15 @@ def import_(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Shards (name-{0000..0001}.tar), tar or folder of pictures, "
+            help="Shards (name-{0000..0001}.tar), tar or folder of images, "
             "table (CSV, Parquet, pickled frame), caption JSON, STAC items, clip-retrieval folder, "
-            "Major TOM embeddings. Several are imported in turn."
+            "Major TOM embeddings. Several sources are imported one after the other."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the catalogue.")],
     geometa: Annotated[
         list[Path] | None,
-        typer.Option(help="Table with coordinates, joined by picture name; repeatable."),
+        typer.Option(help="Metadata table with coordinates, joined by image name; repeatable."),
     ] = None,
     kind: Annotated[
         str,
@@ -55,31 +55,31 @@ def import_(
             help="auto, shards, folder, classes, table, captions, stac, clip-retrieval, major-tom."
         ),
     ] = "auto",
-    name: Annotated[str | None, typer.Option(help="What to call the source.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the source.")] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder or tar of the pictures a table names.")
+        Path | None, typer.Option(help="Folder or tar of the images that a table names.")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="How well coordinates locate a picture: exact or point.")
+        str | None, typer.Option(help="Precision of the coordinates: exact or point.")
     ] = None,
     check: Annotated[
-        bool, typer.Option(help="Decode every picture now, so that damaged ones are found.")
+        bool, typer.Option(help="Decode every image now, so that damaged ones are found.")
     ] = True,
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Model that made the vectors the source comes with (clip-retrieval, Major TOM); "
-            "they are taken over."
+            help="Model that made the vectors in the source (clip-retrieval, Major TOM); "
+            "they are imported."
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring images with captions and places into a catalogue."""
+    """Import images with captions and locations into a catalogue."""
     from terraseek.catalogue import import_source
 
     if precision not in (None, "exact", "point"):
         raise ConfigError(f"--precision {precision!r} must be exact or point")
-    made_by = None if encoder is None else _encoder(encoder, sources, kind, images)
+    vector_encoder = None if encoder is None else _load_encoder(encoder, sources, kind, images)
     reports = []
     for source in sources:
         with bar() as progress:
@@ -95,15 +95,15 @@ def import_(
                 progress=progress,
             )
         reports.append(report)
-        _tell(report)
-    if made_by is not None:
-        _adopt(out, made_by)
+        _print_report(report)
+    if vector_encoder is not None:
+        _adopt(out, vector_encoder)
     if as_json:
         print_json([report.to_json() for report in reports])
 
 
-def _encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "Encoder":
-    """Loaded before anything is imported, so that a wrong name or source changes nothing."""
+def _load_encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "Encoder":
+    """Load the encoder of the vectors before the import, so that a mistake changes nothing."""
     from terraseek.catalogue.importing.readers import WITH_VECTORS, open_source
     from terraseek.encoders.load import load_encoder
 
@@ -111,7 +111,7 @@ def _encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "
         found = open_source(source, kind, images).kind
         if found not in WITH_VECTORS:
             raise ConfigError(
-                f"--encoder takes vectors over, but {source} is read as {found} and brings none; "
+                f"--encoder imports vectors, but {source} is read as {found} and has none; "
                 "import it without --encoder, then run `terraseek embed`"
             )
     return load_encoder(name)
@@ -132,12 +132,12 @@ def _adopt(catalogue: Path, encoder: "Encoder") -> None:
         note(f"{adopted.useless:,} were zero or not finite; `terraseek embed` makes them anew")
 
 
-def _tell(report: "ImportReport") -> None:
+def _print_report(report: "ImportReport") -> None:
     note(report.summary())
-    for broken in report.broken[:_SHOWN_BROKEN]:
+    for broken in report.broken[:_MAX_BROKEN_SHOWN]:
         note(f"  skipped {broken.member}: {broken.reason}")
-    if len(report.broken) > _SHOWN_BROKEN:
-        note(f"  and {len(report.broken) - _SHOWN_BROKEN:,} more, all in {report.broken_file}")
+    if len(report.broken) > _MAX_BROKEN_SHOWN:
+        note(f"  and {len(report.broken) - _MAX_BROKEN_SHOWN:,} more, all in {report.broken_file}")
 
 
 def embed(
@@ -146,8 +146,8 @@ def embed(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Encode the images and captions that have no vector yet; goes on where it was stopped."""
-    # before torch is loaded: its threads else spin while they wait, on cores that could decode
+    """Encode the images and captions that have no vector yet; resumes where it was stopped."""
+    # set before torch is loaded; otherwise its idle threads occupy cores that could decode images
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.embed import embed_catalogue
@@ -161,13 +161,13 @@ def embed(
     manifest = store.manifest
     note(f"{manifest.count:,} items have vectors of {manifest.encoder_id}")
     if manifest.unreadable:
-        note(f"{manifest.unreadable:,} pictures could not be decoded and will not be found")
+        note(f"{manifest.unreadable:,} images could not be decoded and will not be found")
     if as_json:
         print_json(manifest.to_json())
 
 
 def stats(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
-    """Count items by source, label, country, month, resolution, UTM zone, precision; long tails."""
+    """Count items by source, label, country, month, resolution, UTM zone, precision."""
     from terraseek.catalogue import Catalogue, catalogue_stats
 
     counts = catalogue_stats(Catalogue.open(catalogue))
@@ -184,12 +184,12 @@ def stats(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
     tails = counts.pop("long_tail")
     for group, values in counts.items():
         if isinstance(values, dict):
-            shown = [f"{key or 'unknown'} {n:,}" for key, n in list(values.items())[:_SHOWN_GROUPS]]
+            shown = [f"{key or 'unknown'} {n:,}" for key, n in list(values.items())[:_MAX_GROUPS]]
             more = len(values) - len(shown)
             tail = f" and {more} more" if more > 0 else ""
             console.print(f"{group}: {', '.join(shown)}{tail}", markup=False)
     for group, tail in tails.items():
         console.print(
-            f"long tail of {group}: {tail['values']:,} values, the largest {tail['half']:,} hold "
-            f"half of the items, {tail['single']:,} occur once, median {tail['median']:g}"
+            f"long tail of {group}: {tail['values']:,} values, the most frequent {tail['half']:,} "
+            f"cover half of the items, {tail['single']:,} occur once, median {tail['median']:g}"
         )

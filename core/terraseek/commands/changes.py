@@ -1,4 +1,4 @@
-"""`terraseek delete`, `compact` and `duplicates`: what changes a catalogue after its import."""
+"""`terraseek delete`, `compact` and `duplicates`: commands that change a catalogue."""
 
 from typing import Annotated
 
@@ -20,44 +20,48 @@ def register(app: typer.Typer) -> None:
 def delete(
     catalogue: CatalogueArgument,
     ids: Annotated[
-        list[str] | None, typer.Option("--ids", help="Item ids, with commas; repeatable.")
+        list[str] | None, typer.Option("--ids", help="Item ids, separated by commas; repeatable.")
     ] = None,
     condition: Annotated[
         str | None,
         typer.Option("--where", help="SQL condition on columns: source = 'old' OR width < 32."),
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Bring deleted items back: those of --ids, or all.")
+        bool, typer.Option("--undo", help="Restore deleted items: those of --ids, or all.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take items out of a catalogue; until `compact` makes it final, `--undo` takes it back."""
+    """Delete items from a catalogue; `--undo` restores them until `compact` removes them."""
     from terraseek.catalogue import Filter
     from terraseek.catalogue.deletion import delete_items, restore_items
 
     chosen = [key.strip() for part in ids or () for key in part.split(",") if key.strip()]
     if undo and condition:
-        raise ConfigError("--undo brings back --ids or everything; --where sees no deleted items")
+        raise ConfigError(
+            "--undo restores --ids or everything; --where cannot select deleted items"
+        )
     if not undo and not chosen and not condition:
         raise ConfigError("say what to delete, with --ids or --where")
     if undo:
         count = restore_items(catalogue, chosen)
     else:
         count = delete_items(catalogue, chosen, Filter(sql=condition) if condition else None)
-    note(f"{count:,} items {'brought back' if undo else 'deleted'}")
+    note(f"{count:,} items {'restored' if undo else 'deleted'}")
     if as_json:
         print_json({"restored" if undo else "deleted": count})
 
 
 def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
-    """Remove deleted items for good, with their vectors."""
+    """Remove deleted items and their vectors permanently."""
     from terraseek.embeddings.compact import compact_catalogue
 
     with bar() as progress:
         done = compact_catalogue(catalogue, progress)
-    note(f"{done.dropped:,} rows removed; vectors followed: {', '.join(done.stores) or 'none'}")
+    note(
+        f"{done.dropped:,} rows removed, also in the vectors of {', '.join(done.stores) or 'none'}"
+    )
     for name in done.unusable:
-        note(f"the vectors of {name} are of other rows; run `terraseek embed --model {name}`")
+        note(f"the vectors of {name} do not match the rows; run `terraseek embed --model {name}`")
     if as_json:
         print_json(
             {
@@ -70,16 +74,18 @@ def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
 
 def duplicates(
     catalogue: CatalogueArgument,
-    model: Annotated[str | None, typer.Option(help="Model whose vectors to use.")] = None,
-    cosine: Annotated[float, typer.Option(help="Least cosine of two copies.")] = 0.9,
-    bits: Annotated[int, typer.Option(help="Most bits of 64 their hashes may differ in.")] = 10,
+    model: Annotated[str | None, typer.Option(help="Model whose vectors are compared.")] = None,
+    cosine: Annotated[float, typer.Option(help="Smallest cosine of two duplicates.")] = 0.9,
+    bits: Annotated[
+        int, typer.Option(help="Largest distance of their hashes, in bits of 64.")
+    ] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Mark near-duplicates in the column `duplicate_of`; searches can then collapse them."""
+    """Mark near-duplicates in the column `duplicate_of`, so that searches can collapse them."""
     from terraseek.search.duplicates import mark_duplicates
 
     with bar() as progress:
         found = mark_duplicates(catalogue, model, cosine=cosine, bits=bits, progress=progress)
-    note(f"{found.marked:,} items repeat another one, in {found.groups:,} groups")
+    note(f"{found.marked:,} items are near-duplicates of another one, in {found.groups:,} groups")
     if as_json:
         print_json({"pairs": found.pairs, "groups": found.groups, "marked": found.marked})

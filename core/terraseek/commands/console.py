@@ -1,4 +1,4 @@
-"""What all commands share: usual options, a bar on stderr, JSON on stdout."""
+"""Shared by all commands: common options, a progress bar on stderr, JSON on stdout."""
 
 import json
 import sys
@@ -20,29 +20,29 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 @contextmanager
 def bar() -> Iterator[Progress]:
-    """A progress callback drawn on stderr, one line a stage, gone quiet when nobody watches."""
+    """Yield a progress callback that draws one bar per stage on stderr, if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Rich
+    from rich.progress import Progress as ProgressBars
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     stages: dict[str, Any] = {}
-    with Rich(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as drawn:
+    with ProgressBars(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in stages:
-                stages[stage] = drawn.add_task(stage, total=total or None, completed=done)
-            drawn.update(stages[stage], completed=done, total=total or None)
+                stages[stage] = bars.add_task(stage, total=total or None, completed=done)
+            bars.update(stages[stage], completed=done, total=total or None)
 
         yield report
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - JSON is any of these
-    """Write one JSON value to stdout; NaN is refused because JSON has none."""
+    """Write one JSON value to stdout; NaN, which JSON lacks, raises `ValueError`."""
     json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False, indent=2)
     sys.stdout.write("\n")
 
 
 def note(text: str) -> None:
-    """One line for a person, on stderr."""
+    """Write one line of text to stderr."""
     sys.stderr.write(text + "\n")

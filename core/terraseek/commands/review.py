@@ -1,4 +1,4 @@
-"""`terraseek review export|import|stats`: ratings and captions of a catalogue in and out."""
+"""`terraseek review export|import|stats`: ratings and captions of a catalogue."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,7 @@ _CATALOGUE = typer.Argument(help="Folder of the catalogue.")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        help="Reviews of captions: export, import, agreement.", no_args_is_help=True
+        help="Export, import and statistics of caption reviews.", no_args_is_help=True
     )
     group.command("export")(export_reviews)
     group.command("import")(import_reviews)
@@ -39,11 +39,11 @@ def register(app: typer.Typer) -> None:
 def export_reviews(
     catalogue: Path = _CATALOGUE,
     out: Path | None = typer.Option(None, help="CSV in RS5M's five columns."),
-    long: Path | None = typer.Option(None, help="CSV with one row per rating and criterion."),
+    long: Path | None = typer.Option(None, help="CSV with one row per review and criterion."),
     captions: Path | None = typer.Option(None, help="CSV of accepted and edited captions."),
     rater: str | None = typer.Option(None, help="Only this rater's reviews."),
 ) -> None:
-    """Write the current reviews, each rater's latest word on each item."""
+    """Export the latest review of each rater on each item."""
     if out is None and long is None and captions is None:
         raise typer.BadParameter("name a file: --out ratings.csv, --long long.csv or --captions")
     reviews = ReviewLog.open(catalogue).current(rater)
@@ -58,17 +58,17 @@ def export_reviews(
 def import_reviews(
     catalogue: Path = _CATALOGUE,
     files: list[Path] = typer.Argument(help="RS5M rating tables (CSV)."),
-    rater: str | None = typer.Option(None, help="Whose ratings these are; else the file's name."),
+    rater: str | None = typer.Option(None, help="Name of the rater; by default the file name."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON list on stdout."),
 ) -> None:
-    """Take RS5M rating tables into the catalogue's log; a second import adds nothing."""
+    """Import RS5M rating tables into the review log; importing them again adds nothing."""
     log = ReviewLog.open(catalogue)
-    names = _names(catalogue)
+    names = _item_names(catalogue)
     reports = [import_ratings(log, file, rater, names) for file in files]
     for report in reports:
         note(
             f"{Path(report.file).name}: {report.rows} ratings by {report.rater}, "
-            f"{report.added} new, {report.unknown} of pictures not in the catalogue"
+            f"{report.added} new, {report.unknown} of images not in the catalogue"
         )
         for problem in report.problems:
             note(f"  {problem}")
@@ -80,7 +80,7 @@ def show_stats(
     catalogue: Path = _CATALOGUE,
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
-    """Counts, scores and agreement between raters."""
+    """Print counts, scores and agreement of raters."""
     stats = review_stats(ReviewLog.open(catalogue))
     if as_json:
         print_json(stats)
@@ -88,8 +88,8 @@ def show_stats(
         _print_tables(stats)
 
 
-def _names(catalogue: Path) -> dict[str, str]:
-    """File names of the catalogue's images; none where it has no items yet."""
+def _item_names(catalogue: Path) -> dict[str, str]:
+    """Map file names of images to item ids; empty if the catalogue has no items yet."""
     if not (catalogue / "items.parquet").is_file():
         return {}
     from terraseek.catalogue import Catalogue
@@ -107,7 +107,7 @@ def _print_tables(stats: dict[str, Any]) -> None:
     console.print(
         f"{stats['reviews']} reviews of {stats['items']} items, {stats['events']} records"
     )
-    scores = Table("criterion", *"12345", "mean", "std", "shared", box=SIMPLE_HEAD)
+    scores = Table("criterion", *"12345", "mean", "std", "2+ raters", box=SIMPLE_HEAD)
     agreement = Table("agreement", "alpha (ordinal)", "kappa (quadratic)", "AC2", box=SIMPLE_HEAD)
     for key, row in stats["criteria"].items():
         numbers = map(_cell, (row["mean"], row["std"], row["items_with_two_raters"]))
@@ -119,7 +119,7 @@ def _print_tables(stats: dict[str, Any]) -> None:
     if any(row["items_with_two_raters"] for row in stats["criteria"].values()):
         console.print(agreement)
     else:
-        console.print("No item has scores of two raters, so there is no agreement to measure.")
+        console.print("No item has scores of two raters, so agreement cannot be measured.")
 
 
 def _print_raters(console: "Console", raters: list[dict[str, Any]]) -> None:

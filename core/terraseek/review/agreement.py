@@ -1,8 +1,8 @@
-"""How far raters agree beyond chance, on ordinal scores with gaps.
+"""Agreement of raters beyond chance, on ordinal scores with missing values.
 
-Scores come as a table raters x items with NaN where a rater gave none. Three coefficients, because
-caption scores crowd at the top: Krippendorff's alpha and Cohen's weighted kappa fall towards 0 when
-nearly all scores are 5, however well raters agree; Gwet's AC2 does not.
+Scores are a table raters x items with NaN where a rater gave no score. There are three coefficients
+because most caption scores are high: Krippendorff's alpha and Cohen's weighted kappa approach 0
+when nearly all scores are 5, even if the raters agree; Gwet's AC2 does not.
 """
 
 from itertools import combinations
@@ -18,7 +18,7 @@ _LEVELS = np.arange(MIN_SCORE, MAX_SCORE + 1)
 
 
 def quadratic_weights(levels: int) -> Float[np.ndarray, "levels levels"]:
-    """Weight of two scores meeting: 1 for equal ones, falling with the squared distance to 0."""
+    """Weights of pairs of scores: 1 on the diagonal, falling with the squared difference to 0."""
     ranks = np.arange(levels)
     weights: Float[np.ndarray, "levels levels"] = (
         1 - (ranks[:, None] - ranks[None, :]) ** 2 / (levels - 1) ** 2
@@ -29,8 +29,8 @@ def quadratic_weights(levels: int) -> Float[np.ndarray, "levels levels"]:
 def krippendorff_alpha(scores: Float[np.ndarray, "raters items"]) -> float:
     """Krippendorff's alpha with ordinal distances.
 
-    Krippendorff, Content Analysis (2018), chapter 12; 1 is perfect, 0 is chance. NaN where no item
-    has two scores or all scores are the same, which leaves nothing to agree about.
+    Krippendorff, Content Analysis (2018), chapter 12; 1 is perfect, 0 is chance. NaN if no item has
+    two scores or all scores are equal, because agreement is then undefined.
     """
     import krippendorff
 
@@ -41,19 +41,19 @@ def krippendorff_alpha(scores: Float[np.ndarray, "raters items"]) -> float:
 
 
 def quadratic_kappa(scores: Float[np.ndarray, "raters items"]) -> float:
-    """Cohen's kappa with quadratic weights, averaged over all pairs of raters who share items.
+    """Cohen's kappa with quadratic weights, averaged over all pairs of raters with common items.
 
-    Cohen, Psychological Bulletin 70 (1968), weighted kappa; a pair weighs as much as the items it
-    shares. NaN where no pair has something to agree about.
+    Weighted kappa of Cohen, Psychological Bulletin 70 (1968); the weight of a pair is its number of
+    common items. NaN if kappa is undefined for every pair.
     """
-    values, shared = [], []
+    values, n_common = [], []
     for one, other in combinations(scores, 2):
         both = ~np.isnan(one) & ~np.isnan(other)
         kappa = _pair_kappa(one[both], other[both])
         if not np.isnan(kappa):
             values.append(kappa)
-            shared.append(int(both.sum()))
-    return float(np.average(values, weights=shared)) if values else float("nan")
+            n_common.append(int(both.sum()))
+    return float(np.average(values, weights=n_common)) if values else float("nan")
 
 
 def _pair_kappa(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> float:
@@ -70,9 +70,9 @@ def gwet_ac2(scores: Float[np.ndarray, "raters items"]) -> float:
     """Gwet's AC2 with quadratic weights over the five levels.
 
     Gwet, British Journal of Mathematical and Statistical Psychology 61 (2008), in the weighted form
-    of his Handbook of Inter-Rater Reliability (4th ed., 2014): observed agreement over items with
-    two scores or more, chance agreement from the mean use of each level over all scored items. NaN
-    where no item has two scores.
+    of the Handbook of Inter-Rater Reliability (4th ed., 2014): observed agreement over items with
+    two or more scores, chance agreement from the mean frequency of each level over all scored
+    items. NaN if no item has two scores.
     """
     return _gwet(scores, quadratic_weights(len(_LEVELS)))
 
@@ -81,13 +81,14 @@ def _gwet(
     scores: Float[np.ndarray, "raters items"], weights: Float[np.ndarray, "levels levels"]
 ) -> float:
     counts = np.stack([(scores == level).sum(axis=0) for level in _LEVELS], axis=1).astype(float)
-    given = counts.sum(axis=1)
-    paired = given >= 2
+    n_scores = counts.sum(axis=1)
+    paired = n_scores >= 2
     if not paired.any():
         return float("nan")
-    r, n = counts[paired], given[paired]
+    r, n = counts[paired], n_scores[paired]
     observed = ((r * (r @ weights.T - 1)).sum(axis=1) / (n * (n - 1))).mean()
-    use = (counts[given > 0] / given[given > 0, None]).mean(axis=0)
+    scored = n_scores > 0
+    frequency = (counts[scored] / n_scores[scored, None]).mean(axis=0)
     levels = len(_LEVELS)
-    chance = weights.sum() / (levels * (levels - 1)) * (use * (1 - use)).sum()
+    chance = weights.sum() / (levels * (levels - 1)) * (frequency * (1 - frequency)).sum()
     return float((observed - chance) / (1 - chance))

@@ -1,8 +1,8 @@
-"""The three criteria of RS5M's human ratings, each of the five levels in words.
+"""The three criteria of RS5M's human ratings, with a description of each of the five levels.
 
-RS5M asked raters for relevance and detail, hallucination and fluency on a scale of 1 to 5 (Zhang et
-al., RS5M and GeoRSCLIP, arXiv 2306.11300, section on human evaluation); 5 is always the good end,
-so for hallucination 5 means that nothing was made up.
+RS5M asked raters to score relevance and detail, hallucination, and fluency from 1 to 5 (Zhang et
+al., RS5M and GeoRSCLIP, arXiv 2306.11300, section on human evaluation). 5 is always best, so 5 for
+hallucination means that nothing is invented.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ MAX_SCORE = 5
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One question about a caption."""
+    """One criterion by which a caption is scored."""
 
     key: str
-    """Name in files: a column of RS5M's rating tables."""
+    """Name in files, as in RS5M's rating tables."""
     title: str
-    """Name for people."""
+    """Name on the page."""
     question: str
-    """What the rater answers."""
+    """Question the rater answers."""
     levels: tuple[str, str, str, str, str]
     """Meaning of 1, 2, 3, 4 and 5."""
 
     def level(self, score: int) -> str:
-        """Words of a score from 1 to 5."""
+        """Description of a score from 1 to 5."""
         return self.levels[score - MIN_SCORE]
 
 
@@ -72,9 +72,9 @@ CRITERIA = (
 
 
 def criterion(key: str) -> Criterion:
-    """The criterion with this key.
+    """Look up a criterion by its key.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such criterion.
     """
     return {c.key: c for c in CRITERIA}[key]

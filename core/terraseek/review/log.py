@@ -1,4 +1,4 @@
-"""The review log of a catalogue: append-only SQLite, several raters at once."""
+"""Review log of a catalogue: an append-only SQLite database for several concurrent raters."""
 
 import json
 import sqlite3
@@ -23,12 +23,12 @@ _COLUMNS = (
     *("app_version", "source", "supersedes"),
 )
 _INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-_LAST = "SELECT event_id FROM events WHERE item_id = ? AND rater = ? ORDER BY seq DESC LIMIT 1"
+_LATEST = "SELECT event_id FROM events WHERE item_id = ? AND rater = ? ORDER BY seq DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewProgress:
-    """How far a rater is in a queue: counts of items."""
+    """Progress of a rater in a queue, as counts of items."""
 
     total: int
     accepted: int
@@ -38,20 +38,21 @@ class ReviewProgress:
 
     @property
     def done(self) -> int:
-        """Items with a decision; a skipped one has none."""
+        """Items with a decision; skipped items have none."""
         return self.accepted + self.edited + self.rated
 
     @property
     def left(self) -> int:
-        """Items not looked at yet."""
+        """Items without any record of this rater."""
         return self.total - self.done - self.skipped
 
 
 class ReviewLog:
-    """Every action of every rater on the items of one catalogue, in `reviews.sqlite` beside it.
+    """All actions of all raters on the items of one catalogue, stored in its `reviews.sqlite`.
 
-    Nothing is overwritten: the latest record of a rater on an item is the current one, the earlier
-    ones stay. Safe from several threads and processes; a connection lives for one call.
+    Records are never overwritten: the latest record of a rater on an item is the current one, and
+    the earlier ones are kept. The log can be used from several threads and processes; every call
+    opens its own connection.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,11 +60,11 @@ class ReviewLog:
 
     @classmethod
     def open(cls, catalogue: str | Path) -> "ReviewLog":
-        """The log of the catalogue in this folder; made at first use.
+        """Open the log of the catalogue in this folder, or create it.
 
         Raises:
-            CatalogueNotFoundError: the folder holds no catalogue.
-            ReviewError: the log is damaged, locked, read-only or of a newer TerraSeek.
+            CatalogueNotFoundError: the folder contains no catalogue.
+            ReviewError: the log is damaged, locked, read-only or from a newer TerraSeek.
         """
         folder = Path(catalogue)
         if not (folder / "catalogue.json").is_file():
@@ -80,13 +81,13 @@ class ReviewLog:
     def append(self, review: Review) -> Review:
         """Write one record and return it as stored.
 
-        A record whose `event_id` is there already (a double click) is not written again.
+        A record whose `event_id` exists already (a double click) is not written again.
         """
         self.append_many([review])
         return self._select("SELECT * FROM events WHERE event_id = ?", review.event_id)[0]
 
     def append_many(self, reviews: Sequence[Review]) -> int:
-        """Write records in one transaction, all or none; returns how many were new."""
+        """Write records in one transaction; returns how many were new."""
         with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -98,29 +99,33 @@ class ReviewLog:
         return new
 
     def current(self, rater: str | None = None) -> list[Review]:
-        """Latest record of each (item, rater), retracted ones left out, oldest first."""
+        """Latest record of each (item, rater) unless retracted, oldest first."""
         if rater is None:
             return self._select("SELECT * FROM current ORDER BY seq")
         return self._select("SELECT * FROM current WHERE rater = ? ORDER BY seq", rater)
 
     def current_of(self, item_id: str, rater: str) -> Review | None:
-        """This rater's standing record of an item."""
+        """Current record of a rater on an item."""
         found = self._select(
             "SELECT * FROM current WHERE item_id = ? AND rater = ?", item_id, rater
         )
         return found[0] if found else None
 
     def history(self, item_id: str) -> list[Review]:
-        """Everything anybody did with an item, oldest first."""
+        """All records of an item, oldest first."""
         return self._select("SELECT * FROM events WHERE item_id = ? ORDER BY seq", item_id)
 
     def events(self) -> list[Review]:
-        """The whole log, oldest first."""
+        """All records, oldest first."""
         return self._select("SELECT * FROM events ORDER BY seq")
 
-    def raters(self, worked_here: bool = False) -> list[str]:
-        """Names in order of first appearance; `worked_here` leaves out those known from files."""
-        where = "WHERE source <> 'import'" if worked_here else ""
+    def raters(self, imported: bool = True) -> list[str]:
+        """Names of raters in order of their first record.
+
+        Args:
+            imported: include raters who are known only from imported files.
+        """
+        where = "" if imported else "WHERE source <> 'import'"
         with self._connect() as connection:
             rows = connection.execute(
                 f"SELECT rater FROM events {where} GROUP BY rater ORDER BY min(seq)"
@@ -128,7 +133,7 @@ class ReviewLog:
             return [row[0] for row in rows]
 
     def decided_by_others(self, rater: str) -> set[str]:
-        """Items that somebody else has accepted, edited or rated."""
+        """Ids of the items that another rater has accepted, edited or rated."""
         with self._connect() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT item_id FROM current WHERE rater <> ? AND action <> 'skip'",
@@ -137,7 +142,7 @@ class ReviewLog:
             return {row[0] for row in rows}
 
     def actions(self, rater: str | None = None) -> dict[str, str]:
-        """Item id → current action of a rater, or of whoever acted last where none is named."""
+        """Map item id to the current action of a rater, or to the latest one by anyone."""
         where, values = ("", ()) if rater is None else ("WHERE rater = ?", (rater,))
         with self._connect() as connection:
             rows = connection.execute(
@@ -146,21 +151,21 @@ class ReviewLog:
             return {row[0]: row[1] for row in rows}
 
     def progress(self, rater: str, item_ids: Sequence[str]) -> ReviewProgress:
-        """How far a rater is in a queue of items."""
-        done = self.actions(rater)
-        found = [done[item] for item in dict.fromkeys(item_ids) if item in done]
-        count = found.count
+        """Progress of a rater in a queue of items."""
+        by_item = self.actions(rater)
+        actions = [by_item[item] for item in dict.fromkeys(item_ids) if item in by_item]
+        count = actions.count
         return ReviewProgress(
             len(set(item_ids)), count("accept"), count("edit"), count("rate"), count("skip")
         )
 
     def next_item(self, rater: str, queue: Sequence[str], after: str | None = None) -> str | None:
-        """First item of the queue this rater has no record of; None when all are seen.
+        """First item of a queue without a record of this rater; None if there is no such item.
 
         Args:
-            rater: whose records count.
+            rater: name of the rater.
             queue: item ids in working order.
-            after: start behind this item and come round to the front at the end.
+            after: start after this item and continue at the front of the queue.
         """
         done = self.actions(rater)
         start = queue.index(after) + 1 if after in queue else 0
@@ -180,7 +185,7 @@ class ReviewLog:
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
-            # FULL: a decision of a person survives a power cut right after the click
+            # FULL: a decision survives a power cut right after the click
             connection.execute("PRAGMA synchronous = FULL")
             yield connection
         except sqlite3.Error as error:
@@ -191,9 +196,9 @@ class ReviewLog:
     def _error(self, error: sqlite3.Error) -> ReviewError:
         text = str(error)
         if "locked" in text or "busy" in text:
-            advice = f"somebody has been writing for over {_BUSY_SECONDS:g} s; try again"
+            advice = f"another process has been writing for over {_BUSY_SECONDS:g} s; try again"
         elif "readonly" in text or "unable to open" in text:
-            advice = "the folder must exist and be writable for you"
+            advice = "the folder must exist and be writable"
         elif "not a database" in text or "malformed" in text:
             advice = "the file is damaged; keep a copy, then restore it from a backup"
         else:
@@ -202,13 +207,13 @@ class ReviewLog:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Readers never wait for the writer; the mode stays with the file."""
+    """Switch to write-ahead logging, so that readers never wait; the file keeps the mode."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError:
-            # SQLite does not wait here when several processes make the file at the same moment
+            # SQLite does not wait here if several processes create the file at the same time
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
@@ -218,13 +223,13 @@ def _insert(connection: sqlite3.Connection, review: Review) -> bool:
     known = connection.execute("SELECT 1 FROM events WHERE event_id = ?", (review.event_id,))
     if known.fetchone():
         return False
-    last = connection.execute(_LAST, (review.item_id, review.rater)).fetchone()
+    latest = connection.execute(_LATEST, (review.item_id, review.rater)).fetchone()
     values = {
         **{key: review.scores.get(key) for key in _SCORES},
         "caption_sha256": caption_hash(review.caption),
         "flags": json.dumps(review.flags),
         "recorded_at": now(),
-        "supersedes": last[0] if last else None,
+        "supersedes": latest[0] if latest else None,
     }
     row = [values[c] if c in values else getattr(review, c) for c in _COLUMNS]
     connection.execute(_INSERT, row)
@@ -232,10 +237,10 @@ def _insert(connection: sqlite3.Connection, review: Review) -> bool:
 
 
 def _review(row: sqlite3.Row) -> Review:
-    plain = set(_COLUMNS) - {*_SCORES, "caption_sha256", "flags"}
+    unchanged = set(_COLUMNS) - {*_SCORES, "caption_sha256", "flags"}
     return Review(
         seq=row["seq"],
         scores={key: row[key] for key in _SCORES if row[key] is not None},
         flags=tuple(json.loads(row["flags"])),
-        **{column: row[column] for column in plain},
+        **{column: row[column] for column in unchanged},
     )

@@ -1,4 +1,4 @@
-"""Rating tables in and out: RS5M's five columns, the long form, accepted captions."""
+"""Import and export of ratings: RS5M's five columns, long format, accepted captions."""
 
 import csv
 import hashlib
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 RS5M_COLUMNS = ("image_path", "description", *(c.key for c in CRITERIA))
-"""Header of `ratings_*.csv` in RS5M's repository, in its order."""
+"""Columns of `ratings_*.csv` in RS5M's repository, in that order."""
 LONG_COLUMNS = (
     *("item_id", "rater", "criterion", "score", "comment", "started_at", "submitted_at"),
     *("app_version", "action", "caption", "edited_caption", "flags", "source", "event_id"),
@@ -40,32 +40,32 @@ _NAME_COLUMNS = ("image", "img_name", "filename")
 
 @dataclass(frozen=True, slots=True)
 class RatingsReport:
-    """What became of one rating file."""
+    """Result of importing one rating file."""
 
     file: str
     rater: str
     rows: int
-    """Ratings the file holds."""
+    """Ratings in the file."""
     added: int
     """Ratings that were new to the log."""
     unknown: int
-    """Ratings of images the catalogue does not have; kept under an id of their own."""
+    """Ratings of images that are not in the catalogue; kept under an id made of the file name."""
     problems: list[str] = field(default_factory=list)
-    """Lines that were left out or are incomplete, in words."""
+    """One sentence for each row that was ignored or is incomplete."""
 
 
 def item_names(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """File name of an image → item id, over the columns that may hold it.
+    """Map the file name of each image to its item id, from the columns that may contain it.
 
-    A name that belongs to several items is left out: a rating must not land on the wrong one.
+    A name of several items is omitted, so that no rating is assigned to the wrong item.
     """
     found: dict[str, str] = {}
-    twice: set[str] = set()
+    ambiguous: set[str] = set()
     for item in items:
         for name in {_file_name(item.get(column)) for column in _NAME_COLUMNS} - {""}:
             if found.setdefault(name, item["item_id"]) != item["item_id"]:
-                twice.add(name)
-    return {name: item for name, item in found.items() if name not in twice}
+                ambiguous.add(name)
+    return {name: item for name, item in found.items() if name not in ambiguous}
 
 
 def import_ratings(
@@ -74,28 +74,28 @@ def import_ratings(
     rater: str | None = None,
     items: Mapping[str, str] | None = None,
 ) -> RatingsReport:
-    """Take an RS5M rating table into the log; doing it again adds nothing.
+    """Import an RS5M rating table into the log; importing it again adds nothing.
 
-    Ratings of images that are not in the catalogue are kept under an id made of the file name.
-    Rows without any usable score are left out and reported; a row that lacks some is taken.
+    Ratings of images that are not in the catalogue are kept under an id made of the file name. Rows
+    without any valid score are ignored and reported; rows with some valid scores are imported.
 
     Args:
-        log: where to.
+        log: the log to add to.
         path: CSV with RS5M's columns, UTF-8 with or without a byte order mark.
-        rater: whose scores these are; the file's name where the file is all that is known.
-        items: file name of an image → item id, see `item_names`.
+        rater: name of the rater; None uses the file name.
+        items: file name of an image to item id, see `item_names`.
 
     Raises:
-        AnnotationError: not UTF-8, not this layout, or without a single rating.
+        AnnotationError: the file is not UTF-8, lacks a column, or contains no rating.
     """
     path = Path(path)
-    who = rater if rater is not None else path.stem
-    rows, problems = _rows(path)
-    seen: Counter[str] = Counter()
+    rater = rater if rater is not None else path.stem
+    rows, problems = _read_rows(path)
+    occurrences: Counter[str] = Counter()
     reviews, unknown = [], 0
     for line, row in rows:
-        review = _review(row, who, items or {}, seen)
-        missing = [key for key, value in _given(row).items() if not _is_score(value)]
+        review = _review(row, rater, items or {}, occurrences)
+        missing = [key for key, value in _score_texts(row).items() if not _is_score(value)]
         if missing:
             problems.append(_incomplete(line, row, missing))
         if not review.scores:
@@ -103,17 +103,21 @@ def import_ratings(
         reviews.append(review)
         unknown += _file_name(row["image_path"]) not in (items or {})
     if not reviews:
-        raise AnnotationError(f"{path} holds no rating; see {', '.join(RS5M_COLUMNS)}")
+        raise AnnotationError(
+            f"{path} contains no rating; an RS5M rating table has {', '.join(RS5M_COLUMNS)}"
+        )
     repeated = len(reviews) - len({r.item_id for r in reviews})
     if repeated:
-        problems.append(f"pictures rated twice: {repeated}; the later rating counts")
-    return RatingsReport(str(path), who, len(reviews), log.append_many(reviews), unknown, problems)
+        problems.append(f"images rated twice: {repeated}; the later rating counts")
+    return RatingsReport(
+        str(path), rater, len(reviews), log.append_many(reviews), unknown, problems
+    )
 
 
 def write_rs5m(reviews: Sequence[Review], path: str | Path) -> int:
-    """Write scored records as RS5M's five columns; returns the number of rows.
+    """Write the records with scores in RS5M's five columns; returns the number of rows.
 
-    `description` is the caption that was scored, also where the rater wrote a better one.
+    `description` is the caption that was scored, even if the rater edited it.
     """
     rows = [
         (r.image or r.item_id, r.caption, *(r.scores.get(c.key, "") for c in CRITERIA))
@@ -126,7 +130,8 @@ def write_rs5m(reviews: Sequence[Review], path: str | Path) -> int:
 def write_long(reviews: Sequence[Review], path: str | Path) -> int:
     """Write one row per record and criterion; returns the number of rows.
 
-    A record without scores (a skip) has one row with an empty criterion, so that nothing is lost.
+    A record without scores (a skip) gives one row with an empty criterion, so that no record is
+    missing.
     """
     rows = []
     for r in reviews:
@@ -140,7 +145,7 @@ def write_long(reviews: Sequence[Review], path: str | Path) -> int:
 
 
 def write_captions(reviews: Sequence[Review], path: str | Path) -> int:
-    """Write captions that were accepted or edited, for training; returns the number of rows."""
+    """Write accepted and edited captions, for training; returns the number of rows."""
     rows = [
         (r.item_id, r.image, r.final_caption, r.caption, r.rater, r.action)
         for r in reviews
@@ -158,13 +163,13 @@ def _write(path: str | Path, header: Sequence[str], rows: Sequence[Sequence[obje
     return len(rows)
 
 
-def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
-    """Rows with their line numbers, and those that do not fit."""
+def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
+    """Read the rows with their line numbers, and describe the rows that are malformed."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise AnnotationError(
-            f"{path} is not UTF-8 (byte {error.start}); convert it, so that degree signs survive"
+            f"{path} is not UTF-8 (byte {error.start}); convert it, so that degree signs are kept"
         ) from error
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey="_more", restval=None)
     missing = [c for c in RS5M_COLUMNS if c not in (reader.fieldnames or ())]
@@ -173,26 +178,26 @@ def _rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
             f"{path} lacks the column {missing[0]!r}; an RS5M rating table has "
             f"{', '.join(RS5M_COLUMNS)}"
         )
-    good, problems = [], []
+    rows, problems = [], []
     try:
         for row in reader:
             if "_more" in row or None in row.values() or not row["image_path"].strip():
-                problems.append(f"line {reader.line_num}: not five values, left out")
+                problems.append(f"line {reader.line_num}: not five values, ignored")
             else:
-                good.append((reader.line_num, row))
+                rows.append((reader.line_num, row))
     except csv.Error as error:
         raise AnnotationError(f"{path}, line {reader.line_num}: {error}") from error
-    return good, problems
+    return rows, problems
 
 
 def _review(
-    row: Mapping[str, str], rater: str, items: Mapping[str, str], seen: Counter[str]
+    row: Mapping[str, str], rater: str, items: Mapping[str, str], occurrences: Counter[str]
 ) -> Review:
-    """The rating of a row; its id is made of its content, so that a second import finds it."""
-    scores = {key: int(value[0]) for key, value in _given(row).items() if _is_score(value)}
+    """Convert a row to a record; its id is a hash of the content, so a second import finds it."""
+    scores = {key: int(value[0]) for key, value in _score_texts(row).items() if _is_score(value)}
     name = _file_name(row["image_path"])
     content = repr((rater, [row[column] for column in RS5M_COLUMNS]))
-    seen[content] += 1
+    occurrences[content] += 1
     return Review(
         item_id=items.get(name) or f"rs5m-{hashlib.sha256(name.encode()).hexdigest()[:16]}",
         rater=rater,
@@ -202,11 +207,11 @@ def _review(
         image=row["image_path"],
         submitted_at=None,
         source="import",
-        event_id=str(uuid.uuid5(_NAMESPACE, f"{content}{seen[content]}")),
+        event_id=str(uuid.uuid5(_NAMESPACE, f"{content}{occurrences[content]}")),
     )
 
 
-def _given(row: Mapping[str, str]) -> dict[str, str]:
+def _score_texts(row: Mapping[str, str]) -> dict[str, str]:
     return {c.key: row[c.key].strip() for c in CRITERIA}
 
 
@@ -217,12 +222,12 @@ def _is_score(text: str) -> bool:
 
 def _incomplete(line: int, row: Mapping[str, str], missing: Sequence[str]) -> str:
     what = ", ".join(f"{key} is {row[key]!r}" for key in missing)
-    fate = "left out" if len(missing) == len(CRITERIA) else "the other scores are kept"
-    return f"line {line}: {what}, not 1 to 5; {fate}"
+    result = "ignored" if len(missing) == len(CRITERIA) else "the other scores are kept"
+    return f"line {line}: {what}, not 1 to 5; {result}"
 
 
 def _file_name(reference: object) -> str:
-    """Last part of a path or of a member inside an archive (`shard.tar#member`)."""
+    """Last part of a path, or of a member name in an archive (`shard.tar#member`)."""
     if not isinstance(reference, str):
         return ""
     return PurePosixPath(reference.rsplit("#", 1)[-1].replace("\\", "/")).name

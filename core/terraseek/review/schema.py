@@ -1,4 +1,4 @@
-"""The review database: numbered migrations, and triggers that refuse any change of a record."""
+"""Schema of the review database: numbered migrations, and triggers that refuse changed records."""
 
 import sqlite3
 from typing import Final
@@ -7,7 +7,7 @@ from terraseek.errors import ReviewError
 
 __all__ = ["SCHEMA_VERSION", "migrate"]
 
-# A published migration is never edited; a change of the layout is one more entry.
+# A published migration is never edited; a change of the schema is one more entry.
 _MIGRATIONS: Final = (
     (
         "append-only events",
@@ -63,17 +63,17 @@ SCHEMA_VERSION = len(_MIGRATIONS)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:
-    """Bring the database to `SCHEMA_VERSION`; nothing happens when it is there already.
+    """Migrate the database to `SCHEMA_VERSION`, if it has an older version.
 
     Raises:
-        ReviewError: a newer TerraSeek wrote the file, or it is another program's database.
+        ReviewError: a newer TerraSeek wrote the file, or another program did.
     """
     version = _version(connection, path)
     if version == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # another process may have migrated while this one waited for the lock
+        # read the version again: another process may have migrated while this one waited
         for number in range(_version(connection, path), SCHEMA_VERSION):
             name, script = _MIGRATIONS[number]
             for statement in _statements(script):
@@ -103,7 +103,7 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
 
 
 def _statements(script: str) -> list[str]:
-    """Single statements of a script; `executescript` would commit the open transaction."""
+    """Split a script into statements; `executescript` would commit the open transaction."""
     found: list[str] = []
     pending = ""
     for line in script.splitlines():

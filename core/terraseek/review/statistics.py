@@ -1,4 +1,4 @@
-"""What a review log says in numbers: work done, scores, agreement between raters."""
+"""Statistics of a review log: work done, scores, agreement of raters."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _DECIMALS = 4
 
 
 def score_table(reviews: Sequence[Review], key: str) -> Float[np.ndarray, "raters items"]:
-    """Current scores of one criterion, raters x items, NaN where a rater gave none.
+    """Scores of one criterion as a table raters x items, NaN where a rater gave none.
 
     Args:
-        reviews: standing records, one per (item, rater).
-        key: criterion.
+        reviews: current records, one per (item, rater).
+        key: key of the criterion.
     """
     raters = {name: row for row, name in enumerate(dict.fromkeys(r.rater for r in reviews))}
     items = {name: row for row, name in enumerate(dict.fromkeys(r.item_id for r in reviews))}
@@ -34,7 +34,7 @@ def score_table(reviews: Sequence[Review], key: str) -> Float[np.ndarray, "rater
 
 
 def review_stats(log: ReviewLog) -> dict[str, Any]:
-    """Counts, means, spreads and agreement as one JSON object; null where there is no number."""
+    """Counts, means, standard deviations and agreement as one JSON object; null if undefined."""
     current = log.current()
     return {
         "events": len(log.events()),
@@ -42,27 +42,27 @@ def review_stats(log: ReviewLog) -> dict[str, Any]:
         "reviews": len(current),
         "actions": dict(Counter(r.action for r in current)),
         "flags": dict(Counter(code for r in current for code in r.flags)),
-        "raters": [_rater(name, current) for name in log.raters()],
-        "criteria": {c.key: _criterion(current, c.key) for c in CRITERIA},
+        "raters": [_rater_stats(name, current) for name in log.raters()],
+        "criteria": {c.key: _criterion_stats(current, c.key) for c in CRITERIA},
     }
 
 
-def _rater(name: str, current: Sequence[Review]) -> dict[str, Any]:
-    own = [r for r in current if r.rater == name]
-    seconds = [r.seconds for r in own if r.seconds is not None]
+def _rater_stats(name: str, current: Sequence[Review]) -> dict[str, Any]:
+    reviews = [r for r in current if r.rater == name]
+    seconds = [r.seconds for r in reviews if r.seconds is not None]
     return {
         "rater": name,
-        "items": len(own),
-        "actions": dict(Counter(r.action for r in own)),
+        "items": len(reviews),
+        "actions": dict(Counter(r.action for r in reviews)),
         "median_seconds": _rounded(float(np.median(seconds))) if seconds else None,
-        "means": {c.key: _moments(own, c.key)["mean"] for c in CRITERIA},
+        "means": {c.key: _score_stats(reviews, c.key)["mean"] for c in CRITERIA},
     }
 
 
-def _criterion(current: Sequence[Review], key: str) -> dict[str, Any]:
+def _criterion_stats(current: Sequence[Review], key: str) -> dict[str, Any]:
     table = score_table(current, key)
     return {
-        **_moments(current, key),
+        **_score_stats(current, key),
         "items_with_two_raters": int(((~np.isnan(table)).sum(axis=0) >= 2).sum()),
         "krippendorff_alpha_ordinal": _rounded(krippendorff_alpha(table)),
         "quadratic_kappa": _rounded(quadratic_kappa(table)),
@@ -70,7 +70,7 @@ def _criterion(current: Sequence[Review], key: str) -> dict[str, Any]:
     }
 
 
-def _moments(reviews: Sequence[Review], key: str) -> dict[str, Any]:
+def _score_stats(reviews: Sequence[Review], key: str) -> dict[str, Any]:
     scores = np.array([r.scores[key] for r in reviews if key in r.scores], float)
     levels = range(MIN_SCORE, MAX_SCORE + 1)
     return {

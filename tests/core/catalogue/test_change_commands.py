@@ -56,7 +56,7 @@ def test_duplicates(catalogue: Path):
     ("arguments", "error", "words"),
     [
         (("delete", "CAT"), ConfigError, "say what to delete"),
-        (("delete", "CAT", "--undo", "--where", "1=1"), ConfigError, "--undo brings back"),
+        (("delete", "CAT", "--undo", "--where", "1=1"), ConfigError, "--undo restores"),
         (("delete", "CAT", "--ids", "nosuch"), ItemNotFoundError, "nothing changed"),
         (("delete", "CAT", "--where", "nosuch = 1"), FilterError, "nosuch"),
         (("duplicates", "CAT", "--cosine", "2"), ConfigError, "must be in"),

@@ -196,7 +196,7 @@ def test_a_damaged_or_foreign_file_is_named(folder: Path) -> None:
         ({"scores": {"fluency": 6}}, "from 1 to 5"),
         ({"scores": {"fluency": True}}, "from 1 to 5"),
         ({"action": "edit", "edited": "  "}, "edited caption is empty"),
-        ({"action": "accept", "edited": "x"}, "only an edit"),
+        ({"action": "accept", "edited": "x"}, "only the action 'edit'"),
     ],
 )
 def test_records_that_make_no_sense_are_refused(values: dict[str, object], message: str) -> None:

@@ -105,7 +105,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(log: ReviewLog, tmp_path: Pa
     [
         (b"name,caption\na,b\n", "lacks the column 'image_path'"),
         (b"", "lacks the column"),
-        (HEADER.encode(), "holds no rating"),
+        (HEADER.encode(), "contains no rating"),
         (HEADER.encode() + b"a.jpg,19.3\xb0,5,5,5\n", "not UTF-8"),
     ],
 )
@@ -158,7 +158,7 @@ def test_the_commands(folder: Path, tmp_path: Path) -> None:
     done = runner.invoke(app, ["review", "stats", str(folder), "--json"])
     assert json.loads(done.stdout)["reviews"] == 1
     done = runner.invoke(app, ["review", "stats", str(folder)])
-    assert "no agreement to measure" in done.stdout
+    assert "agreement cannot be measured" in done.stdout
     out = tmp_path / "out.csv"
     done = runner.invoke(app, ["review", "export", str(folder), "--out", str(out)])
     assert done.exit_code == 0

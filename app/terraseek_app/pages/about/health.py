@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from terraseek.commands.doctor import Check, run_checks
+from terraseek.commands.checks import Check, run_checks
 from terraseek_app.server import state
 
 __all__ = ["about_health"]

@@ -26,7 +26,7 @@ def render() -> None:
     log = act.log()
     session = st.session_state
     if not session.review_name:
-        _ask_name(log.raters(worked_here=True))
+        _ask_name(log.raters(imported=False))
         return
     queue = act.current_queue()
     _header(log.progress(session.review_name, queue))
