@@ -1,1 +1,1 @@
-"""The Streamlit app: thin pages over the core."""
+"""The web application: Streamlit pages, map tiles and an HTTP API over the core library."""

@@ -1,7 +1,7 @@
-"""From exceptions to what the user reads; the app's one broad except stands here.
+"""Error messages on the pages, and the app's only broad `except`.
 
-What was raised on purpose (`TerraSeekError`) already says what is wrong and what to do: shown
-as it is. Anything else is a fault of ours: logged whole, shown with a short id to find it by.
+A `TerraSeekError` says what is wrong and what to do, and is shown as it is. Any other exception is
+a bug: its traceback goes to the log, and the page shows an id to find it by.
 """
 
 import logging
@@ -23,7 +23,7 @@ from terraseek.errors import (
     WeightsNotFoundError,
 )
 
-__all__ = ["guard", "headline", "say"]
+__all__ = ["headline", "show_error", "show_errors"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +39,15 @@ _HEADLINES: tuple[tuple[type[TerraSeekError], str], ...] = (
 
 
 def headline(error: TerraSeekError) -> str:
-    """The few words above an error's own text."""
-    for kind, words in _HEADLINES:
+    """Title shown above an error's own message."""
+    for kind, title in _HEADLINES:
         if isinstance(error, kind):
-            return words
+            return title
     return "That did not work"
 
 
-def say(error: TerraSeekError) -> None:
-    """Show an error raised on purpose; a missing sentence is a hint, not a fault."""
+def show_error(error: TerraSeekError) -> None:
+    """Show an expected error; an empty query is shown as a hint, a cancelled job as a notice."""
     if isinstance(error, Cancelled):
         st.info("Stopped. What was finished before is kept.", icon=":material/block:")
     elif isinstance(error, EmptyQueryError):
@@ -57,20 +57,20 @@ def say(error: TerraSeekError) -> None:
 
 
 @contextmanager
-def guard() -> Iterator[None]:
-    """Draw a page, or say in its place what went wrong.
+def show_errors() -> Iterator[None]:
+    """Run the body of a page, and show exceptions on the page instead of raising them.
 
-    Streamlit's own signals (rerun, stop) are no `Exception` and pass through.
+    Streamlit's control-flow signals (rerun, stop) are no `Exception` and pass through.
     """
     try:
         yield
     except TerraSeekError as error:
-        say(error)
-    except Exception:  # noqa: BLE001 - the app's one broad except; it logs and tells
-        fault = secrets.token_hex(3)
-        _log.exception("unexpected error %s", fault)
+        show_error(error)
+    except Exception:  # noqa: BLE001 - the app's only broad except; logs the traceback
+        error_id = secrets.token_hex(3)
+        _log.exception("unexpected error %s", error_id)
         st.error(
-            f"**Something unexpected happened** (id `{fault}`). The server's log has the details "
-            "under this id; reloading the page starts afresh.",
+            f"**Something unexpected happened** (id `{error_id}`). The server's log has the "
+            "details under this id; reload the page to start again.",
             icon=":material/error:",
         )

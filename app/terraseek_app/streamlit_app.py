@@ -1,9 +1,12 @@
-"""The frame around the pages; `entry/main.py` is the script that draws it."""
+"""The Streamlit script: header, page registration, error handling around the chosen page."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
 from terraseek_app import theme
-from terraseek_app.messages import guard
+from terraseek_app.messages import show_errors
+from terraseek_app.navigation import DEFAULT_PAGE, PageAddress
 from terraseek_app.pages.about import page as about
 from terraseek_app.pages.explore import page as explore
 from terraseek_app.pages.explore import state as explore_state
@@ -11,21 +14,20 @@ from terraseek_app.pages.localize import page as localize
 from terraseek_app.pages.localize import state as localize_state
 from terraseek_app.pages.review import page as review
 
+__all__ = ["main"]
+
+
+def _page(address: PageAddress, draw: Callable[[], None], title: str, icon: str) -> st.Page:
+    default = address == DEFAULT_PAGE
+    return st.Page(draw, title=title, url_path=address, icon=icon, default=default)
+
 
 def _pages() -> list[st.Page]:
     return [
-        st.Page(
-            explore.render,
-            title="Explore",
-            url_path="explore",
-            icon=":material/travel_explore:",
-            default=True,
-        ),
-        st.Page(
-            localize.render, title="Localize", url_path="localize", icon=":material/my_location:"
-        ),
-        st.Page(review.render, title="Review", url_path="review", icon=":material/rate_review:"),
-        st.Page(about.render, title="About", url_path="about", icon=":material/info:"),
+        _page("explore", explore.render, "Explore", ":material/travel_explore:"),
+        _page("localize", localize.render, "Localize", ":material/my_location:"),
+        _page("review", review.render, "Review", ":material/rate_review:"),
+        _page("about", about.render, "About", ":material/info:"),
     ]
 
 
@@ -39,10 +41,10 @@ def main() -> None:
     )
     theme.apply()
     st.logo(theme.logo(), size="large")
-    explore_state.keep()
-    localize_state.keep()
+    explore_state.preserve_session()
+    localize_state.preserve_session()
     page = st.navigation(_pages(), position="top")
-    with guard():
+    with show_errors():
         page.run()
 
 

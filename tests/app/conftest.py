@@ -72,14 +72,14 @@ def open_page(world: Settings) -> Iterator[Open]:
     def script(page: str) -> None:
         from importlib import import_module
 
-        from terraseek_app.messages import guard
+        from terraseek_app.messages import show_errors
         from terraseek_app.pages.explore import state as explore_state
         from terraseek_app.pages.localize import state as localize_state
 
-        explore_state.keep()
-        localize_state.keep()
-        with guard():
-            import_module(f"terraseek_app.pages.{page}").render()
+        explore_state.preserve_session()
+        localize_state.preserve_session()
+        with show_errors():
+            import_module(f"terraseek_app.pages.{page}.page").render()
 
     def opened(page: str, session: dict[str, object] | None = None, **params: str) -> AppTest:
         test = AppTest.from_function(script, args=(page,), default_timeout=SECONDS)

@@ -27,11 +27,11 @@ from terraseek.localization import HeatMap, LocalizeOptions, localize, summary
 from terraseek.scenes import Scene
 from terraseek.search import Query, Searcher, hits_json
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
-from terraseek_app.pages.explore.answer import find
-from terraseek_app.pages.explore.state import Ask
-from terraseek_app.pages.localize.heat_panel import cog_bytes, numbers_bytes, regions_bytes
+from terraseek_app.asgi import routes
+from terraseek_app.pages.explore.search import run_search
+from terraseek_app.pages.explore.state import SearchForm
+from terraseek_app.pages.localize.downloads import cog_bytes, numbers_bytes, regions_bytes
 from terraseek_app.server import state
-from terraseek_app.server.app import routes
 from terraseek_app.server.settings import Settings
 from terraseek_app.server.uploads import keep_upload
 
@@ -99,8 +99,8 @@ def page_of(name: str, **session: Any) -> AppTest:
         from terraseek_app.pages.explore import state as explore_state
         from terraseek_app.pages.localize import state as localize_state
 
-        explore_state.keep()
-        localize_state.keep()
+        explore_state.preserve_session()
+        localize_state.preserve_session()
         import_module(f"terraseek_app.pages.{page}").render()
 
     test = AppTest.from_function(script, args=(name,), default_timeout=SECONDS)
@@ -131,13 +131,13 @@ def test_search(served: Settings) -> None:
     )
     assert sent["hits"] == library
 
-    ask = Ask("red", "dark", liked=(liked,), captions=30, ensemble=True, box=BOX, k=12)
+    ask = SearchForm("red", "dark", liked=(liked,), captions=30, ensemble=True, box=BOX, k=12)
     page = page_of(
         "explore", explore_text="red", explore_minus="dark", explore_liked=[liked],
         explore_captions=30, explore_ensemble=True, explore_box=list(BOX), explore_k=12,
     )  # fmt: skip
     assert page.session_state["explore_hits"] == [hit["item_id"] for hit in library]
-    assert hits_json(find(ask).hits) == library
+    assert hits_json(run_search(ask).hits) == library
 
 
 def test_localize(served: Settings) -> None:
@@ -163,7 +163,7 @@ def test_localize(served: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "scales", "picture"),
+    ("method", "scales", "image"),
     [
         ("terraseek", "64, 128", "item"),
         ("selo-v1", "64, 96", ""),
@@ -205,9 +205,9 @@ def test_localize_by_any_method_and_question(
     if image == "upload":
         with chip.open("rb") as opened:
             token = keep_upload(opened, "chip.png", served.uploads, 1 << 20)
-        session |= {"localize_image": f"upload:{token}", "localize_image_name": "chip.png"}
+        session |= {"localize_picture": f"upload:{token}", "localize_picture_name": "chip.png"}
     elif image:
-        session |= {"localize_image": f"item:{item_id}", "localize_image_name": item_id}
+        session |= {"localize_picture": f"item:{item_id}", "localize_picture_name": item_id}
     heat = answer_of(
         page_of(
             "localize", localize_source=f"example:{scene_id}", localize_method=method,

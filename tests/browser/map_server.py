@@ -15,7 +15,7 @@ from starlette.routing import Route
 os.environ["TERRASEEK_CATALOGUE"], os.environ["TERRASEEK_MODEL"] = sys.argv[1], "fake"
 
 from terraseek_app.api.responses import EXCEPTION_HANDLERS  # noqa: E402 - reads the lines above
-from terraseek_app.server.app import routes  # noqa: E402
+from terraseek_app.asgi import routes  # noqa: E402
 
 
 def png(pixels: np.ndarray) -> Response:

@@ -13,7 +13,7 @@ from terraseek.errors import EmptyQueryError, InputError, SceneTooLargeError
 from terraseek_app.api.responses import cached
 from terraseek_app.api.tile_routes import zxy
 from terraseek_app.server import state
-from terraseek_app.server.item_images import item_image
+from terraseek_app.server.query_images import item_image
 from terraseek_app.server.uploads import keep_upload, upload_path
 
 if TYPE_CHECKING:

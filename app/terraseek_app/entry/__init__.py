@@ -1,5 +1,5 @@
-"""The script the server runs, in a folder of its own.
+"""The script that Streamlit runs, in a folder of its own.
 
-Streamlit takes a folder `pages` beside the main script for its old multipage layout, and answers
-the first visit of a fresh server at `/localize` with the bare file `pages/localize.py`.
+Beside a folder `pages`, Streamlit would use its older multipage layout, and answer the first
+request of a fresh server to `/localize` with a plain run of `pages/localize.py`.
 """

@@ -1,4 +1,4 @@
-"""Runs the frame of the app; see the package for why it is not beside the pages."""
+"""Run the app's Streamlit script; the package docstring explains the separate folder."""
 
 from terraseek_app.streamlit_app import main
 

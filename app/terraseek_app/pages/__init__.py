@@ -1,1 +1,1 @@
-"""Pages, one function each."""
+"""The pages, one package each; a page owns its session state, its link and its panels."""

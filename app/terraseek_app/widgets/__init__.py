@@ -1,1 +1,1 @@
-"""Widgets shared by the pages."""
+"""Widgets and texts that several pages use."""

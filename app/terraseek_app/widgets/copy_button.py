@@ -1,4 +1,4 @@
-"""A button that puts a text on the clipboard, in the browser and without a rerun."""
+"""A button that copies text to the clipboard in the browser, without a rerun."""
 
 import streamlit as st
 
@@ -18,7 +18,7 @@ button:hover { border-color: var(--st-primary-color, #2bb3a3); color: var(--st-p
 
 _JS = """
 async function copy(text) {
-  // the clipboard API exists on https and localhost only; elsewhere the old way still works
+  // browsers offer the clipboard API on https and localhost only; execCommand works elsewhere
   if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;
@@ -55,8 +55,8 @@ def copy_button(text: str, label: str, *, key: str) -> None:
     """Draw the button.
 
     Args:
-        text: what goes on the clipboard.
-        label: what the button says.
+        text: the text to copy.
+        label: label of the button.
         key: widget key.
     """
     mount = _component()

@@ -1,91 +1,97 @@
-// Grid of result pictures. Tiles are kept between reruns: only what changed is touched, so that
-// pictures do not flicker and the scroll position stays.
+// Gallery of results. Tiles are rebuilt only when their data changes, so that images do not flicker
+// and the scroll position is kept across reruns.
 
-const STYLE_HEIGHT = "--ts-gallery-height";
+const HEIGHT_PROPERTY = "--ts-gallery-height";
+const THUMB_UP = "M7 11v9H4v-9zm0 0 4-8 2 1v5h6l-2 11H7";
+const THUMB_DOWN = "M17 13V4h3v9zm0 0-4 8-2-1v-5H5L7 4h10";
 
-function element(tag, className, text) {
+function createElement(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
   if (text !== undefined) node.textContent = text;
   return node;
 }
 
-function vote(name, path, label, picture, send) {
-  const button = element("button", `vote ${name}`);
+function createVoteButton(name, iconPath, label, tile, send) {
+  const button = createElement("button", `vote ${name}`);
   button.type = "button";
   button.title = label;
-  button.setAttribute("aria-label", `${label}: result ${picture.rank}`);
-  button.setAttribute("aria-pressed", String(name === "good" && picture.liked));
+  button.setAttribute("aria-label", `${label}: result ${tile.rank}`);
+  button.setAttribute("aria-pressed", String(name === "good" && tile.liked));
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  line.setAttribute("d", path);
-  svg.append(line);
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", iconPath);
+  svg.append(path);
   button.append(svg);
-  button.onclick = () => send(name, picture.item_id);
+  button.onclick = () => send(name, tile.item_id);
   return button;
 }
 
-function tile(picture, send) {
-  const article = element("article", "tile");
-  article.dataset.id = picture.item_id;
-  const pick = element("button", "pick");
-  pick.type = "button";
-  pick.setAttribute("aria-label", `Result ${picture.rank}: ${picture.caption || "no caption"}`);
-  const frame = element("span", "frame");
-  const image = element("img");
+function createPickButton(tile, send) {
+  const button = createElement("button", "pick");
+  button.type = "button";
+  button.setAttribute("aria-label", `Result ${tile.rank}: ${tile.caption || "no caption"}`);
+  const frame = createElement("span", "frame");
+  const image = createElement("img");
   image.loading = "lazy";
   image.decoding = "async";
-  image.alt = picture.caption || `result ${picture.rank}`;
-  image.src = picture.thumbnail;
-  frame.append(image, element("span", "rank", String(picture.rank)));
-  const score = element("span", picture.weak ? "score weak" : "score", picture.score);
-  frame.append(score);
-  const bar = element("span", "bar");
-  const fill = element("span", picture.weak ? "fill weak" : "fill");
-  fill.style.width = `${Math.round(100 * picture.strength)}%`;
+  image.alt = tile.caption || `result ${tile.rank}`;
+  image.src = tile.thumbnail;
+  const score = createElement("span", tile.weak ? "score weak" : "score", tile.score);
+  frame.append(image, createElement("span", "rank", String(tile.rank)), score);
+  const bar = createElement("span", "bar");
+  const fill = createElement("span", tile.weak ? "fill weak" : "fill");
+  fill.style.width = `${Math.round(100 * tile.strength)}%`;
   bar.append(fill);
-  pick.append(frame, bar, element("span", "caption", picture.caption || "no caption"));
-  if (picture.place) pick.append(element("span", "place", picture.place));
-  pick.onclick = () => send("picked", picture.item_id);
-  const like = element("button", "like", "More like this");
+  button.append(frame, bar, createElement("span", "caption", tile.caption || "no caption"));
+  if (tile.place) button.append(createElement("span", "place", tile.place));
+  button.onclick = () => send("picked", tile.item_id);
+  return button;
+}
+
+function createTile(tile, send) {
+  const article = createElement("article", "tile");
+  article.dataset.id = tile.item_id;
+  const like = createElement("button", "like", "More like this");
   like.type = "button";
-  like.onclick = () => send("like", picture.item_id);
-  const votes = element("span", "votes");
+  like.onclick = () => send("like", tile.item_id);
+  const votes = createElement("span", "votes");
   votes.append(
-    vote("good", "M7 11v9H4v-9zm0 0 4-8 2 1v5h6l-2 11H7", "This is what I meant", picture, send),
-    vote("bad", "M17 13V4h3v9zm0 0-4 8-2-1v-5H5L7 4h10", "This is not what I meant", picture, send),
+    createVoteButton("good", THUMB_UP, "This is what I meant", tile, send),
+    createVoteButton("bad", THUMB_DOWN, "This is not what I meant", tile, send),
   );
-  const foot = element("span", "foot");
+  const foot = createElement("span", "foot");
   foot.append(like, votes);
-  article.append(pick, foot);
+  article.append(createPickButton(tile, send), foot);
   return article;
 }
 
-function walk(grid, event) {
+// Arrow keys move the focus from tile to tile.
+function moveFocus(grid, event) {
   const steps = { ArrowRight: 1, ArrowLeft: -1 };
-  const tiles = [...grid.querySelectorAll(".pick")];
-  const at = tiles.indexOf(event.target);
-  if (at < 0 || !(event.key in steps)) return;
+  const buttons = [...grid.querySelectorAll(".pick")];
+  const index = buttons.indexOf(event.target);
+  if (index < 0 || !(event.key in steps)) return;
   event.preventDefault();
-  tiles[Math.min(tiles.length - 1, Math.max(0, at + steps[event.key]))].focus();
+  buttons[Math.min(buttons.length - 1, Math.max(0, index + steps[event.key]))].focus();
 }
 
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   let grid = parentElement.querySelector(".grid");
   if (!grid) {
-    grid = element("div", "grid");
+    grid = createElement("div", "grid");
     grid.setAttribute("role", "list");
-    grid.onkeydown = (event) => walk(grid, event);
+    grid.onkeydown = (event) => moveFocus(grid, event);
     parentElement.append(grid);
   }
-  grid.style.setProperty(STYLE_HEIGHT, data.height);
-  const shown = JSON.stringify(data.pictures);
+  grid.style.setProperty(HEIGHT_PROPERTY, data.height);
+  const shown = JSON.stringify(data.tiles);
   const changed = grid.dataset.shown !== shown;
   if (changed) {
     grid.dataset.shown = shown;
-    grid.replaceChildren(...data.pictures.map((picture) => tile(picture, setTriggerValue)));
+    grid.replaceChildren(...data.tiles.map((tile) => createTile(tile, setTriggerValue)));
     grid.scrollTop = 0;
   }
   for (const node of grid.children) {

@@ -1,4 +1,4 @@
-"""The results as a grid of images that can be clicked; a v2 component without an iframe."""
+"""The gallery of results: a grid of images to click, as a Streamlit v2 component (no iframe)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -6,33 +6,33 @@ from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["Picture", "gallery"]
+__all__ = ["GalleryTile", "gallery"]
 
 _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What one tile of the grid shows; plain values, because they travel to the browser."""
+class GalleryTile:
+    """One tile of the gallery; plain values, which are sent to the browser as JSON."""
 
     item_id: str
     """Id of the catalogue item."""
     rank: int
-    """1 for the best."""
+    """1 for the best hit."""
     thumbnail: str
-    """Address of the small image on this server."""
+    """URL of the thumbnail on this server."""
     caption: str
-    """Caption, may be blank."""
+    """Caption; may be blank."""
     place: str
-    """Where it is, in words or degrees; blank when unknown."""
+    """Place name or coordinates; blank when unknown."""
     score: str
-    """The score as text, for example `0.31`."""
+    """Score as text, such as `0.31`."""
     strength: float
     """Length of the score bar, 0 to 1."""
     liked: bool = False
-    """Whether the user said that this was meant."""
+    """Whether the user voted the hit as relevant."""
     weak: bool = False
-    """Whether the match is no better than images that have nothing to do with the query."""
+    """Whether the score is not significant."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -46,7 +46,7 @@ def _component() -> object:
 
 def gallery(
     key: str,
-    images: Sequence[Picture],
+    tiles: Sequence[GalleryTile],
     *,
     on_pick: Callable[[str], None],
     on_like: Callable[[str], None],
@@ -54,33 +54,34 @@ def gallery(
     selected: str | None = None,
     height: str = "420px",
 ) -> None:
-    """Draw the grid.
+    """Draw the gallery. Callbacks run before the page is drawn again.
 
     Args:
-        key: widget key, constant so that the grid keeps its scroll position.
-        images: tiles in order of rank.
-        on_pick: called with the item whose image was clicked, before the page is drawn again.
-        on_like: the same for "more like this".
-        on_vote: called with an item and True for "this was meant", False for "this was not".
-        selected: item to emphasise and bring into view.
+        key: widget key; the same key keeps the scroll position.
+        tiles: tiles in order of rank.
+        on_pick: called with the item id of a clicked image.
+        on_like: called with the item id of a clicked "More like this".
+        on_vote: called with an item id and whether it was voted as relevant.
+        selected: id of the item to highlight and scroll to.
         height: CSS length; the grid scrolls inside.
     """
     mount = _component()
     mount(  # type: ignore[operator]
         key=key,
         data={
-            "pictures": [asdict(image) for image in images],
+            "tiles": [asdict(tile) for tile in tiles],
             "selected": selected,
             "height": height,
         },
-        on_picked_change=lambda: _hand_over(key, "picked", on_pick),
-        on_like_change=lambda: _hand_over(key, "like", on_like),
-        on_good_change=lambda: _hand_over(key, "good", lambda item: on_vote(item, True)),
-        on_bad_change=lambda: _hand_over(key, "bad", lambda item: on_vote(item, False)),
+        on_picked_change=lambda: _dispatch(key, "picked", on_pick),
+        on_like_change=lambda: _dispatch(key, "like", on_like),
+        on_good_change=lambda: _dispatch(key, "good", lambda item: on_vote(item, True)),
+        on_bad_change=lambda: _dispatch(key, "bad", lambda item: on_vote(item, False)),
     )
 
 
-def _hand_over(key: str, trigger: str, receiver: Callable[[str], None]) -> None:
-    value = st.session_state[key].get(trigger)
-    if value:
-        receiver(str(value))
+def _dispatch(key: str, trigger: str, callback: Callable[[str], None]) -> None:
+    """Call `callback` with the item id of a trigger, if it has one."""
+    item_id = st.session_state[key].get(trigger)
+    if item_id:
+        callback(str(item_id))

@@ -19,8 +19,8 @@ from terraseek.catalogue import Catalogue, import_source
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
+from terraseek_app.asgi import routes
 from terraseek_app.server import state
-from terraseek_app.server.app import routes
 from terraseek_app.server.settings import Settings
 
 APP = Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))

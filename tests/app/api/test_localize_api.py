@@ -20,8 +20,8 @@ from terraseek.localization.query import Picture
 from terraseek.scenes import Scene
 from terraseek_app.api import localize_routes
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
+from terraseek_app.asgi import routes
 from terraseek_app.server import state
-from terraseek_app.server.app import routes
 from terraseek_app.server.settings import Settings
 
 

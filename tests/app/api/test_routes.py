@@ -26,8 +26,8 @@ from terraseek.errors import (
 )
 from terraseek.search import Query, Searcher, hits_json
 from terraseek_app.api.responses import EXCEPTION_HANDLERS, status_of
+from terraseek_app.asgi import routes
 from terraseek_app.server import state
-from terraseek_app.server.app import routes
 from terraseek_app.server.settings import Settings
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220)}

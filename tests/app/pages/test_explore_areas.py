@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from helpers.page_steps import Open, button, hits, run, words
-from terraseek_app.pages.explore.areas import bounds_of, box_words, circle_words
+from terraseek_app.pages.explore.areas import area_bounds, box_text, circle_text
 
 EUROPE = "-10,36;30,36;30,60;-10,60"
 PACIFIC = "120,-40;300,-40;300,50;120,50"
@@ -77,14 +77,14 @@ def test_what_is_drawn_on_the_map_is_asked() -> None:
         from terraseek_app.pages.explore import page as explore
         from terraseek_app.pages.explore import state as explore_state
 
-        explore_state.keep()
+        explore_state.preserve_session()
         drawn = ((0.0, 0.0), (5.0, 0.0), (0.0, 5.0))
         explore._on_map(MapEvent("shape", shape=drawn))
         explore._on_map(MapEvent("centre", click=(2.123456789, 48.0)))
         ask = explore_state.read()
         assert ask.polygon == drawn
         assert ask.circle == (2.12346, 48.0, explore.FIRST_KM)
-        explore_state.restore(explore_state.Ask(circle=(2.0, 3.0, 5.0)), None)
+        explore_state.restore(explore_state.SearchForm(circle=(2.0, 3.0, 5.0)), None)
         explore._on_map(MapEvent("centre", click=(3.0, 4.0)))
         assert explore_state.read().circle == (3.0, 4.0, 5.0)
         explore._on_map(MapEvent("centre"))
@@ -95,10 +95,10 @@ def test_what_is_drawn_on_the_map_is_asked() -> None:
 
 
 def test_where_an_area_lies_and_what_it_is_called() -> None:
-    assert bounds_of((1, 2, 3, 4), ((0, 0),), None) == (1, 2, 3, 4)
-    assert bounds_of(None, ((170, -5), (190, 5), (180, 9)), None) == (170, -5, 190, 9)
-    around = bounds_of(None, None, (180.0, 0.0, 111.195))
+    assert area_bounds((1, 2, 3, 4), ((0, 0),), None) == (1, 2, 3, 4)
+    assert area_bounds(None, ((170, -5), (190, 5), (180, 9)), None) == (170, -5, 190, 9)
+    around = area_bounds(None, None, (180.0, 0.0, 111.195))
     assert around == pytest.approx((179, -1, -179, 1), abs=1e-3)
-    assert bounds_of(None, None, None) is None
-    assert box_words((-1, 2, 3, 4)) == "1.0°W to 3.0°E, 2.0°N to 4.0°N"
-    assert circle_words((-1, -2, 1500)) == "1,500 km around 2.0°S, 1.0°W"
+    assert area_bounds(None, None, None) is None
+    assert box_text((-1, 2, 3, 4)) == "1.0°W to 3.0°E, 2.0°N to 4.0°N"
+    assert circle_text((-1, -2, 1500)) == "1,500 km around 2.0°S, 1.0°W"

@@ -16,8 +16,8 @@ from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.search.duplicates import mark_duplicates
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
+from terraseek_app.asgi import routes
 from terraseek_app.server import state
-from terraseek_app.server.app import routes
 from terraseek_app.server.settings import Settings
 
 SECONDS = 300
@@ -43,7 +43,7 @@ def opened(catalogue: Path, **session: object) -> AppTest:
         from terraseek_app.pages.explore import page as explore
         from terraseek_app.pages.explore import state as explore_state
 
-        explore_state.keep()
+        explore_state.preserve_session()
         explore.render()
 
     st.cache_data.clear()

@@ -18,14 +18,14 @@ from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.search import Query
 from terraseek.search.export.files import EXPORTS
-from terraseek_app.pages.explore.answer import Answer
 from terraseek_app.pages.explore.link import from_params, to_params
-from terraseek_app.pages.explore.results import images, result_line
-from terraseek_app.pages.explore.state import Ask
+from terraseek_app.pages.explore.results import gallery_tiles, result_summary
+from terraseek_app.pages.explore.search import ResultList
+from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
 from terraseek_app.server.uploads import keep_upload
-from terraseek_app.widgets.score_text import read_scores
+from terraseek_app.widgets.score_text import score_texts
 
 COLOURS = {"red": (205, 40, 40), "green": (40, 170, 60), "blue": (45, 70, 210)}
 SECONDS = 300
@@ -65,9 +65,9 @@ def _page() -> None:
 
     from terraseek_app.pages.explore import page as explore
     from terraseek_app.pages.explore import state as explore_state
-    from terraseek_app.widgets.item_card import vote
+    from terraseek_app.pages.explore.hit_actions import vote
 
-    explore_state.keep()
+    explore_state.preserve_session()
     for item, liked in st.session_state.pop("votes", []):
         vote(item, liked)
     explore.render()
@@ -134,18 +134,18 @@ def test_an_image_of_ones_own_finds_images_like_it(served: Settings, tmp_path: P
     chip(COLOURS["green"], 99).save(content, "PNG")
     content.seek(0)
     token = keep_upload(content, "mine.png", served.uploads, served.max_upload_bytes)
-    page = opened(explore_image=token)
+    page = opened(explore_picture=token)
     assert colours(page)[:2] == ["green", "green"]
     assert "like your picture" in [button.label for button in page.button]
     page.text_input(key="explore_text").set_value("red")
     next(b for b in page.button if b.label == "Search").click()
     run(page)
-    assert page.session_state["explore_image"] is None
+    assert page.session_state["explore_picture"] is None
     assert colours(page)[:2] == ["red", "red"]
 
 
 def test_an_image_that_is_gone_is_an_error_in_words() -> None:
-    page = opened(explore_image="0123456789abcdef-mine.png")
+    page = opened(explore_picture="0123456789abcdef-mine.png")
     assert page.error
     assert page.session_state["explore_hits"] == []
 
@@ -160,11 +160,11 @@ def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> No
     assert "many prompts" in labels
     hits = state.searcher().search(Query(text="red field", alpha=0.6, ensemble=True), 6).hits
     assert page.session_state["explore_hits"] == [hit.item_id for hit in hits]
-    readings = read_scores(hits)
+    readings = score_texts(hits)
     assert {hit.matched_by for hit in hits} == {"picture", "caption"}
-    for hit, reading, tile in zip(hits, readings, images(hits, readings), strict=True):
-        assert reading.text.endswith(f"by {hit.matched_by}")
-        assert tile.score == reading.text
+    for hit, reading, tile in zip(hits, readings, gallery_tiles(hits, readings), strict=True):
+        assert reading.short.endswith(f"by {hit.matched_by}")
+        assert tile.score == reading.short
     assert page.query_params["captions"] == "60"
 
 
@@ -173,8 +173,8 @@ def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> No
     [
         (99.95, "info", "the best of these beats over 99.9 % of unrelated pairs"),
         (99.2, "info", "but among 3,000 pictures some are that close by chance"),
-        (97.0, "warning", "No convincing match"),
-        (None, "warning", "No convincing match"),
+        (97.0, "warning", "No significant match"),
+        (None, "warning", "No significant match"),
     ],
 )
 def test_doubt_has_two_degrees(
@@ -187,18 +187,18 @@ def test_doubt_has_two_degrees(
     found = state.searcher().search(Query(text="red"), 2).hits
     hits = [replace(found[0], percentile=percentile, convincing=False)]
     hits.append(replace(found[1], percentile=50.0, convincing=False))
-    readings = read_scores(hits)
-    result_line(Answer(tuple(hits), 3000, 3000, 0.1), readings)
+    readings = score_texts(hits)
+    result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), readings)
     assert [name for name, _ in said] == [kind]
     assert words in said[0][1]
     said.clear()
     hits[0] = replace(hits[0], convincing=True)
-    result_line(Answer(tuple(hits), 3000, 3000, 0.1), read_scores(hits))
+    result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), score_texts(hits))
     assert not said
 
 
 def test_a_link_holds_votes_captions_and_prompts() -> None:
-    ask = Ask("red", liked=("a", "b"), disliked=("c",), captions=30, ensemble=True)
+    ask = SearchForm("red", liked=("a", "b"), disliked=("c",), captions=30, ensemble=True)
     params = to_params(ask, None)
     again, _, notes = from_params({k: v if isinstance(v, list) else [v] for k, v in params.items()})
     assert (again, notes) == (ask, [])

@@ -36,9 +36,9 @@ def test_a_chosen_method_answers_the_next_question(open_page: Open) -> None:
     assert page.radio(key="localize_method").options == ["Windows", "SeLo v1", "SeLo v2"]
 
 
-@pytest.mark.parametrize("picture", ["upload:gone.png", "item:gone"])
+@pytest.mark.parametrize("image", ["upload:gone.png", "item:gone"])
 def test_an_image_that_is_gone_is_said_to_be(open_page: Open, image: str) -> None:
-    session = {"localize_image": image, "localize_image_name": "x", "localize_ask": True}
+    session = {"localize_picture": image, "localize_picture_name": "x", "localize_ask": True}
     page = answered(open_page("localize", session))
     assert page.error
     assert all("gone" in error.value or "upload it again" in error.value for error in page.error)

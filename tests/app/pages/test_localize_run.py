@@ -1,6 +1,7 @@
 """What the Localize page asks, and how it tells how long it takes."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ from PIL import Image
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import EmptyQueryError
 from terraseek.progress import silent
+from terraseek_app.pages.localize import job as localize_job
 from terraseek_app.pages.localize import parsing
-from terraseek_app.pages.localize import run as asking
-from terraseek_app.pages.localize.question import Question, methods_for
+from terraseek_app.pages.localize.form import LocalizeForm, available_methods
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
-from terraseek_app.widgets import jobs
-from terraseek_app.widgets.jobs import Job
+from terraseek_app.widgets import background_jobs
+from terraseek_app.widgets.background_jobs import Job
 
 
 @pytest.fixture
@@ -36,32 +37,32 @@ def fake() -> Iterator[None]:
     ],
 )
 def test_a_semicolon_parts_sentences(text: str, sentences: list[str]) -> None:
-    assert parsing.sentences_of(text) == sentences
+    assert parsing.split_sentences(text) == sentences
 
 
 def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
     Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "a.png")
-    question = Question("red; green", "dark", method="selo-v1", scales=(32,))
-    kept = asking.answer(tmp_path / "a.png", question, silent)
+    question = LocalizeForm("red; green", "dark", method="selo-v1", scales=(32,))
+    kept = localize_job.compute_heat_maps(tmp_path / "a.png", question, silent)
     heats = [state.heat(heat_id) for heat_id in kept]
-    assert [heat.query for heat in heats] == question.wordings == ["red", "green"]
+    assert [heat.query for heat in heats] == question.labels == ["red", "green"]
     assert {heat.method for heat in heats} == {"selo-v1"}
 
 
 def test_a_question_needs_words_or_an_image() -> None:
     with pytest.raises(EmptyQueryError, match="say what to look for"):
-        Question(minus="red")
-    question = Question("red", image="upload:abc.png", image_name="roof.png")
-    assert question.wordings == ["picture roof.png"]
-    assert Question(**question.plain()) == question
+        LocalizeForm(minus="red")
+    question = LocalizeForm("red", image="upload:abc.png", image_name="roof.png")
+    assert question.labels == ["picture roof.png"]
+    assert LocalizeForm(**asdict(question)) == question
 
 
 def test_dense_is_offered_where_cells_are_and_a_card_says_that_it_is_as_good() -> None:
     without = ["terraseek", "selo-v1", "selo-v2"]
-    assert "dense" in methods_for("terraseek-tiny")
-    assert methods_for("terraseek-tiny", FakeEncoder()) == without
-    assert methods_for("georsclip-vit-b-32") == without  # nobody measured it
-    assert methods_for("fake") == without
+    assert "dense" in available_methods("terraseek-tiny")
+    assert available_methods("terraseek-tiny", FakeEncoder()) == without
+    assert available_methods("georsclip-vit-b-32") == without  # nobody measured it
+    assert available_methods("fake") == without
 
 
 @pytest.mark.parametrize(
@@ -74,12 +75,12 @@ def test_dense_is_offered_where_cells_are_and_a_card_says_that_it_is_as_good() -
     ],
 )
 def test_time_left_in_words(seconds: float | None, words: str) -> None:
-    assert parsing.time_left(seconds) == words
+    assert localize_job.time_left(seconds) == words
 
 
 def test_time_left_follows_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(jobs.time, "monotonic", lambda: now)
+    monkeypatch.setattr(background_jobs.time, "monotonic", lambda: now)
     job: Job[str] = Job("id", "red")
     assert job.remaining_s is None
     job.report("encode windows", 500, 1000)  # an earlier run had done half

@@ -14,7 +14,7 @@ from terraseek.errors import AnnotationError, LatticeError
 from terraseek.scenes import Scene
 from terraseek_app.pages.localize.item_scene import item_scene, placement
 from terraseek_app.pages.localize.parsing import parse_scales
-from terraseek_app.pages.localize.scene_examples import examples_of
+from terraseek_app.pages.localize.scene_examples import scene_captions
 
 
 def picture() -> tuple[np.ndarray, bytes]:
@@ -82,18 +82,18 @@ def test_window_sizes_that_make_no_sense_are_refused(text: str) -> None:
 
 def test_sentences_to_try_come_from_the_annotations(tmp_path: Path) -> None:
     scene = tmp_path / "city.tif"
-    assert examples_of(scene) == []
+    assert scene_captions(scene) == []
     entries = [
         {"jpg_name": "city.tif", "caption": "a stadium"},
         {"jpg_name": "other.tif", "caption": "a harbour"},
         {"jpg_name": "city.tif", "caption": " planes "},
     ]
     (tmp_path / "anno.json").write_text(json.dumps(entries), encoding="utf-8")
-    assert examples_of(scene) == ["a stadium", "planes"]
+    assert scene_captions(scene) == ["a stadium", "planes"]
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '[{"caption": "x"}]'])
 def test_a_broken_annotation_file_is_told(text: str, tmp_path: Path) -> None:
     (tmp_path / "anno.json").write_text(text, encoding="utf-8")
     with pytest.raises(AnnotationError, match="jpg_name"):
-        examples_of(tmp_path / "city.tif")
+        scene_captions(tmp_path / "city.tif")

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from helpers.page_steps import SECONDS, Open, answered, ask, button, hits, item_id, run, words
-from terraseek_app.pages.localize.heat_panel import cog_bytes, regions_bytes
+from terraseek_app.pages.localize.downloads import cog_bytes, regions_bytes
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
 
@@ -252,9 +252,9 @@ def test_scores_of_a_card_become_rows() -> None:
 
 def test_the_unexpected_is_logged_and_told_with_an_id(caplog: pytest.LogCaptureFixture) -> None:
     def script() -> None:
-        from terraseek_app.messages import guard
+        from terraseek_app.messages import show_errors
 
-        with guard():
+        with show_errors():
             raise RuntimeError("wires crossed")
 
     page = AppTest.from_function(script, default_timeout=SECONDS).run()
@@ -269,9 +269,9 @@ def test_streamlits_own_signals_pass_the_guard() -> None:
     def script() -> None:
         import streamlit as st
 
-        from terraseek_app.messages import guard
+        from terraseek_app.messages import show_errors
 
-        with guard():
+        with show_errors():
             st.write("before")
             st.stop()
         st.write("after")

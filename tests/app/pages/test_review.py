@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.review import Review, ReviewLog
-from terraseek_app.pages.review.queue import following, queue_items
+from terraseek_app.pages.review.queue import next_in_queue, queue_items
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
 
@@ -228,9 +228,9 @@ def test_queues(log: ReviewLog, ids) -> None:
     assert queue("skipped") == [ids[2]]
     assert queue("all", labels=["f"]) == ids[:2]
     assert queue("search", hits=[ids[3], "gone", ids[0]]) == [ids[3], ids[0]]
-    assert following("mine", [ids[1]], log, "Ana") == ids[1]
-    assert following("mine", [ids[1]], log, "Ana", ids[1]) is None
-    assert following("all", ids, log, "Ana", ids[1]) == ids[3]
+    assert next_in_queue("mine", [ids[1]], log, "Ana") == ids[1]
+    assert next_in_queue("mine", [ids[1]], log, "Ana", ids[1]) is None
+    assert next_in_queue("all", ids, log, "Ana", ids[1]) == ids[3]
 
 
 def _page_with_keys() -> None:
@@ -238,10 +238,10 @@ def _page_with_keys() -> None:
     import streamlit as st
 
     from terraseek_app.pages.review import page as review
-    from terraseek_app.pages.review.keys import take
+    from terraseek_app.pages.review.keyboard import handle_presses
 
     if st.session_state.get("struck") and st.session_state.get("review_item"):
-        take(st.session_state.struck)
+        handle_presses(st.session_state.struck)
     review.render()
 
 

@@ -16,12 +16,12 @@ from terraseek.errors import (
     SceneError,
     SceneTooLargeError,
 )
+from terraseek_app.pages.explore.example_queries import example_queries
 from terraseek_app.pages.explore.link import from_params, to_params
-from terraseek_app.pages.explore.search_bar import examples_for
-from terraseek_app.pages.explore.state import K_CHOICES, Ask
+from terraseek_app.pages.explore.state import K_CHOICES, SearchForm
 from terraseek_app.server.uploads import KEPT_SECONDS, keep_upload, upload_path
-from terraseek_app.widgets.facts import coordinates, facts, is_known
-from terraseek_app.widgets.jobs import Jobs
+from terraseek_app.widgets.background_jobs import JobQueue
+from terraseek_app.widgets.metadata import coordinates, has_value, metadata_rows
 
 words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=30).map(str.strip)
 names = st.lists(words.filter(bool), max_size=3, unique=True).map(tuple)
@@ -31,7 +31,7 @@ days = st.dates().map(lambda day: day.isoformat()) | st.none()
 
 
 @st.composite
-def asks(draw: st.DrawFn) -> Ask:
+def asks(draw: st.DrawFn) -> SearchForm:
     south, north = sorted((draw(latitudes), draw(latitudes)))
     box = draw(st.none() | st.just((draw(degrees), south, draw(degrees), north)))
     corner = st.tuples(degrees, latitudes)
@@ -39,7 +39,7 @@ def asks(draw: st.DrawFn) -> Ask:
         lambda at: (at, (round(at[0] + 5, 2), at[1]), (at[0], round(at[1] + 2, 2)))
     )
     circle = st.tuples(corner, st.integers(1, 2_000_000)).map(lambda c: (*c[0], c[1] / 100))
-    return Ask(
+    return SearchForm(
         text=draw(words),
         minus=draw(words),
         polygon=draw(st.none() | triangle),
@@ -52,14 +52,14 @@ def asks(draw: st.DrawFn) -> Ask:
         labels=draw(names),
         date_from=draw(days),
         date_to=draw(days),
-        placed=draw(st.booleans()),
-        distinct=draw(st.booleans()),
+        with_coordinates=draw(st.booleans()),
+        collapse_duplicates=draw(st.booleans()),
     )
 
 
 @settings(deadline=None)  # a busy machine is no fault of the code
 @given(asks(), words)
-def test_a_question_survives_the_address(ask: Ask, selected: str) -> None:
+def test_a_question_survives_the_address(ask: SearchForm, selected: str) -> None:
     params = to_params(ask, selected or None)
     values = {n: v if isinstance(v, list) else [v] for n, v in params.items()}
     again, chosen, notes = from_params(values)
@@ -69,7 +69,7 @@ def test_a_question_survives_the_address(ask: Ask, selected: str) -> None:
 
 
 def test_an_uploaded_image_stays_out_of_the_address() -> None:
-    assert to_params(Ask(image="abc.png"), None) == {}
+    assert to_params(SearchForm(image="abc.png"), None) == {}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_an_uploaded_image_stays_out_of_the_address() -> None:
         ({"box": ["0,50,10,40"]}, "south"),
         ({"k": ["0"]}, "results"),
         ({"k": ["many"]}, "results"),
-        ({"from": ["yesterday"]}, "no day"),
+        ({"from": ["yesterday"]}, "must be a day"),
         ({"polygon": ["1,2;3,4"]}, "shape"),
         ({"polygon": ["1,2;3,4;5"]}, "shape"),
         ({"polygon": ["0,0;1,1;2,2"]}, "shape"),
@@ -94,21 +94,21 @@ def test_what_a_link_says_wrongly_is_left_out_and_told(
     params: dict[str, list[str]], note: str
 ) -> None:
     ask, _, notes = from_params(params)
-    assert ask == Ask()
+    assert ask == SearchForm()
     assert len(notes) == 1
     assert note in notes[0]
 
 
 def test_only_words_an_image_or_an_item_make_a_question() -> None:
-    assert not Ask(text="  ", minus="ships", labels=("harbour",)).is_question
-    assert Ask(text="ships").is_question
-    assert Ask(like="a1").is_question
-    assert Ask(image="t.png").is_question
+    assert not SearchForm(text="  ", minus="ships", labels=("harbour",)).has_query
+    assert SearchForm(text="ships").has_query
+    assert SearchForm(like="a1").has_query
+    assert SearchForm(image="t.png").has_query
 
 
 def test_examples_follow_the_labels() -> None:
-    assert examples_for(["storage tanks"])[0] == "white round storage tanks"
-    assert len(examples_for([])) == 6
+    assert example_queries(["storage tanks"])[0] == "white round storage tanks"
+    assert len(example_queries([])) == 6
 
 
 def test_uploads_are_written_once_under_their_content(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_token_cannot_leave_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_job_gives_its_result_and_its_progress() -> None:
-    jobs: Jobs[int] = Jobs()
+    jobs: JobQueue[int] = JobQueue()
 
     def work(progress: object) -> int:
         assert callable(progress)
@@ -153,7 +153,7 @@ def test_a_job_gives_its_result_and_its_progress() -> None:
         return 7
 
     job = jobs.start("count", work)
-    assert job.ready(wait=60)
+    assert job.has_ended(wait_s=60)
     assert job.result() == 7
     assert (job.stage, job.fraction) == ("encode windows", 0.75)
     assert jobs.get(job.job_id) is job
@@ -161,7 +161,7 @@ def test_a_job_gives_its_result_and_its_progress() -> None:
 
 
 def test_a_job_can_be_cancelled_between_steps() -> None:
-    jobs: Jobs[None] = Jobs()
+    jobs: JobQueue[None] = JobQueue()
     started = threading.Event()
 
     def work(progress: object) -> None:
@@ -173,8 +173,8 @@ def test_a_job_can_be_cancelled_between_steps() -> None:
 
     job = jobs.start("endless", work)
     assert started.wait(60)
-    job.stop.set()
-    assert job.ready(wait=60)
+    job.cancel_requested.set()
+    assert job.has_ended(wait_s=60)
     with pytest.raises(Cancelled):
         job.result()
 
@@ -183,8 +183,8 @@ def test_a_job_hands_over_the_error_of_its_work() -> None:
     def work(progress: object) -> None:
         raise LatticeError("window sides 1 are too small")
 
-    job = Jobs[None]().start("fails", work)
-    assert job.ready(wait=60)
+    job = JobQueue[None]().start("fails", work)
+    assert job.has_ended(wait_s=60)
     with pytest.raises(LatticeError, match="too small"):
         job.result()
 
@@ -203,7 +203,7 @@ def test_facts_say_what_is_known_and_leave_out_what_is_not() -> None:
         "country": "Portugal",
         "cloud": None,
     }
-    rows = dict(facts(item))
+    rows = dict(metadata_rows(item))
     assert rows["position"] == "38.25000° N, 9.50000° W"
     assert rows["precision"] == "only the UTM zone is known"
     assert rows["resolution"] == "0.5 m per pixel"
@@ -214,4 +214,4 @@ def test_facts_say_what_is_known_and_leave_out_what_is_not() -> None:
 def test_unknown_places_have_no_coordinates() -> None:
     assert coordinates(None, None) == ""
     assert coordinates(float("nan"), 3.0) == ""
-    assert not is_known(float("nan"))
+    assert not has_value(float("nan"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from terraseek.errors import CatalogueNotFoundError, ConfigError
+from terraseek_app.launch import ServeOptions, check, streamlit_config
 from terraseek_app.server.settings import Settings
-from terraseek_app.server.start import ServeOptions, check, streamlit_config
 
 
 def test_settings_come_from_the_environment(tmp_path: Path) -> None:
@@ -44,14 +44,14 @@ def test_no_catalogue_stops_the_server_before_it_starts(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_found_before_the_server_starts() -> None:
-    from terraseek_app.server.start import _is_free
+    from terraseek_app.launch import is_port_free
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert not _is_free("127.0.0.1", port)
-    assert _is_free("127.0.0.1", port)
+        assert not is_port_free("127.0.0.1", port)
+    assert is_port_free("127.0.0.1", port)
 
 
 def test_the_server_sends_nothing_home_and_watches_nothing() -> None:

@@ -1,1 +1,1 @@
-"""About page: catalogue, model, health and terms."""
+"""About page: the served catalogue and model, health checks, how to use own data, licences."""

@@ -1,4 +1,4 @@
-"""What is in the served catalogue, in numbers, and how synthetic it is."""
+"""The Catalogue tab: statistics of the served catalogue."""
 
 from pathlib import Path
 from typing import Any
@@ -9,27 +9,27 @@ import streamlit as st
 from terraseek.catalogue import catalogue_stats
 from terraseek_app.pages.about.figures import stats_figures
 from terraseek_app.server import state
-from terraseek_app.widgets.facts import precision_words
+from terraseek_app.widgets.metadata import precision_text
 
 __all__ = ["about_catalogue", "is_demo"]
 
-_BARS = 14
-"""Rows a chart of counts shows; the rest is summed up in words."""
+_MAX_ROWS = 14
+"""Rows of a table of counts; the other values are summed up in a caption."""
 
 
 def is_demo(catalogue: Path) -> bool:
-    """Whether a catalogue was made by `terraseek demo`: its world's manifest lies near it."""
+    """Whether `terraseek demo` made the catalogue: `demo.json` is in it or up to two folders up."""
     return any((folder / "demo.json").is_file() for folder in (catalogue, *catalogue.parents[:2]))
 
 
 def about_catalogue() -> None:
-    """Draw the part."""
+    """Draw the tab."""
     catalogue = state.catalogue()
     if is_demo(catalogue.path):
         st.info(
             "**This is the demo world, and it is synthetic.** Every picture and scene was drawn by "
-            "a program, and so was every caption; the places are plausible, nothing more. The tab "
-            "“Your own data” tells how to search real imagery.",
+            "a program, and so was every caption; the places are plausible, but not real. The tab "
+            "“Your own data” explains how to search real imagery.",
             icon=":material/palette:",
         )
     stats = _stats(str(catalogue.path), catalogue.count)
@@ -43,7 +43,7 @@ def about_catalogue() -> None:
         _counts("by label", stats["label"])
         _counts("by source", stats["source"])
     with right:
-        precision = {precision_words(k): v for k, v in stats["precision"].items()}
+        precision = {precision_text(k): v for k, v in stats["precision"].items()}
         _counts("how well the position is known", precision)
         _counts("by country", stats["country"])
     stats_figures(stats)
@@ -51,6 +51,7 @@ def about_catalogue() -> None:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _stats(path: str, count: int) -> dict[str, Any]:
+    # path and count are part of the cache key only
     return catalogue_stats(state.catalogue())
 
 
@@ -59,7 +60,7 @@ def _counts(title: str, counts: dict[str, int]) -> None:
     if not known:
         return
     st.html(f'<p class="ts-title">{title}</p>')
-    table = pd.DataFrame({"what": list(known), "pictures": list(known.values())})[:_BARS]
+    table = pd.DataFrame({"what": list(known), "pictures": list(known.values())})[:_MAX_ROWS]
     st.dataframe(
         table,
         hide_index=True,
@@ -71,6 +72,6 @@ def _counts(title: str, counts: dict[str, int]) -> None:
             ),
         },
     )
-    if len(known) > _BARS:
-        rest = sum(list(known.values())[_BARS:])
-        st.caption(f"and {len(known) - _BARS} more with {rest:,} pictures")
+    if len(known) > _MAX_ROWS:
+        rest = sum(list(known.values())[_MAX_ROWS:])
+        st.caption(f"and {len(known) - _MAX_ROWS} more with {rest:,} pictures")

@@ -1,4 +1,4 @@
-"""Geo-statistics of the catalogue as figures: months, resolution, UTM zones, and the long tail."""
+"""Figures of the catalogue's statistics: months, resolution, UTM zones, and the long tail."""
 
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -11,19 +11,25 @@ if TYPE_CHECKING:
 __all__ = ["bars", "long_tail", "stats_figures"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_ZONES = 40
+_MAX_ZONES = 40
+"""UTM zones shown, those with the most items."""
 _HEIGHT = 260
+"""CSS pixels."""
 _COLOURS = ("#0891b2", "#d97706")
 
 
 def stats_figures(stats: dict[str, Any]) -> None:
-    """Draw what `catalogue_stats` counted; a figure about which nothing is known is left out."""
+    """Draw the figures; those without data are left out.
+
+    Args:
+        stats: counts as `catalogue_stats` returns them.
+    """
     months = {name: stats["month"].get(str(n), 0) for n, name in enumerate(_MONTHS, start=1)}
     zones = {name: n for name, n in stats["utm_zone"].items() if name}
     figures = {
         "by month": bars(months) if any(months.values()) else None,
         "by resolution": bars({k: n for k, n in stats["gsd"].items() if k}),
-        f"by UTM zone, the {_ZONES} fullest": bars(dict(list(zones.items())[:_ZONES])),
+        f"by UTM zone, the {_MAX_ZONES} largest": bars(dict(list(zones.items())[:_MAX_ZONES])),
         "long tail: labels and countries by rank": long_tail(
             {name: stats[name] for name in ("label", "country")}
         ),
@@ -37,7 +43,7 @@ def stats_figures(stats: dict[str, Any]) -> None:
 
 
 def bars(counts: dict[str, int]) -> "go.Figure | None":
-    """A bar for each value in the order given; None without values."""
+    """A bar chart of the counts, in their order; None without counts."""
     if not counts:
         return None
     import plotly.graph_objects as go
@@ -45,11 +51,15 @@ def bars(counts: dict[str, int]) -> "go.Figure | None":
     heights = list(counts.values())
     figure = go.Figure(go.Bar(x=list(counts), y=heights, marker_color=_COLOURS[0]))
     figure.update_xaxes(type="category")
-    return _dressed(figure, "items")
+    return _apply_layout(figure, "items")
 
 
 def long_tail(groups: dict[str, dict[str, int]]) -> "go.Figure | None":
-    """Items of each value over its rank, both axes logarithmic; None if all values are unknown."""
+    """Number of items of each value by rank, on logarithmic axes; None if no value is known.
+
+    Args:
+        groups: name of a column -> (value -> number of items); the empty value is left out.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -69,12 +79,12 @@ def long_tail(groups: dict[str, dict[str, int]]) -> "go.Figure | None":
         return None
     figure.update_xaxes(type="log", title="rank")
     figure.update_yaxes(type="log")
-    return _dressed(figure, "items")
+    return _apply_layout(figure, "items")
 
 
-def _dressed(figure: "go.Figure", title: str) -> "go.Figure":
+def _apply_layout(figure: "go.Figure", title: str) -> "go.Figure":
     figure.update_layout(height=_HEIGHT, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.15)
-    # the narrow margins are for figures without words; the axes make the room theirs need
+    # the margins are narrow; automargin adds the space that the axis labels need
     figure.update_yaxes(title=title, automargin=True)
     figure.update_xaxes(automargin=True)
     return figure

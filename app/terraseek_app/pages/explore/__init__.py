@@ -1,1 +1,1 @@
-"""Explore page: search a catalogue and see the hits on a map."""
+"""Explore page: search the catalogue with a sentence or an image."""

@@ -1,6 +1,6 @@
-"""A question in the page's address, and back.
+"""URL parameters of the Explore page: form values to parameters and back.
 
-The address holds everything but an uploaded image, so a copied link shows the same answer.
+The URL holds everything except an uploaded image, so a copied link shows the same results.
 """
 
 import math
@@ -10,71 +10,80 @@ from datetime import date
 from terraseek.catalogue import Circle
 from terraseek.errors import BBoxError, FilterError
 from terraseek.geo import BBox
-from terraseek_app.pages.explore.areas import MOST_KM, area_of
-from terraseek_app.pages.explore.state import K_CHOICES, Ask, Corners
+from terraseek_app.pages.explore.areas import MAX_RADIUS_KM, polygon_area
+from terraseek_app.pages.explore.state import K_CHOICES, Corners, SearchForm
 
 __all__ = ["from_params", "to_params"]
 
 
-def to_params(ask: Ask, selected: str | None) -> dict[str, str | list[str]]:
-    """URL parameters of a question; what is as by default is left out."""
+def to_params(form: SearchForm, selected: str | None) -> dict[str, str | list[str]]:
+    """URL parameters of form values; default values are left out.
+
+    Args:
+        form: the values.
+        selected: item id of the selected item.
+    """
     params: dict[str, str | list[str]] = {
-        "q": ask.text,
-        "minus": ask.minus,
-        "like": ask.like or "",
-        "liked": list(ask.liked),
-        "disliked": list(ask.disliked),
-        "captions": str(ask.captions or ""),
-        "ensemble": "1" if ask.ensemble else "",
-        "box": _numbers(ask.box or ()),
-        "polygon": ";".join(map(_numbers, ask.polygon or ())),
-        "within": _numbers(ask.circle or ()),
-        "where": ask.where,
-        "k": str(ask.k) if ask.k != Ask().k else "",
-        "source": list(ask.sources),
-        "label": list(ask.labels),
-        "from": ask.date_from or "",
-        "to": ask.date_to or "",
-        "placed": "1" if ask.placed else "",
-        "distinct": "1" if ask.distinct else "",
+        "q": form.text,
+        "minus": form.minus,
+        "like": form.like or "",
+        "liked": list(form.liked),
+        "disliked": list(form.disliked),
+        "captions": str(form.captions or ""),
+        "ensemble": "1" if form.ensemble else "",
+        "box": _join_numbers(form.box or ()),
+        "polygon": ";".join(map(_join_numbers, form.polygon or ())),
+        "within": _join_numbers(form.circle or ()),
+        "where": form.where,
+        "k": str(form.k) if form.k != SearchForm().k else "",
+        "source": list(form.sources),
+        "label": list(form.labels),
+        "from": form.date_from or "",
+        "to": form.date_to or "",
+        "placed": "1" if form.with_coordinates else "",
+        "distinct": "1" if form.collapse_duplicates else "",
         "sel": selected or "",
     }
     return {name: value for name, value in params.items() if value}
 
 
-def from_params(params: Mapping[str, Sequence[str]]) -> tuple[Ask, str | None, list[str]]:
-    """A question out of URL parameters (name -> all values).
+def from_params(params: Mapping[str, Sequence[str]]) -> tuple[SearchForm, str | None, list[str]]:
+    """Form values from URL parameters; invalid parameters keep their defaults.
+
+    Args:
+        params: name -> all values of that name.
 
     Returns:
-        The question, the selected item, and a note for every value that could not be used.
+        The form values, the selected item, and a message for every invalid parameter.
     """
     notes: list[str] = []
 
-    def one(name: str) -> str:
+    def last(name: str) -> str:
         values = params.get(name) or [""]
         return values[-1]
 
-    ask = Ask(
-        text=one("q").strip(),
-        minus=one("minus").strip(),
-        like=one("like") or None,
-        liked=_items(params, "liked"),
-        disliked=tuple(i for i in _items(params, "disliked") if i not in params.get("liked", ())),
-        captions=_percent(one("captions"), notes),
-        ensemble=one("ensemble") == "1",
-        box=_box(one("box"), notes),
-        polygon=_polygon(one("polygon"), notes),
-        circle=_circle(one("within"), notes),
-        where=one("where").strip(),
-        k=_count(one("k"), notes),
+    liked = _item_ids(params, "liked")
+    form = SearchForm(
+        text=last("q").strip(),
+        minus=last("minus").strip(),
+        like=last("like") or None,
+        liked=liked,
+        disliked=tuple(item for item in _item_ids(params, "disliked") if item not in liked),
+        captions=_percent(last("captions"), notes),
+        ensemble=last("ensemble") == "1",
+        box=_box(last("box"), notes),
+        polygon=_polygon(last("polygon"), notes),
+        circle=_circle(last("within"), notes),
+        where=last("where").strip(),
+        k=_result_count(last("k"), notes),
         sources=tuple(params.get("source") or ()),
         labels=tuple(params.get("label") or ()),
-        date_from=_checked_day("from", one("from"), notes),
-        date_to=_checked_day("to", one("to"), notes),
-        placed=one("placed") == "1",
-        distinct=one("distinct") == "1",
+        date_from=_day(last("from"), "from", notes),
+        date_to=_day(last("to"), "to", notes),
+        with_coordinates=last("placed") == "1",
+        collapse_duplicates=last("distinct") == "1",
     )
-    return ask, one("sel") or None, notes
+    return form, last("sel") or None, notes
 
 
 def _box(text: str, notes: list[str]) -> tuple[float, float, float, float] | None:
@@ -87,8 +96,8 @@ def _box(text: str, notes: list[str]) -> tuple[float, float, float, float] | Non
         return None
 
 
-def _numbers(values: Sequence[float]) -> str:
-    """Five decimals are a metre, and no longer than needed."""
+def _join_numbers(values: Sequence[float]) -> str:
+    """Numbers separated by commas, with up to five decimals (one metre in degrees)."""
     return ",".join(f"{value:.5f}".rstrip("0").rstrip(".") for value in values)
 
 
@@ -96,32 +105,35 @@ def _polygon(text: str, notes: list[str]) -> Corners | None:
     if not text:
         return None
     try:
-        corners = [tuple(float(part) for part in corner.split(",")) for corner in text.split(";")]
-        found = tuple((lon, lat) for lon, lat in corners)
-        area_of(found)
+        pairs = [tuple(float(part) for part in corner.split(",")) for corner in text.split(";")]
+        corners = tuple((lon, lat) for lon, lat in pairs)
+        polygon_area(corners)
     except (ValueError, FilterError):
         notes.append(
-            f"The link's shape {text[:40]!r} was left out: it is no list of corners "
+            f"The link's shape {text[:40]!r} was left out: it must be a list of corners "
             "lon,lat;lon,lat;... in degrees around an area."
         )
         return None
-    return found
+    return corners
 
 
 def _circle(text: str, notes: list[str]) -> tuple[float, float, float] | None:
     if not text:
         return None
     try:
-        found = Circle.parse(text)
-        if found.km > MOST_KM:
-            raise FilterError(f"{found.km:g} km reach around the whole globe")
+        circle = Circle.parse(text)
+        if circle.km > MAX_RADIUS_KM:
+            raise FilterError(
+                f"its radius of {circle.km:g} km is more than {MAX_RADIUS_KM:g} km, half the "
+                "Earth's circumference"
+            )
     except FilterError as error:
         notes.append(f"The link's circle was left out: {error}.")
         return None
-    return found.lon, found.lat, found.km
+    return circle.lon, circle.lat, circle.km
 
 
-def _items(params: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+def _item_ids(params: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in params.get(name) or () if value))
 
 
@@ -130,31 +142,31 @@ def _percent(text: str, notes: list[str]) -> int:
         return 0
     if text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= 100:
         return round(int(text), -1)
-    notes.append(f"The link's share of captions {text!r} is no percentage; pictures alone count.")
+    notes.append(
+        f"The link's share of captions {text!r} is no percentage; the ranking uses pictures alone."
+    )
     return 0
 
 
-def _count(text: str, notes: list[str]) -> int:
+def _result_count(text: str, notes: list[str]) -> int:
+    default = SearchForm().k
     if not text:
-        return Ask().k
+        return default
     wanted = float(text) if text.isdecimal() else math.nan
     if not 1 <= wanted <= 1000:
-        notes.append(f"The link asks for {text!r} results; {Ask().k} are shown.")
-        return Ask().k
+        notes.append(f"The link asks for {text!r} results; {default} are shown.")
+        return default
     return min(K_CHOICES, key=lambda choice: abs(choice - wanted))
 
 
-def _checked_day(name: str, text: str, notes: list[str]) -> str | None:
+def _day(text: str, name: str, notes: list[str]) -> str | None:
     if not text:
         return None
-    if _day(text) is None:
-        notes.append(f"The link's date {name}={text!r} is no day like 2017-08-31 and was left out.")
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        notes.append(
+            f"The link's date {name}={text!r} was left out: it must be a day like 2017-08-31."
+        )
         return None
     return text
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None

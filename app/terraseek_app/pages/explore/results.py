@@ -1,4 +1,4 @@
-"""Hits on their way to the eye: tiles of the gallery, markers of the map, files to take home."""
+"""The results of Explore: gallery tiles, map markers, the summary line, downloads."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,13 +9,13 @@ import streamlit as st
 
 from terraseek.search import Hit
 from terraseek.search.export.files import EXPORTS, export_bytes
-from terraseek_app.pages.explore.answer import Answer
+from terraseek_app.pages.explore.search import ResultList
 from terraseek_app.server import state
-from terraseek_app.widgets.facts import coordinates
-from terraseek_app.widgets.gallery import Picture
-from terraseek_app.widgets.score_text import SELDOM, Reading, beaten
+from terraseek_app.widgets.gallery import GalleryTile
+from terraseek_app.widgets.metadata import coordinates
+from terraseek_app.widgets.score_text import UNCERTAIN_FROM, ScoreText, share_text
 
-__all__ = ["export", "images", "map_hits", "result_line", "thumbnail_url"]
+__all__ = ["download_menu", "gallery_tiles", "map_markers", "result_summary", "thumbnail_url"]
 
 _MIME = {
     ".geojson": "application/geo+json",
@@ -23,42 +23,43 @@ _MIME = {
     ".parquet": "application/vnd.apache.parquet",
     ".tar": "application/x-tar",
 }
-THUMBNAIL = 256
-"""Longer side in pixels of the tiles' images."""
+THUMBNAIL_SIDE = 256
+"""Longer side in pixels of thumbnails in the gallery and on the map."""
 
 
-def thumbnail_url(item_id: str, size: int = THUMBNAIL) -> str:
-    """Address of an item's small image on this server."""
-    return f"/api/thumbnails/{quote(item_id, safe='')}?size={size}"
+def thumbnail_url(item_id: str, side: int = THUMBNAIL_SIDE) -> str:
+    """URL of an item's thumbnail on this server; `side` is its longer side in pixels."""
+    return f"/api/thumbnails/{quote(item_id, safe='')}?size={side}"
 
 
-def images(
-    hits: Sequence[Hit], readings: Sequence[Reading], liked: Sequence[str] = ()
-) -> list[Picture]:
-    """Tiles of the gallery; `liked` are items the user said were meant."""
+def gallery_tiles(
+    hits: Sequence[Hit], scores: Sequence[ScoreText], liked: Sequence[str] = ()
+) -> list[GalleryTile]:
+    """Tiles of the gallery.
+
+    Args:
+        hits: best first.
+        scores: text of each hit's score.
+        liked: ids of items voted as relevant.
+    """
     return [
-        Picture(
+        GalleryTile(
             item_id=hit.item_id,
             rank=hit.rank,
             thumbnail=thumbnail_url(hit.item_id),
             caption=hit.caption or "",
-            place=_place(hit),
-            score=reading.text,
-            strength=reading.strength,
+            place=coordinates(hit.lon, hit.lat, 2) or "place unknown",
+            score=score.short,
+            strength=score.bar_length,
             liked=hit.item_id in liked,
-            weak=reading.weak,
+            weak=score.weak,
         )
-        for hit, reading in zip(hits, readings, strict=True)
+        for hit, score in zip(hits, scores, strict=True)
     ]
 
 
-def _place(hit: Hit) -> str:
-    where = coordinates(hit.lon, hit.lat, 2)
-    return where or "place unknown"
-
-
-def map_hits(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """Markers of the map; hits without a place have none."""
+def map_markers(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """Markers of the map; hits without coordinates have none."""
     return [
         {
             "item_id": hit.item_id,
@@ -75,9 +76,9 @@ def map_hits(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     ]
 
 
-def result_line(answer: Answer, readings: Sequence[Reading]) -> None:
-    """How many of how many, how fast, and whether anything convinces."""
-    shown, matched, total = len(answer.hits), answer.matched, answer.total
+def result_summary(results: ResultList, scores: Sequence[ScoreText]) -> None:
+    """Draw the counts and the search time, and a note when no hit is significant."""
+    shown, matched, total = len(results.hits), results.matched, results.total
     scope = (
         f"of <b>{matched:,}</b> that match the filter ({total:,} in all)"
         if matched != total
@@ -85,56 +86,57 @@ def result_line(answer: Answer, readings: Sequence[Reading]) -> None:
     )
     st.html(
         f'<span class="ts-quiet"><b>{shown}</b> closest {scope} in '
-        f"{answer.seconds * 1000:.0f} ms{_unsearchable(answer)}</span>"
+        f"{results.seconds * 1000:.0f} ms{_not_embedded_note(results)}</span>"
     )
-    if not answer.hits:
+    if not results.hits:
         st.info(
-            "Nothing passes the filters. Drop one of them above, or draw a larger box.",
+            "Nothing passes the filters. Remove one of them above, or draw a larger box.",
             icon=":material/filter_alt_off:",
         )
-    elif readings and all(reading.weak for reading in readings):
-        _doubt(answer)
+    elif scores and all(score.weak for score in scores):
+        _significance_note(results)
 
 
-def _doubt(answer: Answer) -> None:
-    """In two degrees, as the Localize page has them."""
-    share = max((hit.percentile or 0) for hit in answer.hits) / 100
-    if share >= SELDOM:
+def _significance_note(results: ResultList) -> None:
+    """Say that no hit is significant, in the same two degrees as the Localize page."""
+    share = max((hit.percentile or 0) for hit in results.hits) / 100
+    if share >= UNCERTAIN_FROM:
         st.info(
-            f"Not certain: the best of these beats {beaten(share)} of unrelated pairs of picture "
-            f"and sentence, but among {answer.matched:,} pictures some are that close by chance.",
+            f"Not certain: the best of these beats {share_text(share)} of unrelated pairs of "
+            f"picture and sentence, but among {results.matched:,} pictures some are that close by "
+            "chance.",
             icon=":material/help:",
         )
     else:
         st.warning(
-            "No convincing match: these are the closest pictures, yet no closer than pictures that "
-            "have nothing to do with the query.",
+            "No significant match: these are the closest pictures, yet no closer than pictures "
+            "that have nothing to do with the query.",
             icon=":material/help:",
         )
 
 
-def _unsearchable(answer: Answer) -> str:
-    if not answer.unsearchable:
+def _not_embedded_note(results: ResultList) -> str:
+    if not results.n_not_embedded:
         return ""
-    return f"; {answer.unsearchable:,} have no vector yet (run <code>terraseek embed</code>)"
+    return f"; {results.n_not_embedded:,} are not embedded yet (run <code>terraseek embed</code>)"
 
 
-def export(hits: Sequence[Hit]) -> None:
-    """A drawer of buttons that hand out the hits as files."""
+def download_menu(hits: Sequence[Hit]) -> None:
+    """Draw a menu of the file formats the hits can be downloaded in."""
     if not hits:
         return
     with st.popover("Download", icon=":material/download:", type="tertiary", key="explore_export"):
-        for ending, (what, _) in EXPORTS.items():
+        for suffix, (label, _) in EXPORTS.items():
             st.download_button(
-                what,
-                partial(_file, ending, tuple(hits)),
-                file_name=f"terraseek-hits{ending}",
-                mime=_MIME.get(ending, "application/json"),
+                label,
+                partial(_file_bytes, suffix, tuple(hits)),
+                file_name=f"terraseek-hits{suffix}",
+                mime=_MIME.get(suffix, "application/json"),
                 on_click="ignore",
                 width="stretch",
-                key=f"explore_{ending.strip('.').replace('.', '_')}",
+                key=f"explore_{suffix.strip('.').replace('.', '_')}",
             )
 
 
-def _file(ending: str, hits: tuple[Hit, ...]) -> bytes:
-    return export_bytes(ending, hits, state.catalogue())
+def _file_bytes(suffix: str, hits: tuple[Hit, ...]) -> bytes:
+    return export_bytes(suffix, hits, state.catalogue())

@@ -1,56 +1,31 @@
-"""The upper rim of Explore: sentence, image, filters, and sentences to try."""
+"""The search bar of Explore: query, query image, filters; and example queries below it."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
-from terraseek_app.pages.explore.filters import FILTER_KEYS, filter_drawer
-from terraseek_app.pages.explore.state import DEFAULTS, Ask, clear
-from terraseek_app.widgets.image_field import image_field
+from terraseek_app.pages.explore.example_queries import example_queries
+from terraseek_app.pages.explore.filter_panel import FILTER_KEYS, filter_panel
+from terraseek_app.pages.explore.state import DEFAULTS, SearchForm, reset_keys
+from terraseek_app.widgets.image_upload import image_upload
 
-__all__ = ["examples_for", "search_bar", "show_examples"]
-
-_EXAMPLES = (
-    ("airport apron plane", "many planes parked next to a terminal"),
-    ("harbour harbor port ship", "ships moored along a pier in a harbour"),
-    ("pivot circular crop", "large round green fields"),
-    ("stadium", "a stadium with a green pitch"),
-    ("tank storage", "white round storage tanks"),
-    ("solar", "rows of solar panels"),
-    ("tennis court", "blue tennis courts side by side"),
-    ("bridge", "a bridge over a wide river"),
-    ("residential housing dense", "houses in rows with gardens"),
-    ("flood damage", "houses standing in brown flood water"),
-    ("forest", "dense green forest"),
-    ("highway motorway interchange", "a motorway crossing farmland"),
-    ("sea lake beach", "a lake with a sandy shore"),
-    ("industrial", "large industrial halls with grey roofs"),
-    ("annualcrop crop pasture", "fields of different colours"),
-    ("river", "a river winding through fields"),
-)
+__all__ = ["search_bar", "show_examples"]
 
 
-def examples_for(labels: Sequence[str], most: int = 6) -> list[str]:
-    """Sentences to try that fit the catalogue's labels; general ones when nothing fits."""
-    words = " ".join(labels).lower()
-    fitting = [text for keys, text in _EXAMPLES if any(key in words for key in keys.split())]
-    return (fitting or [text for _, text in _EXAMPLES])[:most]
-
-
-def search_bar(ask: Ask) -> None:
-    """Draw the form and the two drawers beside it; changes arrive in the session state."""
+def search_bar(form: SearchForm) -> None:
+    """Draw the query form and the two popovers beside it; they write to the session state."""
     with st.container(key="explore_bar"):
-        form, image, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
-    with form, st.container(key="explore_form"), st.form("explore_ask"):
-        _sentence()
+        query, image, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
+    with query, st.container(key="explore_form"), st.form("explore_ask"):
+        _query_fields()
     with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):
-        _image_drawer()
-    label = f"Filters ({ask.filters})" if ask.filters else "Filters"
+        _query_image()
+    label = f"Filters ({form.n_filters})" if form.n_filters else "Filters"
     with filters, st.popover(label, icon=":material/tune:", width="stretch"):
-        filter_drawer()
+        filter_panel()
 
 
-def _sentence() -> None:
+def _query_fields() -> None:
     text, minus, button = st.columns([5, 2.4, 1.1], vertical_alignment="bottom")
     text.text_input(
         "What to look for",
@@ -66,40 +41,41 @@ def _sentence() -> None:
         icon=":material/do_not_disturb_on:",
         label_visibility="collapsed",
     )
-    button.form_submit_button("Search", type="primary", width="stretch", on_click=_asked)
+    button.form_submit_button("Search", type="primary", width="stretch", on_click=_on_submit)
 
 
-def _asked() -> None:
-    # a new sentence starts from words alone; the image or item asked about before is done with
+def _on_submit() -> None:
+    # a new sentence replaces the query image or item of the search before
     if st.session_state.explore_text.strip():
-        clear("explore_like", "explore_image")
-    clear("explore_selected", "explore_liked", "explore_disliked")
+        reset_keys("explore_like", "explore_picture")
+    reset_keys("explore_selected", "explore_liked", "explore_disliked")
 
 
-def _image_drawer() -> None:
-    st.caption("Find pictures that look like one of yours. Words may be added to it.")
-    taken = image_field("Query picture", "explore_upload")
-    if taken is None:
+def _query_image() -> None:
+    st.caption("Find pictures that look like yours. A sentence can be added.")
+    upload = image_upload("Query picture", "explore_upload")
+    if upload is None:
         return
-    st.session_state.explore_image, _ = taken
-    clear("explore_like", "explore_selected")
+    st.session_state.explore_picture, _ = upload
+    reset_keys("explore_like", "explore_selected")
     st.rerun()
 
 
 def show_examples(labels: Sequence[str]) -> None:
-    """Sentences to click, for a page nobody has asked anything yet."""
+    """Draw example queries as buttons, for a page without a query."""
     with st.container(key="explore_examples", gap="small"):
-        for number, text in enumerate(examples_for(labels)):
+        for number, text in enumerate(example_queries(labels)):
             st.button(
                 text,
                 key=f"explore_example_{number}",
                 icon=":material/search:",
-                on_click=_try,
+                on_click=_search_example,
                 args=(text,),
                 width="stretch",
             )
 
 
-def _try(text: str) -> None:
-    clear(*(key for key in DEFAULTS if key not in FILTER_KEYS and key != "explore_k"))
+def _search_example(text: str) -> None:
+    """Search for an example; filters and the number of results are kept."""
+    reset_keys(*(key for key in DEFAULTS if key not in FILTER_KEYS and key != "explore_k"))
     st.session_state.explore_text = text

@@ -1,4 +1,4 @@
-"""What the Explore page is asked, as plain values in the session."""
+"""Form values of the Explore page, and the session keys that hold them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,10 +6,19 @@ from typing import Any
 
 import streamlit as st
 
-__all__ = ["DEFAULTS", "K_CHOICES", "Ask", "Corners", "clear", "keep", "read", "restore"]
+__all__ = [
+    "DEFAULTS",
+    "K_CHOICES",
+    "Corners",
+    "SearchForm",
+    "preserve_session",
+    "read_form",
+    "reset_keys",
+    "write_form",
+]
 
 Corners = tuple[tuple[float, float], ...]
-"""Corners of a polygon, (lon, lat) in degrees, at least three; the last is joined to the first."""
+"""Corners of a polygon, (lon, lat) in degrees, at least three; the first is not repeated."""
 
 K_CHOICES = (12, 24, 48, 96)
 """Numbers of results to choose from."""
@@ -22,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_disliked": [],
     "explore_captions": 0,
     "explore_ensemble": False,
-    "explore_image": None,
+    "explore_picture": None,
     "explore_box": None,
     "explore_polygon": None,
     "explore_lon": None,
@@ -38,85 +47,89 @@ DEFAULTS: dict[str, Any] = {
     "explore_distinct": False,
     "explore_selected": None,
 }
-"""Session keys of the page with what they start from; plain values only."""
+"""Session keys of the page with their default values; plain values only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One question to the catalogue."""
+class SearchForm:
+    """Everything the user entered in Explore: query, ranking options and filters."""
 
     text: str = ""
-    """Sentence to look for."""
+    """Sentence to search for."""
     minus: str = ""
-    """Sentence to stay away from."""
+    """Sentence whose score is subtracted."""
     like: str | None = None
-    """Item to find neighbours of."""
+    """Item to find similar items of."""
     liked: tuple[str, ...] = ()
-    """Hits that were what was meant."""
+    """Hits voted as relevant."""
     disliked: tuple[str, ...] = ()
-    """Hits that were not."""
+    """Hits voted as not relevant."""
     captions: int = 0
-    """Share of the captions in the score, in percent."""
+    """Weight of the captions in the score, in percent."""
     ensemble: bool = False
-    """Whether the words are averaged over many prompts."""
+    """Whether the text embedding is averaged over many prompt templates."""
     image: str | None = None
-    """Token of an uploaded image; lives in this server only and is left out of the URL."""
+    """Token of an uploaded query image; valid on this server only, so the URL leaves it out."""
     box: tuple[float, float, float, float] | None = None
     """(west, south, east, north) in degrees; west > east crosses the antimeridian."""
     polygon: Corners | None = None
-    """A shape drawn on the map; longitudes go on past 180 where it crosses the antimeridian."""
+    """Polygon drawn on the map; longitudes exceed 180 where it crosses the antimeridian."""
     circle: tuple[float, float, float] | None = None
-    """(lon, lat, km): everything within so many kilometres of a point."""
+    """(lon, lat, radius in km), lon and lat in degrees."""
     where: str = ""
-    """Condition on columns in SQL."""
+    """SQL condition on the columns of the items table."""
     k: int = 24
-    """Results wanted."""
+    """Number of results."""
     sources: tuple[str, ...] = ()
     """Sources to keep; empty keeps all."""
     labels: tuple[str, ...] = ()
     """Labels to keep; empty keeps all."""
     date_from: str | None = None
-    """First day, ISO."""
+    """First day, ISO 8601."""
     date_to: str | None = None
-    """Last day, ISO."""
-    placed: bool = False
-    """Whether only items whose position is known by coordinates are wanted."""
-    distinct: bool = False
-    """Whether of near-duplicates only the best is wanted."""
+    """Last day, ISO 8601."""
+    with_coordinates: bool = False
+    """Whether to keep only items whose location precision is `exact` or `point`."""
+    collapse_duplicates: bool = False
+    """Whether to keep only the best hit of each group of near-duplicates."""
 
     @property
-    def is_question(self) -> bool:
-        """Whether there is anything to rank by."""
+    def has_query(self) -> bool:
+        """Whether there is something to rank by."""
         return bool(self.text.strip() or self.like or self.image or self.liked)
 
     @property
-    def filters(self) -> int:
-        """Number of filters in force, what is drawn on the map not counted."""
+    def n_filters(self) -> int:
+        """Number of active filters; areas drawn on the map are not counted."""
         dates = self.date_from or self.date_to
-        return sum(map(bool, (self.sources, self.labels, dates, self.placed, self.where)))
+        filters = (self.sources, self.labels, dates, self.with_coordinates, self.where)
+        return sum(map(bool, filters))
 
     @property
     def has_area(self) -> bool:
-        """Whether a part of the globe was chosen."""
+        """Whether the search is limited to a box, a polygon or a circle."""
         return bool(self.box or self.polygon or self.circle)
 
 
-def keep() -> None:
-    """Seed missing keys and hold on to the others while their widgets are on another page."""
+def preserve_session() -> None:
+    """Set missing keys to their defaults, and keep the others while another page is shown.
+
+    Streamlit drops the keys of widgets that a run does not draw, unless they are assigned.
+    """
     for key, value in DEFAULTS.items():
         st.session_state[key] = st.session_state.get(key, value)
 
 
-def clear(*keys: str) -> None:
-    """Set keys back to what they start from; all of them when none is named."""
+def reset_keys(*keys: str) -> None:
+    """Set session keys to their default values; all keys of the page when none is given."""
     for key in keys or DEFAULTS:
         st.session_state[key] = DEFAULTS[key]
 
 
-def read() -> Ask:
-    """The question in the session."""
+def read_form() -> SearchForm:
+    """Form values from the session."""
     state = st.session_state
-    return Ask(
+    return SearchForm(
         text=(state.explore_text or "").strip(),
         minus=(state.explore_minus or "").strip(),
         like=state.explore_like,
@@ -124,7 +137,7 @@ def read() -> Ask:
         disliked=tuple(state.explore_disliked),
         captions=int(state.explore_captions),
         ensemble=bool(state.explore_ensemble),
-        image=state.explore_image,
+        image=state.explore_picture,
         box=tuple(state.explore_box) if state.explore_box else None,
         polygon=_corners(state.explore_polygon),
         circle=_circle(state.explore_lon, state.explore_lat, state.explore_km),
@@ -134,34 +147,39 @@ def read() -> Ask:
         labels=tuple(state.explore_labels),
         date_from=_day_text(state.explore_from),
         date_to=_day_text(state.explore_to),
-        placed=bool(state.explore_placed),
-        distinct=bool(state.explore_distinct),
+        with_coordinates=bool(state.explore_placed),
+        collapse_duplicates=bool(state.explore_distinct),
     )
 
 
-def restore(ask: Ask, selected: str | None) -> None:
-    """Put a question, for example one from the URL, into the session."""
+def write_form(form: SearchForm, selected: str | None) -> None:
+    """Store form values, for example from a link, in the session.
+
+    Args:
+        form: the values; the uploaded image is not restored.
+        selected: item id of the selected item.
+    """
     st.session_state.update(
-        explore_text=ask.text,
-        explore_minus=ask.minus,
-        explore_like=ask.like,
-        explore_liked=list(ask.liked),
-        explore_disliked=list(ask.disliked),
-        explore_captions=ask.captions,
-        explore_ensemble=ask.ensemble,
-        explore_box=list(ask.box) if ask.box else None,
-        explore_polygon=[list(corner) for corner in ask.polygon] if ask.polygon else None,
-        explore_sql=ask.where,
-        explore_k=ask.k,
-        explore_sources=list(ask.sources),
-        explore_labels=list(ask.labels),
-        explore_from=_day(ask.date_from),
-        explore_to=_day(ask.date_to),
-        explore_placed=ask.placed,
-        explore_distinct=ask.distinct,
+        explore_text=form.text,
+        explore_minus=form.minus,
+        explore_like=form.like,
+        explore_liked=list(form.liked),
+        explore_disliked=list(form.disliked),
+        explore_captions=form.captions,
+        explore_ensemble=form.ensemble,
+        explore_box=list(form.box) if form.box else None,
+        explore_polygon=[list(corner) for corner in form.polygon] if form.polygon else None,
+        explore_sql=form.where,
+        explore_k=form.k,
+        explore_sources=list(form.sources),
+        explore_labels=list(form.labels),
+        explore_from=_day(form.date_from),
+        explore_to=_day(form.date_to),
+        explore_placed=form.with_coordinates,
+        explore_distinct=form.collapse_duplicates,
         explore_selected=selected,
     )
-    lon, lat, km = ask.circle or (None, None, None)
+    lon, lat, km = form.circle or (None, None, None)
     st.session_state.update(explore_lon=lon, explore_lat=lat, explore_km=km)
 
 

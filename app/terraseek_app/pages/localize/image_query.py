@@ -1,4 +1,4 @@
-"""An image instead of words: one's own, or one that Explore found."""
+"""A query image on the Localize page: an upload, or an item found in Explore."""
 
 import html
 
@@ -7,114 +7,120 @@ import streamlit as st
 from jaxtyping import UInt8
 
 from terraseek.errors import TerraSeekError
-from terraseek_app.messages import say
-from terraseek_app.pages.explore.answer import read_image
+from terraseek_app.messages import show_error
+from terraseek_app.navigation import explore_hits
 from terraseek_app.server import state
-from terraseek_app.server.uploads import upload_path
-from terraseek_app.widgets.image_field import image_field
+from terraseek_app.server.query_images import read_upload
+from terraseek_app.widgets.image_upload import image_upload
 
-__all__ = ["forget_image", "image_drawer", "image_line", "look_for", "take_image"]
+__all__ = ["apply_upload", "clear_image", "query_image", "query_image_panel", "use_image"]
 
-_SHOWN_PX = 132
-"""Width of the image on the page, CSS pixels."""
+_THUMBNAIL_WIDTH = 132
+"""Width of the image on the page, in CSS pixels."""
 _CAPTION_LENGTH = 60
-_OFFERED = 24
-"""Found images on offer; each costs a look into the catalogue whenever the page is drawn."""
+"""Characters of a caption in the list of items."""
+_MAX_ITEMS = 24
+"""Items in the list; each needs a lookup in the catalogue whenever the page is drawn."""
 
 
-def image_drawer() -> None:
-    """The field for an image of one's own, and the list of what Explore found."""
+def query_image_panel() -> None:
+    """Draw the upload field for a query image, and the list of items found in Explore."""
     st.caption("Find the places in the scene that look like a picture; words are not needed then.")
-    # what is no image is told now, not after a scene was encoded
-    taken = image_field("Picture to look for", "localize_image", check=read_image)
-    if taken is not None:
-        token, name = taken
+    # the check reports a file that is no image before a scene is encoded
+    upload = image_upload("Picture to look for", "localize_picture", check=read_upload)
+    if upload is not None:
+        token, name = upload
         st.session_state.localize_pictured = (f"upload:{token}", name)
         st.rerun()
-    _found_drawer()
+    _item_list()
 
 
-def _found_drawer() -> None:
-    found = _found()
-    if not found:
-        st.caption("Pictures found in Explore are offered here, too.")
+def _item_list() -> None:
+    items = _explore_items()
+    if not items:
+        st.caption("Pictures found in Explore are listed here, too.")
         return
-    if st.session_state.localize_like not in found:
-        st.session_state.localize_like = next(iter(found))
+    if st.session_state.localize_like not in items:
+        st.session_state.localize_like = next(iter(items))
     st.selectbox(
         "Or one that Explore found",
-        list(found),
+        list(items),
         key="localize_like",
-        format_func=lambda item_id: found.get(item_id, item_id),
+        format_func=lambda item_id: items.get(item_id, item_id),
     )
     st.button(
         "Look for it",
         icon=":material/image_search:",
         key="localize_like_go",
-        on_click=_look_for_found,
+        on_click=_use_listed_item,
         width="stretch",
     )
 
 
-def _found() -> dict[str, str]:
-    """Items Explore shows, the selected one first: id -> what to call it."""
-    session = st.session_state
-    hits = session.get("explore_hits") or []
-    selected = session.get("explore_selected")
-    ids = list(dict.fromkeys([*([selected] if selected else []), *hits]))[:_OFFERED]
+def _explore_items() -> dict[str, str]:
+    """Items shown in Explore, the selected one first: item id -> label."""
+    hits = explore_hits()
+    selected = st.session_state.get("explore_selected")
+    ids = list(dict.fromkeys([*([selected] if selected else []), *hits]))[:_MAX_ITEMS]
     if not ids:
         return {}
     catalogue = state.catalogue()
-    found = {}
+    items = {}
     for item_id in ids:
         try:
             caption = str(catalogue.item(item_id).get("caption") or "")
         except TerraSeekError:
-            continue  # an item the catalogue no longer has is not on offer
+            continue  # the item was deleted from the catalogue since
         rank = f"{hits.index(item_id) + 1}. " if item_id in hits else ""
-        found[item_id] = f"{rank}{caption[:_CAPTION_LENGTH] or item_id}"
-    return found
+        items[item_id] = f"{rank}{caption[:_CAPTION_LENGTH] or item_id}"
+    return items
 
 
-def _look_for_found() -> None:
-    look_for(f"item:{st.session_state.localize_like}", st.session_state.localize_like)
+def _use_listed_item() -> None:
+    item_id = st.session_state.localize_like
+    use_image(f"item:{item_id}", item_id)
 
 
-def look_for(image: str, name: str) -> None:
-    """Ask for an image at once, instead of words; call before the form is drawn."""
+def use_image(image: str, name: str) -> None:
+    """Replace the sentence by a query image and start at once; call before the form is drawn.
+
+    Args:
+        image: `upload:<token>` or `item:<item id>`.
+        name: file name or item id.
+    """
     st.session_state.update(
-        localize_image=image,
-        localize_image_name=f"of item {name}" if image.startswith("item:") else name,
+        localize_picture=image,
+        localize_picture_name=f"of item {name}" if image.startswith("item:") else name,
         localize_text="",
         localize_ask=True,
     )
 
 
-def take_image() -> None:
-    """Take up an image that was uploaded in the last run; call before the form is drawn."""
-    pictured = st.session_state.pop("localize_pictured", None)
-    if pictured:
-        look_for(*pictured)
+def apply_upload() -> None:
+    """Use an image that was uploaded in the previous run; call before the form is drawn."""
+    upload = st.session_state.pop("localize_pictured", None)
+    if upload:
+        use_image(*upload)
 
 
-def forget_image() -> None:
-    """Go back to words."""
-    st.session_state.update(localize_image="", localize_image_name="")
+def clear_image() -> None:
+    """Remove the query image, so that the sentence is used again."""
+    st.session_state.update(localize_picture="", localize_picture_name="")
 
 
-def image_line() -> None:
-    """The image in force, with a way to drop it; nothing when there is none."""
-    image = st.session_state.localize_image
+def query_image() -> None:
+    """Draw the query image with a button to remove it; nothing without one."""
+    image = st.session_state.localize_picture
     if not image:
         return
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", key="localize_looking_for"
     ):
         try:
-            st.image(_pixels(image), width=_SHOWN_PX)
+            st.image(_pixels(image), width=_THUMBNAIL_WIDTH)
         except TerraSeekError as error:
-            say(error)
-        name = html.escape(st.session_state.localize_image_name)
+            show_error(error)
+        name = html.escape(st.session_state.localize_picture_name)
         st.html(f'<span class="ts-quiet">looking for what this shows</span><p>picture {name}</p>')
         st.button(
             "",
@@ -122,13 +128,12 @@ def image_line() -> None:
             help="Back to words",
             type="tertiary",
             key="localize_forget_picture",
-            on_click=forget_image,
+            on_click=clear_image,
         )
 
 
 def _pixels(image: str) -> UInt8[np.ndarray, "h w 3"]:
     kind, _, key = image.partition(":")
     if kind == "item":
-        return state.catalogue().read_image(key, 2 * _SHOWN_PX)
-    upload_path(key, state.settings().uploads)  # says so when it is gone
-    return read_image(key)
+        return state.catalogue().read_image(key, 2 * _THUMBNAIL_WIDTH)
+    return read_upload(key)

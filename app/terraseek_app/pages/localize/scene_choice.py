@@ -7,12 +7,12 @@ import streamlit as st
 
 from terraseek.catalogue.importing.inspection import RASTER_SUFFIXES
 from terraseek.errors import TerraSeekError
-from terraseek_app.messages import say
+from terraseek_app.messages import show_error as say
 from terraseek_app.pages.localize.item_scene import item_scene
-from terraseek_app.pages.localize.state import forget_answer
+from terraseek_app.pages.localize.state import clear_result as forget_answer
 from terraseek_app.server import state
 from terraseek_app.server.uploads import keep_upload, upload_path
-from terraseek_app.widgets.image_field import IMAGE_TYPES
+from terraseek_app.widgets.image_upload import IMAGE_TYPES
 
 __all__ = ["SceneFacts", "choose_scene", "scene_facts", "scene_file", "sources", "upload_drawer"]
 

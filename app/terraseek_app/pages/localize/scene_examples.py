@@ -1,4 +1,4 @@
-"""Sentences to try on a scene: those its annotation file says something about."""
+"""Example sentences for a scene: the captions in the annotation file beside it."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,56 +8,62 @@ import streamlit as st
 from terraseek.errors import AnnotationError
 from terraseek.files import read_json
 
-__all__ = ["examples_of", "show_scene_examples"]
+__all__ = ["scene_captions", "show_scene_examples"]
 
-MOST = 6
+MAX_EXAMPLES = 6
 """Sentences shown."""
 
 
-def examples_of(path: Path, most: int = MOST) -> list[str]:
-    """Captions that `anno.json` beside a scene holds for it; none without such a file.
+def scene_captions(path: Path, limit: int = MAX_EXAMPLES) -> list[str]:
+    """Captions of a scene in `anno.json` in its folder; none without such a file.
 
-    The file is in SeLo's layout: a list of objects with `jpg_name` and `caption`.
+    The file has the layout of the SeLo benchmark: a list of objects with `jpg_name` and `caption`.
+
+    Args:
+        path: the scene's file.
+        limit: most captions returned.
 
     Raises:
-        AnnotationError: the file is there and is something else.
+        AnnotationError: the annotation file has another layout.
     """
-    beside = path.parent / "anno.json"
-    if not beside.is_file():
+    annotations = path.parent / "anno.json"
+    if not annotations.is_file():
         return []
-    return list(_captions(beside, beside.stat().st_mtime_ns).get(path.name, ()))[:most]
+    captions = _read_captions(annotations, annotations.stat().st_mtime_ns)
+    return list(captions.get(path.name, ()))[:limit]
 
 
 @lru_cache(maxsize=8)
-def _captions(path: Path, changed: int) -> dict[str, tuple[str, ...]]:
+def _read_captions(path: Path, mtime_ns: int) -> dict[str, tuple[str, ...]]:
+    """Captions by file name; `mtime_ns` is part of the cache key only."""
     try:
-        found: dict[str, tuple[str, ...]] = {}
+        captions: dict[str, tuple[str, ...]] = {}
         for entry in read_json(path):
             name, caption = str(entry["jpg_name"]), str(entry["caption"]).strip()
-            found[name] = (*found.get(name, ()), caption)
+            captions[name] = (*captions.get(name, ()), caption)
     except (ValueError, KeyError, TypeError) as error:
         raise AnnotationError(
-            f"{path.name} beside the scene is no list of objects with jpg_name and caption; "
-            "move it away or repair it"
+            f"{path.name} beside the scene must be a list of objects with jpg_name and caption; "
+            "repair it, or move it to another folder"
         ) from error
-    return found
+    return captions
 
 
 def show_scene_examples(path: Path) -> None:
-    """The sentences as buttons that ask at once."""
+    """Draw the sentences as buttons that start the localization at once."""
     with st.container(key="localize_examples", gap="small"):
-        for number, text in enumerate(examples_of(path)):
+        for number, text in enumerate(scene_captions(path)):
             st.button(
                 text,
                 key=f"localize_example_{number}",
                 icon=":material/my_location:",
-                on_click=_try,
+                on_click=_localize_example,
                 args=(text,),
                 width="stretch",
             )
 
 
-def _try(text: str) -> None:
+def _localize_example(text: str) -> None:
     st.session_state.localize_text = text
     st.session_state.localize_minus = ""
     st.session_state.localize_ask = True

@@ -1,4 +1,4 @@
-"""A scene and its heat map as the map component wants them."""
+"""Map data of the Localize page: overlays, markers, outlines and view of a scene."""
 
 from functools import lru_cache
 from typing import Any
@@ -10,25 +10,26 @@ from terraseek_app.map import Overlay, heat_overlay, scene_overlay
 from terraseek_app.pages.localize.scene_choice import SceneFacts
 from terraseek_app.server import state
 
-__all__ = ["outlines", "overlays", "peaks", "view"]
+__all__ = ["map_overlays", "map_view", "peak_markers", "region_outlines"]
 
 
-def overlays(facts: SceneFacts, heat: HeatMap | None, heat_id: str | None) -> list[Overlay]:
-    """The scene, and the heat map above it when there is one."""
-    found = [scene_overlay(facts.scene_id, facts.corners)]
+def map_overlays(facts: SceneFacts, heat: HeatMap | None, heat_id: str | None) -> list[Overlay]:
+    """Overlays of the scene and, if there is one, of the heat map above it."""
+    overlays = [scene_overlay(facts.scene_id, facts.corners)]
     if heat is not None and heat_id is not None:
-        found.append(heat_overlay(heat_id, _corners(heat_id), heat.low, heat.high, heat.query))
-    return found
+        corners = _heat_corners(heat_id)
+        overlays.append(heat_overlay(heat_id, corners, heat.low, heat.high, heat.query))
+    return overlays
 
 
 @lru_cache(maxsize=64)
-def _corners(heat_id: str) -> list[list[float]] | None:
-    """Where the image of a heat map lies; the warp that tells is the one the route draws."""
+def _heat_corners(heat_id: str) -> list[list[float]] | None:
+    """Corners of the heat map's image, from the same warp that the overlay route draws."""
     return state.heat(heat_id).preview(HEAT_SIDE)[2]
 
 
-def peaks(heat: HeatMap | None) -> list[dict[str, Any]]:
-    """The best place as a mark on the map."""
+def peak_markers(heat: HeatMap | None) -> list[dict[str, Any]]:
+    """Marker of the peak: lon and lat in degrees, or column and row without a CRS."""
     if heat is None:
         return []
     peak = heat.peak
@@ -36,28 +37,27 @@ def peaks(heat: HeatMap | None) -> list[dict[str, Any]]:
     return [{"x": x, "y": y, "label": f"best: {peak.score:.3f}"}]
 
 
-def outlines(heat: HeatMap | None, heat_id: str | None) -> dict[str, Any] | None:
-    """The regions as GeoJSON for the map; None when there are none."""
-    if heat is None or heat_id is None:
-        return None
-    return _outlines(heat_id)
+def region_outlines(heat_id: str | None) -> dict[str, Any] | None:
+    """Regions of a heat map as GeoJSON; None without a heat map."""
+    return None if heat_id is None else _regions(heat_id)
 
 
 @lru_cache(maxsize=64)
-def _outlines(heat_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = regions_geojson(state.heat(heat_id))
-    return found
+def _regions(heat_id: str) -> dict[str, Any]:
+    geojson: dict[str, Any] = regions_geojson(state.heat(heat_id))
+    return geojson
 
 
-def view(
+def map_view(
     facts: SceneFacts, heat: HeatMap | None, fly: dict[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Where to look: at the scene when it is new, at a place when that was asked for.
+    """The view to move the map to: a new scene, or a place that the user asked to see.
 
     Args:
         facts: the scene.
-        heat: its heat map, which knows where pixels lie.
-        fly: {"pixels": (col0, row0, col1, row1), "turn": n} of a wish to see a place.
+        heat: its heat map, which converts pixels to coordinates.
+        fly: {"pixels": (col0, row0, col1, row1), "turn": n}, the place to show; a new `turn` shows
+            the same place again.
     """
     if not fly or heat is None:
         return {"fit": "overlays", "scene": facts.scene_id}
@@ -69,7 +69,7 @@ def view(
 def _lonlat_bounds(
     georef: Georef, box: tuple[float, float, float, float]
 ) -> tuple[float, float, float, float]:
-    """West, south, east, north of a pixel box, over all four corners: scenes may be rotated."""
+    """West, south, east, north in degrees of a pixel box, from all four corners (scenes rotate)."""
     col0, row0, col1, row1 = box
     corners = [(col0, row0), (col1, row0), (col1, row1), (col0, row1)]
     places = [p for p in (georef.pixel_to_lonlat(col, row) for col, row in corners) if p]

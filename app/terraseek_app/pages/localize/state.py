@@ -1,13 +1,21 @@
-"""What the Localize page is asked, as plain values in the session."""
+"""Session state of the Localize page: its keys, and the history of answered questions."""
 
 from typing import Any
 
 import streamlit as st
 
-__all__ = ["DEFAULTS", "forget_answer", "keep", "remember", "show_turn", "take_over", "turns"]
+__all__ = [
+    "DEFAULTS",
+    "add_to_history",
+    "clear_result",
+    "history",
+    "preserve_session",
+    "show_from_history",
+    "suggest_text",
+]
 
-TURNS_KEPT = 24
-"""Questions remembered in a session; as many heat maps as the server keeps for everybody."""
+HISTORY_LENGTH = 24
+"""Answered questions kept in a session; at most the heat maps the server keeps for all sessions."""
 
 DEFAULTS: dict[str, Any] = {
     "localize_source": None,
@@ -19,8 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "localize_heat": None,
     "localize_scales": "",
     "localize_method": "terraseek",
-    "localize_image": "",
-    "localize_image_name": "",
+    "localize_picture": "",
+    "localize_picture_name": "",
     "localize_like": None,
     "localize_turns": [],
     "localize_uploads": {},
@@ -28,74 +36,75 @@ DEFAULTS: dict[str, Any] = {
     "localize_region": None,
     "localize_taken": "",
 }
-"""Session keys of the page with what they start from; plain values only.
+"""Session keys of the page with their default values; plain values only.
 
-`localize_source` is `example:<scene id>`, `item:<item id>` or `upload:<token>`;
-`localize_picture`, what is looked for instead of words, is one of the last two, or empty.
+`localize_source`, the scene, is `example:<scene id>`, `item:<item id>` or `upload:<token>`.
+`localize_picture`, a query image, is one of the last two, or empty for a text query.
 """
 
 
-def keep() -> None:
-    """Seed missing keys and hold on to the others while their widgets are on another page."""
+def preserve_session() -> None:
+    """Set missing keys to their defaults, and keep the others while another page is shown.
+
+    Streamlit drops the keys of widgets that a run does not draw, unless they are assigned.
+    """
     for key, value in DEFAULTS.items():
-        fresh = value.copy() if isinstance(value, list | dict) else value
-        st.session_state[key] = st.session_state.get(key, fresh)
+        default = value.copy() if isinstance(value, list | dict) else value
+        st.session_state[key] = st.session_state.get(key, default)
 
 
-def take_over(text: str) -> None:
-    """Offer a sentence asked in Explore here too, once; call before the form is drawn."""
+def suggest_text(text: str) -> None:
+    """Fill an empty text field with a sentence from Explore, once for each sentence.
+
+    Must be called before the form is drawn.
+    """
     if text and text != st.session_state.localize_taken:
         st.session_state.localize_taken = text
         if not st.session_state.localize_text:
             st.session_state.localize_text = text
 
 
-def forget_answer() -> None:
-    """Another scene was chosen: what was asked of the last one is no longer shown."""
+def clear_result() -> None:
+    """Remove the heat map and the running job, after another scene was chosen."""
     st.session_state.update(
         localize_heat=None, localize_job=None, localize_fly=None, localize_region=None
     )
 
 
-def remember(source: str, words: str, question: dict[str, Any], heat_id: str) -> None:
-    """Put an answered question on top of the list, once.
+def add_to_history(source: str, label: str, form: dict[str, Any], heat_id: str) -> None:
+    """Put an answered question first in the history, and remove an equal older one.
 
     Args:
-        source: the scene.
-        words: the one of its sentences that was answered, or the image's name.
-        question: as `Question.plain` gives it.
-        heat_id: the answer.
+        source: the scene, as in `localize_source`.
+        label: the sentence that was answered, or the query image's name.
+        form: form values of the question, as a `LocalizeForm` as a dictionary.
+        heat_id: id of the heat map.
     """
-    text = "" if question["picture"] else words
-    turn = {
-        "source": source,
-        "words": words,
-        "heat": heat_id,
-        "question": question | {"text": text},
-    }
-    old = [t for t in st.session_state.localize_turns if not _same(t, turn)]
-    st.session_state.localize_turns = [turn, *old][:TURNS_KEPT]
+    text = "" if form["image"] else label
+    entry = {"source": source, "label": label, "heat": heat_id, "form": form | {"text": text}}
+    older = [other for other in st.session_state.localize_turns if not _is_same(other, entry)]
+    st.session_state.localize_turns = [entry, *older][:HISTORY_LENGTH]
 
 
-def turns(source: str | None) -> list[dict[str, Any]]:
-    """Questions answered on a scene, the latest first."""
-    return [turn for turn in st.session_state.localize_turns if turn["source"] == source]
+def history(source: str | None) -> list[dict[str, Any]]:
+    """Questions answered for a scene, the latest first."""
+    return [entry for entry in st.session_state.localize_turns if entry["source"] == source]
 
 
-def show_turn(turn: dict[str, Any]) -> None:
-    """Put an earlier question and its answer back on the page."""
-    question = turn["question"]
+def show_from_history(entry: dict[str, Any]) -> None:
+    """Show the heat map and the form values of an earlier question again."""
+    form = entry["form"]
     st.session_state.update(
-        localize_heat=turn["heat"],
-        localize_text=question["text"],
-        localize_minus=question["minus"],
-        localize_image=question["picture"],
-        localize_image_name=question["image_name"],
-        localize_method=question["method"],
-        localize_scales=", ".join(map(str, question["scales"])),
+        localize_heat=entry["heat"],
+        localize_text=form["text"],
+        localize_minus=form["minus"],
+        localize_picture=form["image"],
+        localize_picture_name=form["image_name"],
+        localize_method=form["method"],
+        localize_scales=", ".join(map(str, form["scales"])),
         localize_fly=None,
     )
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(one[name] == other[name] for name in ("source", "question"))
+def _is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(one[name] == other[name] for name in ("source", "form"))

@@ -1,1 +1,1 @@
-"""Review page: caption review with the keyboard."""
+"""Review page: review captions with the keyboard."""

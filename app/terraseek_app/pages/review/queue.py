@@ -1,4 +1,4 @@
-"""What a rater works through: kinds of queues, their items, and where to go next."""
+"""Review queues: which items a rater works through, and in which order."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,21 +6,22 @@ import pandas as pd
 
 from terraseek.review import ReviewLog
 
-__all__ = ["KINDS", "following", "queue_items"]
+__all__ = ["QUEUES", "next_in_queue", "queue_items"]
 
-KINDS = {
+QUEUES = {
     "search": "Hits of the search in Explore",
     "open": "Not reviewed by anybody else",
     "all": "The whole catalogue",
     "mine": "Reviewed by me, to look again",
     "skipped": "Skipped by me",
 }
-"""Kind of queue → its name for people."""
-_REVISITS = ("mine", "skipped")
+"""Name of a queue -> its title on the page."""
+_REVIEWED_QUEUES = ("mine", "skipped")
+"""Queues of items that the rater has already worked on."""
 
 
 def queue_items(
-    kind: str,
+    name: str,
     items: pd.DataFrame,
     log: ReviewLog,
     rater: str,
@@ -29,16 +30,16 @@ def queue_items(
     sources: Sequence[str] = (),
     labels: Sequence[str] = (),
 ) -> list[str]:
-    """Item ids of a queue in working order.
+    """Item ids of a queue, in working order.
 
     Args:
-        kind: key of `KINDS`.
+        name: key of `QUEUES`.
         items: columns item_id, source, label.
-        log: whose records decide the kinds that depend on reviews.
-        rater: who is working.
-        hits: item ids of the search, best first.
-        sources: keep these; empty keeps all.
-        labels: keep these; empty keeps all.
+        log: records of all raters.
+        rater: name of the rater who works on the queue.
+        hits: item ids of the search in Explore, best first.
+        sources: sources to keep; empty keeps all.
+        labels: labels to keep; empty keeps all.
     """
     kept = pd.Series(True, index=items.index)
     if sources:
@@ -46,33 +47,41 @@ def queue_items(
     if labels:
         kept &= items["label"].isin(list(labels))
     ids = items.loc[kept, "item_id"].astype(str).tolist()
-    if kind == "search":
+    if name == "search":
         known = set(ids)
         return [item for item in hits if item in known]
-    belongs = _membership(kind, log, rater)
+    belongs = _membership(name, log, rater)
     return [item for item in ids if belongs(item)]
 
 
-def following(
-    kind: str, queue: Sequence[str], log: ReviewLog, rater: str, after: str | None = None
+def next_in_queue(
+    name: str, queue: Sequence[str], log: ReviewLog, rater: str, after: str | None = None
 ) -> str | None:
-    """The item to show next; None at the end.
+    """The next item to show; None at the end of the queue.
 
-    A queue of new items goes on with what this rater has not seen; one made to look again goes
-    from item to item.
+    Queues of reviewed items are worked through in order; the others skip items that the rater has
+    already worked on.
+
+    Args:
+        name: key of `QUEUES`.
+        queue: item ids in working order.
+        log: records of all raters.
+        rater: name of the rater.
+        after: item id to continue from; None starts at the beginning.
     """
-    if kind not in _REVISITS:
+    if name not in _REVIEWED_QUEUES:
         return log.next_item(rater, queue, after)
-    place = queue.index(after) + 1 if after in queue else 0
-    return queue[place] if place < len(queue) else None
+    position = queue.index(after) + 1 if after in queue else 0
+    return queue[position] if position < len(queue) else None
 
 
-def _membership(kind: str, log: ReviewLog, rater: str) -> Callable[[str], bool]:
-    if kind == "all":
+def _membership(name: str, log: ReviewLog, rater: str) -> Callable[[str], bool]:
+    """Whether an item belongs to a queue."""
+    if name == "all":
         return lambda item: True
-    if kind in _REVISITS:
-        wanted = {"skip"} if kind == "skipped" else {"accept", "edit", "rate"}
-        own = log.actions(rater)
-        return lambda item: own.get(item) in wanted
+    if name in _REVIEWED_QUEUES:
+        actions = {"skip"} if name == "skipped" else {"accept", "edit", "rate"}
+        rater_actions = log.actions(rater)
+        return lambda item: rater_actions.get(item) in actions
     others = log.decided_by_others(rater)
     return lambda item: item not in others

@@ -1,40 +1,33 @@
-"""The Review page's memory and what its buttons do; plain values under `review_*`."""
+"""Session state of the Review page: rater, queue, current item, and the values of its form."""
 
 from copy import copy
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from terraseek.catalogue.metadata.text_repair import restore_degrees
-from terraseek.errors import TerraSeekError
-from terraseek.review import CRITERIA, Flag, Review, ReviewLog, caption_flags, now
-from terraseek.review.records import Action, new_id
-from terraseek_app.pages.review.queue import KINDS, following, queue_items
+from terraseek.review import CRITERIA, ReviewLog, now
+from terraseek.review.records import new_id
+from terraseek_app.navigation import explore_hits
+from terraseek_app.pages.review.queue import queue_items
 from terraseek_app.server import state
 
 __all__ = [
-    "Step",
-    "begin",
     "cancel_edit",
     "change_rater",
     "current_queue",
-    "flags_of",
-    "focus",
-    "is_wanted",
-    "log",
-    "queue_changed",
+    "first_unscored",
+    "load_item",
+    "open_criterion",
+    "review_log",
     "score",
     "set_rater",
-    "settle",
     "setup",
+    "show_item",
     "start_edit",
-    "unscored",
-    "want",
+    "start_queue",
 ]
-
-Step = Action | Literal["keep", "back"]
-"""What a rater can do with an item; `keep` goes on and leaves an earlier record as it stands."""
 
 _DEFAULTS: dict[str, Any] = {
     "review_name": "",
@@ -50,10 +43,16 @@ _DEFAULTS: dict[str, Any] = {
     "review_wanted": [],
     "review_taken": 0,
 }
+"""Session keys of the page with their default values; plain values only.
+
+`review_name` is the rater; `review_item` the item to show and `review_shown` the item the form was
+filled for; `review_focus` the criterion to score; `review_struck` the scores and `review_wanted`
+the decisions that arrived since the last run; `review_taken` the number of the last key press.
+"""
 
 
 def setup() -> None:
-    """Seed missing keys; the rater's name comes back with the address of the page."""
+    """Set missing keys to their defaults; the rater's name is also kept in the URL."""
     for key, value in _DEFAULTS.items():
         st.session_state.setdefault(key, copy(value))
     if not st.session_state.review_name:
@@ -61,25 +60,25 @@ def setup() -> None:
     if st.session_state.review_name:
         st.query_params["rater"] = st.session_state.review_name
     if "review_kind" not in st.session_state:
-        st.session_state.review_kind = "search" if _hits() else "open"
-    elif st.session_state.review_kind == "search" and not _hits():
+        st.session_state.review_kind = "search" if explore_hits() else "open"
+    elif st.session_state.review_kind == "search" and not explore_hits():
         st.session_state.review_kind = "open"
 
 
-def log() -> ReviewLog:
-    """The log of the served catalogue."""
+def review_log() -> ReviewLog:
+    """The review log of the served catalogue."""
     return ReviewLog.open(state.catalogue().path)
 
 
 def current_queue() -> list[str]:
-    """Items of the chosen queue, in working order."""
+    """Item ids of the chosen queue, in working order."""
     session = st.session_state
     return queue_items(
         session.review_kind,
         _items(str(state.catalogue().path), state.catalogue().count),
-        log(),
+        review_log(),
         session.review_name,
-        hits=_hits(),
+        hits=explore_hits(),
         sources=session.get("review_sources") or (),
         labels=session.get("review_labels") or (),
     )
@@ -87,58 +86,62 @@ def current_queue() -> list[str]:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _items(path: str, count: int) -> pd.DataFrame:
+    # path and count are part of the cache key only
     return state.catalogue().items(columns=["item_id", "source", "label"])
 
 
-def _hits() -> list[str]:
-    return list(st.session_state.get("explore_hits") or [])
-
-
 def set_rater(name: str | None = None) -> None:
-    """Take the typed name, or one that was clicked."""
+    """Set the rater to a known name, or to the name in the text field."""
     chosen = " ".join((name or st.session_state.get("review_rater") or "").split())
     st.session_state.review_name = chosen
-    _show(None)
+    show_item(None)
 
 
 def change_rater() -> None:
-    """Ask for the name again."""
+    """Ask for the rater's name again."""
     st.session_state.review_name = ""
     st.query_params.pop("rater", None)
-    _show(None)
+    show_item(None)
 
 
-def queue_changed() -> None:
-    """Start the chosen queue where this rater left off."""
-    _show(None)
+def start_queue() -> None:
+    """Start the chosen queue at its first item that the rater has not worked on."""
+    show_item(None)
 
 
-def begin(item_id: str) -> None:
-    """Fill the form for an item: empty, or with what this rater said before."""
+def show_item(item_id: str | None) -> None:
+    """Show an item; None shows the next item of the queue."""
+    st.session_state.review_item = item_id
+    st.session_state.review_shown = None
+    st.session_state.review_finished = False
+
+
+def load_item(item_id: str) -> None:
+    """Fill the form for an item with the rater's earlier record, or empty it."""
     session = st.session_state
     if session.review_shown == item_id:
         return
-    before = log().current_of(item_id, session.review_name)
+    record = review_log().current_of(item_id, session.review_name)
     session.review_item = session.review_shown = item_id
-    session.review_scores = dict(before.scores) if before else {}
-    session.review_comment = before.comment if before else ""
-    session.review_text = (before.edited or "") if before else ""
+    session.review_scores = dict(record.scores) if record else {}
+    session.review_comment = record.comment if record else ""
+    session.review_text = (record.edited or "") if record else ""
     session.review_editing = False
     session.review_started = now()
     session.review_event = new_id()
-    session.review_focus = unscored()
+    session.review_focus = first_unscored()
 
 
-def focus(key: str) -> None:
+def open_criterion(key: str) -> None:
     """Open a criterion for scoring."""
     st.session_state.review_focus = key
 
 
 def score(item_id: str, key: str, value: int) -> None:
-    """Give a score and go on to the next criterion without one.
+    """Score a criterion of an item, and open the next criterion without a score.
 
-    Two keys struck before the page could follow arrive together and in no order: neither counts
-    then, and the criterion stays open.
+    Two scores that arrive before the page was drawn again come in no order: neither counts, and the
+    criterion stays open.
     """
     session = st.session_state
     if session.review_item != item_id:
@@ -146,121 +149,22 @@ def score(item_id: str, key: str, value: int) -> None:
     session.review_struck = [*session.review_struck, value]
     scores = {k: v for k, v in session.review_scores.items() if k != key}
     session.review_scores = scores if len(session.review_struck) > 1 else {**scores, key: value}
-    session.review_focus = unscored()
+    session.review_focus = first_unscored()
 
 
-def unscored() -> str | None:
-    """The criterion to score next."""
-    given = st.session_state.review_scores
-    return next((c.key for c in CRITERIA if c.key not in given), None)
+def first_unscored() -> str | None:
+    """Key of the first criterion without a score; None when all have one."""
+    scores = st.session_state.review_scores
+    return next((c.key for c in CRITERIA if c.key not in scores), None)
 
 
 def start_edit(caption: str) -> None:
-    """Open the caption for writing; degree signs that got lost are put back."""
+    """Open the caption for editing, with lost degree signs restored."""
     st.session_state.review_text = st.session_state.review_text or restore_degrees(caption)
     st.session_state.review_editing = True
 
 
 def cancel_edit() -> None:
-    """Leave the caption as it was."""
+    """Close the editor and drop the edited caption."""
     st.session_state.review_text = ""
     st.session_state.review_editing = False
-
-
-def want(item_id: str, step: Step) -> None:
-    """Ask for a decision or a move; it happens in `settle`."""
-    st.session_state.review_wanted = [*st.session_state.review_wanted, (item_id, step)]
-
-
-def is_wanted() -> bool:
-    """Whether something was asked for that `settle` has to do; else a new run begins here."""
-    if st.session_state.review_wanted:
-        return True
-    st.session_state.review_struck = []
-    return False
-
-
-def settle() -> None:
-    """Do what was asked for; call at the start of a run.
-
-    A score and a decision struck together arrive in one run, so decisions wait until all buttons
-    have had their say. Two decisions at once contradict each other, and neither counts.
-    """
-    session = st.session_state
-    wanted, struck = session.review_wanted, session.review_struck
-    session.review_wanted, session.review_struck = [], []
-    if len(wanted) != 1 or len(struck) > 1:
-        return
-    session.review_error = None
-    try:
-        _do(*wanted[0])
-    except TerraSeekError as error:  # the form stays as it is, to try again
-        session.review_error = str(error)
-
-
-def _do(item_id: str, step: Step) -> None:
-    """One step, unless the click was meant for an item that has gone by."""
-    session = st.session_state
-    if session.review_item != item_id or session.review_shown != item_id:
-        return
-    queue = current_queue()
-    if step == "back":
-        place = queue.index(item_id) if item_id in queue else len(queue)
-        if place > 0:
-            _show(queue[place - 1])
-    elif step == "retract":
-        log().append(Review(item_id=item_id, rater=session.review_name, action="retract"))
-        session.review_shown = None
-    else:
-        if step != "keep":
-            log().append(_review(state.catalogue().item(item_id), step))
-        _show(following(session.review_kind, queue, log(), session.review_name, item_id))
-        session.review_finished = session.review_item is None
-
-
-def _review(item: dict[str, Any], action: Action) -> Review:
-    session = st.session_state
-    caption = str(item.get("caption") or "")
-    edited = " ".join(str(session.get("review_text") or "").split())
-    if action == "edit" and edited and edited == " ".join(caption.split()):
-        action = "accept"  # nothing was changed
-    return Review(
-        item_id=str(item["item_id"]),
-        rater=session.review_name,
-        action=action,
-        caption=caption,
-        edited=edited if action == "edit" else None,
-        scores=session.review_scores,
-        comment=str(session.get("review_comment") or "").strip(),
-        flags=tuple(flag.code for flag in flags_of(item)),
-        image=str(item.get("image") or ""),
-        queue=_queue_words(),
-        started_at=session.review_started,
-        event_id=session.review_event,
-    )
-
-
-def _show(item_id: str | None) -> None:
-    st.session_state.review_item = item_id
-    st.session_state.review_shown = None
-    st.session_state.review_finished = False
-
-
-def _queue_words() -> str:
-    session = st.session_state
-    parts = [KINDS[session.review_kind]]
-    if session.review_kind == "search" and session.get("explore_text"):
-        parts.append(f"“{session.explore_text}”")
-    for name in ("sources", "labels"):
-        if chosen := session.get(f"review_{name}"):
-            parts.append(f"{name} {', '.join(chosen)}")
-    return "; ".join(parts)
-
-
-def flags_of(item: dict[str, Any]) -> tuple[Flag, ...]:
-    """Automatic hints about an item's caption, length included when the encoder is there."""
-    try:
-        count = state.encoder().token_count
-    except TerraSeekError:  # reviewing needs no model
-        count = None
-    return caption_flags(str(item.get("caption") or ""), count, item)

@@ -1,15 +1,15 @@
-"""The drawer of filters in Explore: sources, dates, places, conditions on columns."""
+"""The filter panel of Explore: sources, labels, dates, distance, SQL condition, ranking options."""
 
 import html
 
 import streamlit as st
 
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
-from terraseek_app.pages.explore.areas import MOST_KM
-from terraseek_app.pages.explore.state import K_CHOICES, clear
+from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
+from terraseek_app.pages.explore.state import K_CHOICES, reset_keys
 from terraseek_app.server import state
 
-__all__ = ["FILTER_KEYS", "filter_drawer"]
+__all__ = ["FILTER_KEYS", "filter_panel"]
 
 FILTER_KEYS = tuple(
     f"explore_{name}"
@@ -18,11 +18,11 @@ FILTER_KEYS = tuple(
         *("box", "polygon", "lon", "lat", "km", "sql"),
     )
 )
-"""Session keys of everything that narrows the search."""
+"""Session keys of all filters and areas."""
 
 
-def filter_drawer() -> None:
-    """Draw the drawer; changes arrive in the session state."""
+def filter_panel() -> None:
+    """Draw the panel; its widgets write to the session state."""
     catalogue = state.catalogue()
     st.multiselect("Source", list(catalogue.sources), key="explore_sources", placeholder="all")
     st.multiselect("Label", list(catalogue.labels), key="explore_labels", placeholder="all")
@@ -32,8 +32,8 @@ def filter_drawer() -> None:
     st.toggle("Only items with known coordinates", key="explore_placed")
     if DUPLICATE_OF in catalogue.columns:
         st.checkbox("Of near-duplicates only the best", key="explore_distinct")
-    _circle()
-    _condition(catalogue.columns)
+    _distance_fields()
+    _sql_field(catalogue.columns)
     st.slider(
         "Share of the captions in the score",
         min_value=0,
@@ -46,13 +46,13 @@ def filter_drawer() -> None:
     st.toggle(
         "Average short words over many prompts",
         key="explore_ensemble",
-        help="For a word or two such as “oil tank”; a sentence says enough by itself.",
+        help="For a word or two such as “oil tank”; full sentences do not need it.",
     )
     st.segmented_control("Results", K_CHOICES, key="explore_k", required=True)
-    st.button("Clear filters", on_click=clear, args=FILTER_KEYS, width="stretch")
+    st.button("Clear filters", on_click=reset_keys, args=FILTER_KEYS, width="stretch")
 
 
-def _circle() -> None:
+def _distance_fields() -> None:
     st.html('<span class="ts-quiet">Within a distance of a place</span>')
     lon, lat, km = st.columns(3)
     lon.number_input(
@@ -62,19 +62,19 @@ def _circle() -> None:
         "Latitude", -90.0, 90.0, None, 0.1, "%.5f", key="explore_lat", placeholder="degrees"
     )
     km.number_input(
-        "Kilometres", 0.001, MOST_KM, None, 10.0, "%g", key="explore_km", placeholder="km"
+        "Kilometres", 0.001, MAX_RADIUS_KM, None, 10.0, "%g", key="explore_km", placeholder="km"
     )
     given = [st.session_state[f"explore_{name}"] is not None for name in ("lon", "lat", "km")]
     if any(given) and not all(given):
         st.caption("All three are needed, or none.")
 
 
-def _condition(columns: list[str]) -> None:
+def _sql_field(columns: list[str]) -> None:
     st.text_input(
         "Condition on columns (SQL)",
         key="explore_sql",
         placeholder="gsd_m < 1 AND captured_at >= '2018'",
-        help="What stands behind WHERE in SQL: comparisons, AND, OR, NOT, LIKE, IN, BETWEEN and "
+        help="The part after WHERE in SQL: comparisons, AND, OR, NOT, LIKE, IN, BETWEEN and "
         "simple functions.",
     )
     st.html(f'<span class="ts-quiet">Columns: {", ".join(map(_code, columns))}</span>')

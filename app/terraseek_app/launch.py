@@ -1,4 +1,4 @@
-"""Starting the server from the command line: checks first, then Streamlit's own runner."""
+"""Start the server from the command line: check the settings, then run Streamlit's server."""
 
 import os
 import socket
@@ -14,9 +14,10 @@ from terraseek.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ServeOptions", "check", "model_for", "serve", "streamlit_config"]
+__all__ = ["ServeOptions", "check", "is_port_free", "model_for", "serve", "streamlit_config"]
 
-_ANNOUNCE_S = 120
+_START_TIMEOUT_S = 120
+"""How long to wait for the server to accept connections before its address is printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ServeOptions:
     catalogue: Path
     """Folder of the catalogue."""
     model: str
-    """Name of the encoder whose vectors are searched."""
+    """Name of the encoder whose embeddings are searched."""
     scenes: Path | None = None
     """Folder of example scenes."""
     host: str = "127.0.0.1"
@@ -34,21 +35,21 @@ class ServeOptions:
     port: int = 8501
     """Port of pages, tiles and API."""
     browser: bool = True
-    """Whether to open a browser when ready."""
+    """Whether to open a browser when the server is ready."""
     reload: bool = False
-    """Whether edits of the code reach the running app."""
+    """Whether pages are rerun when their code changes."""
     max_upload_mb: int = 500
     """Largest upload in megabytes."""
 
     @property
     def address(self) -> str:
-        """What a person types into the browser."""
+        """URL to open in a browser on this machine."""
         host = "localhost" if self.host in ("0.0.0.0", "::") else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def model_for(catalogue: Path, model: str | None) -> str:
-    """The encoder to serve: the one asked for, the only one with vectors, or the default."""
+    """Choose the encoder: `model` if given, else the only one with embeddings, else the default."""
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.store import store_names
     from terraseek.encoders.registry import DEFAULT_MODEL
@@ -60,25 +61,28 @@ def model_for(catalogue: Path, model: str | None) -> str:
 
 
 def check(options: ServeOptions) -> None:
-    """Fail now, in words, rather than in the browser.
+    """Check that the server can start, so that problems appear on the command line.
 
     Raises:
-        CatalogueError, StoreError, ModelError: what is served cannot be used.
-        ConfigError: the port is taken, or the scene folder is none.
+        CatalogueError, StoreError, ModelError: the catalogue, its embeddings or the encoder cannot
+            be used.
+        ConfigError: the port is in use, or the scene folder does not exist.
     """
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.store import EmbeddingStore
 
     EmbeddingStore.open(Catalogue.open(options.catalogue), options.model)
     if options.scenes is not None and not options.scenes.is_dir():
-        raise ConfigError(f"--scenes {options.scenes} is no folder; name one with rasters")
-    if not _is_free(options.host, options.port):
+        raise ConfigError(f"--scenes {options.scenes} is not a folder; give a folder of rasters")
+    if not is_port_free(options.host, options.port):
         raise ConfigError(
-            f"port {options.port} is taken; stop what uses it or choose another with --port"
+            f"port {options.port} is in use; stop the program that uses it, or choose another "
+            "port with --port"
         )
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_port_free(host: str, port: int) -> bool:
+    """Whether a server could listen on this address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,7 +94,7 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def streamlit_config(options: ServeOptions) -> dict[str, Any]:
-    """Streamlit's settings for this product: no telemetry, no watcher, own theme."""
+    """Streamlit's settings: no telemetry, no file watcher unless asked for, TerraSeek's theme."""
     from terraseek_app.theme import THEME_FILE
 
     return {
@@ -100,8 +104,8 @@ def streamlit_config(options: ServeOptions) -> dict[str, Any]:
         "server.fileWatcherType": "auto" if options.reload else "none",
         "server.runOnSave": options.reload,
         "server.maxUploadSize": options.max_upload_mb,
-        # a full collection after every run of a page, a third of a second with torch loaded: pages
-        # that watch a job run twice a second, and the encoding thread hardly ever gets the GIL
+        # off: a full garbage collection after every run takes a third of a second with torch
+        # loaded; pages that watch a job run twice a second and would keep the GIL from its thread
         "runner.postScriptGC": False,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "viewer",  # its menu holds the theme switch
@@ -111,11 +115,15 @@ def streamlit_config(options: ServeOptions) -> dict[str, Any]:
     }
 
 
-def serve(options: ServeOptions, say: "Callable[[str], None]") -> None:
+def serve(options: ServeOptions, log: "Callable[[str], None]") -> None:
     """Serve until interrupted.
 
     Args:
-        say: told the address as soon as the server answers.
+        options: what is served, and where.
+        log: called with a line of text once the server accepts connections.
+
+    Raises:
+        TerraSeekError: see `check`.
     """
     check(options)
     os.environ["TERRASEEK_CATALOGUE"] = str(options.catalogue.resolve())
@@ -123,25 +131,26 @@ def serve(options: ServeOptions, say: "Callable[[str], None]") -> None:
     os.environ["TERRASEEK_MAX_UPLOAD_MB"] = str(options.max_upload_mb)
     if options.scenes is not None:
         os.environ["TERRASEEK_SCENES"] = str(options.scenes.resolve())
-    from terraseek_app.server.app import app
+    from terraseek_app.asgi import app
 
-    threading.Thread(target=_announce, args=(options, say), daemon=True).start()
+    threading.Thread(target=_announce, args=(options, log), daemon=True).start()
     app.run(config=streamlit_config(options))
 
 
-def _announce(options: ServeOptions, say: "Callable[[str], None]") -> None:
-    until = time.monotonic() + _ANNOUNCE_S
-    while time.monotonic() < until:
+def _announce(options: ServeOptions, log: "Callable[[str], None]") -> None:
+    """Print the address, and open a browser, once the server accepts connections."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
         try:
-            socket.create_connection((_reachable(options.host), options.port), 1).close()
+            socket.create_connection((_local_host(options.host), options.port), 1).close()
         except OSError:
             time.sleep(0.1)
             continue
-        say(f"TerraSeek is at {options.address}   (Ctrl-C stops it)")
+        log(f"TerraSeek is at {options.address}   (Ctrl-C stops it)")
         if options.browser:
             webbrowser.open(options.address)
         return
 
 
-def _reachable(host: str) -> str:
+def _local_host(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -1,0 +1,40 @@
+"""The ASGI application: Streamlit's pages, the map's tiles and the HTTP API on one port.
+
+`terraseek serve` runs it (`launch.py`); any ASGI server can run `terraseek_app.asgi:app`.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Route
+
+from terraseek_app.api import localize_routes, search_routes, tile_routes
+from terraseek_app.api.responses import EXCEPTION_HANDLERS
+
+__all__ = ["app", "create_app", "routes"]
+
+
+def routes() -> list[BaseRoute]:
+    """All routes except Streamlit's own."""
+    explore = Route("/explore", _redirect_to_root, methods=["GET"])
+    return [explore, *search_routes.ROUTES, *localize_routes.ROUTES, *tile_routes.ROUTES]
+
+
+def _redirect_to_root(request: Request) -> RedirectResponse:
+    """Redirect `/explore`: Streamlit serves its default page at `/` only, and 404s elsewhere."""
+    base = request.scope.get("root_path", "")
+    return RedirectResponse(str(request.url.replace(path=f"{base}/")), 307)
+
+
+def create_app() -> st.App:
+    """Build the ASGI application; catalogue and encoder are loaded by the first request."""
+    return st.App(
+        Path(__file__).parent / "entry" / "main.py",
+        routes=routes(),
+        exception_handlers=EXCEPTION_HANDLERS,
+    )
+
+
+app = create_app()

@@ -1,0 +1,32 @@
+"""Example queries that fit the labels of a catalogue."""
+
+from collections.abc import Sequence
+
+__all__ = ["example_queries"]
+
+_EXAMPLES = (
+    ("airport apron plane", "many planes parked next to a terminal"),
+    ("harbour harbor port ship", "ships moored along a pier in a harbour"),
+    ("pivot circular crop", "large round green fields"),
+    ("stadium", "a stadium with a green pitch"),
+    ("tank storage", "white round storage tanks"),
+    ("solar", "rows of solar panels"),
+    ("tennis court", "blue tennis courts side by side"),
+    ("bridge", "a bridge over a wide river"),
+    ("residential housing dense", "houses in rows with gardens"),
+    ("flood damage", "houses standing in brown flood water"),
+    ("forest", "dense green forest"),
+    ("highway motorway interchange", "a motorway crossing farmland"),
+    ("sea lake beach", "a lake with a sandy shore"),
+    ("industrial", "large industrial halls with grey roofs"),
+    ("annualcrop crop pasture", "fields of different colours"),
+    ("river", "a river winding through fields"),
+)
+"""(words to look for in the catalogue's labels, query)."""
+
+
+def example_queries(labels: Sequence[str], limit: int = 6) -> list[str]:
+    """Queries about things that the labels mention; general queries when none fits."""
+    text = " ".join(labels).lower()
+    fitting = [query for words, query in _EXAMPLES if any(word in text for word in words.split())]
+    return (fitting or [query for _, query in _EXAMPLES])[:limit]

@@ -1,0 +1,106 @@
+"""Run the search of Explore: form values in, hits out."""
+
+import time
+from dataclasses import dataclass
+
+import streamlit as st
+
+from terraseek.catalogue import Circle, Filter
+from terraseek.geo import BBox
+from terraseek.search import Hit, Query, Searcher
+from terraseek.search.collapse import search_collapsed
+from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
+from terraseek_app.pages.explore.areas import polygon_area
+from terraseek_app.pages.explore.state import SearchForm
+from terraseek_app.server import state
+from terraseek_app.server.query_images import read_upload
+
+__all__ = ["ResultList", "build_filter", "count_matching", "run_search"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultList:
+    """Hits, with the counts and the time shown above them."""
+
+    hits: tuple[Hit, ...]
+    """Best first."""
+    matched: int
+    """Items that pass the filters."""
+    total: int
+    """Items of the catalogue."""
+    seconds: float
+    """Wall time of the search, encoding of the query included."""
+    n_not_embedded: int = 0
+    """Items that pass the filters but have no embedding."""
+
+
+def run_search(form: SearchForm) -> ResultList:
+    """Rank the items that pass the filters; repeated searches come from a cache.
+
+    Raises:
+        EmptyQueryError: the form has no text, image or item to rank by.
+        FilterError: the filters cannot be used.
+        StoreNotFoundError: the catalogue is not embedded with the served encoder.
+    """
+    catalogue = state.catalogue()
+    return _search(form, str(catalogue.path), catalogue.count, state.encoder().encoder_id)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _search(form: SearchForm, path: str, count: int, encoder_id: str) -> ResultList:
+    # path, count and encoder_id are part of the cache key only
+    start = time.perf_counter()
+    collapse = form.collapse_duplicates and DUPLICATE_OF in state.catalogue().columns
+    search = search_collapsed if collapse else Searcher.search
+    result = search(state.searcher(), _build_query(form), form.k, build_filter(form))
+    seconds = time.perf_counter() - start
+    return ResultList(tuple(result.hits), result.matched, count, seconds, result.unsearchable)
+
+
+def _build_query(form: SearchForm) -> Query:
+    return Query(
+        text=form.text or None,
+        image=read_upload(form.image) if form.image else None,
+        item_id=form.like,
+        minus=(form.minus,) if form.minus else (),
+        liked=form.liked,
+        disliked=form.disliked,
+        alpha=form.captions / 100,
+        ensemble=form.ensemble,
+    )
+
+
+def build_filter(form: SearchForm) -> Filter:
+    """The form's filters and area as the library's filter.
+
+    Raises:
+        FilterError: the area or the SQL condition cannot be used.
+    """
+    return Filter(
+        bbox=BBox(*form.box) if form.box else None,
+        polygon=polygon_area(form.polygon) if form.polygon else None,
+        circle=Circle(*form.circle) if form.circle else None,
+        sql=form.where or None,
+        sources=form.sources,
+        labels=form.labels,
+        precision=("exact", "point") if form.with_coordinates else (),
+        date_from=form.date_from,
+        date_to=form.date_to,
+    )
+
+
+def count_matching(form: SearchForm) -> tuple[int, int]:
+    """Number of items that pass the filters, and of all items.
+
+    Raises:
+        FilterError: the filters cannot be used.
+    """
+    catalogue = state.catalogue()
+    if not (form.n_filters or form.has_area):
+        return catalogue.count, catalogue.count
+    return _count(form, str(catalogue.path), catalogue.count), catalogue.count
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _count(form: SearchForm, path: str, count: int) -> int:
+    return int(state.catalogue().mask(build_filter(form)).sum())

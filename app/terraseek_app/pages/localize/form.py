@@ -1,0 +1,112 @@
+"""Form values of the Localize page, and the library's queries and options they stand for."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import streamlit as st
+
+from terraseek.errors import EmptyQueryError, UnknownModelError
+from terraseek.localization.methods.dense_availability import dense_offered
+from terraseek.localization.options import LocalizeOptions, Method
+from terraseek_app.pages.localize.parsing import parse_scales, split_sentences
+from terraseek_app.server.query_images import item_image, uploaded_image
+
+if TYPE_CHECKING:
+    from terraseek.encoders.base import Encoder
+    from terraseek.localization.query import Query
+
+__all__ = ["METHOD_NAMES", "LocalizeForm", "available_methods", "read_form"]
+
+METHOD_NAMES = {
+    "terraseek": "Windows",
+    "dense": "Dense",
+    "selo-v1": "SeLo v1",
+    "selo-v2": "SeLo v2",
+}
+"""Display name of each method."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalizeForm:
+    """A query to a scene: sentences, or an image instead of them."""
+
+    text: str = ""
+    """Sentences separated by semicolons; ignored when there is an image."""
+    minus: str = ""
+    """Sentence whose score is subtracted."""
+    image: str = ""
+    """`upload:<token>` or `item:<item id>`; empty for a text query."""
+    image_name: str = ""
+    """Display name of the image."""
+    method: str = "terraseek"
+    """Name of the localization method."""
+    scales: tuple[int, ...] = ()
+    """Window sides in pixels; empty uses the method's own."""
+
+    def __post_init__(self) -> None:
+        if not (self.text or self.image):
+            raise EmptyQueryError("The sentence is empty; say what to look for in a few words.")
+
+    @property
+    def labels(self) -> list[str]:
+        """Label of each heat map."""
+        return [f"picture {self.image_name}"] if self.image else split_sentences(self.text)
+
+    @property
+    def options(self) -> LocalizeOptions:
+        """The library's options."""
+        minus = (self.minus,) if self.minus else ()
+        return LocalizeOptions(method=self.method, scales=self.scales or None, minus=minus)
+
+    def queries(self) -> "list[Query]":
+        """The library's queries, one for each heat map.
+
+        Raises:
+            SceneError: the image was removed, or cannot be read.
+            ItemNotFoundError: the catalogue has no such item.
+        """
+        kind, _, key = self.image.partition(":")
+        if kind == "item":
+            return [item_image(key)]
+        if kind == "upload":
+            return [uploaded_image(key, self.image_name)]
+        return list(split_sentences(self.text))
+
+
+def available_methods(model: str, encoder: "Encoder | None" = None) -> list[str]:
+    """Localization methods that a model supports.
+
+    The dense method needs an encoder with a feature map, and a model card that shows it to be no
+    worse than windows.
+
+    Args:
+        model: name of the model.
+        encoder: the loaded encoder; None while it is not loaded, when only the card is checked.
+    """
+    from terraseek.encoders import get_card
+
+    try:
+        dense = dense_offered(get_card(model))
+    except UnknownModelError:  # an encoder without a card has no measured dense heat maps
+        dense = False
+    if encoder is not None and encoder.dense is None:
+        dense = False
+    return [name for name in get_args(Method) if dense or name != "dense"]
+
+
+def read_form() -> LocalizeForm:
+    """Form values from the session.
+
+    Raises:
+        EmptyQueryError: there is neither a sentence nor an image.
+        LatticeError: the window sizes are invalid.
+    """
+    session = st.session_state
+    return LocalizeForm(
+        text=(session.localize_text or "").strip(),
+        minus=(session.localize_minus or "").strip(),
+        image=session.localize_picture or "",
+        image_name=session.localize_picture_name or "",
+        method=session.localize_method,
+        scales=parse_scales(session.localize_scales or ""),
+    )

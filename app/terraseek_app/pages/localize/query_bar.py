@@ -1,0 +1,87 @@
+"""The bar at the top of the Localize page: scene, sentence, query image, method."""
+
+import streamlit as st
+
+from terraseek_app.pages.localize.form import METHOD_NAMES, available_methods
+from terraseek_app.pages.localize.image_query import clear_image, query_image_panel
+from terraseek_app.pages.localize.scene_choice import choose_scene, upload_drawer
+from terraseek_app.server import state
+
+__all__ = ["query_bar"]
+
+_METHOD_DESCRIPTIONS = {
+    "terraseek": "single windows, interpolated between their centres; tested for significance",
+    "dense": "many more windows from one pass per size: finer and faster",
+    "selo-v1": "the first published method: mean of large windows, median filter of 251 px",
+    "selo-v2": "the second: two stages, shuffled words, Gaussian filter of 255 px",
+}
+
+
+def query_bar() -> bool:
+    """Draw the bar; returns whether the form was submitted."""
+    with st.container(key="localize_bar"):
+        scene, upload, form, image, more = st.columns(
+            [2.3, 1.1, 5.6, 1.1, 1.25], vertical_alignment="bottom"
+        )
+    with upload, st.popover("Upload", icon=":material/upload:", width="stretch"):
+        upload_drawer()
+    with scene:
+        choose_scene()
+    with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):
+        query_image_panel()
+    with more, st.popover(_method_label(), icon=":material/tune:", width="stretch"):
+        _method_panel()
+    with form, st.container(key="localize_form"), st.form("localize_question"):
+        return _query_fields()
+
+
+def _method_label() -> str:
+    method = st.session_state.localize_method
+    return "Advanced" if method == "terraseek" else METHOD_NAMES[method]
+
+
+def _method_panel() -> None:
+    methods = available_methods(state.settings().model, state.encoder_if_loaded())
+    if st.session_state.localize_method not in methods:
+        st.session_state.localize_method = methods[0]
+    st.radio(
+        "Method",
+        methods,
+        key="localize_method",
+        format_func=METHOD_NAMES.__getitem__,
+        captions=[_METHOD_DESCRIPTIONS[method] for method in methods],
+    )
+    st.text_input(
+        "Window sizes in pixels",
+        key="localize_scales",
+        placeholder="chosen by the method",
+        help="Sides of the square windows that are compared with the query, e.g. 128, 256.",
+    )
+    st.caption("With another method or other sizes, the next question encodes the scene again.")
+
+
+def _query_fields() -> bool:
+    text, minus, button = st.columns([5, 2.2, 1.2], vertical_alignment="bottom")
+    text.text_input(
+        "What to look for in the scene",
+        key="localize_text",
+        placeholder="Where is ... e.g. planes at the terminal; storage tanks",
+        icon=":material/my_location:",
+        label_visibility="collapsed",
+    )
+    minus.text_input(
+        "But not",
+        key="localize_minus",
+        placeholder="but not ...",
+        icon=":material/do_not_disturb_on:",
+        label_visibility="collapsed",
+    )
+    return bool(
+        button.form_submit_button("Where?", type="primary", width="stretch", on_click=_on_submit)
+    )
+
+
+def _on_submit() -> None:
+    # a new sentence replaces the query image of the question before
+    if st.session_state.localize_text.strip():
+        clear_image()

@@ -1,0 +1,124 @@
+"""Background jobs: long work in a thread, with progress, cancellation and a result.
+
+A Streamlit run must be short, and a click cannot interrupt one cleanly. Long work, such as encoding
+a scene, therefore runs in a thread, and the session holds only the job's id.
+"""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from terraseek.errors import Cancelled
+from terraseek.progress import Progress
+
+__all__ = ["Job", "JobQueue"]
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Job(Generic[Result]):
+    """A piece of work in a thread, with its progress."""
+
+    job_id: str
+    """Random id, stored in the session state."""
+    title: str
+    """What the job does, for people."""
+    stage: str = "waiting for its turn"
+    """Name of the current stage."""
+    done: int = 0
+    """Steps of the current stage that are done."""
+    total: int = 0
+    """Steps of the current stage; 0 while unknown."""
+    stage_start: tuple[float, int] = (0.0, 0)
+    """Monotonic time in seconds and `done` at the first report of the current stage."""
+    cancel_requested: threading.Event = field(default_factory=threading.Event)
+    """Set to cancel the job at its next report."""
+    future: "Future[Result] | None" = None
+    """Receives the result or the exception."""
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Record progress; the progress callback given to the work.
+
+        Raises:
+            Cancelled: the job was cancelled.
+        """
+        if stage != self.stage:
+            self.stage_start = (time.monotonic(), done)
+        self.stage, self.done, self.total = stage, done, total
+        if self.cancel_requested.is_set():
+            raise Cancelled("stopped by the user")
+
+    @property
+    def fraction(self) -> float:
+        """Part of the current stage that is done, 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Estimated seconds until the current stage ends; None while unknown.
+
+        The rate counts only steps made since the stage began, not those a previous run had done.
+        """
+        start_time, start_done = self.stage_start
+        if self.done <= start_done or not self.total:
+            return None
+        seconds_per_step = (time.monotonic() - start_time) / (self.done - start_done)
+        return max(0.0, seconds_per_step * (self.total - self.done))
+
+    def has_ended(self, wait_s: float = 0.0) -> bool:
+        """Whether the work has ended, after waiting at most `wait_s` seconds for it."""
+        assert self.future is not None
+        if not self.future.done() and wait_s > 0:
+            try:
+                self.future.exception(timeout=wait_s)
+            except FutureTimeoutError:
+                return False
+        return self.future.done()
+
+    def result(self) -> Result:
+        """Return the work's result, or raise its exception; call only when `has_ended`."""
+        assert self.future is not None
+        return self.future.result(timeout=0)
+
+
+class JobQueue(Generic[Result]):
+    """Runs jobs in order of arrival, and keeps the last ones."""
+
+    def __init__(self, workers: int = 1, max_jobs: int = 64) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="terraseek-job")
+        self._jobs: OrderedDict[str, Job[Result]] = OrderedDict()
+        self._max_jobs = max_jobs
+        self._lock = threading.Lock()
+
+    def start(self, title: str, work: Callable[[Progress], Result]) -> Job[Result]:
+        """Queue work and return its job.
+
+        Args:
+            title: what the job does, for people.
+            work: called in a thread with a progress callback, which raises `Cancelled` once the
+                job is cancelled.
+        """
+        job: Job[Result] = Job(secrets.token_hex(8), title)
+
+        def run() -> Result:
+            job.report("starting", 0, 0)
+            return work(job.report)
+
+        job.future = self._pool.submit(run)
+        with self._lock:
+            self._jobs[job.job_id] = job
+            while len(self._jobs) > self._max_jobs:
+                self._jobs.popitem(last=False)
+        return job
+
+    def get(self, job_id: str | None) -> Job[Result] | None:
+        """The job with this id; None when there is none, or it is no longer kept."""
+        with self._lock:
+            return self._jobs.get(job_id) if job_id else None
