@@ -74,21 +74,21 @@ def test_a_wrong_condition_is_one_clear_line(
 def test_what_is_drawn_on_the_map_is_asked() -> None:
     def script() -> None:
         from terraseek_app.map import MapEvent
-        from terraseek_app.pages.explore import page as explore
+        from terraseek_app.pages.explore import map_panel
         from terraseek_app.pages.explore import state as explore_state
 
         explore_state.preserve_session()
         drawn = ((0.0, 0.0), (5.0, 0.0), (0.0, 5.0))
-        explore._on_map(MapEvent("shape", shape=drawn))
-        explore._on_map(MapEvent("centre", click=(2.123456789, 48.0)))
-        ask = explore_state.read()
-        assert ask.polygon == drawn
-        assert ask.circle == (2.12346, 48.0, explore.FIRST_KM)
-        explore_state.restore(explore_state.SearchForm(circle=(2.0, 3.0, 5.0)), None)
-        explore._on_map(MapEvent("centre", click=(3.0, 4.0)))
-        assert explore_state.read().circle == (3.0, 4.0, 5.0)
-        explore._on_map(MapEvent("centre"))
-        assert not explore_state.read().has_area
+        map_panel.on_map_event(MapEvent("shape", shape=drawn))
+        map_panel.on_map_event(MapEvent("centre", click=(2.123456789, 48.0)))
+        form = explore_state.read_form()
+        assert form.polygon == drawn
+        assert form.circle == (2.12346, 48.0, map_panel.DEFAULT_RADIUS_KM)
+        explore_state.write_form(explore_state.SearchForm(circle=(2.0, 3.0, 5.0)), None)
+        map_panel.on_map_event(MapEvent("centre", click=(3.0, 4.0)))
+        assert explore_state.read_form().circle == (3.0, 4.0, 5.0)
+        map_panel.on_map_event(MapEvent("centre"))
+        assert not explore_state.read_form().has_area
 
     page = AppTest.from_function(script, default_timeout=60).run()
     assert not page.exception, page.exception

@@ -1,12 +1,8 @@
 """Explore: search with a sentence or an image; results in a gallery and on the map."""
 
-from typing import Any
-
 import streamlit as st
 
 from terraseek.errors import ItemNotFoundError, TerraSeekError
-from terraseek.geo import BBox
-from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.messages import show_error
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
@@ -14,13 +10,12 @@ from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.filter_chips import filter_chips
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
 from terraseek_app.pages.explore.item_card import item_card
+from terraseek_app.pages.explore.map_panel import map_panel
 from terraseek_app.pages.explore.results import (
     download_menu,
     gallery_tiles,
-    map_markers,
     result_summary,
 )
-from terraseek_app.pages.explore.samples import sample_bounds, sample_urls
 from terraseek_app.pages.explore.search import ResultList, count_matching, run_search
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
@@ -33,8 +28,6 @@ TOP_HEIGHT = 122
 """CSS pixels of header, search bar and margins; the map takes the rest of the window."""
 CHIPS_HEIGHT = 44
 """CSS pixels of the row of filter chips."""
-DEFAULT_RADIUS_KM = 100.0
-"""Radius of the first circle placed on the map; the filter panel changes it."""
 CARD_HEIGHT = 306
 """CSS pixels of the selected item's card above the gallery."""
 SUMMARY_HEIGHT = 50
@@ -54,7 +47,7 @@ def render() -> None:
     top = TOP_HEIGHT + (CHIPS_HEIGHT if has_chips else 0)
     left, right = st.columns([3, 2.15], gap="small")
     with left:
-        _map(form, results, top)
+        map_panel(form, results, _remaining_height(top, 440))
     with right:
         _results(form, results, error, top)
     _update_url(form)
@@ -91,66 +84,6 @@ def _search(form: SearchForm) -> tuple[ResultList | None, TerraSeekError | None]
             return run_search(form), None
     except TerraSeekError as error:
         return None, error
-
-
-def _map(form: SearchForm, results: ResultList | None, top: int) -> None:
-    points_url, density_url = sample_urls()
-    world_map(
-        "explore_map",
-        points_url=points_url,
-        density_url=density_url,
-        hits=map_markers(results.hits if results else ()),
-        selected=st.session_state.explore_selected,
-        box=BBox(*form.box) if form.box else None,
-        shape=form.polygon,
-        circle=form.circle,
-        report=(*EVENTS, "shape", "centre"),
-        view=_map_view(form, results),
-        height=_remaining_height(top, 440),
-        on_event=_on_map_event,
-    )
-
-
-def _map_view(form: SearchForm, results: ResultList | None) -> dict[str, Any] | None:
-    """The view to move the map to: new hits, but never away from an area the user chose."""
-    if form.has_area:
-        linked = st.session_state.get("explore_linked_view")
-        area = area_bounds(form.box, form.polygon, form.circle)
-        return {"bounds": list(linked)} if linked and linked == area else None
-    if results and results.hits:
-        return {"fit": "hits", "of": _query_values(form)}
-    if results is None:
-        catalogue = state.catalogue()
-        bounds = sample_bounds(str(catalogue.path), catalogue.count)
-        return {"bounds": bounds} if bounds else None
-    return None
-
-
-def _query_values(form: SearchForm) -> list[Any]:
-    """Form values whose change moves the map; filters and votes leave the map where it is."""
-    return [form.text, form.minus, form.like, form.image]
-
-
-def _on_map_event(event: MapEvent) -> None:
-    """Store what the user did on the map in the session, before the page is drawn again."""
-    if event.clicked:
-        st.session_state.explore_selected = event.clicked
-    if event.kind in ("box", "area"):
-        st.session_state.explore_box = list(event.box.as_tuple()) if event.box else None
-    if event.kind == "shape":
-        st.session_state.explore_polygon = [list(c) for c in event.shape] if event.shape else None
-    if event.kind == "centre":
-        _place_circle(event.click)
-
-
-def _place_circle(centre: tuple[float, float] | None) -> None:
-    """Set the circle's centre and keep its radius; None removes the circle."""
-    if centre is None:
-        explore_state.reset_keys("explore_lon", "explore_lat", "explore_km")
-        return
-    lon, lat = centre
-    km = st.session_state.explore_km or DEFAULT_RADIUS_KM
-    st.session_state.update(explore_lon=round(lon, 5), explore_lat=round(lat, 5), explore_km=km)
 
 
 def _remaining_height(used: int, minimum: int) -> str:

@@ -1,0 +1,86 @@
+"""The map of Explore: samples, hits and the search area; what is drawn on it limits the search."""
+
+from typing import Any
+
+import streamlit as st
+
+from terraseek.geo import BBox
+from terraseek_app.map import EVENTS, MapEvent, world_map
+from terraseek_app.pages.explore.areas import area_bounds
+from terraseek_app.pages.explore.results import map_markers
+from terraseek_app.pages.explore.samples import sample_bounds, sample_urls
+from terraseek_app.pages.explore.search import ResultList
+from terraseek_app.pages.explore.state import SearchForm, reset_keys
+from terraseek_app.server import state
+
+__all__ = ["DEFAULT_RADIUS_KM", "map_panel", "on_map_event"]
+
+DEFAULT_RADIUS_KM = 100.0
+"""Radius of the first circle placed on the map; the filter panel changes it."""
+
+
+def map_panel(form: SearchForm, results: ResultList | None, height: str) -> None:
+    """Draw the map.
+
+    Args:
+        form: the form values, whose area is drawn.
+        results: hits to mark; None without a query.
+        height: CSS length.
+    """
+    points_url, density_url = sample_urls()
+    world_map(
+        "explore_map",
+        points_url=points_url,
+        density_url=density_url,
+        hits=map_markers(results.hits if results else ()),
+        selected=st.session_state.explore_selected,
+        box=BBox(*form.box) if form.box else None,
+        shape=form.polygon,
+        circle=form.circle,
+        report=(*EVENTS, "shape", "centre"),
+        view=_map_view(form, results),
+        height=height,
+        on_event=on_map_event,
+    )
+
+
+def _map_view(form: SearchForm, results: ResultList | None) -> dict[str, Any] | None:
+    """The view to move the map to: new hits, but never away from an area the user chose."""
+    if form.has_area:
+        linked = st.session_state.get("explore_linked_view")
+        area = area_bounds(form.box, form.polygon, form.circle)
+        return {"bounds": list(linked)} if linked and linked == area else None
+    if results and results.hits:
+        return {"fit": "hits", "of": _query_values(form)}
+    if results is None:
+        catalogue = state.catalogue()
+        bounds = sample_bounds(str(catalogue.path), catalogue.count)
+        return {"bounds": bounds} if bounds else None
+    return None
+
+
+def _query_values(form: SearchForm) -> list[Any]:
+    """Form values whose change moves the map; filters and votes leave the map where it is."""
+    return [form.text, form.minus, form.like, form.image]
+
+
+def on_map_event(event: MapEvent) -> None:
+    """Store what the user did on the map in the session, before the page is drawn again."""
+    if event.clicked:
+        st.session_state.explore_selected = event.clicked
+    if event.kind in ("box", "area"):
+        st.session_state.explore_box = list(event.box.as_tuple()) if event.box else None
+    if event.kind == "shape":
+        st.session_state.explore_polygon = [list(c) for c in event.shape] if event.shape else None
+    if event.kind == "centre":
+        _place_circle(event.click)
+
+
+def _place_circle(centre: tuple[float, float] | None) -> None:
+    """Set the circle's centre and keep its radius; None removes the circle."""
+    if centre is None:
+        reset_keys("explore_lon", "explore_lat", "explore_km")
+        return
+    lon, lat = centre
+    km = st.session_state.explore_km or DEFAULT_RADIUS_KM
+    st.session_state.update(explore_lon=round(lon, 5), explore_lat=round(lat, 5), explore_km=km)
