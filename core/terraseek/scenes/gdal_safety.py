@@ -49,7 +49,7 @@ def restrict_gdal() -> None:
         MissingExtraError: this build of rasterio keeps its GDAL out of reach.
     """
     import rasterio
-    from pyproj.network import set_network_enabled
+    from pyproj.network import set_network_enabled  # type: ignore[attr-defined]  # no __all__
     from rasterio import _env
 
     set_network_enabled(active=False)  # PROJ would fetch grids, from an address a CRS may name
