@@ -101,3 +101,44 @@ def test_no_function_catches_everything_outside_the_app_edge() -> None:
                     if not reraises:
                         broad.append(name)
     assert set(broad) <= {"terraseek_app.messages", "terraseek_app.routes"}, broad
+
+
+def test_whoever_starts_gdal_restricts_it_first() -> None:
+    """See `terraseek.scenes.gdal_safety`: a raster may have GDAL open other files and addresses."""
+    starts = ("rasterio.open(", "rasterio.Env(", "DatasetReader(", "rasterio.MemoryFile(")
+    careless = []
+    for package in PACKAGES:
+        for name, path in modules(package):
+            text = path.read_text(encoding="utf-8")
+            if any(word in text for word in starts) and "restrict_gdal()" not in text:
+                careless.append(name)
+    assert careless == []
+
+
+def test_vectors_are_not_read_with_gdal() -> None:
+    """Neither geopandas nor pyogrio, whose GDAL is another one that nothing restricts."""
+    readers = {"geopandas", "pyogrio", "fiona", "osgeo", "rio_tiler", "rio_cogeo", "imageio"}
+    using = [
+        name
+        for package in PACKAGES
+        for name, path in modules(package)
+        if imported_roots(path) & readers
+    ]
+    assert using == []
+
+
+def test_pillow_is_told_which_formats_it_may_decode() -> None:
+    """Left alone it tries some forty, and starts Ghostscript for PostScript."""
+    ours = {
+        "terraseek.tiles.basemap",
+        "terraseek_app.export_map",
+        "terraseek_app.pages.review.card",
+    }
+    free = []
+    for package in PACKAGES:
+        for name, path in modules(package):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open":
+                    told = any(word.arg == "formats" for word in node.keywords)
+                    free += [] if told or name in ours else [name]
+    assert free == []

@@ -174,11 +174,18 @@ def remove_scene(scene_id: str) -> None:
 
 
 def example_scenes() -> dict[str, str]:
-    """Id and file name of every raster in the folder of example scenes, by name."""
+    """Id and file name of every raster in the folder of example scenes, by name.
+
+    Links that lead out of the folder are left out: whoever made it must not choose which files of
+    this computer are shown.
+    """
+    from terraseek.catalogue.importing.lookup import inside
+
     folder = settings().scenes
     if folder is None:
         return {}
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SCENE_SUFFIXES)
+    paths = [path for path in paths if not path.is_symlink() or inside(path, folder)]
     return {add_scene(path): path.name for path in paths}
 
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import EmptySceneError, SceneError, SceneTooLargeError
 
 __all__ = ["keep_upload", "upload_path"]
@@ -23,7 +24,7 @@ def keep_upload(
 
     Args:
         source: readable from its start.
-        name: file name the browser sent; only its suffix is used.
+        name: file name the browser sent; only its suffix is used, and only one of a picture.
         folder: made when missing.
         max_bytes: largest upload taken.
         now: seconds since the epoch, for the clean-up.
@@ -34,7 +35,9 @@ def keep_upload(
     """
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder, now or time.time())
-    suffix = "".join(c for c in Path(name).suffix.lower() if c.isalnum() or c == ".")[:8]
+    # any other ending could make an upload the side-car (.ovr, .aux.xml, .prj) of another
+    suffix = Path(name).suffix.lower()
+    suffix = suffix if suffix in IMAGE_SUFFIXES else ""
     handle, beside = tempfile.mkstemp(dir=folder, prefix=".incoming-")
     try:
         with os.fdopen(handle, "wb") as out:

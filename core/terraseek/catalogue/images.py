@@ -18,10 +18,13 @@ from terraseek.errors import (
     TruncatedImageError,
 )
 
-__all__ = ["MAX_PIXELS", "RASTER_SUFFIXES", "decode_image", "read_bytes", "read_image"]
+__all__ = ["FORMATS", "MAX_PIXELS", "RASTER_SUFFIXES", "decode_image", "read_bytes", "read_image"]
 
 MAX_PIXELS = 180_000_000
 """Largest image taken as a catalogue item, in pixels; larger rasters are scenes, not items."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
+"""What Pillow may decode here; it knows many more, and starts Ghostscript for PostScript."""
 
 RASTER_SUFFIXES = frozenset({".tif", ".tiff", ".jp2"})
 """Endings of files that are read as scenes are and may carry their own position."""
@@ -54,7 +57,7 @@ def decode_image(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit below
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
         _check_size(image, name)
         if max_side is not None:
             image.draft("RGB", (max_side, max_side))  # JPEG decodes at a fraction, much faster

@@ -22,6 +22,7 @@ from terraseek.localization.options import LocalizeOptions, scales_of
 from terraseek.localization.query import Query
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
+from terraseek.scenes.gdal_safety import restrict_gdal
 
 __all__ = ["Stability", "difference", "moved", "stability"]
 
@@ -147,6 +148,7 @@ def _of_cut(
 
 def _write_cut(scene: Scene, box: tuple[int, int, int, int], path: Path) -> None:
     """The pixels as they are shown, in pieces, so that memory does not grow with the scene."""
+    restrict_gdal()
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.windows import Window

@@ -1,7 +1,7 @@
 """Opening a file with GDAL so that every way to fail has its own error.
 
 GDAL reads GeoTIFF, PNG, JPEG, WebP and more through one door. Only formats that hold their own
-pixels are let in: a VRT, for example, may name any other file of this computer.
+pixels are let in, see `gdal_safety`: a VRT, for example, may name any other file of this computer.
 """
 
 import errno
@@ -21,6 +21,12 @@ from terraseek.errors import (
     TruncatedImageError,
     UnsupportedSceneError,
 )
+from terraseek.scenes.gdal_safety import (
+    READ_DRIVERS,
+    refuse_references,
+    restrict_gdal,
+    sidecars,
+)
 from terraseek.scenes.limits import MAX_BLOCK_BYTES, SceneLimits
 
 if TYPE_CHECKING:
@@ -28,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["decoding", "gdal_settings", "open_dataset"]
 
-_DRIVERS = ("GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG", "GIF", "BMP", "HFA", "ENVI", "NITF")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAGIC = {
     _PNG: "PNG",
@@ -42,8 +47,16 @@ _MAGIC = {
     b"BM": "BMP",
     b"\x00\x00\x00\x0cjP": "JPEG 2000",
 }
+_MAY_NAME_OTHERS = (
+    "which may take its pixels from other files; convert it with: gdal_translate -of COG IN OUT"
+)
 _CONTAINERS = {
     b"<VRTDataset": "a GDAL VRT, which names other files; convert it with gdal_translate",
+    b"<GDAL_WMS": "a GDAL WMS description, which names a server; save its picture as GeoTIFF",
+    b"<WMS_": "a GDAL WMS description, which names a server; save its picture as GeoTIFF",
+    b"EHFA_HEADER_TAG": f"an Erdas Imagine file, {_MAY_NAME_OTHERS}",
+    b"NITF0": f"a NITF file, {_MAY_NAME_OTHERS}",
+    b"NSIF0": f"a NSIF file, {_MAY_NAME_OTHERS}",
     b"CDF": "a netCDF file; export one variable as GeoTIFF",
     b"\x89HDF": "an HDF5 file; export one variable as GeoTIFF",
     b"%PDF": "a PDF; export the page as PNG",
@@ -59,7 +72,9 @@ def gdal_settings() -> dict[str, Any]:
         "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
         # statistics beside somebody's file are a surprise, and the folder may be read-only
         "GDAL_PAM_ENABLED": "YES",
-        "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
+        # side-cars are asked for by name, in no other spelling than those `gdal_safety.sidecars`
+        # looks for, and a folder of 100,000 pictures is not listed for each of them
+        "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
         "GDAL_CACHEMAX": 256,
     }
 
@@ -73,11 +88,16 @@ def open_dataset(path: Path, limits: SceneLimits) -> "DatasetReader":
         SceneTooLargeError: the file, its pixels or one of its strips is beyond the limits.
         NotAnImageError: no reader knows it.
         TruncatedImageError: it starts like an image and cannot be opened.
-        UnsupportedSceneError: a container without an image of its own, or complex numbers.
+        UnsupportedSceneError: a container without an image of its own, complex numbers, or a file
+            that takes overviews, a mask or pixels from elsewhere.
     """
     head = _check_bytes(path, limits)
-    dataset = _open(path, head)
+    restrict_gdal()
+    for side in sidecars(path):
+        _check_sidecar(side)
+    dataset = _open(path, head, READ_DRIVERS)
     try:
+        refuse_references(dataset, path.name)
         _check_header(dataset, path, limits)
     except BaseException:
         dataset.close()
@@ -120,7 +140,19 @@ def _png_is_whole(path: Path, size: int) -> bool:
     return False
 
 
-def _open(path: Path, head: bytes) -> "DatasetReader":
+def _check_sidecar(path: Path) -> None:
+    """Refuse overviews and masks beside a raster that are no GeoTIFF, or name others in turn."""
+    try:
+        with _open(path, b"", ("GTiff",)) as side:
+            refuse_references(side, path.name)
+    except NotAnImageError as error:
+        raise UnsupportedSceneError(
+            f"{path.name}, which lies beside the picture, is no GeoTIFF; remove it or make it anew "
+            "with gdaladdo"
+        ) from error
+
+
+def _open(path: Path, head: bytes, drivers: tuple[str, ...]) -> "DatasetReader":
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
     from rasterio.io import DatasetReader
@@ -130,7 +162,8 @@ def _open(path: Path, head: bytes) -> "DatasetReader":
             # an image without a CRS is a first-class scene here, in pixel space
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             # rasterio.open takes one driver only
-            return DatasetReader(str(path), driver=list(_DRIVERS))
+            # an absolute path cannot be taken for an address or an archive
+            return DatasetReader(str(path.absolute()), driver=list(drivers))
     except RasterioIOError as error:
         kind = next((name for start, name in _MAGIC.items() if head.startswith(start)), None)
         if kind is None:
@@ -174,6 +207,7 @@ def decoding(name: str) -> Iterator[None]:
     Raises:
         TruncatedImageError: the pixels could not be decoded.
     """
+    restrict_gdal()
     import rasterio
     from rasterio.errors import RasterioIOError
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.files import atomic_path
+from terraseek.scenes.gdal_safety import restrict_gdal
 from terraseek_demoworld.drawing.canvas import Canvas
 from terraseek_demoworld.drawing.light import Sky, render
 from terraseek_demoworld.drawing.palette import DRY, SUMMER, TROPICAL, Look
@@ -65,6 +66,7 @@ def write_scene(task: tuple[str, str, int, int]) -> list[dict[str, Any]]:
 
 
 def _write_tiff(path: Path, image: UInt8[np.ndarray, "n n 3"], spec: SceneSpec) -> None:
+    restrict_gdal()
     import rasterio
     from affine import Affine
     from rasterio.enums import ColorInterp, Resampling

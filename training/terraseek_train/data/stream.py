@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from terraseek.catalogue.images import FORMATS
 from terraseek.catalogue.importing.readers.webdataset import is_shard, read_shards
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef
 from terraseek.catalogue.tars import members, read_range
@@ -97,7 +98,7 @@ def _reduction(content: bytes, side: int) -> int:
     if not side or len(content) < _LARGE or not content.startswith(b"\xff\xd8"):
         return int(cv2.IMREAD_COLOR)
     try:
-        with Image.open(BytesIO(content)) as image:  # reads the header only
+        with Image.open(BytesIO(content), formats=FORMATS) as image:  # reads the header only
             times = min(image.size) // side
     except (UnidentifiedImageError, OSError):
         return int(cv2.IMREAD_COLOR)

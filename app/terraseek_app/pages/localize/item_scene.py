@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.files import atomic_path
+from terraseek.scenes.gdal_safety import restrict_gdal
 
 __all__ = ["item_scene", "placement"]
 
@@ -77,6 +78,7 @@ def _write_placed(
     top: float,
     gsd: float,
 ) -> None:
+    restrict_gdal()
     import rasterio
     from affine import Affine
 

@@ -146,6 +146,11 @@ class Area:
                 found = shapely.union_all(_geometries(json.loads(text)))
             else:
                 found = shapely.from_wkt(text)
+        except NotImplementedError as e:
+            raise FilterError(
+                f"the area {_short(text)} has curved edges, which cannot be used; "
+                "give a POLYGON or MULTIPOLYGON"
+            ) from e
         except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as e:
             raise FilterError(
                 f"the area {_short(text)} is neither WKT nor GeoJSON: {_short(str(e))}"

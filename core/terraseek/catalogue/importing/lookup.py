@@ -7,14 +7,37 @@ from terraseek.catalogue.records import IMAGE_SUFFIXES, ImageRef
 from terraseek.catalogue.tars import Member, members
 from terraseek.errors import SourceError
 
-__all__ = ["ImageLookup", "walk_images"]
+__all__ = ["OUTSIDE", "ImageLookup", "inside", "links_out", "walk_images"]
+
+OUTSIDE = "lies outside of the source; import the folder that holds both, or name it with --images"
+"""What is said of a picture that a table, a STAC item or a link names elsewhere: whoever made a
+source must not choose which files of this computer it shows."""
+
+
+def inside(path: Path, *folders: Path) -> bool:
+    """Whether a file lies in one of the folders once links and `..` are followed."""
+    real = path.resolve()
+    return any(real.is_relative_to(folder.resolve()) for folder in folders)
+
+
+def links_out(folder: Path) -> Iterator[Path]:
+    """Links below a folder, to pictures or folders, that lead out of it; none is followed."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_symlink()):
+        usable = path.is_dir() or (path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES)
+        if usable and not inside(path, folder):
+            yield path
 
 
 def walk_images(folder: Path) -> Iterator[Path]:
-    """Every file below `folder` with an image's ending, sorted, hidden ones left out."""
+    """Every file below `folder` with an image's ending, sorted, hidden ones left out.
+
+    Links that lead out of the folder are left out, too, see `links_out`.
+    """
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+            continue
+        if not path.is_symlink() or inside(path, folder):
             yield path
 
 
@@ -37,6 +60,7 @@ class ImageLookup:
             raise SourceError(f"no such folder or tar of pictures: {images}")
         self._root = images or base
         self._folders = [base] if images is None else [images, base]
+        self._allowed = [folder for folder in self._folders if folder.is_dir()]
         self._wanted = {name.rsplit("/", 1)[-1] for name in wanted}
         self._index: dict[str, ImageRef] | None = None
 
@@ -46,11 +70,17 @@ class ImageLookup:
             return None
         for folder in self._folders:
             path = folder / name
-            if folder.is_dir() and path.is_file():
+            if folder.is_dir() and path.is_file() and inside(path, *self._allowed):
                 return ImageRef(path.resolve())
         if self._index is None:
             self._index = self._list()
         return self._index.get(name) or self._index.get(name.rsplit("/", 1)[-1])
+
+    def why_not(self, name: str) -> str:
+        """In words, why `find` gave nothing."""
+        if any((folder / name).is_file() for folder in self._allowed):
+            return f"the picture {name!r} {OUTSIDE}"
+        return f"no picture {name!r} beside the table"
 
     def _list(self) -> dict[str, ImageRef]:
         holders = [_tar_names(self._root)] if self._root.is_file() else self._folder_names()

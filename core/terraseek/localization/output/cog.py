@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from terraseek.errors import OutputError
 from terraseek.files import atomic_path
 from terraseek.localization.heatmap import HeatMap
+from terraseek.scenes.gdal_safety import restrict_gdal
 
 __all__ = ["write_cog"]
 
@@ -162,6 +163,7 @@ def _check_end(path: Path) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
+    restrict_gdal()
     import rasterio
     from rasterio._err import CPLE_BaseError  # copying raises it bare, and there is no public name
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError

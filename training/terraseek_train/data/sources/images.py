@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from terraseek.catalogue.images import FORMATS
 from terraseek.catalogue.importing.readers.webdataset import read_shards
 from terraseek.catalogue.records import Broken, ImageRef
 from terraseek.catalogue.tars import Member, members, read_range
@@ -90,7 +91,7 @@ def decode(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
         NotAnImageError: the bytes cannot be decoded; the message carries `name`.
     """
     try:
-        with Image.open(BytesIO(content)) as image:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
         raise NotAnImageError(f"{name} cannot be decoded as a picture: {error}") from error

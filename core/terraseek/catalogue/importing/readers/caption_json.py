@@ -30,7 +30,7 @@ def read_captions(path: Path, images: Path | None) -> Reading:
         name = _name(entry)
         ref = lookup.find(name)
         if ref is None:
-            yield Broken(f"{path.name} images[{number}]", f"no picture {name!r} beside the file")
+            yield Broken(f"{path.name} images[{number}]", lookup.why_not(name))
             continue
         yield Record(name, ref, _columns(entry, name))
 

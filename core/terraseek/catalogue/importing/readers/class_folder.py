@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from terraseek.catalogue.importing.lookup import walk_images
+from terraseek.catalogue.importing.lookup import OUTSIDE, links_out, walk_images
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Reading, Record
 from terraseek.catalogue.tars import members
 
@@ -24,6 +24,9 @@ def read_folder(folder: Path, labels: bool) -> Reading:
     """Every image below a folder, or one image file; labels are the names of the folders."""
     paths = [folder] if folder.is_file() else walk_images(folder)
     base = folder.parent if folder.is_file() else folder
+    if folder.is_dir():
+        for path in links_out(folder):
+            yield Broken(path.relative_to(base).as_posix(), f"it is a link that {OUTSIDE}")
     for path in paths:
         name = path.relative_to(base).as_posix()
         columns = {"img_name": name}

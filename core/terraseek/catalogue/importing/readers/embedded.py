@@ -12,7 +12,7 @@ import pandas as pd
 
 from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.tables import read_table, rename_usual, without_vectors
-from terraseek.catalogue.records import Broken, ImageRef, Reading, Record
+from terraseek.catalogue.records import Broken, Reading, Record
 from terraseek.errors import SourceError
 
 __all__ = ["is_clip_retrieval", "is_major_tom", "read_clip_retrieval", "read_major_tom"]
@@ -45,8 +45,7 @@ def read_clip_retrieval(folder: Path, images: Path | None) -> Reading:
             name = str(columns.get("img_name") or "")
             if vectors is not None:
                 columns |= {"vector_file": str(vectors), "vector_row": row}
-            absolute = Path(name) if name.startswith("/") else None
-            here = ImageRef(absolute) if absolute and absolute.is_file() else lookup.find(name)
+            here = lookup.find(name)
             key = name or str(columns.get("url") or "") or f"{path.name}#{row}"
             yield Record(key, here, columns)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from terraseek.catalogue.importing.lookup import OUTSIDE, inside
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Reading, Record
 from terraseek.errors import SourceError
 
@@ -37,6 +38,7 @@ def read_stac(path: Path) -> Reading:
     Raises:
         SourceError: a single file that is no JSON.
     """
+    root = path if path.is_dir() else path.parent
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
     for file in files:
         try:
@@ -49,12 +51,12 @@ def read_stac(path: Path) -> Reading:
         features = value.get("features") if isinstance(value, dict) else None
         if isinstance(features, list):
             for number, item in enumerate(features):
-                yield _record(file, item, f"{file.name} features[{number}]")
+                yield _record(root, file, item, f"{file.name} features[{number}]")
         elif isinstance(value, dict) and value.get("type") == "Feature":
-            yield _record(file, value, file.name)
+            yield _record(root, file, value, file.name)
 
 
-def _record(file: Path, item: object, name: str) -> Record | Broken:
+def _record(root: Path, file: Path, item: object, name: str) -> Record | Broken:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
         return Broken(name, "no STAC item with an id")
     columns: dict[str, Any] = {"img_name": item["id"], **_place(item)}
@@ -65,9 +67,11 @@ def _record(file: Path, item: object, name: str) -> Record | Broken:
         if value is None or isinstance(value, (dict, list)):
             continue
         columns.setdefault(_OURS.get(key, key.replace(":", "_")), value)
-    image, href = _image(file.parent, item)
+    image, href, outside = _image(root, file.parent, item)
     if image is None and href is None:
         return Broken(name, "no asset of it is a picture")
+    if image is None and outside:
+        return Broken(name, f"its picture {href} {OUTSIDE}")
     if image is None and not urlsplit(str(href)).netloc:
         return Broken(name, f"its picture {href} is not there")
     if href is not None:
@@ -94,8 +98,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _image(folder: Path, item: dict[str, Any]) -> tuple[ImageRef | None, str | None]:
-    """The best asset that is a file here, and else the address of the best one."""
+def _image(
+    root: Path, folder: Path, item: dict[str, Any]
+) -> tuple[ImageRef | None, str | None, bool]:
+    """The best asset that is a file here, and else the address of the best one.
+
+    The last value says that a file was named that lies outside of the source.
+    """
+    outside = False
     assets = item.get("assets")
     named = assets.items() if isinstance(assets, dict) else ()
     ranked = sorted(
@@ -107,9 +117,10 @@ def _image(folder: Path, item: dict[str, Any]) -> tuple[ImageRef | None, str | N
         parts = urlsplit(href)
         if not parts.netloc and parts.scheme in ("", "file"):
             path = folder / unquote(parts.path)
-            if path.is_file():
-                return ImageRef(path.resolve()), href
-    return None, ranked[0][2] if ranked else None
+            if path.is_file() and inside(path, root):
+                return ImageRef(path.resolve()), href, False
+            outside = outside or path.is_file()
+    return None, ranked[0][2] if ranked else None, outside
 
 
 def _is_image(asset: dict[str, Any]) -> bool:

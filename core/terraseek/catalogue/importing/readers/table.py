@@ -30,7 +30,7 @@ def read_rows(path: Path, images: Path | None) -> Reading:
         name = str(row["img_name"]).strip()
         ref = lookup.find(name)
         if ref is None:
-            yield Broken(f"{path.name} line {number}", f"no picture {name!r} beside the table")
+            yield Broken(f"{path.name} line {number}", lookup.why_not(name))
             continue
         yield Record(name, ref, _columns(row, name))
 
