@@ -38,8 +38,8 @@ from common import peak_rss_gib, report, timed
 from search_world import FILTER_SHARE, items_table, make_catalogue, make_store, queries_of
 
 from terraseek.embeddings.store import EmbeddingStore
-from terraseek.index.candidates import Shortlist
-from terraseek.index.index import ExactIndex, Index
+from terraseek.index.candidates import Candidates
+from terraseek.index.index_types import ExactIndex, Index
 from terraseek.index.scoring import Matrix
 
 LOCATED = 1_079_370
@@ -65,7 +65,7 @@ def build(folder: Path, options: argparse.Namespace) -> Figures:
 def query(folder: Path, options: argparse.Namespace) -> Figures:
     """Unfiltered queries by the index."""
     store = EmbeddingStore.read(folder)
-    chosen = Shortlist(store)
+    chosen = Candidates(store)
     asked = queries_of(store, _QUERIES)
     for vector in asked[:10]:
         answer(chosen, chosen.usable, vector)
@@ -78,7 +78,7 @@ def query(folder: Path, options: argparse.Namespace) -> Figures:
     resident = _resident()
     truth = tenth_best(store, asked)
     hit = [
-        float((chosen.matrix.exact(rows, vector) >= lowest - 2e-6).mean())
+        float((chosen.matrix.exact_scores(rows, vector) >= lowest - 2e-6).mean())
         for rows, vector, lowest in zip(answers, asked, truth, strict=True)
     ]
     return {
@@ -98,7 +98,7 @@ def filtered(folder: Path, options: argparse.Namespace) -> Figures:
     from terraseek.geo import BBox
 
     store = EmbeddingStore.read(folder)
-    chosen, table = Shortlist(store), ItemsTable(items_table(store.count))
+    chosen, table = Candidates(store), ItemsTable(items_table(store.count))
     asked = iter(queries_of(store, 2 * _REPEATS))
     shifts = iter(np.linspace(0, 1, 2 * _REPEATS))
 
@@ -147,9 +147,9 @@ def exact(folder: Path, options: argparse.Namespace) -> Figures:
 
 def _best(index: Index, matrix: Matrix, vector: np.ndarray) -> np.ndarray:
     """The ten best rows of an exact index."""
-    rows = index.likely(vector, 10, lambda some: matrix.exact(some, vector))
+    rows = index.candidates(vector, 10, lambda some: matrix.exact_scores(some, vector))
     assert rows is not None, "the codes could not tell"
-    best: np.ndarray = rows[np.lexsort((rows, -matrix.exact(rows, vector).round(7)))[:10]]
+    best: np.ndarray = rows[np.lexsort((rows, -matrix.exact_scores(rows, vector).round(7)))[:10]]
     return best
 
 
@@ -221,10 +221,10 @@ STEPS: dict[str, Callable[[Path, argparse.Namespace], Figures]] = {
 }
 
 
-def answer(chosen: Shortlist, rows: np.ndarray, vector: np.ndarray, exact: bool = False) -> Any:  # noqa: ANN401
+def answer(chosen: Candidates, rows: np.ndarray, vector: np.ndarray, exact: bool = False) -> Any:  # noqa: ANN401
     """The ten best rows, as a search finds them."""
-    found, _ = chosen.likely(rows, vector, 10, exact)
-    scores = chosen.matrix.exact(found, vector)
+    found, _ = chosen.find(rows, vector, 10, exact)
+    scores = chosen.matrix.exact_scores(found, vector)
     return found[np.lexsort((found, -scores))[:10]]
 
 

@@ -24,7 +24,7 @@ from rich.table import Table
 from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
-from terraseek.search.background import convincing_from
+from terraseek.search.significance import fdr_threshold
 from terraseek_train.data.sources import open_images, pair_images, read_captions
 from terraseek_train.data.sources.templates import CONCEPTS
 from terraseek_train.evaluate.encode import encode_named
@@ -57,7 +57,7 @@ def judge(calibration: Calibration, cosines: np.ndarray, share: float) -> tuple[
     """Rows of the best hits and the cosine from which they convince."""
     best = np.argsort(-cosines, kind="stable")[:HITS]
     found = cosines[best].astype(np.float64)
-    return best, convincing_from(calibration, cosines, found, len(cosines), share)
+    return best, fdr_threshold(calibration, cosines, found, len(cosines), share)
 
 
 def measure(

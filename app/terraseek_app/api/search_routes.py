@@ -61,8 +61,7 @@ def search(request: Request) -> Response:
 
 def search_json(request: Request) -> dict[str, Any]:
     """`{"hits": [...], "matched": n}`; a hit is exactly what `terraseek search --json` gives."""
-    from terraseek.search import Query, Searcher, hits_json
-    from terraseek.search.collapse import search_collapsed
+    from terraseek.search import Query, hits_json
 
     params = request.query_params
     near = params.get("near")
@@ -78,8 +77,8 @@ def search_json(request: Request) -> dict[str, Any]:
         ensemble=params.get("ensemble") == "1",
     )
     k = _whole(request, "k", 20, (1, MAX_K))
-    search = search_collapsed if params.get("distinct") == "1" else Searcher.search
-    result = search(state.searcher(), query, k, filter_of(request))
+    distinct = params.get("distinct") == "1"
+    result = state.searcher().search(query, k, filter_of(request), collapse_duplicates=distinct)
     return {"hits": hits_json(result.hits), "matched": result.matched}
 
 

@@ -47,7 +47,7 @@ def _score_text(hit: Hit, bar_length: float) -> ScoreText:
     short, cosine = f"{hit.score:.2f}", f"similarity {hit.score:.3f}"
     if hit.matched_by is not None:
         short, cosine = f"{short} by {hit.matched_by}", f"{cosine}, most by its {hit.matched_by}"
-    weak = hit.convincing is False
+    weak = hit.significant is False
     if hit.percentile is None:
         return ScoreText(short, f"{cosine}{_margin_text(hit)}", bar_length, weak)
     share = f"{min(hit.percentile, 99.9):.1f} %"

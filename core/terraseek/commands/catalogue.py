@@ -97,7 +97,7 @@ def import_(
         reports.append(report)
         _print_report(report)
     if vector_encoder is not None:
-        _adopt(out, vector_encoder)
+        _import_vectors(out, vector_encoder)
     if as_json:
         print_json([report.to_json() for report in reports])
 
@@ -117,19 +117,19 @@ def _load_encoder(name: str, sources: list[str], kind: str, images: Path | None)
     return load_encoder(name)
 
 
-def _adopt(catalogue: Path, encoder: "Encoder") -> None:
+def _import_vectors(catalogue: Path, encoder: "Encoder") -> None:
     """Vectors the items came with, into the store of the encoder that made them."""
     from terraseek.catalogue import Catalogue
-    from terraseek.embeddings.import_vectors import adopt_vectors
+    from terraseek.embeddings.import_vectors import import_vectors
 
     with bar() as progress:
-        adopted = adopt_vectors(Catalogue.open(catalogue), encoder, progress)
+        imported = import_vectors(Catalogue.open(catalogue), encoder, progress)
     note(
-        f"{adopted.images:,} vectors of pictures and {adopted.captions:,} of captions taken over "
+        f"{imported.images:,} vectors of pictures and {imported.captions:,} of captions taken over "
         f"as those of {encoder.encoder_id}"
     )
-    if adopted.useless:
-        note(f"{adopted.useless:,} were zero or not finite; `terraseek embed` makes them anew")
+    if imported.n_invalid:
+        note(f"{imported.n_invalid:,} were zero or not finite; `terraseek embed` makes them anew")
 
 
 def _print_report(report: "ImportReport") -> None:

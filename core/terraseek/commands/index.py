@@ -1,4 +1,4 @@
-"""`terraseek index`: an index over a catalogue's vectors, where comparing all of them is slow."""
+"""`terraseek index`: build an index over a catalogue's vectors for faster search."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,43 +21,45 @@ def register(app: typer.Typer) -> None:
 def index(
     catalogue: Annotated[Path, typer.Argument(help="Folder of the catalogue.")],
     model: Annotated[str | None, typer.Option(help="Model whose vectors to index.")] = None,
-    memory: Annotated[str, typer.Option(help="Memory the index may hold, such as 2GiB.")] = "2GiB",
+    memory: Annotated[str, typer.Option(help="Memory limit of the index, such as 2GiB.")] = "2GiB",
     kind: Annotated[
         str,
         typer.Option(help="auto, flat, fp16, int8 (these three are exact), ivfsq, ivfpq or hnsw."),
     ] = "auto",
     captions: Annotated[
-        bool, typer.Option("--captions", help="Index the captions, too, for `search --alpha`.")
+        bool, typer.Option("--captions", help="Also index the captions, for `search --alpha`.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
-    """Build the index that fits the number of vectors and the memory; tell what it finds."""
+    """Build an index that suits the number of vectors and the memory, and report its recall."""
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.store import EmbeddingStore
     from terraseek.index.build import build_index
     from terraseek.index.plan import parse_memory
 
-    allowed = parse_memory(memory)
+    max_bytes = parse_memory(memory)
     store = EmbeddingStore.open(Catalogue.open(catalogue), model)
-    sides = {"pictures": store}
+    stores = {"pictures": store}
     if captions:
-        sides |= {side: store.words(side) for side in store.sides}
+        stores |= {text: store.text_store(text) for text in store.text_kinds}
     built = {}
-    for side, vectors in sides.items():
+    for name, vectors in stores.items():
         with bar() as progress:
-            built[side] = build_index(vectors, progress, memory=allowed, kind=kind)
-        _tell(side, built[side])
+            built[name] = build_index(vectors, progress, memory=max_bytes, kind=kind)
+        _report(name, built[name])
     if as_json:
-        shown = {side: manifest.to_json() for side, manifest in built.items()}
+        shown = {name: manifest.to_json() for name, manifest in built.items()}
         print_json(shown.pop("pictures") | shown)
 
 
-def _tell(side: str, manifest: "IndexManifest") -> None:
-    name = f"{manifest.kind} ({manifest.factory})" if manifest.factory else manifest.kind
-    note(f"{manifest.count:,} x {manifest.dim} vectors of {side}: {name}, {manifest.reason}")
+def _report(name: str, manifest: "IndexManifest") -> None:
+    kind = f"{manifest.kind} ({manifest.factory})" if manifest.factory else manifest.kind
+    note(f"{manifest.count:,} x {manifest.dim} vectors of {name}: {kind}, {manifest.reason}")
     if manifest.queries:
-        found = ", ".join(f"{side} {share:.3f}" for side, share in manifest.recall_at_10.items())
-        note(f"recall of the exact ten best, {manifest.queries} queries: {found}")
+        measured = ", ".join(
+            f"{query} {recall:.3f}" for query, recall in manifest.recall_at_10.items()
+        )
+        note(f"recall of the exact ten best, {manifest.queries} queries: {measured}")
     else:
-        note("answers are exact")
+        note("results are exact")
     note(f"{manifest.memory_bytes / 2**20:,.1f} MiB of memory, built in {manifest.build_s:.1f} s")

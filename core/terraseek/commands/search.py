@@ -109,7 +109,6 @@ def search(
     from terraseek.embeddings.store import EmbeddingStore
     from terraseek.geo import BBox
     from terraseek.search import Query, Searcher
-    from terraseek.search.collapse import search_collapsed
     from terraseek.search.export.files import export_kind, write_hits
 
     if as_json + as_geojson + as_csv > 1:
@@ -154,8 +153,7 @@ def search(
         _batch(searcher, queries, out, k, allowed, collapse)
         return
     assert query is not None
-    ask = search_collapsed if collapse else Searcher.search
-    result = ask(searcher, query, k, allowed)
+    result = searcher.search(query, k, allowed, collapse_duplicates=collapse)
     if html is not None:
         _write_html(html, words or "", result, opened)
     for path in export or ():
@@ -171,14 +169,14 @@ def _batch(
     where: "Filter | None",
     collapse: bool,
 ) -> None:
-    """Every line of a CSV answered into one table."""
-    from terraseek.search.batch import answer_all, read_queries, write_answers
+    """Run every query of a CSV and write all hits to one table."""
+    from terraseek.search.batch import read_queries, search_all, write_results
 
-    asked = read_queries(queries)
+    batch = read_queries(queries)
     with bar() as progress:
-        rows = answer_all(searcher, asked, k, where, progress, collapse=collapse)
-    write_answers(out, rows)
-    note(f"{len(asked):,} queries, {len(rows):,} hits written to {out}")
+        rows = search_all(searcher, batch, k, where, progress, collapse_duplicates=collapse)
+    write_results(out, rows)
+    note(f"{len(batch):,} queries, {len(rows):,} hits written to {out}")
 
 
 def _lonlat(text: str) -> tuple[float, float]:
@@ -246,7 +244,7 @@ def _table(result: "SearchResult") -> None:
         note(f"{result.unsearchable:,} of them have no vector; run `terraseek embed`")
     if not result.exact:
         note("an index chose what to compare with; --exact compares with every item")
-    if result.convincing is False:
+    if result.significant is False:
         note("no convincing match: of pictures that score as high, too many may be unrelated")
 
 

@@ -1,4 +1,4 @@
-"""Embeddings of a catalogue: vectors stored beside the id of the encoder that made them."""
+"""Embeddings of a catalogue: vectors stored with the id of the encoder that made them."""
 
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.store import EmbeddingStore, Manifest, store_names

@@ -1,8 +1,8 @@
-"""Drop deleted rows for good, from the items and from every store of vectors.
+"""Remove deleted rows permanently, from the items and from all stores of vectors.
 
-New stores are made whole beside the old ones first; then one rename changes the items, which is the
-moment it happens; then the stores are exchanged. A job that was killed before that moment changed
-nothing; after it, running again finishes the exchange.
+First the new stores are written beside the old ones; then one rename replaces the items, which
+commits the change; then the stores are exchanged. A job that is killed before the commit changes
+nothing; after it, the next run finishes the exchange.
 """
 
 import os
@@ -39,21 +39,22 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Compaction:
-    """What was done."""
+    """Result of a compaction."""
 
     dropped: int
-    """Rows that are gone."""
+    """Number of removed rows."""
     stores: tuple[str, ...]
-    """Models whose vectors moved along; an index over them has to be built again."""
+    """Models whose vectors were compacted; their indexes have to be built again."""
     unusable: tuple[str, ...]
-    """Models whose vectors were of other rows and stayed; `terraseek embed` puts them right."""
+    """Models whose vectors did not match the items and were not changed; `terraseek embed` repairs
+    them."""
 
 
 def compact_catalogue(path: str | Path, progress: Progress = silent) -> Compaction:
-    """Remove deleted items from a catalogue for good; the others keep their ids and their order.
+    """Remove deleted items permanently; the others keep their ids and their order.
 
     Raises:
-        CatalogueNotFoundError: there is no catalogue.
+        CatalogueNotFoundError: there is no catalogue at this path.
         CatalogueError: another process is changing it, or its vectors.
     """
     folder = Path(path).absolute()
@@ -81,7 +82,7 @@ def compact_catalogue(path: str | Path, progress: Progress = silent) -> Compacti
 
 
 def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> bool:
-    """Write the store as it will be; False if it is not of this catalogue's rows."""
+    """Write the compacted store; False if the store does not match the catalogue."""
     try:
         store = EmbeddingStore.open(catalogue, name)
     except StoreError:
@@ -128,21 +129,21 @@ def _copy_rows(path: Path, array: np.ndarray, rows: Int64[np.ndarray, " k"]) -> 
 
 
 def _finish(folder: Path) -> None:
-    """Exchange prepared stores that fit the items as they are now, and drop what is left over."""
+    """Exchange prepared stores that match the current items, and delete the others."""
     work = folder / _WORK
     if not work.is_dir():
         return
     catalogue = Catalogue.open(folder)
     for prepared in sorted(path for path in work.iterdir() if not path.name.startswith(".")):
-        if not _fits(catalogue, folder / "embeddings" / prepared.name) and _fits(
+        if not _matches(catalogue, folder / "embeddings" / prepared.name) and _matches(
             catalogue, prepared
         ):
             _exchange(prepared, folder / "embeddings" / prepared.name)
     shutil.rmtree(work)
 
 
-def _fits(catalogue: Catalogue, path: Path) -> bool:
-    """Whether a folder holds a whole store of the first rows of a catalogue."""
+def _matches(catalogue: Catalogue, path: Path) -> bool:
+    """Whether a folder has an undamaged store of the first rows of a catalogue."""
     try:
         store = EmbeddingStore.read(path)
     except StoreError:
@@ -151,7 +152,7 @@ def _fits(catalogue: Catalogue, path: Path) -> bool:
 
 
 def _exchange(prepared: Path, target: Path) -> None:
-    """Two renames; killed between them, the next `_finish` does the second."""
+    """Replace a store by two renames; if killed between them, `_finish` does the second later."""
     if target.exists():
         os.replace(target, prepared.with_name(f".{prepared.name}.old"))
     target.parent.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
-"""Encode a catalogue: images are decoded ahead by threads of their own while the encoder works.
+"""Encode a catalogue; images are decoded ahead in threads while the encoder works.
 
-Work is kept in parts of some thousand rows, each written whole; a job that was killed goes on after
-the last part. The store itself changes only at the end.
+Encoded rows are written in chunks of some thousand rows; a killed job continues after the last
+chunk. The store itself changes only at the end.
 """
 
 import logging
@@ -22,7 +22,7 @@ from terraseek.encoders.base import Encoder
 from terraseek.errors import CatalogueError, SceneError
 from terraseek.progress import Progress, silent
 
-__all__ = ["decoded", "embed_catalogue"]
+__all__ = ["decode_images", "embed_catalogue"]
 
 _log = logging.getLogger(__name__)
 _AHEAD = 4
@@ -36,49 +36,46 @@ def embed_catalogue(
     part_rows: int = 2048,
     workers: int | None = None,
 ) -> EmbeddingStore:
-    """Make or complete the store of an encoder; only what has no vector yet is encoded.
+    """Create or complete the store of an encoder; existing vectors are kept.
 
-    Images, captions, and the metadata part of captions that have one (`Catalogue.texts`) get
-    vectors of their own.
-
-    Images that cannot be decoded get a zero row without `HAS_IMAGE`, are named in the log and
-    tried again next time.
+    Images, captions, and metadata parts of captions (`Catalogue.metadata_texts`) have separate
+    vectors. Images that cannot be decoded get a zero row without `HAS_IMAGE`, are reported in the
+    log and tried again the next time.
 
     Args:
-        catalogue: whose items.
-        encoder: what encodes them.
+        catalogue: to encode.
+        encoder: to use.
         progress: called with the stage `embed`.
-        part_rows: rows after which work is kept.
-        workers: threads that decode; one a core without it, two at least.
+        part_rows: number of rows per chunk.
+        workers: number of decoding threads; by default one per core, at least two.
 
     Raises:
-        CatalogueError: another process is embedding the same.
-        Cancelled: the callback asked to stop; finished parts are kept.
+        CatalogueError: another process is changing the same store.
+        Cancelled: the callback asked to stop; finished chunks are kept.
     """
     folder = store_folder(catalogue, encoder.name)
     with exclusive(folder):
         job = StoreJob(catalogue, encoder, folder, progress)
         missing = job.missing()
         progress("embed", catalogue.count - len(missing), catalogue.count)
-        with closing(decoded(catalogue, encoder, missing, workers)) as squares:
+        with closing(decode_images(catalogue, encoder, missing, workers)) as squares:
             for start in range(0, len(missing), part_rows):
                 job.encode(missing[start : start + part_rows], squares)
-        untold = job.untold()
-        for start in range(0, len(untold), part_rows):
-            job.encode_words(untold[start : start + part_rows])
+        uncaptioned = job.rows_missing_captions()
+        for start in range(0, len(uncaptioned), part_rows):
+            job.encode_captions(uncaptioned[start : start + part_rows])
         job.finish()
-    # an image that failed is counted here, too
+    # includes images that failed
     progress("embed", catalogue.count, catalogue.count)
     return EmbeddingStore.open(catalogue, encoder.encoder_id)
 
 
-def decoded(
+def decode_images(
     catalogue: Catalogue, encoder: Encoder, rows: Int64[np.ndarray, " m"], workers: int | None
 ) -> Generator[UInt8[np.ndarray, "side side 3"] | None]:
-    """Images of some rows as the encoder's squares, in order; None for one that is damaged.
+    """Yield the images of rows as input squares of the encoder, in order; None if unreadable.
 
-    Decoding runs ahead of whoever takes them, by a few batches, and never waits for a part to be
-    written.
+    Decoding runs a few batches ahead of the consumer, also while chunks are written.
     """
     ids = catalogue.item_ids
 

@@ -1,4 +1,4 @@
-"""Vectors a source came with become a store's, so that its images need not be encoded again."""
+"""Import vectors that a source contains, so that its images need not be encoded again."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,45 +16,47 @@ from terraseek.encoders.base import Encoder, unit
 from terraseek.errors import EncoderMismatchError, StoreError
 from terraseek.progress import Progress, silent
 
-__all__ = ["Adopted", "adopt_vectors"]
+__all__ = ["ImportedVectors", "import_vectors"]
 
 _COLUMNS = ("vector_file", "vector_row")
-_PART = 1 << 16
-_LEAST_LENGTH = 1e-6
+_BLOCK = 1 << 16
+_MIN_LENGTH = 1e-6
 
 Rows = Callable[[Int64[np.ndarray, " m"]], Float32[np.ndarray, "m dim"]]
-"""Vectors of a file by their numbers in it."""
+"""Return vectors of a file by their row numbers."""
 
 
 @dataclass(frozen=True)
-class Adopted:
-    """What was taken over."""
+class ImportedVectors:
+    """Numbers of imported vectors."""
 
     images: int
-    """Image vectors."""
+    """Number of image vectors."""
     captions: int
-    """Caption vectors, which clip-retrieval may have beside them."""
-    useless: int
-    """Vectors of no direction (zero, or not finite), which were left."""
+    """Number of caption vectors, which clip-retrieval folders may contain."""
+    n_invalid: int
+    """Number of vectors that are zero or not finite, which were not imported."""
     store: EmbeddingStore
-    """What they are in now."""
+    """Store that contains them."""
 
 
-def adopt_vectors(catalogue: Catalogue, encoder: Encoder, progress: Progress = silent) -> Adopted:
-    """Take over the vectors items came with (`vector_file`, `vector_row`), scaled to length 1.
+def import_vectors(
+    catalogue: Catalogue, encoder: Encoder, progress: Progress = silent
+) -> ImportedVectors:
+    """Import the vectors that items refer to (`vector_file`, `vector_row`), scaled to length 1.
 
-    Files do not say which encoder made them: the caller does, and only their length can be
-    checked. Items that have a vector of this encoder keep it.
+    The files do not contain the encoder's name, so the caller states it; only the vector length
+    can be checked. Items that have a vector of this encoder keep it.
 
     Args:
-        catalogue: of clip-retrieval folders or Major TOM's embeddings, among others.
-        encoder: what made them.
+        catalogue: imported from clip-retrieval folders or Major TOM embeddings, for example.
+        encoder: that made the vectors.
         progress: called with the stage `adopt`.
 
     Raises:
-        StoreError: no item came with a vector, or a file of them is gone or cannot be read.
-        EncoderMismatchError: they are not as long as the encoder's; nothing is taken over.
-        CatalogueError: another process changes the same store.
+        StoreError: no item refers to a vector, or a file of vectors cannot be read.
+        EncoderMismatchError: their length is not that of the encoder; nothing is imported.
+        CatalogueError: another process is changing the same store.
     """
     if not set(_COLUMNS) <= set(catalogue.columns):
         raise StoreError(
@@ -63,59 +65,62 @@ def adopt_vectors(catalogue: Catalogue, encoder: Encoder, progress: Progress = s
         )
     items = catalogue.items(list(_COLUMNS), deleted=True)
     files = items["vector_file"].to_numpy(object)
-    places = items["vector_row"].to_numpy(np.float64, na_value=np.nan)
+    file_rows = items["vector_row"].to_numpy(np.float64, na_value=np.nan)
     folder = store_folder(catalogue, encoder.name)
-    images = captions = useless = 0
+    images = captions = n_invalid = 0
     with exclusive(folder):
         job = StoreJob(catalogue, encoder, folder, progress)
         rows = job.missing()
-        rows = rows[(files[rows] != "") & np.isfinite(places[rows])]
+        rows = rows[(files[rows] != "") & np.isfinite(file_rows[rows])]
         groups = {file: rows[files[rows] == file] for file in sorted(set(files[rows]))}
-        for file, mine in groups.items():  # before the first is taken over
-            ends = [places[mine].min(), places[mine].max()]
+        for file, file_items in groups.items():  # check all files before the first import
+            ends = [file_rows[file_items].min(), file_rows[file_items].max()]
             _reader(Path(file), encoder)(np.array(ends, np.int64))
-        for file, mine in groups.items():
+        for file, file_items in groups.items():
             read = _reader(Path(file), encoder)
-            for start in range(0, len(mine), _PART):
-                part = mine[start : start + _PART]
-                at = places[part].astype(np.int64)
-                vectors, seen = _scaled(read(at))
-                words, told = _told(Path(file), at, encoder)
-                flags = HAS_IMAGE * seen.astype(np.uint8) | HAS_CAPTION * told.astype(np.uint8)
-                job.adopt(part, vectors, words, flags)
-                images, captions = images + int(seen.sum()), captions + int(told.sum())
-                useless += int((~seen).sum())
-                progress("adopt", images + useless, len(rows))
+            for start in range(0, len(file_items), _BLOCK):
+                part = file_items[start : start + _BLOCK]
+                at = file_rows[part].astype(np.int64)
+                vectors, valid = _normalise(read(at))
+                texts, captioned = _caption_vectors(Path(file), at, encoder)
+                flags = HAS_IMAGE * valid.astype(np.uint8)
+                flags |= HAS_CAPTION * captioned.astype(np.uint8)
+                job.import_vectors(part, vectors, texts, flags)
+                images, captions = images + int(valid.sum()), captions + int(captioned.sum())
+                n_invalid += int((~valid).sum())
+                progress("adopt", images + n_invalid, len(rows))
         job.finish()
-    return Adopted(images, captions, useless, EmbeddingStore.open(catalogue, encoder.encoder_id))
+    return ImportedVectors(
+        images, captions, n_invalid, EmbeddingStore.open(catalogue, encoder.encoder_id)
+    )
 
 
-def _scaled(
+def _normalise(
     vectors: Float32[np.ndarray, "m dim"],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors as float16, zero where there is no direction, and where there is one."""
+    """Unit vectors as float16, zero for invalid ones, and the mask of valid ones."""
     length = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    usable = np.isfinite(length) & (length > _LEAST_LENGTH)
+    valid = np.isfinite(length) & (length > _MIN_LENGTH)
     out = np.zeros(vectors.shape, np.float16)
-    out[usable] = unit(vectors[usable]).astype(np.float16)
-    return out, usable
+    out[valid] = unit(vectors[valid]).astype(np.float16)
+    return out, valid
 
 
-def _told(
+def _caption_vectors(
     images: Path, at: Int64[np.ndarray, " m"], encoder: Encoder
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Caption vectors beside clip-retrieval's image vectors, where there are any that fit."""
+    """Caption vectors of a clip-retrieval folder and their mask, if it has matching ones."""
     path = images.parent.parent / "text_emb" / images.name.replace("img_emb", "text_emb")
     if images.parent.name == "img_emb" and path.is_file():
         with suppress(StoreError, EncoderMismatchError, IndexError):
-            return _scaled(_reader(path, encoder)(at))
+            return _normalise(_reader(path, encoder)(at))
     return np.zeros((len(at), encoder.dim), np.float16), np.zeros(len(at), bool)
 
 
 def _reader(path: Path, encoder: Encoder) -> Rows:
-    """Opens a file of vectors; nothing of it is held longer than it is asked for."""
+    """Open a file of vectors, and return a function that reads rows of it."""
     try:
-        vectors = _opened(path)
+        vectors = _load_vectors(path)
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise StoreError(
             f"the vectors in {path} cannot be read ({error}); put the file back, or leave out "
@@ -136,8 +141,8 @@ def _reader(path: Path, encoder: Encoder) -> Rows:
     return rows
 
 
-def _opened(path: Path) -> np.ndarray:
-    """The vectors of a `.npy` file, mapped, or those of a Parquet file's column `embedding`."""
+def _load_vectors(path: Path) -> np.ndarray:
+    """Load vectors from a `.npy` file (mapped), or from column `embedding` of a Parquet file."""
     if path.suffix.lower() == ".npy":
         mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped

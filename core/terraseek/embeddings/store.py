@@ -1,10 +1,10 @@
-"""Vectors of a catalogue's items by one encoder, on disk and mapped into memory.
+"""Store of the vectors of a catalogue's items by one encoder, memory-mapped from disk.
 
-`CATALOGUE/embeddings/NAME/` holds `vectors.npy` and `captions.npy` (float16, a row an item),
-`flags.npy` (which of them a row has), `item_ids.npy`, and `manifest.json`, written last; where
-captions have metadata parts, `metadata.npy` holds those. A store
-may cover fewer rows than its files hold: rows are only appended, so a job that was killed between
-two files leaves the old answer.
+`CATALOGUE/embeddings/NAME/` contains `vectors.npy` and `captions.npy` (float16, one row per item),
+`flags.npy` (which vectors a row has), `item_ids.npy`, and `manifest.json`, which is written last.
+If captions have metadata parts, `metadata.npy` contains their vectors. A store may have fewer rows
+than its files: rows are only appended, so a job that is killed between two files leaves the old
+store valid.
 """
 
 import hashlib
@@ -28,94 +28,99 @@ __all__ = [
     "HAS_METADATA",
     "EmbeddingStore",
     "Manifest",
+    "TextKind",
     "hash_ids",
     "store_folder",
     "store_names",
-    "weights_of",
+    "weights_and_preprocessing",
 ]
 
+TextKind = Literal["captions", "metadata"]
+"""Vectors of texts: captions (without metadata part), or metadata parts of captions."""
+
 HAS_IMAGE = 1
-"""Bit of `flags`: the row of `vectors` is a vector; otherwise the image could not be decoded."""
+"""Bit of `flags`: `vectors` has a vector in this row; otherwise the image was unreadable."""
 HAS_CAPTION = 2
-"""Bit of `flags`: the row of `captions` is a vector; otherwise the caption is blank."""
+"""Bit of `flags`: `captions` has a vector in this row; otherwise the caption is blank."""
 HAS_METADATA = 4
-"""Bit of `flags`: the row of `metadata` is a vector; otherwise the caption has no such part."""
+"""Bit of `flags`: `metadata` has a vector in this row; otherwise there is no metadata part."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a store's files are."""
+    """Description of a store; field names are the keys of the JSON file."""
 
     model: str
-    """Name of the model card."""
+    """Name of the model."""
     encoder_id: str
-    """Id of the encoder; vectors of another one cannot be compared."""
+    """Id of the encoder; vectors of different encoders cannot be compared."""
     weights_sha256: str | None
-    """Digest of the weights, where the encoder has any."""
+    """Digest of the weights; None if the encoder has none."""
     preprocessing: dict[str, Any] | None
-    """How images were prepared, as in the model card."""
+    """Preprocessing of images, as in the model card."""
     dim: int
     """Length of the vectors."""
     dtype: str
-    """Of the stored numbers."""
+    """Data type of the stored vectors."""
     normalised: bool
     """Whether rows have unit length (to the precision of `dtype`)."""
     count: int
-    """Rows, which are the first of the catalogue."""
+    """Number of rows, which are the first of the catalogue."""
     unreadable: int
-    """Rows whose image could not be decoded; they are never found."""
+    """Number of rows whose image could not be decoded; they are never found."""
     captioned: int
-    """Rows with a caption vector."""
+    """Number of rows with a caption vector."""
     item_ids_sha256: str
-    """Digest over the item ids in row order."""
+    """Digest of the item ids in row order."""
     created: str
-    """When it was written, UTC."""
+    """Time of writing, UTC."""
     described: int = 0
-    """Rows with a vector of their caption's metadata part."""
+    """Number of rows with a vector of their caption's metadata part."""
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the manifest as JSON values."""
         return asdict(self)
 
 
 def hash_ids(ids: np.ndarray) -> str:
-    """Digest over item ids (`S12`) in their order."""
+    """Compute a digest of item ids (`S12`) in the given order."""
     return hashlib.sha256(np.ascontiguousarray(ids).view(np.uint8).data).hexdigest()
 
 
 def store_folder(catalogue: Catalogue, model: str) -> Path:
-    """Where the vectors of a model are or will be."""
+    """Return the folder for the vectors of a model; it may not exist yet."""
     return catalogue.path / "embeddings" / model
 
 
 def store_names(catalogue: Catalogue) -> list[str]:
-    """Models whose vectors the catalogue has, sorted."""
+    """Return the models whose vectors the catalogue has, sorted."""
     return sorted(p.parent.name for p in (catalogue.path / "embeddings").glob("*/manifest.json"))
 
 
 class EmbeddingStore:
-    """Read-only view of stored vectors; use `open`."""
+    """Read-only view of stored vectors; open it with `open`."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Wrap the files in `folder`; use `open` or `read`, which check them."""
         self.folder = folder
-        """Where its files are."""
+        """Folder of the files."""
         self.manifest = manifest
-        """What they are."""
+        """Description of the files."""
 
     @classmethod
     def open(cls, catalogue: Catalogue, encoder: str | None = None) -> "EmbeddingStore":
         """Open the vectors of an encoder.
 
         Args:
-            catalogue: whose vectors.
-            encoder: name of a model, or an encoder id; None takes the only store there is.
+            catalogue: with the vectors.
+            encoder: name of a model, or an encoder id; None if there is only one store.
 
         Raises:
-            StoreNotFoundError: there are none, or several and none was named.
-            EncoderMismatchError: they were made by another version of the encoder.
-            StoreCorruptError: files and manifest disagree, or they are of other items.
+            StoreNotFoundError: there is no such store, or `encoder` is None and there are several.
+            EncoderMismatchError: the vectors are of another version of the encoder.
+            StoreCorruptError: files and manifest disagree, or the vectors are of other items.
         """
-        name = (encoder or _only(catalogue)).split("@")[0]
+        name = (encoder or _only_store(catalogue)).split("@")[0]
         folder = store_folder(catalogue, name)
         if not (folder / "manifest.json").is_file():
             others = ", ".join(store_names(catalogue)) or "no model"
@@ -125,17 +130,17 @@ class EmbeddingStore:
             )
         store = cls.read(folder)
         if encoder is not None and "@" in encoder:
-            store.refuse_other(encoder)
-        # those of the store fit its digest, which was looked at; comparing is quicker than another
+            store.check_encoder(encoder)
+        # the ids of the store match its digest; comparing them is faster than another digest
         if not np.array_equal(catalogue.item_ids[: store.count], store.item_ids):
             raise StoreCorruptError(
-                f"{folder} is of other items than the catalogue; {_again(folder, name)}"
+                f"{folder} has other items than the catalogue; {_embed_hint(folder, name)}"
             )
         return store
 
     @classmethod
     def read(cls, folder: Path) -> "EmbeddingStore":
-        """The store in a folder, whatever catalogue it is of.
+        """Open the store in a folder without comparing it with a catalogue.
 
         Raises:
             StoreCorruptError: files and manifest disagree.
@@ -144,11 +149,11 @@ class EmbeddingStore:
         store._check()
         return store
 
-    def refuse_other(self, encoder_id: str) -> None:
-        """Raise unless the vectors are those of this encoder.
+    def check_encoder(self, encoder_id: str) -> None:
+        """Check that the vectors are of this encoder.
 
         Raises:
-            EncoderMismatchError: they are not.
+            EncoderMismatchError: they are of another one.
         """
         if encoder_id != self.manifest.encoder_id:
             catalogue, name = self.folder.parent.parent, encoder_id.split("@")[0]
@@ -158,20 +163,20 @@ class EmbeddingStore:
             )
 
     def _check(self) -> None:
-        """Refuse files that are not what the manifest says."""
+        """Check that the files agree with the manifest."""
         count, dim = self.manifest.count, self.manifest.dim
-        again = _again(self.folder, self.manifest.model)
+        hint = _embed_hint(self.folder, self.manifest.model)
         try:
             names = ("vectors", "captions", *(("metadata",) if self.manifest.described else ()))
             shapes = [self._load(name).shape for name in names]
             lengths = [len(self._load(name)) for name in ("flags", "item_ids")]
             digest = hash_ids(self.item_ids)
         except (OSError, EOFError, ValueError) as error:
-            raise StoreCorruptError(f"{self.folder} cannot be read ({error}); {again}") from error
+            raise StoreCorruptError(f"{self.folder} cannot be read ({error}); {hint}") from error
         if any(s[0] < count or s[1] != dim for s in shapes) or min(lengths) < count:
-            raise StoreCorruptError(f"{self.folder} has fewer rows than its manifest says; {again}")
+            raise StoreCorruptError(f"{self.folder} has fewer rows than its manifest says; {hint}")
         if digest != self.manifest.item_ids_sha256:
-            raise StoreCorruptError(f"{self.folder} holds other rows than it says; {again}")
+            raise StoreCorruptError(f"{self.folder} holds other rows than it says; {hint}")
 
     def _load(self, name: str) -> np.ndarray:
         array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -179,7 +184,7 @@ class EmbeddingStore:
 
     @property
     def encoder_id(self) -> str:
-        """Id of the encoder that made the vectors."""
+        """Id of the encoder of the vectors."""
         return self.manifest.encoder_id
 
     @property
@@ -206,7 +211,7 @@ class EmbeddingStore:
 
     @property
     def vector_reader(self) -> RowReader | None:
-        """Reads rows of `vectors`; None where they can only be mapped."""
+        """Reader of rows of `vectors`; None if they can only be mapped."""
         return self._mapped[1]
 
     @cached_property
@@ -216,27 +221,27 @@ class EmbeddingStore:
 
     @cached_property
     def metadata(self) -> Float16[np.ndarray, "n dim"] | None:
-        """Unit vectors of the metadata parts of captions, mapped; None where no caption has one."""
+        """Unit vectors of the metadata parts of captions, mapped; None if no caption has one."""
         return self._load("metadata")[: self.count] if self.manifest.described else None
 
     @property
     def index_name(self) -> str:
-        """Folder of the index over `vectors`."""
+        """Name of the folder of the index over `vectors`."""
         return "index"
 
     @property
-    def sides(self) -> tuple[Literal["captions", "metadata"], ...]:
-        """Kinds of words that have vectors."""
-        found: list[Literal["captions", "metadata"]] = []
+    def text_kinds(self) -> tuple[TextKind, ...]:
+        """Kinds of texts that have vectors."""
+        found: list[TextKind] = []
         if self.manifest.captioned:
             found.append("captions")
         if self.manifest.described:
             found.append("metadata")
         return tuple(found)
 
-    def words(self, side: Literal["captions", "metadata"]) -> "EmbeddingStore":
-        """The vectors of words in the place of the images', to be searched and indexed alike."""
-        return _Words(self, side)
+    def text_store(self, kind: TextKind) -> "EmbeddingStore":
+        """Return a view whose `vectors` are those of texts, for indexing and searching them."""
+        return _TextStore(self, kind)
 
     @cached_property
     def flags(self) -> UInt8[np.ndarray, " n"]:
@@ -244,18 +249,18 @@ class EmbeddingStore:
         return np.asarray(self._load("flags")[: self.count])
 
 
-class _Words(EmbeddingStore):
-    """A store seen from its captions; see `EmbeddingStore.words`."""
+class _TextStore(EmbeddingStore):
+    """View of a store on its text vectors; see `EmbeddingStore.text_store`."""
 
-    def __init__(self, store: EmbeddingStore, side: Literal["captions", "metadata"]) -> None:
+    def __init__(self, store: EmbeddingStore, kind: TextKind) -> None:
         super().__init__(store.folder, store.manifest)
-        self._side = side
-        self._bit = HAS_CAPTION if side == "captions" else HAS_METADATA
+        self._kind = kind
+        self._bit = HAS_CAPTION if kind == "captions" else HAS_METADATA
         self._store = store
 
     @property
     def index_name(self) -> str:
-        return f"index-{self._side}"
+        return f"index-{self._kind}"
 
     @cached_property
     def item_ids(self) -> np.ndarray:
@@ -263,20 +268,20 @@ class _Words(EmbeddingStore):
 
     @cached_property
     def _mapped(self) -> tuple[np.ndarray, RowReader | None]:
-        if self._side == "metadata" and not self.manifest.described:
-            raise StoreNotFoundError(f"{self.folder} has no vectors of {self._side}")
-        return map_rows(self.folder / f"{self._side}.npy")
+        if self._kind == "metadata" and not self.manifest.described:
+            raise StoreNotFoundError(f"{self.folder} has no vectors of {self._kind}")
+        return map_rows(self.folder / f"{self._kind}.npy")
 
     @cached_property
     def flags(self) -> UInt8[np.ndarray, " n"]:
         return np.where(self._store.flags & self._bit, np.uint8(HAS_IMAGE), np.uint8(0))
 
 
-def _again(folder: Path, model: str) -> str:
+def _embed_hint(folder: Path, model: str) -> str:
     return f"run `terraseek embed {folder.parent.parent} --model {model}`"
 
 
-def _only(catalogue: Catalogue) -> str:
+def _only_store(catalogue: Catalogue) -> str:
     names = store_names(catalogue)
     if len(names) == 1:
         return names[0]
@@ -286,7 +291,7 @@ def _only(catalogue: Catalogue) -> str:
             f"run `terraseek embed {catalogue.path}`"
         )
     raise StoreNotFoundError(
-        f"the catalogue {catalogue.name} has vectors of {', '.join(names)}; say which, "
+        f"the catalogue {catalogue.name} has vectors of {', '.join(names)}; choose one, "
         "for example with --model " + names[0]
     )
 
@@ -303,8 +308,8 @@ def _read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def weights_of(encoder: Encoder) -> tuple[str | None, dict[str, Any] | None]:
-    """Digest of an encoder's weights and its preprocessing, where it has a model card."""
+def weights_and_preprocessing(encoder: Encoder) -> tuple[str | None, dict[str, Any] | None]:
+    """Return digest of the weights and preprocessing of an encoder; None without a model card."""
     card = encoder.card
     if card is None:
         return None, None

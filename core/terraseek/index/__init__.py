@@ -1,1 +1,1 @@
-"""Indexes over stored vectors: candidates first, exact scores afterwards."""
+"""Indexes over stored vectors: they select candidates, which are then scored exactly."""

@@ -1,4 +1,4 @@
-"""Build an index of a store's vectors, measure what it finds, and write it whole or not at all."""
+"""Build an index over a store's vectors, tune it, measure its recall, and write it atomically."""
 
 import os
 import time
@@ -16,7 +16,7 @@ from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
 from terraseek.errors import StoreError
 from terraseek.files import atomic_path, write_json
-from terraseek.index.index import FaissIndex, share_lists
+from terraseek.index.index_types import FaissIndex, parallelize_lists
 from terraseek.index.manifest import (
     INDEX_MANIFEST,
     IndexManifest,
@@ -29,18 +29,18 @@ from terraseek.index.scan import faiss_module
 from terraseek.index.scoring import Matrix
 from terraseek.progress import Progress, silent
 
-__all__ = ["DEFAULT_MEMORY", "TARGET_RECALL", "Built", "build_index", "write_codes"]
+__all__ = ["DEFAULT_MEMORY", "TARGET_RECALL", "IndexFile", "build_index", "write_codes"]
 
 DEFAULT_MEMORY = 2 << 30
-"""Bytes an index may hold unless said otherwise."""
+"""Default limit of the memory of an index in bytes."""
 TARGET_RECALL = 0.975
-"""Effort is raised until so much of the exact ten best is found, by images and by captions."""
+"""Search effort is raised until this recall@10 is reached by both image and caption queries."""
 _SUFFIXES = (".npy", ".faiss")
 _BLOCK = 1 << 15
-_TRAINING = 1 << 19
-_A_LIST = 40  # training rows a list, as few as FAISS accepts: more makes lists hardly better
-_QUERIES = 100
-_TEN = 10
+_MAX_TRAINING = 1 << 19
+_ROWS_PER_LIST = 40  # training rows per list, about FAISS' minimum: more hardly helps
+_N_QUERIES = 100
+_K = 10
 _PROBES = (4, 8, 16, 32, 64, 96, 128, 256, 512)
 _EFFORTS = {"ivfsq": _PROBES, "ivfpq": _PROBES, "hnsw": (32, 64, 128, 256, 512)}
 _SHORTLISTS = {
@@ -48,13 +48,13 @@ _SHORTLISTS = {
     "ivfpq": (100, 200, 300, 400, 600, 800, 1200, 1600),
     "hnsw": (50, 200),
 }
-_GAIN = 0.003  # more effort that finds less than this more is not worth its time
-_HNSW_BUILD_EFFORT = 80
+_MIN_GAIN = 0.003  # stop raising the effort if the recall grows by less than this
+_HNSW_EF_CONSTRUCTION = 80
 
 
 @dataclass(frozen=True)
-class Built:
-    """What is known of an index once it is written."""
+class IndexFile:
+    """Parameters and measurements of a written index; see `IndexManifest` for the fields."""
 
     file: str = ""
     error: float = 0.0
@@ -71,20 +71,21 @@ def build_index(
     memory: int = DEFAULT_MEMORY,
     kind: str = "auto",
 ) -> IndexManifest:
-    """Build the index that fits, in place of the one there is.
+    """Build an index of suitable type and replace the existing one.
 
-    A search that has the old one open goes on with it; a build that is killed leaves it.
+    A search that has the old index open can continue to use it. If the build is killed, the old
+    index stays.
 
     Args:
-        store: whose vectors.
+        store: the vectors to index.
         progress: called with the stages `train`, `index` and `measure`.
-        memory: bytes the index may hold.
+        memory: limit in bytes.
         kind: one of `KINDS`, or `auto`.
 
     Raises:
-        ConfigError: no such kind, or it does not fit into the memory.
-        CatalogueError: another process builds the same.
-        StoreError: there is nothing to index.
+        ConfigError: the kind is unknown, or does not fit into the memory.
+        CatalogueError: another process is building the same index.
+        StoreError: there are no vectors.
         Cancelled: the callback asked to stop; the old index stays.
     """
     began = time.perf_counter()
@@ -97,16 +98,16 @@ def build_index(
         manifest = _manifest(store, plan, built, time.perf_counter() - began)
         write_json(folder / INDEX_MANIFEST, manifest.to_json())
         for path in folder.iterdir():
-            # the file of scales shares its name with that of the codes up to the first dot
+            # the file of scales has the name of the file of codes up to the first dot
             if path.suffix in _SUFFIXES and path.name.split(".")[0] != built.file.split(".")[0]:
                 path.unlink()
     return manifest
 
 
-def _build(store: EmbeddingStore, plan: IndexPlan, folder: Path, progress: Progress) -> Built:
+def _build(store: EmbeddingStore, plan: IndexPlan, folder: Path, progress: Progress) -> IndexFile:
     if plan.kind in ("flat", "fp16"):
-        return Built()
-    # a name of its own, so that the old file stays whole until the manifest names the new one
+        return IndexFile()
+    # a new name, so that the old file stays valid until the manifest refers to the new one
     token = f"{plan.kind}-{os.urandom(4).hex()}"
     if plan.kind == "int8":
         return write_codes(store.vectors, folder / f"{token}.npy", progress)
@@ -114,7 +115,7 @@ def _build(store: EmbeddingStore, plan: IndexPlan, folder: Path, progress: Progr
 
 
 def _manifest(
-    store: EmbeddingStore, plan: IndexPlan, built: Built, seconds: float
+    store: EmbeddingStore, plan: IndexPlan, built: IndexFile, seconds: float
 ) -> IndexManifest:
     return IndexManifest(
         kind=plan.kind,
@@ -141,11 +142,11 @@ def _blocks(vectors: np.ndarray) -> Iterator[tuple[int, Float32[np.ndarray, "m d
         yield start, np.asarray(vectors[start : start + _BLOCK], np.float32)
 
 
-def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) -> Built:
-    """Write a byte for each number of float16 vectors, `128 + round(number * scale of its axis)`.
+def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) -> IndexFile:
+    """Quantize float16 vectors to bytes, `128 + round(value * scale of its axis)`.
 
-    Some axes of embeddings are many times as long as others, so each has a scale of its own, which
-    goes into `scale_file(path)`.
+    The range of values differs strongly between axes, so each axis has its own scale, which is
+    written to `scale_file(path)`.
 
     Args:
         vectors: (n, dim).
@@ -153,7 +154,7 @@ def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) ->
         progress: called with the stage `index`.
 
     Returns:
-        With how far the furthest vector is from its code.
+        The file name, with the largest distance of a vector from its code as `error`.
     """
     largest = np.zeros(vectors.shape[1], np.float32)
     for _, block in _blocks(vectors):
@@ -170,28 +171,30 @@ def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) ->
             error = max(error, float(np.linalg.norm(block - rounded / scale, axis=1).max()))
             progress("index", start + len(block), len(vectors))
         codes.flush()
-    # float32 sums of the distances themselves are a little inexact
-    return Built(path.name, error=error * 1.0001)
+    # allow for rounding errors of the float32 sums
+    return IndexFile(path.name, error=error * 1.0001)
 
 
-def _write_faiss(store: EmbeddingStore, plan: IndexPlan, path: Path, progress: Progress) -> Built:
+def _write_faiss(
+    store: EmbeddingStore, plan: IndexPlan, path: Path, progress: Progress
+) -> IndexFile:
     faiss = faiss_module()
     usable = np.flatnonzero(store.flags & HAS_IMAGE).astype(np.int64)
     progress("train", 0, 1)
-    index = _trained(store.vectors, usable, plan)
+    index = _train(store.vectors, usable, plan)
     progress("train", 1, 1)
     for start, block in _blocks(store.vectors):
         index.add(block)
         progress("index", start + len(block), store.count)
-    share_lists(index)
-    built = _tuned(store, plan, index, usable, path.name, progress)
+    parallelize_lists(index)
+    built = _tune(store, plan, index, usable, path.name, progress)
     with atomic_path(path) as part:
         faiss.write_index(index, str(part))
     return built
 
 
-def _trained(vectors: np.ndarray, usable: Int64[np.ndarray, " u"], plan: IndexPlan) -> Any:  # noqa: ANN401
-    """An index that has seen some vectors and holds none."""
+def _train(vectors: np.ndarray, usable: Int64[np.ndarray, " u"], plan: IndexPlan) -> Any:  # noqa: ANN401
+    """Create an empty index, trained on a sample of the vectors."""
     faiss = faiss_module()
     axes, factory = "", plan.factory
     if factory.startswith(AXES):
@@ -199,136 +202,144 @@ def _trained(vectors: np.ndarray, usable: Int64[np.ndarray, " u"], plan: IndexPl
     dim = int(axes) if axes else vectors.shape[1]
     index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
     if plan.kind == "hnsw":
-        index.hnsw.efConstruction = _HNSW_BUILD_EFFORT
-    enough = max(1 << 16, _A_LIST * getattr(index, "nlist", 0))
-    seen = _rows(vectors, _sample(usable, min(_TRAINING, enough)))
+        index.hnsw.efConstruction = _HNSW_EF_CONSTRUCTION
+    n_training = max(1 << 16, _ROWS_PER_LIST * getattr(index, "nlist", 0))
+    sample = _rows(vectors, _sample(usable, min(_MAX_TRAINING, n_training)))
     if axes:
-        index = faiss.IndexPreTransform(_principal(seen, dim), index)
-    index.train(seen)
+        index = faiss.IndexPreTransform(_principal_axes(sample, dim), index)
+    index.train(sample)
     return index
 
 
-def _principal(seen: Float32[np.ndarray, "s dim"], kept: int) -> Any:  # noqa: ANN401
-    """The projection on the axes that hold most of the vectors' length.
+def _principal_axes(sample: Float32[np.ndarray, "s dim"], n_axes: int) -> Any:  # noqa: ANN401
+    """Projection to the axes with the largest second moments.
 
-    The mean is not taken off, so dot products with a query stay dot products: what they lose is the
-    product of the parts outside, which are short.
+    The mean is not subtracted, so dot products with a query are preserved except for the components
+    outside, which are small.
     """
     faiss = faiss_module()
-    _, axes = np.linalg.eigh(seen[: 1 << 16].T @ seen[: 1 << 16])
-    projection = faiss.LinearTransform(seen.shape[1], kept, False)
-    rows = np.ascontiguousarray(axes[:, ::-1].T[_paired(kept)], np.float32)
+    _, axes = np.linalg.eigh(sample[: 1 << 16].T @ sample[: 1 << 16])
+    projection = faiss.LinearTransform(sample.shape[1], n_axes, False)
+    rows = np.ascontiguousarray(axes[:, ::-1].T[_axis_order(n_axes)], np.float32)
     faiss.copy_array_to_vector(rows.ravel(), projection.A)
     projection.is_trained = True
     return projection
 
 
-def _paired(kept: int) -> Int64[np.ndarray, " kept"]:
-    """The longest axis beside the shortest, and so on.
+def _axis_order(n_axes: int) -> Int64[np.ndarray, " n_axes"]:
+    """Order of the axes that pairs the largest with the smallest, and so on.
 
-    A product code has as many bits for each pair, so pairs should hold alike (eigenvalue allocation
-    of Ge et al., Optimized Product Quantization, 2013).
+    Product quantization spends equal bits on each pair, so pairs should have similar variance
+    (eigenvalue allocation of Ge et al., Optimized Product Quantization, 2013).
     """
-    order = np.arange(kept)
-    order[::2], order[1::2] = np.arange((kept + 1) // 2), np.arange(kept)[::-1][: kept // 2]
+    order = np.arange(n_axes)
+    order[::2], order[1::2] = np.arange((n_axes + 1) // 2), np.arange(n_axes)[::-1][: n_axes // 2]
     return order
 
 
-def _tuned(
+def _tune(
     store: EmbeddingStore,
     plan: IndexPlan,
     index: Any,  # noqa: ANN401
     usable: Int64[np.ndarray, " u"],
     file: str,
     progress: Progress,
-) -> Built:
-    """The least effort that finds enough, then the shortest list that still does.
+) -> IndexFile:
+    """Find the smallest effort that reaches the target recall, then the shortest candidate list.
 
-    Where nothing finds enough, effort ends where it gains nothing, and what it finds is told.
+    If no effort reaches the target, the effort is raised until the recall stops growing. The
+    recall is recorded in either case.
     """
-    groups = _queries(store, usable)
+    groups = _recall_queries(store, usable)
     matrix = Matrix(store.vectors, resident=False)
-    truth = {name: _exact_best(store.vectors, usable, asked) for name, asked in groups.items()}
+    truth = {name: _tenth_best(store.vectors, usable, queries) for name, queries in groups.items()}
     efforts, lengths = _EFFORTS[plan.kind], _SHORTLISTS[plan.kind]
     trials = len(efforts) + len(lengths)
     done = 0
 
-    def measured(effort: int, length: int) -> dict[str, float]:
+    def measure(effort: int, length: int) -> dict[str, float]:
         nonlocal done
         progress("measure", done, trials)
         done += 1
-        built = Built(file, effort=effort, shortlist=length)
-        index_so = FaissIndex(_manifest(store, plan, built, 0.0), index)
+        built = IndexFile(file, effort=effort, shortlist=length)
+        candidate = FaissIndex(_manifest(store, plan, built, 0.0), index)
         return {
-            name: _recall(index_so, matrix, asked, truth[name]) for name, asked in groups.items()
+            name: _recall(candidate, matrix, queries, truth[name])
+            for name, queries in groups.items()
         }
 
-    effort, most = efforts[0], -1.0
+    effort, best = efforts[0], -1.0
     for tried in efforts:
-        lowest = min(measured(tried, lengths[-1]).values())
-        if lowest < most + _GAIN:
+        lowest = min(measure(tried, lengths[-1]).values())
+        if lowest < best + _MIN_GAIN:
             break
-        effort, most = tried, lowest
+        effort, best = tried, lowest
         if lowest >= TARGET_RECALL:
             break
     for length in lengths:
-        recall = measured(effort, length)
+        recall = measure(effort, length)
         if min(recall.values()) >= TARGET_RECALL:
             break
     progress("measure", trials, trials)
     rounded = tuple((name, round(value, 4)) for name, value in recall.items())
-    return Built(file, 0.0, effort, length, rounded, sum(len(g.own) for g in groups.values()))
+    return IndexFile(
+        file, 0.0, effort, length, rounded, sum(len(g.self_rows) for g in groups.values())
+    )
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Queries the index is measured with."""
+class RecallQueries:
+    """Queries to measure the recall of an index with."""
 
     vectors: Float32[np.ndarray, "q dim"]
-    own: Int64[np.ndarray, " q"]
-    """Row of each that is no answer, since it is the query itself; -1 where there is none."""
+    self_rows: Int64[np.ndarray, " q"]
+    """Row of each query itself, which does not count as a hit; -1 if it has none."""
 
 
-def _queries(store: EmbeddingStore, usable: Int64[np.ndarray, " u"]) -> dict[str, Asked]:
-    """Some images, and some captions, which lie where sentences lie."""
-    rows = _sample(usable, _QUERIES, seed=1)
-    groups = {"pictures": Asked(_rows(store.vectors, rows), rows)}
-    told = np.flatnonzero(store.flags & HAS_CAPTION).astype(np.int64)
-    if len(told):
-        rows = _sample(told, _QUERIES, seed=2)
-        groups["captions"] = Asked(_rows(store.captions, rows), np.full(len(rows), -1))
+def _recall_queries(
+    store: EmbeddingStore, usable: Int64[np.ndarray, " u"]
+) -> dict[str, RecallQueries]:
+    """Sample image vectors and caption vectors; the latter are distributed like text queries."""
+    rows = _sample(usable, _N_QUERIES, seed=1)
+    groups = {"pictures": RecallQueries(_rows(store.vectors, rows), rows)}
+    captioned = np.flatnonzero(store.flags & HAS_CAPTION).astype(np.int64)
+    if len(captioned):
+        rows = _sample(captioned, _N_QUERIES, seed=2)
+        groups["captions"] = RecallQueries(_rows(store.captions, rows), np.full(len(rows), -1))
     return groups
 
 
-def _exact_best(
-    vectors: np.ndarray, usable: Int64[np.ndarray, " u"], asked: Asked
+def _tenth_best(
+    vectors: np.ndarray, usable: Int64[np.ndarray, " u"], queries: RecallQueries
 ) -> Float32[np.ndarray, " q"]:
-    """Score of the tenth best row of each query."""
-    best = np.full((len(asked.own), _TEN), -np.inf, np.float32)
+    """Exact score of the tenth best row of each query."""
+    best = np.full((len(queries.self_rows), _K), -np.inf, np.float32)
     allowed = np.zeros(len(vectors), bool)
     allowed[usable] = True
     for start, block in _blocks(vectors):
-        scores = asked.vectors @ block.T
+        scores = queries.vectors @ block.T
         scores[:, ~allowed[start : start + len(block)]] = -np.inf
-        here = np.flatnonzero((asked.own >= start) & (asked.own < start + len(block)))
-        scores[here, asked.own[here] - start] = -np.inf
-        joined = np.concatenate([best, scores], axis=1)
-        best = np.partition(joined, joined.shape[1] - _TEN, axis=1)[:, -_TEN:]
+        here = np.flatnonzero(
+            (queries.self_rows >= start) & (queries.self_rows < start + len(block))
+        )
+        scores[here, queries.self_rows[here] - start] = -np.inf
+        merged = np.concatenate([best, scores], axis=1)
+        best = np.partition(merged, merged.shape[1] - _K, axis=1)[:, -_K:]
     found: Float32[np.ndarray, " q"] = best.min(axis=1)
     return found
 
 
 def _recall(
-    index: FaissIndex, matrix: Matrix, asked: Asked, tenth: Float32[np.ndarray, " q"]
+    index: FaissIndex, matrix: Matrix, queries: RecallQueries, tenth: Float32[np.ndarray, " q"]
 ) -> float:
-    """Share of hits at least as good as the exact tenth; ties are as good as each other."""
+    """Fraction of the ten best that are found; any row that scores as high as the tenth counts."""
     found = 0
-    for query, own, lowest in zip(asked.vectors, asked.own, tenth, strict=True):
-        rows = index.likely(query, _TEN, partial(matrix.exact, query=query))
+    for query, self_row, lowest in zip(queries.vectors, queries.self_rows, tenth, strict=True):
+        rows = index.candidates(query, _K, partial(matrix.exact_scores, query=query))
         assert rows is not None
-        rows = rows[rows != own]
-        found += min(_TEN, int((matrix.exact(rows, query) >= lowest - 2e-6).sum()))
-    possible = int(np.isfinite(tenth).sum()) * _TEN
+        rows = rows[rows != self_row]
+        found += min(_K, int((matrix.exact_scores(rows, query) >= lowest - 2e-6).sum()))
+    possible = int(np.isfinite(tenth).sum()) * _K
     return found / max(possible, 1)
 
 

@@ -1,4 +1,4 @@
-"""What an index is and what it was measured to find, kept beside it as JSON."""
+"""Manifest of an index: its type, parameters and measured recall, stored as JSON."""
 
 import hashlib
 from dataclasses import asdict, dataclass, fields
@@ -9,59 +9,70 @@ from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore, hash_ids
 from terraseek.errors import EncoderMismatchError, StoreCorruptError
 from terraseek.files import read_json
 
-__all__ = ["INDEX_MANIFEST", "IndexManifest", "index_folder", "rows_digest", "scale_file"]
+__all__ = [
+    "INDEX_MANIFEST",
+    "IndexManifest",
+    "index_folder",
+    "rebuild_hint",
+    "rows_digest",
+    "scale_file",
+]
 
 INDEX_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class IndexManifest:
-    """An index over the first rows of a store; written last, so that its files are whole."""
+    """Description of an index over the first rows of a store.
+
+    It is written after the files of the index. Field names are the keys of the JSON file.
+    """
 
     kind: str
-    """One of `index_plan.KINDS`."""
+    """One of `plan.KINDS`."""
     reason: str
-    """Why this kind."""
+    """Why this kind was chosen."""
     factory: str
-    """FAISS' name of it; empty for what needs no FAISS index."""
+    """FAISS factory string; empty if no FAISS index is needed."""
     file: str
-    """Name of its file in the same folder; empty if it needs none."""
+    """Name of its file in the same folder; empty if there is none."""
     encoder_id: str
-    """Encoder of the vectors."""
+    """Id of the encoder of the vectors."""
     dim: int
     """Length of the vectors."""
     count: int
-    """Rows it covers, which are the first of the store; later ones are scored exactly."""
+    """Number of rows it covers, which are the first of the store; later rows are scored exactly."""
     rows_sha256: str
-    """Digest over the ids of these rows and which of them have a vector."""
+    """Digest of the ids of these rows and of which rows have a vector."""
     memory_bytes: int
-    """About how much must be in memory for quick answers, mapped or not."""
+    """Approximate memory needed for fast answers, mapped or not."""
     error: float
-    """int8: the largest distance between a vector and its code, which bounds any score's error."""
+    """int8: largest distance between a vector and its code, a bound of the error of any score."""
     effort: int
-    """ivfsq, ivfpq: lists looked into; hnsw: candidates kept on the way."""
+    """ivfsq, ivfpq: number of lists searched (nprobe); hnsw: size of the queue (efSearch)."""
     shortlist: int
-    """Rows that are re-ranked by the stored vectors."""
+    """Number of candidates that are re-ranked with the stored vectors."""
     recall_at_10: dict[str, float]
-    """Share of the exact ten best it finds, by kind of query: stored images, stored captions."""
+    """Recall (0-1) of the exact ten best, by kind of query: `pictures` (stored image vectors),
+    `captions` (stored caption vectors)."""
     queries: int
-    """Queries the recall was measured with."""
+    """Number of queries the recall was measured with."""
     build_s: float
-    """Seconds it took to build and measure."""
+    """Time to build and measure, in seconds."""
     created: str
-    """When, UTC."""
+    """Time of creation, UTC."""
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the manifest as JSON values."""
         return asdict(self)
 
     @classmethod
     def read(cls, store: EmbeddingStore) -> "IndexManifest | None":
-        """The manifest of a store's index, or None if it has none.
+        """Read the manifest of a store's index; None if it has no index.
 
         Raises:
-            EncoderMismatchError: it is of another encoder.
-            StoreCorruptError: it is damaged, or of other rows than the store's.
+            EncoderMismatchError: the index belongs to another encoder.
+            StoreCorruptError: the index is damaged, or belongs to other rows.
         """
         path = index_folder(store) / INDEX_MANIFEST
         if not path.is_file():
@@ -70,48 +81,50 @@ class IndexManifest:
             value = read_json(path)
             found = cls(**{field.name: value[field.name] for field in fields(cls)})
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreCorruptError(f"{path} is damaged ({error!r}); {again(store)}") from error
-        found.refuse_other(store)
+            raise StoreCorruptError(
+                f"{path} is damaged ({error!r}); {rebuild_hint(store)}"
+            ) from error
+        found.check_belongs_to(store)
         return found
 
-    def refuse_other(self, store: EmbeddingStore) -> None:
-        """Raise unless the index is of this store.
+    def check_belongs_to(self, store: EmbeddingStore) -> None:
+        """Check that the index belongs to this store.
 
         Raises:
-            EncoderMismatchError: it is of another encoder.
-            StoreCorruptError: it is of other rows.
+            EncoderMismatchError: it belongs to another encoder.
+            StoreCorruptError: it belongs to other rows.
         """
         if self.encoder_id != store.encoder_id:
             raise EncoderMismatchError(
                 f"the index in {index_folder(store)} is of {self.encoder_id}, the vectors are of "
-                f"{store.encoder_id}; {again(store)}"
+                f"{store.encoder_id}; {rebuild_hint(store)}"
             )
         fits = self.count <= store.count and self.dim == store.manifest.dim
         if not fits or rows_digest(store, self.count) != self.rows_sha256:
             raise StoreCorruptError(
                 f"the index in {index_folder(store)} is of other vectors than the store; "
-                + again(store)
+                + rebuild_hint(store)
             )
 
 
 def index_folder(store: EmbeddingStore) -> Path:
-    """Where the index of a store is or will be."""
+    """Return the folder of a store's index; it may not exist yet."""
     return store.folder / store.index_name
 
 
 def scale_file(codes: Path) -> Path:
-    """Beside the codes of an int8 index: what each axis was multiplied with before rounding."""
+    """Return the file with the scale of each axis, beside the codes of an int8 index."""
     return codes.with_suffix(".scale.npy")
 
 
 def rows_digest(store: EmbeddingStore, count: int) -> str:
-    """Digest over the ids of the first rows and which of them have a vector."""
-    whole = count == store.count  # then the digest is known; the store checked it when opened
-    ids = store.manifest.item_ids_sha256 if whole else hash_ids(store.item_ids[:count])
+    """Compute a digest of the ids of the first rows and of which of them have a vector."""
+    all_rows = count == store.count  # their digest was checked when the store was opened
+    ids = store.manifest.item_ids_sha256 if all_rows else hash_ids(store.item_ids[:count])
     usable = (store.flags[:count] & HAS_IMAGE).tobytes()
     return hashlib.sha256(ids.encode() + usable).hexdigest()
 
 
-def again(store: EmbeddingStore) -> str:
-    """What to do about an index that cannot be used."""
+def rebuild_hint(store: EmbeddingStore) -> str:
+    """Return the advice for an index that cannot be used."""
     return f"run `terraseek index {store.folder.parent.parent} --model {store.manifest.model}`"

@@ -1,4 +1,4 @@
-"""Which kind of index fits: from the number of vectors, their length and the memory allowed."""
+"""Choice of the index type from the number of vectors, their length and the allowed memory."""
 
 import math
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from terraseek.errors import ConfigError
 __all__ = ["AXES", "KINDS", "IndexKind", "IndexPlan", "parse_memory", "plan_index"]
 
 IndexKind = Literal["flat", "fp16", "int8", "ivfsq", "ivfpq", "hnsw"]
-"""flat: float32 in memory; fp16: the stored file, mapped; int8: codes of a byte a number, mapped
-and certified by the stored vectors (these three are exact); ivfsq: inverted lists of 8 or 4 bits a
-number, of all axes or of half; ivfpq: of 4-bit product codes, which take an eighth of that; hnsw: a
-graph (these three are not, and are re-ranked by the stored vectors)."""
+"""Exact: flat (float32 in memory), fp16 (the stored file, mapped), int8 (scalar quantization to one
+byte, mapped, verified with the stored vectors). Approximate, re-ranked with the stored vectors:
+ivfsq (inverted lists with 8 or 4 bits per axis, of all or half of the axes), ivfpq (inverted lists
+with 4-bit product quantization, an eighth of that size), hnsw (graph)."""
 KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 
 FLAT_BYTES = 256 << 20
-"""Up to this size float32 vectors are kept in memory and scored by BLAS: some 20 ms a query."""
+"""Size up to which float32 vectors are kept in memory and scored by BLAS: about 20 ms a query."""
 SCANNED = 640_000_000
-"""Up to so many numbers are scanned whole: RS5M's 1,079,370 located items x 512 and some more."""
+"""Number of elements (rows x dim) up to which an exhaustive scan is used; slightly more than the
+1,079,370 located items of RS5M x 512."""
 LEAST_FOR_LISTS = 1024
-"""Fewest vectors whose clusters can be learnt."""
+"""Minimum number of vectors to train inverted lists."""
 AXES = "AXES"
-"""Begins the name of an index that looks only at so many principal axes: `AXES256,IVF4096,SQ8`."""
+"""Prefix of factory strings with a projection to principal axes: `AXES256,IVF4096,SQ8`."""
 LEAST_FOR_AXES = 256
-"""Numbers a vector must have for some of its axes to be enough; of 512 a half held 0.89 of the
-square of the length of clustered vectors, three quarters 0.94, and lost no neighbours that
-re-ranking did not bring back."""
+"""Minimum vector length for such a projection. Of 512 axes, half kept 0.89 of the squared length of
+clustered vectors, three quarters 0.94, and re-ranking recovered all lost neighbours."""
 _LINKS = 32
 _UNITS = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 10**3, "MB": 10**6}
 _UNITS |= {"GB": 10**9, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "B": 1}
@@ -34,25 +34,25 @@ _UNITS |= {"GB": 10**9, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "B": 1}
 
 @dataclass(frozen=True)
 class IndexPlan:
-    """A kind of index for so many vectors."""
+    """The chosen index type."""
 
     kind: IndexKind
-    """What kind."""
+    """Index type."""
     factory: str
-    """FAISS' name of it; empty for what needs no FAISS index."""
+    """FAISS factory string; empty if no FAISS index is needed."""
     memory_bytes: int
-    """About how much must be in memory for quick answers, mapped or not; vectors that are only
-    re-ranked are not counted."""
+    """Approximate memory needed for fast answers, mapped or not, without the vectors that are only
+    read for re-ranking."""
     reason: str
-    """Why this one."""
+    """Reason of the choice, for people."""
 
 
 def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPlan:
-    """Choose an index.
+    """Choose an index type.
 
-    Exact kinds are taken while a whole scan answers in tens of milliseconds, then inverted lists.
-    A graph is taken only when asked for: it holds several times the memory of the lists, and takes
-    the longest to build.
+    Exact types are chosen while an exhaustive scan takes tens of milliseconds, otherwise inverted
+    lists. A graph is only built on request: it needs several times the memory of the lists, and the
+    longest time to build.
 
     Args:
         count: number of vectors.
@@ -61,7 +61,7 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
         kind: one of `KINDS`, or `auto`.
 
     Raises:
-        ConfigError: no such kind, it does not fit into the memory, or it needs more vectors.
+        ConfigError: the kind is unknown, does not fit into the memory, or needs more vectors.
     """
     if kind != "auto":
         if kind not in KINDS:
@@ -79,7 +79,9 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
             )
         return plan
     if 4 * count * dim <= min(FLAT_BYTES, memory):
-        return _plan("flat", count, dim, memory, "few enough to be compared whole in memory")
+        return _plan(
+            "flat", count, dim, memory, "few enough to keep in memory and compare with all"
+        )
     few = count * dim <= SCANNED
     if few and 2 * count * dim <= memory:
         return _plan(
@@ -91,12 +93,12 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
         )
     kinds: tuple[IndexKind, ...] = ("ivfsq", "ivfpq")
     if dim >= LEAST_FOR_AXES:
-        kinds = ("ivfpq",)  # as good as bytes of half of the axes, and quicker
-    for lists in kinds:
-        plan = _plan(lists, count, dim, memory, "too many for a whole scan")
+        kinds = ("ivfpq",)  # as accurate as bytes of half of the axes, and faster
+    for listed in kinds:
+        plan = _plan(listed, count, dim, memory, "too many for an exhaustive scan")
         if count >= LEAST_FOR_LISTS and plan.memory_bytes <= memory:
             return plan
-    reason = "the memory allowed holds no index; the stored file is read for every query"
+    reason = "no index fits into the allowed memory; the stored file is read for every query"
     return IndexPlan("fp16", "", 0, reason)
 
 
@@ -113,18 +115,20 @@ def _plan(kind: IndexKind, count: int, dim: int, memory: int, reason: str) -> In
 
 
 def _finest_lists(kind: IndexKind, count: int, dim: int, memory: int, reason: str) -> IndexPlan:
-    """Inverted lists with the finest codes of their kind that the memory holds, or the coarsest."""
+    """Inverted lists with the finest codes that fit into the memory, or else the coarsest."""
     lists, wide = _lists(count), dim >= LEAST_FOR_AXES
     if kind == "ivfsq":
-        # half of the axes: the same recall as all at half the time, and as small as 4 bits of all
+        # half of the axes: same recall as all in half the time, and as small as 4 bits of all axes
         codes = [("", "SQ8", dim, dim), ("", "SQ4", (dim + 1) // 2, dim)]
         if wide:
             codes = [(f"{AXES}{dim // 2},", "SQ8", dim // 2, dim // 2)]
     else:
-        # r: codes of what a list's centre leaves; without it they miss what no effort brings back
+        # r: codes of residuals; without it the recall stays low at any search effort
         sizes = [size for size in (2, 4, 8) if dim % size == 0] or [1]
         codes = [("", f"PQ{dim // size}x4fsr", (dim // size + 1) // 2, dim) for size in sizes]
-        if wide:  # a shorter code of fewer axes loses less than one of all, and is quicker read
+        if (
+            wide
+        ):  # a code of fewer axes is more accurate than one of all axes at this size, and faster
             kept = 3 * dim // 8 * 2
             codes = [(f"{AXES}{kept},", f"PQ{kept // 2}x4fsr", kept // 4, kept), *codes[1:]]
     plans = [
@@ -135,19 +139,19 @@ def _finest_lists(kind: IndexKind, count: int, dim: int, memory: int, reason: st
 
 
 def _lists(count: int) -> int:
-    """Number of inverted lists: the power of two next to 2.3 sqrt(n), few enough to be trained.
+    """Number of inverted lists: the power of two nearest to 2.3 sqrt(n), at most n / 39.
 
-    That is 4096 for two to six million.
+    That is 4096 for two to six million vectors.
     """
     wanted = 1 << round(math.log2(max(1.0, 2.3 * math.sqrt(count))))
-    return max(1, min(wanted, count // 39))  # FAISS wants 39 training points a list
+    return max(1, min(wanted, count // 39))  # FAISS requires 39 training points per list
 
 
 def parse_memory(text: str) -> int:
-    """Bytes of `2GiB`, `500 MB`, `1.5g`.
+    """Parse a size such as `2GiB`, `500 MB` or `1.5g` to bytes.
 
     Raises:
-        ConfigError: it is no size above 0.
+        ConfigError: the text is no size above 0.
     """
     compact = text.strip().upper().replace(" ", "")
     number = compact.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")

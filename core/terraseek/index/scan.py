@@ -1,7 +1,8 @@
-"""Every stored row against one query, straight from the mapped file, on all cores.
+"""Exhaustive scan of stored vectors directly from the mapped file, on all cores.
 
-FAISS has the fastest loops over coded vectors, but its indexes want the codes in memory of their
-own. Its scanner of inverted lists takes any address, so here the map itself is the only list.
+FAISS has the fastest loops over quantized vectors, but its indexes copy the codes into their own
+memory. Its scanner of inverted lists accepts any address, so here the mapped file is used as the
+only list.
 """
 
 import os
@@ -12,31 +13,32 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
-from terraseek.index.scoring import workers
+from terraseek.index.scoring import thread_pool
 
-__all__ = ["CodeScan", "certain_best", "faiss_module", "packed"]
+__all__ = ["CodeScan", "certified_top_k", "faiss_module", "row_bitmap"]
 
-_MOST = 1 << 14
-"""Rows a shard keeps at most; its heap becomes slow beyond."""
-_LEAST_SHARD = 1 << 13
+_MAX_HEAP = 1 << 14
+"""Maximum number of rows kept per shard; larger heaps are slow."""
+_MIN_SHARD = 1 << 13
+"""Minimum number of rows of a shard."""
 
 
 def faiss_module() -> Any:  # noqa: ANN401
-    """FAISS without its type hints, which lack the half of what SWIG and its Python code add."""
+    """Return FAISS as an untyped module, because its type hints are incomplete."""
     import faiss
 
     return faiss
 
 
-def packed(rows: Int64[np.ndarray, " m"], count: int) -> UInt8[np.ndarray, " bytes"]:
-    """A bit for each of `count` rows, set for `rows`, lowest bit first."""
+def row_bitmap(rows: Int64[np.ndarray, " m"], count: int) -> UInt8[np.ndarray, " bytes"]:
+    """Return a bitmap of `count` rows in which `rows` are set, lowest bit first."""
     mask = np.zeros(count, bool)
     mask[rows] = True
     return np.packbits(mask, bitorder="little")
 
 
 class CodeScan:
-    """Rows of float16 vectors, or of 8-bit codes `128 + vector * scale`, scanned as they lie."""
+    """Scan of float16 vectors, or of 8-bit codes `128 + vector * scale`, in place."""
 
     def __init__(
         self,
@@ -47,45 +49,45 @@ class CodeScan:
         """Wrap codes.
 
         Args:
-            codes: (n, dim) float16, or uint8 with zero at 128; mapped memory is not copied.
-            scale: what vectors were multiplied with before they were rounded to 8 bits, one
-                number or one an axis.
-            threads: shards scanned at once; one a core without it.
+            codes: (n, dim) float16, or uint8 with zero at 128; memory-mapped codes are not copied.
+            scale: factor of the vectors before rounding to 8 bits; one number, or one per axis.
+            threads: number of shards scanned in parallel; by default one per core.
         """
         self._codes = codes
         self._scale = scale
         count = len(codes)
-        wanted = max(1, min(threads or os.cpu_count() or 1, count // _LEAST_SHARD))
-        step = -(-count // wanted)
-        step += -step % 8  # shards begin at whole bytes of the bits
+        n_shards = max(1, min(threads or os.cpu_count() or 1, count // _MIN_SHARD))
+        step = -(-count // n_shards)
+        step += -step % 8  # shards start at whole bytes of the bitmap
         self._shards = [(lo, min(lo + step, count)) for lo in range(0, count, max(step, 1))]
 
     def __len__(self) -> int:
         return len(self._codes)
 
-    def best(
+    def top_k(
         self,
         query: Float32[np.ndarray, " dim"],
         k: int,
-        wanted: UInt8[np.ndarray, " bytes"] | None = None,
+        allowed: UInt8[np.ndarray, " bytes"] | None = None,
     ) -> tuple[Int64[np.ndarray, " m"], Float32[np.ndarray, " m"], float]:
-        """Rows that include the `k` with the highest dot products of code and query.
+        """Find rows that include the `k` highest dot products of code and query.
 
         Args:
             query: vector to compare with.
-            k: how many of each shard are kept.
-            wanted: bits of the rows that count, as `packed` makes them; all without it.
+            k: number of rows to keep of each shard.
+            allowed: bitmap of the rows to consider (`row_bitmap`); None for all.
 
         Returns:
-            Rows and their dot products in any order, and what no row left out exceeds.
+            Rows, their dot products (in any order), and an upper bound of the dot products of all
+            other rows.
         """
-        # codes stay as they are: what undoes their scale is done to the query
+        # the scale is undone on the query, not on the codes
         scaled = np.ascontiguousarray(query / np.asarray(self._scale), np.float32)
-        parts = [(lo, hi, scaled, k, wanted) for lo, hi in self._shards]
-        if len(parts) == 1:
-            found = [self._scan(*parts[0])]
+        jobs = [(lo, hi, scaled, k, allowed) for lo, hi in self._shards]
+        if len(jobs) == 1:
+            found = [self._scan(*jobs[0])]
         else:
-            found = list(workers().map(lambda part: self._scan(*part), parts))
+            found = list(thread_pool().map(lambda job: self._scan(*job), jobs))
         rows = np.concatenate([rows for rows, _ in found] or [np.empty(0, np.int64)])
         scores = np.concatenate([scores for _, scores in found] or [np.empty(0, np.float32)])
         full = [float(scores.min()) for _, scores in found if len(scores) == k]
@@ -97,14 +99,14 @@ class CodeScan:
         hi: int,
         query: Float32[np.ndarray, " dim"],
         k: int,
-        wanted: UInt8[np.ndarray, " bytes"] | None,
+        allowed: UInt8[np.ndarray, " bytes"] | None,
     ) -> tuple[Int64[np.ndarray, " m"], Float32[np.ndarray, " m"]]:
-        """The best rows of a shard; the heap begins below any score, so that all can enter."""
+        """Best rows of a shard; the heap starts at minus infinity, so that all scores can enter."""
         faiss = faiss_module()
-        bits = None if wanted is None else np.ascontiguousarray(wanted[lo // 8 : -(-hi // 8)])
-        chosen = None if bits is None else faiss.IDSelectorBitmap(bits)
-        lists = _lists(len(query), self._codes.dtype == np.uint8)
-        scanner = lists.get_InvertedListScanner(True, chosen, None)
+        bitmap = None if allowed is None else np.ascontiguousarray(allowed[lo // 8 : -(-hi // 8)])
+        selector = None if bitmap is None else faiss.IDSelectorBitmap(bitmap)
+        lists = _scanner_index(len(query), self._codes.dtype == np.uint8)
+        scanner = lists.get_InvertedListScanner(True, selector, None)
         scores = np.full(k, -np.inf, np.float32)
         rows = np.full(k, -1, np.int64)
         part = self._codes[lo:hi].view(np.uint8)
@@ -117,37 +119,37 @@ class CodeScan:
         return rows[kept] + lo, scores[kept]
 
 
-def certain_best(
+def certified_top_k(
     scan: CodeScan,
     query: Float32[np.ndarray, " dim"],
     k: int,
     error: float,
-    exact: Callable[[Int64[np.ndarray, " m"]], Float64[np.ndarray, " m"]],
-    wanted: UInt8[np.ndarray, " bytes"] | None = None,
+    exact_scores: Callable[[Int64[np.ndarray, " m"]], Float64[np.ndarray, " m"]],
+    allowed: UInt8[np.ndarray, " bytes"] | None = None,
 ) -> Int64[np.ndarray, " m"] | None:
-    """Rows that certainly include the `k` best by exact score, ties at the edge among them.
+    """Find rows that provably include the `k` best by exact score, ties included.
 
-    The scan keeps more and more rows until the best of those left out, even if its code were off by
-    `error`, is below the exact score of the k-th found.
+    The scan keeps more and more rows, until the best of the rows left out, with the largest
+    possible error of its code, is below the exact score of the k-th row found.
 
     Args:
         scan: the codes.
         query: vector to compare with.
-        k: how many are wanted.
-        error: most that a code's dot product with the query can be off.
-        exact: exact scores of rows.
-        wanted: bits of the rows that count; all without it.
+        k: number of rows wanted.
+        error: maximum error of a code's dot product with the query.
+        exact_scores: computes exact scores of rows.
+        allowed: bitmap of the rows to consider; None for all.
 
     Returns:
-        The rows, or None if the codes are too coarse to tell.
+        The rows, or None if the codes are too coarse for a proof.
     """
     take = max(2 * k, k + 32)
-    while take <= max(_MOST, 2 * k):
-        rows, scores, left_out = scan.best(query, take, wanted)
+    while take <= max(_MAX_HEAP, 2 * k):
+        rows, scores, left_out = scan.top_k(query, take, allowed)
         if len(rows) <= k:
             return rows
-        likely = rows[np.argpartition(scores, len(scores) - k)[-k:]]
-        lowest = float(exact(likely).min())
+        best = rows[np.argpartition(scores, len(scores) - k)[-k:]]
+        lowest = float(exact_scores(best).min())
         if left_out + error < lowest:
             return rows[scores >= lowest - error]
         take *= 4
@@ -155,22 +157,22 @@ def certain_best(
 
 
 @cache
-def _lists(dim: int, bytes_: bool) -> Any:  # noqa: ANN401 - faiss has no types
-    """An index that is never filled; it only knows how to make scanners.
+def _scanner_index(dim: int, is_bytes: bool) -> Any:  # noqa: ANN401 - faiss has no types
+    """Create an empty index, which is only used to make scanners.
 
     Args:
         dim: length of the vectors.
-        bytes_: for byte codes, otherwise for float16.
+        is_bytes: whether the codes are bytes; otherwise float16.
     """
     faiss = faiss_module()
     centre = faiss.IndexFlatIP(dim)
     centre.add(np.zeros((1, dim), np.float32))
     kind = faiss.ScalarQuantizer.QT_fp16
-    if bytes_:
+    if is_bytes:
         kind = faiss.ScalarQuantizer.QT_8bit_uniform
     index = faiss.IndexIVFScalarQuantizer(centre, dim, 1, kind, faiss.METRIC_INNER_PRODUCT, False)
     index.referenced_objects = [centre]
-    if bytes_:
-        # FAISS decodes to low + width * (code + 0.5) / 255, which shall be code - 128
+    if is_bytes:
+        # FAISS decodes to low + width * (code + 0.5) / 255; this makes it code - 128
         faiss.copy_array_to_vector(np.array([-128.5, 255.0], np.float32), index.sq.trained)
     return index

@@ -1,4 +1,7 @@
-"""Exact scores of rows and the best of them, the same whatever else was scored beside."""
+"""Dot products of stored rows with a query, and selection of the best.
+
+Exact scores do not depend on which other rows are scored in the same call.
+"""
 
 import mmap
 import os
@@ -11,18 +14,21 @@ from jaxtyping import Float, Float32, Float64, Int64
 
 from terraseek.embeddings.row_reader import RowReader
 
-__all__ = ["Matrix", "best", "workers"]
+__all__ = ["Matrix", "thread_pool", "top_positions"]
 
 _BLOCK = 4096
-_SLACK = 2e-6
-_TOUCHED = 1 << 14
+_TOLERANCE = 2e-6
+"""Bound of the error of approximate scores."""
+_ADVISE_EVERY = 1 << 14
+"""Rows read between two releases of mapped pages."""
 _RESIDENT = 256 << 20
-_READ = 2048
-"""Rows up to which reading each beats mapping their pages."""
+"""Bytes of float32 vectors that are kept in memory by default."""
+_MAX_READ = 2048
+"""Number of rows up to which reading each is faster than mapping their pages."""
 
 
 class Matrix:
-    """Rows of vectors that can be scored."""
+    """Stored vectors that can be scored against a query."""
 
     def __init__(
         self,
@@ -33,84 +39,88 @@ class Matrix:
         """Wrap vectors.
 
         Args:
-            vectors: a row each; mapped memory is fine.
-            resident: keep them in memory as float32; otherwise while that takes at most 256 MiB.
-            reader: of the file they are mapped from, for a few of them.
+            vectors: one per row; may be memory-mapped.
+            resident: whether to keep them in memory as float32; by default if that takes at most
+                256 MiB.
+            reader: of the mapped file, for reading a few rows.
         """
         self._reader = reader
         self._vectors = vectors
-        self._touched = 0
+        self._rows_read = 0
         if resident is None:
             resident = vectors.shape[0] * vectors.shape[1] * 4 <= _RESIDENT
         if resident:
             self._vectors, self._reader = np.asarray(vectors, np.float32), None
 
     def row(self, row: int) -> Float32[np.ndarray, " dim"]:
-        """One vector."""
+        """Return one vector."""
         return np.asarray(self._vectors[row], np.float32)
 
     def rows(self, rows: Int64[np.ndarray, " m"]) -> Float32[np.ndarray, "m dim"]:
-        """Some vectors."""
+        """Return the vectors of some rows."""
         return np.asarray(self._vectors[rows], np.float32)
 
-    def scores(
+    def approximate_scores(
         self, rows: Int64[np.ndarray, " m"], query: Float32[np.ndarray, " dim"]
     ) -> Float32[np.ndarray, " m"]:
-        """Dot products of some rows with a query, to about 1e-6."""
+        """Compute dot products of some rows with a query, with an error of about 1e-6."""
         if len(rows) == len(self._vectors) and self._vectors.dtype == np.float32:
             return np.asarray(self._vectors @ query, np.float32)
         out = np.empty(len(rows), np.float32)
-        whole = len(rows) == len(self._vectors)
+        all_rows = len(rows) == len(self._vectors)
 
         def fill(part: slice) -> None:
-            picked = self._vectors[part] if whole else self._picked(rows[part])
-            out[part] = _wide(picked) @ query
+            selected = self._vectors[part] if all_rows else self._select(rows[part])
+            out[part] = _as_float32(selected) @ query
 
         if len(rows) <= _BLOCK:
             fill(slice(0, len(rows)))
         else:
-            list(workers().map(fill, _blocks(len(rows))))
+            list(thread_pool().map(fill, _blocks(len(rows))))
         return out
 
-    def exact(
+    def exact_scores(
         self, rows: Int64[np.ndarray, " m"], query: Float32[np.ndarray, " dim"]
     ) -> Float64[np.ndarray, " m"]:
-        """Dot products in double precision, rounded to 1e-7 so that equal rows tie."""
-        wide = query.astype(np.float64)
+        """Compute dot products in double precision.
+
+        Callers round them to 1e-7, so that equal rows have equal scores.
+        """
+        query64 = query.astype(np.float64)
         out = np.empty(len(rows), np.float64)
         for part in _blocks(len(rows)):
-            out[part] = np.asarray(self._picked(rows[part]), np.float64) @ wide
-        self._let_go(len(rows))
+            out[part] = np.asarray(self._select(rows[part]), np.float64) @ query64
+        self._release_pages(len(rows))
         return out
 
-    def _picked(self, rows: Int64[np.ndarray, " m"]) -> Float[np.ndarray, "m dim"]:
-        if self._reader is not None and len(rows) <= _READ:
+    def _select(self, rows: Int64[np.ndarray, " m"]) -> Float[np.ndarray, "m dim"]:
+        if self._reader is not None and len(rows) <= _MAX_READ:
             return self._reader.rows(rows)
-        picked: Float[np.ndarray, "m dim"] = self._vectors[rows]
-        return picked
+        selected: Float[np.ndarray, "m dim"] = self._vectors[rows]
+        return selected
 
-    def _let_go(self, touched: int) -> None:
-        """Give mapped pages back now and then: each row brings its neighbours into memory."""
-        self._touched += touched
+    def _release_pages(self, n_rows: int) -> None:
+        """Release mapped pages from time to time; reading a row also loads its neighbours."""
+        self._rows_read += n_rows
         read_only = getattr(self._vectors, "mode", "") == "r"
         mapped = getattr(self._vectors, "_mmap", None) if read_only else None
-        if mapped is None or self._touched < _TOUCHED or not hasattr(mmap, "MADV_DONTNEED"):
+        if mapped is None or self._rows_read < _ADVISE_EVERY or not hasattr(mmap, "MADV_DONTNEED"):
             return
-        self._touched = 0
-        # of a map of a file this drops what the process holds, not what the system caches
+        self._rows_read = 0
+        # drops the pages of this process; they stay in the file cache of the system
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def best(scores: Float32[np.ndarray, " m"], k: int) -> Int64[np.ndarray, " c"]:
-    """Positions of all that may be among the `k` best given that scores are a little inexact."""
+def top_positions(scores: Float32[np.ndarray, " m"], k: int) -> Int64[np.ndarray, " c"]:
+    """Return all positions that may be among the `k` best, given the error of the scores."""
     if k >= len(scores):
         return np.arange(len(scores))
     cut = np.partition(scores, len(scores) - k)[len(scores) - k]
-    return np.flatnonzero(scores >= cut - _SLACK)
+    return np.flatnonzero(scores >= cut - _TOLERANCE)
 
 
-def _wide(vectors: Float[np.ndarray, "m dim"]) -> Float32[np.ndarray, "m dim"]:
-    """The same as float32; FAISS converts float16 twice as fast as NumPy."""
+def _as_float32(vectors: Float[np.ndarray, "m dim"]) -> Float32[np.ndarray, "m dim"]:
+    """Convert to float32; FAISS converts float16 twice as fast as NumPy."""
     if vectors.dtype != np.float16:
         return np.asarray(vectors, np.float32)
     import faiss
@@ -121,8 +131,8 @@ def _wide(vectors: Float[np.ndarray, "m dim"]) -> Float32[np.ndarray, "m dim"]:
 
 
 @cache
-def workers() -> ThreadPoolExecutor:
-    """Threads for work that releases the interpreter, one a core."""
+def thread_pool() -> ThreadPoolExecutor:
+    """Return a pool with one thread per core, for work that releases the interpreter lock."""
     return ThreadPoolExecutor(os.cpu_count() or 1, "scoring")
 
 

@@ -1,4 +1,4 @@
-"""Search: stored vectors of a catalogue, and exact answers among the items a filter leaves."""
+"""Search in a catalogue: rank the items that pass a filter by their stored vectors."""
 
 from terraseek.search.hits import Hit, SearchResult, hits_csv, hits_geojson, hits_json
 from terraseek.search.query import Query

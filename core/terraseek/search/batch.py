@@ -1,9 +1,9 @@
-"""Many queries at once: a CSV of questions in, one table of ranked answers out."""
+"""Batch search: read queries from a CSV and write all hits to one table."""
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,74 +11,75 @@ from terraseek.catalogue import Filter
 from terraseek.errors import ConfigError, MissingColumnError, QueryError, TerraSeekError
 from terraseek.files import atomic_path
 from terraseek.progress import Progress, silent
-from terraseek.search.hits import Hit
+from terraseek.search.hits import HIT_COLUMNS
 from terraseek.search.query import Query
 
 if TYPE_CHECKING:
     from terraseek.search.searcher import Searcher
 
-__all__ = ["Asked", "answer_all", "read_queries", "write_answers"]
+__all__ = ["BatchQuery", "read_queries", "search_all", "write_results"]
 
-_TEXT = ("query", "text", "q", "prompt")
-"""Names of the column with the words, the first that is there counts."""
+_TEXT_COLUMNS = ("query", "text", "q", "prompt")
+"""Accepted names of the text column; the first that has a value is used."""
 _SEPARATOR = "|"
-_ENDINGS = (".csv", ".parquet")
+_COLUMNS = ("query_id", "query", "matched", *HIT_COLUMNS)
+_EXTENSIONS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One line of the table of queries."""
+class BatchQuery:
+    """One query of a batch."""
 
     query_id: str
-    """Its `id`, or the number of the line, counted from 1."""
+    """Column `id`, or the number of the line, counted from 1."""
     query: Query
     k: int | None
-    """Hits wanted, where the line says so."""
+    """Number of hits, if the line specifies it."""
 
 
-def read_queries(path: Path) -> list[Asked]:
-    """Queries out of a CSV with a header line.
+def read_queries(path: Path) -> list[BatchQuery]:
+    """Read queries from a CSV with a header line.
 
     Columns: `query` (or `text`, `q`, `prompt`), and optionally `id`, `k`, `like`, `alpha`, and
-    `plus`, `minus`, `liked`, `disliked` with several values separated by `|`. Others are ignored,
-    blank lines skipped.
+    `plus`, `minus`, `liked`, `disliked` with several values separated by `|`. Other columns are
+    ignored, blank lines skipped.
 
     Raises:
-        MissingColumnError: no column has words or items to look for.
-        QueryError: a line cannot be a query; its number is named.
+        MissingColumnError: no column has texts or items to search for.
+        QueryError: a line is no valid query; the message has its number.
     """
     text = path.read_text(encoding="utf-8-sig")
     reader = csv.DictReader(io.StringIO(text, newline=""))
     names = [name.strip().lower() for name in reader.fieldnames or ()]
-    if not set(names) & {*_TEXT, "like", "liked"}:
+    if not set(names) & {*_TEXT_COLUMNS, "like", "liked"}:
         raise MissingColumnError(
             f"{path.name} has the columns {', '.join(names) or 'none'}; queries stand in a column "
             "named query (or items in one named like)"
         )
     reader.fieldnames = names
-    found = [_asked(line, number) for number, line in _lines(reader)]
+    found = [_parse_line(line, number) for number, line in _non_blank_lines(reader)]
     if not found:
         raise QueryError(f"{path.name} holds no query; write one into each line below the header")
     return found
 
 
-def _lines(reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
-    """Lines with anything in them, their cells stripped, by number."""
+def _non_blank_lines(reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and stripped cells of each line that is not blank."""
     for number, line in enumerate(reader, 1):
         cells = {k: v.strip() for k, v in line.items() if k and isinstance(v, str)}
         if any(cells.values()):
             yield number, cells
 
 
-def _asked(line: dict[str, str], number: int) -> Asked:
-    words = next((line[name] for name in _TEXT if line.get(name)), None)
+def _parse_line(line: dict[str, str], number: int) -> BatchQuery:
+    text = next((line[name] for name in _TEXT_COLUMNS if line.get(name)), None)
     plus, minus, liked, disliked = (
         tuple(part.strip() for part in line.get(name, "").split(_SEPARATOR) if part.strip())
         for name in ("plus", "minus", "liked", "disliked")
     )
     try:
         query = Query(
-            text=words,
+            text=text,
             item_id=line.get("like") or None,
             alpha=float(line.get("alpha") or 0),
             plus=plus,
@@ -90,72 +91,66 @@ def _asked(line: dict[str, str], number: int) -> Asked:
         if k is not None and k < 1:
             raise ValueError(f"k is {k}")
     except (TerraSeekError, ValueError) as error:
-        raise QueryError(f"query {number} cannot be asked: {error}") from error
-    return Asked(line.get("id") or str(number), query, k)
+        raise QueryError(f"query {number} is not valid: {error}") from error
+    return BatchQuery(line.get("id") or str(number), query, k)
 
 
-def answer_all(
+def search_all(
     searcher: "Searcher",
-    asked: Sequence[Asked],
+    queries: Sequence[BatchQuery],
     k: int = 20,
     where: Filter | None = None,
     progress: Progress = silent,
     *,
-    collapse: bool = False,
+    collapse_duplicates: bool = False,
 ) -> list[dict[str, Any]]:
-    """Hits of all queries, a row each: `query_id`, `query`, `matched` and the fields of `Hit`.
+    """Run all queries, and return one row per hit: `query_id`, `query`, `matched`, `HIT_COLUMNS`.
 
     Args:
-        searcher: what answers.
-        asked: the queries.
-        k: hits of each that says nothing itself.
-        where: a filter for all of them.
+        searcher: runs the queries.
+        queries: of the batch.
+        k: number of hits of queries that do not specify it.
+        where: filter for all queries.
         progress: called with the stage `search`.
-        collapse: of near-duplicates only the best is an answer, as in `search_collapsed`.
+        collapse_duplicates: see `Searcher.search`.
 
     Raises:
-        ConfigError: they are to be collapsed and were never marked.
+        ConfigError: duplicates are to be collapsed and were never marked.
     """
-    from terraseek.search.collapse import search_collapsed
-    from terraseek.search.searcher import Searcher
-
-    ask = search_collapsed if collapse else Searcher.search
     rows: list[dict[str, Any]] = []
-    for number, one in enumerate(asked, 1):
-        result = ask(searcher, one.query, one.k or k, where)
+    for number, one in enumerate(queries, 1):
+        result = searcher.search(
+            one.query, one.k or k, where, collapse_duplicates=collapse_duplicates
+        )
         head = {
             "query_id": one.query_id,
             "query": " + ".join(one.query.sentences),
             "matched": result.matched,
         }
-        rows += [head | asdict(hit) for hit in result.hits]
-        progress("search", number, len(asked))
+        rows += [head | hit.to_dict() for hit in result.hits]
+        progress("search", number, len(queries))
     return rows
 
 
-def write_answers(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the rows of `answer_all` as CSV or Parquet, whole or not at all.
+def write_results(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the rows of `search_all` as CSV or Parquet, atomically.
 
     Raises:
-        ConfigError: the name ends with neither.
+        ConfigError: the file name ends with neither.
     """
-    ending = path.suffix.lower()
-    if ending not in _ENDINGS:
-        raise ConfigError(f"{path.name!r} must end with {' or '.join(_ENDINGS)}")
+    extension = path.suffix.lower()
+    if extension not in _EXTENSIONS:
+        raise ConfigError(f"{path.name!r} must end with {' or '.join(_EXTENSIONS)}")
     with atomic_path(path) as part:
-        if ending == ".csv":
+        if extension == ".csv":
             part.write_text(_csv(rows), encoding="utf-8")
         else:
             _write_parquet(part, rows)
 
 
-def _names() -> list[str]:
-    return ["query_id", "query", "matched", *(field.name for field in fields(Hit))]
-
-
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _names(), lineterminator="\n")
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -167,5 +162,5 @@ def _write_parquet(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
     from terraseek.search.export.files import arrow_type
 
-    columns = {n: pa.array([row[n] for row in rows], arrow_type(n)) for n in _names()}
+    columns = {n: pa.array([row[n] for row in rows], arrow_type(n)) for n in _COLUMNS}
     pq.write_table(pa.table(columns), path, compression="zstd")

@@ -1,42 +1,21 @@
-"""Hits without near-duplicates: of items that repeat each other only the best is shown."""
+"""Collapse of near-duplicates in search results: only the best hit of each group is kept."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
-from terraseek.catalogue import Filter
+from terraseek.catalogue import Catalogue
 from terraseek.errors import ConfigError
 from terraseek.search.duplicates import COLUMN
-from terraseek.search.hits import Hit, SearchResult
-from terraseek.search.query import Query
-from terraseek.search.searcher import Searcher
+from terraseek.search.hits import Hit
 
-__all__ = ["search_collapsed"]
+__all__ = ["best_of_each_group", "duplicate_groups"]
 
 
-def search_collapsed(
-    searcher: Searcher, query: Query, k: int = 20, where: Filter | None = None
-) -> SearchResult:
-    """As `Searcher.search`, with one hit a group of duplicates and still `k` hits where there are.
-
-    Searches again for more until `k` groups are found, so an item is left out only for a better
-    one of its group that meets the filter, too.
+def duplicate_groups(catalogue: Catalogue) -> dict[str, str]:
+    """Map the id of each duplicate to that of the first item of its group.
 
     Raises:
         ConfigError: the catalogue's duplicates were never marked.
     """
-    groups = _groups(searcher)
-    asked = k
-    while True:
-        result = searcher.search(query, asked, where)
-        hits = _best_of_each(result.hits, groups)
-        if len(hits) >= k or len(result.hits) < asked:
-            ranked = [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], start=1)]
-            return replace(result, hits=ranked)
-        asked *= 2
-
-
-def _groups(searcher: Searcher) -> dict[str, str]:
-    """Id of the first of its group for each item that repeats one."""
-    catalogue = searcher.catalogue
     if COLUMN not in catalogue.columns:
         raise ConfigError(
             "the duplicates of this catalogue are not marked; run `terraseek duplicates "
@@ -45,7 +24,8 @@ def _groups(searcher: Searcher) -> dict[str, str]:
     return catalogue.duplicate_of
 
 
-def _best_of_each(hits: list[Hit], groups: dict[str, str]) -> list[Hit]:
+def best_of_each_group(hits: Sequence[Hit], groups: Mapping[str, str]) -> list[Hit]:
+    """Keep the first hit of each group of duplicates; items without duplicates are all kept."""
     best: dict[str, Hit] = {}
     for hit in hits:
         best.setdefault(groups.get(hit.item_id, hit.item_id), hit)

@@ -1,8 +1,8 @@
-"""Near-duplicates in a catalogue: same encoder's opinion and same perceptual hash, then marked.
+"""Find and mark near-duplicates in a catalogue by cosine and perceptual hash.
 
-Neither alone is enough. Vectors of two different fields may be as near as those of a copy, and 64
-bits of grey structure agree for any two images that are half sea, half beach. A pair counts when
-the cosine is high *and* the hashes agree in one of eight orientations.
+Neither is sufficient alone. Vectors of two different fields may be as similar as those of copies,
+and 64-bit hashes of grey structure agree for any two images that are half sea, half beach. A pair
+counts as duplicates if the cosine is high *and* the hashes agree in one of eight orientations.
 """
 
 import logging
@@ -28,26 +28,27 @@ from terraseek.progress import Progress, silent
 __all__ = ["COLUMN", "Duplicates", "mark_duplicates"]
 
 COLUMN = "duplicate_of"
-"""Id of the item a row repeats; empty for those that repeat nothing."""
+"""Column with the id of the item that a row duplicates; empty for all others."""
 
 _log = logging.getLogger(__name__)
 _HASHES = "hashes.npz"
-_NEIGHBOURS = 16
-_EXACT_UP_TO = 20_000
+_N_NEIGHBOURS = 16
+_MAX_EXACT = 20_000
+"""Items up to which all pairs are compared."""
 _BLOCK = 512
 _SAVE_EVERY = 20_000
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What was found."""
+    """Number of near-duplicates in a catalogue."""
 
     pairs: int
-    """Pairs that are nearly the same."""
+    """Pairs of near-duplicates."""
     groups: int
-    """Sets of items that repeat each other."""
+    """Groups of near-duplicates."""
     marked: int
-    """Items that repeat an earlier one."""
+    """Items that duplicate an earlier one."""
 
 
 def mark_duplicates(
@@ -58,16 +59,18 @@ def mark_duplicates(
     bits: int = 10,
     progress: Progress = silent,
 ) -> Duplicates:
-    """Write the column `duplicate_of`, anew each time; the first item of a group stays unmarked.
+    """Write the column `duplicate_of`, replacing earlier marks.
 
-    Up to 20,000 items every pair of vectors is compared; beyond, each item with its 16 nearest
-    neighbours by an inverted file, which may miss a pair.
+    The first item of a group is not marked.
+
+    For up to 20,000 items all pairs of vectors are compared; for more, each item with its 16
+    nearest neighbours in an inverted file index, which may miss a pair.
 
     Args:
-        path: the catalogue.
+        path: of the catalogue.
         model: whose vectors to use, if there are several.
-        cosine: least cosine of two copies, 0 to 1.
-        bits: most bits of 64 in which their hashes may differ.
+        cosine: minimum cosine of duplicates, 0 to 1.
+        bits: maximum number of different bits of their 64-bit hashes.
         progress: called with the stages `hash` and `compare`.
 
     Raises:
@@ -87,51 +90,53 @@ def mark_duplicates(
         hashes = _hashes(catalogue, rows, progress)
         pairs = [
             pair
-            for pair in _near(store, rows, cosine, progress)
-            if _same(hashes[pair[0]], hashes[pair[1]], bits)
+            for pair in _similar_pairs(store, rows, cosine, progress)
+            if _hashes_agree(hashes[pair[0]], hashes[pair[1]], bits)
         ]
-        first = _groups(catalogue.row_count, [(int(rows[a]), int(rows[b])) for a, b in pairs])
+        first = _connected_groups(catalogue.row_count, [(int(rows[a]), int(rows[b])) for a, b in pairs])
         marked = np.flatnonzero(first != np.arange(len(first)))
         frame = read_items(folder)
         if COLUMN in frame:
             frame[COLUMN] = ""
-        else:  # where reading puts it, so that the file is the same when nothing changed
+        else:  # at its position when read, so that the file is the same if nothing changed
             frame.insert(int(np.flatnonzero(frame.columns == FILE_COLUMNS[0])[0]), COLUMN, "")
         frame.loc[marked, COLUMN] = frame["item_id"].to_numpy()[first[marked]]
         write_items(folder, frame, read_sources(folder))
     return Duplicates(len(pairs), len(np.unique(first[marked])), len(marked))
 
 
-def _same(one: UInt64[np.ndarray, " 8"], other: UInt64[np.ndarray, " 8"], bits: int) -> bool:
+def _hashes_agree(
+    one: UInt64[np.ndarray, " 8"], other: UInt64[np.ndarray, " 8"], bits: int
+) -> bool:
     if one[0] == FLAT or other[0] == FLAT:
         return False
     return int(distances(np.full(8, one[0]), other).min()) <= bits
 
 
-def _near(
+def _similar_pairs(
     store: EmbeddingStore, rows: Int64[np.ndarray, " n"], cosine: float, progress: Progress
 ) -> Iterator[tuple[int, int]]:
-    """Positions in `rows` of pairs with a high cosine, the smaller first, each once."""
-    if len(rows) <= _EXACT_UP_TO:
-        yield from _near_exactly(store, rows, cosine, progress)
+    """Positions in `rows` of pairs with a high cosine, each once, the smaller first."""
+    if len(rows) <= _MAX_EXACT:
+        yield from _all_similar_pairs(store, rows, cosine, progress)
         return
     import faiss
 
     vectors = np.asarray(store.vectors[rows], np.float32)
-    lists = max(1, min(int(4 * np.sqrt(len(rows))), len(rows) // 40))  # faiss wants 39 a list
+    lists = max(1, min(int(4 * np.sqrt(len(rows))), len(rows) // 40))  # FAISS requires 39 per list
     index = faiss.index_factory(vectors.shape[1], f"IVF{lists},Flat", faiss.METRIC_INNER_PRODUCT)
     index.train(vectors[:: max(1, len(rows) // (40 * lists))])
     index.add(vectors)
     faiss.ParameterSpace().set_index_parameter(index, "nprobe", 16)
     for start in range(0, len(rows), _BLOCK):
-        scores, others = index.search(vectors[start : start + _BLOCK], _NEIGHBOURS)
+        scores, others = index.search(vectors[start : start + _BLOCK], _N_NEIGHBOURS)
         for at, place in zip(*np.nonzero(scores >= cosine), strict=True):
             if start + at < others[at, place]:
                 yield int(start + at), int(others[at, place])
         progress("compare", min(start + _BLOCK, len(rows)), len(rows))
 
 
-def _near_exactly(
+def _all_similar_pairs(
     store: EmbeddingStore, rows: Int64[np.ndarray, " n"], cosine: float, progress: Progress
 ) -> Iterator[tuple[int, int]]:
     vectors = np.asarray(store.vectors[rows], np.float32)
@@ -143,7 +148,7 @@ def _near_exactly(
         progress("compare", min(start + _BLOCK, len(rows)), len(rows))
 
 
-def _groups(count: int, pairs: list[tuple[int, int]]) -> Int64[np.ndarray, " rows"]:
+def _connected_groups(count: int, pairs: list[tuple[int, int]]) -> Int64[np.ndarray, " rows"]:
     """Smallest row of the connected group of each row (union-find with path halving)."""
     first = np.arange(count)
 
@@ -162,12 +167,12 @@ def _groups(count: int, pairs: list[tuple[int, int]]) -> Int64[np.ndarray, " row
 def _hashes(
     catalogue: Catalogue, rows: Int64[np.ndarray, " n"], progress: Progress
 ) -> UInt64[np.ndarray, "n 8"]:
-    """Hashes of some rows; those made before are kept beside the catalogue."""
+    """Perceptual hashes of rows; hashes of earlier runs are cached in the catalogue's folder."""
     known = _read_hashes(catalogue.path / _HASHES)
     ids = catalogue.item_ids[rows].tolist()
     missing = [key for key in ids if key not in known]
 
-    def hashed(key: bytes) -> UInt64[np.ndarray, " 8"]:
+    def compute(key: bytes) -> UInt64[np.ndarray, " 8"]:
         try:
             return image_hashes(catalogue.read_image(key.decode(), 256))
         except (SceneError, CatalogueError, OSError) as error:
@@ -177,7 +182,7 @@ def _hashes(
     with ThreadPoolExecutor(2) as pool:
         for start in range(0, len(missing), _SAVE_EVERY):
             part = missing[start : start + _SAVE_EVERY]
-            for done, (key, value) in enumerate(zip(part, pool.map(hashed, part), strict=True), 1):
+            for done, (key, value) in enumerate(zip(part, pool.map(compute, part), strict=True), 1):
                 known[key] = value
                 if done % 200 == 0 or done == len(part):
                     progress("hash", start + done, len(missing))

@@ -1,95 +1,109 @@
-"""What a search answers with, and how it is written down."""
+"""Search results and their export as JSON, GeoJSON and CSV."""
 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 from terraseek.search.query import Query
 
-__all__ = ["Hit", "SearchResult", "hits_csv", "hits_geojson", "hits_json"]
+__all__ = ["HIT_COLUMNS", "Hit", "SearchResult", "hits_csv", "hits_geojson", "hits_json"]
 
 _KEYS = ("item_id", "score", "lon", "lat", "caption", "image")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An item that was found."""
+    """An item found by a search."""
 
     item_id: str
-    """Which one."""
+    """Id of the item."""
     score: float
-    """Cosine of query and image; with `alpha` the mixture of image and caption on the image's
-    scale; minus the distance in kilometres where a place was asked for."""
+    """Cosine of query and image; with `alpha` the fused score of image and caption (`ScoreFusion`);
+    for a query by place, minus the distance in kilometres."""
     lon: float | None
-    """Degrees east, EPSG:4326; None if its place is unknown."""
+    """Longitude in degrees, EPSG:4326; None if unknown."""
     lat: float | None
-    """Degrees north, EPSG:4326; None if its place is unknown."""
+    """Latitude in degrees, EPSG:4326; None if unknown."""
     caption: str
-    """What its source says; may be empty."""
+    """Caption of its source; may be empty."""
     image: str
-    """Reference for people; pixels come from `Catalogue.read_image(item_id)`."""
+    """File reference for display; pixels come from `Catalogue.read_image(item_id)`."""
     rank: int
     """1 for the best."""
     label: str
-    """Class of its source; may be empty."""
+    """Class label of its source; may be empty."""
     source: str
     """Name of its source."""
     location_precision: str
-    """How well its place is known, one of `PRECISIONS`."""
+    """How precisely its place is known, one of `PRECISIONS`."""
     image_score: float | None = None
     """Cosine of query and image."""
     caption_score: float | None = None
-    """Cosine of query and caption; None if the caption is blank or was not asked."""
+    """Cosine of query and caption; None without a caption or if `alpha` is 0."""
     percentile: float | None = None
-    """Share in percent of unrelated images that score lower, where the encoder was calibrated."""
-    convincing: bool | None = None
-    """Whether most images of the catalogue that score as high are expected to be meant."""
+    """Percentage of unrelated images with a lower score; None if the encoder has no calibration."""
+    significant: bool | None = None
+    """Whether most images of the catalogue with at least this score are expected to be relevant
+    (`fdr_threshold`); None if the encoder has no calibration."""
     margin: float | None = None
-    """Standard deviations its image lies above the catalogue's mean for this query."""
+    """Standard deviations of the image cosine above the catalogue's mean for this query."""
     matched_by: str | None = None
-    """`picture` or `caption`: the side that lifts it more; None where one side alone is asked."""
+    """`picture` or `caption`: the larger contribution to the score; None if `alpha` is 0."""
     distance_km: float | None = None
-    """Great-circle distance to the place that was asked for."""
+    """Great-circle distance to the place of the query."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the hit as a row of an exported table, with the keys `HIT_COLUMNS`."""
+        return dict(zip(HIT_COLUMNS, astuple(self), strict=True))
+
+
+_EXPORT_NAMES = {"significant": "convincing"}
+"""Fields with another name in exported files."""
+HIT_COLUMNS = tuple(_EXPORT_NAMES.get(field.name, field.name) for field in fields(Hit))
+"""Columns of exported tables, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Ranked hits with how many items were in question."""
+    """Ranked hits, with the number of items searched."""
 
     hits: list[Hit]
     """Best first."""
     matched: int
-    """Items that pass the filter, whether they have a vector or not."""
+    """Number of items that pass the filter, with or without a vector."""
     query: Query
-    """What was asked."""
+    """The query."""
     encoder_id: str = ""
-    """Encoder that scored."""
+    """Id of the encoder."""
     unsearchable: int = 0
-    """Of those matched, items without a vector: not embedded yet, or undecodable."""
+    """Number of matched items without a vector: not embedded yet, or the image is unreadable."""
     exact: bool = True
-    """Whether no better hit was missed; some kinds of index (ivfsq, ivfpq, hnsw) may miss one."""
+    """Whether the hits are provably the best; approximate indexes may miss some."""
 
     @property
-    def convincing(self) -> bool | None:
-        """Whether the best hit is more than chance; None where the encoder is not calibrated."""
-        return self.hits[0].convincing if self.hits else None
+    def significant(self) -> bool | None:
+        """Whether the best hit is significant; None if the encoder has no calibration."""
+        return self.hits[0].significant if self.hits else None
 
 
 def hits_json(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """Hits as JSON values with the keys item_id, score, lon, lat, caption, image."""
+    """Convert hits to JSON values with the keys item_id, score, lon, lat, caption, image."""
     return [{key: getattr(hit, key) for key in _KEYS} for hit in hits]
 
 
 def hits_geojson(hits: Sequence[Hit]) -> dict[str, Any]:
-    """Hits as a GeoJSON FeatureCollection (RFC 7946); hits without a place have a null geometry."""
+    """Convert hits to a GeoJSON FeatureCollection (RFC 7946).
+
+    Hits without a place have a null geometry.
+    """
     features = []
     for hit in hits:
         geometry = None
         if hit.lon is not None and hit.lat is not None:
             geometry = {"type": "Point", "coordinates": [hit.lon, hit.lat]}
-        properties = {k: v for k, v in asdict(hit).items() if k not in ("lon", "lat")}
+        properties = {k: v for k, v in hit.to_dict().items() if k not in ("lon", "lat")}
         features.append(
             {"type": "Feature", "id": hit.item_id, "geometry": geometry, "properties": properties}
         )
@@ -97,9 +111,9 @@ def hits_geojson(hits: Sequence[Hit]) -> dict[str, Any]:
 
 
 def hits_csv(hits: Sequence[Hit]) -> str:
-    """Hits as CSV with a header line; what is unknown is empty."""
+    """Convert hits to CSV with a header line; unknown values are empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(Hit)], lineterminator="\n")
+    writer = csv.DictWriter(text, HIT_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(hit) for hit in hits)
+    writer.writerows(hit.to_dict() for hit in hits)
     return text.getvalue()

@@ -1,6 +1,6 @@
-"""What is asked for: words, an image, items, a weighted mixture, less what is not wanted, a place.
+"""A search query: text, image, items, a weighted combination of these, or a place.
 
-Turning a query into a vector is in `queries`.
+`query_vectors` turns a query into a vector.
 """
 
 from dataclasses import dataclass
@@ -15,45 +15,48 @@ __all__ = ["Query"]
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A query; something to look for is given, or a place alone.
+    """A search query: at least one positive part, or a place alone.
 
-    The query vector is the weighted sum of the parts' unit vectors less what is not wanted, scaled
-    to length 1; of several sentences or items of one kind the mean counts. Raises
-    `EmptyQueryError` without any part and `QueryError` for what makes no sense.
+    The query vector is the weighted sum of the unit vectors of the parts minus that of the negative
+    parts, scaled to length 1. Several sentences or items in one part are averaged.
+
+    Raises:
+        EmptyQueryError: there is no positive part and no place.
+        QueryError: values are out of range or contradict each other.
     """
 
     text: str | None = None
-    """Words to look for."""
+    """Text to search for."""
     image: UInt8[np.ndarray, "height width 3"] | None = None
-    """An image to look for, RGB."""
+    """Image to search for, RGB."""
     item_id: str | None = None
-    """An item to find more like; it is not among its own answers."""
+    """Item whose similar items are searched; it is excluded from the hits."""
     plus: tuple[str, ...] = ()
-    """Further words to look for; with `text` they share its weight."""
+    """Further texts to search for, averaged with `text`."""
     minus: tuple[str, ...] = ()
-    """Words for what is not wanted."""
+    """Texts for unwanted content."""
     liked: tuple[str, ...] = ()
-    """Items that were what was meant (relevance feedback); they stay among the answers."""
+    """Relevant items (relevance feedback); they may be among the hits."""
     disliked: tuple[str, ...] = ()
-    """Items that were not; they are not among the answers."""
+    """Irrelevant items; they are excluded from the hits."""
     near: tuple[float, float] | None = None
-    """(lon, lat) in degrees; ranks by distance, so no other part may be given."""
+    """Place (lon, lat) in degrees; hits are ranked by distance, so no other part may be given."""
     text_weight: float = 1.0
-    """Share of the words in a mixture."""
+    """Weight of the texts."""
     image_weight: float = 1.0
-    """Share of the image."""
+    """Weight of the image."""
     item_weight: float = 1.0
-    """Share of the item."""
+    """Weight of the item."""
     minus_weight: float = 0.5
-    """How strongly unwanted words push away; 0 to 1."""
+    """Weight of the unwanted texts, which is subtracted."""
     liked_weight: float = 0.75
-    """Share of the liked items' mean; Rocchio's beta."""
+    """Weight of the mean of the liked items; Rocchio's beta."""
     disliked_weight: float = 0.25
-    """How strongly the disliked items' mean pushes away; Rocchio's gamma."""
+    """Weight of the mean of the disliked items, which is subtracted; Rocchio's gamma."""
     alpha: float = 0.0
-    """Share of the caption in the score, 0 (images only) to 1 (captions only)."""
+    """Weight of the caption in the score, 0 (images only) to 1 (captions only)."""
     ensemble: bool = False
-    """Average each sentence over the zero-shot prompts; for a word or two, not for sentences."""
+    """Whether to average each text over the zero-shot prompts; for single words, not sentences."""
 
     def __post_init__(self) -> None:
         for name in ("plus", "minus", "liked", "disliked"):
@@ -77,12 +80,12 @@ class Query:
         if both:
             raise QueryError(f"item {min(both)} is liked and disliked; take one of the two back")
         wanted = (self.text, self.image, self.item_id, *self.plus, *self.liked)
-        asked = any(part is not None for part in wanted)
-        if self.near is None and not asked:
+        has_positive_part = any(part is not None for part in wanted)
+        if self.near is None and not has_positive_part:
             raise EmptyQueryError("nothing is asked for; give words, a picture or an item")
         if self.near is None:
             return
-        if asked or self.minus or self.disliked:
+        if has_positive_part or self.minus or self.disliked:
             raise QueryError(
                 "a place ranks by distance and takes no words, picture or items beside it; "
                 "to search around it filter by an area or radius"
@@ -95,12 +98,12 @@ class Query:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """All words looked for."""
+        """All texts to search for."""
         return (*((self.text,) if self.text is not None else ()), *self.plus)
 
     @property
-    def is_words(self) -> bool:
-        """Whether words alone are asked on images alone, which calibrations are about."""
+    def is_text_only(self) -> bool:
+        """Whether one text is compared with images only; calibrations hold for this case."""
         others = (self.image, self.item_id, self.near)
         feedback = self.minus or self.liked or self.disliked or len(self.sentences) > 1
         return all(part is None for part in others) and not feedback and self.alpha == 0

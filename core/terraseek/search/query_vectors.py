@@ -1,4 +1,4 @@
-"""From a query to a vector, and the queries that need none: the items nearest to a place."""
+"""Vectors of queries, and the search for the items nearest to a place."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,98 +11,103 @@ from terraseek.errors import QueryError
 from terraseek.geo import distance_km
 from terraseek.search.query import Query
 
-__all__ = ["mix", "nearest", "words_vector"]
+__all__ = ["mean_text_vector", "nearest_points", "query_vector"]
 
-VectorOf = Callable[[str], Float32[np.ndarray, " dim"]]
-"""Unit vector of the item with an id; raises `ItemNotFoundError`."""
+ItemVector = Callable[[str], Float32[np.ndarray, " dim"]]
+"""Return the unit vector of an item id; raises `ItemNotFoundError`."""
 
 
-def mix(query: Query, encoder: Encoder, vector_of: VectorOf) -> Float32[np.ndarray, " dim"]:
-    """Unit vector of a query.
+def query_vector(
+    query: Query, encoder: Encoder, item_vector: ItemVector
+) -> Float32[np.ndarray, " dim"]:
+    """Compute the unit vector of a query.
 
-    Liked and disliked items move it as in Rocchio's relevance feedback (Manning, Raghavan,
+    Liked and disliked items are used as in Rocchio's relevance feedback (Manning, Raghavan,
     Schuetze: Introduction to Information Retrieval, eq. 9.3), on unit vectors.
 
     Args:
-        query: what is asked.
-        encoder: turns its words and image into vectors.
-        vector_of: vectors of the items it names.
+        query: without a place.
+        encoder: for texts and image.
+        item_vector: returns the vector of an item.
 
     Raises:
         QueryError: the parts cancel each other, or the query is a place.
-        ItemNotFoundError: it names an item that is not there.
+        ItemNotFoundError: the query refers to an unknown item.
     """
     if query.near is not None:
         raise QueryError("a place has no vector; ask for words, a picture or an item")
     total = np.zeros(encoder.dim, np.float64)
     if query.sentences:
-        total += query.text_weight * words_vector(query.sentences, encoder, query.ensemble)
+        total += query.text_weight * mean_text_vector(query.sentences, encoder, query.ensemble)
     if query.image is not None:
         total += query.image_weight * encoder.encode_images([query.image])[0]
     if query.item_id is not None:
-        total += query.item_weight * _mean([query.item_id], vector_of)
+        total += query.item_weight * _mean([query.item_id], item_vector)
     if query.liked:
-        total += query.liked_weight * _mean(query.liked, vector_of)
+        total += query.liked_weight * _mean(query.liked, item_vector)
     if query.minus:
-        total -= query.minus_weight * words_vector(query.minus, encoder, query.ensemble)
+        total -= query.minus_weight * mean_text_vector(query.minus, encoder, query.ensemble)
     if query.disliked:
-        total -= query.disliked_weight * _mean(query.disliked, vector_of)
+        total -= query.disliked_weight * _mean(query.disliked, item_vector)
     length = float(np.linalg.norm(total))
     if length < 1e-6:
         raise QueryError("the parts of the query cancel each other; change words or weights")
     return (total / length).astype(np.float32)
 
 
-def words_vector(
+def mean_text_vector(
     sentences: Sequence[str], encoder: Encoder, ensemble: bool = False
 ) -> Float64[np.ndarray, " dim"]:
-    """Mean of the unit vectors of sentences.
+    """Compute the mean of the unit vectors of sentences.
 
     Args:
         sentences: at least one.
-        encoder: whose text tower.
-        ensemble: put each sentence into the zero-shot prompts first; as in the zero-shot protocol
-            features are averaged before they are scaled to length 1.
+        encoder: for the sentences.
+        ensemble: whether to insert each sentence into the zero-shot prompts. As in the zero-shot
+            protocol, features are averaged before they are scaled to length 1.
     """
     if not ensemble:
         return np.asarray(encoder.encode_texts(list(sentences)).mean(axis=0), np.float64)
-    frames = prompts("rs105")
-    rows = [frame.format(_bare(text)) for text in sentences for frame in frames]
+    templates = prompts("rs105")
+    rows = [template.format(_class_name(text)) for text in sentences for template in templates]
     features = encoder.encode_text_features(rows)
-    means = features.reshape(len(sentences), len(frames), -1).mean(axis=1)
+    means = features.reshape(len(sentences), len(templates), -1).mean(axis=1)
     return np.asarray(unit(means).mean(axis=0), np.float64)
 
 
-def _bare(text: str) -> str:
-    """A thing's name as the prompts take it: without article, full stop and braces."""
+def _class_name(text: str) -> str:
+    """Text without article, full stop and braces, to insert into a prompt."""
     words = text.strip().rstrip(".").replace("{", " ").replace("}", " ").split()
     if len(words) > 1 and words[0].lower() in ("a", "an", "the"):
         words = words[1:]
     return " ".join(words)
 
 
-def _mean(item_ids: Sequence[str], vector_of: VectorOf) -> Float64[np.ndarray, " dim"]:
-    rows = np.stack([np.asarray(vector_of(key), np.float64) for key in item_ids])
+def _mean(item_ids: Sequence[str], item_vector: ItemVector) -> Float64[np.ndarray, " dim"]:
+    rows = np.stack([np.asarray(item_vector(key), np.float64) for key in item_ids])
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     mean: Float64[np.ndarray, " dim"] = rows.mean(axis=0)
     return mean
 
 
-def nearest(
+def nearest_points(
     place: tuple[float, float],
     lon: Float64[np.ndarray, " n"],
     lat: Float64[np.ndarray, " n"],
     k: int,
 ) -> tuple[Int64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
-    """Positions of the `k` points nearest to a place and their distances in kilometres, rising.
+    """Find the `k` points nearest to a place.
 
-    Points without coordinates are left out; equal distances keep their order.
+    Points without coordinates are ignored; equal distances keep their order.
 
     Args:
         place: (lon, lat) in degrees.
-        lon: degrees east, NaN where unknown.
-        lat: degrees north, NaN where unknown.
-        k: how many.
+        lon: longitudes in degrees, NaN if unknown.
+        lat: latitudes in degrees, NaN if unknown.
+        k: maximum number of points.
+
+    Returns:
+        Positions of the points, and their distances in kilometres, ascending.
     """
     known = np.flatnonzero(np.isfinite(lon) & np.isfinite(lat)).astype(np.int64)
     km = distance_km(lon[known], lat[known], *place)

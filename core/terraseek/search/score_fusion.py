@@ -1,123 +1,84 @@
-"""Likely rows for a mixture of image and caption, by a list for each that are joined.
+"""Fusion of image and caption cosines to one score."""
 
-A row that is in no list scores at most the last of each list. So once the k-th best of the joined
-rows reaches what such a row could have, none is missed (Fagin's threshold; "Optimal aggregation
-algorithms for middleware", 2003, section 4); until then the lists grow.
-"""
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from terraseek.embeddings.store import HAS_CAPTION
-from terraseek.index.candidates import Shortlist
-from terraseek.search.background import Blend
-from terraseek.search.captions import Words
+__all__ = ["SAMPLE_SIZE", "ScoreFusion", "ScoreStats", "subsample"]
 
-__all__ = ["WORTH", "Mixture"]
-
-WORTH = 150_000_000
-"""Numbers (rows x dim) from which on lists are worth it; comparing fewer takes some 50 ms."""
-_LEAST = 200
-_MOST = 6400
-_GROW = 4
-_SLACK = 2e-6
+SAMPLE_SIZE = 4096
+"""Maximum number of rows in a background sample."""
+_MIN_STD = 0.01
+_MAX_SCALE = 2.0
 
 
-class Mixture:
-    """Images and words of one store."""
+@dataclass(frozen=True, slots=True)
+class ScoreStats:
+    """Mean and standard deviation of the cosines of a sample with a query."""
 
-    def __init__(self, images: Shortlist, words: Words) -> None:
-        self.images = images
-        self.words = words
-        self._last: tuple[Int64[np.ndarray, " m"], dict[int, Int64[np.ndarray, " w"]]] | None = None
+    mean: float
+    std: float
 
-    def scores(
-        self, rows: Int64[np.ndarray, " m"], vector: Float32[np.ndarray, " dim"], blend: Blend
-    ) -> Float64[np.ndarray, " m"]:
-        """Exact mixtures of rows; those without words keep their image's cosine."""
-        out = self.images.matrix.exact(rows, vector)
-        worded = np.flatnonzero(self.words.among(rows))
-        told = blend.as_image(self.words.exact(rows[worded], vector))
-        out[worded] = (1 - blend.alpha) * out[worded] + blend.alpha * told
-        return out
+    @classmethod
+    def of(cls, cosines: Float32[np.ndarray, " n"]) -> "ScoreStats":
+        """Compute the statistics of cosines; both are 0 for an empty array."""
+        if not len(cosines):
+            return cls(0.0, 0.0)
+        return cls(float(cosines.mean(dtype=np.float64)), float(cosines.std(dtype=np.float64)))
 
-    def rough(
-        self, rows: Int64[np.ndarray, " m"], vector: Float32[np.ndarray, " dim"], blend: Blend
-    ) -> Float32[np.ndarray, " m"]:
-        """Mixtures of many rows, to about 1e-6."""
-        out = self.images.matrix.scores(rows, vector)
-        worded = np.flatnonzero(self.words.among(rows))
-        told = blend.as_image(self.words.scores(rows[worded], vector))
-        out[worded] = (1 - blend.alpha) * out[worded] + (blend.alpha * told).astype(np.float32)
-        return out
-
-    def likely(
-        self,
-        rows: Int64[np.ndarray, " m"],
-        vector: Float32[np.ndarray, " dim"],
-        blend: Blend,
-        k: int,
-    ) -> tuple[Int64[np.ndarray, " c"], bool] | None:
-        """Rows that include the `k` best mixtures, and whether that is certain.
-
-        Returns:
-            None if exact lists became long without proving it: then all rows have to be compared.
-        """
-        told_rows = self._told_rows(rows)
-        all_told = len(told_rows[HAS_CAPTION]) == len(rows)
-        take = max(_LEAST, 4 * k)
-        while True:
-            seen, lowest, sure = _listed(self.images, rows, vector, take)
-            lists, most_told = [seen], -np.inf
-            for bit, side in self.words.sides.items():
-                told, last, certain = _listed(side, told_rows[bit], vector, take)
-                lists.append(told)
-                most_told, sure = max(most_told, last), sure and certain
-            found = np.unique(np.concatenate(lists))
-            scores = self.scores(found, vector, blend)
-            enough = np.partition(scores, len(scores) - k)[-k] if len(scores) >= k else -np.inf
-            if enough >= _left_out(lowest, most_told, blend, all_told) + _SLACK:
-                return found, sure
-            if take >= _MOST:
-                return None if sure else (found, False)
-            take *= _GROW
-
-    def _told_rows(self, rows: Int64[np.ndarray, " m"]) -> dict[int, Int64[np.ndarray, " w"]]:
-        """Rows that have words, by kind; those of the same array of rows are looked for once."""
-        last = self._last
-        if last is None or last[0] is not rows:
-            last = (rows, {bit: self.words.having(rows, bit) for bit in self.words.sides})
-            self._last = last
-        return last[1]
+    def z_score(self, cosine: float) -> float:
+        """Return how many standard deviations a cosine is above the mean."""
+        return (cosine - self.mean) / max(self.std, _MIN_STD)
 
 
-def _listed(
-    side: Shortlist,
-    rows: Int64[np.ndarray, " m"],
-    vector: Float32[np.ndarray, " dim"],
-    take: int,
-) -> tuple[Int64[np.ndarray, " l"], float, bool]:
-    """The likeliest rows, what no other row exceeds, and whether that is certain."""
-    if take >= len(rows):
-        return rows, -np.inf, True
-    found, certain = side.likely(rows, vector, take)
-    scores = side.matrix.exact(found, vector)
-    return found, float(np.partition(scores, len(scores) - take)[-take]), certain
+@dataclass(frozen=True, slots=True)
+class ScoreFusion:
+    """Weighted mean of image and caption cosines, on the scale of the image cosines.
 
-
-def _left_out(lowest: float, most_told: float, blend: Blend, all_told: bool) -> float:
-    """The most a row that is in no list can score.
-
-    Args:
-        lowest: what no image outside the list exceeds.
-        most_told: what no words outside their lists exceed.
-        blend: how the two mix.
-        all_told: every row has words; those without score as their image.
+    Texts are closer to texts than to images, so caption cosines are shifted and scaled until a
+    sample of them has the mean and standard deviation of the image cosines. Otherwise items without
+    a caption would hardly be found.
     """
-    if lowest == -np.inf:  # every row is listed
-        return lowest
-    without = -np.inf if all_told else lowest
-    if most_told == -np.inf:
-        return without
-    told = float(blend.as_image(np.array([most_told]))[0])
-    return max(without, (1 - blend.alpha) * lowest + blend.alpha * told)
+
+    alpha: float
+    """Weight of the caption, 0 to 1."""
+    images: ScoreStats
+    captions: ScoreStats
+
+    @property
+    def scale(self) -> float:
+        """Factor of caption cosines."""
+        if self.captions.std < _MIN_STD or self.images.std < _MIN_STD:
+            return 1.0
+        return min(self.images.std / self.captions.std, _MAX_SCALE)
+
+    def to_image_scale(
+        self, caption: Float64[np.ndarray, " n"] | Float32[np.ndarray, " n"]
+    ) -> Float64[np.ndarray, " n"]:
+        """Map caption cosines to the scale of image cosines."""
+        scaled: Float64[np.ndarray, " n"] = self.images.mean + self.scale * (
+            np.asarray(caption, np.float64) - self.captions.mean
+        )
+        return scaled
+
+    def main_contribution(self, image: float, caption: float | None) -> str:
+        """Return which cosine raises a score more above the mean: `picture` or `caption`.
+
+        Args:
+            image: cosine of query and image.
+            caption: cosine of query and caption, on its own scale; None without a caption.
+        """
+        if caption is None or self.alpha == 0:
+            return "picture"
+        from_caption = self.alpha * self.scale * (caption - self.captions.mean)
+        return (
+            "caption" if from_caption > (1 - self.alpha) * (image - self.images.mean) else "picture"
+        )
+
+
+def subsample(rows: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:
+    """Select at most `SAMPLE_SIZE` evenly spaced rows; the same rows give the same sample."""
+    if len(rows) <= SAMPLE_SIZE:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, SAMPLE_SIZE).astype(np.int64)]

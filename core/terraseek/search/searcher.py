@@ -1,5 +1,6 @@
-"""Search: the filter first, then exact scores of everything that passed, then the best k."""
+"""Search: apply the filter, score the rows that pass, and rank the best k."""
 
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -12,21 +13,23 @@ from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.calibration import Calibration
 from terraseek.errors import QueryError
-from terraseek.index.candidates import Shortlist
-from terraseek.index.scoring import Matrix, best
-from terraseek.search import score_fusion
-from terraseek.search.background import Blend, Spread, convincing_from, spaced
-from terraseek.search.captions import Words
+from terraseek.index.candidates import Candidates
+from terraseek.index.scoring import Matrix, top_positions
+from terraseek.search import fused_candidates
+from terraseek.search.captions import CaptionVectors
+from terraseek.search.collapse import best_of_each_group, duplicate_groups
+from terraseek.search.fused_candidates import FusedCandidates
 from terraseek.search.hits import Hit, SearchResult
 from terraseek.search.query import Query
-from terraseek.search.query_vectors import mix, nearest
-from terraseek.search.score_fusion import Mixture
+from terraseek.search.query_vectors import nearest_points, query_vector
+from terraseek.search.score_fusion import ScoreFusion, ScoreStats, subsample
+from terraseek.search.significance import fdr_threshold
 
 __all__ = ["Searcher"]
 
 
 class Searcher:
-    """Answers queries about one catalogue with one encoder; safe to share between threads."""
+    """Runs queries on one catalogue with one encoder; can be shared between threads."""
 
     def __init__(
         self,
@@ -39,183 +42,206 @@ class Searcher:
         """Open the encoder's vectors.
 
         Args:
-            catalogue: what to search.
-            encoder: what turns queries into vectors.
-            store: its vectors, if they are open already.
-            exact: compare with every item although there is an index that is faster.
+            catalogue: to search in.
+            encoder: for the queries.
+            store: vectors of the encoder, if already open.
+            exact: whether to score all items even if there is an index.
 
         Raises:
-            StoreNotFoundError: the catalogue has none of this encoder.
-            EncoderMismatchError: they are of another encoder.
-            StoreCorruptError: they cannot be used.
+            StoreNotFoundError: the catalogue has no vectors of this encoder.
+            EncoderMismatchError: the vectors are of another encoder.
+            StoreCorruptError: the vectors cannot be used.
         """
         self.catalogue = catalogue
         self.encoder = encoder
         self.store = store or EmbeddingStore.open(catalogue, encoder.encoder_id)
-        self.store.refuse_other(encoder.encoder_id)
+        self.store.check_encoder(encoder.encoder_id)
         self._exact = exact
         self._lock = Lock()
-        self._shortlist = Shortlist(self.store)
+        self._image_candidates = Candidates(self.store)
 
     @property
     def _images(self) -> Matrix:
-        return self._shortlist.matrix
+        return self._image_candidates.matrix
 
     @cached_property
-    def _words(self) -> Words:
-        return Words(self.store)
+    def _captions(self) -> CaptionVectors:
+        return CaptionVectors(self.store)
 
     @cached_property
-    def _mixture(self) -> Mixture:
-        return Mixture(self._shortlist, self._words)
+    def _fused_candidates(self) -> FusedCandidates:
+        return FusedCandidates(self._image_candidates, self._captions)
 
     @cached_property
     def _calibration(self) -> Calibration | None:
         return self.encoder.calibration
 
-    def search(self, query: Query, k: int = 20, where: Filter | None = None) -> SearchResult:
-        """The `k` best items that meet a filter, or all if there are fewer.
+    def search(
+        self,
+        query: Query,
+        k: int = 20,
+        where: Filter | None = None,
+        *,
+        collapse_duplicates: bool = False,
+    ) -> SearchResult:
+        """Find the `k` best items that pass a filter, or all if there are fewer.
 
         The score is the cosine of query and image, or, with `query.alpha` a,
-        `(1 - a) * image + a * caption` with the caption's cosine brought to the scale of the
-        images' (`Blend`); items without a caption keep their image's cosine. For a place it is
-        minus the distance in kilometres. Equal scores are ordered by row. The same call gives the
-        same answer.
+        `(1 - a) * image + a * caption` with the caption's cosine on the scale of the images'
+        (`ScoreFusion`); items without a caption have their image cosine. For a query by place the
+        score is minus the distance in kilometres. Equal scores are ordered by row. The same call
+        gives the same result.
 
         Args:
-            query: what is asked.
-            k: how many hits are wanted.
-            where: which items may be found; all without it.
+            query: to run.
+            k: maximum number of hits.
+            where: filter of the items; None for all.
+            collapse_duplicates: whether to return only the best hit of each group of
+                near-duplicates (`duplicate_of`) that pass the filter.
 
         Raises:
-            QueryError: `k` is below 1, or the query cannot be answered.
-            ItemNotFoundError: the query names an item that is not there.
-            FilterError: the filter names a source or label that is not there.
+            QueryError: `k` is below 1, or the query cannot be run.
+            ItemNotFoundError: the query refers to an unknown item.
+            FilterError: the filter refers to an unknown source or label.
+            ConfigError: duplicates are to be collapsed, but were never marked.
         """
+        if not collapse_duplicates:
+            return self._search(query, k, where)
+        groups = duplicate_groups(self.catalogue)
+        n_requested = k
+        while True:  # until k groups are found
+            result = self._search(query, n_requested, where)
+            hits = best_of_each_group(result.hits, groups)
+            if len(hits) >= k or len(result.hits) < n_requested:
+                ranked = [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], start=1)]
+                return replace(result, hits=ranked)
+            n_requested *= 2
+
+    def _search(self, query: Query, k: int, where: Filter | None) -> SearchResult:
         if k < 1:
             raise QueryError(f"the number of hits must be 1 or more, not {k}")
         if query.near is not None:
             return self._nearest(query, query.near, k, where)
-        rows, matched = self._candidates(where)
+        rows, matched = self._filtered_rows(where)
         searchable = len(rows)
-        left_out = [*query.disliked, *([] if query.item_id is None else [query.item_id])]
-        if left_out:
-            rows = rows[~np.isin(rows, [self.catalogue.row(key) for key in left_out])]
+        excluded = [*query.disliked, *([] if query.item_id is None else [query.item_id])]
+        if excluded:
+            rows = rows[~np.isin(rows, [self.catalogue.row(key) for key in excluded])]
         vector = self.vector(query)
         background = np.asarray(self._sample @ vector, np.float32)
-        blend = self._blend(background, vector, query.alpha)
-        found, scores, certain = self._rank(rows, vector, blend, k)
+        fusion = self._fusion(background, vector, query.alpha)
+        found, scores, exact = self._rank(rows, vector, fusion, k)
         return SearchResult(
-            hits=self._hits(found, scores, vector, query, blend, background, len(rows)),
+            hits=self._hits(found, scores, vector, query, fusion, background, len(rows)),
             matched=matched,
             query=query,
             encoder_id=self.encoder.encoder_id,
             unsearchable=matched - searchable,
-            exact=certain,
+            exact=exact,
         )
 
     def vector(self, query: Query) -> Float32[np.ndarray, " dim"]:
-        """Unit vector of a query, for example to look for it in a scene.
+        """Compute the unit vector of a query, for example to localize it in a scene.
 
         Raises:
-            QueryError: the query cannot be answered.
-            ItemNotFoundError: the query names an item that is not there.
+            QueryError: the query has no vector.
+            ItemNotFoundError: the query refers to an unknown item.
         """
-        return mix(query, self.encoder, self._item_vector)
+        return query_vector(query, self.encoder, self._item_vector)
 
     def _nearest(
         self, query: Query, place: tuple[float, float], k: int, where: Filter | None
     ) -> SearchResult:
-        """Items by their distance; those without a vector are found, too."""
+        """Rank items by distance, including those without a vector."""
         passed = self.catalogue.active if where is None else self.catalogue.mask(where)
         rows = np.flatnonzero(passed).astype(np.int64)
         lon, lat = (degrees[rows] for degrees in self.catalogue.lonlat())
-        at, km = nearest(place, lon, lat, k)
+        at, km = nearest_points(place, lon, lat, k)
         items = self.catalogue.items_at(rows[at]).to_dict("records")
         hits = [
-            _hit(item, -round(float(far), 6), rank, {"distance_km": round(float(far), 6)})
-            for rank, (item, far) in enumerate(zip(items, km, strict=True), 1)
+            _hit(item, -round(float(distance), 6), rank, {"distance_km": round(float(distance), 6)})
+            for rank, (item, distance) in enumerate(zip(items, km, strict=True), 1)
         ]
         return SearchResult(hits, len(rows), query, self.encoder.encoder_id)
 
-    def _blend(
+    def _fusion(
         self,
         background: Float32[np.ndarray, " n"],
         vector: Float32[np.ndarray, " dim"],
         alpha: float,
-    ) -> Blend:
-        """How image and caption mix for a query."""
-        told = self._words.sampled(vector) if alpha > 0 else background[:0]
-        return Blend(alpha, Spread.of(background), Spread.of(told))
+    ) -> ScoreFusion:
+        """Score fusion of a query, with statistics of samples of image and caption cosines."""
+        captions = self._captions.sample_scores(vector) if alpha > 0 else background[:0]
+        return ScoreFusion(alpha, ScoreStats.of(background), ScoreStats.of(captions))
 
     @cached_property
     def _sample(self) -> Float32[np.ndarray, "n dim"]:
-        """Images whose cosines are ordinary for a query: a fixed part of the catalogue."""
-        rows = spaced(np.flatnonzero(self.store.flags & HAS_IMAGE).astype(np.int64))
+        """Vectors of a fixed sample of images, the background of a query's cosines."""
+        rows = subsample(np.flatnonzero(self.store.flags & HAS_IMAGE).astype(np.int64))
         return np.asarray(self.store.vectors[rows], np.float32)
 
-    def _candidates(self, where: Filter | None) -> tuple[Int64[np.ndarray, " m"], int]:
-        """Rows that meet the filter and have a vector, and how many meet it at all."""
+    def _filtered_rows(self, where: Filter | None) -> tuple[Int64[np.ndarray, " m"], int]:
+        """Rows that pass the filter and have a vector, and the number of all items that pass."""
         if where is None:
-            return self._everything, self.catalogue.count
+            return self._all_rows, self.catalogue.count
         passed = self.catalogue.mask(where)
-        usable = self._shortlist.usable_mask
+        usable = self._image_candidates.usable_mask
         rows = np.flatnonzero(passed[: len(usable)] & usable).astype(np.int64)
         return rows, int(passed.sum())
 
     @cached_property
-    def _everything(self) -> Int64[np.ndarray, " m"]:
-        """Rows with a vector that were not deleted; one array, so that its bits are made once."""
-        usable = self._shortlist.usable_mask
+    def _all_rows(self) -> Int64[np.ndarray, " m"]:
+        """Rows with a vector that are not deleted; one array, because caches use its identity."""
+        usable = self._image_candidates.usable_mask
         alive = self.catalogue.active[: len(usable)]
-        return self._shortlist.usable if alive.all() else np.flatnonzero(usable & alive)
+        return self._image_candidates.usable if alive.all() else np.flatnonzero(usable & alive)
 
     def _item_vector(self, item_id: str) -> Float32[np.ndarray, " dim"]:
-        """Stored vector of an item, or its image encoded now if it is new."""
+        """Stored vector of an item; the image is encoded if there is none."""
         row = self.catalogue.row(item_id)
         if row < self.store.count and self.store.flags[row] & HAS_IMAGE:
             with self._lock:
                 return self._images.row(row)
-        fresh: Float32[np.ndarray, " dim"] = self.encoder.encode_images(
+        encoded: Float32[np.ndarray, " dim"] = self.encoder.encode_images(
             [self.catalogue.read_image(item_id)]
         )[0]
-        return fresh
+        return encoded
 
     def _rank(
         self,
         rows: Int64[np.ndarray, " m"],
         vector: Float32[np.ndarray, " dim"],
-        blend: Blend,
+        fusion: ScoreFusion,
         k: int,
     ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
-        """Rows of the best `k` and their scores, in order, and whether no better one is missed."""
+        """The `k` best rows in order, their scores, and whether they are provably the best."""
         with self._lock:
             images = self._images
-            mixture = self._mixture if blend.alpha > 0 else None
-        if mixture is None:
-            rows, certain = self._shortlist.likely(rows, vector, k, self._exact)
-            scores = images.exact(rows, vector)
+            fused = self._fused_candidates if fusion.alpha > 0 else None
+        if fused is None:
+            rows, exact = self._image_candidates.find(rows, vector, k, self._exact)
+            scores = images.exact_scores(rows, vector)
         else:
-            rows, certain = self._mixed(mixture, rows, vector, blend, k)
-            scores = mixture.scores(rows, vector, blend)
+            rows, exact = self._select_fused(fused, rows, vector, fusion, k)
+            scores = fused.exact_scores(rows, vector, fusion)
         scores = scores.round(7)
         order = np.lexsort((rows, -scores))[:k]
-        return rows[order], scores[order], certain
+        return rows[order], scores[order], exact
 
-    def _mixed(
+    def _select_fused(
         self,
-        mixture: Mixture,
+        fused: FusedCandidates,
         rows: Int64[np.ndarray, " m"],
         vector: Float32[np.ndarray, " dim"],
-        blend: Blend,
+        fusion: ScoreFusion,
         k: int,
     ) -> tuple[Int64[np.ndarray, " c"], bool]:
-        """Rows to score exactly for a mixture, by lists where comparing all would take long."""
-        if not self._exact and len(rows) * len(vector) > score_fusion.WORTH:
-            found = mixture.likely(rows, vector, blend, k)
+        """Rows to score exactly: from merged lists if there are many, otherwise by a full scan."""
+        if not self._exact and len(rows) * len(vector) > fused_candidates.MIN_ELEMENTS:
+            found = fused.find(rows, vector, fusion, k)
             if found is not None:
                 return found
-        return rows[best(mixture.rough(rows, vector, blend), k)], True
+        return rows[top_positions(fused.approximate_scores(rows, vector, fusion), k)], True
 
     def _hits(
         self,
@@ -223,36 +249,39 @@ class Searcher:
         scores: Float64[np.ndarray, " h"],
         vector: Float32[np.ndarray, " dim"],
         query: Query,
-        blend: Blend,
+        fusion: ScoreFusion,
         background: Float32[np.ndarray, " n"],
-        searched: int,
+        n_searched: int,
     ) -> list[Hit]:
-        images = self._images.exact(rows, vector).round(7)
-        told = np.flatnonzero(self._words.among(rows)) if query.alpha > 0 else rows[:0]
-        captions = dict(zip(told.tolist(), self._words.exact(rows[told], vector), strict=True))
-        lowest = None
-        if self._calibration is not None and query.is_words:
-            lowest = convincing_from(self._calibration, background, images, searched)
+        images = self._images.exact_scores(rows, vector).round(7)
+        with_caption = rows[:0]
+        if query.alpha > 0:
+            with_caption = np.flatnonzero(self._captions.has_caption(rows))
+        caption_scores = self._captions.exact_scores(rows[with_caption], vector)
+        captions = dict(zip(with_caption.tolist(), caption_scores, strict=True))
+        threshold = None
+        if self._calibration is not None and query.is_text_only:
+            threshold = fdr_threshold(self._calibration, background, images, n_searched)
         items = self.catalogue.items_at(rows).to_dict("records")
         hits = []
         for at, item in enumerate(items):
             image = float(images[at])
             caption = round(float(captions[at]), 7) if at in captions else None
-            extra = self._judged(image, lowest) | {
+            extra = self._significance(image, threshold) | {
                 "image_score": image,
                 "caption_score": caption,
-                "margin": round(blend.images.margin(image), 3),
-                "matched_by": blend.side(image, caption) if query.alpha > 0 else None,
+                "margin": round(fusion.images.z_score(image), 3),
+                "matched_by": fusion.main_contribution(image, caption) if query.alpha > 0 else None,
             }
             hits.append(_hit(item, float(scores[at]), at + 1, extra))
         return hits
 
-    def _judged(self, cosine: float, lowest: float | None) -> dict[str, Any]:
-        """Percentile and verdict of an image, where the encoder is calibrated."""
-        if self._calibration is None or lowest is None:
+    def _significance(self, cosine: float, threshold: float | None) -> dict[str, Any]:
+        """Percentile and significance of an image; empty without a calibration."""
+        if self._calibration is None or threshold is None:
             return {}
         percentile = self._calibration.percentile(cosine)
-        return {"percentile": percentile, "convincing": cosine >= lowest}
+        return {"percentile": percentile, "significant": cosine >= threshold}
 
 
 def _hit(item: dict[Any, Any], score: float, rank: int, extra: dict[str, Any]) -> Hit:

@@ -185,14 +185,14 @@ def test_doubt_has_two_degrees(
     for name in ("info", "warning"):
         monkeypatch.setattr(st, name, lambda text, icon, name=name: said.append((name, text)))
     found = state.searcher().search(Query(text="red"), 2).hits
-    hits = [replace(found[0], percentile=percentile, convincing=False)]
-    hits.append(replace(found[1], percentile=50.0, convincing=False))
+    hits = [replace(found[0], percentile=percentile, significant=False)]
+    hits.append(replace(found[1], percentile=50.0, significant=False))
     readings = score_texts(hits)
     result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), readings)
     assert [name for name, _ in said] == [kind]
     assert words in said[0][1]
     said.clear()
-    hits[0] = replace(hits[0], convincing=True)
+    hits[0] = replace(hits[0], significant=True)
     result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), score_texts(hits))
     assert not said
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.cli import build_app
 from terraseek.embeddings.embed import embed_catalogue
-from terraseek.embeddings.import_vectors import adopt_vectors
+from terraseek.embeddings.import_vectors import import_vectors
 from terraseek.embeddings.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
 from terraseek.embeddings.writer import StoreJob
 from terraseek.encoders.fake import FakeEncoder
@@ -50,8 +50,8 @@ def clip_folder(folder: Path, images: bool = True, texts: bool = True) -> Path:
 def test_adopted_vectors_are_those_of_embedding(tmp_path: Path):
     import_source(clip_folder(tmp_path / "clips"), tmp_path / "cat")
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
-    adopted = adopt_vectors(catalogue, encoder)
-    assert (adopted.images, adopted.captions, adopted.useless) == (4, 4, 0)
+    adopted = import_vectors(catalogue, encoder)
+    assert (adopted.images, adopted.captions, adopted.n_invalid) == (4, 4, 0)
     mine = np.array(adopted.store.vectors, np.float32)
     assert np.linalg.norm(mine, axis=1) == pytest.approx(np.ones(4), abs=1e-3)
     assert mine == pytest.approx(encoder.encode_squares(squares()), abs=2e-3)
@@ -59,7 +59,7 @@ def test_adopted_vectors_are_those_of_embedding(tmp_path: Path):
     assert hits[0].caption == "blue"
     assert hits[0].matched_by is not None
     before = {path.name: path.read_bytes() for path in adopted.store.folder.glob("*.npy")}
-    again = adopt_vectors(catalogue, encoder)
+    again = import_vectors(catalogue, encoder)
     assert (again.images, again.captions) == (0, 0)
     assert before == {path.name: path.read_bytes() for path in again.store.folder.glob("*.npy")}
     for path in (tmp_path / "clips").glob("*.png"):
@@ -70,7 +70,7 @@ def test_adopted_vectors_are_those_of_embedding(tmp_path: Path):
 def test_words_without_vectors_are_encoded_by_embed(tmp_path: Path):
     import_source(clip_folder(tmp_path / "clips", texts=False), tmp_path / "cat")
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
-    assert adopt_vectors(catalogue, encoder).store.flags.tolist() == [HAS_IMAGE] * 4
+    assert import_vectors(catalogue, encoder).store.flags.tolist() == [HAS_IMAGE] * 4
     store = embed_catalogue(catalogue, encoder)
     assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
 
@@ -84,7 +84,7 @@ def test_an_adoption_that_was_killed_is_finished_by_embed(tmp_path: Path, monkey
 
     monkeypatch.setattr(StoreJob, "finish", killed)
     with pytest.raises(KeyboardInterrupt):
-        adopt_vectors(catalogue, encoder)
+        import_vectors(catalogue, encoder)
     monkeypatch.undo()
     for path in (tmp_path / "clips").glob("*.png"):
         path.unlink()
@@ -102,7 +102,7 @@ def test_items_that_have_a_vector_keep_it(tmp_path: Path):
     mine = np.array(embed_catalogue(catalogue, encoder).vectors)
     for path in (tmp_path / "clips/img_emb").glob("*.npy"):
         np.save(path, -np.load(path))
-    assert adopt_vectors(catalogue, encoder).images == 0
+    assert import_vectors(catalogue, encoder).images == 0
     assert np.array_equal(EmbeddingStore.open(catalogue).vectors, mine)
 
 
@@ -112,8 +112,8 @@ def test_vectors_without_direction_are_left_and_counted(tmp_path: Path):
     bad[0], bad[1, 3] = 0, np.nan
     np.save(folder / "img_emb/img_emb_1.npy", bad)
     import_source(folder, tmp_path / "cat")
-    adopted = adopt_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
-    assert (adopted.images, adopted.useless) == (2, 2)
+    adopted = import_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
+    assert (adopted.images, adopted.n_invalid) == (2, 2)
     assert (adopted.store.flags & HAS_IMAGE).tolist() == [1, 1, 0, 0]
     assert not np.asarray(adopted.store.vectors[2:]).any()
 
@@ -143,7 +143,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_taken(tmp_path: Path):
     import_source(folder, tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
     with pytest.raises(EncoderMismatchError, match=f"are 2 x {DIM}, those of fake have 20 numbers"):
-        adopt_vectors(catalogue, FakeEncoder(20))
+        import_vectors(catalogue, FakeEncoder(20))
     good = np.load(folder / "img_emb/img_emb_1.npy")
     for bad, message in (
         (good[:, :5], "are 2 x 5, those of fake have"),
@@ -151,16 +151,16 @@ def test_what_does_not_fit_is_refused_and_nothing_is_taken(tmp_path: Path):
     ):
         np.save(folder / "img_emb/img_emb_1.npy", bad)
         with pytest.raises(EncoderMismatchError, match=message):
-            adopt_vectors(catalogue, FakeEncoder())
+            import_vectors(catalogue, FakeEncoder())
     np.save(folder / "img_emb/img_emb_1.npy", good[:1])
     with pytest.raises(StoreError, match="has 1 vectors, not 2"):
-        adopt_vectors(catalogue, FakeEncoder())
+        import_vectors(catalogue, FakeEncoder())
     (folder / "img_emb/img_emb_1.npy").write_bytes(b"junk")
     with pytest.raises(StoreError, match="cannot be read"):
-        adopt_vectors(catalogue, FakeEncoder())
+        import_vectors(catalogue, FakeEncoder())
     (folder / "img_emb/img_emb_1.npy").unlink()
     with pytest.raises(StoreError, match="put the file back"):
-        adopt_vectors(catalogue, FakeEncoder())
+        import_vectors(catalogue, FakeEncoder())
     assert not (tmp_path / "cat/embeddings/fake/manifest.json").exists()
 
 
@@ -169,7 +169,7 @@ def test_sources_without_vectors_and_unknown_encoders_are_named(tmp_path: Path):
     Image.new("RGB", (8, 8)).save(tmp_path / "pics/a.png")
     import_source(tmp_path / "pics", tmp_path / "cat")
     with pytest.raises(StoreError, match="no item of cat came with a vector"):
-        adopt_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
+        import_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
     for source, encoder, error, message in (
         (tmp_path / "pics", "fake", ConfigError, "pics is read as folder and brings none"),
         (clip_folder(tmp_path / "clips"), "nobody", UnknownModelError, "nobody"),

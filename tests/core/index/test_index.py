@@ -19,11 +19,11 @@ from terraseek.errors import (
 from terraseek.files import write_json
 from terraseek.index import candidates, plan
 from terraseek.index.build import build_index
-from terraseek.index.candidates import Shortlist
-from terraseek.index.index import FaissIndex, open_index
+from terraseek.index.candidates import Candidates
+from terraseek.index.index_types import FaissIndex, open_index
 from terraseek.index.manifest import IndexManifest, index_folder
 from terraseek.index.plan import KINDS, parse_memory, plan_index
-from terraseek.index.scan import CodeScan, certain_best, packed
+from terraseek.index.scan import CodeScan, certified_top_k, row_bitmap
 from terraseek.index.scoring import Matrix
 
 COUNT, DIM = 3000, 32
@@ -170,7 +170,9 @@ def test_a_scan_keeps_the_best_of_the_wanted_rows(seed, count, k, share, bytes_,
         rows = np.flatnonzero(np.random.default_rng(seed).random(count) < share)
     scan = CodeScan(codes, scale if bytes_ else 1.0, threads)
     scan._shards = [(lo, min(lo + 64, count)) for lo in range(0, count, 64)][: threads * 100]
-    found, scores, left_out = scan.best(query, k, None if share is None else packed(rows, count))
+    found, scores, left_out = scan.top_k(
+        query, k, None if share is None else row_bitmap(rows, count)
+    )
     true = vectors.astype(np.float32) if not bytes_ else (codes.astype(np.float32) - 128) / scale
     wanted = true @ query
     assert set(found) <= set(rows)
@@ -190,9 +192,9 @@ def test_certain_best_misses_nothing_even_where_rows_tie(seed, count, k, twins):
     codes = (np.rint(vectors.astype(np.float32) * 127) + 128).astype(np.uint8)
     off = vectors.astype(np.float32) - (codes.astype(np.float32) - 128) / 127
     error = float(np.linalg.norm(off, axis=1).max())
-    scores = matrix.exact(np.arange(count), query)
+    scores = matrix.exact_scores(np.arange(count), query)
     for scan, off in ((CodeScan(vectors), 4e-6), (CodeScan(codes, 127), error + 4e-6)):
-        rows = certain_best(scan, query, k, off, lambda some: matrix.exact(some, query))
+        rows = certified_top_k(scan, query, k, off, lambda some: matrix.exact_scores(some, query))
         assert rows is not None
         kth = np.sort(scores)[::-1][min(k, count) - 1]
         assert set(np.flatnonzero(scores >= kth)) <= set(rows)
@@ -201,20 +203,20 @@ def test_certain_best_misses_nothing_even_where_rows_tie(seed, count, k, twins):
 def test_codes_too_coarse_say_so():
     vectors = np.ones((200, 8), np.float16)
     scan = CodeScan(vectors)
-    found = certain_best(scan, np.ones(8, np.float32), 1, 1e9, lambda rows: np.ones(len(rows)))
+    found = certified_top_k(scan, np.ones(8, np.float32), 1, 1e9, lambda rows: np.ones(len(rows)))
     assert len(found) == 200  # everything was kept, so nothing is in doubt
     wide = CodeScan(np.ones((40_000, 8), np.float16))
-    assert certain_best(wide, np.ones(8, np.float32), 1, 1.0, lambda r: np.ones(len(r))) is None
+    assert certified_top_k(wide, np.ones(8, np.float32), 1, 1.0, lambda r: np.ones(len(r))) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_finds_the_best(indexed, kind: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "_TIGHT", 0)
     store = indexed[kind]
-    chosen, found = Shortlist(store), 0
+    chosen, found = Candidates(store), 0
     for seed in range(20):
         query = query_of(seed)
-        rows, certain = chosen.likely(chosen.usable, query, 10)
+        rows, certain = chosen.find(chosen.usable, query, 10)
         assert set(rows) <= set(chosen.usable)
         assert certain == (kind in ("flat", "fp16", "int8"))
         best = ranked(store, rows, query, 10)
@@ -222,7 +224,7 @@ def test_every_kind_finds_the_best(indexed, kind: str, monkeypatch: pytest.Monke
         if certain:
             assert best.tolist() == wanted.tolist()
         found += len(set(best) & set(wanted))
-        always, certain = chosen.likely(chosen.usable, query, 10, exact=True)
+        always, certain = chosen.find(chosen.usable, query, 10, exact=True)
         assert certain
         assert ranked(store, always, query, 10).tolist() == wanted.tolist()
     assert found >= 0.9 * 200
@@ -233,12 +235,12 @@ def test_every_kind_finds_the_best(indexed, kind: str, monkeypatch: pytest.Monke
 def test_k_hits_where_k_exist_under_any_filter(indexed, kind, share, monkeypatch):
     monkeypatch.setattr(candidates, "_TIGHT", 0)
     store = indexed[kind]
-    chosen = Shortlist(store)
+    chosen = Candidates(store)
     random = np.random.default_rng(3)
     for seed in range(4):
         rows = chosen.usable[random.random(len(chosen.usable)) < share]
         for k in (1, 10, 500):
-            found, certain = chosen.likely(rows, query_of(seed), k)
+            found, certain = chosen.find(rows, query_of(seed), k)
             assert set(found) <= set(rows)
             assert len(set(found)) == len(found) >= min(k, len(rows))
             if certain:
@@ -247,11 +249,11 @@ def test_k_hits_where_k_exist_under_any_filter(indexed, kind, share, monkeypatch
 
 
 def test_few_rows_are_scanned_exactly_beside_a_coarse_index(indexed):
-    chosen = Shortlist(indexed["ivfpq"])
+    chosen = Candidates(indexed["ivfpq"])
     assert isinstance(chosen._index, FaissIndex)
-    _, certain = chosen.likely(chosen.usable, query_of(1), 10)
+    _, certain = chosen.find(chosen.usable, query_of(1), 10)
     assert not certain
-    _, certain = chosen.likely(chosen.usable[::NAKED], query_of(1), 10)
+    _, certain = chosen.find(chosen.usable[::NAKED], query_of(1), 10)
     assert certain
 
 
@@ -263,8 +265,8 @@ def test_rows_that_came_later_are_found(tmp_path: Path, kind: str, monkeypatch):
     build_index(write_store(folder, vectors), kind=kind)
     later = query_of(5)[None].astype(np.float16)
     grown = write_store(folder, np.concatenate([vectors, later, later]))
-    chosen = Shortlist(grown)
-    found, _ = chosen.likely(chosen.usable, query_of(5), 2)
+    chosen = Candidates(grown)
+    found, _ = chosen.find(chosen.usable, query_of(5), 2)
     assert ranked(grown, found, query_of(5), 2).tolist() == [COUNT, COUNT + 1]
 
 
@@ -281,13 +283,13 @@ def test_some_of_the_axes_are_looked_at(
     assert told.factory == factory
     assert told.memory_bytes <= 100_000
     assert min(told.recall_at_10.values()) > 0.9
-    chosen = Shortlist(store)
+    chosen = Candidates(store)
     assert isinstance(chosen._index, FaissIndex)
     half = chosen.usable[chosen.usable % 2 == 1]
     for rows in (chosen.usable, half):
         hits = 0
         for seed in range(20):
-            found, certain = chosen.likely(rows, query_of(seed), 10)
+            found, certain = chosen.find(rows, query_of(seed), 10)
             assert not certain
             assert set(found) <= set(rows)
             wanted = exact_best(store, rows, query_of(seed), 10)
@@ -333,14 +335,14 @@ def test_indexes_of_something_else_are_refused_and_not_used(
 ):
     told = build_index(store, kind="int8")
     manifest = index_folder(store) / "manifest.json"
-    query, rows = query_of(2), Shortlist(store).usable
+    query, rows = query_of(2), Candidates(store).usable
     wanted = exact_best(store, rows, query, 10).tolist()
 
     def refused(error: type[Exception], match: str) -> None:
         with pytest.raises(error, match=match):
             open_index(EmbeddingStore.read(store.folder))
         caplog.clear()
-        found, certain = Shortlist(EmbeddingStore.read(store.folder)).likely(rows, query, 10)
+        found, certain = Candidates(EmbeddingStore.read(store.folder)).find(rows, query, 10)
         assert certain
         assert ranked(store, found, query, 10).tolist() == wanted
         assert "searching without an index" in caplog.text
@@ -378,8 +380,8 @@ def test_nothing_to_index_is_refused(tmp_path: Path):
 
 def test_a_store_beyond_the_resident_size_is_scanned(store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "FLAT_BYTES", 0)
-    chosen, query = Shortlist(store), query_of(4)
-    found, certain = chosen.likely(chosen.usable, query, 10)
+    chosen, query = Candidates(store), query_of(4)
+    found, certain = chosen.find(chosen.usable, query, 10)
     assert certain
     assert len(found) < len(chosen.usable)
     wanted = exact_best(store, chosen.usable, query, 10)

@@ -14,8 +14,7 @@ from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError, StoreNotFoundError
 from terraseek.search import Query, Searcher
-from terraseek.search.batch import answer_all, read_queries
-from terraseek.search.collapse import search_collapsed
+from terraseek.search.batch import read_queries, search_all
 from terraseek.search.duplicates import mark_duplicates
 
 
@@ -81,12 +80,12 @@ def test_many_items_take_the_inverted_file(catalogue: Path, monkeypatch):
 def test_results_show_the_best_of_each_group(catalogue: Path):
     searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
     with pytest.raises(ConfigError, match="terraseek duplicates"):
-        search_collapsed(searcher, Query(text="x"))
+        searcher.search(Query(text="x"), collapse_duplicates=True)
     mark_duplicates(catalogue)
     opened = Catalogue.open(catalogue)
     searcher = Searcher(opened, FakeEncoder())
     plain = searcher.search(Query(text="water"), 10).hits
-    collapsed = search_collapsed(searcher, Query(text="water"), 8).hits
+    collapsed = searcher.search(Query(text="water"), 8, collapse_duplicates=True).hits
     images = [hit.image for hit in collapsed]
     assert len(images) == 8
     assert [hit.rank for hit in collapsed] == list(range(1, 9))
@@ -97,7 +96,9 @@ def test_results_show_the_best_of_each_group(catalogue: Path):
     # a filter that leaves only the copy shows the copy
     copies = opened.items()
     only = tuple(copies.loc[copies["image"] == "b1.jpg", "item_id"])
-    kept = search_collapsed(searcher, Query(text="water"), 3, Filter(item_ids=only)).hits
+    kept = searcher.search(
+        Query(text="water"), 3, Filter(item_ids=only), collapse_duplicates=True
+    ).hits
     assert [hit.image for hit in kept] == ["b1.jpg"]
 
 
@@ -106,12 +107,12 @@ def test_tables_of_queries_leave_them_out_as_well(catalogue: Path, tmp_path: Pat
     asked = read_queries(tmp_path / "q.csv")
     searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
     with pytest.raises(ConfigError, match="terraseek duplicates"):
-        answer_all(searcher, asked, 8, collapse=True)
+        search_all(searcher, asked, 8, collapse_duplicates=True)
     mark_duplicates(catalogue)
     searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
-    rows = answer_all(searcher, asked, 8, collapse=True)
+    rows = search_all(searcher, asked, 8, collapse_duplicates=True)
     for number, one in enumerate(asked):
-        alone = search_collapsed(searcher, one.query, 8).hits
+        alone = searcher.search(one.query, 8, collapse_duplicates=True).hits
         mine = rows[8 * number : 8 * number + 8]
         assert [(row["item_id"], row["rank"]) for row in mine] == [
             (hit.item_id, hit.rank) for hit in alone

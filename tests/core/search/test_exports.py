@@ -20,7 +20,7 @@ from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError, MissingColumnError, QueryError
 from terraseek.search import Query, Searcher
-from terraseek.search.batch import answer_all, read_queries, write_answers
+from terraseek.search.batch import read_queries, search_all, write_results
 from terraseek.search.export.files import EXPORTS, export_bytes, write_hits
 from terraseek.search.export.stac import stac_items
 
@@ -159,21 +159,21 @@ def test_a_batch_answers_as_single_searches_do(searcher: Searcher, tmp_path: Pat
     (tmp_path / "q.csv").write_text(QUERIES, encoding="utf-8")
     asked = read_queries(tmp_path / "q.csv")
     where = Filter(date_to="2020")
-    rows = answer_all(searcher, asked, 3, where)
+    rows = search_all(searcher, asked, 3, where)
     alone = searcher.search(asked[1].query, 3, where)
     mine = [row for row in rows if row["query_id"] == "b"]
     assert [row["item_id"] for row in mine] == [hit.item_id for hit in alone.hits]
     assert [row["score"] for row in mine] == [hit.score for hit in alone.hits]
     assert {row["matched"] for row in rows} == {alone.matched}
-    write_answers(tmp_path / "r.parquet", rows)
-    write_answers(tmp_path / "r.csv", rows)
+    write_results(tmp_path / "r.parquet", rows)
+    write_results(tmp_path / "r.csv", rows)
     table = pq.read_table(tmp_path / "r.parquet").to_pylist()
     assert table == rows
     lines = list(csv.DictReader(io.StringIO((tmp_path / "r.csv").read_text(encoding="utf-8"))))
     assert [line["item_id"] for line in lines] == [row["item_id"] for row in rows]
     assert [float(line["score"]) for line in lines] == [row["score"] for row in rows]
     with pytest.raises(ConfigError, match=r"must end with \.csv or \.parquet"):
-        write_answers(tmp_path / "r.xlsx", rows)
+        write_results(tmp_path / "r.xlsx", rows)
 
 
 def test_the_command_exports_and_answers_tables(searcher: Searcher, tmp_path: Path):

@@ -16,8 +16,9 @@ from terraseek.encoders.prompts import prompts
 from terraseek.errors import EmptyQueryError, ItemNotFoundError, QueryError
 from terraseek.geo import BBox, distance_km
 from terraseek.search import Query, Searcher
-from terraseek.search.background import SAMPLE, Blend, Spread, convincing_from, spaced
-from terraseek.search.query_vectors import mix, nearest, words_vector
+from terraseek.search.query_vectors import mean_text_vector, nearest_points, query_vector
+from terraseek.search.score_fusion import SAMPLE_SIZE, ScoreFusion, ScoreStats, subsample
+from terraseek.search.significance import fdr_threshold
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220)}
 PLACES = [(2.35, 48.86), (13.4, 52.5), (179.9, -18.0), (-179.9, -18.0)]
@@ -88,20 +89,20 @@ def test_an_ensemble_averages_features_over_the_prompts():
     features = encoder.encode_text_features([frame.format("pier") for frame in prompts()])
     mean = features.mean(axis=0)
     for text in ("pier", "a pier.", "The pier"):
-        vector = words_vector([text], encoder, ensemble=True)
+        vector = mean_text_vector([text], encoder, ensemble=True)
         np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-6)
     assert len(prompts()) == len(set(prompts())) == 105
 
 
 def test_braces_in_a_query_are_letters():
-    words_vector(["a {0} {x} harbour"], FakeEncoder(), ensemble=True)
+    mean_text_vector(["a {0} {x} harbour"], FakeEncoder(), ensemble=True)
 
 
 def test_parts_that_cancel_are_told(searcher: Searcher):
     row = item(searcher, "red1")
     other = item(searcher, "red2")
     with pytest.raises(QueryError, match="cancel"):
-        mix(
+        query_vector(
             Query(liked=(row,), disliked=(other,), liked_weight=1, disliked_weight=1),
             searcher.encoder,
             lambda _: np.ones(searcher.encoder.dim, np.float32),
@@ -156,7 +157,7 @@ def test_a_filter_comes_before_the_nearest(searcher: Searcher):
 )
 def test_nearest_is_what_dot_products_on_the_sphere_say(points, place, k):
     lon, lat = np.array(points).T
-    at, km = nearest(place, lon, lat, k)
+    at, km = nearest_points(place, lon, lat, k)
 
     def on_sphere(lon, lat):
         lam, phi = np.radians(lon), np.radians(lat)
@@ -186,13 +187,13 @@ def test_items_without_a_caption_are_treated_fairly(searcher: Searcher):
 
 
 def test_each_hit_says_which_side_lifts_it():
-    blend = Blend(0.5, Spread(0.2, 0.1), Spread(0.6, 0.05))
-    assert blend.stretch == 2
-    assert blend.as_image(np.array([0.6, 0.7])).tolist() == pytest.approx([0.2, 0.4])
-    assert blend.side(0.3, 0.7) == "caption"
-    assert blend.side(0.5, 0.7) == "picture"
-    assert blend.side(0.0, None) == "picture"
-    assert Blend(0.9, Spread(0.2, 0.1), Spread(0.6, 0.0)).stretch == 1
+    blend = ScoreFusion(0.5, ScoreStats(0.2, 0.1), ScoreStats(0.6, 0.05))
+    assert blend.scale == 2
+    assert blend.to_image_scale(np.array([0.6, 0.7])).tolist() == pytest.approx([0.2, 0.4])
+    assert blend.main_contribution(0.3, 0.7) == "caption"
+    assert blend.main_contribution(0.5, 0.7) == "picture"
+    assert blend.main_contribution(0.0, None) == "picture"
+    assert ScoreFusion(0.9, ScoreStats(0.2, 0.1), ScoreStats(0.6, 0.0)).scale == 1
 
 
 def test_a_margin_counts_standard_deviations(searcher: Searcher):
@@ -210,14 +211,14 @@ def test_the_best_of_many_unrelated_images_does_not_convince():
     unrelated = rng.normal(0, 0.1, 4096).astype(np.float32)
     best = np.sort(unrelated)[::-1][:24].astype(np.float64)
     assert NORMAL.percentile(best[0]) > 99.9
-    assert convincing_from(NORMAL, unrelated, best, 4096) > best[0]
+    assert fdr_threshold(NORMAL, unrelated, best, 4096) > best[0]
 
 
 def test_a_class_of_images_convinces_and_the_rest_does_not():
     rng = np.random.default_rng(1)
     scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
     found = np.sort(scores)[::-1][:300]
-    lowest = convincing_from(NORMAL, scores.astype(np.float32), found, 4096)
+    lowest = fdr_threshold(NORMAL, scores.astype(np.float32), found, 4096)
     assert 0.15 < lowest < 0.35
     assert (found >= lowest).sum() >= 90
 
@@ -227,16 +228,16 @@ def test_the_verdict_on_an_image_does_not_hang_on_how_many_hits_are_asked():
     scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
     found = np.sort(scores)[::-1]
     verdicts = {
-        bool(found[0] >= convincing_from(NORMAL, scores.astype(np.float32), found[:k], 4096))
+        bool(found[0] >= fdr_threshold(NORMAL, scores.astype(np.float32), found[:k], 4096))
         for k in (1, 5, 50)
     }
     assert verdicts == {True}
-    assert convincing_from(NORMAL, scores.astype(np.float32), found[:0], 4096) == math.inf
+    assert fdr_threshold(NORMAL, scores.astype(np.float32), found[:0], 4096) == math.inf
 
 
 def test_samples_are_spaced_over_the_whole_catalogue():
     rows = np.arange(3, 100_000, dtype=np.int64)
-    taken = spaced(rows)
-    assert len(taken) == len(np.unique(taken)) == SAMPLE
+    taken = subsample(rows)
+    assert len(taken) == len(np.unique(taken)) == SAMPLE_SIZE
     assert (taken[0], taken[-1]) == (3, 99_999)
-    assert spaced(rows[:10]).tolist() == rows[:10].tolist()
+    assert subsample(rows[:10]).tolist() == rows[:10].tolist()

@@ -1,4 +1,4 @@
-"""Mixtures of image and caption by lists, against comparing every item; metadata parts."""
+"""Fused scores of image and caption by merged lists, against scoring all; metadata parts."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from terraseek.catalogue.items import build_frame
 from terraseek.catalogue.items_file import write_items
 from terraseek.cli import build_app
 from terraseek.embeddings.embed import embed_catalogue
-from terraseek.embeddings.long_texts import encode_whole, pieces
+from terraseek.embeddings.long_texts import encode_long_texts, split_text
 from terraseek.embeddings.store import (
     HAS_CAPTION,
     HAS_IMAGE,
@@ -24,8 +24,8 @@ from terraseek.embeddings.store import (
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.files import write_json
 from terraseek.index.build import build_index
-from terraseek.search import Query, Searcher, score_fusion
-from terraseek.search.background import Blend, Spread
+from terraseek.search import Query, Searcher, fused_candidates
+from terraseek.search.score_fusion import ScoreFusion, ScoreStats
 
 COUNT, DIM = 4000, 32
 
@@ -83,10 +83,10 @@ def questions() -> list[Query]:
 def test_exact_lists_give_the_answer_of_comparing_all(catalogue, monkeypatch, where):
     exact = Searcher(catalogue, FakeEncoder(DIM), exact=True)
     asked = [(query, exact.search(query, 12, where)) for query in questions()]
-    monkeypatch.setattr(score_fusion, "WORTH", 0)
-    monkeypatch.setattr(score_fusion, "_LEAST", 20)
+    monkeypatch.setattr(fused_candidates, "MIN_ELEMENTS", 0)
+    monkeypatch.setattr(fused_candidates, "_MIN_LENGTH", 20)
     searcher = Searcher(catalogue, FakeEncoder(DIM))
-    monkeypatch.setattr(searcher, "_mixture", searcher._mixture)
+    monkeypatch.setattr(searcher, "_fused_candidates", searcher._fused_candidates)
     for query, wanted in asked:
         found = searcher.search(query, 12, where)
         assert found.exact
@@ -95,18 +95,18 @@ def test_exact_lists_give_the_answer_of_comparing_all(catalogue, monkeypatch, wh
 
 def test_long_lists_prove_it_or_say_that_they_cannot(catalogue, monkeypatch):
     searcher = Searcher(catalogue, FakeEncoder(DIM))
-    rows, query = searcher._candidates(None)[0], questions()[4]
+    rows, query = searcher._filtered_rows(None)[0], questions()[4]
     vector = searcher.vector(query)
-    blend = searcher._blend(searcher._sample @ vector, vector, query.alpha)
-    monkeypatch.setattr(score_fusion, "_LEAST", 12)
+    fusion = searcher._fusion(searcher._sample @ vector, vector, query.alpha)
+    monkeypatch.setattr(fused_candidates, "_MIN_LENGTH", 12)
     with monkeypatch.context() as patch:
-        patch.setattr(score_fusion, "_left_out", lambda *_: np.inf)
-        patch.setattr(score_fusion, "_MOST", 1000)  # of 3636 rows
-        assert searcher._mixture.likely(rows, vector, blend, 12) is None
-    found = searcher._mixture.likely(rows, vector, blend, 12)
+        patch.setattr(fused_candidates, "_bound_outside", lambda *_: np.inf)
+        patch.setattr(fused_candidates, "_MAX_LENGTH", 1000)  # of 3636 rows
+        assert searcher._fused_candidates.find(rows, vector, fusion, 12) is None
+    found = searcher._fused_candidates.find(rows, vector, fusion, 12)
     assert found is not None
     assert found[1]
-    every = searcher._mixture.scores(rows, vector, blend)
+    every = searcher._fused_candidates.exact_scores(rows, vector, fusion)
     best = set(rows[np.argsort(-every)[:12]].tolist())
     assert best <= set(found[0].tolist())
 
@@ -114,11 +114,11 @@ def test_long_lists_prove_it_or_say_that_they_cannot(catalogue, monkeypatch):
 def test_indexes_of_images_and_captions_find_nearly_all(catalogue, monkeypatch):
     exact = Searcher(catalogue, FakeEncoder(DIM), exact=True)
     store = exact.store
-    for side in (store, *(store.words(name) for name in store.sides)):
+    for side in (store, *(store.text_store(kind) for kind in store.text_kinds)):
         assert build_index(side, kind="ivfsq").recall_at_10["pictures"] >= 0.9
     folders = {path.parent.name for path in store.folder.glob("*/manifest.json")}
     assert folders == {"index", "index-captions", "index-metadata"}
-    monkeypatch.setattr(score_fusion, "WORTH", 0)
+    monkeypatch.setattr(fused_candidates, "MIN_ELEMENTS", 0)
     searcher = Searcher(catalogue, FakeEncoder(DIM))
     shared, total = 0, 0
     for query in questions():
@@ -144,25 +144,27 @@ def test_the_command_indexes_captions_when_asked(catalogue):
 
 def test_the_better_of_sentence_and_metadata_counts(catalogue):
     searcher = Searcher(catalogue, FakeEncoder(DIM))
-    store, words = searcher.store, searcher._words
+    store, captions = searcher.store, searcher._captions
     rows = np.flatnonzero(store.flags & HAS_CAPTION)
     vector = np.asarray(store.metadata[rows[store.flags[rows] & HAS_METADATA > 0][0]], np.float32)
     said = store.captions[rows].astype(np.float64) @ vector
     told = store.metadata[rows].astype(np.float64) @ vector
     has = store.flags[rows] & HAS_METADATA > 0
     wanted = np.where(has, np.maximum(said, told), said)
-    assert words.exact(rows, vector) == pytest.approx(wanted, abs=2e-7)
-    assert words.scores(rows, vector) == pytest.approx(wanted, abs=1e-4)
+    assert captions.exact_scores(rows, vector) == pytest.approx(wanted, abs=2e-7)
+    assert captions.approximate_scores(rows, vector) == pytest.approx(wanted, abs=1e-4)
     assert (told[has] > said[has]).any()
     assert (told[has] < said[has]).any()
 
 
 def test_a_row_in_no_list_is_bounded():
-    blend = Blend(0.25, Spread(0.1, 0.05), Spread(0.3, 0.05))
-    assert score_fusion._left_out(-np.inf, 0.5, blend, False) == -np.inf
-    assert score_fusion._left_out(0.4, 0.5, blend, True) == pytest.approx(0.75 * 0.4 + 0.25 * 0.3)
-    assert score_fusion._left_out(0.4, 0.5, blend, False) == 0.4  # it may have no words
-    assert score_fusion._left_out(0.4, -np.inf, blend, True) == -np.inf
+    fusion = ScoreFusion(0.25, ScoreStats(0.1, 0.05), ScoreStats(0.3, 0.05))
+    assert fused_candidates._bound_outside(-np.inf, 0.5, fusion, False) == -np.inf
+    assert fused_candidates._bound_outside(0.4, 0.5, fusion, True) == pytest.approx(
+        0.75 * 0.4 + 0.25 * 0.3
+    )
+    assert fused_candidates._bound_outside(0.4, 0.5, fusion, False) == 0.4  # it may have no words
+    assert fused_candidates._bound_outside(0.4, -np.inf, fusion, True) == -np.inf
 
 
 class ShortSighted(FakeEncoder):
@@ -175,13 +177,13 @@ class ShortSighted(FakeEncoder):
 def test_long_texts_are_encoded_whole():
     encoder = ShortSighted(DIM)
     text = "red roof, wide road, old port. dark sea; a tower"
-    assert pieces(text, encoder) == ["red roof, wide road, old port.", "dark sea; a tower"]
-    assert pieces("one two three four five six seven", encoder) == [
+    assert split_text(text, encoder) == ["red roof, wide road, old port.", "dark sea; a tower"]
+    assert split_text("one two three four five six seven", encoder) == [
         "one two three four five six seven"
     ]
-    assert pieces(" red ", encoder) == ["red"]
-    parts = encoder.encode_texts(pieces(text, encoder)).mean(axis=0)
-    whole = encode_whole(encoder, [text, "blue"])
+    assert split_text(" red ", encoder) == ["red"]
+    parts = encoder.encode_texts(split_text(text, encoder)).mean(axis=0)
+    whole = encode_long_texts(encoder, [text, "blue"])
     assert whole[0] == pytest.approx(parts / np.linalg.norm(parts), abs=1e-6)
     assert whole[1] == pytest.approx(encoder.encode_texts(["blue"])[0], abs=1e-6)
 

@@ -25,7 +25,7 @@ from terraseek.errors import (
     QueryError,
 )
 from terraseek.geo import BBox
-from terraseek.index.scoring import Matrix, best
+from terraseek.index.scoring import Matrix, top_positions
 from terraseek.search import Query, Searcher, hits_csv, hits_geojson, hits_json
 
 COUNT = 60
@@ -178,7 +178,7 @@ def test_queries_that_cannot_be_answered(searcher: Searcher):
 
 def test_a_filter_nothing_passes_gives_no_hits(searcher: Searcher):
     result = searcher.search(Query(text="red"), 5, Filter(item_ids=()))
-    assert (result.hits, result.matched, result.convincing) == ([], 0, None)
+    assert (result.hits, result.matched, result.significant) == ([], 0, None)
 
 
 def test_more_like_an_item_without_a_vector_reads_its_image(searcher: Searcher):
@@ -212,8 +212,8 @@ def test_written_forms(searcher: Searcher):
 
 def test_best_keeps_everything_near_the_edge():
     scores = np.array([0.5, 0.5 + 1e-7, 0.5 - 1e-7, 0.1, 0.9], np.float32)
-    assert best(scores, 2).tolist() == [0, 1, 2, 4]
-    assert best(scores, 9).tolist() == [0, 1, 2, 3, 4]
+    assert top_positions(scores, 2).tolist() == [0, 1, 2, 4]
+    assert top_positions(scores, 9).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_scores_do_not_depend_on_what_is_beside():
@@ -221,10 +221,10 @@ def test_scores_do_not_depend_on_what_is_beside():
     vectors = random.normal(size=(500, 64)).astype(np.float16)
     matrix, query = Matrix(vectors), random.normal(size=64).astype(np.float32)
     rows = np.arange(500)
-    alone = np.array([matrix.exact(rows[i : i + 1], query)[0] for i in rows])
-    assert np.array_equal(matrix.exact(rows, query).round(7), alone.round(7))
-    assert np.allclose(matrix.scores(rows, query), alone, atol=1e-4)
-    assert np.allclose(matrix.scores(rows[::3], query), alone[::3], atol=1e-4)
+    alone = np.array([matrix.exact_scores(rows[i : i + 1], query)[0] for i in rows])
+    assert np.array_equal(matrix.exact_scores(rows, query).round(7), alone.round(7))
+    assert np.allclose(matrix.approximate_scores(rows, query), alone, atol=1e-4)
+    assert np.allclose(matrix.approximate_scores(rows[::3], query), alone[::3], atol=1e-4)
 
 
 def test_calibration_says_what_a_cosine_means(searcher: Searcher):
@@ -246,10 +246,10 @@ def test_verdict_only_for_words_on_images(searcher: Searcher):
     searcher = Searcher(searcher.catalogue, searcher.encoder, searcher.store)
     searcher.__dict__["_calibration"] = Calibration(0.0, 0.1)
     plain = searcher.search(Query(text="red"), 3)
-    assert plain.convincing is True
+    assert plain.significant is True
     assert plain.hits[0].percentile == pytest.approx(100, abs=0.1)
-    assert searcher.search(Query(text="red", alpha=0.2), 3).convincing is None
-    assert searcher.search(Query(text="red", minus=("blue",)), 3).convincing is None
+    assert searcher.search(Query(text="red", alpha=0.2), 3).significant is None
+    assert searcher.search(Query(text="red", minus=("blue",)), 3).significant is None
 
 
 def test_a_large_store_is_scored_from_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -259,5 +259,5 @@ def test_a_large_store_is_scored_from_the_map(tmp_path: Path, monkeypatch: pytes
     mapped = Matrix(np.load(tmp_path / "v.npy", mmap_mode="r"))
     query = np.ones(8, np.float32)
     wanted = vectors.astype(np.float32) @ query
-    assert np.allclose(mapped.scores(np.arange(50), query), wanted, atol=1e-4)
+    assert np.allclose(mapped.approximate_scores(np.arange(50), query), wanted, atol=1e-4)
     assert np.allclose(mapped.row(3), vectors[3])

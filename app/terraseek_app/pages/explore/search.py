@@ -7,8 +7,7 @@ import streamlit as st
 
 from terraseek.catalogue import Circle, Filter
 from terraseek.geo import BBox
-from terraseek.search import Hit, Query, Searcher
-from terraseek.search.collapse import search_collapsed
+from terraseek.search import Hit, Query
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app.pages.explore.areas import polygon_area
 from terraseek_app.pages.explore.state import SearchForm
@@ -51,8 +50,9 @@ def _search(form: SearchForm, path: str, count: int, encoder_id: str) -> ResultL
     # path, count and encoder_id are part of the cache key only
     start = time.perf_counter()
     collapse = form.collapse_duplicates and DUPLICATE_OF in state.catalogue().columns
-    search = search_collapsed if collapse else Searcher.search
-    result = search(state.searcher(), _build_query(form), form.k, build_filter(form))
+    result = state.searcher().search(
+        _build_query(form), form.k, build_filter(form), collapse_duplicates=collapse
+    )
     seconds = time.perf_counter() - start
     return ResultList(tuple(result.hits), result.matched, count, seconds, result.unsearchable)
 

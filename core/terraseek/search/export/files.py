@@ -1,10 +1,9 @@
-"""Hits as files to take home: the ending of the name says which kind."""
+"""Export of hits to files; the extension of the file name selects the format."""
 
 import io
 import json
 import tarfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from terraseek.catalogue import Catalogue
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path
 from terraseek.search.export.stac import stac_items
-from terraseek.search.hits import Hit, hits_csv, hits_geojson, hits_json
+from terraseek.search.hits import HIT_COLUMNS, Hit, hits_csv, hits_geojson, hits_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,16 +32,16 @@ _FLOATS = (
 
 
 def write_hits(path: Path, hits: Sequence[Hit], catalogue: Catalogue) -> str:
-    """Write hits, whole or not at all; gives the kind that was written.
+    """Write hits to a file, atomically, and return the name of the format.
 
     Args:
-        path: ends with one of `EXPORTS`.
+        path: with an extension of `EXPORTS`.
         hits: best first.
-        catalogue: where they were found.
+        catalogue: in which they were found.
 
     Raises:
-        ConfigError: no kind of file has this ending.
-        CatalogueError: an image for the shard is gone.
+        ConfigError: no format has this extension.
+        CatalogueError: an image for the shard is missing.
     """
     kind = export_kind(path.name)
     with atomic_path(path) as part:
@@ -51,20 +50,20 @@ def write_hits(path: Path, hits: Sequence[Hit], catalogue: Catalogue) -> str:
 
 
 def export_kind(name: str) -> str:
-    """The ending of a file name that says what to write.
+    """Return the extension of a file name that selects the format.
 
     Raises:
-        ConfigError: no kind of file has this ending.
+        ConfigError: no format has this extension.
     """
-    for ending in EXPORTS:
-        if name.lower().endswith(ending):
-            return ending
-    kinds = ", ".join(f"{ending} ({what})" for ending, (what, _) in EXPORTS.items())
-    raise ConfigError(f"{name!r} has no ending that hits are written as; take one of {kinds}")
+    for extension in EXPORTS:
+        if name.lower().endswith(extension):
+            return extension
+    formats = ", ".join(f"{extension} ({title})" for extension, (title, _) in EXPORTS.items())
+    raise ConfigError(f"{name!r} has no extension of a known format; use one of {formats}")
 
 
 def export_bytes(kind: str, hits: Sequence[Hit], catalogue: Catalogue) -> bytes:
-    """Hits as the content of a file with an ending of `EXPORTS`."""
+    """Return the content of a file with an extension of `EXPORTS`."""
     return EXPORTS[kind][1](hits, catalogue)
 
 
@@ -73,14 +72,13 @@ def _json_bytes(value: Any) -> bytes:  # noqa: ANN401 - JSON is any of these
 
 
 def hits_geoparquet(hits: Sequence[Hit]) -> bytes:
-    """Hits as GeoParquet 1.1: the fields of `Hit` and a WKB point, null without a place."""
+    """Convert hits to GeoParquet 1.1: `HIT_COLUMNS` and a WKB point, null without a place."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [asdict(hit) for hit in hits]
+    rows = [hit.to_dict() for hit in hits]
     columns: dict[str, pa.Array] = {
-        field.name: pa.array([row[field.name] for row in rows], arrow_type(field.name))
-        for field in fields(Hit)
+        name: pa.array([row[name] for row in rows], arrow_type(name)) for name in HIT_COLUMNS
     }
     points = [_wkb(hit.lon, hit.lat) for hit in hits]
     columns["geometry"] = pa.array(points, pa.binary())
@@ -105,7 +103,7 @@ def _wkb(lon: float | None, lat: float | None) -> bytes | None:
 
 
 def arrow_type(name: str) -> "pa.DataType":
-    """Types that stay the same for hits of which none has a value."""
+    """Return the Arrow type of a column, also for columns without any value."""
     import pyarrow as pa
 
     if name in _FLOATS:
@@ -116,13 +114,13 @@ def arrow_type(name: str) -> "pa.DataType":
 
 
 def hits_shard(hits: Sequence[Hit], catalogue: Catalogue) -> bytes:
-    """Hits as a webdataset shard: for each `000001.jpg`, `.txt` and `.json`, best first.
+    """Convert hits to a webdataset shard with `000001.jpg`, `.txt` and `.json` of each, best first.
 
-    Images are copied as their source has them; `.json` holds all columns of the item and how it
-    was found, so that `terraseek import` brings places and captions back.
+    Image files are copied unchanged. `.json` has all columns of the item, its rank and its score,
+    so that `terraseek import` restores places and captions.
 
     Raises:
-        CatalogueError: an image's file is gone.
+        CatalogueError: an image file is missing.
     """
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -144,7 +142,7 @@ def _add(tar: tarfile.TarFile, key: str, hit: Hit, catalogue: Catalogue) -> None
 
 
 def _member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)  # time and owner stay zero: the same hits are the same file
+    info = tarfile.TarInfo(name)  # time and owner are zero: the same hits give the same file
     info.size = len(content)
     tar.addfile(info, io.BytesIO(content))
 
@@ -157,4 +155,4 @@ EXPORTS: dict[str, tuple[str, Callable[[Sequence[Hit], Catalogue], bytes]]] = {
     ".json": ("JSON", lambda hits, _: _json_bytes(hits_json(hits))),
     ".tar": ("webdataset shard", hits_shard),
 }
-"""By ending: what it is called, and hits to bytes."""
+"""Name of the format and conversion function, by file extension."""

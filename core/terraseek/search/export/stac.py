@@ -1,4 +1,4 @@
-"""Hits as a STAC item collection (https://github.com/radiantearth/stac-spec, 1.0.0)."""
+"""Export of hits as a STAC item collection (https://github.com/radiantearth/stac-spec, 1.0.0)."""
 
 import calendar
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ __all__ = ["stac_items"]
 
 _VERSION = "1.0.0"
 _EARLIEST = "1900-01-01T00:00:00Z"
-"""Start of the interval of an item whose date nobody knows; STAC wants one."""
+"""Start of the interval of an item without a date; STAC requires one."""
 _MEDIA = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
@@ -25,10 +25,10 @@ _MEDIA = {
 
 
 def stac_items(hits: Sequence[Hit], catalogue: Catalogue) -> dict[str, Any]:
-    """A FeatureCollection of STAC items, best first.
+    """Convert hits to a FeatureCollection of STAC items, best first.
 
-    An item known to a month or year has an interval; one without a date the interval from 1900 to
-    now, and `terraseek:dated` false. The asset's address is the catalogue's own reference to the
+    An item dated to a month or year has an interval; one without a date has the interval from 1900
+    to now, and `terraseek:dated` false. The asset's `href` is the catalogue's reference to the
     image (`shard.tar#member` inside a tar).
     """
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -59,7 +59,7 @@ def _item(hit: Hit, item: dict[str, Any], now: str) -> dict[str, Any]:
 def _properties(hit: Hit, item: dict[str, Any], now: str) -> dict[str, Any]:
     text = str(item.get("captured_at") or "")
     values: dict[str, Any] = {
-        **_when(text, now),
+        **_datetime_fields(text, now),
         "description": hit.caption or "no caption",
         "terraseek:dated": bool(text),
         "terraseek:rank": hit.rank,
@@ -72,8 +72,8 @@ def _properties(hit: Hit, item: dict[str, Any], now: str) -> dict[str, Any]:
     return values if gsd is None else values | {"gsd": gsd}
 
 
-def _when(text: str, now: str) -> dict[str, Any]:
-    """A moment where the day is known, else the interval that holds it."""
+def _datetime_fields(text: str, now: str) -> dict[str, Any]:
+    """`datetime` if the day is known, otherwise the interval."""
     parts = text[:10].split("-")
     if len(parts) == 3:
         time = text[11:19]
