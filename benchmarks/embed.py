@@ -28,7 +28,7 @@ from common import report
 from pipeline import made, write_shards
 
 from terraseek.catalogue import Catalogue, import_source
-from terraseek.embeddings.embed import decoded, embed_catalogue
+from terraseek.embeddings.embed import decode_images, embed_catalogue
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL
@@ -68,7 +68,7 @@ def measure(
 ) -> dict[str, float]:
     """Rates of the two stages and of the job."""
     rows = np.arange(catalogue.count)
-    squares = np.stack([s for s in decoded(catalogue, encoder, rows, cores) if s is not None])
+    squares = np.stack([s for s in decode_images(catalogue, encoder, rows, cores) if s is not None])
     texts = catalogue.items(["caption"])["caption"].tolist()
 
     def encode() -> None:
@@ -80,7 +80,7 @@ def measure(
         embed_catalogue(catalogue, encoder)
 
     def decode() -> None:
-        deque(decoded(catalogue, encoder, rows, half), maxlen=0)
+        deque(decode_images(catalogue, encoder, rows, half), maxlen=0)
 
     walls: dict[str, list[float]] = {"decode": [], "encode": [], "job": []}
     works: dict[str, list[float]] = {"decode": [], "encode": [], "job": []}

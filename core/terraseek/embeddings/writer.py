@@ -48,7 +48,7 @@ class StoreJob:
         self._captions = catalogue.texts()
         self._metadata_texts = catalogue.metadata_texts()
         self._store = _usable(folder, encoder)
-        self._has_chunk = np.zeros(len(self.ids), bool)
+        self._attempted = np.zeros(len(self.ids), bool)
         self._done = 0
         # the chunks of a killed job may be complete: then nothing is encoded, but the store must
         # still be written
@@ -100,7 +100,7 @@ class StoreJob:
         for chunk in self._chunks():
             known, rows = self._rows_of(chunk.item_ids)
             flags[rows] |= chunk.flags[known]
-            self._has_chunk[rows] = True
+            self._attempted[rows] = True
         return flags
 
     @cached_property
@@ -186,7 +186,7 @@ class StoreJob:
 
     def _write(self, rows: Int64[np.ndarray, " m"], chunk: Chunk) -> None:
         write_chunk(self.chunk_folder, chunk, self.encoder.encoder_id)
-        self._changed |= bool((chunk.flags & HAS_IMAGE).any() or not self._has_chunk[rows].all())
+        self._changed |= bool((chunk.flags & HAS_IMAGE).any() or not self._attempted[rows].all())
 
     def finish(self) -> None:
         """Merge all encoded rows into the files of the store and delete the chunks."""
@@ -228,7 +228,7 @@ class StoreJob:
             _save(paths["flags"], flags)
             _save(paths["item_ids"], self.ids)
             if not appending:
-                # rows moved or the encoder changed: the old manifest does not describe the new files
+                # rows moved or the encoder changed: the old manifest does not match the new files
                 (self.folder / "manifest.json").unlink(missing_ok=True)
         write_json(self.folder / "manifest.json", self._manifest(flags).to_json())
 

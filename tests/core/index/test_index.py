@@ -211,7 +211,7 @@ def test_codes_too_coarse_say_so():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_finds_the_best(indexed, kind: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(candidates, "_TIGHT", 0)
+    monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
     store = indexed[kind]
     chosen, found = Candidates(store), 0
     for seed in range(20):
@@ -233,7 +233,7 @@ def test_every_kind_finds_the_best(indexed, kind: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.3])
 def test_k_hits_where_k_exist_under_any_filter(indexed, kind, share, monkeypatch):
-    monkeypatch.setattr(candidates, "_TIGHT", 0)
+    monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
     store = indexed[kind]
     chosen = Candidates(store)
     random = np.random.default_rng(3)
@@ -259,7 +259,7 @@ def test_few_rows_are_scanned_exactly_beside_a_coarse_index(indexed):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_came_later_are_found(tmp_path: Path, kind: str, monkeypatch):
-    monkeypatch.setattr(candidates, "_TIGHT", 0)
+    monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
     folder = tmp_path / "cat/embeddings/x"
     vectors = clustered(COUNT, DIM)
     build_index(write_store(folder, vectors), kind=kind)
@@ -278,7 +278,7 @@ def test_some_of_the_axes_are_looked_at(
     store: EmbeddingStore, kind: str, factory: str, monkeypatch
 ):
     monkeypatch.setattr(plan, "LEAST_FOR_AXES", DIM)
-    monkeypatch.setattr(candidates, "_TIGHT", 0)
+    monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
     told = build_index(store, memory=100_000, kind=kind)
     assert told.factory == factory
     assert told.memory_bytes <= 100_000

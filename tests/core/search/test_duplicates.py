@@ -72,7 +72,7 @@ def test_neither_hash_nor_vector_alone_is_enough(catalogue: Path):
 def test_many_items_take_the_inverted_file(catalogue: Path, monkeypatch):
     from terraseek.search import duplicates
 
-    monkeypatch.setattr(duplicates, "_EXACT_UP_TO", 5)
+    monkeypatch.setattr(duplicates, "_MAX_EXACT", 5)
     assert mark_duplicates(catalogue).marked == 2
     assert names(catalogue) == {"b1.jpg": "a1.png", "b4.jpg": "a4.png"}
 

@@ -117,7 +117,7 @@ def test_a_search_gives_the_best_that_pass(searchers, asked, kind, k):
     items = searcher.catalogue.items().to_dict("records")
     kept = [row for row, item in enumerate(items) if passes(item, plain)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "_TIGHT", 0)
+        patch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
         result = searcher.search(Query(text="dark green"), k, where)
     assert result.matched == len(kept)
     assert len(result.hits) == min(k, len(kept))
