@@ -70,11 +70,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
 def serve(tmp_path: Path) -> Iterator[Callable[[Path], TestClient]]:
     """The routes over a folder of scenes, with a catalogue of one picture."""
     from terraseek.catalogue import Catalogue, import_source
-    from terraseek.encoders.fake import FakeEncoder
     from terraseek.embeddings import embed_catalogue
-    from terraseek_app.server import state
+    from terraseek.encoders.fake import FakeEncoder
     from terraseek_app.api.responses import EXCEPTION_HANDLERS
     from terraseek_app.asgi import routes
+    from terraseek_app.server import state
     from terraseek_app.server.settings import Settings
 
     chips = tmp_path / "chips"

@@ -93,7 +93,9 @@ def mark_duplicates(
             for pair in _similar_pairs(store, rows, cosine, progress)
             if _hashes_agree(hashes[pair[0]], hashes[pair[1]], bits)
         ]
-        first = _connected_groups(catalogue.row_count, [(int(rows[a]), int(rows[b])) for a, b in pairs])
+        first = _connected_groups(
+            catalogue.row_count, [(int(rows[a]), int(rows[b])) for a, b in pairs]
+        )
         marked = np.flatnonzero(first != np.arange(len(first)))
         frame = read_items(folder)
         if COLUMN in frame:
