@@ -10,7 +10,7 @@ from terraseek.commands.checks import Check
 
 @pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch):
-    """Let the command see these checks, so that the machine does not decide the test."""
+    """Replace the checks, so that the result does not depend on the machine."""
 
     def choose(*checks: Check) -> None:
         monkeypatch.setattr(doctor, "run_checks", lambda: list(checks))
@@ -36,7 +36,7 @@ def test_exit_code_and_advice(only) -> None:
     assert "damaged [sha256]" in done.stdout
 
 
-def test_json_is_all_there_is_on_stdout(only) -> None:
+def test_stdout_contains_only_json(only) -> None:
     only(Check("disk", "broken", "0.0 GB", "make room"))
     done = run("--json")
     assert done.exit_code == 1
@@ -46,9 +46,7 @@ def test_json_is_all_there_is_on_stdout(only) -> None:
     }
 
 
-def test_a_home_that_cannot_be_written_is_broken(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_read_only_home_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("no folder")
     monkeypatch.setenv("TERRASEEK_HOME", str(blocker))
@@ -88,7 +86,7 @@ def test_a_damaged_model_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "sha256" in check.found
 
 
-def test_this_machine_can_do_its_work() -> None:
+def test_gdal_python_and_disk_are_ok_here() -> None:
     assert checks._gdal().status == "ok"
     assert checks._python().status == "ok"
     assert checks._disk().found

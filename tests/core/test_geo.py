@@ -19,25 +19,25 @@ def boxes(draw: st.DrawFn) -> BBox:
 
 
 @given(boxes(), longitudes, latitudes)
-def test_a_box_contains_what_one_of_its_halves_contains(box: BBox, lon: float, lat: float) -> None:
+def test_a_box_contains_the_points_of_its_halves(box: BBox, lon: float, lat: float) -> None:
     points = np.array([lon]), np.array([lat])
     whole = bool(box.contains(*points)[0])
     assert whole == any(bool(half.contains(*points)[0]) for half in box.split())
 
 
 @given(boxes())
-def test_parse_reads_back_what_a_box_writes(box: BBox) -> None:
+def test_parse_round_trip(box: BBox) -> None:
     assert BBox.parse(",".join(repr(v) for v in box.as_tuple())) == box
 
 
-def test_antimeridian_box_holds_fiji_and_not_london() -> None:
+def test_antimeridian_box_contains_fiji_and_not_london() -> None:
     box = BBox(170, -25, -170, 0)
     inside = box.contains(np.array([178.0, -179.0, 0.0]), np.array([-18.0, -18.0, -18.0]))
     assert box.crosses_antimeridian
     assert inside.tolist() == [True, True, False]
 
 
-def test_points_without_position_lie_nowhere() -> None:
+def test_nan_points_lie_in_no_box() -> None:
     assert not BBox(-180, -90, 180, 90).contains(np.array([math.nan]), np.array([math.nan]))[0]
 
 
@@ -52,7 +52,7 @@ def test_points_without_position_lie_nowhere() -> None:
         ("nan,0,1,1", "not a number"),
     ],
 )
-def test_bad_boxes_say_what_is_wrong(text: str, reason: str) -> None:
+def test_errors_of_invalid_boxes(text: str, reason: str) -> None:
     with pytest.raises(BBoxError, match=reason):
         BBox.parse(text)
 

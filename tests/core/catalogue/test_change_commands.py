@@ -1,4 +1,4 @@
-"""`delete`, `compact` and `duplicates` as a user types them, in one process."""
+"""Commands `delete`, `compact` and `duplicates`, run in one process."""
 
 import json
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_duplicates(catalogue: Path):
         (("compact", "CAT/none"), CatalogueNotFoundError, "no catalogue"),
     ],
 )
-def test_wrong_input(catalogue: Path, arguments, error, words):
+def test_invalid_input(catalogue: Path, arguments, error, words):
     with pytest.raises(error, match=words):
         run(*(text.replace("CAT", str(catalogue)) for text in arguments))
     assert Catalogue.open(catalogue).count == 5

@@ -1,4 +1,4 @@
-"""Mapped columns: what they hold, and that they are never those of other items."""
+"""Memory-mapped columns: their content, and that they always belong to the current items."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from terraseek.errors import FilterError, ItemNotFoundError
 
 
 def frame_of(count: int) -> pd.DataFrame:
-    """Items whose ids fall while rows rise; each third has no place, each fourth no number."""
+    """Items with descending ids; every third has no coordinates, every fourth no number."""
     return build_frame(
         [
             {
@@ -49,7 +49,7 @@ def arrow_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob(".*.arrow*"))
 
 
-def test_columns_hold_what_the_table_holds(folder: Path):
+def test_columns_equal_the_table(folder: Path):
     frame = read_items(folder)
     shown = [name for name in frame.columns if not name.startswith("_")]
     catalogue = Catalogue.open(folder)
@@ -68,7 +68,7 @@ def test_columns_hold_what_the_table_holds(folder: Path):
         catalogue.items_at(rows, ["colour"])
 
 
-def test_every_id_is_found_and_no_other(folder: Path):
+def test_exactly_the_existing_ids_are_found(folder: Path):
     catalogue = Catalogue.open(folder)
     assert [catalogue.row(key.decode()) for key in catalogue.item_ids] == list(range(50))
     for other in ("", "0", "999999999", "z" * 12, "001000000000x", "00100000000é", "\udc80"):
@@ -76,7 +76,7 @@ def test_every_id_is_found_and_no_other(folder: Path):
             catalogue.row(other)
 
 
-def test_opening_maps_the_file_and_copies_nothing(folder: Path):
+def test_opening_maps_the_file_without_a_copy(folder: Path):
     import pyarrow as pa
 
     before = pa.total_allocated_bytes()
@@ -105,7 +105,7 @@ def test_no_items_at_all(tmp_path: Path):
         catalogue.row("a")
 
 
-def test_each_change_brings_its_own_columns(folder: Path):
+def test_each_change_writes_new_columns(folder: Path):
     first = arrow_files(folder)
     opened = Catalogue.open(folder)
     key = opened.item_ids[4].decode()
@@ -125,7 +125,7 @@ def test_each_change_brings_its_own_columns(folder: Path):
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "junk", "empty", "of fewer rows"])
-def test_columns_that_cannot_be_used_are_made_again(folder: Path, damage: str, tmp_path: Path):
+def test_unusable_columns_are_written_again(folder: Path, damage: str, tmp_path: Path):
     whole = Catalogue.open(folder).items()
     (path,) = folder.glob(".items.*.arrow")
     good = path.read_bytes()
@@ -144,10 +144,10 @@ def test_columns_that_cannot_be_used_are_made_again(folder: Path, damage: str, t
     written = path.stat()
     assert written.st_size > len(good) // 2
     pd.testing.assert_frame_equal(Catalogue.open(folder).items(), whole)
-    assert path.stat().st_mtime_ns == written.st_mtime_ns  # and then taken as they are
+    assert path.stat().st_mtime_ns == written.st_mtime_ns  # and then used unchanged
 
 
-def test_where_nothing_can_be_written_columns_stay_in_memory(folder: Path, monkeypatch):
+def test_in_a_read_only_folder_columns_stay_in_memory(folder: Path, monkeypatch):
     from terraseek.catalogue import items_file
 
     def refuse(*_: object) -> None:
@@ -161,7 +161,7 @@ def test_where_nothing_can_be_written_columns_stay_in_memory(folder: Path, monke
     assert arrow_files(folder) == []
 
 
-def test_what_a_killed_writer_left_is_removed(folder: Path):
+def test_temporary_files_of_a_killed_writer_are_removed(folder: Path):
     left = [".items.new.arrow", "..items.new.arrow.ab12.arrow", ".items.0123456789abcdef.arrow"]
     for name in left:
         (folder / name).write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""The commands, as a user types them."""
+"""Commands `import`, `embed`, `search` and `stats`, run as separate processes."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_search_in_every_form(catalogue: Path):
+def test_search_with_every_kind_of_query_and_output(catalogue: Path):
     done = terraseek("search", catalogue, "red", "--json", "-k", "2")
     hits = json.loads(done.stdout)
     assert [*hits[0]] == ["item_id", "score", "lon", "lat", "caption", "image"]
@@ -84,7 +84,7 @@ def test_stats(catalogue: Path):
         (["import", "X", "--out", "CAT", "--precision", "vague"], "must be exact or point"),
     ],
 )
-def test_mistakes_give_one_line_and_no_traceback(catalogue: Path, arguments, message):
+def test_errors_give_one_line_and_no_traceback(catalogue: Path, arguments, message):
     done = terraseek(*[catalogue if a == "CAT" else a for a in arguments])
     assert done.returncode == 2
     assert message in done.stderr

@@ -1,4 +1,4 @@
-"""Deleted items are found no more, come back when asked, and go for good with their vectors."""
+"""Deleted items are not found, can be restored, and are removed with their vectors by `compact`."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from terraseek.search import Query, Searcher
 
 
 def source(folder: Path, seeds: range) -> Path:
-    """A table of images: label even or odd, a place each."""
+    """Write images and a table with coordinates and the label even or odd."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["filename,caption,label,lat,lon"]
     for seed in seeds:
@@ -47,7 +47,7 @@ def vectors_by_id(path: Path) -> dict[str, bytes]:
     }
 
 
-def test_deleted_items_are_found_in_no_way(catalogue: Path, tmp_path: Path):
+def test_deleted_items_are_not_found(catalogue: Path, tmp_path: Path):
     before = ids(catalogue)
     assert delete_items(catalogue, before[:2], Filter(labels=("even",))) == 7
     assert delete_items(catalogue, before[:2]) == 0
@@ -74,7 +74,7 @@ def test_deleted_items_are_found_in_no_way(catalogue: Path, tmp_path: Path):
     assert ids(catalogue) == left
 
 
-def test_they_come_back(catalogue: Path):
+def test_deleted_items_can_be_restored(catalogue: Path):
     items = Catalogue.open(catalogue).items()
     file = (catalogue / "items.parquet").read_bytes()
     delete_items(catalogue, items["item_id"][:3])
@@ -85,7 +85,7 @@ def test_they_come_back(catalogue: Path):
     assert (catalogue / "items.parquet").read_bytes() == file
 
 
-def test_compacting_takes_rows_and_vectors_away(catalogue: Path, tmp_path: Path):
+def test_compaction_removes_rows_and_vectors(catalogue: Path, tmp_path: Path):
     before, vectors = ids(catalogue), vectors_by_id(catalogue)
     delete_items(catalogue, before[::3])
     done = compact_catalogue(catalogue)
@@ -96,13 +96,13 @@ def test_compacting_takes_rows_and_vectors_away(catalogue: Path, tmp_path: Path)
     assert vectors_by_id(catalogue) == {key: vectors[key] for key in left}
     assert not (catalogue / ".compact").exists()
     assert compact_catalogue(catalogue).dropped == 0
-    # what is gone for good may be imported anew, and only that is encoded
+    # removed items may be imported again, and only they are encoded
     assert import_source(tmp_path / "pics", catalogue).added == 4
     embed_catalogue(Catalogue.open(catalogue), FakeEncoder())
     assert vectors_by_id(catalogue) == vectors
 
 
-def test_a_store_that_lags_behind_follows(catalogue: Path, tmp_path: Path):
+def test_compaction_of_a_store_with_fewer_rows(catalogue: Path, tmp_path: Path):
     import_source(source(tmp_path / "more", range(20, 24)), catalogue)
     everything = ids(catalogue)
     delete_items(catalogue, [everything[0], everything[-1]])
@@ -112,7 +112,7 @@ def test_a_store_that_lags_behind_follows(catalogue: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("moment", ["prepared", "items changed", "half exchanged"])
-def test_a_killed_compaction_is_finished_by_the_next(catalogue: Path, monkeypatch, moment):
+def test_the_next_run_finishes_a_killed_compaction(catalogue: Path, monkeypatch, moment):
     from terraseek.embeddings import compact
 
     class Killed(BaseException):
@@ -145,7 +145,7 @@ def test_a_killed_compaction_is_finished_by_the_next(catalogue: Path, monkeypatc
     assert vectors_by_id(catalogue) == {key: vectors[key] for key in before[5:]}
 
 
-def test_wrong_input_is_refused_and_changes_nothing(catalogue: Path, tmp_path: Path):
+def test_invalid_input_is_refused_and_changes_nothing(catalogue: Path, tmp_path: Path):
     before = ids(catalogue)
     with pytest.raises(ItemNotFoundError, match="nothing changed"):
         delete_items(catalogue, [before[0], "nosuchitem"])
@@ -170,7 +170,7 @@ def test_one_process_at_a_time(catalogue: Path):
         compact_catalogue(catalogue)
 
 
-def test_what_a_killed_process_left_is_removed(catalogue: Path):
+def test_temporary_files_of_a_killed_process_are_removed(catalogue: Path):
     left = catalogue / ".items.parquet.abcd1234.parquet"
     left.write_bytes(b"half a table")
     delete_items(catalogue, ids(catalogue)[:1])

@@ -1,4 +1,4 @@
-"""Perceptual hashes: turned copies agree, other images do not, and pairs are all found."""
+"""Perceptual hashes: rotated copies match, other images do not, and all pairs are found."""
 
 import io
 
@@ -12,7 +12,7 @@ from terraseek.imagehash import FLAT, ORIENTATIONS, distances, image_hashes, nea
 
 
 def scene(seed: int, side: int = 96) -> np.ndarray:
-    """Smooth random land: structure at several scales."""
+    """Smooth random image with structure at several scales."""
     random = np.random.default_rng(seed)
     pixels = np.zeros((side, side, 3))
     for cells in (3, 6, 12):
@@ -31,7 +31,7 @@ def turn(pixels: np.ndarray, name: str) -> np.ndarray:
 
 @given(st.integers(0, 10_000), st.integers(33, 140), st.integers(0, 7))
 @settings(max_examples=40, deadline=None)
-def test_a_turned_copy_has_the_hash_of_that_orientation(seed, side, which):
+def test_a_rotated_copy_has_the_hash_of_that_orientation(seed, side, which):
     pixels = scene(seed, side)
     turned = np.ascontiguousarray(turn(pixels, ORIENTATIONS[which]))
     expected = image_hashes(pixels)[which]
@@ -54,7 +54,7 @@ def test_compression_and_size_change_few_bits_and_other_scenes_many():
 
 
 @pytest.mark.parametrize("level", [0, 17, 255])
-def test_flat_images_are_near_nothing(level):
+def test_flat_images_match_nothing(level):
     hashes = np.stack([image_hashes(np.full((40, 50, 3), level, np.uint8))] * 2)
     assert (hashes == FLAT).all()
     assert len(near_pairs(hashes, hashes, 64)[0]) == 0
@@ -63,7 +63,7 @@ def test_flat_images_are_near_nothing(level):
 
 @given(st.integers(0, 2**32), st.integers(0, 30), st.integers(1, 30), st.integers(0, 40))
 @settings(max_examples=30, deadline=None)
-def test_pairs_are_those_of_brute_force(seed, n, m, most):
+def test_pairs_equal_those_of_brute_force(seed, n, m, most):
     random = np.random.default_rng(seed)
     left = random.integers(0, 2**63, (n, 8), np.uint64) * np.uint64(2) + np.uint64(1)
     right = random.integers(0, 2**63, (m, 8), np.uint64) * np.uint64(2) + np.uint64(1)
@@ -81,7 +81,7 @@ def test_pairs_are_those_of_brute_force(seed, n, m, most):
     assert found == {pair: bit for pair, bit in expected.items() if bit <= most}
 
 
-def test_a_set_with_itself_gives_each_pair_once():
+def test_a_set_compared_with_itself_gives_each_pair_once():
     images = [scene(1), turn(scene(1), "tv"), scene(2), scene(1)]
     hashes = np.stack([image_hashes(np.ascontiguousarray(p)) for p in images])
     rows, others, _ = near_pairs(hashes, hashes, 4)

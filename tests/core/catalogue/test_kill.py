@@ -1,4 +1,4 @@
-"""Killed twenty times at random moments, a catalogue ends as one that was left in peace."""
+"""A job killed twenty times at random moments gives the same catalogue as an uninterrupted one."""
 
 import random
 import subprocess
@@ -45,7 +45,7 @@ steps = (
 first = int(done.read_text()) if done.exists() else 0
 print("go", flush=True)
 for number, step in enumerate(steps):
-    if number >= first:  # the step that was under way is repeated
+    if number >= first:  # the interrupted step is repeated
         step()
         write_text(done, str(number + 1))
 print("end", flush=True)
@@ -77,12 +77,12 @@ def vectors_by_id(catalogue: Catalogue) -> dict[bytes, bytes]:
 
 
 def check_whole(out: Path, every: set[str]) -> None:
-    """What a reader finds at any moment: nothing yet, or a catalogue and its store as they were."""
+    """Check that a reader finds no catalogue yet, or a consistent catalogue and store."""
     if not (out / "items.parquet").exists():
         return
     catalogue = Catalogue.open(out)
     assert set(catalogue.items()["item_id"]) <= every
-    # between the items' rename and the stores' the vectors are refused, never mixed up
+    # between the renames of the items and of the stores, the vectors are refused, not mixed up
     try:
         store = EmbeddingStore.open(catalogue)
     except StoreError:
@@ -90,7 +90,7 @@ def check_whole(out: Path, every: set[str]) -> None:
     assert np.array_equal(store.item_ids, catalogue.item_ids[: store.count])
 
 
-def test_twenty_kills_change_nothing_in_the_end(tmp_path: Path):
+def test_twenty_kills_do_not_change_the_result(tmp_path: Path):
     sources = tmp_path / "sources"
     images(sources / "a", range(150))
     images(sources / "b", range(150, 240))

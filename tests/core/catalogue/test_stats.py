@@ -1,4 +1,4 @@
-"""Counts by resolution, zone and season, and how long their tails are."""
+"""Counts by resolution, UTM zone and season, and the long tail of counts."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_everything_is_counted(tmp_path: Path):
     assert stats["gsd"] == {"below 0.5 m": 1, "0.5 to 1 m": 1, "10 to 30 m": 1, "": 1}
     assert stats["year"] == {"2019": 2, "2020": 1, "": 1}
     assert stats["month"] == {"3": 2, "7": 1, "": 1}
-    # nobody says what the N of `29N` means; of `33S` the table says it
+    # the meaning of N in `29N` is unknown; that of S in `33S` is in the table
     assert stats["utm_zone"] == {"37M": 1, "29": 1, "31U": 1, "33 south": 1}
     assert stats["long_tail"]["label"] == {"values": 2, "half": 1, "single": 1, "median": 2.0}
     assert stats["long_tail"]["country"]["values"] == 2
@@ -39,7 +39,7 @@ def test_everything_is_counted(tmp_path: Path):
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(1, 1000), max_size=30))
-def test_half_of_the_items_is_where_the_tail_says(counts):
+def test_long_tail_half_covers_half_of_the_items(counts):
     tail = long_tail(counts)
     sizes = sorted((n for key, n in counts.items() if key), reverse=True)
     assert tail["values"] == len(sizes)
@@ -49,14 +49,14 @@ def test_half_of_the_items_is_where_the_tail_says(counts):
 
 
 @pytest.mark.parametrize(("lat", "zone"), [(63.0, "32V"), (85.0, ""), (-81.0, "")])
-def test_coordinates_win_over_what_is_stated(lat, zone):
+def test_coordinates_take_precedence_over_the_stated_zone(lat, zone):
     items = pd.DataFrame({"lon": [6.0], "lat": [lat], "utm": ["1C"], "utm_kind": ["band"]})
     assert utm_zones(items).tolist() == [zone]
     items["lon"] = np.nan
     assert utm_zones(items).tolist() == ["1C"]
 
 
-def test_a_town_s_zone_is_no_better_than_the_image_s():
+def test_the_stated_zone_takes_precedence_over_that_of_a_town():
     known = {"lon": [6.0], "lat": [50.0], "utm": ["31U"], "utm_kind": ["band"]}
     items = pd.DataFrame(known | {"location_precision": ["place_name"]})
     assert utm_zones(items).tolist() == ["31U"]

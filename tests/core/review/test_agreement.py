@@ -30,11 +30,11 @@ OBSERVERS = np.array(
 )
 
 
-def test_alpha_is_the_published_one() -> None:
+def test_alpha_equals_the_published_value() -> None:
     assert krippendorff_alpha(OBSERVERS) == pytest.approx(0.815, abs=5e-4)
 
 
-def test_gwet_with_identity_weights_is_the_published_ac1() -> None:
+def test_gwet_with_identity_weights_equals_the_published_ac1() -> None:
     # the same table in Gwet's Handbook (2014) and irrCAC's `cac.raw4raters`: AC1 0.77544
     assert _gwet(OBSERVERS, np.eye(5)) == pytest.approx(0.77544, abs=1e-5)
 
@@ -54,7 +54,7 @@ def test_ac2_by_hand() -> None:
     assert gwet_ac2(np.array([[5.0, 5, 5], [5, 5, 4]])) == pytest.approx(expected)
 
 
-def test_only_ac2_survives_when_nearly_everything_is_a_five() -> None:
+def test_only_ac2_stays_high_when_nearly_all_scores_are_five() -> None:
     one, other = np.full(50, 5.0), np.full(50, 5.0)
     one[0], other[1] = 4, 4
     table = np.stack([one, other])
@@ -64,7 +64,7 @@ def test_only_ac2_survives_when_nearly_everything_is_a_five() -> None:
 
 
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=30).filter(lambda s: len(set(s)) > 1))
-def test_raters_who_always_agree_have_one(scores: list[int]) -> None:
+def test_perfect_agreement_gives_one(scores: list[int]) -> None:
     table = np.array([scores, scores], float)
     for coefficient in (krippendorff_alpha, quadratic_kappa, gwet_ac2):
         assert coefficient(table) == pytest.approx(1)
@@ -78,7 +78,7 @@ def test_the_order_of_raters_does_not_matter(pairs: list[tuple[int, int]]) -> No
 
 
 @pytest.mark.parametrize("coefficient", [krippendorff_alpha, quadratic_kappa, gwet_ac2])
-def test_without_shared_items_there_is_no_number(coefficient) -> None:
+def test_without_common_items_agreement_is_undefined(coefficient) -> None:
     assert np.isnan(coefficient(np.array([[1.0, NAN], [NAN, 2.0]])))
     assert np.isnan(coefficient(np.empty((0, 0))))
 

@@ -30,7 +30,7 @@ def test_lost_characters_and_empty_captions(caption: str, expected: list[str]) -
     assert codes(caption) == expected
 
 
-def test_captions_the_encoder_cuts_off() -> None:
+def test_captions_longer_than_the_encoder_reads() -> None:
     def count(text: str) -> tuple[int, int]:
         return len(text.split()) + 2, 77
 
@@ -55,18 +55,18 @@ def test_captions_the_encoder_cuts_off() -> None:
         ("a bridge 30 m long", {"gsd_m": 0.5}, []),
     ],
 )
-def test_claims_are_checked_against_the_record(
+def test_statements_are_checked_against_the_item(
     caption: str, item: dict[str, object], expected: list[str]
 ) -> None:
     assert codes(caption, item=item) == expected
 
 
 @given(st.text(), st.floats(-200, 400), st.one_of(st.none(), st.floats()))
-def test_any_caption_can_be_flagged(caption: str, lon: float, gsd: float | None) -> None:
+def test_any_caption_can_be_checked(caption: str, lon: float, gsd: float | None) -> None:
     caption_flags(caption, item={"lon": lon, "gsd_m": gsd})
 
 
-def test_degree_signs_come_back() -> None:
+def test_degree_signs_are_restored() -> None:
     assert restore_degrees("azimuth 52.96? and 19.34?. ok?") == "azimuth 52.96° and 19.34°. ok?"
 
 

@@ -27,7 +27,7 @@ def review(item: str = "a", rater: str = "Ana", action: str = "accept", **more: 
     return Review(item_id=item, rater=rater, action=action, **more)  # type: ignore[arg-type]
 
 
-def test_a_record_comes_back_as_it_was_given(log: ReviewLog) -> None:
+def test_a_record_is_read_as_it_was_written(log: ReviewLog) -> None:
     given = review(
         action="edit",
         caption="a port, 19.3? off-nadir",
@@ -50,7 +50,7 @@ def test_a_record_comes_back_as_it_was_given(log: ReviewLog) -> None:
         assert getattr(stored, name) == getattr(given, name), name
 
 
-def test_the_latest_record_counts_and_the_earlier_ones_stay(log: ReviewLog) -> None:
+def test_the_latest_record_is_current_and_earlier_ones_are_kept(log: ReviewLog) -> None:
     first = log.append(review(action="skip"))
     second = log.append(review(action="accept"))
     log.append(review(rater="Bea", action="rate", scores={"fluency": 2}))
@@ -59,7 +59,7 @@ def test_the_latest_record_counts_and_the_earlier_ones_stay(log: ReviewLog) -> N
     assert [r.action for r in log.history("a")] == ["skip", "accept", "rate"]
 
 
-def test_a_retraction_leaves_nothing_standing(log: ReviewLog) -> None:
+def test_a_retraction_leaves_no_current_record(log: ReviewLog) -> None:
     log.append(review())
     log.append(review(action="retract"))
     assert log.current() == []
@@ -68,7 +68,7 @@ def test_a_retraction_leaves_nothing_standing(log: ReviewLog) -> None:
     assert log.next_item("Ana", ["a"]) == "a"
 
 
-def test_the_same_click_twice_is_one_record(log: ReviewLog) -> None:
+def test_the_same_event_twice_is_one_record(log: ReviewLog) -> None:
     click = review()
     assert log.append(click).seq == log.append(click).seq
     assert len(log.events()) == 1
@@ -117,7 +117,7 @@ def test_progress_and_resuming(log: ReviewLog) -> None:
     assert log.raters() == ["Ana", "Bea"]
 
 
-def test_raters_at_once_lose_nothing(folder: Path) -> None:
+def test_concurrent_raters_lose_no_records(folder: Path) -> None:
     log = ReviewLog.open(folder)
 
     def work(rater: str) -> None:
@@ -144,14 +144,14 @@ for number in range(10):
 
 
 @pytest.mark.slow
-def test_processes_that_make_the_log_together_lose_nothing(folder: Path) -> None:
+def test_processes_that_create_the_log_together_lose_no_records(folder: Path) -> None:
     command = [sys.executable, "-c", OPEN_AND_WRITE, str(folder)]
     jobs = [subprocess.Popen([*command, f"r{n}"]) for n in range(4)]
     assert [job.wait() for job in jobs] == [0] * 4
     assert len(ReviewLog.open(folder).events()) == 40
 
 
-def test_the_log_is_wal_and_numbered(log: ReviewLog) -> None:
+def test_the_log_uses_wal_and_has_a_schema_version(log: ReviewLog) -> None:
     connection = sqlite3.connect(log.path)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
@@ -165,7 +165,7 @@ def test_a_folder_without_catalogue_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_log_of_a_newer_terraseek_is_left_alone(folder: Path) -> None:
+def test_a_log_of_a_newer_terraseek_is_refused_unchanged(folder: Path) -> None:
     log = ReviewLog.open(folder)
     connection = sqlite3.connect(log.path)
     connection.execute("PRAGMA user_version = 99")
@@ -174,7 +174,7 @@ def test_a_log_of_a_newer_terraseek_is_left_alone(folder: Path) -> None:
         ReviewLog.open(folder)
 
 
-def test_a_damaged_or_foreign_file_is_named(folder: Path) -> None:
+def test_a_damaged_or_foreign_file_is_named_in_the_error(folder: Path) -> None:
     path = folder / "reviews.sqlite"
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(ReviewError, match="not a database"):
@@ -199,16 +199,16 @@ def test_a_damaged_or_foreign_file_is_named(folder: Path) -> None:
         ({"action": "accept", "edited": "x"}, "only the action 'edit'"),
     ],
 )
-def test_records_that_make_no_sense_are_refused(values: dict[str, object], message: str) -> None:
+def test_invalid_records_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ReviewError, match=message):
         review(**values)  # type: ignore[arg-type]
 
 
-def test_captions_are_told_apart_by_their_bytes() -> None:
+def test_caption_hashes_differ_if_the_bytes_differ() -> None:
     assert caption_hash("19.3°") != caption_hash("19.3?")
 
 
-def test_each_level_of_each_criterion_is_worded_once() -> None:
+def test_level_descriptions_are_unique() -> None:
     assert [c.key for c in CRITERIA] == ["relevance_detail", "hallucination", "fluency"]
     for criterion in CRITERIA:
         assert len(set(criterion.levels)) == 5

@@ -43,7 +43,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(source))
 
 
-def test_a_table_goes_in_once_and_comes_out_the_same(log: ReviewLog, tmp_path: Path) -> None:
+def test_a_table_is_imported_once_and_exported_unchanged(log: ReviewLog, tmp_path: Path) -> None:
     text = 'static/a.jpg,"a port, 19.3° off",5,4,3\nstatic/b.jpg,"two ""big"" ships",1,2,5\n'
     source = table(tmp_path / "one.csv", text)
     first = import_ratings(log, source)
@@ -54,7 +54,7 @@ def test_a_table_goes_in_once_and_comes_out_the_same(log: ReviewLog, tmp_path: P
     assert (tmp_path / "out.csv").read_bytes() == source.read_bytes()
 
 
-def test_ratings_find_their_items(log: ReviewLog, tmp_path: Path) -> None:
+def test_ratings_are_assigned_to_their_items(log: ReviewLog, tmp_path: Path) -> None:
     items = item_names(
         [
             {"item_id": "x1", "image": "shard.tar#0.img_content", "img_name": "a.jpg"},
@@ -71,7 +71,7 @@ def test_ratings_find_their_items(log: ReviewLog, tmp_path: Path) -> None:
     assert report.unknown == 1
 
 
-def test_odd_rows_are_reported_and_the_others_kept(log: ReviewLog, tmp_path: Path) -> None:
+def test_malformed_rows_are_reported_and_the_others_kept(log: ReviewLog, tmp_path: Path) -> None:
     text = (
         "static/a.jpg,fine,5,5,5\n"
         "static/b.jpg,gap,5,5,\n"
@@ -95,7 +95,7 @@ def test_odd_rows_are_reported_and_the_others_kept(log: ReviewLog, tmp_path: Pat
     assert import_ratings(log, tmp_path / "r.csv").added == 0
 
 
-def test_a_byte_order_mark_is_no_part_of_the_header(log: ReviewLog, tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_header(log: ReviewLog, tmp_path: Path) -> None:
     path = table(tmp_path / "r.csv", "static/a.jpg,t,5,5,5\r\n", "utf-8-sig")
     assert import_ratings(log, path).added == 1
 
@@ -109,7 +109,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(log: ReviewLog, tmp_path: Pa
         (HEADER.encode() + b"a.jpg,19.3\xb0,5,5,5\n", "not UTF-8"),
     ],
 )
-def test_files_of_another_layout_are_refused(
+def test_files_of_another_format_are_refused(
     log: ReviewLog, tmp_path: Path, content: bytes, message: str
 ) -> None:
     (tmp_path / "r.csv").write_bytes(content)
@@ -118,7 +118,7 @@ def test_files_of_another_layout_are_refused(
     assert log.events() == []
 
 
-def test_long_form_and_captions(log: ReviewLog, tmp_path: Path) -> None:
+def test_long_format_and_captions(log: ReviewLog, tmp_path: Path) -> None:
     scores = {"relevance_detail": 2, "fluency": 4}
     log.append(
         Review(

@@ -1,4 +1,4 @@
-"""Polygons and circles against slow, plain geometry."""
+"""Polygons and circles against straightforward geometry."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def boxed(area, lon, lat) -> np.ndarray:
 
 
 def central_angle_km(a, b) -> float:
-    """By unit vectors, which has no formula in common with haversine."""
+    """Distance from unit vectors, independent of the haversine formula."""
 
     def vector(lon, lat):
         lon, lat = math.radians(lon), math.radians(lat)
@@ -52,7 +52,7 @@ def central_angle_km(a, b) -> float:
     st.floats(0.01, 21_000),
     st.lists(st.tuples(longitudes, latitudes), min_size=1, max_size=8),
 )
-def test_a_circle_holds_what_is_near_and_its_boxes_hold_the_circle(centre, km, points):
+def test_a_circle_contains_near_points_and_its_boxes_contain_it(centre, km, points):
     circle = Circle(*centre, km)
     distances = [central_angle_km(centre, point) for point in points]
     assume(all(abs(d - km) > 1e-6 * max(1, km) for d in distances))
@@ -79,7 +79,7 @@ def test_a_circle_agrees_with_the_ellipsoid_to_half_a_percent():
     st.lists(st.tuples(st.integers(-200, 200), st.integers(-90, 90)), min_size=3, max_size=6),
     st.lists(st.tuples(st.integers(-180, 180), st.integers(-90, 90)), min_size=1, max_size=8),
 )
-def test_a_polygon_holds_what_its_outline_encloses_on_any_turn(corners, points):
+def test_a_polygon_contains_its_points_at_any_shift_by_360_degrees(corners, points):
     hull = shapely.MultiPoint(corners).convex_hull
     assume(hull.geom_type == "Polygon" and hull.bounds[2] - hull.bounds[0] <= 360)
     area = Area.parse(hull.wkt)
@@ -104,7 +104,7 @@ def test_holes_edges_and_the_antimeridian():
     assert not Circle(0, 0, 21_000).contains(*nowhere).any()
 
 
-def test_a_bow_tie_is_its_two_halves():
+def test_a_self_intersecting_polygon_is_its_two_halves():
     tie = Area.parse("POLYGON ((0 0, 10 10, 10 0, 0 10, 0 0))")
     assert tie.contains(*arrays([(1, 5), (9, 5), (5, 1)])).tolist() == [True, True, False]
 
@@ -138,12 +138,12 @@ def test_geojson_and_files(tmp_path: Path):
         ("POLYGON ((-200 0, 200 0, 200 9, -200 0))", "longitude, latitude"),
     ],
 )
-def test_what_is_no_area_is_refused(text, message):
+def test_invalid_areas_are_refused(text, message):
     with pytest.raises(FilterError, match=message):
         Area.parse(text)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path):
+def test_unreadable_files_are_refused(tmp_path: Path):
     with pytest.raises(FilterError, match="cannot be read"):
         Area.read(str(tmp_path / "no.geojson"))
 
@@ -161,6 +161,6 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         ("0,0,inf", "above 0"),
     ],
 )
-def test_what_is_no_circle_is_refused(text, message):
+def test_invalid_circles_are_refused(text, message):
     with pytest.raises(FilterError, match=message):
         Circle.parse(text)

@@ -1,4 +1,4 @@
-"""Filters against the plainest reading of their conditions."""
+"""Filters against a straightforward implementation in Python."""
 
 import math
 from dataclasses import fields
@@ -36,8 +36,8 @@ rows = st.fixed_dictionaries(
 
 latitudes = st.tuples(st.integers(-90, 90), st.integers(-90, 90)).map(sorted)
 edges = st.tuples(st.integers(-180, 180), latitudes, st.integers(-180, 180))
-# made in the test, not in the strategy: the shape checker draws random numbers, too
-conditions = st.fixed_dictionaries(
+# built in the test, not in the strategy, because the shape checker draws random numbers too
+filter_values = st.fixed_dictionaries(
     {
         "sources": st.lists(st.sampled_from(SOURCES), max_size=2).map(tuple),
         "labels": st.lists(st.sampled_from(["forest", "LAKE"]), max_size=2).map(tuple),
@@ -99,14 +99,14 @@ def passes(row: dict, where: Filter) -> bool:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(rows, min_size=1, max_size=12), conditions, st.one_of(st.none(), edges))
-def test_mask_is_the_plain_reading(items, asked, edge):
-    where = Filter(bbox=box_of(edge), **asked)
+@given(st.lists(rows, min_size=1, max_size=12), filter_values, st.one_of(st.none(), edges))
+def test_mask_equals_the_python_implementation(items, conditions, edge):
+    where = Filter(bbox=box_of(edge), **conditions)
     frame = build_frame([{"item_id": f"i{n}", **row} for n, row in enumerate(items)])
     assert mask(where, frame).tolist() == [passes(row, where) for row in items]
 
 
-def test_item_ids_and_emptiness():
+def test_item_ids_and_empty_filters():
     frame = build_frame([{"item_id": key} for key in "abc"])
     assert mask(Filter(item_ids=("c", "a")), frame).tolist() == [True, False, True]
     assert not mask(Filter(item_ids=()), frame).any()
@@ -126,7 +126,7 @@ def test_item_ids_and_emptiness():
         ({"gsd_min": 2, "gsd_max": 1}, "above the largest"),
     ],
 )
-def test_senseless_conditions_are_refused(conditions, message):
+def test_contradictory_conditions_are_refused(conditions, message):
     with pytest.raises(FilterError, match=message):
         Filter(**conditions)
 
@@ -135,5 +135,5 @@ def test_every_field_is_translated_to_sql():
     assert set(CONDITIONS) == {field.name for field in fields(Filter)}
 
 
-def test_a_year_may_end_in_itself():
+def test_date_to_of_a_year_includes_dates_in_it():
     Filter(date_from="2017-05-01", date_to="2017")

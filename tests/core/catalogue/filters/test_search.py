@@ -1,4 +1,4 @@
-"""Random filters of every kind, through the searcher and the command line, against plain Python."""
+"""Random filters of every kind, in searches and on the command line, against plain Python."""
 
 import json
 import math
@@ -30,7 +30,7 @@ COUNTRIES = ("Peru", "Fiji", "")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """80 items of two sources all over the globe; each ninth has no place, each eleventh no GSD."""
+    """80 items of two sources; every ninth has no coordinates, every eleventh no GSD."""
     base = tmp_path_factory.mktemp("filters")
     random = np.random.default_rng(11)
     for source in SOURCES:
@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def searchers(folder: Path) -> dict[str, Searcher]:
-    """Searchers without an index and with two kinds; an open one keeps the index it found."""
+    """Searchers without an index and with two kinds of index, which they keep while open."""
     catalogue, found = Catalogue.open(folder / "cat"), {}
     for kind in ("none", "int8", "hnsw"):
         store = EmbeddingStore.open(catalogue)
@@ -71,7 +71,7 @@ def kilometres(lon: float, lat: float, circle: Circle) -> float:
 
 
 def passes(item: dict, asked: dict) -> bool:
-    """Every condition read as plainly as can be."""
+    """Whether an item meets every condition."""
     lon, lat, gsd = item["lon"], item["lat"], item["gsd_m"]
     placed = math.isfinite(lon)
     tests = {
@@ -111,7 +111,7 @@ conditions = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(asked=conditions, kind=st.sampled_from(["none", "int8", "hnsw"]), k=st.integers(1, COUNT))
-def test_a_search_gives_the_best_that_pass(searchers, asked, kind, k):
+def test_a_search_returns_the_best_items_that_pass(searchers, asked, kind, k):
     where, plain = filter_of(asked)
     searcher = searchers[kind]
     items = searcher.catalogue.items().to_dict("records")
@@ -141,7 +141,7 @@ def filter_of(asked: dict) -> tuple[Filter, dict]:
         shape = plain["polygon"] = shapely.MultiPoint(asked["polygon"]).convex_hull
         assume(shape.geom_type == "Polygon" and shape.bounds[2] - shape.bounds[0] <= 360)
     if asked["circle"]:
-        # integers give distances that never meet a radius ending in .5 metres
+        # distances between integer coordinates never equal a radius that ends in .5 m
         circle = plain["circle"] = Circle(*asked["circle"][:2], asked["circle"][2] + 0.0005)
     sql = None if asked["sql"] is None else f"country = '{asked['sql']}'"
     where = Filter(
@@ -160,7 +160,7 @@ def terraseek(*arguments: object):
     return CliRunner().invoke(build_app(), [str(a) for a in arguments])
 
 
-def test_the_command_line_takes_every_filter(folder: Path):
+def test_the_command_line_has_every_filter(folder: Path):
     area = folder / "area.geojson"
     shape = shapely.box(-180, -90, 0, 90)
     area.write_text(shapely.to_geojson(shape))
@@ -178,7 +178,7 @@ def test_the_command_line_takes_every_filter(folder: Path):
     assert "no column 'nosuch'; there are caption, " in str(failed.exception)
 
 
-def test_terraseek_index_tells_what_it_built(folder: Path):
+def test_terraseek_index_reports_what_it_built(folder: Path):
     done = terraseek("index", folder / "cat", "--kind", "hnsw", "--json")
     told = json.loads(done.stdout)
     assert (told["kind"], told["count"]) == ("hnsw", COUNT)

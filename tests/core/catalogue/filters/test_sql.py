@@ -1,4 +1,4 @@
-"""Conditions in SQL: what they mean, and everything they are not allowed to do."""
+"""SQL conditions: the rows they select, and everything they are not allowed to do."""
 
 from pathlib import Path
 
@@ -51,12 +51,12 @@ def table() -> ItemsTable:
         ("label IS NULL AND caption IS NULL", "abcd"),
     ],
 )
-def test_a_condition_picks_rows(table: ItemsTable, sql: str, wanted: str):
+def test_a_condition_selects_rows(table: ItemsTable, sql: str, wanted: str):
     rows = table.rows(Filter(sql=sql))
     assert "".join(ROWS[row]["item_id"] for row in rows) == wanted
 
 
-def test_it_is_joined_with_the_other_conditions(table: ItemsTable):
+def test_it_is_combined_with_the_other_conditions(table: ItemsTable):
     assert table.rows(Filter(sql="TRUE OR TRUE", gsd_max=1)).tolist() == [0]
     assert table.rows(Filter(sql="gsd_m < 5 -- x", item_ids=("d", "c"))).tolist() == [3]
 
@@ -117,12 +117,12 @@ def test_it_is_joined_with_the_other_conditions(table: ItemsTable):
         "country = '\ud800'",
     ],
 )
-def test_what_a_condition_must_not_do_is_refused(table: ItemsTable, sql: str):
+def test_forbidden_conditions_are_refused(table: ItemsTable, sql: str):
     with pytest.raises(FilterError):
         table.rows(Filter(sql=sql))
 
 
-def test_refusals_say_what_to_do(table: ItemsTable):
+def test_error_messages_say_what_to_do(table: ItemsTable):
     with pytest.raises(FilterError, match=r"no column 'nosuch'; there are caption, captured_at"):
         table.rows(Filter(sql="nosuch = 1"))
     with pytest.raises(FilterError, match=r"cannot use getenv\(\); it can use abs, ceil"):
@@ -142,7 +142,7 @@ PIECES = st.sampled_from([*WORDS.split(), " ", "\n"])
 
 @settings(max_examples=150, deadline=None)
 @given(st.one_of(st.lists(PIECES, max_size=12).map(" ".join), st.text(max_size=30)))
-def test_any_text_is_a_condition_or_is_refused(table: ItemsTable, text: str):
+def test_any_text_is_a_valid_condition_or_is_refused(table: ItemsTable, text: str):
     try:
         rows = table.rows(Filter(sql=text))
     except FilterError:
@@ -151,7 +151,7 @@ def test_any_text_is_a_condition_or_is_refused(table: ItemsTable, text: str):
     assert "_file" not in text.lower() or "'" in text or "--" in text or "/*" in text
 
 
-def test_the_database_reads_no_files(tmp_path: Path):
+def test_the_database_cannot_read_files(tmp_path: Path):
     import duckdb
 
     from terraseek.catalogue.filters.database import cursor

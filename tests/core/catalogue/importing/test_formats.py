@@ -1,4 +1,4 @@
-"""Pickled frames, STAC, clip-retrieval, Major TOM, and RS5M's tables in their own spellings."""
+"""Pickled frames, STAC, clip-retrieval, Major TOM, and spellings of names in RS5M's tables."""
 
 import csv
 import json
@@ -77,7 +77,7 @@ class TestPickles:
         assert Catalogue.open(tmp_path / "cat").items()["country"].tolist() == ["Kenya"]
 
 
-def test_names_of_rs5m_s_tables_are_found_in_all_spellings(tmp_path):
+def test_all_spellings_of_names_in_rs5m_tables_are_matched(tmp_path):
     names = ["ben_12.png", "fmow_port_1_rgb.png", "yfcc_7.png"]
     source = images(tmp_path / "pics", names)
     ben, fmow, yfcc = (tmp_path / f"{n}_geometa.csv" for n in ("ben", "fmow", "yfcc"))
@@ -92,12 +92,12 @@ def test_names_of_rs5m_s_tables_are_found_in_all_spellings(tmp_path):
     assert (report.geometa_missing, report.geometa_unused) == (0, 0)
     items = Catalogue.open(tmp_path / "cat").items().set_index("img_name")
     assert items["location_precision"].tolist() == ["utm_zone", "point", "point"]
-    # the same letters: the northern half of the globe here, the band at the equator there
+    # the same letter means the northern hemisphere here, the latitude band at the equator there
     assert items["utm_kind"].tolist()[:2] == ["hemisphere", "band"]
     assert items.loc["ben_12.png", "captured_at"] == "2017-07-03T11:00:00Z"
 
 
-def test_intermediate_tables_are_read_by_position(tmp_path):
+def test_intermediate_rs5m_tables_are_read_by_column_position(tmp_path):
     images(tmp_path, ["one.png", "two.png"])
     (tmp_path / "val_intermediate.csv").write_text("a,b\none.png,a port\ntwo.png,a field\n")
     import_source(tmp_path / "val_intermediate.csv", tmp_path / "cat")
@@ -108,7 +108,7 @@ def test_intermediate_tables_are_read_by_position(tmp_path):
         import_source(tmp_path / "numbers.csv", tmp_path / "cat2")
 
 
-def test_broken_members_are_listed_in_a_file(tmp_path):
+def test_unusable_members_are_listed_in_a_file(tmp_path):
     source = images(tmp_path / "pics", ["good.png", "bad.png"])
     (source / "bad.png").write_bytes(b"no picture")
     report = import_source(source, tmp_path / "cat")

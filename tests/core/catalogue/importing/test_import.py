@@ -1,4 +1,4 @@
-"""Importing twice, in parts, into the wrong place, and after files have moved."""
+"""Repeated and partial imports, wrong targets, moved files, dates, locations and captions."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def folder_of(path: Path, seeds: range) -> Path:
     return path
 
 
-def arrow_table(path: Path, seeds: range) -> Path:
+def image_table(path: Path, seeds: range) -> Path:
     folder_of(path / "img", seeds)
     lines = [f"img/{s:03d}.png,thing {s},{s % 60},{s - 90},{s}" for s in seeds]
     (path / "items.csv").write_text("filename,caption,lat,lon,extra\n" + "\n".join(lines) + "\n")
@@ -50,7 +50,7 @@ def digest(folder: Path) -> dict[str, str]:
 
 
 def test_importing_again_changes_nothing(tmp_path: Path):
-    source, out = arrow_table(tmp_path / "a", range(5)), tmp_path / "cat"
+    source, out = image_table(tmp_path / "a", range(5)), tmp_path / "cat"
     import_source(source, out)
     before = digest(out)
     report = import_source(source, out)
@@ -58,7 +58,7 @@ def test_importing_again_changes_nothing(tmp_path: Path):
     assert digest(out) == before
 
 
-def test_new_images_are_appended_and_the_old_keep_id_and_row(tmp_path: Path):
+def test_new_images_are_appended_and_old_items_keep_id_and_row(tmp_path: Path):
     out = tmp_path / "cat"
     import_source(folder_of(tmp_path / "a", range(3)), out)
     ids = Catalogue.open(out).items()["item_id"].tolist()
@@ -71,7 +71,7 @@ def test_new_images_are_appended_and_the_old_keep_id_and_row(tmp_path: Path):
 
 
 def test_a_rebuilt_catalogue_has_the_same_ids(tmp_path: Path):
-    source = arrow_table(tmp_path / "a", range(5))
+    source = image_table(tmp_path / "a", range(5))
     import_source(source, tmp_path / "one")
     import_source(source, tmp_path / "two")
     one, two = Catalogue.open(tmp_path / "one"), Catalogue.open(tmp_path / "two")
@@ -81,7 +81,7 @@ def test_a_rebuilt_catalogue_has_the_same_ids(tmp_path: Path):
 
 def test_two_sources_in_one_catalogue(tmp_path: Path):
     out = tmp_path / "cat"
-    import_source(arrow_table(tmp_path / "a", range(4)), out)
+    import_source(image_table(tmp_path / "a", range(4)), out)
     import_source(folder_of(tmp_path / "b", range(3)), out)
     catalogue = Catalogue.open(out)
     assert catalogue.sources == ["a", "b"]
@@ -96,17 +96,17 @@ def test_two_sources_in_one_catalogue(tmp_path: Path):
     assert set(manifest["sources"]) == {"a", "b"}
 
 
-def test_other_folders_of_the_same_name_are_other_sources(tmp_path: Path):
+def test_folders_with_the_same_name_are_different_sources(tmp_path: Path):
     out = tmp_path / "cat"
     import_source(folder_of(tmp_path / "x" / "img", range(3)), out)
     import_source(folder_of(tmp_path / "y" / "img", range(3)), out)
     assert Catalogue.open(out).sources == ["img", "img-2"]
     assert import_source(tmp_path / "y" / "img", out).skipped == 3
     named = import_source(folder_of(tmp_path / "z" / "img", range(2, 5)), out, name="img")
-    assert (named.added, named.skipped) == (2, 1)  # the user says it is the same source
+    assert (named.added, named.skipped) == (2, 1)  # the given name says it is the same source
 
 
-def test_a_source_that_moved_is_found_again(tmp_path: Path):
+def test_items_of_a_moved_source_are_relinked(tmp_path: Path):
     out = tmp_path / "cat"
     import_source(folder_of(tmp_path / "old" / "img", range(3)), out)
     (tmp_path / "old").rename(tmp_path / "new")
@@ -119,7 +119,7 @@ def test_a_source_that_moved_is_found_again(tmp_path: Path):
 
 
 def test_catalogue_and_images_moved_together_still_work(tmp_path: Path):
-    import_source(arrow_table(tmp_path / "world" / "a", range(3)), tmp_path / "world" / "cat")
+    import_source(image_table(tmp_path / "world" / "a", range(3)), tmp_path / "world" / "cat")
     (tmp_path / "world").rename(tmp_path / "elsewhere")
     catalogue = Catalogue.open(tmp_path / "elsewhere" / "cat")
     assert catalogue.read_image(catalogue.items()["item_id"][2])[0, 0, 0] == 2
@@ -128,7 +128,7 @@ def test_catalogue_and_images_moved_together_still_work(tmp_path: Path):
 def test_the_items_file_is_geoparquet(tmp_path: Path):
     import geopandas
 
-    import_source(arrow_table(tmp_path / "a", range(3)), tmp_path / "cat")
+    import_source(image_table(tmp_path / "a", range(3)), tmp_path / "cat")
     import_source(folder_of(tmp_path / "b", range(2)), tmp_path / "cat")
     frame = geopandas.read_parquet(tmp_path / "cat" / "items.parquet")
     assert frame.crs.equals("OGC:CRS84")
@@ -138,7 +138,7 @@ def test_the_items_file_is_geoparquet(tmp_path: Path):
     assert frame["caption"].tolist()[3:] == ["", ""]
 
 
-def test_a_failed_import_leaves_the_catalogue_as_it_was(tmp_path: Path):
+def test_a_failed_import_does_not_change_the_catalogue(tmp_path: Path):
     out = tmp_path / "cat"
     import_source(folder_of(tmp_path / "a", range(3)), out)
     before = digest(out)
@@ -153,7 +153,7 @@ def test_a_failed_import_leaves_the_catalogue_as_it_was(tmp_path: Path):
     assert not (tmp_path / "fresh").exists()
 
 
-def test_other_folders_and_files_are_not_taken_for_a_catalogue(tmp_path: Path):
+def test_folders_and_files_that_are_no_catalogue_are_refused(tmp_path: Path):
     source = folder_of(tmp_path / "a", range(2))
     with pytest.raises(CatalogueExistsError, match="holds other things"):
         import_source(source, source)
@@ -187,7 +187,7 @@ def test_two_imports_at_once_are_refused(tmp_path: Path):
     assert import_source(tmp_path / "a", tmp_path / "cat").added == 2
 
 
-def test_damaged_table_is_refused_by_name(tmp_path: Path):
+def test_a_damaged_table_is_named_in_the_error(tmp_path: Path):
     import_source(folder_of(tmp_path / "a", range(2)), tmp_path / "cat")
     path = tmp_path / "cat" / "items.parquet"
     path.write_bytes(path.read_bytes()[:-20])
@@ -195,8 +195,8 @@ def test_damaged_table_is_refused_by_name(tmp_path: Path):
         Catalogue.open(tmp_path / "cat")
 
 
-def test_items_are_looked_up_with_clear_errors(tmp_path: Path):
-    import_source(arrow_table(tmp_path / "a", range(3)), tmp_path / "cat")
+def test_lookup_errors_name_the_item_column_or_source(tmp_path: Path):
+    import_source(image_table(tmp_path / "a", range(3)), tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
     with pytest.raises(ItemNotFoundError, match="no item 'nope'"):
         catalogue.item("nope")
@@ -212,7 +212,7 @@ def test_items_are_looked_up_with_clear_errors(tmp_path: Path):
     assert not any(key.startswith("_") for key in item)
 
 
-def test_a_shortened_shard_is_noticed(tmp_path: Path):
+def test_a_shortened_shard_raises(tmp_path: Path):
     import tarfile
 
     folder_of(tmp_path / "img", range(2))
@@ -226,7 +226,7 @@ def test_a_shortened_shard_is_noticed(tmp_path: Path):
 
 
 def test_stats_count_what_the_paper_counts(tmp_path: Path):
-    import_source(arrow_table(tmp_path / "a", range(3)), tmp_path / "cat")
+    import_source(image_table(tmp_path / "a", range(3)), tmp_path / "cat")
     import_source(folder_of(tmp_path / "b", range(2)), tmp_path / "cat")
     counts = catalogue_stats(Catalogue.open(tmp_path / "cat"))
     assert (counts["items"], counts["located"], counts["captioned"]) == (5, 3, 3)
@@ -236,7 +236,7 @@ def test_stats_count_what_the_paper_counts(tmp_path: Path):
     assert counts["extent"] == [-90, 0, -88, 2]
 
 
-def test_images_unchecked_are_taken_unseen(tmp_path: Path):
+def test_without_check_images_are_not_decoded(tmp_path: Path):
     source = folder_of(tmp_path / "a", range(2))
     (source / "bad.png").write_bytes(b"junk")
     assert import_source(source, tmp_path / "cat", check=False).added == 3
@@ -266,7 +266,7 @@ def test_location_rules(columns, expected):
     assert locate(columns, None) == expected
 
 
-def test_given_precision_wins_for_coordinates_only():
+def test_explicit_precision_applies_only_to_coordinates():
     assert locate({"lon": 1, "lat": 2}, "point")[2] == "point"
     assert locate({"utm": "1N"}, "point")[2] == "utm_zone"
 
@@ -286,11 +286,11 @@ def test_given_precision_wins_for_coordinates_only():
         (None, ""),
     ],
 )
-def test_dates_become_iso(text, iso):
+def test_dates_are_normalised_to_iso(text, iso):
     assert iso_date(text) == iso
 
 
-def test_captions_of_labels():
+def test_captions_composed_from_labels():
     assert readable_label("AnnualCrop") == "annual crop"
     assert readable_label("Bare / sparse_vegetation") == "bare / sparse vegetation"
     assert compose_caption({"caption": " a  b ", "geometa_cap": "c"}) == ("a b", "source")

@@ -1,4 +1,4 @@
-"""Every kind of source becomes items, and what is damaged is listed, not fatal."""
+"""Every kind of source is imported; damaged members are reported and do not stop the import."""
 
 import gzip
 import io
@@ -64,7 +64,7 @@ def pictures(catalogue: Catalogue) -> list[int]:
 
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("form", ["braces", "list", "folder"])
-def test_both_shard_layouts_in_every_form(tmp_path: Path, old: bool, form: str):
+def test_both_shard_layouts_given_in_every_form(tmp_path: Path, old: bool, form: str):
     folder = shards(tmp_path / "in", old=old)
     source = {
         "braces": str(folder / "set-train-{0000..0001}.tar"),
@@ -102,14 +102,14 @@ def test_usual_webdataset_members_with_json(tmp_path: Path):
     assert set(items["caption"]) == {"words"}
 
 
-def test_geometa_is_joined_by_name_and_its_doubts_are_counted(tmp_path: Path):
+def test_geometa_is_joined_by_name_and_its_problems_are_counted(tmp_path: Path):
     folder = shards(tmp_path / "in")
     (tmp_path / "g.csv").write_text(
         "img_name,geometa_cap,country,month,latitude,longitude,utm,mood\n"
         "pic_0.jpg,,Peru,9,-12.5,-77.0,18L,calm\n"
         "pic_0.jpg,,Chile,9,1,1,18L,again\n"  # listed twice: the first counts
-        "pic_1.jpg,,Peru,8,0,0,18L,\n"  # null island
-        "pic_2.jpg,,Peru,8,95,10,,\n"  # no such latitude
+        "pic_1.jpg,,Peru,8,0,0,18L,\n"  # 0,0
+        "pic_2.jpg,,Peru,8,95,10,,\n"  # latitude out of range
         "pic_3.jpg,,,8,nan,,,\n"
         "nobody.jpg,,Peru,1,1,1,,\n"
     )
@@ -132,7 +132,7 @@ def test_geometa_is_joined_by_name_and_its_doubts_are_counted(tmp_path: Path):
     assert (report.geometa_missing, report.geometa_unused) == (2, 1)
 
 
-def test_coordinates_beside_the_shards_are_found_and_captions_made_of_labels(tmp_path: Path):
+def test_table_beside_shards_is_joined_and_captions_are_made_from_labels(tmp_path: Path):
     members = [m for key in range(2) for m in sample(key, f"p{key}.jpg")]
     tar(tmp_path / "in" / "eu-val-0000.tar", members)
     (tmp_path / "in" / "coord.csv").write_text(
@@ -149,7 +149,7 @@ def test_coordinates_beside_the_shards_are_found_and_captions_made_of_labels(tmp
     assert report.geometa == "coord.csv"
 
 
-def test_damaged_samples_are_listed_and_the_rest_is_taken(tmp_path: Path):
+def test_damaged_samples_are_reported_and_the_others_imported(tmp_path: Path):
     cut = image(3)[: len(image(3)) // 2]
     members = [
         *sample(0, "a.jpg"),
@@ -161,7 +161,7 @@ def test_damaged_samples_are_listed_and_the_rest_is_taken(tmp_path: Path):
         ("00000003.img_name", b"d.jpg"),
         ("00000004.img_content", b""),
         *sample(5, "e.jpg"),
-        *sample(6, "a.jpg"),  # a name that was there
+        *sample(6, "a.jpg"),  # a repeated name
     ]
     report = import_source(tar(tmp_path / "x.tar", members), tmp_path / "cat")
     assert pictures(Catalogue.open(tmp_path / "cat")) == [0, 5]
@@ -176,7 +176,7 @@ def test_damaged_samples_are_listed_and_the_rest_is_taken(tmp_path: Path):
     assert "4 broken" in report.summary()
 
 
-def test_a_tar_cut_off_in_the_middle_gives_what_came_before(tmp_path: Path):
+def test_a_truncated_tar_yields_the_members_before_the_cut(tmp_path: Path):
     path = shards(tmp_path / "in", count=1, each=6) / "set-train-0000.tar"
     path.write_bytes(path.read_bytes()[: 512 * 21 + 100])
     report = import_source(path, tmp_path / "cat")
@@ -185,7 +185,7 @@ def test_a_tar_cut_off_in_the_middle_gives_what_came_before(tmp_path: Path):
     assert report.broken
 
 
-def test_reading_goes_on_after_a_damaged_stretch(tmp_path: Path):
+def test_reading_continues_after_damaged_bytes(tmp_path: Path):
     path = shards(tmp_path / "in", count=1, each=6) / "set-train-0000.tar"
     data = bytearray(path.read_bytes())
     header = data.index(b"00000002.img_content")
@@ -217,13 +217,13 @@ def test_class_folders_give_labels(tmp_path: Path, form: str):
     assert sorted(pictures(catalogue)) == [0, 1, 2, 3]
 
 
-def test_a_single_folder_is_no_class(tmp_path: Path):
+def test_a_single_folder_is_not_a_class(tmp_path: Path):
     path = tar(tmp_path / "a.tar", [(f"images/{i}.png", image(i)) for i in range(3)])
     import_source(path, tmp_path / "cat")
     assert Catalogue.open(tmp_path / "cat").labels == []
 
 
-def test_table_with_usual_names_further_captions_and_unknown_columns(tmp_path: Path):
+def test_table_with_column_aliases_more_captions_and_unknown_columns(tmp_path: Path):
     (tmp_path / "chips").mkdir()
     for i in range(3):
         (tmp_path / "chips" / f"00{i}.png").write_bytes(image(i))
@@ -266,7 +266,7 @@ def test_parquet_table_with_images_in_a_tar_elsewhere(tmp_path: Path):
     assert catalogue.items()["month"].tolist() == [2, 3]
 
 
-def test_rsicd_json_finds_the_tar_that_holds_most_names(tmp_path: Path):
+def test_rsicd_json_uses_the_tar_with_most_of_its_names(tmp_path: Path):
     folder = tmp_path / "rsicd"
     tar(folder / "A_wide.tar", [(f"w/{i}.png", image(10 + i)) for i in range(2)])
     tar(folder / "images.tar", [(f"images/{i}.png", image(i)) for i in range(3)])
@@ -292,7 +292,7 @@ def test_rsicd_json_finds_the_tar_that_holds_most_names(tmp_path: Path):
     assert items["imgid"].tolist() == [0, 1, 2]
 
 
-def test_geotiffs_bring_their_place(tmp_path: Path):
+def test_geotiffs_give_their_location(tmp_path: Path):
     import rasterio
     from affine import Affine
 
@@ -331,7 +331,7 @@ def test_16_bit_png_is_stretched(tmp_path: Path):
     assert rgb.max() == 255
 
 
-def test_bomb_is_refused_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_decompression_bomb_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("terraseek.catalogue.images.MAX_PIXELS", 100)
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "big.png").write_bytes(image(0, side=30))
@@ -341,7 +341,7 @@ def test_bomb_is_refused_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "30x30 pixels" in report.broken[0].reason
 
 
-def test_what_cannot_be_read_says_why(tmp_path: Path):
+def test_errors_of_unreadable_sources_give_the_reason(tmp_path: Path):
     out = tmp_path / "cat"
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
@@ -376,7 +376,7 @@ def test_geometa_without_names_is_refused(tmp_path: Path):
         import_source(folder, tmp_path / "cat", geometa=tmp_path / "g.csv")
 
 
-def test_braces():
+def test_brace_ranges_are_expanded():
     assert expand_braces("a-{08..11}.tar") == ["a-08.tar", "a-09.tar", "a-10.tar", "a-11.tar"]
     assert expand_braces("{0..1}{a}{0..1}") == ["0{a}0", "0{a}1", "1{a}0", "1{a}1"]
     assert expand_braces("plain.tar") == ["plain.tar"]

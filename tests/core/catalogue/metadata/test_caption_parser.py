@@ -1,4 +1,4 @@
-"""Metadata captions: every fact that is said is read, nothing else is; lost letters come back."""
+"""Metadata captions: exactly the stated facts are parsed, and lost letters are restored."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ from terraseek.catalogue.metadata.location import locate
 from terraseek.catalogue.metadata.text_repair import ascii_with_question_marks
 from terraseek.catalogue.metadata.utm import parse_utm_zone
 
-# sentences of our own, so that nothing rests on the wording of RS5M's templates
+# sentences written for this test, so that it does not depend on the wording of RS5M's templates
 OPENINGS = (
     "a picture from orbit over {place}, {country} in {season} has {label} at the {cells} blocks.",
     "as {season} reached {place}, {country}, the camera saw {label} in the {cells} blocks.",
@@ -76,7 +76,7 @@ def hour_text(moment):
 
 @given(facts, wordings, st.sampled_from(("°", "?")))
 @settings(max_examples=80, deadline=None)
-def test_every_fact_of_a_sentence_comes_back(fact, wording, sign):
+def test_every_stated_fact_is_parsed(fact, wording, sign):
     filled = [w.format(**fact, time=hour_text(fact["moment"]), sign=sign) for w in wording[:3]]
     metadata = "".join(filled)
     read = parse_metadata_caption(f"{metadata} {wording[3]}".strip())
@@ -101,7 +101,7 @@ def test_every_fact_of_a_sentence_comes_back(fact, wording, sign):
 
 @given(facts, st.sampled_from(("N", "S")), st.sampled_from(("pastures", "mixed forest, sea")))
 @settings(max_examples=25, deadline=None)
-def test_a_zone_without_country_or_angles_has_a_hemisphere(fact, letter, label):
+def test_without_country_and_angles_the_letter_is_a_hemisphere(fact, letter, label):
     zone = fact["utm"][:-1] + letter
     text = (
         f"this {fact['season']} image, labelled '{label}', is of utm zone {zone}, "
@@ -115,7 +115,7 @@ def test_a_zone_without_country_or_angles_has_a_hemisphere(fact, letter, label):
 
 @given(st.text(max_size=200))
 @settings(max_examples=60, deadline=None)
-def test_other_text_is_never_metadata(text):
+def test_other_text_is_not_a_metadata_caption(text):
     assert split_caption(text) == ("", " ".join(text.split()))
     assert parse_metadata_caption(text) is None
 
@@ -136,11 +136,11 @@ def test_other_text_is_never_metadata(text):
         ("in Winter 140% cloud, utm zone 31U, off-nadir 9.00.", "cloud_percent", None),
     ],
 )
-def test_what_is_impossible_or_unclear_is_not_given(text, field, empty):
+def test_impossible_or_ambiguous_facts_stay_empty(text, field, empty):
     assert getattr(parse_metadata_caption(text), field) == empty
 
 
-def test_countries_have_codes_also_with_lost_letters():
+def test_country_codes_also_of_names_with_lost_letters():
     assert country_code("Korea, Republic of") == country_code("south korea") == "KR"
     assert country_code("C?te d'Ivoire") == country_code("Côte d'Ivoire") == "CI"
     assert country_code("de") == "DE"
@@ -149,7 +149,7 @@ def test_countries_have_codes_also_with_lost_letters():
     assert ascii_with_question_marks("São Luís") == "S?o Lu?s"
 
 
-def test_the_gazetteer_finds_one_place_or_none():
+def test_an_ambiguous_place_is_not_found():
     found = find_place("S?o Lu?s", "Brazil")
     assert found is not None
     assert (found.name, found.country) == ("São Luís", "BR")
@@ -159,7 +159,7 @@ def test_the_gazetteer_finds_one_place_or_none():
     assert oregon is not None
     assert maine is not None
     assert (oregon.lat, maine.lat) == (pytest.approx(45.5, abs=0.1), pytest.approx(43.7, abs=0.1))
-    assert find_place("São Luís", "Brazil", "33U") is None  # another one must be meant
+    assert find_place("São Luís", "Brazil", "33U") is None  # the zone is far from São Luís
     assert find_place("Nowhere at all", "Brazil") is None
     assert find_place("???", "Brazil") is None
     assert find_place("Paris", "Atlantis") is None
@@ -168,16 +168,16 @@ def test_the_gazetteer_finds_one_place_or_none():
 @pytest.mark.parametrize(
     ("zone", "parts"), [("34H", (34, "H")), ("1c", (1, "C")), ("29N", (29, "N"))]
 )
-def test_zones_are_split(zone, parts):
+def test_utm_zones_are_parsed(zone, parts):
     assert parse_utm_zone(zone) == parts
 
 
 @pytest.mark.parametrize("zone", ["", "0A", "61C", "12I", "12O", "north"])
-def test_what_is_no_zone_is_refused(zone):
+def test_invalid_utm_zones_give_none(zone):
     assert parse_utm_zone(zone) is None
 
 
-def test_columns_are_filled_and_never_overwritten():
+def test_empty_columns_are_filled_and_others_not_overwritten():
     caption = (
         "over Faro, Portugal in Summer: barn at the center and top-left blocks. ground sample "
         "distance of 2.00m, utm zone 29S, 11 o'clock, July 3, 2015. cloud cover 0%, scan forward, "
@@ -190,7 +190,7 @@ def test_columns_are_filled_and_never_overwritten():
     assert add_caption_facts({"caption": "a plain caption"}) == {"caption": "a plain caption"}
 
 
-def test_a_name_gives_a_point_and_says_that_it_is_a_name():
+def test_a_place_name_gives_a_point_with_precision_place_name():
     lon, lat, precision, bad = locate({"place": "Faro", "country": "Portugal"}, None)
     assert (precision, bad) == ("place_name", False)
     assert (lon, lat) == (pytest.approx(-7.93, abs=0.1), pytest.approx(37.02, abs=0.1))
@@ -199,7 +199,7 @@ def test_a_name_gives_a_point_and_says_that_it_is_a_name():
     assert locate({"country": "Portugal", "utm": "29S"}, None) == (None, None, "utm_zone", False)
     stored = {"lon": "-7.9", "lat": "37", "location_precision": "place_name"}
     assert locate(stored, None) == (-7.9, 37.0, "place_name", False)
-    # a letter for the hemisphere is no latitude band: 29N would be the equator
+    # N for the northern hemisphere is not band N, which lies at the equator
     north = {"place": "Faro", "country": "Portugal", "utm": "29N", "utm_kind": "hemisphere"}
     assert locate(north, None)[2] == "place_name"
     assert locate(north | {"utm_kind": "band"}, None)[2] == "utm_zone"
@@ -209,11 +209,11 @@ def test_a_name_gives_a_point_and_says_that_it_is_a_name():
     ("utm", "lat", "kind"),
     [("31U", None, "band"), ("29N", None, ""), ("29N", 40, "hemisphere"), ("31N", 6.3, "band")],
 )
-def test_the_letter_of_a_zone_is_read_with_care(utm, lat, kind):
+def test_meaning_of_the_letter_of_a_utm_zone(utm, lat, kind):
     assert add_caption_facts({"utm": utm, "lat": lat}).get("utm_kind", "") == kind
 
 
-def test_an_import_fills_columns_and_encodes_the_sentence(tmp_path: Path):
+def test_import_fills_columns_and_encodes_the_generated_sentence(tmp_path: Path):
     said = (
         "over S?o Lu?s, Brazil in Fall: dam at the center and top-left blocks. ground sample "
         "distance of 2.06m, utm zone 23M, 13 o'clock, October 4, 2016. cloud cover 5%, scan "
@@ -226,7 +226,7 @@ def test_an_import_fills_columns_and_encodes_the_sentence(tmp_path: Path):
     report = import_source(tmp_path / "items.csv", tmp_path / "cat")
     assert report.precision == {"place_name": 1, "none": 1}
     catalogue = Catalogue.open(tmp_path / "cat")
-    # the metadata alone fill CLIP's 77 tokens, so the sentence is encoded without them
+    # the metadata alone exceeds CLIP's 77 tokens, so the sentence is encoded without it
     assert catalogue.texts() == ["a lake", "a plain caption"]
     first = catalogue.items().iloc[0]
     assert (first["place"], first["country"], first["label"]) == ("São Luís", "Brazil", "dam")
