@@ -1,12 +1,12 @@
-"""Where in this scene is this sentence true?"""
+"""Localize queries in a scene: where in this scene is this sentence true?"""
 
 from collections.abc import Sequence
 
 from terraseek.encoders.base import Encoder
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.methods.pipeline import Run
+from terraseek.localization.localizer import Localizer
 from terraseek.localization.options import LocalizeOptions
-from terraseek.localization.query import Query, ask, subtracted
+from terraseek.localization.query import LocalizeQuery, encode_minus, encode_query
 from terraseek.localization.windows.embedding import SceneEmbedding
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
@@ -20,22 +20,29 @@ def embed_scene(
     scene: Scene,
     encoder: Encoder,
     options: LocalizeOptions = _DEFAULTS,
-    cache: bool = True,
     progress: Progress = silent,
+    cache: bool = True,
 ) -> SceneEmbedding:
-    """Encode the windows of a scene once; every later sentence then costs milliseconds.
+    """Encode the windows of a scene; every later query then takes milliseconds.
+
+    Args:
+        scene: open scene.
+        encoder: the model.
+        options: method and window sides.
+        progress: called while windows are encoded; it may raise `Cancelled`.
+        cache: whether window vectors are read from and written to `home()/scenes`.
 
     Raises:
         SceneError: the pixels cannot be decoded or none is valid.
-        LatticeError: the window sides make no lattice.
-        Cancelled: raised by `progress`; finished parts are kept for the next call.
+        LatticeError: the window sides cannot be used.
+        Cancelled: raised by `progress`; finished chunks are kept for the next call.
     """
-    return Run(scene, encoder, options, cache, progress).embedding
+    return Localizer(scene, encoder, options, progress, cache).embedding
 
 
 def localize(
     scene: Scene,
-    query: Query,
+    query: LocalizeQuery,
     encoder: Encoder,
     options: LocalizeOptions = _DEFAULTS,
     progress: Progress = silent,
@@ -46,29 +53,29 @@ def localize(
     Args:
         scene: open scene.
         query: a sentence, several wordings of one thing, or an image.
-        encoder: the model; the scene's window vectors are kept per model.
+        encoder: the model; the scene's window vectors are cached per model.
         options: method, window sides, sentences to subtract.
-        progress: called while windows are encoded; may raise `Cancelled`.
-        cache: whether window vectors are read from and kept in `home()/scenes`.
+        progress: called while windows are encoded; it may raise `Cancelled`.
+        cache: whether window vectors are read from and written to `home()/scenes`.
 
     Raises:
         EmptyQueryError: a sentence is blank, or there is none.
         SceneError: the pixels cannot be decoded or none is valid.
-        LatticeError: the window sides make no lattice.
+        LatticeError: the window sides cannot be used.
     """
     return localize_many(scene, [query], encoder, options, progress, cache)[0]
 
 
 def localize_many(
     scene: Scene,
-    queries: Sequence[Query],
+    queries: Sequence[LocalizeQuery],
     encoder: Encoder,
     options: LocalizeOptions = _DEFAULTS,
     progress: Progress = silent,
     cache: bool = True,
 ) -> list[HeatMap]:
     """Heat maps of several queries over one scene, which is encoded once; see `localize`."""
-    asked = [ask(query, encoder, options) for query in queries]
-    minus = subtracted(encoder, options)
-    run = Run(scene, encoder, options, cache, progress)
-    return [run.heat(one, minus) for one in asked]
+    encoded = [encode_query(query, encoder, options) for query in queries]
+    minus = encode_minus(encoder, options)
+    localizer = Localizer(scene, encoder, options, progress, cache)
+    return [localizer.heat_map(query, minus) for query in encoded]

@@ -1,4 +1,4 @@
-"""The answer: a score for every place of the scene, with the geometry it lies on."""
+"""The result of a localization: a score at every place of a scene, with the scene's geometry."""
 
 from dataclasses import dataclass
 from dataclasses import field as default
@@ -10,7 +10,7 @@ from affine import Affine
 from jaxtyping import Bool, Float32, Float64, UInt8
 
 from terraseek.localization.windows.fields import Field
-from terraseek.localization.windows.row_blocks import in_bands
+from terraseek.localization.windows.row_blocks import for_row_blocks
 from terraseek.scenes import Georef
 from terraseek.scenes.web_mercator import to_mercator
 
@@ -19,78 +19,80 @@ if TYPE_CHECKING:
 
 __all__ = ["HeatMap", "Peak"]
 
-_LOW_SHARE, _HIGH_SHARE = 50.0, 99.8
-_DISPLAY_SIDE = 256
-"""The range of colours is taken from so many rows and columns at most."""
-_SMALL = 1 << 20
-"""Pixels from which drawing is shared by threads; starting them costs as much as this."""
-_ROWS_AT_ONCE = 128
-"""Rows drawn before they are put in their place: small enough to stay in the core's cache."""
+_LOW_PERCENTILE, _HIGH_PERCENTILE = 50.0, 99.8
+_DISPLAY_SAMPLES = 256
+"""Rows and columns, at most, from which the display range is computed."""
+_MIN_THREADED = 1 << 20
+"""Pixels from which sampling uses threads; starting them costs as much as sampling these."""
+_ROWS_PER_BLOCK = 128
+"""Rows sampled before they are copied to their place: few enough for the cache of a core."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The best place."""
+    """A pixel of the scene and its score."""
 
     col: int
     """Column of the pixel in the scene, 0 at the left."""
     row: int
     """Row of the pixel in the scene, 0 at the top."""
     lon: float | None
-    """Longitude of the pixel's centre, EPSG:4326; None in pixel space."""
+    """Longitude of the pixel's centre, EPSG:4326; None without a georeference."""
     lat: float | None
-    """Latitude of the pixel's centre; None in pixel space."""
+    """Latitude of the pixel's centre, EPSG:4326; None without a georeference."""
     score: float
     """Cosine there."""
 
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
-    """Scores of one sentence or image over one scene.
+    """Scores of one query over one scene.
 
-    The answer itself is `field`, a few thousand numbers. What is looked at is drawn when somebody
-    looks: tiles, `score`, full-resolution rows.
+    The scores are kept as `field`, a few thousand numbers. Pixels are computed when they are used:
+    `score` in memory, rows in full resolution for files, samples for map tiles.
     """
 
     field: Field
     """Cosine as a function of the pixel position, for any resolution."""
     shape: tuple[int, int]
     """(height, width) of the grid of `score`, which covers the scene exactly."""
-    inside: Bool[np.ndarray, "h w"] | None
-    """Cells of that grid whose pixels are valid; None where all are."""
+    valid_mask: Bool[np.ndarray, "h w"] | None
+    """Grid cells whose scene pixels are valid; None where all are."""
     georef: Georef
-    """Grid of the scene itself, in full resolution."""
-    name: str
+    """Geometry of the scene in full resolution."""
+    scene_name: str
     """File name of the scene."""
     query: str
-    """The sentence, or a word for the image."""
+    """The sentences, or "picture" and the name of the image."""
     encoder_id: str
+    """Encoder of windows and query."""
     method: str
-    windows: int
-    """Windows that were encoded."""
+    """Name of the localization method."""
+    n_windows: int
+    """Number of windows that were encoded."""
     encode_s: float
-    """Seconds spent to get the window vectors, near zero from the cache."""
+    """Seconds until the window vectors were there, near zero from the cache."""
     query_s: float
-    """Seconds from the sentence to this map."""
+    """Seconds from the query to this map, without encoding windows."""
     layers: dict[int, Field] = default(default_factory=dict)
     """One field per window side in pixels, where the method has them."""
     window_px: int = 0
     """Smallest window side in pixels."""
-    stored: bool = False
-    """Whether an earlier question had its windows encoded already."""
+    from_cache: bool = False
+    """Whether all window vectors came from the cache."""
     warnings: tuple[str, ...] = ()
     """What the reader of the map should know, one sentence each."""
     confidence: float | None = None
-    """0-1: share of background images the peak's window beats; None without a calibration."""
-    convincing: bool | None = None
-    """Whether the best window beats the best of as many unrelated ones; None when unknown.
+    """Fraction (0-1) of unrelated pairs with a lower cosine than the peak; None if unknown."""
+    significant: bool | None = None
+    """Whether the best window exceeds `significance_threshold`; None if unknown.
 
-    Unknown without a calibration, for images as queries, and with sentences to subtract; never
-    with a sentence of words the model has not read.
+    Unknown without a calibration, for image queries, and with sentences to subtract; False for a
+    sentence of words the model never read. Decided in `significance.assessment`.
     """
-    bar: float | None = None
-    """Cosine of the best window from which the map is convincing; None when unknown."""
-    span: tuple[float, float] | None = None
+    significance_threshold: float | None = None
+    """Cosine of the best window from which the map is significant; None if unknown."""
+    level_range: tuple[float, float] | None = None
     """Cosines of level 0 and level 255 of the published 8-bit maps; None for other methods."""
 
     @property
@@ -105,7 +107,7 @@ class HeatMap:
 
     @property
     def crs(self) -> "CRS | None":
-        """CRS of scene and map."""
+        """CRS of scene and map; None in pixel space."""
         return self.georef.crs
 
     @property
@@ -116,45 +118,45 @@ class HeatMap:
 
     @property
     def transform(self) -> Affine:
-        """(col, row) of cell corners of `score` to CRS coordinates; corners are the scene's."""
+        """(col, row) of cell corners of `score` to CRS coordinates."""
         return self.grid.transform
 
     @property
     def grid(self) -> Georef:
-        """Geometry of `score`."""
+        """Geometry of `score`; its corners are those of the scene."""
         return self.georef.reduced(self.shape[1], self.shape[0])
 
     @cached_property
     def score(self) -> Float32[np.ndarray, "h w"]:
-        """Cosine at the cells of a grid that covers the scene exactly; NaN is invalid."""
-        return self._drawn(*self._positions(*self.shape), self.field)
+        """Cosine at the cell centres of a grid that covers the scene exactly; NaN is invalid."""
+        return self.sample(*self._cell_centres(*self.shape))
 
     @cached_property
     def valid(self) -> Bool[np.ndarray, "h w"]:
-        """Cells of `score` that have one."""
-        known: Bool[np.ndarray, "h w"] = np.isfinite(self.score)
-        return known
+        """Cells of `score` that are not NaN."""
+        finite: Bool[np.ndarray, "h w"] = np.isfinite(self.score)
+        return finite
 
     @cached_property
-    def _display(self) -> tuple[float, float]:
-        fewer = min(1.0, _DISPLAY_SIDE / max(self.shape))
+    def _display_range(self) -> tuple[float, float]:
+        fewer = min(1.0, _DISPLAY_SAMPLES / max(self.shape))
         height, width = (max(1, round(side * fewer)) for side in self.shape)
-        values = self._drawn(*self._positions(height, width), self.field)
+        values = self.sample(*self._cell_centres(height, width))
         values = values[np.isfinite(values)]
-        if values.size == 0:  # what is valid lies between the samples
+        if values.size == 0:  # all valid pixels lie between the samples
             values = self.score[self.valid]
-        low, high = (float(v) for v in np.percentile(values, (_LOW_SHARE, _HIGH_SHARE)))
+        low, high = (float(v) for v in np.percentile(values, (_LOW_PERCENTILE, _HIGH_PERCENTILE)))
         return (low, high) if high > low else (low - 1e-3, low + 1e-3)
 
     @property
     def low(self) -> float:
-        """Score to draw as "nothing": the median of the scene."""
-        return self._display[0]
+        """Lower end of the display range: the median score of the scene."""
+        return self._display_range[0]
 
     @property
     def high(self) -> float:
-        """Score to draw as "most": only 0.2 % of the scene lies above."""
-        return self._display[1]
+        """Upper end of the display range: only 0.2 % of the scene has higher scores."""
+        return self._display_range[1]
 
     @cached_property
     def peak(self) -> Peak:
@@ -162,10 +164,10 @@ class HeatMap:
         best = np.nanmax(self.score)
         rows, cols = np.nonzero(self.score == best)
         middle = np.argmin((rows - rows.mean()) ** 2 + (cols - cols.mean()) ** 2)
-        return self.place(int(rows[middle]), int(cols[middle]))
+        return self.peak_at(int(rows[middle]), int(cols[middle]))
 
-    def place(self, row: int, col: int) -> Peak:
-        """The scene pixel at the centre of a cell of `score`."""
+    def peak_at(self, row: int, col: int) -> Peak:
+        """The scene pixel at the centre of a cell of `score`, with its score."""
         height, width = self.shape
         scene_row = min(int((row + 0.5) * self.height / height), self.height - 1)
         scene_col = min(int((col + 0.5) * self.width / width), self.width - 1)
@@ -173,55 +175,62 @@ class HeatMap:
         lon, lat = lonlat or (None, None)
         return Peak(scene_col, scene_row, lon, lat, float(self.score[row, col]))
 
-    def draw(
+    def read_rows(
         self, row0: int, row1: int, layer: Field | None = None
     ) -> Float32[np.ndarray, "rows width"]:
-        """Scores of full-resolution rows `row0` to `row1` of the scene, NaN where invalid.
+        """Scores of the scene's rows `row0` up to `row1` in full resolution; NaN where invalid.
 
-        `layer` is one of `layers`; without it the map itself is drawn.
+        Args:
+            row0: first row.
+            row1: row after the last.
+            layer: one of `layers`; default the map itself.
         """
-        return self._drawn(
-            np.arange(row0, row1) + 0.5, np.arange(self.width) + 0.5, layer or self.field
-        )
+        rows, cols = np.arange(row0, row1) + 0.5, np.arange(self.width) + 0.5
+        return self.sample(rows, cols, layer)
 
-    def sampled(
-        self, rows: Float64[np.ndarray, " n"], cols: Float64[np.ndarray, " m"]
+    def sample(
+        self,
+        rows: Float64[np.ndarray, " n"],
+        cols: Float64[np.ndarray, " m"],
+        layer: Field | None = None,
     ) -> Float32[np.ndarray, "n m"]:
-        """Scores at row x column positions in pixels of the scene, ascending; NaN where invalid."""
-        return self._drawn(rows, cols, self.field)
+        """Scores at row x column positions; NaN where invalid.
 
-    def _positions(
+        Args:
+            rows: ascending positions in pixels of the scene; 0.5 is the centre of the first row.
+            cols: ascending positions in pixels of the scene.
+            layer: one of `layers`; default the map itself.
+        """
+        field = layer or self.field
+        out = np.empty((len(rows), len(cols)), np.float32)
+        height, width = self.shape
+        cell_rows = (rows * (height / self.height)).astype(np.int64).clip(0, height - 1)
+        cell_cols = (cols * (width / self.width)).astype(np.int64).clip(0, width - 1)
+
+        def work(first: int, last: int) -> None:
+            out[first:last] = field.sample(rows[first:last], cols)
+            if self.valid_mask is not None:
+                invalid = ~self.valid_mask[np.ix_(cell_rows[first:last], cell_cols)]
+                out[first:last][invalid] = np.nan
+
+        if out.size < _MIN_THREADED:
+            work(0, len(rows))
+        else:
+            for_row_blocks(len(rows), work, _ROWS_PER_BLOCK, _ROWS_PER_BLOCK)
+        return out
+
+    def _cell_centres(
         self, height: int, width: int
     ) -> tuple[Float64[np.ndarray, " height"], Float64[np.ndarray, " width"]]:
-        """Scene rows and columns of the centres of a grid's cells."""
+        """Scene rows and columns of the cell centres of a grid over the scene."""
         rows = (np.arange(height) + 0.5) * (self.height / height)
         return rows, (np.arange(width) + 0.5) * (self.width / width)
 
-    def _drawn(
-        self, rows: Float64[np.ndarray, " n"], cols: Float64[np.ndarray, " m"], field: Field
-    ) -> Float32[np.ndarray, "n m"]:
-        out = np.empty((len(rows), len(cols)), np.float32)
-        height, width = self.shape
-        near_rows = (rows * (height / self.height)).astype(np.int64).clip(0, height - 1)
-        near_cols = (cols * (width / self.width)).astype(np.int64).clip(0, width - 1)
-
-        def work(first: int, last: int) -> None:
-            out[first:last] = field.draw(rows[first:last], cols)
-            if self.inside is not None:
-                outside = ~self.inside[np.ix_(near_rows[first:last], near_cols)]
-                out[first:last][outside] = np.nan
-
-        if out.size < _SMALL:
-            work(0, len(rows))
-        else:
-            in_bands(len(rows), work, _ROWS_AT_ONCE, _ROWS_AT_ONCE)
-        return out
-
-    def values(self) -> UInt8[np.ndarray, "h w"]:
+    def display_values(self) -> UInt8[np.ndarray, "h w"]:
         """`score` as 0-255 between `low` and `high`; invalid cells are 0."""
-        return self.levels(self.score)
+        return self.to_display(self.score)
 
-    def levels(self, score: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    def to_display(self, score: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
         """Scores as 0-255 between `low` and `high`; NaN is 0."""
         scaled = (score - self.low) * (255 / (self.high - self.low))
         return np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255).round().astype(np.uint8)
@@ -229,15 +238,18 @@ class HeatMap:
     def preview(
         self, max_side: int = 1024
     ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], list[list[float]] | None]:
-        """Values, alpha and corners for an image on a web map; see `scenes.web_mercator`.
+        """One image of the map for a web map, with the coordinates of its corners.
+
+        Args:
+            max_side: longest side of the image in pixels.
 
         Returns:
-            Values 0-255 between `low` and `high`; alpha 255 where valid; [lon, lat] of the
-            image's corners ul, ur, lr, ll. On a located scene the image is warped to Web
-            Mercator, so that a MapLibre image source lies exactly. Without a CRS the corners are
-            None and the image has the pixels of the scene.
+            Values 0-255 between `low` and `high`; alpha, 255 where valid and else 0; [lon, lat] of
+            the image's corners ul, ur, lr, ll. With a georeference the image is warped to Web
+            Mercator, so that a MapLibre image source with these corners is placed exactly. Without
+            one the image is the map in pixel space and the corners are None.
         """
         image, valid, corners = to_mercator(
-            self.values()[..., None], self.valid, self.grid, max_side
+            self.display_values()[..., None], self.valid, self.grid, max_side
         )
         return image[..., 0], np.where(valid, np.uint8(255), np.uint8(0)), corners

@@ -1,4 +1,4 @@
-"""A question to a scene as a unit vector."""
+"""A query to a scene (a sentence, several wordings, or an image) as a unit vector."""
 
 import time
 from collections.abc import Sequence
@@ -10,103 +10,124 @@ from jaxtyping import Float32, UInt8
 
 from terraseek.encoders.base import Encoder, unit
 from terraseek.errors import EmptyQueryError
-from terraseek.localization.methods.selo import shuffles
+from terraseek.localization.methods.registry import get_method
 from terraseek.localization.options import LocalizeOptions
 from terraseek.scenes import Scene
 
-__all__ = ["IMAGE_SIDE", "Asked", "Picture", "Query", "ask", "subtracted"]
+__all__ = [
+    "IMAGE_SIDE",
+    "EncodedQuery",
+    "ImageQuery",
+    "LocalizeQuery",
+    "encode_minus",
+    "encode_query",
+]
 
 IMAGE_SIDE = 2048
-"""Longer side in pixels an image to look for is read at, whoever reads it; no encoder sees more,
-and the same image must give the same vector from file, page and address."""
+"""Longer side in pixels at which a query image is read, so that the same image gives the same
+vector from a file, a page and a URL; no encoder uses more pixels."""
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """An image to look for, with the name its map goes by."""
+class ImageQuery:
+    """An image to look for, with a name for its heat map."""
 
     pixels: UInt8[np.ndarray, "h w 3"]
     """RGB."""
     name: str
-    """For people: a file's name, or an item's id."""
+    """Name for people: of the file, or the id of an item."""
 
     @classmethod
-    def read(cls, path: Path, name: str = "") -> "Picture":
-        """An image out of any file a scene may be read from.
+    def read(cls, path: Path, name: str = "") -> "ImageQuery":
+        """Read an image from any file that can be opened as a scene.
 
         Args:
             path: the file.
-            name: what to call it; the file's own name unless given.
+            name: name of the query; default the name of the file.
 
         Raises:
-            SceneError: it cannot be read.
+            SceneError: the file cannot be read.
         """
         with Scene.open(path) as scene:
             return cls(scene.thumbnail(IMAGE_SIDE)[0], name or path.name)
 
 
-Query = str | Sequence[str] | UInt8[np.ndarray, "h w 3"] | Picture
-"""A sentence, several wordings of one thing (their mean is asked), or an image."""
+LocalizeQuery = str | Sequence[str] | UInt8[np.ndarray, "h w 3"] | ImageQuery
+"""A sentence, several wordings of one thing (their mean vector is the query), or an image."""
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """An encoded query."""
+class EncodedQuery:
+    """A query as a vector, with what is known of it."""
 
     text: str
-    """The words, or "image" with its name if it has one."""
+    """The wordings joined by " | ", or "picture" and the name of the image."""
     vector: Float32[np.ndarray, " dim"]
+    """Unit vector."""
     seconds: float
     """Wall time of encoding it."""
     warnings: tuple[str, ...]
-    share: float | None = 1.0
+    """One for each sentence that the text tower cuts off."""
+    mean_length: float | None = 1.0
     """Length (0-1] of the mean of the wordings' unit vectors; None for an image."""
     sentences: tuple[str, ...] = ()
-    """The wordings as they were asked; none for an image."""
+    """The wordings of the user; none for an image."""
 
 
-def ask(query: Query, encoder: Encoder, options: LocalizeOptions) -> Asked:
-    """Encode a query; sentences cut off by the text tower are reported, not hidden.
+def encode_query(query: LocalizeQuery, encoder: Encoder, options: LocalizeOptions) -> EncodedQuery:
+    """Encode a query; sentences that the text tower cuts off give a warning.
+
+    Args:
+        query: what to look for.
+        encoder: the model.
+        options: the method may encode a sentence in several word orders.
 
     Raises:
         EmptyQueryError: a sentence is blank, or the sequence is empty.
     """
     began = time.perf_counter()
-    if isinstance(query, Picture):
-        return _image(query.pixels, f"picture {query.name}", encoder, began)
+    if isinstance(query, ImageQuery):
+        return _encode_image(query.pixels, f"picture {query.name}", encoder, began)
     if isinstance(query, np.ndarray):
-        return _image(query, "picture", encoder, began)
-    sentences = [query] if isinstance(query, str) else list(query)
+        return _encode_image(query, "picture", encoder, began)
+    sentences = (query,) if isinstance(query, str) else tuple(query)
     if not sentences:
         raise EmptyQueryError("there is no sentence; say what to look for in a few words")
-    wordings = sentences
-    if options.method == "selo-v2":
-        wordings = [w for sentence in sentences for w in shuffles(sentence, options.seed)]
+    method = get_method(options.method)
+    wordings = [w for sentence in sentences for w in method.wordings(sentence, options.seed)]
     mean = encoder.encode_texts(wordings).mean(axis=0, keepdims=True)
-    share = float(np.linalg.norm(mean))
-    warnings = tuple(filter(None, (_cut_off(sentence, encoder) for sentence in sentences)))
-    seconds = time.perf_counter() - began
-    words = tuple(sentences)
-    return Asked(" | ".join(words), unit(mean)[0], seconds, warnings, share, words)
+    return EncodedQuery(
+        text=" | ".join(sentences),
+        vector=unit(mean)[0],
+        warnings=tuple(filter(None, (_cut_off_warning(s, encoder) for s in sentences))),
+        mean_length=float(np.linalg.norm(mean)),
+        sentences=sentences,
+        seconds=time.perf_counter() - began,
+    )
 
 
-def _image(pixels: UInt8[np.ndarray, "h w 3"], text: str, encoder: Encoder, began: float) -> Asked:
+def _encode_image(
+    pixels: UInt8[np.ndarray, "h w 3"], text: str, encoder: Encoder, began: float
+) -> EncodedQuery:
     vector = encoder.encode_images([pixels])[0]
-    return Asked(text, vector, time.perf_counter() - began, (), None)
+    return EncodedQuery(text, vector, time.perf_counter() - began, (), mean_length=None)
 
 
-def _cut_off(sentence: str, encoder: Encoder) -> str:
+def _cut_off_warning(sentence: str, encoder: Encoder) -> str:
+    """Empty if the text tower reads the whole sentence."""
     needed, limit = encoder.token_count(sentence)
     if needed <= limit:
         return ""
     return f"the sentence has {needed} tokens, only the first {limit} are read; shorten it"
 
 
-def subtracted(encoder: Encoder, options: LocalizeOptions) -> Float32[np.ndarray, " dim"] | None:
-    """Mean vector of the sentences to subtract; its product with a window is their mean cosine.
+def encode_minus(encoder: Encoder, options: LocalizeOptions) -> Float32[np.ndarray, " dim"] | None:
+    """Mean vector of the sentences to subtract; None where there are none.
+
+    The vector is not normalised, so its product with a window vector is the mean cosine.
 
     Raises:
-        EmptyQueryError: one of them is blank.
+        EmptyQueryError: one of the sentences is blank.
     """
     if not options.minus:
         return None

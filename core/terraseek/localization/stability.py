@@ -19,7 +19,7 @@ from terraseek.errors import LatticeError
 from terraseek.localization.api import localize
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.options import LocalizeOptions, scales_of
-from terraseek.localization.query import Query
+from terraseek.localization.query import LocalizeQuery
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 from terraseek.scenes.gdal_safety import restrict_gdal
@@ -50,7 +50,7 @@ class Stability:
 
 def stability(
     scene: Scene,
-    query: Query,
+    query: LocalizeQuery,
     encoder: Encoder,
     options: LocalizeOptions = _DEFAULTS,
     progress: Progress = silent,
@@ -121,7 +121,7 @@ def _common(
 ) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
     """Scores of both maps where both have one."""
     rows, cols = _positions(cut.height), _positions(cut.width)
-    ours, theirs = whole.sampled(rows + row0, cols + col0), cut.sampled(rows, cols)
+    ours, theirs = whole.sample(rows + row0, cols + col0), cut.sample(rows, cols)
     known = np.isfinite(ours) & np.isfinite(theirs)
     return ours[known].astype(np.float64), theirs[known].astype(np.float64)
 
@@ -134,7 +134,7 @@ def _positions(length: int) -> Float64[np.ndarray, " n"]:
 def _of_cut(
     scene: Scene,
     box: tuple[int, int, int, int],
-    query: Query,
+    query: LocalizeQuery,
     encoder: Encoder,
     options: LocalizeOptions,
     progress: Progress,

@@ -99,12 +99,12 @@ def heat_tile(heat: "HeatMap", z: int, x: int, y: int) -> bytes | None:
     left, right = _span(cols[inside], heat.width)
     top, bottom = _span(rows[inside], heat.height)
     height, width = min(bottom - top, _DRAWN_SIDE), min(right - left, _DRAWN_SIDE)
-    drawn = heat.sampled(
+    drawn = heat.sample(
         top + (np.arange(height) + 0.5) * ((bottom - top) / height),
         left + (np.arange(width) + 0.5) * ((right - left) / width),
     )
     values, shown = sample(
-        heat.levels(drawn)[..., None],
+        heat.to_display(drawn)[..., None],
         np.isfinite(drawn),
         (cols - left) * np.float32(width / (right - left)),
         (rows - top) * np.float32(height / (bottom - top)),

@@ -1,1 +1,1 @@
-"""Localization methods: windows, dense, SeLo v1 and v2."""
+"""Localization methods, one file each behind the interface in `base`; listed in `registry`."""

@@ -1,7 +1,7 @@
-"""The cells of one scale of a scene, a row of large blocks at a time; see `dense`.
+"""Feature cells of one window side of a scene, one row of large blocks at a time; see `dense`.
 
-Cells at the edge of a block see padding where there is ground; blocks therefore overlap by half a
-window and only their middle is used.
+Cells at the edge of a block see padding where there is ground, so blocks overlap by half a window
+and only their middle is used.
 """
 
 from collections.abc import Iterator
@@ -15,178 +15,205 @@ from PIL import Image
 
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.dense_tower import DenseTower
-from terraseek.localization.windows.vector_files import load_arrays, save_arrays
+from terraseek.localization.windows.vector_files import CHUNKS_SUFFIX, load_arrays, save_arrays
 from terraseek.scenes import Scene
 
-__all__ = ["Bands", "CellGrid", "Cells"]
+__all__ = ["BlockEncoder", "FeatureGrid", "FeatureRows"]
 
 
 @dataclass(frozen=True, slots=True)
-class CellGrid:
-    """Cells of one scale over a scene."""
+class FeatureGrid:
+    """Grid of feature cells over a scene, for one window side."""
 
     side: int
-    """Pixels of a window; the square in its middle that stands for it may be smaller."""
+    """Window side in pixels; the central square whose mean is its vector may be smaller."""
     cell: int
-    """Scene pixels of a cell."""
+    """Scene pixels along a feature cell."""
     rows: int
+    """Rows of cells; the last may reach beyond the scene."""
     cols: int
-    """Cells down and across; the last may reach beyond the scene."""
-    tall: int
-    wide: int
-    """Cells down and across the square that stands for a window."""
+    """Columns of cells; the last may reach beyond the scene."""
+    box_rows: int
+    """Rows of cells of the square whose mean is the vector of a window."""
+    box_cols: int
+    """Columns of cells of that square."""
 
     @classmethod
-    def of(cls, width: int, height: int, side: int, cells: int, box: int) -> "CellGrid":
-        """The grid whose windows have `side` pixels and `cells` cells; `box` stand for them."""
+    def of(cls, width: int, height: int, side: int, cells: int, box: int) -> "FeatureGrid":
+        """The grid of a scene.
+
+        Args:
+            width: columns of the scene.
+            height: rows of the scene.
+            side: window side in pixels, a multiple of `cells`.
+            cells: feature cells along a window.
+            box: feature cells along the square whose mean is the vector of a window.
+        """
         cell = side // cells
         rows, cols = -(-height // cell), -(-width // cell)
         return cls(side, cell, rows, cols, min(box, rows), min(box, cols))
 
     @property
-    def down(self) -> int:
-        """Windows below each other."""
-        return self.rows - self.tall + 1
+    def window_rows(self) -> int:
+        """Rows of windows, which start at every cell."""
+        return self.rows - self.box_rows + 1
 
     @property
-    def across(self) -> int:
-        """Windows beside each other."""
-        return self.cols - self.wide + 1
+    def window_cols(self) -> int:
+        """Columns of windows."""
+        return self.cols - self.box_cols + 1
 
     @property
-    def count(self) -> int:
-        """All windows."""
-        return self.down * self.across
+    def n_windows(self) -> int:
+        """Number of windows."""
+        return self.window_rows * self.window_cols
 
     def windows(self, width: int, height: int) -> Int32[np.ndarray, "n 4"]:
-        """row0, col0, row1, col1 of each window, clipped to the scene."""
-        row, col = (v.ravel() for v in np.mgrid[: self.down, : self.across])
-        ends = (row + self.tall) * self.cell, (col + self.wide) * self.cell
+        """row0, col0, row1, col1 of each window in pixels, clipped to the scene."""
+        row, col = (v.ravel() for v in np.mgrid[: self.window_rows, : self.window_cols])
+        row_end, col_end = (row + self.box_rows) * self.cell, (col + self.box_cols) * self.cell
         return np.stack(
             [
                 row * self.cell,
                 col * self.cell,
-                np.minimum(ends[0], height),
-                np.minimum(ends[1], width),
+                np.minimum(row_end, height),
+                np.minimum(col_end, width),
             ],
             axis=1,
         ).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Some rows of a grid."""
+class FeatureRows:
+    """Some consecutive rows of a feature grid."""
 
     vectors: Float32[np.ndarray, "rows cols c"]
+    """Features of each cell."""
     weight: Float32[np.ndarray, "rows cols"]
-    """Share of each cell that is valid and inside the scene, 0-1."""
+    """Fraction (0-1) of each cell that is valid and inside the scene."""
 
-    def join(self, below: "Cells") -> "Cells":
-        """These rows and those below."""
-        return Cells(
+    def stacked_on(self, below: "FeatureRows") -> "FeatureRows":
+        """These rows followed by those below."""
+        return FeatureRows(
             np.concatenate([self.vectors, below.vectors]),
             np.concatenate([self.weight, below.weight]),
         )
 
-    def last(self, rows: int) -> "Cells":
-        """The lowest rows."""
-        start = len(self.weight) - rows
-        return Cells(self.vectors[start:], self.weight[start:])
+    def last(self, count: int) -> "FeatureRows":
+        """The last `count` rows."""
+        start = len(self.weight) - count
+        return FeatureRows(self.vectors[start:], self.weight[start:])
 
 
-_Batch = tuple[int, UInt8[np.ndarray, "n side side 3"], Float32[np.ndarray, "n g g"]]
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Some neighbouring blocks of a row of blocks."""
+
+    first: int
+    """Position of the first block in its row."""
+    pixels: UInt8[np.ndarray, "n side side 3"]
+    weights: Float32[np.ndarray, "n g g"]
+    """Valid fraction (0-1) of each feature cell."""
 
 
-class Bands:
-    """One scale's blocks, a row of them at a time."""
+class BlockEncoder:
+    """Encoder of the blocks of one window side, one row of blocks at a time."""
 
-    def __init__(self, scene: Scene, grid: CellGrid, tower: DenseTower, encoder: Encoder) -> None:
-        """Read blocks of an open scene for a grid of cells."""
+    def __init__(
+        self, scene: Scene, grid: FeatureGrid, tower: DenseTower, encoder: Encoder
+    ) -> None:
+        """Read blocks of an open scene for a grid of feature cells."""
         self._scene, self._grid, self._tower = scene, grid, tower
-        images = (tower.side / encoder.image_size) ** 2
-        self._batch = max(1, round(encoder.batch_size / images))
+        inputs_per_block = (tower.side / encoder.image_size) ** 2
+        self._batch_size = max(1, round(encoder.batch_size / inputs_per_block))
         self._margin = encoder.image_size // tower.cell // 2
         self._core = tower.side // tower.cell - 2 * self._margin
-        self.count = -(-grid.rows // self._core)
-        """Bands."""
-        self.across = -(-grid.cols // self._core)
-        """Blocks in a band."""
+        self.n_rows = -(-grid.rows // self._core)
+        """Rows of blocks."""
+        self.n_cols = -(-grid.cols // self._core)
+        """Blocks in a row."""
         factors = [f for f in scene.overview_factors if grid.cell >= f * tower.cell]
         self._factor = max(factors, default=1)
 
     @property
-    def blocks(self) -> int:
-        """All blocks."""
-        return self.count * self.across
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return self.n_rows * self.n_cols
 
-    def cells(self, band: int, store: Path | None) -> Cells:
-        """Cells of a band, from its part if an interrupted run left one."""
-        part = store.with_suffix(".parts") / f"{self._grid.side}-{band}.npz" if store else None
-        found = load_arrays(part) if part else None
-        if found is None:
-            cells = self._encoded(band)
-            if part:
-                kept = {"vectors": cells.vectors.astype(np.float16), "known": cells.weight}
-                save_arrays(part, kept)
-            return cells
-        return Cells(found["vectors"].astype(np.float32), found["known"])
+    def encode_row(self, block_row: int, store: Path | None) -> FeatureRows:
+        """Feature cells of a row of blocks, loaded if an interrupted run stored them.
 
-    def _encoded(self, band: int) -> Cells:
-        first = band * self._core
-        rows = min(self._core, self._grid.rows - first)
-        vectors = np.zeros((rows, self.across * self._core, self._tower.channels), np.float32)
-        weight = np.zeros((rows, self.across * self._core), np.float32)
-        inside = slice(self._margin, self._margin + self._core)
-        for start, blocks, shares in self._read_ahead(band):
-            grids = self._tower.cells(blocks)
-            for place, grid in enumerate(grids):
-                cols = slice((start + place) * self._core, (start + place + 1) * self._core)
-                vectors[:, cols] = grid[inside, inside][:rows]
-                weight[:, cols] = shares[place][inside, inside][:rows]
-        return Cells(vectors[:, : self._grid.cols], weight[:, : self._grid.cols])
+        Args:
+            block_row: position of the row, from 0 at the top.
+            store: file of the vectors, beside which the cells are stored; None: not stored.
+        """
+        name = f"{self._grid.side}-{block_row}.npz"
+        chunk = store.with_suffix(CHUNKS_SUFFIX) / name if store else None
+        found = load_arrays(chunk) if chunk else None
+        if found is not None:
+            return FeatureRows(found["vectors"].astype(np.float32), found["known"])
+        rows = self._encode_row(block_row)
+        if chunk:
+            save_arrays(chunk, {"vectors": rows.vectors.astype(np.float16), "known": rows.weight})
+        return rows
 
-    def _read_ahead(self, band: int) -> Iterator[_Batch]:
-        """First block, pixels and valid shares of batches; one is read while one is encoded."""
+    def _encode_row(self, block_row: int) -> FeatureRows:
+        n_rows = min(self._core, self._grid.rows - block_row * self._core)
+        n_cols = self.n_cols * self._core
+        vectors = np.zeros((n_rows, n_cols, self._tower.channels), np.float32)
+        weight = np.zeros((n_rows, n_cols), np.float32)
+        middle = slice(self._margin, self._margin + self._core)
+        for batch in self._read_batches(block_row):
+            features = self._tower.cells(batch.pixels)
+            for offset, block in enumerate(features):
+                start = (batch.first + offset) * self._core
+                cols = slice(start, start + self._core)
+                vectors[:, cols] = block[middle, middle][:n_rows]
+                weight[:, cols] = batch.weights[offset][middle, middle][:n_rows]
+        return FeatureRows(vectors[:, : self._grid.cols], weight[:, : self._grid.cols])
 
-        def read(start: int) -> _Batch:
-            places = range(start, min(start + self._batch, self.across))
-            pairs = [self._block(band, place) for place in places]
-            return start, np.stack([p for p, _ in pairs]), np.stack([s for _, s in pairs])
+    def _read_batches(self, block_row: int) -> Iterator[_Batch]:
+        """Batches of a row of blocks; one is read while another is encoded."""
 
-        starts = list(range(0, self.across, self._batch))
+        def read(first: int) -> _Batch:
+            columns = range(first, min(first + self._batch_size, self.n_cols))
+            blocks = [self._read_block(block_row, column) for column in columns]
+            return _Batch(first, np.stack([p for p, _ in blocks]), np.stack([w for _, w in blocks]))
+
+        starts = list(range(0, self.n_cols, self._batch_size))
         with ThreadPoolExecutor(1, thread_name_prefix="scene-reader") as pool:
-            waiting = pool.submit(read, starts[0])
+            pending = pool.submit(read, starts[0])
             for following in [*starts[1:], None]:
-                batch = waiting.result()
+                batch = pending.result()
                 if following is not None:
-                    waiting = pool.submit(read, following)
+                    pending = pool.submit(read, following)
                 yield batch
 
-    def _block(
-        self, band: int, place: int
+    def _read_block(
+        self, block_row: int, block_col: int
     ) -> tuple[UInt8[np.ndarray, "side side 3"], Float32[np.ndarray, "g g"]]:
-        """Pixels of a block, mirrored beyond the scene's edge, and the valid share of its cells."""
+        """Pixels of a block, mirrored beyond the scene's edge; valid fraction of its cells."""
         side, zoom = self._tower.side, self._tower.cell / self._grid.cell
-        top = (band * self._core - self._margin) * self._grid.cell
-        left = (place * self._core - self._margin) * self._grid.cell
-        reach = side // self._tower.cell * self._grid.cell
+        top = (block_row * self._core - self._margin) * self._grid.cell
+        left = (block_col * self._core - self._margin) * self._grid.cell
+        extent = side // self._tower.cell * self._grid.cell
         row0, col0 = max(0, top), max(0, left)
-        row1, col1 = min(self._scene.height, top + reach), min(self._scene.width, left + reach)
-        rgb, valid = self._read(row0, col0, row1, col1)
+        row1, col1 = min(self._scene.height, top + extent), min(self._scene.width, left + extent)
+        rgb, valid = self._read_pixels(row0, col0, row1, col1)
         height = max(1, round((row1 - row0) * zoom))
         width = max(1, round((col1 - col0) * zoom))
         if valid.any() and not valid.all():
             rgb = rgb.copy()
             rgb[~valid] = rgb[valid].mean(axis=0).round().astype(np.uint8)
         before = round((row0 - top) * zoom), round((col0 - left) * zoom)
-        beyond = [(b, side - b - n) for b, n in zip(before, (height, width), strict=True)]
-        pixels = np.pad(_resized(rgb, width, height), [*beyond, (0, 0)], mode="symmetric")
-        share = np.pad(_resized(valid.astype(np.uint8) * 255, width, height), beyond)
-        parts = side // self._tower.cell
-        shares = share.reshape(parts, self._tower.cell, parts, self._tower.cell).mean(axis=(1, 3))
-        return pixels, (shares / 255).astype(np.float32)
+        padding = [(b, side - b - n) for b, n in zip(before, (height, width), strict=True)]
+        pixels = np.pad(_resize(rgb, width, height), [*padding, (0, 0)], mode="symmetric")
+        mask = np.pad(_resize(valid.astype(np.uint8) * 255, width, height), padding)
+        n_cells, cell = side // self._tower.cell, self._tower.cell
+        weight = mask.reshape(n_cells, cell, n_cells, cell).mean(axis=(1, 3))
+        return pixels, (weight / 255).astype(np.float32)
 
-    def _read(
+    def _read_pixels(
         self, row0: int, col0: int, row1: int, col1: int
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
         if self._factor == 1:
@@ -198,9 +225,9 @@ class Bands:
         return self._scene.read(row0, col0, row1, col1, size)
 
 
-def _resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bicubic and antialiased like windows; masks by area."""
+def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Bicubic and antialiased as windows are; masks by the mean over the area."""
     if image.shape[:2] == (height, width):
         return image
-    how = Image.Resampling.BICUBIC if image.ndim == 3 else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(image).resize((width, height), how))
+    resampling = Image.Resampling.BICUBIC if image.ndim == 3 else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(image).resize((width, height), resampling))

@@ -1,4 +1,4 @@
-"""An image of 256 levels as a field: the filtered maps of the published methods."""
+"""An 8-bit image as a field of scores: the filtered maps of the published methods."""
 
 from dataclasses import dataclass
 
@@ -10,27 +10,33 @@ __all__ = ["LevelField"]
 
 @dataclass(frozen=True, eq=False)
 class LevelField:
-    """Constant in each cell of a regular grid; a byte a cell, a quarter of the scores."""
+    """Constant in each cell of a regular grid; one byte per cell, a quarter of float32 scores."""
 
     levels: UInt8[np.ndarray, "h w"]
+    """Level of each grid cell."""
     scores: Float32[np.ndarray, "256"]
     """Score of each level."""
     size: tuple[int, int]
     """(height, width) of the scene in pixels, which the grid covers exactly."""
-    unknown: Bool[np.ndarray, "h w"] | None = None
-    """Cells no window tells about; None where there are none."""
+    unscored: Bool[np.ndarray, "h w"] | None = None
+    """Grid cells that no window covers; None where there are none."""
 
-    def draw(
+    def sample(
         self, rows: Float64[np.ndarray, " n"], cols: Float64[np.ndarray, " m"]
     ) -> Float32[np.ndarray, "n m"]:
-        """Scores at row x column positions in pixels; see `Field.draw`."""
+        """Scores at row x column positions in pixels; see `Field.sample`."""
         height, width = self.levels.shape
-        which = np.ix_(_cell(rows, self.size[0], height), _cell(cols, self.size[1], width))
-        out: Float32[np.ndarray, "n m"] = self.scores[self.levels[which]]
-        if self.unknown is not None:
-            out[self.unknown[which]] = np.nan
+        cells = np.ix_(
+            _cell_index(rows, self.size[0], height), _cell_index(cols, self.size[1], width)
+        )
+        out: Float32[np.ndarray, "n m"] = self.scores[self.levels[cells]]
+        if self.unscored is not None:
+            out[self.unscored[cells]] = np.nan
         return out
 
 
-def _cell(positions: Float64[np.ndarray, " n"], side: int, cells: int) -> Int64[np.ndarray, " n"]:
-    return np.clip((positions * (cells / side)).astype(np.int64), 0, cells - 1)
+def _cell_index(
+    positions: Float64[np.ndarray, " n"], length: int, n_cells: int
+) -> Int64[np.ndarray, " n"]:
+    """Index of the grid cell each position falls into, for an axis of `length` pixels."""
+    return np.clip((positions * (n_cells / length)).astype(np.int64), 0, n_cells - 1)

@@ -1,133 +1,160 @@
-"""The published SeLo maps: normalisation, 8 bits, filters, and the second version's two stages.
+"""Methods selo-v1 and selo-v2: the published SeLo maps, with their 8 bits and filters.
 
 Version 1: Yuan et al., "Learning to Evaluate Performance of Multi-modal Semantic Localization"
-(2022). Version 2: the same group's released `generate_selo_v2.py`. Two differences are ours:
-windows go to the encoder's size directly, without the detour over 256-pixel JPEG files, and no
-JPEG is written between map and score.
+(2022). Version 2: the same group's released `generate_selo_v2.py`. There are two differences from
+the published code: windows are resized to the encoder's size directly, without a step through
+256-pixel JPEG files, and no JPEG is written between map and score.
 """
 
-import random
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32
 
-from terraseek.localization.methods.cell_median import PixelCells, median_of_cells, pays
-from terraseek.localization.windows.lattice import Lattice
-from terraseek.localization.windows.row_blocks import in_bands
+from terraseek.localization.methods.base import Method, MethodContext, ScoreMap
+from terraseek.localization.methods.level_field import LevelField
+from terraseek.localization.methods.selo_filters import (
+    gaussian_filtered,
+    median_filtered_cells,
+    quantised,
+)
+from terraseek.localization.methods.selo_stages import (
+    best_windows,
+    first_stage_lattice,
+    second_stage_lattice,
+    shuffled_wordings,
+)
+from terraseek.localization.methods.window_scales import single_window_warning
+from terraseek.localization.windows.cell_image import CellImage
+from terraseek.localization.windows.embedding import SceneEmbedding
+from terraseek.localization.windows.fields import CellField, mean_of_windows
+from terraseek.localization.windows.lattice import SELO_SCALES, Lattice, selo_v1_lattice
+from terraseek.scenes import Scene
 
-__all__ = [
-    "GAUSSIAN_SIDE",
-    "MEDIAN_SIDE",
-    "blurred",
-    "despeckled",
-    "despeckled_cells",
-    "expand_boxes",
-    "keep_best",
-    "quantised",
-    "shuffles",
-    "stage_one",
-]
+__all__ = ["SeloV1", "SeloV2"]
 
-MEDIAN_SIDE = 251
-"""Side in pixels of version 1's median filter."""
-GAUSSIAN_SIDE = 255
-"""Side in pixels of version 2's Gaussian; its sigma follows from the side (38.6)."""
-_STAGE_ONE_SIDE = 512
-_KEPT_SHARE = 0.15
-_BOX_SIDES = (128, 256)
-_SHUFFLES = 4
-
-
-def quantised(mean: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-    """Min-max normalised and truncated to 8 bits; a constant map is all 0, invalid pixels too."""
-    low, high = np.nanmin(mean), np.nanmax(mean)
-    if high <= low:
-        return np.zeros(mean.shape, np.uint8)
-    shifted = np.nan_to_num(mean - low, nan=0.0)
-    return np.asarray(np.trunc(255 * (shifted / (high - low))), np.uint8)
+_GRID_SIDE = 12_288
+"""The published filters work on scene pixels; only larger scenes are filtered on a reduced grid."""
 
 
-def despeckled(levels: UInt8[np.ndarray, "h w"], scale: float = 1) -> UInt8[np.ndarray, "h w"]:
-    """Median filter of version 1; on a grid of `scale` scene pixels its side shrinks likewise."""
-    import cv2
+class SeloV1(Method):
+    """Mean over large overlapping windows, min-max normalised, 8 bits, median filter."""
 
-    side, height = _odd(MEDIAN_SIDE / scale), len(levels)
-    out = np.empty_like(levels)
+    name = "selo-v1"
+    title = "SeLo v1"
+    summary = "the first published method: large windows, their mean, median of 251 px"
+    published = True
+    grid_side = _GRID_SIDE
 
-    def work(first: int, last: int) -> None:
-        """OpenCV's filter keeps to one core; bands with a margin give the same medians."""
-        top = max(0, first - side // 2)
-        band = cv2.medianBlur(levels[top : min(height, last + side // 2)], side)
-        out[first:last] = band[first - top : last - top]
+    def default_scales(self, scene: Scene) -> tuple[int, ...]:
+        """The published window sides, for scenes of any size."""
+        return SELO_SCALES
 
-    in_bands(height, work, 2 * side)
-    return out
+    def lattice(self, context: MethodContext) -> Lattice:
+        """The published lattice; see `selo_v1_lattice`."""
+        return _lattice_v1(context.scene.width, context.scene.height, context.scales)
 
+    def score_map(
+        self,
+        context: MethodContext,
+        embedding: SceneEmbedding,
+        scores: Float32[np.ndarray, " n"],
+        query: Float32[np.ndarray, " dim"],
+    ) -> ScoreMap:
+        """Mean over the windows at each pixel, quantised and median-filtered."""
+        mean = mean_of_windows(embedding.lattice, scores)
+        image, scale = _quantised_image(context, mean)
+        field = _level_field(context, mean, median_filtered_cells(image, scale))
+        n_windows = int(embedding.encoded.sum())
+        return ScoreMap(field, n_windows, level_range=_score_range(mean))
 
-def despeckled_cells(cells: PixelCells, scale: float = 1) -> UInt8[np.ndarray, "h w"]:
-    """The same of a map made of cells, faster where they are large."""
-    side = _odd(MEDIAN_SIDE / scale)
-    if pays(cells, side):
-        return median_of_cells(cells, side)
-    return despeckled(cells.pixels(), scale)
-
-
-def blurred(levels: UInt8[np.ndarray, "h w"], scale: float = 1) -> UInt8[np.ndarray, "h w"]:
-    """Gaussian filter of version 2; on a grid of `scale` scene pixels its side shrinks likewise."""
-    import cv2
-
-    side = _odd(GAUSSIAN_SIDE / scale)
-    return np.asarray(cv2.GaussianBlur(levels, (side, side), 0), np.uint8)
-
-
-def _odd(side: float) -> int:
-    return max(1, round(side) | 1)
-
-
-def shuffles(sentence: str, seed: int) -> list[str]:
-    """The sentence and four random orders of its words (the published code sets no seed)."""
-    words, source = sentence.split(), random.Random(seed)
-    return [sentence, *(" ".join(source.sample(words, len(words))) for _ in range(_SHUFFLES))]
+    def warnings(self, context: MethodContext, lattice: Lattice) -> list[str]:
+        """Warn of a single window."""
+        return single_window_warning(lattice)
 
 
-def stage_one(width: int, height: int) -> Lattice:
-    """Version 2's first windows: one grid of 512 pixels without overlap, pulled back inside."""
-    side = _STAGE_ONE_SIDE
-    rows = [max(0, min(start, height - side)) for start in range(0, height, side)]
-    cols = [max(0, min(start, width - side)) for start in range(0, width, side)]
-    boxes = [(r, c, min(r + side, height), min(c + side, width)) for r in rows for c in cols]
-    return lattice_from(width, height, np.array(boxes, np.int32))
+class SeloV2(Method):
+    """Two stages of windows, shuffled wordings, 8 bits, Gaussian filter."""
+
+    name = "selo-v2"
+    title = "SeLo v2"
+    summary = "the second: two stages, shuffled words, Gaussian of 255 px"
+    published = True
+    grid_side = _GRID_SIDE
+    uses_scales = False
+
+    def default_scales(self, scene: Scene) -> tuple[int, ...]:
+        """None: the windows of both stages are fixed."""
+        return ()
+
+    def wordings(self, sentence: str, seed: int) -> list[str]:
+        """The sentence and four random orders of its words."""
+        return shuffled_wordings(sentence, seed)
+
+    def lattice(self, context: MethodContext) -> Lattice:
+        """Windows of the first stage."""
+        return first_stage_lattice(context.scene.width, context.scene.height)
+
+    def score_map(
+        self,
+        context: MethodContext,
+        embedding: SceneEmbedding,
+        scores: Float32[np.ndarray, " n"],
+        query: Float32[np.ndarray, " dim"],
+    ) -> ScoreMap:
+        """Mean over the best windows and smaller ones around them, quantised and blurred.
+
+        The second stage depends on the query, so its windows are encoded now and not cached.
+        """
+        first, best = embedding.lattice, best_windows(scores)
+        second = second_stage_lattice(first, best)
+        added = context.embed(second, cache=False)
+        windows = np.concatenate([first.windows[best], second.windows])
+        both = np.concatenate([scores[best], added.scores(query, context.encoder.encoder_id)])
+        no_scale = np.zeros(len(windows), np.int32)
+        mean = mean_of_windows(
+            Lattice(first.width, first.height, windows, no_scale), both.astype(np.float32)
+        )
+        # places that no window covers count as 0, as in the published code
+        mean = CellField(mean.row_edges, mean.col_edges, np.nan_to_num(mean.values, nan=0.0))
+        image, scale = _quantised_image(context, mean)
+        field = _level_field(context, mean, gaussian_filtered(image.pixels(), scale))
+        return ScoreMap(
+            field,
+            n_windows=int(embedding.encoded.sum()) + len(second),
+            encode_s=added.seconds,
+            level_range=_score_range(mean),
+        )
 
 
-def keep_best(scores: Float32[np.ndarray, " n"]) -> Int32[np.ndarray, " m"]:
-    """Indices of the best 15 % of the known scores, at least one."""
-    known = int(np.isfinite(scores).sum())
-    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-    return order[: min(known, int(_KEPT_SHARE * known) + 1)].astype(np.int32)
+@lru_cache(maxsize=16)
+def _lattice_v1(width: int, height: int, scales: tuple[int, ...]) -> Lattice:
+    return selo_v1_lattice(width, height, scales)
 
 
-def expand_boxes(lattice: Lattice, kept: Int32[np.ndarray, " m"]) -> Lattice:
-    """Version 2's second windows: two squares around nine anchors of each kept window.
+def _quantised_image(context: MethodContext, mean: CellField) -> tuple[CellImage, float]:
+    """The mean in 8 bits on the grid of the heat map; scene pixels per pixel of that grid.
 
-    Anchors are the corners, the points at 1/4 and 3/4, and the centre. Squares of 128 and 256
-    pixels start at 0 at the earliest and end at the scene's edge, so border boxes are smaller.
+    Normalisation and truncation act on each value separately, so they are applied to the grid cells
+    between window edges and not to every pixel.
     """
-    boxes = set()
-    for row0, col0, row1, col1 in lattice.windows[kept].tolist():
-        height, width = row1 - row0, col1 - col0
-        places = [(a, b) for a in (0.0, 1.0) for b in (0.0, 1.0)]
-        places += [(a, b) for a in (0.25, 0.75) for b in (0.25, 0.75)] + [(0.5, 0.5)]
-        for down, across in places:
-            row, col = int(row0 + down * height), int(col0 + across * width)
-            for half in (side // 2 for side in _BOX_SIDES):
-                start = max(0, row - half), max(0, col - half)
-                end = min(lattice.height, row + half), min(lattice.width, col + half)
-                boxes.add((*start, *end))
-    return lattice_from(lattice.width, lattice.height, np.array(sorted(boxes), np.int32))
+    height, width = context.grid
+    scale = max(context.scene.width / width, context.scene.height / height)
+    return mean.to_image(quantised(mean.values), *context.grid_positions()), scale
 
 
-def lattice_from(width: int, height: int, boxes: Int32[np.ndarray, "n 4"]) -> Lattice:
-    """Any boxes as a lattice, unique and in file order."""
-    windows = np.unique(boxes, axis=0)
-    sides = np.maximum(windows[:, 2] - windows[:, 0], windows[:, 3] - windows[:, 1])
-    return Lattice(width, height, windows, sides.astype(np.int32))
+def _score_range(mean: CellField) -> tuple[float, float]:
+    """Lowest and highest score, which become levels 0 and 255."""
+    return float(np.nanmin(mean.values)), float(np.nanmax(mean.values))
+
+
+def _level_field(context: MethodContext, mean: CellField, levels: np.ndarray) -> LevelField:
+    """The filtered levels as a field, converted back to cosines."""
+    low, high = _score_range(mean)
+    cosines = (low + (high - low) * np.arange(256) / 255).astype(np.float32)
+    scored = np.isfinite(mean.values)
+    unscored = None
+    if not scored.all():
+        image = mean.to_image(scored.astype(np.uint8), *context.grid_positions())
+        unscored = image.pixels() == 0
+    return LevelField(levels, cosines, (context.scene.height, context.scene.width), unscored)

@@ -51,7 +51,7 @@ def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = Fals
 def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _Rows]]:
     """Description and drawing of each band."""
     found: list[tuple[str, _Rows]] = [
-        (heat.query if len(heats) > 1 else f"score: {heat.query}", heat.draw) for heat in heats
+        (heat.query if len(heats) > 1 else f"score: {heat.query}", heat.read_rows) for heat in heats
     ]
     if len(heats) > 1:
         found.append(("best query (number of the band, from 0)", lambda a, b: _best(heats, a, b)))
@@ -64,16 +64,16 @@ def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _Rows]]:
 
 
 def _layer(heat: HeatMap, side: int) -> _Rows:
-    return lambda row0, row1: heat.draw(row0, row1, heat.layers[side])
+    return lambda row0, row1: heat.read_rows(row0, row1, heat.layers[side])
 
 
 def _spread(heat: HeatMap, row0: int, row1: int) -> Float32[np.ndarray, "rows width"]:
-    drawn = [heat.draw(row0, row1, layer) for layer in heat.layers.values()]
+    drawn = [heat.read_rows(row0, row1, layer) for layer in heat.layers.values()]
     return np.asarray(np.std(drawn, axis=0), np.float32)
 
 
 def _best(heats: Sequence[HeatMap], row0: int, row1: int) -> Float32[np.ndarray, "rows width"]:
-    drawn = np.stack([heat.draw(row0, row1) for heat in heats])
+    drawn = np.stack([heat.read_rows(row0, row1) for heat in heats])
     known = np.all(np.isfinite(drawn), axis=0)
     best = np.argmax(np.nan_to_num(drawn, nan=-np.inf), axis=0).astype(np.float32)
     return np.where(known, best, np.float32(np.nan))
@@ -85,8 +85,8 @@ def _tags(heats: Sequence[HeatMap]) -> dict[str, str]:
         "TERRASEEK_QUERY": " ; ".join(heat.query for heat in heats),
         "TERRASEEK_ENCODER": first.encoder_id,
         "TERRASEEK_METHOD": first.method,
-        "TERRASEEK_WINDOWS": str(first.windows),
-        "TERRASEEK_SCENE": first.name,
+        "TERRASEEK_WINDOWS": str(first.n_windows),
+        "TERRASEEK_SCENE": first.scene_name,
         "TERRASEEK_SCORE": "cosine of window and query",
     }
 

@@ -15,7 +15,7 @@ def summary(heat: HeatMap) -> dict[str, Any]:
     """Size, timing, peak and CRS of a heat map: what `terraseek localize --json` prints."""
     peak = heat.peak
     return {
-        "windows": heat.windows,
+        "windows": heat.n_windows,
         "encode_s": round(heat.encode_s, 4),
         "query_s": round(heat.query_s, 4),
         "peak": {
@@ -48,7 +48,7 @@ def map_numbers(
         "encoder": heat.encoder_id,
         "low": heat.low,
         "high": heat.high,
-        "convincing": heat.convincing,
+        "convincing": heat.significant,
         "warnings": list(heat.warnings),
         "regions": regions_geojson(heat, threshold=threshold, percentile=percentile),
     }

@@ -21,7 +21,7 @@ def overlay(scene: Scene, heat: HeatMap, max_side: int = 1024) -> UInt8[np.ndarr
 
     rgb, valid = scene.thumbnail(max_side)
     height, width = valid.shape
-    values = cv2.resize(heat.values(), (width, height), interpolation=cv2.INTER_LINEAR)
+    values = cv2.resize(heat.display_values(), (width, height), interpolation=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap(values, cv2.COLORMAP_TURBO)[..., ::-1].astype(np.float32)
     share = (values.astype(np.float32) / 255 * _STRONGEST)[..., None]
     mixed = rgb * (1 - share) + colours * share

@@ -112,7 +112,7 @@ def _region(
     polygon = cast("Polygon", scale(smooth, across, down, origin=(0, 0)))
     return Region(
         polygon=polygon,
-        peak=heat.place(row0 + int(row), col0 + int(col)),
+        peak=heat.peak_at(row0 + int(row), col0 + int(col)),
         mean_score=float(np.nanmean(part)),
         area_px=float(polygon.area),
         area_m2=_area_m2(polygon, heat.georef),
@@ -207,7 +207,7 @@ def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
             "window_px": region.window_px,
             "window_m": None if gsd is None else round(region.window_px * gsd, 3),
             "outline_px": outline,
-            "scene": heat.name,
+            "scene": heat.scene_name,
             "encoder": heat.encoder_id,
             "method": heat.method,
         },

@@ -1,1 +1,1 @@
-"""Significance of a heat map: how its best score compares with unrelated sentences."""
+"""Significance of a heat map: is its best score higher than chance explains? See `assessment`."""

@@ -1,81 +1,89 @@
-"""What a map's scores are worth: against unrelated images, and against what the model saw."""
+"""Decide whether a heat map is significant: whether its best score is higher than chance explains.
+
+This is the only place that decides it. The threshold comes from `max_of_n`, the cosines of
+unrelated pairs from the calibration in the model card.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float32
+
 from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.cards import ModelCard
-from terraseek.encoders.vocabulary import unknown_words
-from terraseek.localization.significance.max_of_n import best_of_bar
-from terraseek.localization.windows.lattice import Lattice
-from terraseek.scenes import Scene
+from terraseek.encoders.vocabulary import mostly_unknown
+from terraseek.localization.significance.max_of_n import significance_threshold
 
-__all__ = ["Judgement", "gsd_warnings", "judge", "unread_notes"]
+__all__ = ["Significance", "assess", "assess_scores"]
 
-_SMALLEST_SHARE = 1e-3
-"""Wordings that cancel each other ask nothing that could be judged."""
+_MIN_MEAN_LENGTH = 1e-3
+"""Wordings whose vectors cancel each other have no direction that could be assessed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """How far a score stands out; None where the model has no calibration."""
+class Significance:
+    """How far the best score of a heat map stands out; None where that is unknown."""
 
     confidence: float | None = None
-    """Share (0-1) of unrelated image-sentence pairs with a lower cosine."""
-    convincing: bool | None = None
-    """Whether the best window is better than the best of as many unrelated ones would be; never
-    where most of the sentence is words the model has not read, which have no background."""
-    bar: float | None = None
-    """Cosine from which it is; see `best_of`."""
+    """Fraction (0-1) of unrelated image-sentence pairs with a lower cosine."""
+    significant: bool | None = None
+    """Whether the best window exceeds `threshold`. False, without a threshold, where most of the
+    sentence is words the model never read, because these have no background distribution."""
+    threshold: float | None = None
+    """Cosine of the best window from which the map is significant; see `max_of_n`."""
 
 
-def judge(best: float, count: int, card: ModelCard | None, share: float = 1.0) -> Judgement:
-    """Compare the best window's cosine with unrelated ones, from the model card.
+def assess_scores(
+    scores: Float32[np.ndarray, " n"],
+    sentences: Sequence[str],
+    mean_length: float | None,
+    card: ModelCard | None,
+) -> Significance:
+    """Assess the window scores of one query.
+
+    Args:
+        scores: cosine of each window; NaN for windows that were not encoded.
+        sentences: wordings of the query; none for an image.
+        mean_length: see `assess`; None for an image, which cannot be assessed, because cosines
+            between two images have another background distribution.
+        card: model card of the encoder; None: unknown significance.
+
+    Raises:
+        ConfigError: the calibration of the card is invalid.
+    """
+    if mean_length is None:
+        return Significance()
+    if card is not None and mostly_unknown(sentences, card.calibration):
+        return Significance(significant=False)
+    n_encoded = int(np.isfinite(scores).sum())
+    return assess(float(np.nanmax(scores)), n_encoded, card, mean_length)
+
+
+def assess(
+    best: float, count: int, card: ModelCard | None, mean_length: float = 1.0
+) -> Significance:
+    """Compare the highest cosine with those of unrelated pairs, from the model card.
 
     Args:
         best: highest cosine among the windows.
-        count: windows that were compared.
-        card: of the encoder; without one, or without background statistics, nothing is said.
-        share: length (0-1] of the mean of several wordings' vectors. Their common direction has
-            `1 / share` times the wordings' mean cosine, and the background is about single ones.
+        count: number of windows compared.
+        card: model card of the encoder; without one, or without calibration, all is unknown.
+        mean_length: length (0-1] of the mean of the wordings' unit vectors. The unit vector in its
+            direction has `1 / mean_length` times the wordings' mean cosine, and the background
+            distribution is about single wordings.
 
     Raises:
-        ConfigError: the card's calibration holds values that are no statistics.
+        ConfigError: the calibration of the card is invalid.
     """
-    if card is None or not card.calibration or share < _SMALLEST_SHARE:
-        return Judgement()
-    known = Calibration.from_card(card.calibration)
-    if known is None:
-        return Judgement()
-    cosine, bar = best * share, best_of_bar(known, count)
-    return Judgement(known.percentile(cosine) / 100, cosine > bar, bar / share)
-
-
-def gsd_warnings(scene: Scene, lattice: Lattice, side: int, card: ModelCard | None) -> list[str]:
-    """Say so where a window, shrunk to `side` pixels, is coarser or finer than the model saw.
-
-    A window of s pixels of g metres is seen as `side` pixels of s g / side metres.
-    """
-    if card is None or card.gsd_range_m is None or scene.gsd_m is None:
-        return []
-    low, high = card.gsd_range_m
-    outside = []
-    for scale in lattice.scales:
-        seen = scale * scene.gsd_m / side
-        if not low <= seen <= high:
-            outside.append(f"{scale} px ({seen:.2g} m)")
-    if not outside:
-        return []
-    return [
-        f"windows of {', '.join(outside)} per pixel as {card.name} sees them lie outside the "
-        f"{low:g} to {high:g} m it was trained on; expect less of them"
-    ]
-
-
-def unread_notes(sentences: Sequence[str], card: ModelCard | None) -> list[str]:
-    """Say so where a sentence has words that no sentence the model was trained with had."""
-    words = [] if card is None else unknown_words(sentences, card.calibration)
-    if card is None or not words:
-        return []
-    named = ", ".join(f"{word!r}" for word in words)
-    return [f"{card.name} never read {named} with a picture and cannot know what that looks like"]
+    if card is None or not card.calibration or mean_length < _MIN_MEAN_LENGTH:
+        return Significance()
+    calibration = Calibration.from_card(card.calibration)
+    if calibration is None:
+        return Significance()
+    cosine, threshold = best * mean_length, significance_threshold(calibration, count)
+    return Significance(
+        confidence=calibration.percentile(cosine) / 100,
+        significant=cosine > threshold,
+        threshold=threshold / mean_length,
+    )

@@ -1,1 +1,1 @@
-"""Windows of a scene: lattice, reading, embedding, cache."""
+"""Windows of a scene: positions, reading, encoding, cached vectors, and interpolated scores."""

@@ -1,7 +1,7 @@
-"""Scores as functions of the pixel position, drawn at any resolution.
+"""Scores as functions of the pixel position, which can be sampled at any resolution.
 
-A heat map of a 10,000 x 10,000 scene is decided by a few thousand numbers. They are kept as they
-are, on a coarse grid, and drawn where and as finely as somebody looks.
+A few thousand window scores determine the heat map of a 10,000 x 10,000 scene. They are kept on a
+coarse grid and interpolated only where, and only as finely as, somebody looks.
 """
 
 from dataclasses import dataclass
@@ -11,68 +11,81 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
-from terraseek.localization.methods.cell_median import PixelCells
+from terraseek.localization.windows.cell_image import CellImage
 from terraseek.localization.windows.lattice import Lattice
 
 __all__ = ["CellField", "Field", "NodeField", "mean_field", "mean_of_windows", "node_field"]
 
 Positions = Float64[np.ndarray, " _"]
 """Pixel positions along one axis, ascending."""
+_MIN_WEIGHT = 1e-3
+"""Interpolation weight of scored nodes below which a position has no score."""
 
 
 @runtime_checkable
 class Field(Protocol):
-    """Something that has a score at every pixel position."""
+    """Function that gives a score at every pixel position."""
 
-    def draw(
+    def sample(
         self, rows: Float64[np.ndarray, " h"], cols: Float64[np.ndarray, " w"]
     ) -> Float32[np.ndarray, "h w"]:
-        """Scores at row x column positions in pixels (0.5 is the first centre), ascending.
+        """Scores at the crossings of rows and columns.
 
-        NaN where no window knows anything.
+        Args:
+            rows: ascending row positions in scene pixels; 0.5 is the centre of the first row.
+            cols: ascending column positions in scene pixels.
+
+        Returns:
+            One score per crossing; NaN where no window with a score lies.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class CellField:
-    """Constant in each cell of a grid whose lines need not be regular."""
+    """Constant in each cell of a grid with irregular lines."""
 
     row_edges: Float64[np.ndarray, " r1"]
-    """Ascending lines in pixels, one more than rows of `values`."""
+    """Ascending grid lines in pixels, one more than rows of `values`."""
     col_edges: Float64[np.ndarray, " c1"]
-    """Ascending lines in pixels, one more than columns of `values`."""
+    """Ascending grid lines in pixels, one more than columns of `values`."""
     values: Float32[np.ndarray, "r c"]
-    """Score of each cell."""
+    """Score of each grid cell."""
 
-    def draw(
+    def sample(
         self, rows: Float64[np.ndarray, " h"], cols: Float64[np.ndarray, " w"]
     ) -> Float32[np.ndarray, "h w"]:
-        """Scores at row x column positions; see `Field.draw`."""
-        wide = self.values[:, _cell_of(self.col_edges, cols)]
-        which = _cell_of(self.row_edges, rows)
+        """Scores at row x column positions; see `Field.sample`."""
+        wide = self.values[:, _cell_index(self.col_edges, cols)]
         out = np.empty((len(rows), len(cols)), np.float32)
-        for cell, start, end in _runs(which):
+        for cell, start, end in _runs(_cell_index(self.row_edges, rows)):
             out[start:end] = wide[cell]
         return out
 
-    def cut(
+    def to_image(
         self,
-        table: UInt8[np.ndarray, "r c"],
+        values: UInt8[np.ndarray, "r c"],
         rows: Float64[np.ndarray, " h"],
         cols: Float64[np.ndarray, " w"],
-    ) -> PixelCells:
-        """Another number of each cell, as an image whose pixels are row x column positions."""
-        seen_rows, row_bounds = _seen(_cell_of(self.row_edges, rows))
-        seen_cols, col_bounds = _seen(_cell_of(self.col_edges, cols))
-        return PixelCells(table[np.ix_(seen_rows, seen_cols)], row_bounds, col_bounds)
+    ) -> CellImage:
+        """Image with a pixel at each row x column position.
+
+        Args:
+            values: 8-bit value of each grid cell, which the image shows instead of the scores.
+            rows: ascending row positions in scene pixels.
+            cols: ascending column positions in scene pixels.
+        """
+        used_rows, row_bounds = _used_cells(_cell_index(self.row_edges, rows))
+        used_cols, col_bounds = _used_cells(_cell_index(self.col_edges, cols))
+        return CellImage(values[np.ix_(used_rows, used_cols)], row_bounds, col_bounds)
 
 
 @dataclass(frozen=True, eq=False)
 class NodeField:
-    """Bilinear between nodes of a grid, constant beyond its outermost nodes.
+    """Bilinear between the nodes of a grid, constant outside its outermost nodes.
 
-    Nodes without a score (NaN) give no opinion: neighbours are weighted as if they were not there.
+    Nodes without a score (NaN) are left out: the weights of the other neighbours are scaled up to
+    sum to 1.
     """
 
     node_rows: Float64[np.ndarray, " r"]
@@ -82,26 +95,26 @@ class NodeField:
     values: Float32[np.ndarray, "r c"]
     """Score at each node, NaN where the window held too few valid pixels."""
 
-    def draw(
+    def sample(
         self, rows: Float64[np.ndarray, " h"], cols: Float64[np.ndarray, " w"]
     ) -> Float32[np.ndarray, "h w"]:
-        """Scores at row x column positions; see `Field.draw`."""
-        known = np.isfinite(self.values)
-        if np.all(known):
+        """Scores at row x column positions; see `Field.sample`."""
+        scored = np.isfinite(self.values)
+        if np.all(scored):
             return self._bilinear(self.values, rows, cols)
-        total = self._bilinear(np.where(known, self.values, np.float32(0)), rows, cols)
-        weight = self._bilinear(known.astype(np.float32), rows, cols)
+        total = self._bilinear(np.where(scored, self.values, np.float32(0)), rows, cols)
+        weight = self._bilinear(scored.astype(np.float32), rows, cols)
         out = np.full_like(total, np.nan)
-        np.divide(total, weight, out=out, where=weight > 1e-3)
+        np.divide(total, weight, out=out, where=weight > _MIN_WEIGHT)
         return out
 
     def _bilinear(
         self, values: Float32[np.ndarray, "r c"], rows: Positions, cols: Positions
     ) -> Float32[np.ndarray, "h w"]:
         # columns first, while there are few rows; then whole rows at a time
-        left, right, across = _between(self.node_cols, cols)
+        left, right, across = _neighbours(self.node_cols, cols)
         wide = values[:, left] * (1 - across) + values[:, right] * across
-        above, below, down = _between(self.node_rows, rows)
+        above, below, down = _neighbours(self.node_rows, rows)
         out = np.empty((len(rows), len(cols)), np.float32)
         for node, start, end in _runs(above):
             step = wide[below[start]] - wide[node]
@@ -110,32 +123,33 @@ class NodeField:
         return out
 
 
-def _cell_of(edges: Positions, positions: Positions) -> Int32[np.ndarray, " n"]:
+def _cell_index(edges: Positions, positions: Positions) -> Int32[np.ndarray, " n"]:
+    """Index of the grid cell that each position falls into."""
     cell = np.searchsorted(edges, positions, side="right") - 1
     return np.clip(cell, 0, len(edges) - 2).astype(np.int32)
 
 
-def _seen(
+def _used_cells(
     cell: Int32[np.ndarray, " n"],
 ) -> tuple[Int32[np.ndarray, " m"], Int64[np.ndarray, " m1"]]:
-    """Which cells ascending positions fall into, and the first position of each, then their end."""
-    seen, first = np.unique(cell, return_index=True)
-    return seen, np.append(first, len(cell)).astype(np.int64)
+    """Distinct cells among ascending cell indices; index of the first of each, then the count."""
+    used, first = np.unique(cell, return_index=True)
+    return used, np.append(first, len(cell)).astype(np.int64)
 
 
-def _between(
+def _neighbours(
     nodes: Positions, positions: Positions
 ) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
-    """Index of the node before and after each position, and how far between them it lies."""
+    """Index of the node before and after each position, and the weight (0-1) of the latter."""
     before = np.clip(np.searchsorted(nodes, positions, side="right") - 1, 0, max(len(nodes) - 2, 0))
     after = np.minimum(before + 1, len(nodes) - 1)
     gap = np.where(after > before, nodes[after] - nodes[before], 1.0)
-    share = np.clip((positions - nodes[before]) / gap, 0, 1)
-    return before.astype(np.int32), after.astype(np.int32), share.astype(np.float32)
+    weight = np.clip((positions - nodes[before]) / gap, 0, 1)
+    return before.astype(np.int32), after.astype(np.int32), weight.astype(np.float32)
 
 
 def _runs(index: Int32[np.ndarray, " n"]) -> list[tuple[int, int, int]]:
-    """(value, start, end) of each stretch of equal numbers."""
+    """(value, start, end) of each run of equal numbers."""
     if len(index) == 0:
         return []
     cuts = np.flatnonzero(np.diff(index)) + 1
@@ -145,64 +159,72 @@ def _runs(index: Int32[np.ndarray, " n"]) -> list[tuple[int, int, int]]:
 
 
 def mean_of_windows(lattice: Lattice, scores: Float32[np.ndarray, " n"]) -> CellField:
-    """At every pixel the mean score of the windows that cover it: SeLo's map, with no pixel loop.
+    """At every pixel the mean score of the windows that cover it, as in SeLo's published map.
 
-    The mean is constant between window edges. Scores are added at window corners of a difference
-    array over the sorted edges and cumulated; NaN scores count as if the window did not exist.
+    The mean is constant between window edges, so no loop over pixels is needed: scores are added at
+    window corners of a difference array over the sorted edges, which is then summed cumulatively.
+    Windows whose score is NaN are left out.
     """
-    known = np.isfinite(scores)
-    windows, kept = lattice.windows[known], scores[known].astype(np.float64)
+    scored = np.isfinite(scores)
+    windows, values = lattice.windows[scored], scores[scored].astype(np.float64)
     row_edges = np.unique(np.append(lattice.windows[:, [0, 2]], [0, lattice.height]))
     col_edges = np.unique(np.append(lattice.windows[:, [1, 3]], [0, lattice.width]))
     row0, row1 = (np.searchsorted(row_edges, windows[:, i]) for i in (0, 2))
     col0, col1 = (np.searchsorted(col_edges, windows[:, i]) for i in (1, 3))
-    shape = (2, len(row_edges), len(col_edges))
-    corners = np.zeros(shape)
+    corners = np.zeros((2, len(row_edges), len(col_edges)))
     for rows, cols, sign in ((row0, col0, 1), (row0, col1, -1), (row1, col0, -1), (row1, col1, 1)):
-        np.add.at(corners[0], (rows, cols), sign * kept)
+        np.add.at(corners[0], (rows, cols), sign * values)
         np.add.at(corners[1], (rows, cols), sign)
     total, count = corners.cumsum(axis=1).cumsum(axis=2)[:, :-1, :-1]
-    values = np.full(total.shape, np.nan, np.float32)
-    np.divide(total, count, out=values, where=count > 0.5, casting="same_kind")
-    return CellField(row_edges.astype(np.float64), col_edges.astype(np.float64), values)
+    mean = np.full(total.shape, np.nan, np.float32)
+    np.divide(total, count, out=mean, where=count > 0.5, casting="same_kind")
+    return CellField(row_edges.astype(np.float64), col_edges.astype(np.float64), mean)
 
 
 def node_field(lattice: Lattice, scores: Float32[np.ndarray, " n"], scale: int) -> NodeField:
-    """Scores of the windows of one scale at their centres; the lattice must be a full grid.
+    """Scores of the windows of one side length, placed at their centres.
 
-    Bilinear interpolation between centres of a half-stride lattice is the mean over the windows
-    that cover a pixel, weighted by a tent that falls to zero at half a side from the centre.
+    Bilinear interpolation between the centres of a half-stride lattice equals the mean over the
+    windows that cover a pixel, weighted by a tent that falls to 0 at half a side from the centre.
+
+    Args:
+        lattice: windows; those of the chosen side must form a full grid.
+        scores: score of each window of the lattice.
+        scale: window side in pixels.
     """
     nodes = _nodes(lattice, scale)
     values = np.full((len(nodes.rows), len(nodes.cols)), np.nan, np.float32)
-    values[nodes.row, nodes.col] = scores[nodes.mine]
+    values[nodes.row, nodes.col] = scores[nodes.windows]
     return NodeField(nodes.rows, nodes.cols, values)
 
 
 @dataclass(frozen=True, eq=False)
 class _Nodes:
-    """Where the windows of one scale stand; the same for every sentence."""
+    """Grid of the window centres of one side length; the same for every query."""
 
     rows: Positions
     cols: Positions
-    mine: Int64[np.ndarray, " n"]
+    windows: Int64[np.ndarray, " n"]
+    """Index of the windows of this side in the lattice."""
     row: Int64[np.ndarray, " n"]
+    """Node row of each of these windows."""
     col: Int64[np.ndarray, " n"]
+    """Node column of each of these windows."""
 
 
 @lru_cache(maxsize=32)
 def _nodes(lattice: Lattice, scale: int) -> _Nodes:
-    mine = np.flatnonzero(lattice.scale == scale)
-    windows = lattice.windows[mine].astype(np.float64)
+    index = np.flatnonzero(lattice.scale == scale)
+    windows = lattice.windows[index].astype(np.float64)
     rows, row = np.unique((windows[:, 0] + windows[:, 2]) / 2, return_inverse=True)
     cols, col = np.unique((windows[:, 1] + windows[:, 3]) / 2, return_inverse=True)
-    return _Nodes(rows, cols, mine, row, col)
+    return _Nodes(rows, cols, index, row, col)
 
 
 def mean_field(fields: list[NodeField], weights: list[float]) -> NodeField:
-    """The weighted mean of several bilinear fields, itself bilinear: on all their nodes together.
+    """Weighted mean of bilinear fields, itself bilinear: evaluated on the union of their nodes.
 
-    Where one has no score the others decide alone.
+    Where a field has no score, the mean is over the others.
     """
     if len(fields) == 1:
         return fields[0]
@@ -211,10 +233,10 @@ def mean_field(fields: list[NodeField], weights: list[float]) -> NodeField:
     total = np.zeros((len(rows), len(cols)), np.float32)
     count = np.zeros((len(rows), len(cols)), np.float32)
     for field, weight in zip(fields, weights, strict=True):
-        drawn = field.draw(rows, cols)
-        known = np.isfinite(drawn)
-        total[known] += weight * drawn[known]
-        count += weight * known
+        sampled = field.sample(rows, cols)
+        scored = np.isfinite(sampled)
+        total[scored] += weight * sampled[scored]
+        count += weight * scored
     values = np.full(total.shape, np.nan, np.float32)
     np.divide(total, count, out=values, where=count > 0)
     return NodeField(rows, cols, values)

@@ -1,8 +1,9 @@
-"""Windows of a scene as squares for the encoder, read in file order.
+"""Read windows of a scene as squares for the encoder, in file order.
 
-Rows are decoded once: a strip as tall as the tallest window rolls down the scene, and one down each
-overview that is used, and windows are cut from them. Reading each window by itself would decode a
-striped file, or a JPEG, again and again, and asking GDAL costs as much as encoding half a window.
+Each row is decoded once: a strip as tall as the tallest window moves down the scene, and another
+down each overview in use, and windows are cut from these strips. Reading each window separately
+would decode a striped file, or a JPEG, again and again, and each GDAL call costs as much as
+encoding half a window.
 """
 
 import numpy as np
@@ -14,17 +15,22 @@ from terraseek.scenes import Scene
 __all__ = ["MIN_VALID", "WindowReader"]
 
 MIN_VALID = 0.4
-"""Share of valid pixels below which a window is not encoded."""
-_STRIP_BYTES = 256 << 20
-"""Above this a strip would be too large; windows are then read one by one."""
-_STEP = 256
+"""Fraction of valid pixels below which a window is not encoded."""
+_MAX_STRIP_BYTES = 256 << 20
+"""Windows that need a larger strip are read one by one."""
+_ROWS_PER_READ = 256
 
 
 class WindowReader:
-    """Reads windows sorted by their first row; one thread at a time."""
+    """Reader of windows sorted by their first row; for one thread at a time."""
 
     def __init__(self, scene: Scene, side: int) -> None:
-        """Read from an open scene; squares will have `side` pixels."""
+        """Read from an open scene.
+
+        Args:
+            scene: open scene.
+            side: side in pixels of the squares that windows are resized to.
+        """
         self._scene = scene
         self._side = side
         self._factors = scene.overview_factors
@@ -33,25 +39,31 @@ class WindowReader:
     def squares(
         self, windows: Int32[np.ndarray, "n 4"]
     ) -> tuple[Bool[np.ndarray, " n"], UInt8[np.ndarray, "m side side 3"]]:
-        """Squares of the windows (row0, col0, row1, col1) with enough valid pixels, and which.
+        """Read windows and resize them; invalid pixels get the mean colour of the valid ones.
+
+        Args:
+            windows: row0, col0, row1, col1 of each window, sorted by row0.
+
+        Returns:
+            Which windows have at least `MIN_VALID` valid pixels, and the squares of these.
 
         Raises:
             TruncatedImageError: the pixels could not be decoded.
         """
-        known = np.zeros(len(windows), bool)
+        enough_valid = np.zeros(len(windows), bool)
         squares = []
         for index, window in enumerate(windows.tolist()):
             rgb, valid = self._cut(*window)
-            share = float(valid.mean()) if self._scene.has_mask else 1.0
-            if share < MIN_VALID:
+            valid_fraction = float(valid.mean()) if self._scene.has_mask else 1.0
+            if valid_fraction < MIN_VALID:
                 continue
-            if share < 1:  # black holes would look like water or shadow; the mean says nothing
+            if valid_fraction < 1:  # black holes would look like water or shadow
                 rgb = rgb.copy()
                 rgb[~valid] = rgb[valid].mean(axis=0).round().astype(np.uint8)
-            known[index] = True
-            squares.append(_square(rgb, self._side))
+            enough_valid[index] = True
+            squares.append(_resize_square(rgb, self._side))
         empty = np.empty((0, self._side, self._side, 3), np.uint8)
-        return known, np.stack(squares) if squares else empty
+        return enough_valid, np.stack(squares) if squares else empty
 
     def _cut(
         self, row0: int, col0: int, row1: int, col1: int
@@ -59,8 +71,8 @@ class WindowReader:
         height, width = row1 - row0, col1 - col0
         factor = max((f for f in self._factors if min(height, width) >= f * self._side), default=1)
         aligned = not any(edge % factor for edge in (row0, col0, row1, col1))
-        strip_bytes = (height // factor + _STEP) * self._scene.width // factor * 4
-        if not aligned or strip_bytes > _STRIP_BYTES:
+        strip_bytes = (height // factor + _ROWS_PER_READ) * self._scene.width // factor * 4
+        if not aligned or strip_bytes > _MAX_STRIP_BYTES:
             size = (round(height / factor), round(width / factor)) if factor > 1 else None
             return self._scene.read(row0, col0, row1, col1, size)
         if factor not in self._strips:
@@ -71,7 +83,7 @@ class WindowReader:
 
 
 class _Strip:
-    """Some rows of a scene, whole, in the file's pixels or those of an overview."""
+    """Some full rows of a scene, in the pixels of the file or of one of its overviews."""
 
     def __init__(self, scene: Scene, factor: int) -> None:
         self._scene, self._factor = scene, factor
@@ -83,19 +95,20 @@ class _Strip:
     def rows(
         self, first: int, last: int
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
-        """Colours and validity of rows `first` to `last`; what lies above `first` is forgotten."""
+        """Colours and valid mask of rows `first` up to `last`; rows above `first` are dropped."""
         bottom = self._top + len(self._rgb)
         if not self._top <= first <= bottom:
             self._top = bottom = first
             self._rgb, self._valid = self._rgb[:0], self._valid[:0]
         if last > bottom:
-            rgb, valid = self._read(bottom, min(max(last, bottom + _STEP), self._size[0]))
-            gone = first - self._top
-            self._rgb = np.concatenate([self._rgb[gone:], rgb])
-            self._valid = np.concatenate([self._valid[gone:], valid])
+            end = min(max(last, bottom + _ROWS_PER_READ), self._size[0])
+            rgb, valid = self._read(bottom, end)
+            n_dropped = first - self._top
+            self._rgb = np.concatenate([self._rgb[n_dropped:], rgb])
+            self._valid = np.concatenate([self._valid[n_dropped:], valid])
             self._top = first
-        seen = slice(first - self._top, last - self._top)
-        return self._rgb[seen], self._valid[seen]
+        rows = slice(first - self._top, last - self._top)
+        return self._rgb[rows], self._valid[rows]
 
     def _read(
         self, first: int, last: int
@@ -105,8 +118,8 @@ class _Strip:
         return self._scene.read(first * factor, 0, last * factor, width * factor, size)
 
 
-def _square(rgb: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
-    """Bicubic and antialiased; a clipped window is squeezed, as in the published code."""
+def _resize_square(rgb: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
+    """Bicubic and antialiased; a clipped window is stretched, as in the published code."""
     if rgb.shape[:2] == (side, side):
         return rgb
     return np.asarray(Image.fromarray(rgb).resize((side, side), Image.Resampling.BICUBIC))

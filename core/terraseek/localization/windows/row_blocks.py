@@ -1,7 +1,7 @@
-"""Work on the rows of large arrays in as many bands as there are cores.
+"""Process the rows of a large array in blocks, one thread per core.
 
-NumPy and OpenCV let other threads run while they compute, and what costs most in a map of 400 MB,
-the first touch of its memory, is shared as well.
+NumPy and OpenCV release the interpreter lock while they compute. The first write to the memory of a
+large array (a map of 400 MB), which costs most of the time, is spread over the cores as well.
 """
 
 import os
@@ -11,34 +11,40 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["cores", "in_bands"]
+__all__ = ["available_cores", "for_row_blocks"]
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every platform
-    return len(allowed(0)) if allowed else (os.cpu_count() or 1)
+def available_cores() -> int:
+    """Number of cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every platform
+    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
 
 
-def in_bands(
-    count: int, work: Callable[[int, int], None], smallest: int = 256, most: int | None = None
+def for_row_blocks(
+    n_rows: int,
+    work: Callable[[int, int], None],
+    min_rows: int = 256,
+    max_rows: int | None = None,
 ) -> None:
-    """Call `work(first, last)` for bands that make up `range(count)`, some at a time in threads.
+    """Call `work(first, last)` for blocks that together cover `range(n_rows)`, in threads.
 
     Args:
-        count: rows in all.
-        work: does rows `first` to `last`; bands never overlap.
-        smallest: rows of a band, unless there are fewer in all.
-        most: rows of a band at most; default one band a core.
+        n_rows: number of rows.
+        work: processes rows `first` up to, not including, `last`; blocks never overlap.
+        min_rows: fewest rows of a block, unless there are fewer in all.
+        max_rows: most rows of a block; default one block per core.
+
+    Raises:
+        Exception: the first error that `work` raised.
     """
-    bands = max(1, min(cores(), count // smallest))
-    if most is not None:
-        bands = max(bands, -(-count // most))
-    cuts = np.linspace(0, count, bands + 1).astype(int).tolist()
-    spans = list(pairwise(cuts))
-    if len(spans) == 1:
-        work(*spans[0])
+    n_blocks = max(1, min(available_cores(), n_rows // min_rows))
+    if max_rows is not None:
+        n_blocks = max(n_blocks, -(-n_rows // max_rows))
+    bounds = np.linspace(0, n_rows, n_blocks + 1).astype(int).tolist()
+    blocks = list(pairwise(bounds))
+    if len(blocks) == 1:
+        work(*blocks[0])
         return
-    with ThreadPoolExecutor(cores(), thread_name_prefix="bands") as pool:
-        for done in [pool.submit(work, *span) for span in spans]:
-            done.result()
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="row-blocks") as pool:
+        for future in [pool.submit(work, *block) for block in blocks]:
+            future.result()

@@ -1,0 +1,137 @@
+"""From a scene and an encoded query to a heat map, the same way for every method."""
+
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float32
+
+from terraseek.encoders.base import Encoder
+from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.map_warnings import gsd_warnings, unknown_word_warnings
+from terraseek.localization.methods.base import Method, MethodContext
+from terraseek.localization.methods.registry import get_method
+from terraseek.localization.options import LocalizeOptions, scales_of
+from terraseek.localization.query import EncodedQuery
+from terraseek.localization.significance.assessment import Significance, assess_scores
+from terraseek.localization.windows.embedding import SceneEmbedding
+from terraseek.progress import Progress, silent
+from terraseek.scenes import Scene
+
+__all__ = ["Localizer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Localizer:
+    """One scene, one encoder, one set of options: encoded once, queried any number of times."""
+
+    scene: Scene
+    encoder: Encoder
+    options: LocalizeOptions
+    progress: Progress = silent
+    """Called while windows are encoded; it may raise `Cancelled`."""
+    cache: bool = True
+    """Whether window vectors are read from and written to `home()/scenes`."""
+
+    @cached_property
+    def method(self) -> Method:
+        """The method of the options."""
+        return get_method(self.options.method)
+
+    @cached_property
+    def context(self) -> MethodContext:
+        """What the method works on."""
+        options = self.options
+        return MethodContext(
+            scene=self.scene,
+            encoder=self.encoder,
+            scales=scales_of(self.scene, options) if self.method.uses_scales else (),
+            scales_given=options.scales_given,
+            grid=self._grid,
+            force=options.force,
+            progress=self.progress,
+            cache=self.cache,
+        )
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """(height, width) of the heat map held in memory."""
+        side = self.method.grid_side or self.options.grid_side
+        step = max(1, math.ceil(max(self.scene.width, self.scene.height) / side))
+        return math.ceil(self.scene.height / step), math.ceil(self.scene.width / step)
+
+    @cached_property
+    def _method_warnings(self) -> list[str]:
+        return self.method.check(self.context)
+
+    @cached_property
+    def embedding(self) -> SceneEmbedding:
+        """Vectors of the windows, from the cache or encoded at the first use.
+
+        Raises:
+            ConfigError: the method cannot be used with this encoder.
+            SceneError: the pixels cannot be decoded or none is valid.
+            LatticeError: the window sides cannot be used.
+        """
+        _ = self._method_warnings  # refuse an encoder before the work
+        return self.method.embed(self.context)
+
+    @cached_property
+    def _warnings(self) -> list[str]:
+        lattice = self.embedding.lattice
+        return [
+            *self.scene.notes,
+            *self.method.warnings(self.context, lattice),
+            *gsd_warnings(self.scene, lattice, self.encoder.card, self.encoder.image_size),
+            *self._method_warnings,
+        ]
+
+    def heat_map(
+        self, query: EncodedQuery, minus: Float32[np.ndarray, " dim"] | None = None
+    ) -> HeatMap:
+        """The heat map of one query.
+
+        Args:
+            query: the encoded query.
+            minus: mean vector of sentences whose cosine is subtracted; the significance of the
+                map is then unknown.
+
+        Raises:
+            SceneError: the pixels cannot be decoded or none is valid.
+        """
+        embedding = self.embedding
+        began = time.perf_counter()
+        vector = query.vector if minus is None else query.vector - minus
+        scores = embedding.scores(vector, self.encoder.encoder_id)
+        score_map = self.method.score_map(self.context, embedding, scores, vector)
+        found = Significance()
+        if minus is None:
+            found = assess_scores(scores, query.sentences, query.mean_length, self.encoder.card)
+        map_s = time.perf_counter() - began - score_map.encode_s
+        return HeatMap(
+            field=score_map.field,
+            shape=self.context.grid,
+            valid_mask=embedding.valid,
+            georef=self.scene.georef,
+            scene_name=self.scene.name,
+            query=query.text,
+            encoder_id=self.encoder.encoder_id,
+            method=self.method.name,
+            n_windows=score_map.n_windows,
+            encode_s=embedding.seconds + score_map.encode_s,
+            query_s=query.seconds + map_s,
+            layers=score_map.layers,
+            window_px=int(embedding.lattice.scale.min()),
+            from_cache=embedding.from_cache and not score_map.encode_s,
+            warnings=(
+                *query.warnings,
+                *unknown_word_warnings(query.sentences, self.encoder.card),
+                *self._warnings,
+            ),
+            confidence=found.confidence,
+            significant=found.significant,
+            significance_threshold=found.threshold,
+            level_range=score_map.level_range,
+        )
