@@ -37,14 +37,20 @@ from terraseek.localization import (
     regions,
     write_cog,
 )
-from terraseek.localization.methods.pipeline import Run
-from terraseek.localization.methods.selo import despeckled, despeckled_cells, quantised
-from terraseek.localization.options import lattice_of
-from terraseek.localization.query import ask
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.methods.selo_filters import (
+    median_filtered,
+    median_filtered_cells,
+    quantised,
+)
+from terraseek.localization.query import encode_query
 from terraseek.localization.windows.embedding import SceneEmbedding
 from terraseek.localization.windows.fields import mean_of_windows
-from terraseek.localization.windows.lattice import Lattice, selo_v1_lattice
-from terraseek.progress import silent
+from terraseek.localization.windows.lattice import (
+    Lattice,
+    half_stride_lattice,
+    selo_v1_lattice,
+)
 from terraseek.scenes import Scene
 from terraseek.tiles import heat_tile
 
@@ -79,7 +85,7 @@ def some_vectors(lattice: Lattice, encoder: Encoder) -> SceneEmbedding:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     known = np.ones(len(lattice), bool)
     return SceneEmbedding(
-        lattice, encoder.encoder_id, rows.astype(np.float16), known, None, 0.0, single=rows
+        lattice, encoder.encoder_id, rows.astype(np.float16), known, None, 0.0, float32_vectors=rows
     )
 
 
@@ -88,13 +94,13 @@ class Asked:
 
     def __init__(self, scene: Scene, encoder: Encoder, options: LocalizeOptions) -> None:
         self.encoder, self.options = encoder, options
-        self.lattice = lattice_of(scene, options)
-        self.run = Run(scene, encoder, options, False, silent)
-        vars(self.run)["embedding"] = some_vectors(self.lattice, encoder)
+        self.localizer = Localizer(scene, encoder, options, cache=False)
+        self.lattice = self.localizer.method.lattice(self.localizer.context)
+        vars(self.localizer)["embedding"] = some_vectors(self.lattice, encoder)
 
     def heat(self) -> HeatMap:
         """From the sentence to its answer."""
-        return self.run.heat(ask(SENTENCE, self.encoder, self.options), None)
+        return self.localizer.heat_map(encode_query(SENTENCE, self.encoder, self.options))
 
     def first_tile(self) -> bytes | None:
         """From the sentence to the image the browser needs first, at the scene's centre."""
@@ -107,7 +113,7 @@ class Asked:
     def whole(self) -> np.ndarray:
         """From the sentence to the full-resolution float32 map."""
         heat = self.heat()
-        return heat.draw(0, heat.height)
+        return heat.read_rows(0, heat.height)
 
 
 def query_figures(scene: Scene, encoder: Encoder) -> dict[str, float | int]:
@@ -132,7 +138,7 @@ def reference_figures(scene: Scene, small: bool) -> dict[str, float | int]:
     lattice = selo_v1_lattice(scene.width, scene.height, PUBLISHED)
     scores = np.random.default_rng(0).uniform(-1, 1, len(lattice)).astype(np.float32)
     rows, cols = np.arange(scene.height) + 0.5, np.arange(scene.width) + 0.5
-    ours = timed(lambda: mean_of_windows(lattice, scores).draw(rows, cols), 3).median
+    ours = timed(lambda: mean_of_windows(lattice, scores).sample(rows, cols), 3).median
     side = 300 if small else 2000
     part = selo_v1_lattice(side, side, PUBLISHED)
     scale = scene.width * scene.height / side**2
@@ -140,9 +146,9 @@ def reference_figures(scene: Scene, small: bool) -> dict[str, float | int]:
     pixel_loop(part, scores[: len(part)])
     theirs = (time.perf_counter() - began) * scale
     field = mean_of_windows(lattice, scores)
-    cells = field.cut(quantised(field.values), rows, cols)
-    filtered = timed(lambda: despeckled_cells(cells), 3, 0).median
-    pixels = timed(lambda: despeckled(cells.pixels()), 3, 0).median
+    cells = field.to_image(quantised(field.values), rows, cols)
+    filtered = timed(lambda: median_filtered_cells(cells), 3, 0).median
+    pixels = timed(lambda: median_filtered(cells.pixels()), 3, 0).median
     return {
         "map_s": ours,
         "reference_map_s": theirs,
@@ -174,7 +180,7 @@ def encode_figures(scene: Scene, encoder: Encoder, windows: int) -> dict[str, fl
     ready = timed(lambda: encoder.encode_squares(squares), 3).best
     side = max(16, scene.width // round(windows**0.5) * 2)
     options = LocalizeOptions(scales=(side,))
-    count = len(lattice_of(scene, options))
+    count = len(half_stride_lattice(scene.width, scene.height, (side,)))
     whole = timed(lambda: embed_scene(scene, encoder, options, cache=False), 3).best
     return {
         "encoder_per_s": windows / ready,
@@ -189,7 +195,7 @@ def localize_large(folder: Path, side: int) -> None:
         heat = localize(scene, "red", FakeEncoder(image_size=128), cache=False)
         regions(heat)
         write_cog(heat, folder / "heat.tif")
-    print(heat.windows, peak_rss_gib())
+    print(heat.n_windows, peak_rss_gib())
 
 
 def memory_figures(side: int) -> dict[str, float | int]:

@@ -38,7 +38,7 @@ def drawn(world: Path) -> Image.Image:
         with Scene.open(world / "scenes" / f"{name}.tif") as scene:
             heats = localize_many(scene, list(sentences), encoder, LocalizeOptions())
             for column, (words, heat) in enumerate(zip(sentences, heats, strict=True)):
-                verdict = "" if heat.convincing else ", not convincing"
+                verdict = "" if heat.significant else ", not significant"
                 image = Image.fromarray(overlay(scene, heat, SIDE))
                 card = captioned(image, f"{words} ({heat.peak.score:.2f}{verdict})")
                 sheet.paste(card, (column * (SIDE + 6), row * (SIDE + LINE)))

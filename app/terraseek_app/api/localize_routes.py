@@ -18,7 +18,7 @@ from terraseek_app.server.uploads import keep_upload, upload_path
 
 if TYPE_CHECKING:
     from terraseek.localization import LocalizeOptions
-    from terraseek.localization.query import Query
+    from terraseek.localization.query import LocalizeQuery
 
 __all__ = ["MOST_IMAGE_BYTES", "MOST_QUERIES", "ROUTES", "localize_json"]
 
@@ -91,13 +91,13 @@ def localize_json(request: Request, image: str = "") -> dict[str, Any]:
     }
 
 
-def _queries(request: Request, image: str) -> "list[Query]":
+def _queries(request: Request, image: str) -> "list[LocalizeQuery]":
     """Sentences `q`, then images of the items `like`, then the image that was sent."""
-    from terraseek.localization.query import Picture
+    from terraseek.localization.query import ImageQuery
 
     params = request.query_params
     likes = params.getlist("like")
-    queries: list[Query] = list(params.getlist("q"))
+    queries: list[LocalizeQuery] = list(params.getlist("q"))
     if not (queries or likes or image):
         raise EmptyQueryError("say what to look for: q=WORDS or like=ITEM, both may repeat")
     if len(queries) + len(likes) + bool(image) > MOST_QUERIES:
@@ -105,7 +105,7 @@ def _queries(request: Request, image: str) -> "list[Query]":
     queries += [item_image(item_id) for item_id in likes]
     if image:
         name = request.query_params.get("name") or "sent"
-        queries.append(Picture.read(upload_path(image, state.settings().uploads), name))
+        queries.append(ImageQuery.read(upload_path(image, state.settings().uploads), name))
     return queries
 
 

@@ -9,7 +9,7 @@ from terraseek_app.server import state
 from terraseek_app.server.uploads import upload_path
 
 if TYPE_CHECKING:
-    from terraseek.localization.query import Picture
+    from terraseek.localization.query import ImageQuery
 
 __all__ = ["UPLOAD_SIDE", "item_image", "read_upload", "uploaded_image"]
 
@@ -17,19 +17,19 @@ UPLOAD_SIDE = 1024
 """Longer side in pixels an uploaded image is read at by `read_upload`; no encoder uses more."""
 
 
-def item_image(item_id: str) -> "Picture":
+def item_image(item_id: str) -> "ImageQuery":
     """The image of an item of the served catalogue, as a query to a scene.
 
     Raises:
         ItemNotFoundError: the catalogue has no such item.
         SceneError: its image cannot be read.
     """
-    from terraseek.localization.query import IMAGE_SIDE, Picture
+    from terraseek.localization.query import IMAGE_SIDE, ImageQuery
 
-    return Picture(state.catalogue().read_image(item_id, IMAGE_SIDE), f"of item {item_id}")
+    return ImageQuery(state.catalogue().read_image(item_id, IMAGE_SIDE), f"of item {item_id}")
 
 
-def uploaded_image(token: str, name: str) -> "Picture":
+def uploaded_image(token: str, name: str) -> "ImageQuery":
     """An uploaded image, as a query to a scene.
 
     Args:
@@ -39,9 +39,9 @@ def uploaded_image(token: str, name: str) -> "Picture":
     Raises:
         SceneError: the upload was removed, or cannot be decoded.
     """
-    from terraseek.localization.query import Picture
+    from terraseek.localization.query import ImageQuery
 
-    return Picture.read(upload_path(token, state.settings().uploads), name)
+    return ImageQuery.read(upload_path(token, state.settings().uploads), name)
 
 
 def read_upload(token: str) -> UInt8[np.ndarray, "h w 3"]:

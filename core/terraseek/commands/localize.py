@@ -9,10 +9,11 @@ import typer
 from terraseek.commands.console import bar, note, print_json
 from terraseek.encoders.registry import DEFAULT_MODEL
 from terraseek.errors import EmptyQueryError, LatticeError, OutputError
+from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 
 if TYPE_CHECKING:
     from terraseek.localization import HeatMap
-    from terraseek.localization.query import Query
+    from terraseek.localization.query import LocalizeQuery
     from terraseek.scenes import Scene
 
 __all__ = ["register"]
@@ -37,7 +38,7 @@ def localize(
     png: Annotated[Path | None, typer.Option(help="The map drawn over the scene.")] = None,
     model: Annotated[str, typer.Option(help="Model card; see `models`.")] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    method: Annotated[str, typer.Option(help="terraseek, dense, selo-v1, selo-v2.")] = "terraseek",
+    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}.")] = DEFAULT_METHOD,
     scales: Annotated[str, typer.Option(help="Window sides in pixels: 96,192,384.")] = "",
     scales_m: Annotated[str, typer.Option(help="Window sides in metres: 60,120.")] = "",
     threshold: Annotated[
@@ -49,9 +50,11 @@ def localize(
     layers: Annotated[
         bool, typer.Option("--layers", help="A band per window side and their spread in --out.")
     ] = False,
-    even_so: Annotated[
-        bool, typer.Option("--even-so", help="Method dense where the model's card is against it.")
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Use dense although the model's card advises against it."),
     ] = False,
+    even_so: Annotated[bool, typer.Option("--even-so", hidden=True)] = False,
     seed: Annotated[int, typer.Option(help="Word shuffles of selo-v2.")] = 0,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep the scene's vectors for later.")
@@ -63,13 +66,15 @@ def localize(
     from terraseek.localization import LocalizeOptions, localize_many, write_cog, write_regions
     from terraseek.scenes import Scene
 
+    if even_so:
+        note("--even-so is now --force; the old name will go with the next release")
     options = LocalizeOptions(
         method=method,
         scales=_sides(scales, "--scales"),
         scales_m=_metres(scales_m),
         minus=tuple(minus or ()),
         seed=seed,
-        even_so=even_so,
+        force=force or even_so,
     )
     with Scene.open(scene) as opened:
         queries = _queries(words or [], image)
@@ -103,12 +108,12 @@ def _metres(text: str) -> tuple[float, ...] | None:
         raise LatticeError(f"--scales-m {text!r} must be numbers like 60,120") from error
 
 
-def _queries(words: Sequence[str], image: Path | None) -> "list[Query]":
-    from terraseek.localization.query import Picture
+def _queries(words: Sequence[str], image: Path | None) -> "list[LocalizeQuery]":
+    from terraseek.localization.query import ImageQuery
 
-    queries: list[Query] = list(words)
+    queries: list[LocalizeQuery] = list(words)
     if image is not None:
-        queries.append(Picture.read(image))
+        queries.append(ImageQuery.read(image))
     if not queries:
         raise EmptyQueryError('say what to look for: words like "ships at a pier", or --image FILE')
     return queries
@@ -149,12 +154,12 @@ def _report(heats: "Sequence[HeatMap]", as_json: bool) -> None:
 def _sentence(heat: "HeatMap") -> str:
     peak = heat.peak
     place = "" if peak.lon is None else f" = {peak.lat:.6f}, {peak.lon:.6f} (lat, lon)"
-    if heat.convincing is False and heat.bar is None:
-        place += "; not convincing, most of these words are unknown to the model"
-    elif heat.convincing is False:
-        place += f"; not convincing, {heat.windows:,} windows of anything reach that by chance"
-    encoded = "from the cache" if heat.stored else f"encoded in {heat.encode_s:.2f} s"
+    if heat.significant is False and heat.significance_threshold is None:
+        place += "; not significant, most of these words are unknown to the model"
+    elif heat.significant is False:
+        place += f"; not significant, {heat.n_windows:,} windows of anything reach that by chance"
+    encoded = "from the cache" if heat.from_cache else f"encoded in {heat.encode_s:.2f} s"
     return (
         f"{heat.query}: best at column {peak.col}, row {peak.row}{place}, score {peak.score:.3f} "
-        f"({heat.windows:,} windows, {encoded}, answered in {heat.query_s * 1000:.0f} ms)"
+        f"({heat.n_windows:,} windows, {encoded}, answered in {heat.query_s * 1000:.0f} ms)"
     )

@@ -16,7 +16,7 @@ from terraseek.catalogue import import_source
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import lonlat_to_tile
 from terraseek.localization import LocalizeOptions, localize, regions_geojson
-from terraseek.localization.query import Picture
+from terraseek.localization.query import ImageQuery
 from terraseek.scenes import Scene
 from terraseek_app.api import localize_routes
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
@@ -70,7 +70,7 @@ def test_several_sentences_with_something_subtracted(client: TestClient, scene_p
         assert found["query"] == query
         assert found["peak"]["score"] == pytest.approx(heat.peak.score)
         assert (found["peak"]["col"], found["peak"]["row"]) == (heat.peak.col, heat.peak.row)
-        assert found["windows"] == heat.windows
+        assert found["windows"] == heat.n_windows
         assert found["regions"] == json.loads(json.dumps(regions_geojson(heat)))
 
 
@@ -96,7 +96,7 @@ def test_a_sent_image_is_looked_for_with_any_method(
     (found,) = sent.json()["maps"]
     with Scene.open(scene_path) as scene:
         options = LocalizeOptions(method="selo-v1", scales=(64,))
-        heat = localize(scene, Picture.read(tmp_path / "lawn.png"), FakeEncoder(), options)
+        heat = localize(scene, ImageQuery.read(tmp_path / "lawn.png"), FakeEncoder(), options)
     assert (found["query"], found["method"]) == ("picture lawn.png", "selo-v1")
     assert found["peak"]["score"] == pytest.approx(heat.peak.score)
     assert (found["peak"]["col"], found["peak"]["row"]) == (heat.peak.col, heat.peak.row)

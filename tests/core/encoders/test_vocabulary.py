@@ -13,10 +13,9 @@ from terraseek.encoders.registry import get_card
 from terraseek.encoders.vocabulary import WORDS, content_words, mostly_unknown, unknown_words
 from terraseek.errors import ConfigError
 from terraseek.localization import LocalizeOptions
-from terraseek.localization.methods.pipeline import Run
-from terraseek.localization.query import ask
-from terraseek.localization.significance.assessment import unread_notes
-from terraseek.progress import silent
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.map_warnings import unknown_word_warnings
+from terraseek.localization.query import encode_query
 from terraseek.scenes import Scene
 
 READ = {WORDS: "ship pier harbour red parking city plate storage tank"}
@@ -76,12 +75,10 @@ def test_what_was_read_is_never_unread(sentence):
 def verdict(path, query, calibration):
     """The heat map of a query, judged with a background of our making."""
     encoder, options = FakeEncoder(), LocalizeOptions(scales=(48,))
+    encoder.card = dataclasses.replace(get_card("terraseek-tiny"), calibration=calibration)
     with Scene.open(path) as scene:
-        run = Run(scene, encoder, options, False, silent)
-        vars(run)["_card"] = dataclasses.replace(
-            get_card("terraseek-tiny"), calibration=calibration
-        )
-        return run.heat(ask(query, encoder, options), None)
+        localizer = Localizer(scene, encoder, options, cache=False)
+        return localizer.heat_map(encode_query(query, encoder, options))
 
 
 def told_of(heat):
@@ -95,21 +92,25 @@ def test_a_foreign_sentence_convinces_nobody_and_says_why(tmp_path):
     path = write_rgb(tmp_path / "a.tif", rgb)
     background = {"mean": -0.9, "std": 0.01}  # everything passes a bar as low as this
     known = verdict(path, "red", background | READ)
-    assert known.convincing is True
+    assert known.significant is True
     assert not told_of(known)
     foreign = verdict(path, "red sushi with violins", background | READ)
-    assert (foreign.convincing, foreign.bar, foreign.confidence) == (False, None, None)
+    assert (foreign.significant, foreign.significance_threshold, foreign.confidence) == (
+        False,
+        None,
+        None,
+    )
     assert "never read 'sushi', 'violins' with a picture" in told_of(foreign)
-    assert verdict(path, "red sushi with violins", background).convincing is True
+    assert verdict(path, "red sushi with violins", background).significant is True
     # some of the words are enough to judge, and the others are told of
     partly = verdict(path, "red ships with sushi", background | READ)
-    assert partly.convincing is True
+    assert partly.significant is True
     assert "'sushi'" in told_of(partly)
     # an image has no words
     image = verdict(path, np.full((9, 9, 3), 200, np.uint8), background | READ)
-    assert image.convincing is None
+    assert image.significant is None
     assert not told_of(image)
 
 
 def test_a_model_without_a_card_says_nothing():
-    assert unread_notes(["sushi"], None) == []
+    assert unknown_word_warnings(["sushi"], None) == []

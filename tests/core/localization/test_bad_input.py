@@ -29,7 +29,8 @@ from terraseek.localization import (
     write_cog,
     write_regions,
 )
-from terraseek.localization.options import DEFAULT_SCALES, lattice_of, scales_notes, scales_of
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.methods.window_scales import DEFAULT_SCALES
 from terraseek.localization.output import cog
 from terraseek.scenes import Scene
 
@@ -114,7 +115,7 @@ def test_windows_full_of_nan_have_no_score(tmp_path):
 def test_windows_larger_than_the_scene_give_one_answer_and_say_so(path):
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(scales=(1000,)))
-    assert heat.windows == 1
+    assert heat.n_windows == 1
     assert np.ptp(heat.score) == 0
     assert "cannot say where" in heat.warnings[0]
     done = run(path, "red", "--scales", "1000")
@@ -130,13 +131,17 @@ def test_default_windows_widen_with_a_huge_scene(tmp_path):
     with rasterio.open(path, "w", driver="GTiff", SPARSE_OK=True, **profile):
         pass
     with Scene.open(path) as scene:
-        sides = scales_of(scene, LocalizeOptions())
-        lattice = lattice_of(scene, LocalizeOptions())
+        default, chosen = (
+            Localizer(scene, FakeEncoder(), options)
+            for options in (LocalizeOptions(), LocalizeOptions(scales=(96,)))
+        )
+        sides = default.context.scales
+        lattice = default.method.lattice(default.context)
         assert min(sides) > 2 * min(DEFAULT_SCALES)
         assert 30_000 < len(lattice) < 70_000
-        assert "in more time" in scales_notes(scene, LocalizeOptions(), lattice)[0]
-        assert scales_of(scene, LocalizeOptions(scales=(96,))) == (96,)
-        assert scales_notes(scene, LocalizeOptions(scales=(96,)), lattice) == []
+        assert "in more time" in default.method.warnings(default.context, lattice)[0]
+        assert chosen.context.scales == (96,)
+        assert chosen.method.warnings(chosen.context, lattice) == []
 
 
 def test_progress_says_how_many_before_the_first_window(path):

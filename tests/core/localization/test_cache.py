@@ -12,7 +12,7 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError
 from terraseek.files import home
 from terraseek.localization import LocalizeOptions, embed_scene
-from terraseek.localization.windows.cache import SETTING, Recent, limit_bytes, prune
+from terraseek.localization.windows.cache import SETTING, MemoryCache, limit_bytes, prune
 from terraseek.localization.windows.vector_files import load_arrays, save_arrays
 from terraseek.scenes import Scene
 
@@ -95,7 +95,7 @@ def test_a_limit_of_nothing_keeps_nothing(tmp_path, monkeypatch):
     path = write_rgb(tmp_path / "a.tif", colours(300, 300))
     with Scene.open(path) as scene:
         found = embed_scene(scene, FakeEncoder(), LocalizeOptions(scales=(64,)))
-    assert np.any(found.known)
+    assert np.any(found.encoded)
     assert not list(home().rglob("*.npz"))
 
 
@@ -106,7 +106,7 @@ def test_what_was_read_lately_is_not_read_again(tmp_path):
         calls.append(path.name)
         return {"a": np.zeros(int(path.read_text()), np.uint8)}
 
-    recent = Recent(100)
+    recent = MemoryCache(100)
     small, other, huge = (tmp_path / name for name in ("small", "other", "huge"))
     small.write_text("60")
     other.write_text("50")
@@ -121,7 +121,7 @@ def test_what_was_read_lately_is_not_read_again(tmp_path):
 def test_a_replaced_file_is_read_again(tmp_path):
     path, fresh = tmp_path / "a", tmp_path / "b"
     path.write_text("1")
-    recent = Recent(100)
+    recent = MemoryCache(100)
 
     def load(path):
         return {"a": np.array([int(path.read_text())])}
@@ -136,12 +136,12 @@ def test_half_precision_in_parts_equals_single(tmp_path, monkeypatch):
     path = write_rgb(tmp_path / "a.tif", colours(300, 300))
     encoder = FakeEncoder()
     query = encoder.encode_texts(["red"])[0]
-    monkeypatch.setattr("terraseek.localization.windows.embedding._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("terraseek.localization.windows.embedding._ROWS_PER_PRODUCT", 7)
     with Scene.open(path) as scene:
         first = embed_scene(scene, encoder, LocalizeOptions(scales=(32,)))
         second = embed_scene(scene, encoder, LocalizeOptions(scales=(32,)))
-    assert first.single is None
-    assert second.single is not None
+    assert first.float32_vectors is None
+    assert second.float32_vectors is not None
     np.testing.assert_allclose(
         first.scores(query, encoder.encoder_id),
         second.scores(query, encoder.encoder_id),
@@ -154,8 +154,8 @@ def test_large_vectors_stay_in_their_file(tmp_path, monkeypatch):
     encoder, options = FakeEncoder(), LocalizeOptions(scales=(32,))
     with Scene.open(path) as scene:
         fresh = embed_scene(scene, encoder, options)
-        monkeypatch.setattr("terraseek.localization.windows.vector_files._MAPPED_BYTES", 100)
-        monkeypatch.setattr("terraseek.localization.windows.embedding._SINGLE_BYTES", 100)
+        monkeypatch.setattr("terraseek.localization.windows.vector_files._MAX_LOADED_BYTES", 100)
+        monkeypatch.setattr("terraseek.localization.windows.embedding._MAX_FLOAT32_BYTES", 100)
         mapped = embed_scene(scene, encoder, options)
     query = encoder.encode_texts(["red"])[0]
     assert isinstance(mapped.vectors, np.memmap)
@@ -168,7 +168,7 @@ def test_large_vectors_stay_in_their_file(tmp_path, monkeypatch):
 
 
 def test_a_large_file_cut_short_is_not_mapped(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("terraseek.localization.windows.vector_files._MAPPED_BYTES", 100)
+    monkeypatch.setattr("terraseek.localization.windows.vector_files._MAX_LOADED_BYTES", 100)
     path = tmp_path / "a.npz"
     vectors = np.arange(4000, dtype=np.float16).reshape(100, 40)
     save_arrays(path, {"vectors": vectors, "known": np.ones(100, bool)})
@@ -188,7 +188,7 @@ def test_mapped_vectors_do_not_count_as_memory(tmp_path):
         calls.append(path.name)
         return {"a": np.memmap(path, np.uint8, "r")}
 
-    recent = Recent(100)
+    recent = MemoryCache(100)
     for name in ("a", "b", "a", "b"):
         path = tmp_path / name
         if not path.exists():

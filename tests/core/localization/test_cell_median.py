@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terraseek.localization.methods import cell_median, selo
-from terraseek.localization.methods.cell_median import PixelCells, median_of_cells, pays
+from terraseek.localization.methods import cell_median, selo_filters
+from terraseek.localization.methods.cell_median import is_faster, median_of_cells
+from terraseek.localization.windows.cell_image import CellImage
 from terraseek.localization.windows.fields import CellField
 
 edges = st.lists(st.integers(1, 300), min_size=1, max_size=7, unique=True)
@@ -25,7 +26,7 @@ def test_it_equals_filtering_the_pixels(rows, cols, side, most, seed):
     bounds = [np.array([0, *sorted(one)]) for one in (rows, cols)]
     shape = tuple(len(one) - 1 for one in bounds)
     values = np.random.default_rng(seed).integers(0, most + 1, shape).astype(np.uint8)
-    cells = PixelCells(values, *bounds)
+    cells = CellImage(values, *bounds)
     expected = cv2.medianBlur(cells.pixels(), side)
     np.testing.assert_array_equal(median_of_cells(cells, side), expected)
 
@@ -33,30 +34,30 @@ def test_it_equals_filtering_the_pixels(rows, cols, side, most, seed):
 def lattice_like(step, count):
     bounds = np.arange(count + 1) * step
     values = np.random.default_rng(1).integers(0, 256, (count, count)).astype(np.uint8)
-    return PixelCells(values, bounds, bounds)
+    return CellImage(values, bounds, bounds)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_cells_of_half_a_window_as_in_the_published_lattice(count):
     cells = lattice_like(128, count)
-    expected = cv2.medianBlur(cells.pixels(), selo.MEDIAN_SIDE)
-    np.testing.assert_array_equal(median_of_cells(cells, selo.MEDIAN_SIDE), expected)
+    expected = cv2.medianBlur(cells.pixels(), selo_filters.MEDIAN_SIDE)
+    np.testing.assert_array_equal(median_of_cells(cells, selo_filters.MEDIAN_SIDE), expected)
 
 
 @pytest.mark.parametrize(
     ("step", "cores", "expected"), [(128, 2, True), (10, 2, False), (128, 16, False)]
 )
 def test_areas_are_added_where_cells_are_large_and_cores_few(step, cores, expected, monkeypatch):
-    monkeypatch.setattr(cell_median, "cores", lambda: cores)
-    assert pays(lattice_like(step, 6), selo.MEDIAN_SIDE) is expected
+    monkeypatch.setattr(cell_median, "available_cores", lambda: cores)
+    assert is_faster(lattice_like(step, 6), selo_filters.MEDIAN_SIDE) is expected
 
 
 @pytest.mark.parametrize("cores", [2, 16])
 def test_both_ways_give_one_map(cores, monkeypatch):
-    monkeypatch.setattr(cell_median, "cores", lambda: cores)
+    monkeypatch.setattr(cell_median, "available_cores", lambda: cores)
     cells = lattice_like(70, 9)
     expected = cv2.medianBlur(cells.pixels(), 127)
-    np.testing.assert_array_equal(selo.despeckled_cells(cells, 2), expected)
+    np.testing.assert_array_equal(selo_filters.median_filtered_cells(cells, 2), expected)
 
 
 def test_a_field_is_cut_into_the_cells_that_positions_fall_into():
@@ -65,7 +66,7 @@ def test_a_field_is_cut_into_the_cells_that_positions_fall_into():
     )
     table = np.arange(6, dtype=np.uint8).reshape(3, 2)
     positions = np.arange(5) * 2 + 1.0
-    cells = field.cut(table, positions, positions)
+    cells = field.to_image(table, positions, positions)
     assert cells.values.tolist() == [[0, 1], [4, 5]]  # nothing falls between 4 and 4.2
     assert cells.row_bounds.tolist() == [0, 2, 5]
     assert cells.col_bounds.tolist() == [0, 1, 5]

@@ -19,14 +19,10 @@ from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.registry import get_card
 from terraseek.errors import Cancelled, ConfigError, LatticeError, NoValidPixelsError
 from terraseek.localization import LocalizeOptions, embed_scene, localize
-from terraseek.localization.methods.dense import dense_lattice
-from terraseek.localization.methods.dense_availability import (
-    DENSE_SCORE,
-    check_dense,
-    dense_offered,
-)
-from terraseek.localization.methods.pipeline import Run
-from terraseek.localization.query import ask
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.methods.dense import DenseMethod, dense_lattice
+from terraseek.localization.methods.dense_availability import DENSE_SCORE, check_dense
+from terraseek.localization.query import encode_query
 from terraseek.scenes import Scene
 
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
@@ -73,7 +69,7 @@ def test_the_map_is_that_of_windows_but_finer(tmp_path):
             for method in ("dense", "terraseek")
         ]
     assert np.corrcoef(maps[0].score.ravel(), maps[1].score.ravel())[0, 1] > 0.995
-    assert maps[0].windows > 3 * maps[1].windows
+    assert maps[0].n_windows > 3 * maps[1].n_windows
     assert sorted(maps[0].layers) == [48, 96]
 
 
@@ -280,39 +276,38 @@ def compared(dense, windows):
 )
 def test_dense_is_offered_only_where_it_was_measured_to_be_as_good(scores, said):
     card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
-    assert not dense_offered(card)
-    with pytest.raises(ConfigError, match=f"{said}.*--even-so"):
-        check_dense(card, even_so=False)
-    assert re.search(said, check_dense(card, even_so=True)[0])
+    assert not DenseMethod().is_offered(card)
+    with pytest.raises(ConfigError, match=f"{said}.*--force"):
+        check_dense(card, force=False)
+    assert re.search(said, check_dense(card, force=True)[0])
 
 
 def test_dense_is_offered_where_nothing_speaks_against_it():
     scores = compared((0.8, 0.2), (0.8, 0.1))
     card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
-    assert check_dense(card, even_so=False) == check_dense(None, even_so=False) == []
+    assert check_dense(card, force=False) == check_dense(None, force=False) == []
 
 
 @pytest.mark.parametrize("entry", [{"dense": 0.8, "windows": 0.7}, {"dense": {}}, 3])
 def test_a_card_that_holds_no_measures_is_named(entry):
     card = dataclasses.replace(get_card("terraseek-tiny"), scores={DENSE_SCORE: entry})
     with pytest.raises(ConfigError, match="card of terraseek-tiny cannot be used"):
-        dense_offered(card)
+        DenseMethod().is_offered(card)
 
 
-@pytest.mark.parametrize("even_so", [False, True])
-def test_a_map_is_refused_or_told_of(tmp_path, even_so):
+@pytest.mark.parametrize("force", [False, True])
+def test_a_map_is_refused_or_told_of(tmp_path, force):
     encoder, heard = DenseFake(), []
-    card = dataclasses.replace(get_card("terraseek-tiny"), scores={})
+    encoder.card = dataclasses.replace(get_card("terraseek-tiny"), scores={})
     with Scene.open(write_rgb(tmp_path / "a.tif", colours(64, 64))) as scene:
-        options = LocalizeOptions(method="dense", scales=(64,), even_so=even_so)
-        run = Run(scene, encoder, options, False, lambda *step: heard.append(step))
-        vars(run)["_card"] = card
-        if even_so:
-            heat = run.heat(ask("red", encoder, options), None)
+        options = LocalizeOptions(method="dense", scales=(64,), force=force)
+        localizer = Localizer(scene, encoder, options, lambda *step: heard.append(step), False)
+        if force:
+            heat = localizer.heat_map(encode_query("red", encoder, options))
             assert any("was not compared" in warning for warning in heat.warnings)
         else:
-            with pytest.raises(ConfigError, match="--even-so"):
-                run.heat(ask("red", encoder, options), None)
+            with pytest.raises(ConfigError, match="--force"):
+                localizer.heat_map(encode_query("red", encoder, options))
             assert not heard
 
 

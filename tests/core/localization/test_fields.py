@@ -1,4 +1,4 @@
-"""Maps are drawn when looked at, in bands, and are the same however they are drawn."""
+"""Maps are sampled when they are used, in row blocks, with the same result however sampled."""
 
 import io
 
@@ -11,46 +11,48 @@ from helpers.rasters import colours, write
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import lonlat_to_tile
 from terraseek.localization import LocalizeOptions, localize
-from terraseek.localization.methods import selo
+from terraseek.localization.methods import selo_filters
 from terraseek.localization.methods.level_field import LevelField
-from terraseek.localization.windows.row_blocks import in_bands
+from terraseek.localization.windows.row_blocks import for_row_blocks
 from terraseek.scenes import Scene
 from terraseek.tiles import heat_tile
 
 
 @pytest.mark.parametrize("count", [1, 7, 600, 4001])
 @pytest.mark.parametrize("most", [None, 50])
-def test_bands_make_up_the_whole_once(count, most):
+def test_row_blocks_cover_each_row_once(count, most):
     seen = np.zeros(count, int)
 
     def work(first, last):
         assert most is None or last - first <= most
         seen[first:last] += 1
 
-    in_bands(count, work, 10, most)
+    for_row_blocks(count, work, 10, most)
     assert (seen == 1).all()
 
 
-def test_an_error_in_a_band_is_not_lost():
+def test_an_error_in_a_row_block_is_raised():
     def work(first, last):
-        raise ValueError("in a band")
+        raise ValueError("in a block")
 
-    with pytest.raises(ValueError, match="in a band"):
-        in_bands(1000, work, 10, 100)
+    with pytest.raises(ValueError, match="in a block"):
+        for_row_blocks(1000, work, 10, 100)
 
 
 @pytest.mark.parametrize("height", [90, 511, 1203])
-def test_the_median_in_bands_is_the_median(height, monkeypatch):
-    monkeypatch.setattr("terraseek.localization.windows.row_blocks.cores", lambda: 3)
+def test_the_median_for_row_blocks_is_the_median(height, monkeypatch):
+    monkeypatch.setattr("terraseek.localization.windows.row_blocks.available_cores", lambda: 3)
     levels = np.random.default_rng(0).integers(0, 256, (height, 300)).astype(np.uint8)
-    np.testing.assert_array_equal(selo.despeckled(levels, 5), cv2.medianBlur(levels, 51))
+    np.testing.assert_array_equal(
+        selo_filters.median_filtered(levels, 5), cv2.medianBlur(levels, 51)
+    )
 
 
 def test_levels_are_scores_again():
     levels = np.array([[0, 255], [128, 3]], np.uint8)
     scores = np.linspace(-1, 1, 256).astype(np.float32)
-    unknown = np.array([[False, False], [False, True]])
-    drawn = LevelField(levels, scores, (4, 4), unknown).draw(
+    unscored = np.array([[False, False], [False, True]])
+    drawn = LevelField(levels, scores, (4, 4), unscored).sample(
         np.array([0.5, 1.5, 2.5, 3.5]), np.array([0.5, 3.9])
     )
     assert drawn[:2, 0].tolist() == [-1, -1]
@@ -70,7 +72,7 @@ def scene_with_hole(tmp_path):
 def test_the_grid_and_the_rows_agree(tmp_path, method):
     with Scene.open(scene_with_hole(tmp_path)) as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(method=method))
-    np.testing.assert_array_equal(heat.score, heat.draw(0, 500))
+    np.testing.assert_array_equal(heat.score, heat.read_rows(0, 500))
     assert np.isnan(heat.score[:200, :200]).all()
     assert np.isfinite(heat.score[201:, 201:]).all()
     assert heat.low < heat.high <= np.nanmax(heat.score)
@@ -86,7 +88,7 @@ def test_a_tile_shows_more_than_the_grid_in_memory(tmp_path):
     tile = heat_tile(heat, zoom, *lonlat_to_tile(lon, lat, zoom))
     assert "score" not in vars(heat), "the whole map was drawn for one tile"
     pixels = np.asarray(Image.open(io.BytesIO(tile)))
-    wanted = heat.levels(heat.sampled(np.array([350.5]), np.array([450.5])))[0, 0]
+    wanted = heat.to_display(heat.sample(np.array([350.5]), np.array([450.5])))[0, 0]
     near = np.abs(pixels[..., 0].astype(int) - wanted)[pixels[..., 1] == 255]
     assert near.min() <= 1
     assert pixels[..., 1].max() == 255

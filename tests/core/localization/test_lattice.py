@@ -70,7 +70,7 @@ def test_lattice_equals_the_published_loop(rows, cols, scales):
 def test_fast_mean_equals_the_pixel_loop(rows, cols, scales, seed):
     lattice = selo_v1_lattice(cols, rows, scales)
     scores = np.random.default_rng(seed).uniform(-1, 1, len(lattice)).astype(np.float32)
-    drawn = mean_of_windows(lattice, scores).draw(np.arange(rows) + 0.5, np.arange(cols) + 0.5)
+    drawn = mean_of_windows(lattice, scores).sample(np.arange(rows) + 0.5, np.arange(cols) + 0.5)
     slow = reference_mean(rows, cols, lattice.windows, scores)
     np.testing.assert_allclose(drawn, slow, atol=1e-5)
 
@@ -80,7 +80,7 @@ def test_unknown_windows_do_not_count():
     scores = np.arange(len(lattice), dtype=np.float32)
     gone = lattice.windows[:, 0] < 16
     drawn = mean_of_windows(lattice, np.where(gone, np.float32(np.nan), scores))
-    values = drawn.draw(np.array([1.0, 40.0]), np.array([1.0, 40.0]))
+    values = drawn.sample(np.array([1.0, 40.0]), np.array([1.0, 40.0]))
     assert np.isnan(values[0, 0])
     assert np.isfinite(values[1, 1])
 
@@ -150,15 +150,15 @@ def test_node_field_is_bilinear_around_holes(seed):
     field = some_field(seed)
     rows, cols = np.arange(0.5, 100, 9.7), np.arange(0.5, 100, 7.3)
     slow = [[slow_bilinear(field, r, c) for c in cols] for r in rows]
-    np.testing.assert_allclose(field.draw(rows, cols), slow, atol=1e-5)
+    np.testing.assert_allclose(field.sample(rows, cols), slow, atol=1e-5)
 
 
 def test_mean_field_is_the_mean_of_its_parts():
     parts = [some_field(seed, holes=False) for seed in (1, 2, 3)]
     rows, cols = np.arange(0.5, 100, 3.1), np.arange(0.5, 100, 4.7)
     weights = [1.0, 2.0, 0.5]
-    apart = np.average([part.draw(rows, cols) for part in parts], axis=0, weights=weights)
-    np.testing.assert_allclose(mean_field(parts, weights).draw(rows, cols), apart, atol=1e-5)
+    apart = np.average([part.sample(rows, cols) for part in parts], axis=0, weights=weights)
+    np.testing.assert_allclose(mean_field(parts, weights).sample(rows, cols), apart, atol=1e-5)
 
 
 def test_scores_sit_at_window_centres():
@@ -166,11 +166,11 @@ def test_scores_sit_at_window_centres():
     scores = np.arange(len(lattice), dtype=np.float32)
     field = node_field(lattice, scores, 64)
     for (r0, c0, r1, c1), score in zip(lattice.windows.tolist(), scores, strict=True):
-        drawn = field.draw(np.array([(r0 + r1) / 2]), np.array([(c0 + c1) / 2]))
+        drawn = field.sample(np.array([(r0 + r1) / 2]), np.array([(c0 + c1) / 2]))
         assert drawn[0, 0] == pytest.approx(score, abs=1e-4)
 
 
 def test_one_window_is_a_constant_map():
     lattice = half_stride_lattice(50, 40, (64,))
     field = node_field(lattice, np.array([0.25], np.float32), 64)
-    assert (field.draw(np.arange(40) + 0.5, np.arange(50) + 0.5) == np.float32(0.25)).all()
+    assert (field.sample(np.arange(40) + 0.5, np.arange(50) + 0.5) == np.float32(0.25)).all()

@@ -24,7 +24,7 @@ from terraseek.localization import (
     regions_geojson,
     summary,
 )
-from terraseek.localization.query import Picture
+from terraseek.localization.query import ImageQuery
 from terraseek.scenes import Scene
 
 METHODS = ("terraseek", "selo-v1", "selo-v2")
@@ -63,7 +63,7 @@ def test_the_peak_is_on_the_spot(scene_path, method):
     assert abs(peak.row - 360) <= 130
     assert (peak.lon, peak.lat) == pytest.approx(far, abs=0.004)
     assert heat.low < heat.high
-    assert heat.windows > 10
+    assert heat.n_windows > 10
 
 
 def test_default_map_is_tight(scene_path):
@@ -92,9 +92,9 @@ def test_a_scene_is_encoded_once_and_asked_often(scene_path):
         assert encoder.seen == encoded
         fresh = localize(scene, "red", encoder, cache=False)
         second_pass = localize(scene, "red", encoder, LocalizeOptions(method="selo-v2"))
-    assert encoded == first.windows
-    assert [heat.stored for heat in (first, second, third, fresh)] == [False, True, True, False]
-    assert not second_pass.stored  # its boxes depend on the sentence and are never kept
+    assert encoded == first.n_windows
+    assert [heat.from_cache for heat in (first, second, third, fresh)] == [False, True, True, False]
+    assert not second_pass.from_cache  # its boxes depend on the sentence and are never kept
     np.testing.assert_array_equal(second.score, first.score)
     assert abs(third.score - first.score).max() > 0.1
 
@@ -130,7 +130,7 @@ def test_a_damaged_cache_file_is_computed_again(scene_path, tmp_path, monkeypatc
         (store,) = (tmp_path / "home" / "scenes").glob("*.npz")
         store.write_bytes(store.read_bytes()[:100])
         again = localize(scene, "red", FakeEncoder())
-    assert not again.stored
+    assert not again.from_cache
     np.testing.assert_array_equal(first.score, again.score)
 
 
@@ -164,7 +164,7 @@ def test_an_image_with_a_name_gives_its_map_the_name(scene_path, tmp_path):
     Image.fromarray(red).save(tmp_path / "roof.png")
     with Scene.open(scene_path) as scene:
         bare, named = localize_many(
-            scene, [red, Picture.read(tmp_path / "roof.png")], FakeEncoder()
+            scene, [red, ImageQuery.read(tmp_path / "roof.png")], FakeEncoder()
         )
     assert named.query == "picture roof.png"
     np.testing.assert_array_equal(named.score, bare.score)
@@ -182,7 +182,7 @@ def test_nodata_stays_out_of_the_map(tmp_path):
     assert np.isnan(heat.score[:, :199]).all()
     assert np.isfinite(heat.score[:, 201:]).all()
     assert black.peak.col >= 200
-    assert heat.windows < len(embed_lattice(path))
+    assert heat.n_windows < len(embed_lattice(path))
 
 
 def embed_lattice(path):
@@ -212,7 +212,7 @@ def test_huge_windows_on_a_striped_file_equal_single_reads(tmp_path, monkeypatch
     path = write_rgb(tmp_path / "a.tif", colours(700, 500))
     with Scene.open(path) as scene:
         rolled = embed_scene(scene, FakeEncoder(), cache=False)
-        monkeypatch.setattr("terraseek.localization.windows.reader._STRIP_BYTES", 0)
+        monkeypatch.setattr("terraseek.localization.windows.reader._MAX_STRIP_BYTES", 0)
         single = embed_scene(scene, FakeEncoder(), cache=False)
     np.testing.assert_array_equal(rolled.vectors, single.vectors)
 
@@ -224,7 +224,7 @@ def test_memory_grid_is_bounded_and_keeps_the_corners(tmp_path):
         corners = scene.footprint
     assert max(heat.score.shape) <= 128
     assert heat.grid.footprint == pytest.approx(np.array(corners))
-    drawn = heat.draw(0, 301)
+    drawn = heat.read_rows(0, 301)
     assert drawn.shape == (301, 999)
     assert abs(drawn.mean() - heat.score.mean()) < 0.01
 

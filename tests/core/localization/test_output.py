@@ -69,7 +69,7 @@ def test_cog_has_the_grid_of_the_scene(tmp_path, grid):
         assert "red" in cog.descriptions[0]
         assert cog.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         values = cog.read(1)
-    np.testing.assert_allclose(values, heat.draw(0, 400), atol=1e-5)
+    np.testing.assert_allclose(values, heat.read_rows(0, 400), atol=1e-5)
     row, col = np.unravel_index(np.argmax(values), values.shape)
     assert SPOT[0].start - 40 < row < SPOT[0].stop + 40
     assert SPOT[1].start - 40 < col < SPOT[1].stop + 40

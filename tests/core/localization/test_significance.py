@@ -15,11 +15,14 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.registry import get_card
 from terraseek.errors import ConfigError
 from terraseek.localization import LocalizeOptions, embed_scene
-from terraseek.localization.methods.pipeline import Run
-from terraseek.localization.query import ask
-from terraseek.localization.significance.assessment import Judgement, judge
-from terraseek.localization.significance.max_of_n import FALSE_ALARMS, best_of_bar, z_of_best
-from terraseek.progress import silent
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.query import encode_query
+from terraseek.localization.significance.assessment import Significance, assess
+from terraseek.localization.significance.max_of_n import (
+    FALSE_POSITIVE_RATE,
+    significance_threshold,
+    z_of_max,
+)
 from terraseek.scenes import Scene
 
 SHARES = (
@@ -41,7 +44,7 @@ def card(cosines: np.ndarray):
 
 def alarms(model, scenes: np.ndarray, share: float = 0.05) -> float:
     """Part of the scenes (rows of cosines) whose best passes a bar for so many alarms."""
-    bar = best_of_bar(Calibration.read(model.calibration), scenes.shape[1], share)
+    bar = significance_threshold(Calibration.read(model.calibration), scenes.shape[1], share)
     return float(np.mean(scenes.max(axis=1) > bar))
 
 
@@ -57,8 +60,8 @@ def test_the_verdict_takes_the_share_of_alarms_it_promises():
     rng = np.random.default_rng(7)
     model = card(rng.normal(MEAN, STD, 400_000))
     best = rng.normal(MEAN, STD, (40_000, 50)).max(axis=1)
-    said = np.mean([judge(float(one), 50, model).convincing for one in best])
-    assert FALSE_ALARMS / 2 < said < FALSE_ALARMS * 2
+    said = np.mean([assess(float(one), 50, model).significant for one in best])
+    assert FALSE_POSITIVE_RATE / 2 < said < FALSE_POSITIVE_RATE * 2
 
 
 def test_a_skewed_background_is_followed_by_its_quantiles():
@@ -99,10 +102,10 @@ def test_a_planted_thing_is_found():
 
 @given(st.integers(1, 2_000_000), st.floats(0.001, 0.5))
 def test_the_bar_solves_its_equation(count, share):
-    z = z_of_best(count, share)
+    z = z_of_max(count, share)
     below = -math.expm1(count * math.log1p(-NormalDist().cdf(-z)))
     assert below == pytest.approx(share, rel=1e-5)
-    assert z_of_best(count + 1, share) > z
+    assert z_of_max(count + 1, share) > z
 
 
 @given(st.lists(st.floats(-0.2, 0.6), min_size=len(SHARES), max_size=len(SHARES)))
@@ -110,27 +113,27 @@ def test_the_bar_never_falls_with_more_windows(cosines):
     known = Calibration(
         0.1, 0.05, tuple(100 * q for q in SHARES), tuple(round(c, 5) for c in sorted(cosines))
     )
-    bars = [best_of_bar(known, count) for count in (1, 3, 10, 100, 1000, 100_000)]
+    bars = [significance_threshold(known, count) for count in (1, 3, 10, 100, 1000, 100_000)]
     assert bars == sorted(bars)
 
 
 @pytest.mark.parametrize("values", [None, {}, {"mean": None, "std": None, "quantiles": None}])
 def test_without_a_background_nothing_is_said(values):
     model = dataclasses.replace(get_card("terraseek-tiny"), calibration=values)
-    assert judge(0.9, 100, model) == Judgement(None, None, None)
-    assert judge(0.9, 100, None) == Judgement()
+    assert assess(0.9, 100, model) == Significance(None, None, None)
+    assert assess(0.9, 100, None) == Significance()
 
 
 def test_a_broken_background_is_named():
     model = dataclasses.replace(get_card("terraseek-tiny"), calibration={"mean": 0.1, "std": 0})
     with pytest.raises(ConfigError, match=r"std .* of the model card must be above 0"):
-        judge(0.5, 10, model)
+        assess(0.5, 10, model)
 
 
 @pytest.mark.parametrize(("count", "share"), [(0, 0.05), (5, 0.0), (5, 1.0)])
 def test_impossible_questions(count, share):
     with pytest.raises(ConfigError, match=r"windows does not exist|must lie between"):
-        z_of_best(count, share)
+        z_of_max(count, share)
 
 
 @pytest.fixture
@@ -149,10 +152,10 @@ def grounds(tmp_path):
 def verdict(path, query, model):
     """The heat map of a query, judged by a card of our making."""
     encoder, options = FakeEncoder(), LocalizeOptions(scales=(48, 96))
+    encoder.card = model
     with Scene.open(path) as scene:
-        run = Run(scene, encoder, options, False, silent)
-        run.__dict__["_card"] = model
-        return run.heat(ask(query, encoder, options), None)
+        localizer = Localizer(scene, encoder, options, cache=False)
+        return localizer.heat_map(encode_query(query, encoder, options))
 
 
 def test_absent_and_present_things_in_scenes(grounds, tmp_path):
@@ -162,22 +165,24 @@ def test_absent_and_present_things_in_scenes(grounds, tmp_path):
     red = FakeEncoder().encode_texts(["red"])[0]
     model = card(vectors.astype(np.float32) @ red)
     absent, present = (verdict(path, "red", model) for path in grounds)
-    assert absent.convincing is False
-    assert present.convincing is True
-    assert present.bar is not None
-    assert absent.bar == pytest.approx(present.bar)
+    assert absent.significant is False
+    assert present.significant is True
+    assert present.significance_threshold is not None
+    assert absent.significance_threshold == pytest.approx(present.significance_threshold)
     # cosines between images have another background, of which the card says nothing
-    assert verdict(grounds[1], np.full((9, 9, 3), 200, np.uint8), model).convincing is None
+    assert verdict(grounds[1], np.full((9, 9, 3), 200, np.uint8), model).significant is None
 
 
 def test_wordings_are_compared_by_their_mean_cosine():
     model = card(np.random.default_rng(6).normal(MEAN, STD, 100_000))
-    single, several = judge(0.3, 50, model), judge(0.3 / 0.8, 50, model, share=0.8)
+    single, several = assess(0.3, 50, model), assess(0.3 / 0.8, 50, model, mean_length=0.8)
     assert several.confidence == single.confidence
-    assert several.bar == pytest.approx(single.bar / 0.8)
+    assert several.threshold == pytest.approx(single.threshold / 0.8)
 
 
 def test_asking_twice_the_same_has_the_full_share():
-    asked = ask(["red", "red"], FakeEncoder(), LocalizeOptions())
-    assert asked.share == pytest.approx(1)
-    assert ask(["red", "blue"], FakeEncoder(), LocalizeOptions()).share == pytest.approx(0.5**0.5)
+    query = encode_query(["red", "red"], FakeEncoder(), LocalizeOptions())
+    assert query.mean_length == pytest.approx(1)
+    assert encode_query(
+        ["red", "blue"], FakeEncoder(), LocalizeOptions()
+    ).mean_length == pytest.approx(0.5**0.5)

@@ -15,7 +15,7 @@ from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import AnnotationError, ConfigError, OutputError
 from terraseek.localization import LocalizeOptions, localize, selo_metrics
-from terraseek.localization.methods.selo import despeckled, quantised
+from terraseek.localization.methods.selo_filters import median_filtered, quantised
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.localization.measure import (
     Annotation,
@@ -108,10 +108,10 @@ def test_maps_of_published_methods_keep_their_levels(folder: Path) -> None:
     with Scene.open(folder / "0.jpg") as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(method="selo-v1"))
     found = np.rint(probability(heat) * 255).astype(np.uint8)
-    assert heat.span is not None
-    low, high = heat.span
+    assert heat.level_range is not None
+    low, high = heat.level_range
     again = low + (high - low) * found.astype(np.float64) / 255
-    np.testing.assert_allclose(again, heat.draw(0, heat.height), atol=1e-6)
+    np.testing.assert_allclose(again, heat.read_rows(0, heat.height), atol=1e-6)
     assert found.max() > found.min()
 
 
@@ -119,7 +119,7 @@ def test_levels_of_other_methods_fill_the_range(folder: Path) -> None:
     with Scene.open(folder / "0.jpg") as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(scales=(64,)))
     np.testing.assert_array_equal(
-        np.rint(probability(heat) * 255), quantised(heat.draw(0, heat.height))
+        np.rint(probability(heat) * 255), quantised(heat.read_rows(0, heat.height))
     )
     assert probability(heat).max() == 1
 
@@ -144,7 +144,7 @@ def test_a_published_map_is_measured_as_published(folder: Path) -> None:
             vector = encoder.encode_squares(square[None])[0].astype(np.float16)
             total[0, row : row + 128, col : col + 128] += vector.astype(np.float32) @ query
             total[1, row : row + 128, col : col + 128] += 1
-    levels = despeckled(quantised((total[0] / total[1]).astype(np.float32)))
+    levels = median_filtered(quantised((total[0] / total[1]).astype(np.float32)))
     expected = selo_metrics(levels / 255, [RING])
     assert found.selo.rsu == pytest.approx(expected.rsu, abs=0.01)
     assert found.selo.rmi == pytest.approx(expected.rmi, abs=0.01)

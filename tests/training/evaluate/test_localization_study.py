@@ -16,13 +16,13 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.registry import get_card
 from terraseek.errors import AnnotationError, OutputError
 from terraseek.localization import LocalizeOptions, localize
-from terraseek.localization.methods.dense_availability import DENSE_SCORE, dense_offered
-from terraseek.localization.query import ask
-from terraseek.progress import silent
+from terraseek.localization.methods.dense import DenseMethod
+from terraseek.localization.methods.dense_availability import DENSE_SCORE
+from terraseek.localization.query import encode_query
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.localization.study import Study, StudySet, Variant, variants
 from terraseek_train.evaluate.localization.study_table import BEGIN, END, note_dense, place, tables
-from terraseek_train.evaluate.localization.window_bank import BankRun, WindowBank
+from terraseek_train.evaluate.localization.window_bank import BankLocalizer, WindowBank
 
 RING = [[256, 64], [383, 64], [383, 191], [256, 191]]
 ASKED = [
@@ -67,11 +67,11 @@ def test_shared_vectors_give_the_same_map(folder: Path, method: str) -> None:
     with Scene.open(folder / "imgs" / "0.png") as scene:
         for sides in ((96, 128), (64, 128), None):
             options = LocalizeOptions(method=method, scales=sides)
-            run = BankRun(scene, encoder, options, False, silent, bank)
-            heat = run.heat(ask("red", encoder, options), None)
+            localizer = BankLocalizer(scene, encoder, options, cache=False, bank=bank)
+            heat = localizer.heat_map(encode_query("red", encoder, options))
             alone = localize(scene, "red", FakeEncoder(), options, cache=False)
             np.testing.assert_allclose(heat.score, alone.score, atol=1e-6)
-            assert heat.windows == alone.windows
+            assert heat.n_windows == alone.n_windows
 
 
 def test_a_rectangle_is_encoded_once(folder: Path) -> None:
@@ -80,8 +80,8 @@ def test_a_rectangle_is_encoded_once(folder: Path) -> None:
         for method in ("terraseek", "selo-v1", "terraseek"):
             before = encoder.seen
             options = LocalizeOptions(method=method, scales=(64, 128))
-            run = BankRun(scene, encoder, options, False, silent, bank)
-            run.heat(ask("red", encoder, options), None)
+            localizer = BankLocalizer(scene, encoder, options, cache=False, bank=bank)
+            localizer.heat_map(encode_query("red", encoder, options))
     # the published lattice is part of the other; one window is read again for its valid pixels
     assert encoder.seen - before == 1
 
@@ -91,13 +91,13 @@ def test_a_side_of_dense_goes_through_the_tower_once(folder: Path) -> None:
     with Scene.open(folder / "imgs" / "0.png") as scene:
         for sides in ((64, 128), (64,), (32, 128)):
             options = LocalizeOptions(method="dense", scales=sides)
-            run = BankRun(scene, encoder, options, False, silent, bank)
-            heat, before = run.heat(ask("red", encoder, options), None), encoder.blocks
+            localizer = BankLocalizer(scene, encoder, options, cache=False, bank=bank)
+            heat, before = localizer.heat_map(encode_query("red", encoder, options)), encoder.blocks
             alone = localize(scene, "red", DenseFake(), options, cache=False)
             np.testing.assert_allclose(heat.score, alone.score, atol=1e-6)
             assert sorted(heat.layers) == sorted(sides)
         options = LocalizeOptions(method="dense", scales=(32, 64, 128))
-        all_sides = BankRun(scene, encoder, options, False, silent, bank).embedding
+        all_sides = BankLocalizer(scene, encoder, options, cache=False, bank=bank).embedding
     assert all_sides.lattice.scales == (32, 64, 128)
     assert encoder.blocks == before
 
@@ -204,7 +204,9 @@ def test_the_card_learns_how_dense_compares(tmp_path: Path) -> None:
         },
     }
     scores = json.loads(file.read_text())["scores"]
-    assert not dense_offered(dataclasses.replace(get_card("terraseek-tiny"), scores=scores))
+    assert not DenseMethod().is_offered(
+        dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
+    )
     with pytest.raises(OutputError, match="were not both measured"):
         note_dense(file, records[:3])
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import streamlit as st
 
 from terraseek.localization import HeatMap, map_numbers, write_cog, write_regions
+from terraseek.localization.methods.registry import DEFAULT_METHOD
 
 __all__ = ["cog_bytes", "download_buttons", "numbers_bytes", "regions_bytes"]
 
 
 def download_buttons(heat: HeatMap) -> None:
     """Draw a download button for each file."""
-    method = "" if heat.method == "terraseek" else f"-{heat.method}"
-    stem = f"{Path(heat.name).stem}{method}"
+    method = "" if heat.method == DEFAULT_METHOD else f"-{heat.method}"
+    stem = f"{Path(heat.scene_name).stem}{method}"
     with st.container(horizontal=True, gap="small"):
         for label, key, make_bytes, suffix, mime in (
             ("Heat map (COG)", "cog", cog_bytes, "heat.tif", "image/tiff"),

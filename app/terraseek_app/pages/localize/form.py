@@ -1,29 +1,21 @@
 """Form values of the Localize page, and the library's queries and options they stand for."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from terraseek.errors import EmptyQueryError, UnknownModelError
-from terraseek.localization.methods.dense_availability import dense_offered
-from terraseek.localization.options import LocalizeOptions, Method
+from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
+from terraseek.localization.options import LocalizeOptions
 from terraseek_app.pages.localize.parsing import parse_scales, split_sentences
 from terraseek_app.server.query_images import item_image, uploaded_image
 
 if TYPE_CHECKING:
     from terraseek.encoders.base import Encoder
-    from terraseek.localization.query import Query
+    from terraseek.localization.query import LocalizeQuery
 
-__all__ = ["METHOD_NAMES", "LocalizeForm", "available_methods", "read_form"]
-
-METHOD_NAMES = {
-    "terraseek": "Windows",
-    "dense": "Dense",
-    "selo-v1": "SeLo v1",
-    "selo-v2": "SeLo v2",
-}
-"""Display name of each method."""
+__all__ = ["LocalizeForm", "available_methods", "read_form"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +30,7 @@ class LocalizeForm:
     """`upload:<token>` or `item:<item id>`; empty for a text query."""
     image_name: str = ""
     """Display name of the image."""
-    method: str = "terraseek"
+    method: str = DEFAULT_METHOD
     """Name of the localization method."""
     scales: tuple[int, ...] = ()
     """Window sides in pixels; empty uses the method's own."""
@@ -58,7 +50,7 @@ class LocalizeForm:
         minus = (self.minus,) if self.minus else ()
         return LocalizeOptions(method=self.method, scales=self.scales or None, minus=minus)
 
-    def queries(self) -> "list[Query]":
+    def queries(self) -> "list[LocalizeQuery]":
         """The library's queries, one for each heat map.
 
         Raises:
@@ -74,10 +66,7 @@ class LocalizeForm:
 
 
 def available_methods(model: str, encoder: "Encoder | None" = None) -> list[str]:
-    """Localization methods that a model supports.
-
-    The dense method needs an encoder with a feature map, and a model card that shows it to be no
-    worse than windows.
+    """Localization methods that a model supports; see `Method.is_offered`.
 
     Args:
         model: name of the model.
@@ -86,12 +75,10 @@ def available_methods(model: str, encoder: "Encoder | None" = None) -> list[str]
     from terraseek.encoders import get_card
 
     try:
-        dense = dense_offered(get_card(model))
-    except UnknownModelError:  # an encoder without a card has no measured dense heat maps
-        dense = False
-    if encoder is not None and encoder.dense is None:
-        dense = False
-    return [name for name in get_args(Method) if dense or name != "dense"]
+        card = get_card(model)
+    except UnknownModelError:
+        card = None
+    return [name for name, method in METHODS.items() if method.is_offered(card, encoder)]
 
 
 def read_form() -> LocalizeForm:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from terraseek.localization import HeatMap, Region, regions
+from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.pages.localize.downloads import download_buttons
 from terraseek_app.server import state
 from terraseek_app.widgets.copy_button import copy_button
@@ -14,14 +15,6 @@ from terraseek_app.widgets.metadata import coordinates
 from terraseek_app.widgets.score_text import UNCERTAIN_FROM, share_text
 
 __all__ = ["heat_panel", "truncation_note"]
-
-_METHODS = {
-    "terraseek": "",
-    "dense": "method dense · ",
-    "selo-v1": "method selo-v1, as published · ",
-    "selo-v2": "method selo-v2, as published · ",
-}
-"""Start of the line below the headline."""
 
 
 def heat_panel(heat: HeatMap) -> None:
@@ -34,10 +27,10 @@ def heat_panel(heat: HeatMap) -> None:
 
 def _headline(heat: HeatMap) -> None:
     st.html(f'<p class="ts-title">“{html.escape(heat.query)}”</p>')
-    encoded = "from the cache" if heat.stored else f"encoded in {heat.encode_s:.1f} s"
+    encoded = "from the cache" if heat.from_cache else f"encoded in {heat.encode_s:.1f} s"
     st.html(
-        f'<span class="ts-quiet">{_METHODS[heat.method]}<b>{heat.windows:,}</b> windows {encoded}, '
-        "answered in "
+        f'<span class="ts-quiet">{_method_text(heat.method)}<b>{heat.n_windows:,}</b> windows '
+        f"{encoded}, answered in "
         f"<b>{heat.query_s * 1000:.0f} ms</b></span>"
     )
     _significance_note(heat)
@@ -45,15 +38,23 @@ def _headline(heat: HeatMap) -> None:
         st.info(warning, icon=":material/info:")
 
 
+def _method_text(name: str) -> str:
+    """Start of the line below the headline; empty for the default method."""
+    if name == DEFAULT_METHOD:
+        return ""
+    published = ", as published" if METHODS[name].published else ""
+    return f"method {name}{published} · "
+
+
 def _significance_note(heat: HeatMap) -> None:
     """Say that the peak is not significant, in two degrees; nothing if it is, or if unknown."""
-    if heat.convincing is not False:
+    if heat.significant is not False:
         return
     share = heat.confidence or 0
     if share >= UNCERTAIN_FROM:
         st.info(
             f"Not certain: the best place beats {share_text(share)} of unrelated pairs of picture "
-            f"and sentence, but among {heat.windows:,} windows one that good can be chance.",
+            f"and sentence, but among {heat.n_windows:,} windows one that good can be chance.",
             icon=":material/help:",
         )
     else:

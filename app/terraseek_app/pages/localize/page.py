@@ -7,12 +7,13 @@ import streamlit as st
 
 from terraseek.errors import TerraSeekError
 from terraseek.localization import HeatMap
+from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.map import world_map
 from terraseek_app.messages import show_error
 from terraseek_app.navigation import explore_query
 from terraseek_app.pages.localize import job, scene_map
 from terraseek_app.pages.localize import state as localize_state
-from terraseek_app.pages.localize.form import METHOD_NAMES, read_form
+from terraseek_app.pages.localize.form import read_form
 from terraseek_app.pages.localize.heat_panel import heat_panel, truncation_note
 from terraseek_app.pages.localize.image_query import apply_upload, query_image
 from terraseek_app.pages.localize.query_bar import query_bar
@@ -131,7 +132,8 @@ def _history(source: str) -> None:
 def _history_label(entry: dict[str, Any]) -> str:
     form = entry["form"]
     minus = f" (not {form['minus']})" if form["minus"] else ""
-    method = "" if form["method"] == "terraseek" else f" · {METHOD_NAMES[form['method']]}"
+    name = form["method"]
+    method = "" if name == DEFAULT_METHOD else f" · {METHODS[name].title}"
     sizes = f" · {', '.join(map(str, form['scales']))} px" if form["scales"] else ""
     return f"{entry['label']}{minus}{method}{sizes}"
 

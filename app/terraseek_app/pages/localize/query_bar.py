@@ -2,19 +2,13 @@
 
 import streamlit as st
 
-from terraseek_app.pages.localize.form import METHOD_NAMES, available_methods
+from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
+from terraseek_app.pages.localize.form import available_methods
 from terraseek_app.pages.localize.image_query import clear_image, query_image_panel
 from terraseek_app.pages.localize.scene_choice import choose_scene, upload_drawer
 from terraseek_app.server import state
 
 __all__ = ["query_bar"]
-
-_METHOD_DESCRIPTIONS = {
-    "terraseek": "single windows, interpolated between their centres; tested for significance",
-    "dense": "many more windows from one pass per size: finer and faster",
-    "selo-v1": "the first published method: mean of large windows, median filter of 251 px",
-    "selo-v2": "the second: two stages, shuffled words, Gaussian filter of 255 px",
-}
 
 
 def query_bar() -> bool:
@@ -37,7 +31,7 @@ def query_bar() -> bool:
 
 def _method_label() -> str:
     method = st.session_state.localize_method
-    return "Advanced" if method == "terraseek" else METHOD_NAMES[method]
+    return "Advanced" if method == DEFAULT_METHOD else METHODS[method].title
 
 
 def _method_panel() -> None:
@@ -48,8 +42,8 @@ def _method_panel() -> None:
         "Method",
         methods,
         key="localize_method",
-        format_func=METHOD_NAMES.__getitem__,
-        captions=[_METHOD_DESCRIPTIONS[method] for method in methods],
+        format_func=lambda name: METHODS[name].title,
+        captions=[METHODS[name].summary for name in methods],
     )
     st.text_input(
         "Window sizes in pixels",

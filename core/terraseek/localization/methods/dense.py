@@ -40,7 +40,7 @@ class DenseMethod(Method):
 
     name = "dense"
     title = "Dense"
-    summary = "many more windows out of one pass per size: finer and quicker"
+    summary = "many more windows from one pass per size: finer and faster"
 
     def default_scales(self, scene: Scene) -> tuple[int, ...]:
         """Sides by the size and resolution of the scene; see `window_scales`."""

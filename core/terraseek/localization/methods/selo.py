@@ -42,7 +42,7 @@ class SeloV1(Method):
 
     name = "selo-v1"
     title = "SeLo v1"
-    summary = "the first published method: large windows, their mean, median of 251 px"
+    summary = "the first published method: mean of large windows, median filter of 251 px"
     published = True
     grid_side = _GRID_SIDE
 
@@ -78,7 +78,7 @@ class SeloV2(Method):
 
     name = "selo-v2"
     title = "SeLo v2"
-    summary = "the second: two stages, shuffled words, Gaussian of 255 px"
+    summary = "the second: two stages, shuffled words, Gaussian filter of 255 px"
     published = True
     grid_side = _GRID_SIDE
     uses_scales = False

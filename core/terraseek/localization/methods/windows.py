@@ -24,7 +24,7 @@ class WindowMethod(Method):
 
     name = "terraseek"
     title = "Windows"
-    summary = "single windows, drawn between their centres; judged against chance"
+    summary = "single windows, interpolated between their centres; tested for significance"
 
     def __init__(self, stride: float = 0.5) -> None:
         """Cut windows.

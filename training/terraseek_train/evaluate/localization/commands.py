@@ -67,7 +67,7 @@ def evaluate_localization(
     if out and compare:
         raise QueryError("--out writes one model's records; leave out --compare or --out")
     # measuring is how one learns whether dense may be offered
-    options = LocalizeOptions(method=method, scales=_sides(scales), seed=seed, even_so=True)
+    options = LocalizeOptions(method=method, scales=_sides(scales), seed=seed, force=True)
     asked = read_annotations(annotations)[:limit]
     maps: list[list[Measured]] = []
 

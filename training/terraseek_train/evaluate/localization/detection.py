@@ -13,8 +13,8 @@ import numpy as np
 from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError
 from terraseek.localization import LocalizeOptions
-from terraseek.localization.methods.pipeline import Run
-from terraseek.localization.query import ask
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.query import encode_query
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.localization.study import StudySet
@@ -106,11 +106,11 @@ def measure_detection(
         sentences += [(s, "absent") for s in absent_of(data, image)]
         sentences += [(s, "nonsense") for s in NONSENSE]
         with Scene.open(data.folder / image) as scene:
-            run = Run(scene, encoder, options, True, progress)
+            localizer = Localizer(scene, encoder, options, progress)
             for sentence, kind in sentences:
-                asked = ask(sentence, encoder, options)
-                scores = run.embedding.scores(asked.vector, encoder.encoder_id)
-                verdict = run.heat(asked, None).convincing
+                query = encode_query(sentence, encoder, options)
+                scores = localizer.embedding.scores(query.vector, encoder.encoder_id)
+                verdict = localizer.heat_map(query).significant
                 found.append(Asked(image, sentence, kind, float(np.nanmax(scores)), verdict))
     return found
 

@@ -12,10 +12,10 @@ from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError
 from terraseek.files import read_json
 from terraseek.localization import HeatMap, LocalizeOptions, SeLoScore, selo_metrics
-from terraseek.localization.methods.pipeline import Run
-from terraseek.localization.methods.selo import quantised
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.methods.selo_filters import quantised
 from terraseek.localization.metrics import mean_score
-from terraseek.localization.query import ask
+from terraseek.localization.query import encode_query
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.bootstrap import Tally
@@ -131,10 +131,10 @@ def measure_localization(
     found: dict[int, Measured] = {}
     for name in names:
         with Scene.open(folder / name) as scene:
-            run = Run(scene, encoder, options, cache, progress)
+            localizer = Localizer(scene, encoder, options, progress, cache)
             for row, entry in enumerate(annotations):
                 if entry.image == name:
-                    heat = run.heat(ask(entry.caption, encoder, options), None)
+                    heat = localizer.heat_map(encode_query(entry.caption, encoder, options))
                     found[row] = _measured(entry, heat, pixel)
                     progress("localize", len(found), len(annotations))
     return [found[row] for row in range(len(annotations))]
@@ -146,7 +146,7 @@ def _measured(entry: Annotation, heat: HeatMap, pixel: bool) -> Measured:
         ranked = None
         if pixel:
             truth = truth_mask(heat.height, heat.width, entry.regions)
-            ranked = pixel_score(heat.draw(0, heat.height), truth)
+            ranked = pixel_score(heat.read_rows(0, heat.height), truth)
     except AnnotationError as error:
         raise AnnotationError(f"{entry.image}, {entry.caption!r}: {error}") from error
     return Measured(entry, selo, ranked)
@@ -159,10 +159,10 @@ def probability(heat: HeatMap) -> Float64[np.ndarray, "h w"]:
     filter leaves below 255; other maps are stretched from lowest to highest score. Invalid pixels
     count as 0.
     """
-    score = heat.draw(0, heat.height)
-    if heat.span is None:
+    score = heat.read_rows(0, heat.height)
+    if heat.level_range is None:
         return np.asarray(quantised(score) / 255, np.float64)
-    low, high = heat.span
+    low, high = heat.level_range
     if high <= low:
         return np.zeros(score.shape)
     levels = (np.nan_to_num(score, nan=low).astype(np.float64) - low) * (255 / (high - low))

@@ -14,14 +14,13 @@ from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError, NoValidPixelsError
 from terraseek.files import read_json, write_json
 from terraseek.localization import HeatMap, LocalizeOptions, selo_metrics, stability
-from terraseek.localization.methods.dense import dense_passes
-from terraseek.localization.options import DEFAULT_SCALES, scales_of
-from terraseek.localization.query import ask
+from terraseek.localization.methods.window_scales import DEFAULT_SCALES
+from terraseek.localization.query import encode_query
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.localization.measure import Annotation, probability, read_annotations
 from terraseek_train.evaluate.localization.pixels import pixel_score, truth_mask
-from terraseek_train.evaluate.localization.window_bank import BankRun, WindowBank
+from terraseek_train.evaluate.localization.window_bank import BankLocalizer, WindowBank
 
 __all__ = ["SCALE_SETS", "Study", "StudySet", "Variant", "variants"]
 
@@ -174,19 +173,16 @@ class Study:
         if not todo:
             return
         options = _options(variant)
-        run = BankRun(scene, self.encoder, options, True, progress, bank, variant.stride)
+        localizer = BankLocalizer(
+            scene, self.encoder, options, progress, bank=bank, stride=variant.stride
+        )
         for note in todo:
-            heat = run.heat(ask(note.caption, self.encoder, options), None)
+            heat = localizer.heat_map(encode_query(note.caption, self.encoder, options))
             yield self._key(data.name, note.image, variant.name, note.caption) | {
-                "windows": heat.windows,
-                "passes": self._passes(scene, options, heat),
+                "windows": heat.n_windows,
+                "passes": localizer.method.passes(localizer.context, heat.n_windows),
                 **_measured(heat, note),
             }
-
-    def _passes(self, scene: Scene, options: LocalizeOptions, heat: HeatMap) -> float:
-        if options.method != "dense":
-            return float(heat.windows)
-        return dense_passes(scene.width, scene.height, scales_of(scene, options), self.encoder)
 
     def _steady(self, data: StudySet, scene: Scene, variant: Variant, progress: Progress) -> None:
         note = next(note for note in data.annotations if note.image == scene.name)
@@ -229,14 +225,14 @@ class Study:
 
 def _options(variant: Variant) -> LocalizeOptions:
     # a study measures dense in order to know whether it may be offered
-    return LocalizeOptions(method=variant.method, scales=variant.scales, even_so=True)
+    return LocalizeOptions(method=variant.method, scales=variant.scales, force=True)
 
 
 def _measured(heat: HeatMap, note: Annotation) -> Record:
     selo = selo_metrics(probability(heat), note.regions)
     rows, cols = (np.arange(0, side, _SAMPLE) + 0.5 for side in (heat.height, heat.width))
     truth = truth_mask(heat.height, heat.width, note.regions)[::_SAMPLE, ::_SAMPLE]
-    ranked = pixel_score(heat.sampled(rows, cols), truth)
+    ranked = pixel_score(heat.sample(rows, cols), truth)
     return {
         "Rsu": selo.rsu,
         "Ras": selo.ras,

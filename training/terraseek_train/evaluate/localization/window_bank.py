@@ -1,104 +1,133 @@
-"""Window vectors shared by methods: a rectangle is encoded once, whatever lattice it stands in.
+"""Window vectors shared by methods: a rectangle is encoded once, whatever lattice it is part of.
 
 The published lattices of any scale set are part of the half-stride lattices of their sides, so a
 study of many methods and scale sets costs little more than its finest member.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Int32
 
 from terraseek.localization import SceneEmbedding
-from terraseek.localization.methods.dense import dense_sides, embed_dense
-from terraseek.localization.methods.pipeline import Run
-from terraseek.localization.methods.selo import lattice_from
-from terraseek.localization.options import scales_of
-from terraseek.localization.windows.lattice import Lattice, half_stride_lattice
+from terraseek.localization.localizer import Localizer
+from terraseek.localization.methods.base import Method, MethodContext
+from terraseek.localization.methods.dense import DenseMethod, dense_scales
+from terraseek.localization.methods.selo_stages import lattice_of_boxes
+from terraseek.localization.methods.windows import WindowMethod
+from terraseek.localization.windows.lattice import Lattice
 
-__all__ = ["BankRun", "WindowBank"]
+__all__ = ["BankLocalizer", "WindowBank"]
 
 
 @dataclass(eq=False)
 class WindowBank:
-    """What is known of one scene in one encoder's space."""
+    """Window vectors of one scene in the embedding space of one encoder."""
 
     rows: dict[bytes, int] = field(default_factory=dict)
+    """Row of each window in `vectors`, by the bytes of its rectangle."""
     vectors: list[Float32[np.ndarray, "_ dim"]] = field(default_factory=list)
-    known: list[np.ndarray] = field(default_factory=list)
+    encoded: list[np.ndarray] = field(default_factory=list)
+    """Which windows had enough valid pixels, row by row as `vectors`."""
     dense: dict[int, SceneEmbedding] = field(default_factory=dict)
-    """Windows of method dense by their side."""
+    """Windows of method dense by their side in pixels."""
 
     def missing(self, lattice: Lattice) -> Int32[np.ndarray, "n 4"]:
-        """Windows of a lattice that were not encoded yet."""
+        """Windows of a lattice that are not in the bank."""
         return lattice.windows[[w.tobytes() not in self.rows for w in lattice.windows]]
 
-    def add(self, found: SceneEmbedding) -> None:
+    def add(self, embedding: SceneEmbedding) -> None:
         """Keep the vectors of windows."""
         start = len(self.rows)
-        for row, window in enumerate(found.lattice.windows):
+        for row, window in enumerate(embedding.lattice.windows):
             self.rows[window.tobytes()] = start + row
-        self.vectors = [np.concatenate([*self.vectors, found.vectors])]
-        self.known = [np.concatenate([*self.known, found.known])]
+        self.vectors = [np.concatenate([*self.vectors, embedding.vectors])]
+        self.encoded = [np.concatenate([*self.encoded, embedding.encoded])]
 
-    def of(self, lattice: Lattice, like: SceneEmbedding) -> SceneEmbedding:
-        """The embedding of a lattice whose windows are all here; other facts as in `like`."""
+    def embedding(self, lattice: Lattice, like: SceneEmbedding) -> SceneEmbedding:
+        """Embedding of a lattice whose windows are all in the bank.
+
+        Args:
+            lattice: the windows.
+            like: another embedding of the same scene, for encoder and valid pixels.
+        """
         at = np.array([self.rows[window.tobytes()] for window in lattice.windows], np.int64)
         return SceneEmbedding(
             lattice=lattice,
             encoder_id=like.encoder_id,
             vectors=self.vectors[0][at],
-            known=self.known[0][at],
+            encoded=self.encoded[0][at],
             valid=like.valid,
             seconds=0.0,
         )
 
 
 @dataclass(frozen=True, eq=False)
-class BankRun(Run):
-    """A run whose window vectors come from a bank; those of `dense` from one of their own."""
+class BankLocalizer(Localizer):
+    """A localizer whose window vectors come from a bank."""
 
     bank: WindowBank = field(default_factory=WindowBank)
     stride: float = 0.5
     """Of method terraseek, in window sides."""
 
     @cached_property
-    def embedding(self) -> SceneEmbedding:
-        """As in `Run`; each side of `dense` is encoded once, whatever set it stands in."""
-        if self.options.method != "dense":
-            return super().embedding
-        sides = dense_sides(scales_of(self.scene, self.options), self.encoder)
-        for side in sides:
-            if side not in self.bank.dense:
-                self.bank.dense[side] = embed_dense(
-                    self.scene, (side,), self.encoder, self.grid, self.cache, self.progress
-                )
-        return _joined([self.bank.dense[side] for side in sides])
+    def method(self) -> Method:
+        """The method of the options, with the stride, or with the vectors of the bank."""
+        special: dict[str, Method] = {
+            WindowMethod.name: WindowMethod(self.stride),
+            DenseMethod.name: _BankDense(self.bank),
+        }
+        return special.get(self.options.method, super().method)
 
-    def _embed(self, lattice: Lattice, cache: bool) -> SceneEmbedding:
-        if self.options.method == "terraseek" and self.stride != 0.5:
-            scales = lattice.scales
-            lattice = half_stride_lattice(lattice.width, lattice.height, scales, self.stride)
+    @cached_property
+    def context(self) -> MethodContext:
+        """The usual context, except that windows are taken from the bank."""
+        return _BankContext(**vars(super().context), bank=self.bank)
+
+
+@dataclass(frozen=True, eq=False)
+class _BankContext(MethodContext):
+    """Context that encodes only windows which are not in the bank."""
+
+    bank: WindowBank = field(default_factory=WindowBank)
+
+    def embed(self, lattice: Lattice, cache: bool = True) -> SceneEmbedding:
+        """Vectors of a lattice; windows that depend on the query are cached too."""
         missing = self.bank.missing(lattice)
-        # with nothing missing one window still tells which pixels of the scene are valid
-        asked = missing if len(missing) else lattice.windows[:1]
-        found = super()._embed(lattice_from(lattice.width, lattice.height, asked), self.cache)
+        # with nothing missing, one window still gives the valid pixels of the scene
+        boxes = missing if len(missing) else lattice.windows[:1]
+        found = super().embed(lattice_of_boxes(lattice.width, lattice.height, boxes))
         if len(missing):
             self.bank.add(found)
-        return self.bank.of(lattice, found)
+        return self.bank.embedding(lattice, found)
 
 
-def _joined(parts: list[SceneEmbedding]) -> SceneEmbedding:
-    """The embedding of several sides of one scene, in the order of `dense_lattice`."""
-    first = parts[0].lattice
-    windows = np.concatenate([part.lattice.windows for part in parts])
-    scale = np.concatenate([part.lattice.scale for part in parts])
+class _BankDense(DenseMethod):
+    """Method dense that encodes each window side once, whatever scale set it is part of."""
+
+    def __init__(self, bank: WindowBank) -> None:
+        self._bank = bank
+
+    def embed(self, context: MethodContext) -> SceneEmbedding:
+        """Vectors of all sides, side by side as in `dense_lattice`."""
+        sides = dense_scales(context.scales, context.encoder)
+        for side in sides:
+            if side not in self._bank.dense:
+                self._bank.dense[side] = super().embed(replace(context, scales=(side,)))
+        return _concatenated([self._bank.dense[side] for side in sides])
+
+
+def _concatenated(embeddings: list[SceneEmbedding]) -> SceneEmbedding:
+    """One embedding of several window sides of a scene."""
+    first = embeddings[0].lattice
+    windows = np.concatenate([one.lattice.windows for one in embeddings])
+    scale = np.concatenate([one.lattice.scale for one in embeddings])
     return SceneEmbedding(
         lattice=Lattice(first.width, first.height, windows, scale),
-        encoder_id=parts[0].encoder_id,
-        vectors=np.concatenate([part.vectors for part in parts]),
-        known=np.concatenate([part.known for part in parts]),
-        valid=parts[0].valid,
+        encoder_id=embeddings[0].encoder_id,
+        vectors=np.concatenate([one.vectors for one in embeddings]),
+        encoded=np.concatenate([one.encoded for one in embeddings]),
+        valid=embeddings[0].valid,
         seconds=0.0,
     )
