@@ -1,7 +1,7 @@
 """The result of a localization: a score at every place of a scene, with the scene's geometry."""
 
 from dataclasses import dataclass
-from dataclasses import field as default
+from dataclasses import field as dataclass_field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ class HeatMap:
     """Seconds until the window vectors were there, near zero from the cache."""
     query_s: float
     """Seconds from the query to this map, without encoding windows."""
-    layers: dict[int, Field] = default(default_factory=dict)
+    layers: dict[int, Field] = dataclass_field(default_factory=dict)
     """One field per window side in pixels, where the method has them."""
     window_px: int = 0
     """Smallest window side in pixels."""

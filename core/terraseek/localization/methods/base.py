@@ -8,7 +8,8 @@ then offer it.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import ClassVar
 
 import numpy as np
@@ -74,7 +75,7 @@ class ScoreMap:
     """Score as a function of the pixel position."""
     n_windows: int
     """Number of windows that contributed."""
-    layers: dict[int, Field] = field(default_factory=dict)
+    layers: dict[int, Field] = dataclass_field(default_factory=dict)
     """One field per window side in pixels, where the method has them."""
     encode_s: float = 0.0
     """Seconds spent on encoding windows that only this query needs."""
