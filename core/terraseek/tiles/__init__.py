@@ -1,4 +1,4 @@
-"""Tiles and previews of scenes and heat maps, and the tiles of the offline basemap."""
+"""Map tiles and previews of scenes and heat maps; tiles of item density and the offline basemap."""
 
 from terraseek.tiles.scene_tiles import TILE_SIDE, heat_tile, scene_preview, scene_tile
 

