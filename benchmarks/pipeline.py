@@ -29,8 +29,8 @@ from terraseek_train.data.corpus import build_corpus
 from terraseek_train.data.sources import open_images
 from terraseek_train.data.sources.images import decode
 from terraseek_train.data.stream import decode_fast
-from terraseek_train.loop.parallel import Team
-from terraseek_train.train import batches
+from terraseek_train.loop.parallel import ProcessGroup
+from terraseek_train.train import training_batches
 
 ARCH = {
     "embed_dim": 64,
@@ -92,7 +92,7 @@ def compare(
             workers=workers,
         )
         corpus = build_corpus(config)
-        return lambda: deque(batches(corpus, config, 0, Team()), maxlen=0)
+        return lambda: deque(training_batches(corpus, config, 0, ProcessGroup()), maxlen=0)
 
     def plainly(with_opencv: bool) -> None:
         with ThreadPoolExecutor(workers) as pool:

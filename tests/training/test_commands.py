@@ -95,9 +95,9 @@ def test_zeroshot_json_and_table(classes: Path, tmp_path: Path) -> None:
     wrong = json.loads(run(*asked, "--classnames", names, "--prompts", "plain", "--json").stdout)
     assert wrong["top1"] == 0
     shown = run(*asked, "--prompts", "plain").stdout
-    assert "6 pictures, all right" in shown
+    assert "6 pictures, all correct" in shown
     assert "top-1 100.00 [100.0, 100.0]" in shown
-    assert "6 pictures, most often taken for" in run(*asked, "--classnames", names).stdout
+    assert "6 pictures, most often confused with" in run(*asked, "--classnames", names).stdout
 
 
 def test_zeroshot_takes_labels_from_a_table(captioned: Path, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_retrieval_takes_rs5m_csv(captioned: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"first gone\.png"):
         run(*asked, "--captions", table)
     table.write_text("filename,title\n")
-    with pytest.raises(AnnotationError, match="holds no captioned picture"):
+    with pytest.raises(AnnotationError, match="holds no captioned image"):
         run(*asked, "--captions", table)
 
 
@@ -184,7 +184,7 @@ def test_class_names_that_cannot_be_used(classes: Path, tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match="holds no class name"):
         run(*asked, names)
     names.write_bytes("grün\n".encode("latin-1"))
-    with pytest.raises(AnnotationError, match="no UTF-8 text"):
+    with pytest.raises(AnnotationError, match="not UTF-8 text"):
         run(*asked, names)
     names.write_text("lake\nlake\nsea\n")
     with pytest.raises(AnnotationError, match="two classes are called 'lake'"):

@@ -1,4 +1,4 @@
-"""Settings of one training run: a small JSON file, whose unknown keys are errors."""
+"""Settings of one training run, from a JSON file; unknown keys are errors."""
 
 import json
 import os
@@ -7,102 +7,116 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.errors import ConfigError
-from terraseek_train.config_checks import check_kinds, check_values, fill_architecture
+from terraseek_train.config_architecture import fill_architecture
+from terraseek_train.config_checks import check_ranges, check_types
 
 __all__ = ["DataSource", "TrainConfig", "expand_variables", "load_config"]
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """One set of images with captions or labels; paths may name environment variables."""
+    """A set of images with captions or labels; paths may contain environment variables."""
 
     name: str
     images: str
     """Folder, tar, or folder of RS5M shards."""
     captions: str | None = None
-    """Caption JSON, or CSV with filename,title."""
+    """Caption JSON, or CSV with the columns filename,title."""
     labels: str | None = None
-    """CSV with filename,label; without captions and labels the class folder is the label."""
+    """CSV with the columns filename,label; without captions and labels the class folder is the
+    label."""
     split: str | None = "train"
+    """Split of the caption JSON to use; None uses all."""
     weight: float = 1.0
-    """Share of its images drawn in an epoch."""
+    """How often an image is used per epoch, on average."""
     area: tuple[float, float] = (0.45, 1.0)
-    """Smallest and largest share of an image that a training view shows."""
+    """Smallest and largest share of an image's area that a training view shows."""
     mosaic: float = 0.0
-    """How often a view is a mosaic of images of one concept, as a coarser sensor would see it."""
+    """Probability that a view is a mosaic of images of one concept, at a coarser resolution."""
     air: float = 0.0
-    """How often a view is seen through the whole atmosphere: for corrected satellite images."""
+    """Probability that a view gets the look of uncorrected top-of-atmosphere data; for images that
+    were corrected."""
     partial: bool = False
-    """Captions whose image is not in `images` are left out instead of refused."""
+    """Skip captions whose image is not in `images`, instead of refusing them."""
     stream: bool = False
-    """Images are decoded whenever they are drawn instead of once into memory."""
+    """Decode images each time they are drawn, instead of once into memory."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything a run depends on besides the data files themselves."""
+    """Everything a run depends on, except the content of the data files."""
 
     out: str
+    """Folder of the run."""
     data: tuple[DataSource, ...]
     arch: dict[str, Any]
-    """open_clip model config; its image_size is what the exported model uses."""
+    """open_clip model config; the exported model uses its image_size."""
     cache: str = "runs/cache"
+    """Folder of decoded images and sentence vectors, shared by runs."""
     teacher: str | None = None
-    """Folder of the MiniLM sentence encoder; None trains without a text teacher."""
+    """Folder of the MiniLM sentence encoder, whose vectors are targets of both towers; None trains
+    without."""
     rs5m_captions: str | None = None
-    """RS3 caption CSV, read for the text tower alone."""
+    """RS3 caption CSV; its sentences have no image and train the text tower."""
     val: DataSource | None = None
-    """Split the best weights are chosen on."""
+    """Validation set on which the best weights are chosen."""
     val_extra: tuple[DataSource, ...] = ()
-    """Further splits that are only reported."""
+    """Further validation sets, which are reported only."""
     allow_leakage: bool = False
-    """Go on though images of a validation split are in the training data too."""
+    """Warn, instead of refusing, when images of a validation set are in the training data."""
     init: str | None = None
-    """What to start from: a run's folder, a weights file, or the name of a registered model."""
+    """Initial weights: a run's folder, a weights file, or the name of a registered model."""
     init_text: str | None = None
-    """Whose text tower to start from, named likewise; the image tower then starts at random, and
-    finds a space in which sentences have their places already. Not beside `init`."""
+    """Initial weights of the text tower alone, named likewise; the image tower then starts at
+    random and learns a space in which sentences are arranged already. Not beside `init`."""
     distil: str | None = None
-    """A finished encoder whose scores of images against sentences are learnt beside the true
-    pairs, named like `init`: joined ones teach each of their members what the others know."""
+    """Teacher of a distillation, named like `init`: its scores of images against sentences are
+    learnt beside the true pairs. An ensemble can teach each of its members."""
     distil_share: float = 0.5
-    """Share of its softmax in the contrastive targets."""
+    """Weight of the teacher's softmax in the contrastive targets."""
     stored_size: int = 160
-    """Side in pixels at which images are kept decoded."""
+    """Side in pixels at which decoded images are kept."""
     steps: int = 1000
+    """Optimizer steps of the run."""
     batch: int = 256
-    """Images the contrastive loss compares, over all processes."""
+    """Images that the contrastive loss compares, over all processes."""
     chunk: int = 0
-    """Images a process sends through the towers at a time, for batches larger than memory; the
-    gradient stays that of the whole batch (gradient caching). 0: all at once."""
+    """Images that a process sends through the towers at a time, for batches larger than memory;
+    the gradient stays that of the whole batch (gradient caching). 0: all at once."""
     accumulate: int = 1
-    """Batches whose gradients are averaged for one step; each is compared within itself only."""
+    """Batches whose gradients are averaged for one step; pairs are compared within a batch."""
     text_only: int = 96
-    """Sentences without an image per step, seen by the text teacher only."""
+    """Sentences without an image per batch; they have the sentence encoder's loss only."""
     sizes: tuple[tuple[float, int], ...] = ((0.0, 96), (0.7, 128))
-    """(share of the run from which it holds, side in pixels the image tower sees)."""
+    """(share of the run from which it holds, side in pixels of the image tower's input)."""
     lr: float = 1e-3
+    """Peak learning rate."""
     final_lr: float = 0.01
-    """Share of `lr` the cosine ends at."""
+    """Learning rate at the end of the cosine, as a share of `lr`."""
     warmup: int = 100
+    """Steps of linear warm-up."""
     weight_decay: float = 0.05
     clip: float = 2.0
+    """Largest norm of the gradient."""
     ema: float = 0.998
+    """Decay of the moving average of the weights."""
     smoothing: float = 0.1
-    """Share of the contrastive target given to sentences the teacher finds similar."""
+    """Share of the contrastive target that goes to sentences the sentence encoder finds similar."""
     class_weight: float = 0.3
+    """Weight of the scene-class loss."""
     text_weight: float = 1.0
+    """Weight of the text features' loss against the sentence encoder's vectors."""
     image_weight: float = 0.5
-    """Weights of scene-class loss and of text and image towards the teacher's vectors."""
+    """Weight of the image features' loss against the sentence encoder's vectors."""
     mix: float = 0.0
-    """How often an image is blended with, or has a box replaced by, another one of its batch."""
+    """Probability that an image is mixed with another one of its batch (mixup or CutMix)."""
     template_share: float = 0.15
-    """How often a labelled, captioned image is shown with a class sentence instead."""
+    """Probability that an image with captions and a label gets a template sentence of its class."""
     word_drop: float = 0.0
-    """How often a piece of an image's sentence is left out, so that none is known by heart."""
+    """Probability that a word piece of an image's sentence is dropped, against memorising."""
     freeze_words: bool = False
-    """Token embeddings stay as they begin: words nobody wrote keep their place beside the others,
-    and encoders of different seeds can share one table."""
+    """Exclude the token embedding from training: words in no caption keep their place among the
+    others, and runs with different seeds can form an ensemble with one shared table."""
     seed: int = 0
     device: str = "auto"
     """`auto` takes CUDA where there is one; or `cpu`, `cuda`, `cuda:1`."""
@@ -111,54 +125,58 @@ class TrainConfig:
     workers: int = 2
     """Threads that decode and augment."""
     bf16: bool = True
-    """Towers compute in bfloat16 where that is safe (autocast); weights stay float32."""
+    """Compute in bfloat16 where that is safe (autocast); weights stay float32."""
     tensorboard: bool = False
-    """Write the log as TensorBoard events too, into `out/tensorboard`."""
+    """Also write the log as TensorBoard events, into `out/tensorboard`."""
     eval_every: int = 250
+    """Steps between validations."""
     save_every: int = 100
+    """Steps between checkpoints to resume from."""
     means: tuple[float, float, float] = field(default=(0.37, 0.38, 0.34))
+    """Mean of the pixels by channel, 0-1."""
     stds: tuple[float, float, float] = field(default=(0.19, 0.17, 0.17))
+    """Standard deviation of the pixels by channel, 0-1."""
 
     def __post_init__(self) -> None:
-        check_values(self)
+        check_ranges(vars(self))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as written beside the outputs."""
+        """Convert to JSON values, as written beside the outputs."""
         return asdict(self)
 
 
 def load_config(path: Path) -> TrainConfig:
-    """Read a config; environment variables in strings (`$TERRASEEK_DATA/...`) are filled in.
+    """Read a config; environment variables in strings (`$TERRASEEK_DATA/...`) are expanded.
 
-    `arch` may be the name of an open_clip model; it may be left out where `init` names a registered
-    model, whose normalisation is then the default too.
+    `arch` may be the name of an open_clip model. It may be absent where `init` names a registered
+    model, which then gives the default pixel statistics too.
 
     Raises:
-        ConfigError: no such file, not JSON, an unknown or missing key, an unset variable, a value
-            that cannot be used.
+        ConfigError: no such file, not JSON, an unknown or missing key, an unset variable, or a
+            value of the wrong type or out of range.
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as a config: {error}") from error
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{path} is no JSON: {error}") from error
+        raise ConfigError(f"{path} is not JSON: {error}") from error
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path} holds no JSON object with settings by name")
+        raise ConfigError(f"{path} must hold a JSON object of settings by name")
     value = expand_variables(raw, path)
     try:
-        return _made(value, path)
+        return _parse_config(value, path)
     except ConfigError as error:
-        named = str(path) in str(error)
-        raise error if named else ConfigError(f"{path}: {error}") from error
+        names_path = str(path) in str(error)
+        raise error if names_path else ConfigError(f"{path}: {error}") from error
 
 
-def _made(value: dict[str, Any], path: Path) -> TrainConfig:
-    check_kinds(value, TrainConfig)
+def _parse_config(value: dict[str, Any], path: Path) -> TrainConfig:
+    check_types(value, TrainConfig)
     for key in ("data", "val_extra"):
-        value[key] = tuple(_source(entry, path) for entry in value.get(key, ()))
+        value[key] = tuple(_parse_source(entry, path) for entry in value.get(key, ()))
     if value.get("val"):
-        value["val"] = _source(value["val"], path)
+        value["val"] = _parse_source(value["val"], path)
     fill_architecture(value)
     for key in ("sizes", "means", "stds"):
         if key in value:
@@ -167,11 +185,11 @@ def _made(value: dict[str, Any], path: Path) -> TrainConfig:
     return TrainConfig(**value)
 
 
-def _source(entry: Any, path: Path) -> DataSource:  # noqa: ANN401 - whatever JSON holds
+def _parse_source(entry: Any, path: Path) -> DataSource:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(entry, dict):
         raise ConfigError(f"source {entry!r} must be an object with name and images")
     _check_keys(entry, DataSource, path)
-    check_kinds(entry, DataSource)
+    check_types(entry, DataSource)
     if "area" in entry:
         entry = entry | {"area": tuple(entry["area"])}
     return DataSource(**entry)
@@ -189,10 +207,10 @@ def _check_keys(value: dict[str, Any], kind: type, path: Path) -> None:
 
 
 def expand_variables(value: Any, path: Path) -> Any:  # noqa: ANN401 - JSON is any of these
-    """Environment variables in all strings of a JSON value filled in.
+    """Expand environment variables in all strings of a JSON value.
 
     Raises:
-        ConfigError: one is not set; the message names the string and `path`.
+        ConfigError: a variable is not set; the message names the string and `path`.
     """
     if isinstance(value, dict):
         return {key: expand_variables(item, path) for key, item in value.items()}

@@ -1,7 +1,7 @@
 """Train an encoder: `python -m terraseek_train.train CONFIG.json` or `terraseek train CONFIG.json`.
 
-Everything that happens to the weights is in `train` below, top to bottom. Killed at any moment, the
-same command goes on from the last checkpoint and sees the same batches with the same weights as an
+`train` below is the whole training loop, top to bottom. If it is killed at any moment, the same
+command resumes from the last checkpoint, with the same batches and the same weights as an
 uninterrupted run.
 """
 
@@ -26,118 +26,118 @@ from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.data.batch import Batch, make_batch
 from terraseek_train.data.corpus import Corpus, build_corpus, epoch_order
-from terraseek_train.data.leakage import refuse_leakage
-from terraseek_train.loop.board import Board
+from terraseek_train.data.leakage import check_leakage
 from terraseek_train.loop.checkpoint import (
     append_log,
-    begin,
     check_same_run,
     load_resume,
     save_best,
     save_resume,
+    write_config,
 )
-from terraseek_train.loop.distil import finished, scores_of
+from terraseek_train.loop.distil import load_teacher, teacher_scores
 from terraseek_train.loop.gradients import backward
-from terraseek_train.loop.model import Trainee, parameter_groups
-from terraseek_train.loop.objective import Ready, objective, ready
-from terraseek_train.loop.parallel import Team, join, own_device
-from terraseek_train.loop.start import start_weights
+from terraseek_train.loop.model import ClipWithHeads, parameter_groups
+from terraseek_train.loop.objective import DeviceBatch, objective, to_device
+from terraseek_train.loop.parallel import ProcessGroup, init_distributed, local_device
+from terraseek_train.loop.start import initialize_weights
+from terraseek_train.loop.tensorboard_log import TensorBoardLog
 from terraseek_train.loop.validate import load_validation, validate
 
-__all__ = ["batches", "train"]
+__all__ = ["train", "training_batches"]
 
 
 def train(config: TrainConfig, progress: Progress = silent, stop_after: int | None = None) -> Path:
-    """Run (or go on with) a training; returns the checkpoint folder.
+    """Run or resume a training; returns the run's folder.
 
     Args:
         config: the settings.
-        progress: told after every step.
-        stop_after: leave after this many steps in all, as a kill would (tests).
+        progress: called after every step.
+        stop_after: stop after this many steps in all, as a kill would (for tests).
 
     Raises:
         ConfigError: a setting cannot be used here, or `out` holds a run with other settings.
     """
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(1)  # views are made in threads of our own
-    device = own_device(config.device)
-    team = join("nccl" if device.type == "cuda" else "gloo")
-    team.check_share(config.batch)
-    first = team.rank == 0
+    device = local_device(config.device)
+    group = init_distributed("nccl" if device.type == "cuda" else "gloo")
+    group.check_batch_size(config.batch)
+    is_main = group.rank == 0
     out = Path(config.out)
     check_same_run(out, config)
-    if first:
-        refuse_leakage(config, progress)
+    if is_main:
+        check_leakage(config, progress)
     corpus = build_corpus(config, progress)
-    watched = load_validation(config, progress) if first else []
+    val_sets = load_validation(config, progress) if is_main else []
     torch.manual_seed(config.seed)
-    model = Trainee(config.arch, len(corpus.class_source))
-    start_weights(model, config, progress)
+    model = ClipWithHeads(config.arch, len(corpus.class_source))
+    initialize_weights(model, config, progress)
     if config.freeze_words:
-        model.freeze_words()
+        model.freeze_token_embedding()
     model = model.to(device).to(memory_format=torch.channels_last)
     average = deepcopy(model).requires_grad_(False)
-    elder = finished(config, device)
+    teacher = load_teacher(config, device)
     optimizer = torch.optim.AdamW(
         parameter_groups(model, config), lr=config.lr, betas=(0.9, 0.98), fused=True
     )
-    step, best = load_resume(out, model, average, optimizer, keep_log=not first)
-    if first:
-        begin(out, config)
-    board = Board(out / "tensorboard" if first and config.tensorboard else None, step)
+    step, best = load_resume(out, model, average, optimizer, keep_log=not is_main)
+    if is_main:
+        write_config(out, config)
+    events = TensorBoardLog(out / "tensorboard" if is_main and config.tensorboard else None, step)
     mean, std = (
         torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in (config.means, config.stds)
     )
     class_source = torch.from_numpy(corpus.class_source).to(device)
-    words = model.words_used(corpus.tokens)
-    began, seen = time.monotonic(), 0
+    used_rows = model.used_token_rows(corpus.tokens)
+    start_time, images_done = time.monotonic(), 0
 
-    def images(pixels: Tensor) -> Tensor:
+    def encode_images(pixels: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
-            return model.squares(pixels, mean, std)
+            return model.encode_pixels(pixels, mean, std)
 
-    def texts(tokens: Tensor) -> Tensor:
+    def encode_texts(tokens: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
-            return model.texts(tokens)
+            return model.encode_texts(tokens)
 
-    def loss(batch: Ready, image: Tensor, text: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        scores = scores_of(elder, batch, mean, std, config, team) if elder else None
-        value, parts = objective(model, batch, image, text, class_source, config, team, scores)
-        return value / config.accumulate, {"loss": value, **parts}
+    def loss(batch: DeviceBatch, image: Tensor, text: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        scores = teacher_scores(teacher, batch, mean, std, config, group) if teacher else None
+        value, terms = objective(model, batch, image, text, class_source, config, group, scores)
+        return value / config.accumulate, {"loss": value, **terms}
 
-    with closing(batches(corpus, config, step, team)) as coming, closing(board):
+    with closing(training_batches(corpus, config, step, group)) as batches, closing(events):
         while step < min(config.steps, math.inf if stop_after is None else stop_after):
             torch.manual_seed(config.seed * 1_000_003 + step)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, config)
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = learning_rate(step, config)
             optimizer.zero_grad(set_to_none=True)
             model.train()
-            told = []
-            for batch in islice(coming, config.accumulate):
-                part = ready(batch, config, team, device)
-                passes = ((images, part.pixels), (texts, part.tokens))
-                told.append(backward(passes, partial(loss, part), config.chunk, model))
-                seen += len(part.pixels) * team.size
-            team.sum_gradients(model.parameters(), words)
+            step_losses = []
+            for batch in islice(batches, config.accumulate):
+                local = to_device(batch, config, group, device)
+                inputs = ((encode_images, local.pixels), (encode_texts, local.tokens))
+                step_losses.append(backward(inputs, partial(loss, local), config.chunk, model))
+                images_done += len(local.pixels) * group.world_size
+            group.sum_gradients(model.parameters(), used_rows)
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
             update_average(average, model, min(config.ema, (1 + step) / (10 + step)))
 
             step += 1
-            if not first:
+            if not is_main:
                 continue
-            record: dict[str, Any] = {"step": step, **means(told)}
+            record: dict[str, Any] = {"step": step, **mean_losses(step_losses)}
             record |= {"scale": round(float(model.scale().detach()), 2)}
             record |= {"side": batch.pixels.shape[1], "lr": optimizer.param_groups[0]["lr"]}
-            record["images_s"] = round(seen / (time.monotonic() - began), 1)
+            record["images_s"] = round(images_done / (time.monotonic() - start_time), 1)
             if step % config.eval_every == 0 or step == config.steps:
-                record["val"] = validate(average, watched, config)
+                record["val"] = validate(average, val_sets, config)
                 score = next(iter(record["val"].values()), {"mR": 0.0})["mR"]
                 if score >= best:
                     best = score
                     save_best(out, average, config, record)
             append_log(out, record)
-            board.add(record)
+            events.add(record)
             progress("train", step, config.steps)
             if step % config.save_every == 0 or step == config.steps:
                 save_resume(out, model, average, optimizer, step, best)
@@ -145,14 +145,16 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
 
 
 @torch.no_grad()
-def means(told: list[dict[str, Tensor]]) -> dict[str, float]:
-    """Losses by name, averaged over the batches of a step; one transfer from the device."""
-    rows = torch.stack([torch.stack([value.detach() for value in one.values()]) for one in told])
-    return dict(zip(told[0], rows.mean(0).tolist(), strict=True))
+def mean_losses(step_losses: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Average losses by name over the batches of a step, with one transfer from the device."""
+    rows = torch.stack(
+        [torch.stack([v.detach() for v in losses.values()]) for losses in step_losses]
+    )
+    return dict(zip(step_losses[0], rows.mean(0).tolist(), strict=True))
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine to `final_lr` of the peak."""
+    """Linear warm-up, then a cosine down to `final_lr` times the peak."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)
@@ -162,19 +164,26 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 @torch.no_grad()
 def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the current ones; counters are copied."""
-    now = model.state_dict()
-    mine = average.state_dict()
-    floating = [key for key, value in mine.items() if value.is_floating_point()]
-    torch._foreach_lerp_([mine[k] for k in floating], [now[k] for k in floating], 1 - decay)
-    for key in mine.keys() - set(floating):
-        mine[key].copy_(now[key])
+    """Update the exponential moving average of the weights; integer buffers are copied."""
+    current = model.state_dict()
+    averaged = average.state_dict()
+    floating = [key for key, value in averaged.items() if value.is_floating_point()]
+    torch._foreach_lerp_([averaged[k] for k in floating], [current[k] for k in floating], 1 - decay)
+    for key in averaged.keys() - set(floating):
+        averaged[key].copy_(current[key])
 
 
-def batches(
-    corpus: Corpus, config: TrainConfig, step: int, team: Team
+def training_batches(
+    corpus: Corpus, config: TrainConfig, step: int, group: ProcessGroup
 ) -> Generator[Batch, None, None]:
-    """Batches from those of `step` on, the next two made in threads while one is learnt."""
+    """Yield the batches from a step on; the next two are made in threads meanwhile.
+
+    Args:
+        corpus: images and sentences.
+        config: seed, batch size and augmentation.
+        step: first step whose batches are made.
+        group: only the images of its rank are made.
+    """
     per_epoch = max(1, len(epoch_order(corpus, config.seed, 0)) // config.batch)
     orders: dict[int, Any] = {}
     first, end = step * config.accumulate, config.steps * config.accumulate
@@ -185,7 +194,7 @@ def batches(
             orders.clear()
             orders[epoch] = epoch_order(corpus, config.seed, epoch)
         rows = orders[epoch][place * config.batch : (place + 1) * config.batch]
-        return make_batch(corpus, rows, config, number, team.rank, team.size, workers)
+        return make_batch(corpus, rows, config, number, group.rank, group.world_size, workers)
 
     with ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(config.workers) as pool:
         workers = pool if config.workers > 1 else None
@@ -200,6 +209,6 @@ def batches(
 if __name__ == "__main__":
     from terraseek.commands.console import bar
 
-    with bar() as drawn:
-        folder = train(load_config(Path(sys.argv[1])), drawn)
+    with bar() as progress_bar:
+        folder = train(load_config(Path(sys.argv[1])), progress_bar)
     sys.stderr.write(json.dumps({"checkpoint": str(folder)}) + "\n")

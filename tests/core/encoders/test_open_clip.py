@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from helpers.joinable import ARCH as CONV
+from helpers.ensemble_runs import ARCH as CONV
 from terraseek.encoders import get_card, list_models, load_encoder
 from terraseek.encoders.architecture import model_config, quickgelu_sibling
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
@@ -138,7 +138,7 @@ def test_sentences_as_open_clip_encodes_them(vit_file):
     assert np.allclose(encoder.encode_text_features([SENTENCE, "a lake"]), raw, atol=1e-5)
 
 
-def test_empty_sentence_is_refold_batch_norms(vit_file):
+def test_empty_sentence_is_refused(vit_file):
     with pytest.raises(EmptyQueryError):
         OpenClipEncoder(card_of(vit_file)).encode_texts(["a lake", " "])
 
@@ -285,7 +285,7 @@ class Malice:
         return (print, ("this must not run",))
 
 
-def test_a_pickle_that_runs_code_is_refold_batch_norms(tmp_path, capsys):
+def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
     path = tmp_path / "bad.pt"
     torch.save({"state_dict": state_of(network()), "x": Malice()}, path)
     with pytest.raises(WeightsLayoutError, match="could run code"):
@@ -296,7 +296,7 @@ def test_a_pickle_that_runs_code_is_refold_batch_norms(tmp_path, capsys):
 @pytest.mark.filterwarnings(
     "ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning"
 )
-def test_a_torchscript_archive_is_refold_batch_norms(tmp_path):
+def test_a_torchscript_archive_is_refused(tmp_path):
     path = tmp_path / "jit.pt"
     torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), path)
     with pytest.raises(WeightsLayoutError, match="TorchScript archive"):
@@ -305,7 +305,7 @@ def test_a_torchscript_archive_is_refold_batch_norms(tmp_path):
 
 @pytest.mark.parametrize("name", ["x.pt", "x.bin", "x.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 cut off"])
-def test_files_that_are_no_weights_are_refold_batch_norms(name, content, tmp_path):
+def test_files_that_are_no_weights_are_refused(name, content, tmp_path):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(WeightsLayoutError, match=name):
@@ -313,7 +313,7 @@ def test_files_that_are_no_weights_are_refold_batch_norms(name, content, tmp_pat
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_truncated_file_is_refold_batch_norms(suffix, tmp_path):
+def test_a_truncated_file_is_refused(suffix, tmp_path):
     path = tmp_path / f"cut{suffix}"
     if suffix == ".pt":
         torch.save(state_of(network()), path)
@@ -325,7 +325,7 @@ def test_a_truncated_file_is_refold_batch_norms(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, {}, torch.zeros(3)])
-def test_a_file_without_named_tensors_is_refold_batch_norms(value, tmp_path):
+def test_a_file_without_named_tensors_is_refused(value, tmp_path):
     path = tmp_path / "other.pt"
     torch.save(value, path)
     with pytest.raises(WeightsLayoutError, match="no tensors by name"):
@@ -352,12 +352,12 @@ def test_wrappers_and_prefixes_in_any_order(tmp_path_factory, layers):
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "hf-hub:a/b", "local-dir:/tmp"])
-def test_unknown_architectures_are_refold_batch_norms(name):
+def test_unknown_architectures_are_refused(name):
     with pytest.raises(ConfigError, match=name):
         model_config(name)
 
 
-def test_half_an_architecture_is_refold_batch_norms():
+def test_half_an_architecture_is_refused():
     with pytest.raises(ConfigError, match="text_cfg"):
         model_config({"embed_dim": 8, "vision_cfg": {}})
     with pytest.raises(ConfigError, match="cannot be built"):
@@ -370,7 +370,7 @@ def test_a_text_tower_of_transformers_names_the_package():
         build_model(hugging)
 
 
-def test_a_vocabulary_smaller_than_the_tokenizers_is_refold_batch_norms(tmp_path):
+def test_a_vocabulary_smaller_than_the_tokenizers_is_refused(tmp_path):
     small = {**VIT, "text_cfg": {**TEXT, "vocab_size": 100}}
     path = tmp_path / "small.safetensors"
     save_file(state_of(network(small)), path)
@@ -378,7 +378,7 @@ def test_a_vocabulary_smaller_than_the_tokenizers_is_refold_batch_norms(tmp_path
         OpenClipEncoder(card_of(path, small))
 
 
-def test_a_card_with_another_dim_or_side_is_refold_batch_norms(vit_file):
+def test_a_card_with_another_dim_or_side_is_refused(vit_file):
     with pytest.raises(ConfigError, match="says embed_dim 9, its network gives 8"):
         OpenClipEncoder(card_of(vit_file, embed_dim=9))
     wrong = card_of(vit_file, preprocess=Preprocess(48, MEAN, STD))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.joinable import ARCH
+from helpers.ensemble_runs import ARCH
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.nets import open_clip_encoder
 from terraseek.encoders.nets.build import build_model

@@ -1,4 +1,4 @@
-"""Copies of evaluation images in training data: found in any disguise, and refused."""
+"""Copies of evaluation images in training data: found whatever the transformation, and refused."""
 
 import io
 import json
@@ -18,10 +18,10 @@ from terraseek.errors import AnnotationError, ConfigError, SourceError
 from terraseek_train.config import DataSource, load_config
 from terraseek_train.data.leakage import (
     Fingerprints,
-    config_leaks,
+    check_leakage,
+    find_config_leaks,
     find_leaks,
     fingerprints,
-    refuse_leakage,
 )
 
 
@@ -46,7 +46,7 @@ def prints(folder: Path, cache: Path, **more: Any) -> Fingerprints:
     return fingerprints(DataSource(folder.name, str(folder), **more), cache)
 
 
-DISGUISES = {
+TRANSFORMS = {
     "same": lambda a: a,
     "turned": lambda a: np.rot90(a),
     "upside-down": lambda a: np.rot90(a, 2),
@@ -59,10 +59,10 @@ DISGUISES = {
 }
 
 
-@pytest.mark.parametrize("disguise", DISGUISES)
-def test_copies_are_found_in_any_disguise_and_nothing_else(disguise: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_transformed_copies_are_found_and_nothing_else(transform: str, tmp_path: Path) -> None:
     train = fill(tmp_path / "train", {f"{k}.png": scene(k) for k in range(40)})
-    copy = np.ascontiguousarray(DISGUISES[disguise](scene(7)))
+    copy = np.ascontiguousarray(TRANSFORMS[transform](scene(7)))
     held = fill(tmp_path / "held", {"copy.jpg": copy, "own.jpg": scene(99)}, quality=60)
     (leak,) = find_leaks(prints(train, tmp_path / "c"), prints(held, tmp_path / "c"))
     assert (leak.train_source, leak.train) == ("train", "7.png")
@@ -77,7 +77,7 @@ def test_hashes_that_are_near_by_chance_need_pixels_that_agree() -> None:
     hashes = np.full((1, 8), 12345, np.uint64)
     one, two = (Fingerprints(name, ("x",), hashes, thumbs[k][None]) for k, name in enumerate("ab"))
     assert find_leaks(one, two) == []
-    assert len(find_leaks(one, two, least_correlation=-1)) == 1
+    assert len(find_leaks(one, two, min_correlation=-1)) == 1
     assert len(find_leaks(one, replace(two, thumbs=one.thumbs))) == 1
 
 
@@ -93,7 +93,7 @@ def test_fingerprints_are_kept_until_the_files_change(
     folder = fill(tmp_path / "set", {"a.png": scene(1), "b.png": scene(2)})
     first = prints(folder, tmp_path / "c")
     with monkeypatch.context() as patch:
-        patch.setattr("terraseek_train.data.leakage.picture_hashes", None)  # would fail if called
+        patch.setattr("terraseek_train.data.leakage.image_hashes", None)  # would fail if called
         again = prints(folder, tmp_path / "c")
     np.testing.assert_array_equal(first.hashes, again.hashes)
     np.testing.assert_array_equal(first.thumbs, again.thumbs)
@@ -145,17 +145,17 @@ def test_training_is_refused_unless_leakage_is_allowed(
     leaking: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = load_config(leaking)
-    assert [(leak.train, leak.eval) for leak in config_leaks(config)] == [
+    assert [(leak.train, leak.eval) for leak in find_config_leaks(config)] == [
         ("red_0.png", "red_15.png")
     ]
-    with pytest.raises(ConfigError, match=r"1 validation pictures .* first red_15\.png .*allow_le"):
-        refuse_leakage(config)
-    refuse_leakage(replace(config, allow_leakage=True))
+    with pytest.raises(ConfigError, match=r"1 validation images .* first red_15\.png .*allow_le"):
+        check_leakage(config)
+    check_leakage(replace(config, allow_leakage=True))
     assert "allowed by the config" in caplog.text
-    refuse_leakage(replace(config, val=None))
+    check_leakage(replace(config, val=None))
 
 
-def test_training_asks_before_it_begins(leaking: Path, settings: dict[str, Any]) -> None:
+def test_training_checks_leakage_before_it_begins(leaking: Path, settings: dict[str, Any]) -> None:
     from terraseek_train.train import train
 
     with pytest.raises(ConfigError, match="are in the training data"):
@@ -189,7 +189,7 @@ def test_the_command_lists_pairs_and_says_so_by_its_exit_code(
     )
     clean = leakage("--config", leaking)
     assert clean.exit_code == 0
-    assert "0 evaluation pictures are in the training data" in clean.stdout
+    assert "0 evaluation images are in the training data" in clean.stdout
 
 
 def test_what_the_command_cannot_use(captioned: Path, tmp_path: Path) -> None:

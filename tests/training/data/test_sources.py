@@ -49,14 +49,14 @@ def test_json_captions_have_split_label_and_no_blank_sentence(tmp_path: Path) ->
 
 
 def test_an_absent_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="no captioned picture of split 'test'"):
+    with pytest.raises(AnnotationError, match="no captioned image of split 'test'"):
         read_captions(rsicd(tmp_path / "d.json"), "test")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ('{"pictures": []}', "missing 'images'"),
         ('{"images": [{}]}', "missing"),
         ("[]", "layout"),
@@ -181,7 +181,7 @@ def test_a_damaged_sample_of_a_shard_is_left_out_and_named(
 ) -> None:
     members = {"00.caption": b"lost", "01.img_content": png(5), "01.img_name": b"b.jpg"}
     assert list(open_images(make_tar(tmp_path / "s.tar", members))) == ["b.jpg"]
-    assert "s.tar#00 left out: no picture among caption" in caplog.text
+    assert "s.tar#00 skipped: no picture among caption" in caplog.text
 
 
 def test_a_compressed_tar_of_class_folders_is_read(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_compressed_tar_of_class_folders_is_read(tmp_path: Path) -> None:
     (tmp_path / "s.tar.gz").write_bytes(packed)
     assert list(open_images(tmp_path / "s.tar.gz")) == ["a.png"]
     (tmp_path / "cut.tar.gz").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(SourceError, match="no readable tar"):
+    with pytest.raises(SourceError, match="not a readable tar"):
         open_images(tmp_path / "cut.tar.gz")
 
 
@@ -202,17 +202,17 @@ def test_names_match_over_folders_and_suffixes(tmp_path: Path) -> None:
 def test_missing_images_are_counted_and_named(tmp_path: Path) -> None:
     images = open_images(make_tar(tmp_path / "s.tar", {"x/a.png": png(1)}))
     samples = [Sample("a.png", ("x",)), Sample("gone.png", ("y",))]
-    with pytest.raises(SourceError, match=r"1 of 2 captioned pictures .* first gone\.png"):
+    with pytest.raises(SourceError, match=r"1 of 2 captioned images .* first gone\.png"):
         pair_images(samples, images)
 
 
 def test_sources_that_are_not_there_or_empty_or_broken_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no folder or tar"):
         open_images(tmp_path / "nothing")
-    with pytest.raises(SourceError, match="holds no picture"):
+    with pytest.raises(SourceError, match="holds no image"):
         open_images(tmp_path)
     (tmp_path / "bad.tar").write_bytes(b"no tar at all")
-    with pytest.raises(SourceError, match="no readable tar"):
+    with pytest.raises(SourceError, match="not a readable tar"):
         open_images(tmp_path / "bad.tar")
 
 

@@ -1,4 +1,4 @@
-"""Images that stay in their files: found, decoded, drawn as from memory."""
+"""Streamed images: indexed, decoded, and drawn as from memory."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from PIL import Image
 from terraseek.errors import ConfigError, NotAnImageError, SourceError
 from terraseek_train.config import DataSource, TrainConfig, load_config
 from terraseek_train.data.batch import make_batch
-from terraseek_train.data.corpus import build_corpus, epoch_order, stream_source
+from terraseek_train.data.corpus import build_corpus, epoch_order, read_streamed
 from terraseek_train.data.sources.images import decode
 from terraseek_train.data.stream import StreamedImages, decode_fast, index_images
 
@@ -56,18 +56,18 @@ def streamed(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_streamed_batch_is_the_one_from_memory(settings: dict[str, Any], tmp_path: Path) -> None:
-    remembered = config_of(settings, tmp_path)
-    left = config_of(streamed(settings), tmp_path)
-    here, there = build_corpus(remembered), build_corpus(left)
+    in_memory = config_of(settings, tmp_path)
+    streaming = config_of(streamed(settings), tmp_path)
+    here, there = build_corpus(in_memory), build_corpus(streaming)
     assert isinstance(there.images[0], StreamedImages)
     rows = epoch_order(here, 0, 0)[:7]
     assert np.array_equal(rows, epoch_order(there, 0, 0)[:7])
-    one = make_batch(here, rows, remembered, 4)
+    one = make_batch(here, rows, in_memory, 4)
     with ThreadPoolExecutor(3) as pool:
-        two = make_batch(there, rows, left, 4, pool=pool)
+        two = make_batch(there, rows, streaming, 4, pool=pool)
     assert np.array_equal(one.pixels, two.pixels)
     assert np.array_equal(one.tokens, two.tokens)
-    assert np.array_equal(one.same, two.same)
+    assert np.array_equal(one.positive, two.positive)
 
 
 def test_both_shard_layouts_give_their_captions(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_both_shard_layouts_give_their_captions(tmp_path: Path) -> None:
             "9.input.caption": b"forest",
         },
     )
-    samples, images = stream_source(DataSource("a", str(tmp_path)), 8)
+    samples, images = read_streamed(DataSource("a", str(tmp_path)), 8)
     assert [sample.image for sample in samples] == ["river_1.jpg", "woods.jpg"]
     assert samples[0].captions == ("a river bends",)
     assert (samples[1].captions, samples[1].label) == ((), "forest")  # the name of a scene class
@@ -99,7 +99,7 @@ def test_both_shard_layouts_give_their_captions(tmp_path: Path) -> None:
 
 def test_class_folders_keep_images_of_one_name_apart(tmp_path: Path) -> None:
     members = {"x/lake/1.png": encoded(noise(8, 1)), "x/forest/1.png": encoded(noise(8, 2))}
-    samples, images = stream_source(DataSource("s", str(pack(tmp_path / "s.tar", members))), 8)
+    samples, images = read_streamed(DataSource("s", str(pack(tmp_path / "s.tar", members))), 8)
     assert [(s.image, s.label) for s in samples] == [
         ("lake/1.png", "lake"),
         ("forest/1.png", "forest"),
@@ -117,13 +117,13 @@ def test_a_damaged_shard_gives_what_is_whole(
     with caplog.at_level(logging.WARNING):
         found = index_images(tar)
     assert list(found) == ["0.png", "1.png", "2.png"]
-    assert "left out" in caplog.text
+    assert "skipped" in caplog.text
 
 
 def test_a_broken_image_is_grey_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "bad.png").write_bytes(encoded(noise(16))[:60])
-    _, images = stream_source(DataSource("s", str(tmp_path)), 12)
+    _, images = read_streamed(DataSource("s", str(tmp_path)), 12)
     with caplog.at_level(logging.WARNING):
         assert np.array_equal(images[0], np.full((12, 12, 3), 128, np.uint8))
     assert "bad.png" in caplog.text
@@ -134,15 +134,15 @@ def test_a_caption_without_its_image_is_refused(settings: dict[str, Any]) -> Non
     captions = json.loads(Path(source["captions"]).read_text())
     captions["images"][0]["filename"] = "gone.png"
     Path(source["captions"]).write_text(json.dumps(captions))
-    with pytest.raises(ConfigError, match=r"1 pictures are missing, first gone\.png"):
-        stream_source(DataSource(**source), 8)
-    assert len(stream_source(DataSource(**source, partial=True), 8)[0]) == 14
+    with pytest.raises(ConfigError, match=r"1 images are missing, first gone\.png"):
+        read_streamed(DataSource(**source), 8)
+    assert len(read_streamed(DataSource(**source, partial=True), 8)[0]) == 14
 
 
 def test_sources_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no folder or tar"):
         index_images(tmp_path / "nothing")
-    with pytest.raises(SourceError, match="holds no picture"):
+    with pytest.raises(SourceError, match="holds no image"):
         index_images(tmp_path)
 
 
@@ -187,6 +187,6 @@ def test_bytes_that_are_no_image_are_refused_by_name() -> None:
 def test_a_larger_image_is_its_centre_square_reduced(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     Image.fromarray(smooth(40, 60)).save(tmp_path / "lake" / "wide.png")
-    _, images = stream_source(DataSource("s", str(tmp_path)), 20)
+    _, images = read_streamed(DataSource("s", str(tmp_path)), 20)
     expected = smooth(40, 60)[:, 10:50].reshape(20, 2, 20, 2, 3).mean((1, 3))
     assert np.abs(images[0] - expected).max() <= 1

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from terraseek_train.loop.gradients import backward
 from terraseek_train.loop.losses import contrastive_loss, soft_targets
-from terraseek_train.loop.model import Trainee
+from terraseek_train.loop.model import ClipWithHeads
 
 COUNT = 11
 
@@ -35,12 +35,15 @@ def sentences(count: int) -> Tensor:
 @pytest.mark.parametrize("chunk", [1, 4, 10])
 def test_chunks_have_the_gradient_of_the_whole_batch(settings: dict[str, Any], chunk: int) -> None:
     torch.manual_seed(0)
-    model = Trainee(settings["arch"], 2).train()
-    passes = ((model.images, torch.randn(COUNT, 3, 32, 32)), (model.texts, sentences(COUNT + 3)))
-    told = backward(passes, loss, 0, model)
+    model = ClipWithHeads(settings["arch"], 2).train()
+    inputs = (
+        (model.encode_images, torch.randn(COUNT, 3, 32, 32)),
+        (model.encode_texts, sentences(COUNT + 3)),
+    )
+    whole_loss = backward(inputs, loss, 0, model)
     expected = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad(set_to_none=True)
-    assert backward(passes, loss, chunk, model) == pytest.approx(told, abs=1e-6)
+    assert backward(inputs, loss, chunk, model) == pytest.approx(whole_loss, abs=1e-6)
     found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     assert found.keys() == expected.keys()
     assert len(found) > 20
@@ -51,13 +54,13 @@ def test_chunks_have_the_gradient_of_the_whole_batch(settings: dict[str, Any], c
         torch.testing.assert_close(found[name], gradient, atol=close, rtol=0, msg=name)
 
 
-def test_dropout_is_the_same_in_both_passes() -> None:
+def test_dropout_is_the_same_in_both_inputs() -> None:
     torch.manual_seed(1)
     tower = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 5))
     rows = torch.randn(COUNT, 6)
     torch.manual_seed(7)
-    pieces = [torch.cat([tower(piece) for piece in rows.split(4)]) for _ in range(2)]
-    loss(*pieces)[0].backward()
+    encoded = [torch.cat([tower(chunk) for chunk in rows.split(4)]) for _ in range(2)]
+    loss(*encoded)[0].backward()
     expected = [p.grad.clone() for p in tower.parameters() if p.grad is not None]
     tower.zero_grad()
     torch.manual_seed(7)
@@ -73,8 +76,8 @@ def test_batch_norm_counts_every_chunk_once() -> None:
     cached = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5))
     by_hand = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5))
     by_hand.load_state_dict(cached.state_dict())
-    for piece in rows.split(6):
-        by_hand(piece)
+    for chunk in rows.split(6):
+        by_hand(chunk)
     keep = nn.Linear(6, 5)
     backward(((cached, rows), (keep, rows)), loss, 6, cached)
     for name, value in by_hand.state_dict().items():

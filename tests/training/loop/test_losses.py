@@ -9,9 +9,9 @@ import torch
 from terraseek_train.loop.losses import (
     class_loss,
     contrastive_loss,
+    distillation_targets,
+    sentence_vector_loss,
     soft_targets,
-    taught_targets,
-    teacher_loss,
 )
 
 
@@ -57,7 +57,7 @@ def test_contrastive_loss_equals_the_definition() -> None:
     assert float(got) == pytest.approx(expected, abs=1e-6)
 
 
-def test_targets_of_a_finished_encoder_equal_the_definition() -> None:
+def test_distillation_targets_equal_the_definition() -> None:
     rng = np.random.default_rng(3)
     scores = rng.normal(0, 4, (4, 4))
     neutral = np.zeros((4, 4), bool)
@@ -66,21 +66,29 @@ def test_targets_of_a_finished_encoder_equal_the_definition() -> None:
     same[0, 3] = True
     known = soft_targets(torch.from_numpy(same), torch.from_numpy(neutral), None, 0.0).double()
     tensors = (torch.from_numpy(scores), torch.from_numpy(neutral))
-    there, back = (part.numpy() for part in taught_targets(known, *tensors, 0.25))
+    image_to_text, text_to_image = (
+        part.numpy() for part in distillation_targets(known, *tensors, 0.25)
+    )
     chances = np.where(neutral, 0, np.exp(scores))
-    assert there == pytest.approx(0.75 * known.numpy() + 0.25 * (chances.T / chances.sum(1)).T)
+    assert image_to_text == pytest.approx(
+        0.75 * known.numpy() + 0.25 * (chances.T / chances.sum(1)).T
+    )
     column = known.numpy() / known.numpy().sum(0)
-    assert back == pytest.approx((0.75 * column + 0.25 * chances / chances.sum(0)).T)
-    assert there.sum(1) == pytest.approx(1)
-    assert back.sum(1) == pytest.approx(1)
+    assert text_to_image == pytest.approx((0.75 * column + 0.25 * chances / chances.sum(0)).T)
+    assert image_to_text.sum(1) == pytest.approx(1)
+    assert text_to_image.sum(1) == pytest.approx(1)
     images, texts = (torch.from_numpy(unit_rows(rng, 4, 5)) for _ in range(2))
     scale = torch.tensor(9.0, dtype=torch.float64)
-    targets = torch.from_numpy(there), torch.from_numpy(neutral), torch.from_numpy(back)
+    targets = (
+        torch.from_numpy(image_to_text),
+        torch.from_numpy(neutral),
+        torch.from_numpy(text_to_image),
+    )
     got = contrastive_loss(images, texts, scale, *targets)
     logits = np.where(neutral, -np.inf, 9 * images.numpy() @ texts.numpy().T)
     terms = [
         np.where(t > 0, t * -np.log(c), 0).sum()
-        for t, c in ((there, softmax(logits)), (back, softmax(logits.T)))
+        for t, c in ((image_to_text, softmax(logits)), (text_to_image, softmax(logits.T)))
     ]
     assert float(got) == pytest.approx(sum(terms) / 8, abs=1e-9)
 
@@ -117,7 +125,7 @@ def test_a_neutral_pair_has_no_gradient() -> None:
     torch.testing.assert_close(images.grad[0], push[0])
 
 
-def test_soft_targets_are_distributions_that_share_true_pairs_and_spare_neutral_ones() -> None:
+def test_soft_targets_sum_to_one_over_positive_pairs_and_leave_out_neutral_ones() -> None:
     same = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=torch.bool)
     neutral = torch.tensor([[0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=torch.bool)
     taught = torch.nn.functional.normalize(
@@ -154,7 +162,7 @@ def test_class_loss_without_labels_is_zero_and_can_be_differentiated() -> None:
     assert float(logits.grad.abs().sum()) == 0
 
 
-def test_teacher_loss_is_zero_for_the_same_direction_and_two_for_the_opposite() -> None:
+def test_sentence_vector_loss_is_zero_for_the_same_direction_and_two_for_the_opposite() -> None:
     vectors = torch.eye(2, 384)
-    assert float(teacher_loss(3 * vectors, vectors)) == pytest.approx(0, abs=1e-6)
-    assert float(teacher_loss(-vectors, vectors)) == pytest.approx(2, abs=1e-6)
+    assert float(sentence_vector_loss(3 * vectors, vectors)) == pytest.approx(0, abs=1e-6)
+    assert float(sentence_vector_loss(-vectors, vectors)) == pytest.approx(2, abs=1e-6)

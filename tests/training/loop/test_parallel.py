@@ -1,4 +1,4 @@
-"""Two processes that share a batch have the gradients of one process that has it all."""
+"""Two processes that split a batch compute the gradients of one process with the whole batch."""
 
 import os
 import socket
@@ -12,21 +12,26 @@ import torch.nn.functional as F
 
 from terraseek.errors import ConfigError
 from terraseek_train.loop.losses import contrastive_loss, soft_targets
-from terraseek_train.loop.parallel import Team, join, nth_device, own_device
+from terraseek_train.loop.parallel import (
+    ProcessGroup,
+    init_distributed,
+    local_cuda_index,
+    local_device,
+)
 
 SCRIPT = """
 import sys
 import torch
 import torch.nn.functional as F
-from terraseek_train.gradients import backward
-from terraseek_train.losses import contrastive_loss, soft_targets
-from terraseek_train.parallel import join
+from terraseek_train.loop.gradients import backward
+from terraseek_train.loop.losses import contrastive_loss, soft_targets
+from terraseek_train.loop.parallel import init_distributed
 
 torch.set_num_threads(1)
-team = join()
+group = init_distributed()
 state = torch.load(sys.argv[1], weights_only=True)
 weight, scale = (state[k].requires_grad_() for k in ("weight", "scale"))
-half = slice(team.rank * 3, team.rank * 3 + 3)
+half = slice(group.rank * 3, group.rank * 3 + 3)
 none = torch.zeros(6, 6, dtype=torch.bool)
 targets = soft_targets(torch.eye(6, dtype=torch.bool), none, None, 0.1)
 
@@ -34,59 +39,59 @@ def tower(rows):
     return F.normalize(rows @ weight, dim=-1)
 
 def whole(image, text):
-    image, text = team.gather(image), team.gather(text)
-    value = contrastive_loss(image, text, team.share(scale), targets, none)
+    image, text = group.gather(image), group.gather(text)
+    value = contrastive_loss(image, text, group.scale_grad(scale), targets, none)
     return value, value
 
-passes = ((tower, state["image"][half]), (tower, state["text"][half]))
-loss = backward(passes, whole, int(sys.argv[3]), torch.nn.Identity())
+inputs = ((tower, state["image"][half]), (tower, state["text"][half]))
+loss = backward(inputs, whole, int(sys.argv[3]), torch.nn.Identity())
 table = torch.zeros(7, 2, requires_grad=True)
 table.grad = torch.zeros(7, 2)
-table.grad[[1, 4 + 2 * team.rank]] = team.rank + 1.0
-team.sum_gradients([weight, table, scale], {table: torch.tensor([1, 4, 6])})
+table.grad[[1, 4 + 2 * group.rank]] = group.rank + 1.0
+group.sum_gradients([weight, table, scale], {table: torch.tensor([1, 4, 6])})
 torch.distributed.barrier()
-if team.rank == 0:
+if group.rank == 0:
     found = {"weight": weight.grad, "scale": scale.grad, "table": table.grad, "loss": loss.detach()}
     torch.save(found, sys.argv[2])
 """
 
 
-def test_alone_everything_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_process_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    team = join()
-    assert team == Team(0, 1)
+    group = init_distributed()
+    assert group == ProcessGroup(0, 1)
     value = torch.ones(2, 3)
-    assert team.gather(value) is value
+    assert group.gather(value) is value
     scale = torch.tensor(3.0)
-    assert team.share(scale) is scale
+    assert group.scale_grad(scale) is scale
 
 
-def test_a_shared_parameter_keeps_its_value_and_a_part_of_its_gradient() -> None:
+def test_scale_grad_keeps_the_value_and_divides_the_gradient() -> None:
     value = torch.tensor(14.0, requires_grad=True)
-    shared = Team(0, 4).share(value)
-    shared.backward()
-    assert float(shared.detach()) == 14
+    scaled = ProcessGroup(0, 4).scale_grad(value)
+    scaled.backward()
+    assert float(scaled.detach()) == 14
     assert float(value.grad) == 0.25
 
 
-def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:
-    Team(0, 3).check_share(9)
-    with pytest.raises(ConfigError, match="batch 8 cannot be shared by 3 processes"):
-        Team(0, 3).check_share(8)
+def test_a_batch_that_cannot_be_split_evenly_is_refused() -> None:
+    ProcessGroup(0, 3).check_batch_size(9)
+    with pytest.raises(ConfigError, match="batch 8 cannot be split evenly over 3 processes"):
+        ProcessGroup(0, 3).check_batch_size(8)
 
 
-def test_every_process_has_a_device_of_its_own() -> None:
-    assert own_device("cpu") == torch.device("cpu")
-    assert nth_device(1, 2) == 1
+def test_each_process_gets_its_own_cuda_device() -> None:
+    assert local_device("cpu") == torch.device("cpu")
+    assert local_cuda_index(1, 2) == 1
     with pytest.raises(ConfigError, match="process 2 has no CUDA device of its own, there are 2"):
-        nth_device(2, 2)
+        local_cuda_index(2, 2)
     with pytest.raises(ConfigError, match="device 'tpu' is unknown"):
-        own_device("tpu")
+        local_device("tpu")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chunk", [0, 2])
-def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path, chunk: int) -> None:
+def test_two_processes_sum_to_the_gradients_of_one(tmp_path: Path, chunk: int) -> None:
     made = torch.Generator().manual_seed(0)
     state = {
         "image": torch.randn(6, 5, generator=made),
@@ -98,11 +103,11 @@ def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path, chunk: int)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     files = [str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]
     command = [sys.executable, "-c", SCRIPT, *files, str(chunk)]
     started = [
-        subprocess.Popen(command, env={**os.environ, **shared, "RANK": str(rank)})
+        subprocess.Popen(command, env={**os.environ, **variables, "RANK": str(rank)})
         for rank in range(2)
     ]
     assert [process.wait(timeout=300) for process in started] == [0, 0]

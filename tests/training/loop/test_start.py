@@ -1,4 +1,4 @@
-"""Settings that are refused, and what a run starts from."""
+"""Settings that are refused, and the initial weights of a run."""
 
 import json
 import shutil
@@ -19,9 +19,9 @@ from terraseek.encoders.registry import get_card
 from terraseek.encoders.weight_files import find_weights
 from terraseek.errors import ConfigError, WeightsLayoutError, WeightsNotFoundError
 from terraseek_train.config import TrainConfig, load_config
-from terraseek_train.config_checks import registered
-from terraseek_train.loop.model import Trainee, build_clip
-from terraseek_train.loop.start import initial_weights, start_weights
+from terraseek_train.config_architecture import registered_card
+from terraseek_train.loop.model import ClipWithHeads, build_clip
+from terraseek_train.loop.start import initial_weights, initialize_weights
 from terraseek_train.train import train
 
 
@@ -53,7 +53,7 @@ def config_of(settings: dict[str, Any], folder: Path, **changes: Any) -> TrainCo
         ({"init": 3}, "init 3 must be a text"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(
+def test_settings_of_wrong_type_or_range_are_refused(
     settings: dict[str, Any], tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     if "init" in change:
@@ -66,7 +66,7 @@ def test_files_that_are_no_config_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read as a config"):
         load_config(tmp_path / "absent.json")
     (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(ConfigError, match="no JSON object"):
+    with pytest.raises(ConfigError, match="must hold a JSON object"):
         load_config(tmp_path / "list.json")
 
 
@@ -87,13 +87,13 @@ def test_a_registered_model_brings_architecture_normalisation_and_weights(
     card = get_card("terraseek-tiny")
     assert config.arch == card.architecture
     assert (config.means, config.stds) == (card.preprocess.mean, card.preprocess.std)
-    model = Trainee(config.arch, 3)
-    start_weights(model, config)
+    model = ClipWithHeads(config.arch, 3)
+    initialize_weights(model, config)
     stored = read_state(initial_weights("terraseek-tiny"))
-    own = model.clip.state_dict()
-    assert own.keys() == stored.keys()
+    current = model.clip.state_dict()
+    assert current.keys() == stored.keys()
     for key, value in stored.items():
-        assert torch.equal(own[key], value.to(own[key].dtype)), key
+        assert torch.equal(current[key], value.to(current[key].dtype)), key
 
 
 def test_weights_of_another_trainer_are_taken_whole(
@@ -104,8 +104,8 @@ def test_weights_of_another_trainer_are_taken_whole(
     wrapped = {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in published.items()}}
     torch.save(wrapped, tmp_path / "epoch_3.pt")
     config = config_of(settings, tmp_path, init=str(tmp_path / "epoch_3.pt"))
-    model = Trainee(config.arch, 3)
-    start_weights(model, config)
+    model = ClipWithHeads(config.arch, 3)
+    initialize_weights(model, config)
     for key, value in model.clip.state_dict().items():
         assert torch.equal(value, published[key]), key
 
@@ -119,7 +119,7 @@ def test_weights_that_do_not_fit_are_refused_by_key(
     config = config_of(settings, tmp_path, init=str(tmp_path / "other.pt"))
     message = r"lacks visual\.proj; it has unknown visual\.extra"
     with pytest.raises(WeightsLayoutError, match=message):
-        start_weights(Trainee(config.arch, 3), config)
+        initialize_weights(ClipWithHeads(config.arch, 3), config)
 
 
 def test_another_runs_towers_are_taken_and_heads_that_fit(
@@ -128,9 +128,9 @@ def test_another_runs_towers_are_taken_and_heads_that_fit(
     before = train(config_of(settings, tmp_path, steps=2))
     config = config_of(settings, tmp_path, init=str(before), out=str(tmp_path / "next"))
     stored = load_file(before / "model.safetensors")
-    model = Trainee(config.arch, 7)  # the other run's corpus had three classes
+    model = ClipWithHeads(config.arch, 7)  # the other run's corpus had three classes
     fresh = model.classes.weight.clone()
-    start_weights(model, config)
+    initialize_weights(model, config)
     assert torch.equal(model.clip.visual.proj, stored["clip.visual.proj"])
     assert torch.equal(model.to_teacher.weight, stored["to_teacher.weight"])
     assert torch.equal(model.classes.weight, fresh)
@@ -140,9 +140,9 @@ def test_a_text_tower_alone_can_be_another_runs(settings: dict[str, Any], tmp_pa
     before = train(config_of(settings, tmp_path, steps=2))
     config = config_of(settings, tmp_path, init_text=str(before), out=str(tmp_path / "next"))
     stored = load_file(before / "model.safetensors")
-    model = Trainee(config.arch, 3)
+    model = ClipWithHeads(config.arch, 3)
     fresh = {key: value.clone() for key, value in model.clip.state_dict().items()}
-    start_weights(model, config)
+    initialize_weights(model, config)
     for key, value in model.clip.state_dict().items():
         theirs = not key.startswith(("visual.", "logit_scale"))
         assert torch.equal(value, stored[f"clip.{key}"] if theirs else fresh[key]), key
@@ -154,19 +154,19 @@ def test_a_folder_without_weights_is_refused(settings: dict[str, Any], tmp_path:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"holds no model\.safetensors"):
         initial_weights(str(tmp_path / "empty"))
-    assert registered(str(tmp_path / "empty")) is None
+    assert registered_card(str(tmp_path / "empty")) is None
 
 
 def models(*words: str) -> Any:
     return CliRunner().invoke(build_app(), ["models", *words], catch_exceptions=False)
 
 
-def test_a_run_becomes_a_model_that_answers_as_the_trained_towers(
+def test_a_registered_run_encodes_like_the_trained_towers(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     run = train(config_of(settings, tmp_path, steps=3, means=[0.4, 0.3, 0.2]))
-    told = models("add", "mine", "--run", str(run))
-    assert told.exit_code == 0, told.output
+    done = models("add", "mine", "--run", str(run))
+    assert done.exit_code == 0, done.output
     card = get_card("mine")
     assert card.preprocess.size == 32
     assert card.preprocess.mean == (0.4, 0.3, 0.2)
@@ -174,21 +174,23 @@ def test_a_run_becomes_a_model_that_answers_as_the_trained_towers(
     stored = find_weights(card)
     assert stored is not None
     state = load_file(stored)
-    trained = Trainee(settings["arch"], int(state["classes.weight"].shape[0]))
+    trained = ClipWithHeads(settings["arch"], int(state["classes.weight"].shape[0]))
     trained.load_state_dict(state)
     encoder = load_encoder("mine", device="cpu")
     tokens = encoder._tokenizer(["a red square"])
-    expected = F.normalize(trained.eval().texts(tokens), dim=-1).detach().numpy()
+    expected = F.normalize(trained.eval().encode_texts(tokens), dim=-1).detach().numpy()
     np.testing.assert_allclose(encoder.encode_texts(["a red square"]), expected, atol=1e-6)
     assert encoder.encode_squares(np.zeros((1, 32, 32, 3), np.uint8)).shape == (1, 16)
 
 
-def test_what_is_no_finished_run_is_no_model(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_only_a_run_with_weights_can_be_registered(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="no folder of a training run"):
         models("add", "mine", "--run", str(tmp_path / "nowhere"))
     run = train(config_of(settings, tmp_path), stop_after=1)
     with pytest.raises(WeightsNotFoundError, match="when the run validates"):
         models("add", "mine", "--run", str(run))
-    told = models("add", "mine", "--run", str(run), "--weights", "x.pt")
-    assert told.exit_code == 2
-    assert "its own architecture and weights" in " ".join(told.output.split())
+    done = models("add", "mine", "--run", str(run), "--weights", "x.pt")
+    assert done.exit_code == 2
+    assert "its own architecture and weights" in " ".join(done.output.split())

@@ -18,7 +18,7 @@ from terraseek_train.data.augment import augment
 from terraseek_train.data.batch import make_batch
 from terraseek_train.data.corpus import build_corpus, epoch_order
 from terraseek_train.loop.checkpoint import read_log
-from terraseek_train.loop.model import Trainee
+from terraseek_train.loop.model import ClipWithHeads
 from terraseek_train.release.export import export
 from terraseek_train.train import learning_rate, train
 
@@ -49,12 +49,14 @@ def test_a_killed_run_resumes_with_the_same_losses_and_weights(
         assert torch.equal(value, second[key]), key
 
 
-def test_frozen_words_stay_and_everything_else_learns(
+def test_a_frozen_token_embedding_stays_and_everything_else_learns(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     config = write_config(settings, tmp_path, freeze_words=True, word_drop=0.3, weight_decay=0.1)
     torch.manual_seed(config.seed)
-    begun = {k: v for k, v in Trainee(config.arch, 1).state_dict().items() if k.startswith("clip.")}
+    begun = {
+        k: v for k, v in ClipWithHeads(config.arch, 1).state_dict().items() if k.startswith("clip.")
+    }
     learnt = load_file(train(config) / "model.safetensors")
     words = "clip.token_embedding.weight"
     assert torch.equal(learnt[words], begun[words])
@@ -62,7 +64,7 @@ def test_frozen_words_stay_and_everything_else_learns(
     assert still == [words]
 
 
-def test_a_half_written_log_line_is_forgotten(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_half_written_log_line_is_dropped(settings: dict[str, Any], tmp_path: Path) -> None:
     config = write_config(settings, tmp_path)
     out = train(config, stop_after=2)
     with (out / "log.jsonl").open("a") as file:
@@ -74,8 +76,8 @@ def test_a_half_written_log_line_is_forgotten(settings: dict[str, Any], tmp_path
 def test_training_learns_the_colours(settings: dict[str, Any], tmp_path: Path) -> None:
     config = write_config(settings, tmp_path, steps=40, eval_every=40, save_every=40, lr=3e-3)
     out = train(config)
-    seen = losses(out)
-    assert np.mean(seen[-5:]) < 0.8 * np.mean(seen[:5])
+    values = losses(out)
+    assert np.mean(values[-5:]) < 0.8 * np.mean(values[:5])
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["val"]["squares"]["n_images"] == 3
 
@@ -91,27 +93,29 @@ def test_an_exported_checkpoint_loads_and_equals_the_trained_towers(
     absolute = json.loads((tmp_path / "shipped" / "cards" / "mini.json").read_text())
     absolute["weights"]["file"] = str(weights)
     encoder = OpenClipEncoder(type(card).from_json(absolute), "cpu")
-    model = Trainee(config.arch, 3).eval()
+    model = ClipWithHeads(config.arch, 3).eval()
     model.load_state_dict(load_file(out / "model.safetensors"))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     mean, std = np.array(config.means), np.array(config.stds)
-    ready = torch.from_numpy(((pixels / 255 - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
+    normalised = torch.from_numpy(((pixels / 255 - mean) / std).astype(np.float32))
     with torch.inference_mode():
-        expected = torch.nn.functional.normalize(model.images(ready), dim=-1).numpy()
+        expected = torch.nn.functional.normalize(
+            model.encode_images(normalised.permute(0, 3, 1, 2)), dim=-1
+        ).numpy()
     np.testing.assert_allclose(encoder.encode_squares(pixels), expected, atol=5e-3)
     assert card.parameters == sum(p.numel() for p in model.clip.parameters())
 
 
 def test_text_features_equal_open_clips_own(settings: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    model = Trainee(settings["arch"], 2).eval()
+    model = ClipWithHeads(settings["arch"], 2).eval()
     tokens = torch.zeros(9, 12, dtype=torch.long)
     for row in range(9):
         tokens[row, 0] = 49406
         tokens[row, 1 : row + 2] = torch.arange(row + 1) + 300
         tokens[row, row + 2] = 49407
     with torch.inference_mode():
-        torch.testing.assert_close(model.texts(tokens), model.clip.encode_text(tokens))
+        torch.testing.assert_close(model.encode_texts(tokens), model.clip.encode_text(tokens))
 
 
 def test_learning_rate_warms_up_and_falls_to_its_floor(
@@ -146,17 +150,17 @@ def test_an_epoch_draws_each_source_by_its_weight(settings: dict[str, Any], tmp_
     assert not np.array_equal(order, epoch_order(corpus, 0, 1))
 
 
-def test_sentences_true_of_two_images_are_never_wrong_answers(
+def test_sentences_true_of_two_images_are_never_negatives(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     config = write_config(settings, tmp_path, batch=15)
     corpus = build_corpus(config)
     rows = np.arange(15)
     batch = make_batch(corpus, rows, config, 0)
-    words = [tuple(row) for row in batch.tokens[:15]]
-    equal = np.array([[a == b for a in words] for b in words])
+    sentences = [tuple(row) for row in batch.tokens[:15]]
+    equal = np.array([[a == b for a in sentences] for b in sentences])
     assert equal.sum() > 15  # "a red square" was drawn twice
-    assert np.array_equal(batch.same, equal | np.eye(15, dtype=bool))
+    assert np.array_equal(batch.positive, equal | np.eye(15, dtype=bool))
 
 
 def test_two_processes_make_the_two_halves_of_one_batch(
@@ -169,7 +173,7 @@ def test_two_processes_make_the_two_halves_of_one_batch(
     halves = [make_batch(corpus, rows, config, 3, rank, 2) for rank in range(2)]
     assert np.array_equal(np.concatenate([half.tokens for half in halves]), whole.tokens)
     assert np.array_equal(np.concatenate([half.label for half in halves]), whole.label)
-    assert all(np.array_equal(half.same, whole.same) for half in halves)
+    assert all(np.array_equal(half.positive, whole.positive) for half in halves)
     assert not np.array_equal(halves[0].pixels, halves[1].pixels)
 
 
@@ -191,7 +195,7 @@ def test_views_are_squares_of_the_asked_side_and_differ() -> None:
         ({"data": [{"name": "x", "images": "y", "tags": 1}]}, "unknown key 'tags'"),
     ],
 )
-def test_a_config_that_cannot_be_meant_is_refused(
+def test_unknown_and_missing_config_keys_are_refused(
     settings: dict[str, Any], tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -204,7 +208,7 @@ def test_the_config_is_saved_beside_the_weights(settings: dict[str, Any], tmp_pa
     assert load_config(out / "config.json") == config
 
 
-def test_a_streamed_chunked_accumulated_run_resumes_exactly_and_shows_on_the_board(
+def test_a_streamed_chunked_accumulated_run_resumes_exactly_and_writes_tensorboard_events(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     settings["data"][0]["stream"] = True
@@ -219,24 +223,20 @@ def test_a_streamed_chunked_accumulated_run_resumes_exactly_and_shows_on_the_boa
 
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    board = EventAccumulator(str(whole / "tensorboard")).Reload()
-    shown = [(event.step, event.value) for event in board.Scalars("train/loss")]
+    events = EventAccumulator(str(whole / "tensorboard")).Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("train/loss")]
     assert [step for step, _ in shown] == [1, 2, 3, 4]
     np.testing.assert_allclose([value for _, value in shown], losses(whole), rtol=1e-6)
-    assert [event.step for event in board.Scalars("val/squares/mR")] == [3, 4]
+    assert [event.step for event in events.Scalars("val/squares/mR")] == [3, 4]
 
 
-def test_chunks_change_memory_and_not_what_is_learnt(
-    settings: dict[str, Any], tmp_path: Path
-) -> None:
+def test_chunks_do_not_change_the_losses(settings: dict[str, Any], tmp_path: Path) -> None:
     whole = train(write_config(settings, tmp_path, steps=3))
     parts = train(write_config(settings, tmp_path, steps=3, chunk=2, out=str(tmp_path / "chunks")))
     np.testing.assert_allclose(losses(parts), losses(whole), rtol=1e-5)
 
 
-def test_a_run_is_not_gone_on_with_under_other_settings(
-    settings: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_run_is_not_resumed_with_other_settings(settings: dict[str, Any], tmp_path: Path) -> None:
     train(write_config(settings, tmp_path), stop_after=2)
     train(write_config(settings, tmp_path, threads=2, eval_every=4), stop_after=3)
     with pytest.raises(ConfigError, match=r"begun with lr 0\.001, now 0\.002; take another"):

@@ -20,7 +20,7 @@ from terraseek.encoders.user_cards import CardOptions
 from terraseek.errors import ConfigError, TerraSeekError, WeightsLayoutError
 from terraseek.files import read_json, sha256_of, write_json
 from terraseek_train.config import DataSource
-from terraseek_train.loop.model import Trainee, save_weights
+from terraseek_train.loop.model import ClipWithHeads, save_weights
 from terraseek_train.methods.prior.guided import GuideConfig, SceneEye, instruction_width
 from terraseek_train.methods.prior.instruction import InstructionEncoder
 from terraseek_train.methods.prior.released import split_released
@@ -49,7 +49,7 @@ ARMS = [
 def small(settings: dict[str, Any], tmp_path: Path) -> str:
     """A registered model with random weights."""
     torch.manual_seed(0)
-    torch.save(Trainee(settings["arch"], 2).clip.state_dict(), tmp_path / "small.pt")
+    torch.save(ClipWithHeads(settings["arch"], 2).clip.state_dict(), tmp_path / "small.pt")
     wishes = CardOptions(mean=HOW.mean, std=HOW.std, quick_gelu=False)
     add_model("small", settings["arch"], tmp_path / "small.pt", wishes)
     return "small"
@@ -173,7 +173,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     trained(ARMS[2], settings, classes, folder)
     other = settings["arch"] | {"embed_dim": 8}
     torch.manual_seed(0)
-    torch.save(Trainee(other, 2).clip.state_dict(), tmp_path / "other.pt")
+    torch.save(ClipWithHeads(other, 2).clip.state_dict(), tmp_path / "other.pt")
     add_model("other", other, tmp_path / "other.pt")
     with pytest.raises(WeightsLayoutError, match=r"does not fit this model: .* is \["):
         add_adapter("tuned", "other", folder)
@@ -229,7 +229,7 @@ def published(settings: dict[str, Any], tmp_path: Path) -> tuple[Path, Any]:
     from open_clip.modified_resnet import ModifiedResNet
 
     torch.manual_seed(0)
-    clip: Any = Trainee(settings["arch"], 2).clip.eval()
+    clip: Any = ClipWithHeads(settings["arch"], 2).clip.eval()
     width = clip.visual.conv1.out_channels
     eye = ModifiedResNet([1, 2, 1, 1], output_dim=12, heads=4, image_size=32, width=8).eval()
     mapped = nn.Linear(12, width)

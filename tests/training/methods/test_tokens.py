@@ -118,13 +118,13 @@ def test_the_keyword_head_does_not_see_padding() -> None:
 def test_a_loss_does_not_depend_on_how_far_sentences_are_padded(
     method: Any, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    from terraseek_train.loop.model import Trainee, save_weights
+    from terraseek_train.loop.model import ClipWithHeads, save_weights
     from terraseek_train.study.base import load_base
     from terraseek_train.study.pairs import batches, read_pairs
 
     torch.manual_seed(0)
     arch = settings["arch"]
-    save_weights(Trainee(arch, 2).state_dict(), tmp_path / "base" / "model.safetensors")
+    save_weights(ClipWithHeads(arch, 2).state_dict(), tmp_path / "base" / "model.safetensors")
     facts = {"arch": arch, "means": [0.4] * 3, "stds": [0.2] * 3}
     write_json(tmp_path / "base" / "config.json", facts)
     base = load_base(str(tmp_path / "base"))

@@ -1,4 +1,4 @@
-"""Vectors near to everything are held back, and what comes out is still one cosine."""
+"""Hubness correction lowers the scores of hubs, and its result is still one cosine."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.joinable import ARCH, encoder, run
+from helpers.ensemble_runs import ARCH, encoder, run
 from terraseek.encoders.architecture import HUBNESS_DIMS
 from terraseek.encoders.nets.build import build_model
 from terraseek.encoders.nets.checkpoints import read_state
@@ -19,8 +19,14 @@ from terraseek.encoders.nets.hubness import MODALITIES, hubness_correction
 from terraseek.errors import ConfigError
 from terraseek.files import read_json, write_json
 from terraseek_train.config import load_config
-from terraseek_train.release.ensemble import join
-from terraseek_train.release.hubness import HeldBack, HubSettings, add_hubs, centres, fit_correction
+from terraseek_train.release.ensemble import build_ensemble
+from terraseek_train.release.hubness import (
+    HubnessSettings,
+    ModalitySettings,
+    add_hubness_correction,
+    cluster,
+    fit_correction,
+)
 
 HUBS: dict[str, Any] = {
     "sharpness": 8.0,
@@ -34,7 +40,7 @@ def unit(count: int, dim: int, seed: int) -> torch.Tensor:
     return F.normalize(drawn, dim=-1)
 
 
-def levels(pictures: torch.Tensor, sentences: torch.Tensor, hubs: dict[str, Any] = HUBS) -> Any:
+def fitted(pictures: torch.Tensor, sentences: torch.Tensor, hubs: dict[str, Any] = HUBS) -> Any:
     both = {"image": pictures.numpy(), "text": sentences.numpy()}
     made = [hubness_correction(kind, pictures.shape[1], hubs) for kind in MODALITIES]
     for module, kind, other in zip(made, MODALITIES, MODALITIES[::-1], strict=True):
@@ -42,23 +48,23 @@ def levels(pictures: torch.Tensor, sentences: torch.Tensor, hubs: dict[str, Any]
     return made
 
 
-def nearness(
+def excess_similarity(
     vectors: torch.Tensor, others: torch.Tensor, count: int, sharpness: float
 ) -> np.ndarray:
-    """How far each vector is from the usual nearness, in float64 and one by one."""
-    middle, shares = centres(others.numpy(), count)
+    """Similarity of each vector to the querybank, minus the mean; in float64, one by one."""
+    centres, weights = cluster(others.numpy(), count)
     rows = vectors.numpy().astype(np.float64)
-    sums = [float(shares @ np.exp(sharpness * (middle @ row))) for row in rows]
-    near = np.log(sums) / sharpness
-    return np.asarray(near - near.mean())
+    sums = [float(weights @ np.exp(sharpness * (centres @ row))) for row in rows]
+    similarity = np.log(sums) / sharpness
+    return np.asarray(similarity - similarity.mean())
 
 
 @given(st.integers(0, 1000), st.booleans())
-def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int, centred: bool) -> None:
-    shift = unit(2, 16, seed + 2)  # what a kind has in common
+def test_a_product_is_the_score_minus_both_similarities(seed: int, centred: bool) -> None:
+    shift = unit(2, 16, seed + 2)  # the mean direction of a modality
     pictures = F.normalize(unit(20, 16, seed) + shift[:1], dim=-1)
     sentences = F.normalize(unit(30, 16, seed + 1) + shift[1:], dim=-1)
-    of_images, of_sentences = levels(pictures, sentences, HUBS | {"centred": centred})
+    of_images, of_sentences = fitted(pictures, sentences, HUBS | {"centred": centred})
     images, texts = of_images(pictures), of_sentences(sentences)
     if centred:
         pictures, sentences = (
@@ -68,33 +74,35 @@ def test_a_product_is_the_score_less_both_kinds_of_nearness(seed: int, centred: 
         assert made.shape[1] == 16 + HUBNESS_DIMS
         assert (made.norm(dim=1) - 1).abs().max() < 1e-5
 
-    off_images = 0.5 * nearness(pictures, sentences, 6, 8.0)[:, None]
-    off_sentences = 0.75 * nearness(sentences, pictures, 5, 8.0)[None, :]
-    bound = (0.19 / 2) / 0.81  # beyond it a nearness counts no further
+    off_images = 0.5 * excess_similarity(pictures, sentences, 6, 8.0)[:, None]
+    off_sentences = 0.75 * excess_similarity(sentences, pictures, 5, 8.0)[None, :]
+    bound = (0.19 / 2) / 0.81  # the correction is clamped to this
     inside = (np.abs(off_images) < bound) & (np.abs(off_sentences) < bound)
     wanted = 0.81 * ((pictures @ sentences.T).numpy() - off_images - off_sentences)
     assert inside.any()
     assert np.abs((images @ texts.T).numpy() - wanted)[inside].max() < 1e-5
 
 
-def test_a_sentence_near_to_everything_no_longer_comes_first() -> None:
+def test_a_hub_sentence_no_longer_ranks_first() -> None:
     common, own, noise = unit(1, 32, 1), unit(8, 32, 2), unit(200, 32, 3)
     pictures = F.normalize(1.5 * common + own, dim=-1)
     sentences = torch.cat([F.normalize(0.35 * common + own, dim=-1), common])
     training = F.normalize(1.5 * common + noise, dim=-1)
-    said = torch.cat([F.normalize(0.35 * common + noise, dim=-1), common.repeat(5, 1)])
-    held_back = {"count": 20, "weight": 1.0}
-    hubs = HUBS | {"sentences": held_back, "pictures": held_back}
-    of_images, of_sentences = levels(training, said, hubs)
+    training_sentences = torch.cat(
+        [F.normalize(0.35 * common + noise, dim=-1), common.repeat(5, 1)]
+    )
+    settings = {"count": 20, "weight": 1.0}
+    hubs = HUBS | {"sentences": settings, "pictures": settings}
+    of_images, of_sentences = fitted(training, training_sentences, hubs)
     before = (pictures @ sentences.T).argmax(1)
     after = (of_images(pictures) @ of_sentences(sentences).T).argmax(1)
     assert (before == 8).sum() >= 6
     assert (after == torch.arange(8)).sum() >= 7
 
 
-def test_likeness_of_images_among_themselves_stays() -> None:
+def test_similarities_between_images_stay() -> None:
     pictures, sentences = unit(40, 16, 3), unit(40, 16, 4)
-    made = levels(pictures, sentences)[0](pictures)
+    made = fitted(pictures, sentences)[0](pictures)
     plain, now = (pictures @ pictures.T).flatten(), (made @ made.T).flatten()
     assert np.corrcoef(plain, now)[0, 1] > 0.995
     assert now.max() <= 1 + 1e-5
@@ -119,31 +127,31 @@ def test_settings_that_cannot_be_used_are_named(hubs: Any) -> None:
 
 @pytest.fixture
 def both(tmp_path: Path) -> Path:
-    """A folder of two encoders side by side."""
+    """Folder of an ensemble of two encoders."""
     torch.manual_seed(9)
     table = torch.randn(49408, 16) * 0.1
-    join(tmp_path / "both", [run(tmp_path / str(seed), seed, table) for seed in range(2)])
+    build_ensemble(tmp_path / "both", [run(tmp_path / str(seed), seed, table) for seed in range(2)])
     return tmp_path / "both"
 
 
 @pytest.mark.parametrize("centred", [True, False])
-def test_hubs_of_training_data_go_into_the_weights(
+def test_training_statistics_are_written_into_the_weights(
     both: Path, settings: dict[str, Any], tmp_path: Path, centred: bool
 ) -> None:
     write_json(tmp_path / "recipe.json", settings | {"arch": ARCH})
     config = load_config(tmp_path / "recipe.json")
-    small = HubSettings(8.0, HeldBack(4, 0.5), HeldBack(3, 0.75), centred)
-    add_hubs(tmp_path / "held", both, config, pairs=40, settings=small)
-    arch = read_json(tmp_path / "held" / "config.json")["arch"]
+    small = HubnessSettings(8.0, ModalitySettings(4, 0.5), ModalitySettings(3, 0.75), centred)
+    add_hubness_correction(tmp_path / "corrected", both, config, pairs=40, settings=small)
+    arch = read_json(tmp_path / "corrected" / "config.json")["arch"]
     assert arch["embed_dim"] == 16 + HUBNESS_DIMS
     assert arch["hubs"]["pictures"] == {"count": 4, "weight": 0.5}
-    plain, held = encoder(both), encoder(tmp_path / "held")
+    plain, corrected = encoder(both), encoder(tmp_path / "corrected")
     pictures = list(np.random.default_rng(0).integers(0, 256, (9, 40, 48, 3), np.uint8))
     words = ["a red square", "green ground number 4 .", "a lake"]
-    stored = read_state(tmp_path / "held" / "model.safetensors")
+    stored = read_state(tmp_path / "corrected" / "model.safetensors")
     for key, before, after in (
-        ("visual.level.mean", plain.encode_images(pictures), held.encode_images(pictures)),
-        ("level.mean", plain.encode_texts(words), held.encode_texts(words)),
+        ("visual.level.mean", plain.encode_images(pictures), corrected.encode_images(pictures)),
+        ("level.mean", plain.encode_texts(words), corrected.encode_texts(words)),
     ):
         assert (key in stored) == centred
         if centred:
@@ -151,18 +159,18 @@ def test_hubs_of_training_data_go_into_the_weights(
             before /= np.linalg.norm(before, axis=1, keepdims=True)
         assert np.abs(after[:, :16] - 0.9 * before).max() < 1e-5
         assert np.abs(np.linalg.norm(after, axis=1) - 1).max() < 1e-5
-    dense = held.dense
+    dense = corrected.dense
     assert dense is not None
     block = np.random.default_rng(1).integers(0, 256, (1, dense.side, dense.side, 3), np.uint8)
     vectors = dense.project(dense.cells(block).mean(axis=(1, 2)))
     assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5
-    with pytest.raises(ConfigError, match="has hubs already"):
-        add_hubs(tmp_path / "twice", tmp_path / "held", config)
-    with pytest.raises(ConfigError, match="no encoder that `join` made"):
-        add_hubs(tmp_path / "twice", tmp_path / "0", config)
+    with pytest.raises(ConfigError, match="corrected for hubness already"):
+        add_hubness_correction(tmp_path / "twice", tmp_path / "corrected", config)
+    with pytest.raises(ConfigError, match="is not an ensemble"):
+        add_hubness_correction(tmp_path / "twice", tmp_path / "0", config)
 
 
-def test_norms_of_towers_with_hubs_are_folded() -> None:
+def test_batch_norms_of_corrected_towers_are_folded() -> None:
     vision = ARCH["vision_cfg"] | {"timm_model_name": "regnetx_002"}
     arch = ARCH | {"members": 2, "vision_cfg": vision, "embed_dim": 16 + HUBNESS_DIMS, "hubs": HUBS}
     lean = fold_batch_norms(build_model(arch).visual, 32)

@@ -1,4 +1,4 @@
-"""Mixing checkpoints: the mean by hand, and what is refused."""
+"""Model soups: the mean by hand, and what is refused."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def checkpoint(folder: Path, value: float, key: str = "clip.w") -> Path:
     return folder
 
 
-def test_a_mix_is_the_weighted_mean_of_the_towers(tmp_path: Path) -> None:
+def test_a_soup_is_the_weighted_mean_of_the_towers(tmp_path: Path) -> None:
     one, two = checkpoint(tmp_path / "a=b", 1.0), checkpoint(tmp_path / "c", 4.0)
     main(tmp_path / "mix", [f"{one}=1", f"{two}=2"])
     mixed = load_file(tmp_path / "mix" / "model.safetensors")
@@ -28,7 +28,7 @@ def test_a_mix_is_the_weighted_mean_of_the_towers(tmp_path: Path) -> None:
     assert (tmp_path / "mix" / "config.json").read_text() == '{"value": 4.0}'
 
 
-def test_parts_that_do_not_mix_are_refused(tmp_path: Path) -> None:
+def test_checkpoints_that_cannot_be_averaged_are_refused(tmp_path: Path) -> None:
     one, two = checkpoint(tmp_path / "a", 1.0), checkpoint(tmp_path / "b", 4.0, "clip.other")
     with pytest.raises(WeightsLayoutError, match="holds other tensors"):
         average({one: 1.0, two: 1.0})

@@ -8,14 +8,14 @@ import pytest
 from terraseek.encoders.registry import get_card
 from terraseek.encoders.vocabulary import WORDS, mostly_unknown, unknown_words
 from terraseek.errors import ConfigError
-from terraseek_train.release.vocabulary import recipe_sentences, words_of, write_words
+from terraseek_train.release.vocabulary import frequent_words, recipe_captions, write_vocabulary
 
 
 def test_words_are_counted_by_images() -> None:
     images = [["two ships", "a ship and ships"], ["Ships at the pier"], ["a pier"]]
-    assert words_of(images, rare=2) == "pier ships"
-    assert words_of(images, rare=1) == "pier ship ships"
-    assert words_of([]) == ""
+    assert frequent_words(images, rare=2) == "pier ships"
+    assert frequent_words(images, rare=1) == "pier ship ships"
+    assert frequent_words([]) == ""
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def test_a_recipes_sentences_are_those_of_its_splits(recipe: Path) -> None:
-    assert [list(one) for one in recipe_sentences(recipe)] == [["quays with cranes"]] * 5
+    assert [list(one) for one in recipe_captions(recipe)] == [["quays with cranes"]] * 5
 
 
 def test_a_card_learns_its_words(recipe: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.json"
     card.write_text(json.dumps({"name": "x", "calibration": {"mean": 0.1}}))
-    count = write_words(card, [recipe])
+    count = write_vocabulary(card, [recipe])
     calibration = json.loads(card.read_text())["calibration"]
     assert calibration["mean"] == 0.1
     assert len(calibration[WORDS].split()) == count
@@ -52,9 +52,9 @@ def test_what_words_cannot_be_taken_from(recipe: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.json"
     bare.write_text(json.dumps({"name": "x"}))
     with pytest.raises(ConfigError, match="has no calibration"):
-        write_words(bare, [recipe])
+        write_vocabulary(bare, [recipe])
     with pytest.raises(ConfigError, match="has no data"):
-        recipe_sentences(bare)
+        recipe_captions(bare)
 
 
 def test_the_shipped_model_knows_what_it_was_trained_for() -> None:

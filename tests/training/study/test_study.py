@@ -15,7 +15,7 @@ from terraseek.errors import ConfigError, TerraSeekError, WeightsNotFoundError
 from terraseek.files import write_json
 from terraseek_train.config import DataSource
 from terraseek_train.evaluate.retrieval import Retrieved
-from terraseek_train.loop.model import Trainee, save_weights
+from terraseek_train.loop.model import ClipWithHeads, save_weights
 from terraseek_train.methods.prior.scene_classes import (
     SceneClassifier,
     load_classifier_config,
@@ -58,7 +58,7 @@ def base(settings: dict[str, Any], tmp_path: Path) -> Path:
     """A checkpoint folder with random weights."""
     torch.manual_seed(0)
     folder = tmp_path / "base"
-    save_weights(Trainee(settings["arch"], 2).state_dict(), folder / "model.safetensors")
+    save_weights(ClipWithHeads(settings["arch"], 2).state_dict(), folder / "model.safetensors")
     facts = {"arch": settings["arch"], "means": [0.4, 0.4, 0.4], "stds": [0.2, 0.2, 0.2]}
     write_json(folder / "config.json", facts)
     return folder

@@ -1,7 +1,7 @@
-"""What one step sees: images augmented, sentences chosen, which pairs are true.
+"""One training batch: augmented images, chosen sentences, and which pairs are positive.
 
-Every random choice of a batch comes from a generator seeded with (seed, step), so that a resumed
-run sees exactly what an uninterrupted one would have seen.
+Every random choice of a batch comes from a generator seeded with (seed, batch number), so a
+resumed run sees exactly the batches of an uninterrupted one.
 """
 
 from concurrent.futures import Executor
@@ -12,166 +12,184 @@ import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int16, Int32, Int64, UInt8
 
 from terraseek_train.config import TrainConfig
-from terraseek_train.data.augment import DRAWS, Chance, Drawn, augment, coarse_mosaic
+from terraseek_train.data.augment import (
+    NUMBERS_PER_VIEW,
+    PredrawnRandom,
+    RandomSource,
+    augment,
+    coarse_mosaic,
+)
 from terraseek_train.data.corpus import Corpus
 
-__all__ = ["Batch", "Mixed", "drop_words", "make_batch", "mix_pixels"]
+__all__ = ["Batch", "Mixup", "draw_mixup", "drop_words", "make_batch", "mix_pixels"]
 
 _START = 49_406
-"""CLIP's token that begins a sentence; the next one ends it, all others are pieces of words."""
-_PART = 8
-"""Views a thread makes at a time."""
+"""CLIP's start token; the next one is the end token, and all smaller ones are pieces of words."""
+_VIEWS_PER_TASK = 8
+"""Views that a thread makes at a time."""
 
 
 @dataclass(frozen=True)
-class Mixed:
-    """Which other images of the batch the images hold parts of; own share 1 where none."""
+class Mixup:
+    """How the images of a batch are mixed; arrays cover the rows of all processes."""
 
     partner: Int64[np.ndarray, " all"]
-    """Row of the other image, in the share of the same process."""
-    own: Float32[np.ndarray, " all"]
-    """Share of an image that is its own, above 0 to 1."""
+    """Row of the other image, which is of the same process."""
+    lam: Float32[np.ndarray, " all"]
+    """Weight of the image itself, above 0 to 1; 1 where it is not mixed."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees."""
+    """The rows of one process (b images, t sentences), and pairs over all processes (`all`)."""
 
     pixels: UInt8[np.ndarray, "b side side 3"]
-    """Images of this process: b of all the batch's."""
     tokens: Int32[np.ndarray, "t context"]
-    """The b sentences of these images, then those without an image."""
-    same: Bool[np.ndarray, "all all"]
-    """Sentence column is true of image row, over the batches of all processes."""
+    """The b sentences of the images, then sentences without an image."""
+    positive: Bool[np.ndarray, "all all"]
+    """Sentence column is true of image row."""
     neutral: Bool[np.ndarray, "all all"]
-    """Pairs that are neither right nor wrong."""
+    """Pairs that are neither positive nor negative."""
     label: Int16[np.ndarray, " b"]
+    """Scene class; -1 for none."""
     source: Int16[np.ndarray, " b"]
-    teacher: Float16[np.ndarray, "t 384"] | None
-    teacher_all: Float16[np.ndarray, "all 384"] | None
-    mixed: Mixed | None = None
+    """Data source."""
+    sentence_vectors: Float16[np.ndarray, "t 384"] | None
+    """Vectors of `tokens` by the sentence encoder."""
+    all_sentence_vectors: Float16[np.ndarray, "all 384"] | None
+    """Vectors of the sentences of all images, over all processes."""
+    mixup: Mixup | None = None
 
 
 def make_batch(
     corpus: Corpus,
     rows: Int64[np.ndarray, " all"],
     config: TrainConfig,
-    step: int,
+    number: int,
     rank: int = 0,
-    size: int = 1,
+    world_size: int = 1,
     pool: Executor | None = None,
 ) -> Batch:
-    """Images of `rows`, augmented, each with one of its sentences.
+    """Augment the images of `rows` and choose one sentence for each.
 
     Args:
-        corpus: where they come from.
-        rows: of the whole batch.
+        corpus: images and sentences.
+        rows: images of the whole batch.
         config: augmentation and seed.
-        step: number of the batch; its random choices follow from seed and step.
-        rank: of `size` processes that share the batch; only this one's images are made.
-        size: number of processes.
-        pool: whose threads decode and augment; the batch is the same without one.
+        number: of the batch; its random choices follow from seed and number.
+        rank: of the process whose images are made.
+        world_size: number of processes that share the batch.
+        pool: its threads decode and augment; the batch is the same without one.
     """
-    said = np.random.default_rng((config.seed, 2, step))
-    coarse = _coarse(corpus, rows, config, said)
+    text_rng = np.random.default_rng((config.seed, 2, number))
+    is_mosaic = _choose_mosaics(corpus, rows, config, text_rng)
     texts = np.array(
         [
-            _pick(corpus, int(row), 1.0 if joined else config.template_share, *chances)
-            for row, joined, chances in zip(
-                rows, coarse, said.random((len(rows), 2)).tolist(), strict=True
+            _choose_text(corpus, int(row), 1.0 if mosaic else config.template_share, *numbers)
+            for row, mosaic, numbers in zip(
+                rows, is_mosaic, text_rng.random((len(rows), 2)).tolist(), strict=True
             )
         ]
     )
-    key, concept, meant = corpus.key[rows], corpus.concept[rows], corpus.text_concept[texts]
-    same = (key[:, None] == key[None, :]) | (texts[:, None] == texts[None, :])
-    true_too = (concept[:, None] == meant[None, :]) & (meant >= 0)[None, :]
+    place, concept, text_concept = (
+        corpus.place[rows],
+        corpus.concept[rows],
+        corpus.text_concept[texts],
+    )
+    positive = (place[:, None] == place[None, :]) | (texts[:, None] == texts[None, :])
+    same_concept = (concept[:, None] == text_concept[None, :]) & (text_concept >= 0)[None, :]
 
-    share = len(rows) // size
-    own = slice(rank * share, (rank + 1) * share)
-    seen = np.random.default_rng((config.seed, 3, step, rank))
-    done = step // config.accumulate
-    side = [side for start, side in config.sizes if done >= start * config.steps][-1]
-    pixels = _views(corpus, config, rows[own], coarse[own], side, seen, pool)
-    mixed = None
+    count = len(rows) // world_size
+    local = slice(rank * count, (rank + 1) * count)
+    view_rng = np.random.default_rng((config.seed, 3, number, rank))
+    step = number // config.accumulate
+    side = [side for start, side in config.sizes if step >= start * config.steps][-1]
+    pixels = _views(corpus, config, rows[local], is_mosaic[local], side, view_rng, pool)
+    mixup = None
     if config.mix:
-        mixed = draw_mixed(len(rows), size, config.mix, said)
-        pixels = mix_pixels(pixels, mixed.partner[own] - own.start, mixed.own[own], seen)
-    loose = np.empty(0, np.int32)
-    if config.text_only and len(corpus.loose) and corpus.teacher is not None:
-        loose = seen.choice(corpus.loose, config.text_only // size)
-    mine = np.concatenate([texts[own], loose])
-    tokens = corpus.tokens[mine]
+        mixup = draw_mixup(len(rows), world_size, config.mix, text_rng)
+        partner = mixup.partner[local] - local.start
+        pixels = mix_pixels(pixels, partner, mixup.lam[local], view_rng)
+    unpaired = np.empty(0, np.int32)
+    if config.text_only and len(corpus.unpaired_texts) and corpus.sentence_vectors is not None:
+        unpaired = view_rng.choice(corpus.unpaired_texts, config.text_only // world_size)
+    local_texts = np.concatenate([texts[local], unpaired])
+    tokens = corpus.tokens[local_texts]
     if config.word_drop:
-        tokens[:share] = drop_words(tokens[:share], config.word_drop, seen)
+        tokens[:count] = drop_words(tokens[:count], config.word_drop, view_rng)
+    vectors = corpus.sentence_vectors
     return Batch(
         pixels=pixels,
         tokens=tokens,
-        same=same,
-        neutral=true_too & ~same,
-        label=corpus.label[rows[own]],
-        source=corpus.source[rows[own]],
-        teacher=None if corpus.teacher is None else corpus.teacher[mine],
-        teacher_all=None if corpus.teacher is None else corpus.teacher[texts],
-        mixed=mixed,
+        positive=positive,
+        neutral=same_concept & ~positive,
+        label=corpus.label[rows[local]],
+        source=corpus.source[rows[local]],
+        sentence_vectors=None if vectors is None else vectors[local_texts],
+        all_sentence_vectors=None if vectors is None else vectors[texts],
+        mixup=mixup,
     )
 
 
 def drop_words(
     tokens: Int32[np.ndarray, "t context"], share: float, rng: np.random.Generator
 ) -> Int32[np.ndarray, "t context"]:
-    """Sentences without some of their word pieces; start and end stay, the rest moves up.
+    """Drop random word pieces of sentences; start and end tokens stay, the rest moves up.
 
     Args:
         tokens: CLIP byte-pair tokens, zero-padded.
-        share: how often a piece is left out.
-        rng: which ones.
+        share: probability that a piece is dropped.
+        rng: decides which.
     """
-    piece = (tokens > 0) & (tokens < _START)
-    gone = piece & (rng.random(tokens.shape) < share)
-    order = np.argsort(gone | (tokens == 0), axis=1, kind="stable")
+    is_piece = (tokens > 0) & (tokens < _START)
+    dropped = is_piece & (rng.random(tokens.shape) < share)
+    order = np.argsort(dropped | (tokens == 0), axis=1, kind="stable")
     kept: Int32[np.ndarray, "t context"] = np.take_along_axis(
-        np.where(gone, 0, tokens), order, axis=1
+        np.where(dropped, 0, tokens), order, axis=1
     )
     return kept
 
 
-def draw_mixed(count: int, size: int, chance: float, rng: np.random.Generator) -> Mixed:
-    """Partners inside each process's share of the batch, and own shares, even from ½ to 1.
+def draw_mixup(count: int, world_size: int, probability: float, rng: np.random.Generator) -> Mixup:
+    """Draw partners inside the rows of each process, and weights uniform in ½ to 1.
 
     mixup: Zhang et al. 2018; CutMix: Yun et al. 2019. An image keeps the larger part.
     """
-    share = count // size
-    partner = np.concatenate([k * share + rng.permutation(share) for k in range(size)])
+    rows = count // world_size
+    partner = np.concatenate([k * rows + rng.permutation(rows) for k in range(world_size)])
     drawn = rng.uniform(0.5, 1.0, count)
-    own = np.where(rng.random(count) < chance, drawn, 1.0)
-    return Mixed(partner.astype(np.int64), own.astype(np.float32))
+    lam = np.where(rng.random(count) < probability, drawn, 1.0)
+    return Mixup(partner.astype(np.int64), lam.astype(np.float32))
 
 
 def mix_pixels(
     pixels: UInt8[np.ndarray, "b side side 3"],
     partner: Int64[np.ndarray, " b"],
-    own: Float32[np.ndarray, " b"],
+    lam: Float32[np.ndarray, " b"],
     rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "b side side 3"]:
-    """Half of the mixed images are blended, half get a box of their partner; equal shares."""
+    """Mix images with their partners: half are blended (mixup), half get a box of it (CutMix).
+
+    A box covers 1 - lam of the area.
+    """
     out = pixels.copy()
     side = pixels.shape[1]
-    for row in np.flatnonzero(own < 1):
+    for row in np.flatnonzero(lam < 1):
         other = pixels[partner[row]]
         if rng.random() < 0.5:
-            out[row] = cv2.addWeighted(pixels[row], float(own[row]), other, 1 - float(own[row]), 0)
+            out[row] = cv2.addWeighted(pixels[row], float(lam[row]), other, 1 - float(lam[row]), 0)
             continue
-        edge = round(side * float(np.sqrt(1 - own[row])))
+        edge = round(side * float(np.sqrt(1 - lam[row])))
         top, left = rng.integers(0, side - edge + 1, 2)
         box = np.s_[top : top + edge, left : left + edge]
         out[row][box] = other[box]
     return out
 
 
-def _coarse(
+def _choose_mosaics(
     corpus: Corpus, rows: Int64[np.ndarray, " all"], config: TrainConfig, rng: np.random.Generator
 ) -> Bool[np.ndarray, " all"]:
-    """Which of the rows become mosaics: some of those whose concept has sentences."""
+    """Choose which rows become mosaics, among those whose concept has sentences."""
     share = np.array([source.mosaic for source in config.data])[corpus.source[rows]]
     return np.asarray((corpus.concept[rows] >= 0) & (rng.random(len(rows)) < share), np.bool_)
 
@@ -180,27 +198,28 @@ def _views(
     corpus: Corpus,
     config: TrainConfig,
     rows: Int64[np.ndarray, " b"],
-    coarse: Bool[np.ndarray, " b"],
+    is_mosaic: Bool[np.ndarray, " b"],
     side: int,
     rng: np.random.Generator,
     pool: Executor | None,
 ) -> UInt8[np.ndarray, "b side side 3"]:
-    """All views of a batch; their random numbers are drawn first, so threads share the work."""
-    numbers = rng.random((len(rows), DRAWS))
+    """Make all views of a batch; random numbers are drawn first, so threads can share the work."""
+    numbers = rng.random((len(rows), NUMBERS_PER_VIEW))
     pixels = np.empty((len(rows), side, side, 3), np.uint8)
 
-    def make(part: range) -> None:
-        for place in part:
-            chance, row = Drawn(numbers[place].tolist()), int(rows[place])
-            if coarse[place]:
-                pixels[place] = _mosaic(corpus, row, side, chance)
+    def make(positions: range) -> None:
+        for position in positions:
+            random, row = PredrawnRandom(numbers[position].tolist()), int(rows[position])
+            if is_mosaic[position]:
+                pixels[position] = _mosaic(corpus, row, side, random)
             else:
                 source = config.data[corpus.source[row]]
                 image = _image(corpus, row)
-                pixels[place] = augment(image, side, chance, source.area, source.air)
+                pixels[position] = augment(image, side, random, source.area, source.air)
 
-    parts = [range(start, min(start + _PART, len(rows))) for start in range(0, len(rows), _PART)]
-    for _ in map(make, parts) if pool is None else pool.map(make, parts):
+    starts = range(0, len(rows), _VIEWS_PER_TASK)
+    tasks = [range(start, min(start + _VIEWS_PER_TASK, len(rows))) for start in starts]
+    for _ in map(make, tasks) if pool is None else pool.map(make, tasks):
         pass
     return pixels
 
@@ -213,19 +232,29 @@ def _image(corpus: Corpus, row: int) -> UInt8[np.ndarray, "side side 3"]:
 
 
 def _mosaic(
-    corpus: Corpus, row: int, side: int, chance: Chance
+    corpus: Corpus, row: int, side: int, random: RandomSource
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """The image beside three others of its source and concept."""
-    alike = np.flatnonzero(
+    """Make a mosaic of the image and three others of its source and concept."""
+    candidates = np.flatnonzero(
         (corpus.concept == corpus.concept[row]) & (corpus.source == corpus.source[row])
     )
-    others = [int(alike[int(chance.random() * len(alike))]) for _ in range(3)]
-    return coarse_mosaic([_image(corpus, r) for r in (row, *others)], side, chance)
+    others = [int(candidates[int(random.random() * len(candidates))]) for _ in range(3)]
+    return coarse_mosaic([_image(corpus, r) for r in (row, *others)], side, random)
 
 
-def _pick(corpus: Corpus, row: int, template_share: float, templated: float, chosen: float) -> int:
-    """One of the image's sentences, or of its concept's; the last two are random numbers."""
-    own, templates = corpus.captions[row], corpus.templates.get(int(corpus.concept[row]))
-    if templates is not None and (not len(own) or templated < template_share):
-        own = templates
-    return int(own[int(chosen * len(own))])
+def _choose_text(
+    corpus: Corpus, row: int, template_share: float, use_template: float, choice: float
+) -> int:
+    """Choose a caption of the image or a template sentence of its concept.
+
+    Args:
+        corpus: images and sentences.
+        row: the image.
+        template_share: probability of a template where there are both.
+        use_template: random number that decides between the two.
+        choice: random number that picks the sentence.
+    """
+    texts, templates = corpus.captions[row], corpus.templates.get(int(corpus.concept[row]))
+    if templates is not None and (not len(texts) or use_template < template_share):
+        texts = templates
+    return int(texts[int(choice * len(texts))])

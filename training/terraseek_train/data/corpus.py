@@ -1,4 +1,4 @@
-"""The corpus: its images, decoded once or streamed, its sentences, the order of an epoch."""
+"""The training corpus: images (decoded once or streamed), sentences, and the order of an epoch."""
 
 import csv
 import hashlib
@@ -18,21 +18,30 @@ from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.data.sources import ImageBytes, Sample, open_images, read_captions
 from terraseek_train.data.sources.templates import CONCEPTS, concept_of, concept_texts
 from terraseek_train.data.stream import StreamedImages, index_images
-from terraseek_train.data.text_table import TextTable, rs5m_phrases, teacher_vectors, tokenize
+from terraseek_train.data.text_table import TextTable, rs5m_phrases, sentence_vectors, tokenize
 
-__all__ = ["Corpus", "Pictures", "build_corpus", "decoded", "epoch_order", "listed", "read_source"]
+__all__ = [
+    "Corpus",
+    "SquareImages",
+    "build_corpus",
+    "decode_source",
+    "epoch_order",
+    "listed_samples",
+    "read_source",
+    "read_streamed",
+]
 
 
 @runtime_checkable
-class Pictures(Protocol):
-    """Square images by row: an array, or files that are decoded when asked for."""
+class SquareImages(Protocol):
+    """Square images by row: an array, or files that are decoded on access."""
 
     def __len__(self) -> int:
-        """How many."""
+        """Return the number of images."""
         ...
 
     def __getitem__(self, row: int) -> UInt8[np.ndarray, "side side 3"]:
-        """One of them."""
+        """Return one image."""
         ...
 
 
@@ -40,61 +49,67 @@ class Pictures(Protocol):
 class Corpus:
     """Images and sentences of all training sources; arrays over images share their rows."""
 
-    images: Sequence[Pictures]
+    images: Sequence[SquareImages]
     """One entry per source."""
     source: Int16[np.ndarray, " rows"]
+    """Source of the image."""
     row: Int32[np.ndarray, " rows"]
-    """Row inside the source's images."""
-    key: Int64[np.ndarray, " rows"]
-    """Equal for images of the same place that share captions."""
+    """Row of the image inside its source."""
+    place: Int64[np.ndarray, " rows"]
+    """Equal for images of one place that share their captions."""
     concept: Int16[np.ndarray, " rows"]
+    """Concept of the image's label; -1 unknown."""
     label: Int16[np.ndarray, " rows"]
-    """Index of the class among all sources' classes; -1 unknown."""
+    """Class among the classes of all sources; -1 unknown."""
     captions: list[Int32[np.ndarray, " _"]]
+    """Text rows of the captions of each image."""
     templates: dict[int, Int32[np.ndarray, " _"]]
-    """Concept → rows of its sentences."""
+    """Text rows of the template sentences of each concept."""
     class_source: Int16[np.ndarray, " classes"]
-    """Source every class belongs to."""
+    """Source of each class."""
     tokens: Int32[np.ndarray, "texts context"]
     text_concept: Int16[np.ndarray, " texts"]
-    teacher: Float16[np.ndarray, "texts 384"] | None
-    loose: Int32[np.ndarray, " loose"]
-    """Sentences that have no image."""
+    """Concept of a template sentence; -1 for captions."""
+    sentence_vectors: Float16[np.ndarray, "texts 384"] | None
+    """Vectors of the texts by the sentence encoder."""
+    unpaired_texts: Int32[np.ndarray, " unpaired"]
+    """Text rows of sentences that have no image."""
     weights: tuple[float, ...]
+    """`weight` of each source."""
 
 
 def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
-    """Samples of a source and their encoded images by sample name.
+    """Read the samples of a source, and their encoded images by name.
 
     Raises:
-        ConfigError: a caption names an image that is not there and the source is not `partial`.
+        ConfigError: a caption names an image that is absent and the source is not `partial`.
     """
     images = open_images(Path(source.images))
-    samples = listed(source)
+    samples = listed_samples(source)
     if samples is None:
         samples = [images.sample(name) for name in images]
     pairs = _paired(source, samples, images)
     return [s for s, _ in pairs], {s.image: images.read(name) for s, name in pairs}
 
 
-def stream_source(source: DataSource, side: int) -> tuple[list[Sample], StreamedImages]:
-    """Samples of a source whose images stay in their files.
+def read_streamed(source: DataSource, side: int) -> tuple[list[Sample], StreamedImages]:
+    """Read the samples of a source, and locate its images, which stay in their files.
 
     Raises:
-        ConfigError: a caption names an image that is not there and the source is not `partial`.
+        ConfigError: a caption names an image that is absent and the source is not `partial`.
         SourceError: there is no image at all.
     """
-    samples = listed(source)
-    found = index_images(Path(source.images), keep_folders=samples is None)
+    samples = listed_samples(source)
+    index = index_images(Path(source.images), keep_folders=samples is None)
     if samples is None:
-        samples = [sample for sample, _ in found.values()]
-    names = ImageBytes(Path(source.images), {k: ("", ref.file) for k, (_, ref) in found.items()})
+        samples = [sample for sample, _ in index.values()]
+    names = ImageBytes(Path(source.images), {k: ("", ref.file) for k, (_, ref) in index.items()})
     pairs = _paired(source, samples, names)
-    return [s for s, _ in pairs], StreamedImages([found[name][1] for _, name in pairs], side)
+    return [s for s, _ in pairs], StreamedImages([index[name][1] for _, name in pairs], side)
 
 
-def listed(source: DataSource) -> list[Sample] | None:
-    """What the source's caption or label file lists; None where it has none."""
+def listed_samples(source: DataSource) -> list[Sample] | None:
+    """Read the samples of a source's caption or label file; None where it has neither."""
     if source.captions:
         return read_captions(Path(source.captions), source.split)
     if source.labels:
@@ -106,16 +121,18 @@ def listed(source: DataSource) -> list[Sample] | None:
 def _paired(
     source: DataSource, samples: Sequence[Sample], images: ImageBytes
 ) -> list[tuple[Sample, str]]:
+    """Pair samples with the stored name of their image; absent images are refused or skipped."""
     found = [(sample, images.find(sample.image)) for sample in samples]
-    lost = [sample.image for sample, name in found if name is None]
-    if lost and not source.partial:
+    missing = [sample.image for sample, name in found if name is None]
+    if missing and not source.partial:
         raise ConfigError(
-            f"source {source.name}: {len(lost)} pictures are missing, first {lost[0]}"
+            f"source {source.name}: {len(missing)} images are missing, first {missing[0]}; "
+            'add them, or set "partial" to true to skip their captions'
         )
     return [(sample, name) for sample, name in found if name is not None]
 
 
-def decoded(
+def decode_source(
     source: DataSource,
     samples: Sequence[Sample],
     content: dict[str, bytes],
@@ -123,7 +140,16 @@ def decoded(
     cache: Path,
     progress: Progress = silent,
 ) -> UInt8[np.ndarray, "n side side 3"]:
-    """All images of a source as squares in memory, kept in one file between runs."""
+    """Decode all images of a source to squares, or map the file that an earlier run stored.
+
+    Args:
+        source: names the stored file.
+        samples: images in the order of the rows.
+        content: encoded images by name.
+        side: pixels of a square.
+        cache: folder of the stored file; its name holds a hash of the images.
+        progress: called while images are decoded.
+    """
     from terraseek_train.data.sources.images import decode
 
     digest = hashlib.sha256()
@@ -143,25 +169,30 @@ def decoded(
 
 
 def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
-    """Read every source of the config, decode what is not cached, and embed all sentences once."""
+    """Read all sources of a config, decode what is not cached, and embed all sentences once.
+
+    Raises:
+        ConfigError: an image is missing, or has neither a caption nor a known class.
+    """
     cache = Path(config.cache)
-    table, names = TextTable([], []), {concept: i for i, concept in enumerate(CONCEPTS)}
+    table, concept_id = TextTable([], []), {concept: i for i, concept in enumerate(CONCEPTS)}
     templates = {
         i: np.array([table.add(text, i) for text in concept_texts(concept)], np.int32)
-        for concept, i in names.items()
+        for concept, i in concept_id.items()
     }
-    images: list[Pictures] = []
-    source_of, row_of, key_of, concept_col, label_col, captions = [], [], [], [], [], []
+    images: list[SquareImages] = []
+    source_of, row_of, place_of, concept_col, label_col, captions = [], [], [], [], [], []
     classes: dict[tuple[int, str], int] = {}
     for number, source in enumerate(config.data):
         if source.stream:
-            samples, streamed = stream_source(source, config.stored_size)
+            samples, streamed = read_streamed(source, config.stored_size)
             images.append(streamed)
         else:
             samples, content = read_source(source)
-            images.append(decoded(source, samples, content, config.stored_size, cache, progress))
+            side = config.stored_size
+            images.append(decode_source(source, samples, content, side, cache, progress))
         for row, sample in enumerate(samples):
-            concept = names.get(concept_of(sample.label) or "", -1)
+            concept = concept_id.get(concept_of(sample.label) or "", -1)
             label = -1
             if sample.label is not None:
                 label = classes.setdefault((number, sample.label), len(classes))
@@ -173,7 +204,7 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
                 )
             source_of.append(number)
             row_of.append(row)
-            key_of.append(_key(sample))
+            place_of.append(_place_id(sample))
             concept_col.append(concept)
             label_col.append(label)
             captions.append(texts)
@@ -181,15 +212,15 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
     if config.rs5m_captions:
         for phrase in rs5m_phrases(Path(config.rs5m_captions)):
             table.add(phrase)
-    teacher = None
+    vectors = None
     if config.teacher:
-        teacher = teacher_vectors(table.texts, Path(config.teacher), cache, progress)
+        vectors = sentence_vectors(table.texts, Path(config.teacher), cache, progress)
     context = int(config.arch["text_cfg"]["context_length"])
     return Corpus(
         images=images,
         source=np.array(source_of, np.int16),
         row=np.array(row_of, np.int32),
-        key=np.array(key_of, np.int64),
+        place=np.array(place_of, np.int64),
         concept=np.array(concept_col, np.int16),
         label=np.array(label_col, np.int16),
         captions=captions,
@@ -197,20 +228,20 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
         class_source=np.array([number for number, _ in classes], np.int16),
         tokens=tokenize(table.texts, context).astype(np.int32),
         text_concept=np.array(table.concepts, np.int16),
-        teacher=teacher,
-        loose=np.arange(paired, len(table.texts), dtype=np.int32),
+        sentence_vectors=vectors,
+        unpaired_texts=np.arange(paired, len(table.texts), dtype=np.int32),
         weights=tuple(source.weight for source in config.data),
     )
 
 
-def _key(sample: Sample) -> int:
-    """Images with the same name and captions show the same place (RSICD and its wide views)."""
+def _place_id(sample: Sample) -> int:
+    """Hash name and captions: images equal in both show one place (RSICD and its wide views)."""
     text = "\n".join((Path(sample.image).stem, *sample.captions))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
 def epoch_order(corpus: Corpus, seed: int, epoch: int) -> Int64[np.ndarray, " k"]:
-    """Rows of one epoch in random order, each source giving its weight's share of its images."""
+    """Shuffle the rows of one epoch, in which each image occurs `weight` times on average."""
     rng = np.random.default_rng((seed, 1, epoch))
     parts = []
     for number, weight in enumerate(corpus.weights):

@@ -1,9 +1,9 @@
-"""Images of an evaluation set that training sees too, found by perceptual hash.
+"""Leakage: images of an evaluation set that are in the training data, found by perceptual hash.
 
-Two images are taken for the same when their hashes (`terraseek.imagehash`, eight orientations)
-differ in few bits *and* their grey thumbnails correlate in one of the orientations. The hash alone
-is not enough: half sea, half beach looks alike in 64 bits wherever it is. Thresholds were chosen on
-real sets; docs/evaluation.md says how and what is missed.
+Two images count as the same when their hashes (`terraseek.imagehash`, eight orientations) differ
+in few bits *and* their grey thumbnails correlate in one of the orientations. The hash alone is not
+enough: images that are half sea, half beach have similar 64 bits wherever they are. The thresholds
+were chosen on real data sets; docs/evaluation.md tells how, and what is missed.
 """
 
 import hashlib
@@ -21,24 +21,26 @@ from terraseek.files import atomic_path
 from terraseek.imagehash import ORIENTATIONS, image_hashes, near_pairs
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
-from terraseek_train.data.corpus import listed, stream_source
+from terraseek_train.data.corpus import listed_samples, read_streamed
 from terraseek_train.data.sources import open_images
 from terraseek_train.data.stream import decode_fast
 
 __all__ = [
-    "LEAST_CORRELATION",
-    "MOST_BITS",
+    "MAX_BITS",
+    "MIN_CORRELATION",
     "Fingerprints",
     "Leak",
-    "config_leaks",
+    "check_leakage",
+    "find_config_leaks",
     "find_leaks",
+    "find_source_leaks",
     "fingerprints",
-    "refuse_leakage",
-    "sources_leaks",
 ]
 
-MOST_BITS = 10
-LEAST_CORRELATION = 0.92
+MAX_BITS = 10
+"""Largest difference of two hashes of one image, of 64 bits."""
+MIN_CORRELATION = 0.92
+"""Smallest correlation of two thumbnails of one image."""
 _SIDE = 32
 _BLOCK = 4096
 _log = logging.getLogger(__name__)
@@ -46,13 +48,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is kept of a set's images to find their copies; 1.1 kB each."""
+    """Hashes and thumbnails of the images of a source, 1.1 kB each."""
 
     source: str
     names: tuple[str, ...]
     hashes: UInt64[np.ndarray, "n 8"]
     thumbs: UInt8[np.ndarray, "n 32 32"]
-    """The whole image in 32 x 32 grey pixels, aspect ratio lost."""
+    """The whole image in 32 x 32 grey pixels; the aspect ratio is lost."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,14 @@ class Leak:
     bits: int
     """Bits of 64 in which the hashes differ."""
     correlation: float
-    """Of the thumbnails, at most 1, in the orientation that fits best."""
+    """Correlation of the thumbnails in the orientation that fits best, at most 1."""
 
 
 def fingerprints(source: DataSource, cache: Path, progress: Progress = silent) -> Fingerprints:
-    """Hashes and thumbnails of the images a source uses, kept in `cache` between calls.
+    """Compute hashes and thumbnails of the images that a source uses; kept in `cache`.
 
-    An image that cannot be decoded is left out with a warning: nobody can learn it either. Files
-    are told apart by path, size and time, so that a set of any size is read only once.
+    An image that cannot be decoded is skipped with a warning; it cannot be trained on either. The
+    cache knows files by path, size and time, so that images are read only once.
 
     Raises:
         SourceError: no such path, or no image inside.
@@ -84,10 +86,12 @@ def fingerprints(source: DataSource, cache: Path, progress: Progress = silent) -
         with np.load(stored) as kept:
             names = tuple(kept["names"].tolist())
             return Fingerprints(source.name, names, kept["hashes"], kept["thumbs"])
-    found = _compute(source, progress)
+    computed = _compute(source, progress)
     with atomic_path(stored) as part, part.open("wb") as file:
-        np.savez(file, names=np.array(found.names), hashes=found.hashes, thumbs=found.thumbs)
-    return found
+        np.savez(
+            file, names=np.array(computed.names), hashes=computed.hashes, thumbs=computed.thumbs
+        )
+    return computed
 
 
 def _compute(source: DataSource, progress: Progress) -> Fingerprints:
@@ -97,7 +101,7 @@ def _compute(source: DataSource, progress: Progress) -> Fingerprints:
         try:
             rgb = decode_fast(read(row), name, 4 * _SIDE)
         except NotAnImageError as error:
-            _log.warning("%s; left out of the leakage check", error)
+            _log.warning("%s; skipped in the leakage check", error)
             continue
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         kept.append(name)
@@ -115,11 +119,11 @@ def _compute(source: DataSource, progress: Progress) -> Fingerprints:
 
 
 def _encoded(source: DataSource) -> tuple[list[str], Callable[[int], bytes]]:
-    """Names of the images a source uses, and their bytes by row."""
+    """List the images that a source uses, with a function from row to encoded bytes."""
     if source.stream:
-        found, pictures = stream_source(source, _SIDE)
-        return [sample.image for sample in found], pictures.encoded
-    samples = listed(source)
+        streamed_samples, streamed = read_streamed(source, _SIDE)
+        return [sample.image for sample in streamed_samples], streamed.encoded
+    samples = listed_samples(source)
     images = open_images(Path(source.images), keep_folders=samples is None)
     wanted = list(images) if samples is None else [images.find(s.image) for s in samples]
     names = [name for name in dict.fromkeys(wanted) if name is not None]
@@ -140,25 +144,38 @@ def _digest(source: DataSource) -> str:
 
 def find_leaks(
     train: Fingerprints,
-    held: Fingerprints,
-    most_bits: int = MOST_BITS,
-    least_correlation: float = LEAST_CORRELATION,
+    evaluation: Fingerprints,
+    max_bits: int = MAX_BITS,
+    min_correlation: float = MIN_CORRELATION,
 ) -> list[Leak]:
-    """Pairs that show the same image, the surest first.
+    """Find pairs that show the same image, highest correlation first.
 
-    Every pair of hashes is compared (20,000 against 11,000 images: 1.8 billion counts of bits);
+    Every pair of hashes is compared (20,000 against 11,000 images: 1.8 billion bit counts),
     thumbnails only where hashes are near. Images without structure are in no pair.
+
+    Args:
+        train: images of the training data.
+        evaluation: images of the evaluation set.
+        max_bits: largest difference of two hashes, of 64 bits.
+        min_correlation: smallest correlation of two thumbnails, at most 1.
     """
-    # of one array with itself near_pairs leaves out an image's pair with itself; a copy is another
-    rows, others, bits = near_pairs(train.hashes, held.hashes.copy(), most_bits)
-    alike = _correlations(train.thumbs, held.thumbs, rows, others)
-    pairs = zip(rows.tolist(), others.tolist(), bits.tolist(), alike.tolist(), strict=True)
-    found = [
-        Leak(train.source, train.names[i], held.source, held.names[j], bit, round(value, 4))
-        for i, j, bit, value in pairs
-        if value >= least_correlation
+    # for one array with itself near_pairs skips the pair of an image with itself; a copy avoids it
+    rows, others, bits = near_pairs(train.hashes, evaluation.hashes.copy(), max_bits)
+    correlations = _correlations(train.thumbs, evaluation.thumbs, rows, others)
+    pairs = zip(rows.tolist(), others.tolist(), bits.tolist(), correlations.tolist(), strict=True)
+    leaks = [
+        Leak(
+            train_source=train.source,
+            train=train.names[i],
+            eval_source=evaluation.source,
+            eval=evaluation.names[j],
+            bits=differing,
+            correlation=round(correlation, 4),
+        )
+        for i, j, differing, correlation in pairs
+        if correlation >= min_correlation
     ]
-    return sorted(found, key=lambda leak: (-leak.correlation, leak.train, leak.eval))
+    return sorted(leaks, key=lambda leak: (-leak.correlation, leak.train, leak.eval))
 
 
 def _correlations(
@@ -167,71 +184,71 @@ def _correlations(
     rows: Int64[np.ndarray, " p"],
     others: Int64[np.ndarray, " p"],
 ) -> Float64[np.ndarray, " p"]:
-    """Largest correlation of two thumbnails over the eight orientations, pair by pair."""
+    """Compute the largest correlation of two thumbnails over eight orientations, per pair."""
     best = np.full(len(rows), -1.0)
     for start in range(0, len(rows), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        ours, theirs = _centred(left[rows[part]]), _centred(right[others[part]])
-        for plane in (theirs, theirs.swapaxes(1, 2)):
+        block = slice(start, start + _BLOCK)
+        first, second = _standardized(left[rows[block]]), _standardized(right[others[block]])
+        for plane in (second, second.swapaxes(1, 2)):
             for down in (1, -1):
                 for across in (1, -1):
                     turned = plane[:, ::down, ::across]
-                    best[part] = np.maximum(best[part], np.einsum("pij,pij->p", ours, turned))
+                    best[block] = np.maximum(best[block], np.einsum("pij,pij->p", first, turned))
     return best
 
 
-def _centred(grey: UInt8[np.ndarray, "p side side"]) -> Float32[np.ndarray, "p side side"]:
+def _standardized(grey: UInt8[np.ndarray, "p side side"]) -> Float32[np.ndarray, "p side side"]:
     centred = grey.astype(np.float32) - grey.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
     length = np.linalg.norm(centred, axis=(1, 2), keepdims=True)
     return np.asarray(centred / np.maximum(length, 1e-6), np.float32)
 
 
-def refuse_leakage(config: TrainConfig, progress: Progress = silent) -> None:
-    """Compare every training source with every validation split before anything is learnt.
+def check_leakage(config: TrainConfig, progress: Progress = silent) -> None:
+    """Refuse a training whose validation images are in its training data.
 
-    With `allow_leakage` a warning says how many images are in both.
+    With `allow_leakage` a warning tells how many images are in both.
 
     Raises:
-        ConfigError: images of a validation split are in the training data.
+        ConfigError: images of a validation set are in the training data.
     """
-    found = config_leaks(config, progress)
-    if not found:
+    leaks = find_config_leaks(config, progress)
+    if not leaks:
         return
-    first = found[0]
-    told = (
-        f"{len({(leak.eval_source, leak.eval) for leak in found})} validation pictures are in the "
+    first = leaks[0]
+    message = (
+        f"{len({(leak.eval_source, leak.eval) for leak in leaks})} validation images are in the "
         f"training data, first {first.eval} of {first.eval_source} = {first.train} of "
         f"{first.train_source} (hashes differ in {first.bits} bits, correlation "
         f"{first.correlation:.3f})"
     )
     if not config.allow_leakage:
         raise ConfigError(
-            f"{told}; remove them, or set allow_leakage to true. The command `terraseek evaluate "
-            "leakage --config` lists all"
+            f"{message}; remove them, or set allow_leakage to true. The command `terraseek "
+            "evaluate leakage --config` lists all"
         )
-    _log.warning("%s; allowed by the config", told)
+    _log.warning("%s; allowed by the config", message)
 
 
-def config_leaks(config: TrainConfig, progress: Progress = silent) -> list[Leak]:
-    """Leaks between a config's training sources and its validation splits."""
-    held = [source for source in (config.val, *config.val_extra) if source is not None]
-    if not held:
+def find_config_leaks(config: TrainConfig, progress: Progress = silent) -> list[Leak]:
+    """Find leaks between the training sources and the validation sets of a config."""
+    val_sets = [source for source in (config.val, *config.val_extra) if source is not None]
+    if not val_sets:
         return []
-    return sources_leaks(config.data, held, Path(config.cache), progress)
+    return find_source_leaks(config.data, val_sets, Path(config.cache), progress)
 
 
-def sources_leaks(
+def find_source_leaks(
     train: Sequence[DataSource],
-    held: Sequence[DataSource],
+    evaluation: Sequence[DataSource],
     cache: Path,
     progress: Progress = silent,
 ) -> list[Leak]:
-    """Leaks between any sources; see `fingerprints` and `find_leaks`."""
-    watched = [fingerprints(source, cache, progress) for source in held]
+    """Find leaks between any sources; see `fingerprints` and `find_leaks`."""
+    evaluation_prints = [fingerprints(source, cache, progress) for source in evaluation]
     return [
         leak
         for source in train
-        for ours in [fingerprints(source, cache, progress)]
-        for theirs in watched
-        for leak in find_leaks(ours, theirs)
+        for train_prints in [fingerprints(source, cache, progress)]
+        for prints in evaluation_prints
+        for leak in find_leaks(train_prints, prints)
     ]

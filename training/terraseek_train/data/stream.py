@@ -1,8 +1,8 @@
-"""Images of a corpus that is larger than memory: left in their files, decoded when drawn.
+"""Streamed images, for a corpus larger than memory: they stay in their files until drawn.
 
-A tar is read once for its headers; after that every image is a byte range that can be read in
-any order. So a streamed source is shuffled as a whole, weighted and resumed like one in memory,
-which sequential readers of shards cannot do. It wants a disk that seeks well (an SSD).
+The headers of a tar are read once; after that every image is a byte range that can be read in any
+order. So a streamed source is shuffled as a whole, weighted and resumed like one in memory, which
+sequential readers of shards cannot do. It needs a disk with fast random access (an SSD).
 """
 
 import logging
@@ -28,18 +28,18 @@ __all__ = ["StreamedImages", "decode_fast", "index_images"]
 
 _log = logging.getLogger(__name__)
 _LARGE = 40_000
-"""Bytes from which it pays to look up a JPEG's size before decoding it."""
+"""Bytes from which reading a JPEG's size before decoding it saves time."""
 
 
 class StreamedImages:
-    """Squares of encoded images by row; safe to ask from several threads."""
+    """Square images by row, decoded on access; safe to use from several threads."""
 
     def __init__(self, refs: Sequence[ImageRef], side: int) -> None:
-        """Remember where the images are, at 20 bytes each.
+        """Keep the positions of the images, at 20 bytes each.
 
         Args:
-            refs: one a row.
-            side: pixels; images of twice this and more are reduced to it.
+            refs: position of the image of each row.
+            side: pixels; images of at least twice this side are reduced to it.
         """
         self._files = list(dict.fromkeys(ref.file for ref in refs))
         number = {file: k for k, file in enumerate(self._files)}
@@ -52,19 +52,19 @@ class StreamedImages:
         return len(self._file)
 
     def __getitem__(self, row: int) -> UInt8[np.ndarray, "s s 3"]:
-        """The image's centre square, less than twice `side` pixels wide.
+        """Decode the centre square of an image, less than twice `side` pixels wide.
 
-        One that cannot be decoded is plain grey and named in the log: among millions that costs
-        nothing, while an error would end every attempt to resume at the same step.
+        An image that cannot be decoded becomes plain grey and is named in the log: among millions
+        it costs nothing, while an error would end every attempt to resume at the same step.
         """
         try:
             return _square(decode_fast(self.encoded(row), self._name(row), self._side), self._side)
         except NotAnImageError as error:
-            _log.warning("%s; a grey picture takes its place", error)
+            _log.warning("%s; replaced by a grey image", error)
             return np.full((self._side, self._side, 3), 128, np.uint8)
 
     def encoded(self, row: int) -> bytes:
-        """The image as it is stored."""
+        """Read the encoded bytes of an image."""
         file = self._files[self._file[row]]
         return read_range(file, int(self._offset[row]), int(self._size[row]))
 
@@ -73,16 +73,16 @@ class StreamedImages:
 
 
 def decode_fast(content: bytes, name: str, side: int = 0) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB pixels of an encoded image, in half the time Pillow takes.
+    """Decode an image to RGB in half the time Pillow takes.
 
     Args:
-        content: JPEG, PNG, WebP or whatever else OpenCV or, failing that, Pillow reads.
-        name: for the error.
-        side: a JPEG whose shorter side is at least twice this is decoded at half its size, a
-            quarter or an eighth (DCT scaling), never below this; 0 decodes all of it.
+        content: JPEG, PNG, WebP or any other format that OpenCV or Pillow reads.
+        name: for the error message.
+        side: a JPEG whose shorter side is at least twice this is decoded at a half, a quarter or
+            an eighth of its size (DCT scaling), never below this; 0 decodes it in full.
 
     Raises:
-        NotAnImageError: neither can decode it.
+        NotAnImageError: neither OpenCV nor Pillow can decode it.
     """
     flags = _reduction(content, side) | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -95,11 +95,12 @@ def decode_fast(content: bytes, name: str, side: int = 0) -> UInt8[np.ndarray, "
 
 
 def _reduction(content: bytes, side: int) -> int:
+    """Choose OpenCV's flag for the size at which an image is decoded."""
     if not side or len(content) < _LARGE or not content.startswith(b"\xff\xd8"):
         return int(cv2.IMREAD_COLOR)
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:  # reads the header only
-            times = min(image.size) // side
+            ratio = min(image.size) // side
     except (UnidentifiedImageError, OSError):
         return int(cv2.IMREAD_COLOR)
     for least, flag in (
@@ -107,7 +108,7 @@ def _reduction(content: bytes, side: int) -> int:
         (4, cv2.IMREAD_REDUCED_COLOR_4),
         (2, cv2.IMREAD_REDUCED_COLOR_2),
     ):
-        if times >= least:
+        if ratio >= least:
             return int(flag)
     return int(cv2.IMREAD_COLOR)
 
@@ -117,71 +118,77 @@ def _square(image: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
     square = image[top : top + short, left : left + short]
-    if short < 2 * side:  # a view of it is cut and reduced in one go
+    if short < 2 * side:  # a view crops and reduces it in one step
         return square
     return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def index_images(path: Path, keep_folders: bool = False) -> dict[str, tuple[Sample, ImageRef]]:
-    """Every image of a folder, tar or folder of tars by name: what is said of it, where it lies.
+    """Index the images of a folder, a tar or a folder of tars: sample and position by name.
 
-    An image of a webdataset shard (both of RS5M's layouts) has its caption, unless that is the
-    name of a scene class; of any other one the class folder is the label. Damaged members are left
-    out with a warning.
+    An image of a webdataset shard (both of RS5M's layouts) has its caption, unless that only names
+    a scene class; any other image has its class folder as label. Damaged members are skipped with
+    a warning.
 
     Args:
         path: the folder or tar.
         keep_folders: name images `folder/file`, for class folders that repeat file names.
 
     Raises:
-        SourceError: no such path, no tar, or no image inside.
+        SourceError: no such path, not a tar, or no image inside.
     """
     if not path.exists():
         raise SourceError(f"there is no folder or tar at {path}")
     if path.is_file():
-        found = list(_packed(path, keep_folders))
+        found = list(_images_of_tar(path, keep_folders))
     else:
         files = sorted(file for file in path.rglob("*") if file.is_file())
-        found = list(_loose(path, files, keep_folders))
+        found = list(_images_of_folder(path, files, keep_folders))
         if not found:
             tars = [file for file in files if file.suffix == ".tar"]
-            found = [entry for tar in tars for entry in _packed(tar, keep_folders)]
+            found = [entry for tar in tars for entry in _images_of_tar(tar, keep_folders)]
     if not found:
-        raise SourceError(f"{path} holds no picture ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise SourceError(f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return {sample.image: (sample, ref) for sample, ref in found}
 
 
-def _loose(root: Path, files: Sequence[Path], keep: bool) -> Iterator[tuple[Sample, ImageRef]]:
+def _images_of_folder(
+    root: Path, files: Sequence[Path], keep_folders: bool
+) -> Iterator[tuple[Sample, ImageRef]]:
     for file in files:
         if file.suffix.lower() in IMAGE_SUFFIXES:
-            yield _in_folder(PurePosixPath(file.relative_to(root).as_posix()), keep), ImageRef(file)
+            inside = PurePosixPath(file.relative_to(root).as_posix())
+            yield _folder_sample(inside, keep_folders), ImageRef(file)
 
 
-def _packed(tar: Path, keep: bool) -> Iterator[tuple[Sample, ImageRef]]:
+def _images_of_tar(tar: Path, keep_folders: bool) -> Iterator[tuple[Sample, ImageRef]]:
     if is_shard(tar):
-        for record in read_shards([tar]):
-            if isinstance(record, Broken):
-                _log.warning("%s left out: %s", record.member, record.reason)
-                continue
-            if record.image is None:
-                continue
-            said = str(record.columns.get("caption", ""))
-            named = str(record.columns["img_name"])
-            if concept_of(said):
-                yield Sample(named, (), said), record.image
-            else:
-                yield Sample(named, (said,) if said else ()), record.image
+        yield from _images_of_shard(tar)
         return
     for member in members(tar):
         if isinstance(member, Broken):
-            _log.warning("%s left out: %s", member.member, member.reason)
+            _log.warning("%s skipped: %s", member.member, member.reason)
             continue
         inside = PurePosixPath(member.name)
         if inside.suffix.lower() in IMAGE_SUFFIXES:
             ref = ImageRef(tar, member.offset, member.size, member.name)
-            yield _in_folder(inside, keep), ref
+            yield _folder_sample(inside, keep_folders), ref
 
 
-def _in_folder(inside: PurePosixPath, keep: bool) -> Sample:
+def _images_of_shard(shard: Path) -> Iterator[tuple[Sample, ImageRef]]:
+    for record in read_shards([shard]):
+        if isinstance(record, Broken):
+            _log.warning("%s skipped: %s", record.member, record.reason)
+        elif record.image is not None:
+            caption = str(record.columns.get("caption", ""))
+            name = str(record.columns["img_name"])
+            if concept_of(caption):
+                yield Sample(name, (), caption), record.image
+            else:
+                yield Sample(name, (caption,) if caption else ()), record.image
+
+
+def _folder_sample(inside: PurePosixPath, keep_folders: bool) -> Sample:
+    """Make a sample whose label is its class folder."""
     folder = inside.parent.name
-    return Sample(f"{folder}/{inside.name}" if keep else inside.name, (), folder)
+    return Sample(f"{folder}/{inside.name}" if keep_folders else inside.name, (), folder)

@@ -1,4 +1,4 @@
-"""`terraseek evaluate retrieval|zeroshot`: numbers with intervals, for one model or two."""
+"""`terraseek evaluate retrieval` and `zeroshot`: numbers with intervals, for one model or two."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,7 +21,7 @@ __all__ = ["COMPARE", "register", "show"]
 _IMAGES = typer.Option(..., "--images", help="Folder, tar, or folder of RS5M shards.")
 _MODEL = typer.Option(DEFAULT_MODEL, "--model", help="Name of the model.")
 COMPARE = typer.Option(
-    None, "--compare", metavar="A B", help="Two models instead of one, with paired differences."
+    None, "--compare", metavar="A B", help="Measure two models, with their paired differences."
 )
 _DEVICE = typer.Option("auto", "--device", help="auto, cpu or cuda.")
 _JSON = typer.Option(False, "--json", help="Print one JSON object on stdout.")
@@ -46,23 +46,30 @@ def show(
     as_json: bool,
     digits: int = 2,
 ) -> list["Result"]:
-    """Measure one model or two; JSON for either, and the table of two, are printed here.
+    """Measure one model or two, and print JSON, or the comparison of two models.
+
+    Args:
+        models: names of one or two models.
+        measure: measures a model by its name.
+        labels: label of each headline number.
+        as_json: print JSON, also for one model.
+        digits: decimals.
 
     Returns:
-        What was measured; a table of one model is left to the caller.
+        The results; the table of one model is printed by the caller.
     """
     from terraseek_train.evaluate.report import comparison, comparison_lines
 
-    for model in models:  # a wrong second name must not cost the time the first one takes
+    for model in models:  # an unknown second name fails before the first model is measured
         if model != "fake":
             get_card(model)
-    found = [measure(model) for model in models]
-    first, last = found[0], found[-1]
+    results = [measure(model) for model in models]
+    first, last = results[0], results[-1]
     if as_json:
-        print_json(first.to_json(digits) if len(found) == 1 else comparison(first, last, digits))
-    elif len(found) == 2:
+        print_json(first.to_json(digits) if len(results) == 1 else comparison(first, last, digits))
+    elif len(results) == 2:
         print("\n".join(comparison_lines(first, last, labels, digits)))
-    return found
+    return results
 
 
 def retrieval(
@@ -84,17 +91,17 @@ def retrieval(
     def measure(name: str) -> Result:
         encoder = load_encoder(name, device)
         with bar() as progress:
-            found = measure_retrieval(images, captions, encoder, split, progress)
-        return Result(name, asdict(found.score()), (found.tally(),))
+            retrieved = measure_retrieval(images, captions, encoder, split, progress)
+        return Result(name, asdict(retrieved.score()), (retrieved.unit_sums(),))
 
-    found = show(compare or (model,), measure, _RECALLS | {"mR": "mR"}, as_json)
-    score = found[0].score
+    results = show(compare or (model,), measure, _RECALLS | {"mR": "mR"}, as_json)
+    score = results[0].score
     size = f"{score['n_images']} pictures, {score['n_captions']} captions"
     if compare and not as_json:
         print(size)
     if compare or as_json:
         return
-    ends = found[0].intervals()
+    ends = results[0].intervals()
     print(f"{'':14} " + "".join(f"{f'R@{k}':22}" for k in (1, 5, 10)).rstrip())
     for label, way in (("image to text", "i2t"), ("text to image", "t2i")):
         keys = [f"{way}_r{k}" for k in (1, 5, 10)]
@@ -113,14 +120,14 @@ def zeroshot(
         None, "--labels", help="CSV with img_name,label, for shards without class folders."
     ),
     confusion: Path | None = typer.Option(
-        None, "--confusion", help="Draw who was taken for whom: FILE.png or FILE.html."
+        None, "--confusion", help="Draw the confusion matrix: FILE.png or FILE.html."
     ),
     model: str = _MODEL,
     compare: tuple[str, str] | None = COMPARE,
     device: str = _DEVICE,
     as_json: bool = _JSON,
 ) -> None:
-    """Top-1 accuracy in percent of images sorted into classes by sentences alone."""
+    """Top-1 accuracy in percent of zero-shot classification."""
     from terraseek.encoders.load import load_encoder
     from terraseek_train.evaluate.confusion import check_suffix, draw_confusion
     from terraseek_train.evaluate.report import Result
@@ -136,41 +143,45 @@ def zeroshot(
     def measure(name: str) -> Result:
         encoder = load_encoder(name, device)
         with bar() as progress:
-            found = evaluate_zeroshot(images, encoder, names, prompts, labels, progress)
-        scores.append(found)
-        return Result(name, _headline(*found), (found[0].tally(),))
+            score, class_names = evaluate_zeroshot(
+                images, encoder, names, prompts, labels, progress
+            )
+        scores.append((score, class_names))
+        return Result(name, _headline(score, class_names), (score.unit_sums(),))
 
-    found = show(compare or (model,), measure, {"top1": "top-1"}, as_json)
-    score, called = scores[0]
+    results = show(compare or (model,), measure, {"top1": "top-1"}, as_json)
+    score, class_names = scores[0]
     if confusion:
         title = f"{model}: top-1 {score.top1:.2f} % of {score.n_images} pictures"
-        draw_confusion(score.confusion, called, confusion, title)
+        draw_confusion(score.confusion, class_names, confusion, title)
         note(f"confusion matrix in {confusion}")
     if not as_json:
-        _show_classes(found, scores)
+        _show_classes(results, scores)
 
 
-def _headline(score: "ZeroShotScore", called: list[str]) -> dict[str, Any]:
-    each = {n: round(float(value), 2) for n, value in zip(called, score.per_class, strict=True)}
+def _headline(score: "ZeroShotScore", class_names: list[str]) -> dict[str, Any]:
+    accuracies = zip(class_names, score.per_class, strict=True)
+    per_class = {name: round(float(value), 2) for name, value in accuracies}
     sizes = {"top1": score.top1, "n_images": score.n_images, "n_classes": score.n_classes}
-    return sizes | {"per_class": each, "confusion": score.confusion.tolist()}
+    return sizes | {"per_class": per_class, "confusion": score.confusion.tolist()}
 
 
-def _show_classes(found: list["Result"], scores: "list[tuple[ZeroShotScore, list[str]]]") -> None:
-    """Per class: accuracies of both models, or of one with what it was taken for."""
+def _show_classes(results: list["Result"], scores: "list[tuple[ZeroShotScore, list[str]]]") -> None:
+    """Print accuracies per class: of both models, or of one with its most frequent error."""
     from terraseek_train.evaluate.report import figure
 
-    score, called = scores[0]
+    score, class_names = scores[0]
     size = f"{score.n_images} pictures, {score.n_classes} classes"
     if len(scores) == 2:
         print(f"{size}; per class A, B:")
-        both = zip(called, score.per_class, scores[1][0].per_class, strict=True)
+        both = zip(class_names, score.per_class, scores[1][0].per_class, strict=True)
         print("\n".join(f"{name:28} {one:6.2f} {two:6.2f}" for name, one, two in both))
         return
-    for name, accuracy, row in zip(called, score.per_class, score.confusion, strict=True):
-        wrong = [(count, other) for count, other in zip(row, called, strict=True) if other != name]
-        worst = max(wrong, key=lambda pair: int(pair[0]))
-        said = f"{int(row.sum())} pictures"
-        said += f", most often taken for {worst[1]}" if worst[0] else ", all right"
-        print(f"{name:28} {accuracy:6.2f}   {said}")
-    print(f"top-1 {figure(score.top1, found[0].intervals()['top1'])}   {size}")
+    for name, accuracy, row in zip(class_names, score.per_class, score.confusion, strict=True):
+        counts = zip(row.tolist(), class_names, strict=True)
+        errors = [(count, other) for count, other in counts if other != name]
+        count, other = max(errors, key=lambda pair: pair[0])
+        summary = f"{int(row.sum())} pictures"
+        summary += f", most often confused with {other}" if count else ", all correct"
+        print(f"{name:28} {accuracy:6.2f}   {summary}")
+    print(f"top-1 {figure(score.top1, results[0].intervals()['top1'])}   {size}")

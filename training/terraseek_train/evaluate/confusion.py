@@ -1,4 +1,4 @@
-"""Who was taken for whom, as an image (PNG) or a page to hover over (HTML, works offline)."""
+"""Drawings of a confusion matrix: an image (PNG), or an interactive page (HTML, works offline)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ _LIGHT, _DARK = np.array([247, 250, 255.0]), np.array([8, 48, 107.0])
 _INK = (30, 30, 30)
 _MARGIN = 16
 _READABLE = 26
-"""Smallest cell side, in pixels, that counts are written into."""
+"""Smallest side in pixels of a matrix cell that shows its count."""
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a file name that says neither PNG nor HTML, before any work is done.
+    """Refuse a file name whose suffix is neither `.png` nor `.html`.
 
     Raises:
         OutputError: another suffix.
@@ -33,13 +33,13 @@ def check_suffix(path: Path) -> None:
 def draw_confusion(
     confusion: Int64[np.ndarray, "true predicted"], names: Sequence[str], path: Path, title: str
 ) -> None:
-    """Write the matrix, whole or not at all; the suffix chooses the kind.
+    """Write the matrix atomically, in the format of the suffix.
 
     Args:
         confusion: images by true (row) and predicted (column) class.
         names: classes in that order.
         path: `.png` or `.html`.
-        title: one line above.
+        title: one line above the matrix.
 
     Raises:
         OutputError: another suffix, or the file cannot be written.
@@ -59,42 +59,42 @@ def draw_confusion(
         raise OutputError(f"{path} cannot be written ({error}); choose another folder") from error
 
 
-def _shares(
+def _row_shares(
     confusion: Int64[np.ndarray, "true predicted"],
 ) -> Float64[np.ndarray, "true predicted"]:
-    """Every row over its sum, 0-1; a class without images is all 0."""
+    """Divide every row by its sum, 0-1; a class without images is all 0."""
     return np.asarray(confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1), np.float64)
 
 
 def confusion_image(
     confusion: Int64[np.ndarray, "true predicted"], names: Sequence[str], title: str = ""
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The matrix as RGB: the darker a cell, the larger its share of the row's images."""
+    """Draw the matrix as RGB pixels; a darker cell has a larger share of the row's images."""
     count = len(names)
     cell = int(np.clip(900 // count, 14, 56))
     font = ImageFont.load_default(min(14, cell - 1))
-    wide = int(max(font.getlength(name) for name in names)) + 10
-    left, top = _MARGIN + 20 + wide, _MARGIN + 48
+    label_width = int(max(font.getlength(name) for name in names)) + 10
+    left, top = _MARGIN + 20 + label_width, _MARGIN + 48
     width = max(
         left + count * cell + _MARGIN,
         _MARGIN * 2 + int(ImageFont.load_default(16).getlength(title)),
     )
-    canvas = Image.new("RGB", (width, top + count * cell + wide + 20 + _MARGIN), "white")
+    canvas = Image.new("RGB", (width, top + count * cell + label_width + 20 + _MARGIN), "white")
     pen = ImageDraw.Draw(canvas)
     pen.text((_MARGIN, _MARGIN), title, _INK, ImageFont.load_default(16))
     _cells(pen, confusion, (left, top), cell)
     for row, name in enumerate(names):
         middle = top + row * cell + cell // 2
         pen.text((left - 6, middle), name, _INK, font, anchor="rm")
-        column = Image.new("RGB", (wide, cell), "white")
-        ImageDraw.Draw(column).text((wide - 6, cell // 2), name, _INK, font, anchor="rm")
+        column = Image.new("RGB", (label_width, cell), "white")
+        ImageDraw.Draw(column).text((label_width - 6, cell // 2), name, _INK, font, anchor="rm")
         turned = column.transpose(Image.Transpose.ROTATE_90)
         canvas.paste(turned, (left + row * cell, top + count * cell))
     side = Image.new("RGB", (count * cell, 20), "white")
     ImageDraw.Draw(side).text((count * cell // 2, 10), "true class", _INK, font, anchor="mm")
     canvas.paste(side.transpose(Image.Transpose.ROTATE_90), (_MARGIN, top))
-    below = (left + count * cell // 2, top + count * cell + wide + 10)
-    pen.text(below, "taken for", _INK, font, anchor="mm")
+    below = (left + count * cell // 2, top + count * cell + label_width + 10)
+    pen.text(below, "predicted", _INK, font, anchor="mm")
     return np.asarray(canvas)
 
 
@@ -104,7 +104,7 @@ def _cells(
     corner: tuple[int, int],
     cell: int,
 ) -> None:
-    shares = _shares(confusion)
+    shares = _row_shares(confusion)
     font = ImageFont.load_default(max(8, min(13, cell // 3)))
     for (row, column), share in np.ndenumerate(shares):
         x, y = corner[0] + column * cell, corner[1] + row * cell
@@ -121,16 +121,16 @@ def _page(confusion: Int64[np.ndarray, "true predicted"], names: Sequence[str], 
         import plotly.graph_objects as go
     except ImportError as error:
         raise MissingExtraError(
-            "an HTML plot needs plotly: pip install 'terraseek[app]'; a .png needs nothing"
+            "an HTML plot needs plotly: pip install 'terraseek[app]'; a .png does not"
         ) from error
     heat = go.Heatmap(
-        z=(100 * _shares(confusion)).tolist(),
+        z=(100 * _row_shares(confusion)).tolist(),
         x=list(names),
         y=list(names),
         customdata=confusion.tolist(),
         text=confusion.tolist(),
         texttemplate="%{text}",
-        hovertemplate="%{y} taken for %{x}: %{customdata} pictures (%{z:.1f} %)<extra></extra>",
+        hovertemplate="%{y} classified as %{x}: %{customdata} pictures (%{z:.1f} %)<extra></extra>",
         colorscale=[[0, "rgb(247,250,255)"], [1, "rgb(8,48,107)"]],
         zmin=0,
         zmax=100,
@@ -139,7 +139,7 @@ def _page(confusion: Int64[np.ndarray, "true predicted"], names: Sequence[str], 
     axes = {"type": "category", "automargin": True}
     layout = go.Layout(
         title={"text": title},
-        xaxis=axes | {"title": {"text": "taken for"}},
+        xaxis=axes | {"title": {"text": "predicted class"}},
         yaxis=axes | {"title": {"text": "true class"}, "autorange": "reversed"},
         height=max(480, 24 * len(names) + 240),
     )

@@ -1,4 +1,4 @@
-"""Images of a source through an encoder, decoded batch by batch so that memory stays small."""
+"""Encode the images of a source batch by batch, so that memory stays small."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,14 @@ __all__ = ["encode_named"]
 def encode_named(
     encoder: Encoder, images: ImageBytes, names: Sequence[str], progress: Progress = silent
 ) -> Float32[np.ndarray, "n dim"]:
-    """Unit vectors of images by stored name, in that order.
+    """Compute the unit vectors of images by stored name, in that order.
 
     Raises:
         NotAnImageError: an image cannot be decoded.
     """
     out = np.empty((len(names), encoder.dim), np.float32)
     for start in range(0, len(names), encoder.batch_size):
-        part = names[start : start + encoder.batch_size]
-        out[start : start + len(part)] = encoder.encode_images([images.image(n) for n in part])
-        progress("encode images", start + len(part), len(names))
+        batch = names[start : start + encoder.batch_size]
+        out[start : start + len(batch)] = encoder.encode_images([images.image(n) for n in batch])
+        progress("encode images", start + len(batch), len(names))
     return out

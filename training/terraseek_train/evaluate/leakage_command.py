@@ -1,4 +1,4 @@
-"""`terraseek evaluate leakage`: are images one measures on among those one trains on?"""
+"""`terraseek evaluate leakage`: find evaluation images in the training data."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,48 +16,51 @@ if TYPE_CHECKING:
 
 __all__ = ["leakage"]
 
-_MOST_ROWS = 50
+_MAX_ROWS = 50
 
 
 def leakage(
     train: list[str] = typer.Option(
         [],
         "--train",
-        help="Folder, tar or shards of training pictures, or IMAGES,CAPTIONS,SPLIT; repeatable.",
+        help="Folder, tar or shards of training images, or IMAGES,CAPTIONS,SPLIT; repeatable.",
     ),
-    held: list[str] = typer.Option(
-        [], "--eval", help="The same for pictures one measures on; repeatable."
+    evaluation: list[str] = typer.Option(
+        [], "--eval", help="The same for evaluation images; repeatable."
     ),
     config: Path | None = typer.Option(
-        None, "--config", help="Take the training sources, and the validation splits, of a config."
+        None, "--config", help="Use the training sources and validation sets of a config."
     ),
     cache: Path | None = typer.Option(
         None, "--cache", help="Folder that keeps fingerprints; default in the user's folder."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
-    """Images of evaluation sets that are in training sets too; exit code 1 if there are any.
+    """Find images of evaluation sets in training sets; exit code 1 if there are any.
 
-    Copies are found though they are turned, mirrored, resized, recompressed or brightened.
+    Copies are found even if they are turned, mirrored, resized, recompressed or brightened.
     """
     from terraseek_train.config import load_config
-    from terraseek_train.data.leakage import LEAST_CORRELATION, MOST_BITS, sources_leaks
+    from terraseek_train.data.leakage import MAX_BITS, MIN_CORRELATION, find_source_leaks
 
-    ours, theirs = [_source(text) for text in train], [_source(text) for text in held]
+    train_sources = [_source(text) for text in train]
+    eval_sources = [_source(text) for text in evaluation]
     if config:
         settings = load_config(config)
-        ours += settings.data
-        theirs += [s for s in (settings.val, *settings.val_extra) if s is not None]
-    if not (ours and theirs):
-        raise ConfigError("give training pictures and pictures to measure on: --train and --eval")
+        train_sources += settings.data
+        eval_sources += [s for s in (settings.val, *settings.val_extra) if s is not None]
+    if not (train_sources and eval_sources):
+        raise ConfigError("give training images and evaluation images: --train and --eval")
+    cache = cache or home() / "fingerprints"
     with bar() as progress:
-        found = sources_leaks(ours, theirs, cache or home() / "fingerprints", progress)
+        leaks = find_source_leaks(train_sources, eval_sources, cache, progress)
     if as_json:
-        rule = {"most_bits": MOST_BITS, "least_correlation": LEAST_CORRELATION}
-        print_json({"n_pairs": len(found), **rule, "pairs": [asdict(leak) for leak in found]})
+        thresholds = {"most_bits": MAX_BITS, "least_correlation": MIN_CORRELATION}
+        pairs = [asdict(leak) for leak in leaks]
+        print_json({"n_pairs": len(leaks), **thresholds, "pairs": pairs})
     else:
-        _table(found)
-    if found:
+        _table(leaks)
+    if leaks:
         raise typer.Exit(1)
 
 
@@ -72,15 +75,15 @@ def _source(text: str) -> "DataSource":
     return DataSource(name, images, captions or None, split=split or None)
 
 
-def _table(found: "list[Leak]") -> None:
-    if found:
-        typer.echo("bits  correlation  evaluation picture = training picture")
-    for leak in found[:_MOST_ROWS]:
+def _table(leaks: "list[Leak]") -> None:
+    if leaks:
+        typer.echo("bits  correlation  evaluation image = training image")
+    for leak in leaks[:_MAX_ROWS]:
         typer.echo(
             f"{leak.bits:4}  {leak.correlation:11.3f}  {leak.eval_source}: {leak.eval} = "
             f"{leak.train_source}: {leak.train}"
         )
-    if len(found) > _MOST_ROWS:
-        typer.echo(f"... and {len(found) - _MOST_ROWS} more; --json lists all")
-    held = len({(leak.eval_source, leak.eval) for leak in found})
-    typer.echo(f"{held} evaluation pictures are in the training data ({len(found)} pairs)")
+    if len(leaks) > _MAX_ROWS:
+        typer.echo(f"... and {len(leaks) - _MAX_ROWS} more; --json lists all")
+    count = len({(leak.eval_source, leak.eval) for leak in leaks})
+    typer.echo(f"{count} evaluation images are in the training data ({len(leaks)} pairs)")

@@ -1,40 +1,41 @@
-"""Result numbers with their intervals, and two models side by side, as JSON values and lines."""
+"""Results with intervals, and comparisons of two models, as JSON values and text tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from terraseek_train.evaluate.bootstrap import Difference, Interval, Tally, intervals, paired
+from terraseek_train.evaluate.bootstrap import Difference, Interval, UnitSums, intervals, paired
 
 __all__ = ["Result", "comparison", "comparison_lines", "figure", "rounded"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One model's result: what its command prints as JSON, and what each unit added."""
+    """The result of one model: its numbers, and the contributions of the units to them."""
 
     model: str
     score: dict[str, Any]
-    tallies: tuple[Tally, ...]
+    """JSON values, as the command prints them."""
+    unit_sums: tuple[UnitSums, ...]
     """One per kind of unit; their names are the headline numbers."""
 
     def intervals(self) -> dict[str, Interval | None]:
-        """95 % bootstrap interval of every headline number."""
-        return {k: ends for tally in self.tallies for k, ends in intervals(tally).items()}
+        """Compute the 95 % bootstrap interval of every headline number."""
+        return {k: ends for sums in self.unit_sums for k, ends in intervals(sums).items()}
 
     def to_json(self, digits: int) -> dict[str, Any]:
-        """The score with `intervals` added: `{number: [low, high]}`, null for a single unit."""
+        """Add `intervals` to the score: `{number: [low, high]}`, null for a single unit."""
         found = {k: rounded(ends, digits) for k, ends in self.intervals().items()}
         return self.score | {"intervals": found}
 
 
 def rounded(ends: Interval | None, digits: int) -> list[float] | None:
-    """An interval as JSON has it."""
+    """Convert an interval to JSON."""
     return None if ends is None else [round(end, digits) for end in ends]
 
 
 def figure(value: float, ends: Interval | None, digits: int = 2) -> str:
-    """`53.55 [51.3, 55.7]`: the interval has one digit less, more would be noise."""
+    """Format a number as `53.55 [51.3, 55.7]`; the interval has one digit less."""
     if ends is None:
         return f"{value:.{digits}f}"
     low, high = (f"{end:.{digits - 1}f}" for end in ends)
@@ -42,12 +43,14 @@ def figure(value: float, ends: Interval | None, digits: int = 2) -> str:
 
 
 def _differences(a: Result, b: Result) -> dict[str, Difference]:
-    pairs = zip(a.tallies, b.tallies, strict=True)
+    pairs = zip(a.unit_sums, b.unit_sums, strict=True)
     return {name: found for one, two in pairs for name, found in paired(one, two).items()}
 
 
 def comparison(a: Result, b: Result, digits: int) -> dict[str, Any]:
-    """`{"models": [A, B], "a": …, "b": …, "difference": {number: {"value", "interval", "p"}}}`.
+    """Compare two models, as JSON.
+
+    `{"models": [A, B], "a": …, "b": …, "difference": {number: {"value", "interval", "p"}}}`.
 
     Args:
         a: first model.
@@ -73,12 +76,12 @@ def comparison(a: Result, b: Result, digits: int) -> dict[str, Any]:
 def comparison_lines(
     a: Result, b: Result, labels: Mapping[str, str], digits: int = 2
 ) -> Sequence[str]:
-    """A table with one line a number: both models, B - A with its interval, p.
+    """Compare two models in a table with one line per number: A, B, B - A with its interval, p.
 
     Args:
         a: first model.
         b: second model, on the same data.
-        labels: headline number → what to call it; gives the order.
+        labels: label of each headline number.
         digits: decimals.
     """
     ends_a, ends_b = a.intervals(), b.intervals()

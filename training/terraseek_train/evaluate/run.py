@@ -1,4 +1,4 @@
-"""The evaluations on files, as the commands and Python callers run them."""
+"""Evaluations on files, for the commands and for Python callers."""
 
 import csv
 from pathlib import Path
@@ -35,7 +35,7 @@ def evaluate_retrieval(
     split: str | None = None,
     progress: Progress = silent,
 ) -> RetrievalScore:
-    """Recalls of a captioned split; arguments and errors as in `measure_retrieval`."""
+    """Compute the recalls of a captioned set; arguments and errors as in `measure_retrieval`."""
     return measure_retrieval(images, captions, encoder, split, progress).score()
 
 
@@ -46,14 +46,14 @@ def measure_retrieval(
     split: str | None = None,
     progress: Progress = silent,
 ) -> Retrieved:
-    """Where every image and caption of a split found its answer.
+    """Search a captioned set with its own images and captions.
 
     Args:
         images: folder, tar or RS5M shards.
         captions: JSON of RSICD's or NWPU-Captions' layout, or CSV with filename,title.
-        encoder: what is measured.
-        split: part of a JSON file to use; None uses all.
-        progress: told while images and sentences are encoded.
+        encoder: the encoder to measure.
+        split: split of a JSON file to use; None uses all.
+        progress: called while images and sentences are encoded.
 
     Raises:
         AnnotationError: the caption file does not follow its layout.
@@ -63,7 +63,7 @@ def measure_retrieval(
     texts = [text for sample, _ in pairs for text in sample.captions]
     image_of = np.repeat(np.arange(len(pairs)), [len(sample.captions) for sample, _ in pairs])
     if not texts:
-        raise AnnotationError(f"{captions} has pictures but no caption; nothing to measure")
+        raise AnnotationError(f"{captions} has images but no caption; nothing to measure")
     vectors = encode_named(encoder, open_images(images), [name for _, name in pairs], progress)
     return retrieve(vectors, encoder.encode_texts(texts, progress), image_of)
 
@@ -76,18 +76,19 @@ def evaluate_zeroshot(
     labels: Path | None = None,
     progress: Progress = silent,
 ) -> tuple[ZeroShotScore, list[str]]:
-    """Accuracy on class folders (or labelled images), and the class names that were asked.
+    """Classify class folders or labelled images; returns the score and the class names used.
 
     Args:
         images: folder or tar of class folders; with `labels` any source of images.
-        encoder: what is measured.
-        names: what classes are called, in the order of the sorted labels; None takes the labels.
-        kind: which prompts.
+        encoder: the encoder to measure.
+        names: names of the classes, in the order of the sorted labels; None uses the labels.
+        kind: prompt set.
         labels: CSV with a label per image, for sources without class folders.
-        progress: told while images are encoded.
+        progress: called while images are encoded.
 
     Raises:
-        AnnotationError: not one name per class, two classes of one name, or no class at all.
+        AnnotationError: not one name per class, two classes of one name, or fewer than two
+            classes.
     """
     source = open_images(images, keep_folders=labels is None)
     label_of = read_labels(labels, source) if labels else {n: source.folder(n) for n in source}
@@ -97,42 +98,42 @@ def evaluate_zeroshot(
         raise AnnotationError(
             f"{images} has {len(classes)} class(es); expected one folder per class, or --labels CSV"
         )
-    called = [class_name(label) for label in classes] if names is None else names
-    if len(called) != len(classes):
+    class_names = [class_name(label) for label in classes] if names is None else names
+    if len(class_names) != len(classes):
         raise AnnotationError(
-            f"{len(called)} class names for {len(classes)} classes; give one line for each of: "
-            f"{', '.join(classes)}"
+            f"{len(class_names)} class names for {len(classes)} classes; give one line for each "
+            f"of: {', '.join(classes)}"
         )
-    twice = next((name for name in called if called.count(name) > 1), None)
-    if twice is not None:
+    duplicate = next((name for name in class_names if class_names.count(name) > 1), None)
+    if duplicate is not None:
         raise AnnotationError(
-            f"two classes are called {twice!r} and sentences cannot tell them apart; give each its "
+            f"two classes are called {duplicate!r}, so prompts cannot separate them; give each its "
             "own name with --classnames"
         )
     stored = list(label_of)
     truth = np.array([classes.index(label_of[name]) for name in stored])
     vectors = encode_named(encoder, source, stored, progress)
-    return zeroshot_score(vectors, class_weights(encoder, called, kind), truth), called
+    return zeroshot_score(vectors, class_weights(encoder, class_names, kind), truth), class_names
 
 
 def read_class_names(path: Path) -> list[str]:
-    """One name a line; blank lines are left out.
+    """Read one class name per line; blank lines are skipped.
 
     Raises:
-        AnnotationError: the file is no UTF-8 text or holds no name.
+        AnnotationError: the file is not UTF-8 text or has no name.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise AnnotationError(f"{path} is no UTF-8 text ({error}); save it as UTF-8") from error
+        raise AnnotationError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise AnnotationError(f"{path} holds no class name; write one a line")
+        raise AnnotationError(f"{path} holds no class name; write one per line")
     return names
 
 
 def read_labels(path: Path, source: ImageBytes) -> dict[str, str]:
-    """Stored image name → label, of a CSV with `img_name` or `filename`, and `label`.
+    """Read labels by stored image name, from a CSV with `img_name` or `filename`, and `label`.
 
     Raises:
         MissingColumnError: a column is missing.
@@ -141,13 +142,13 @@ def read_labels(path: Path, source: ImageBytes) -> dict[str, str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = list(rows[0]) if rows else []
-    named = next((column for column in ("img_name", "filename") if column in columns), None)
-    if named is None or "label" not in columns:
+    name_column = next((column for column in ("img_name", "filename") if column in columns), None)
+    if name_column is None or "label" not in columns:
         raise MissingColumnError(
             f"{path} needs the columns img_name (or filename) and label; has {', '.join(columns)}"
         )
-    found = {source.find(row[named]): row["label"] for row in rows}
+    found = {source.find(row[name_column]): row["label"] for row in rows}
     labels = {name: label for name, label in found.items() if name is not None}
     if not labels:
-        raise AnnotationError(f"{path} labels no picture of {source.path}")
+        raise AnnotationError(f"{path} labels no image of {source.path}")
     return labels

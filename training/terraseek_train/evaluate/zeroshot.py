@@ -1,4 +1,4 @@
-"""Zero-shot classification by sentences about classes (GeoRSCLIP's protocol, RS5M paper VI-B)."""
+"""Zero-shot classification with prompts (GeoRSCLIP's protocol, RS5M paper VI-B)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float32, Int, Int64
 
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.prompts import prompts
-from terraseek_train.evaluate.bootstrap import Tally
+from terraseek_train.evaluate.bootstrap import UnitSums
 
 __all__ = [
     "ZeroShotScore",
@@ -21,22 +21,22 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ZeroShotScore:
-    """Accuracy in percent and who was taken for whom."""
+    """Accuracy in percent and the confusion matrix."""
 
     top1: float
     n_images: int
     n_classes: int
     confusion: Int64[np.ndarray, "true predicted"]
     right: Bool[np.ndarray, " n"]
-    """Which images were sorted rightly, in the order given."""
+    """Whether each image was classified correctly, in the order given."""
 
-    def tally(self) -> Tally:
-        """Top-1 in percent, every image a unit."""
-        return Tally.means(("top1",), 100.0 * self.right[:, None])
+    def unit_sums(self) -> UnitSums:
+        """Give the top-1 accuracy in percent; each image is a unit."""
+        return UnitSums.means(("top1",), 100.0 * self.right[:, None])
 
     @property
     def per_class(self) -> Float[np.ndarray, " classes"]:
-        """Accuracy (0-100) of every class; NaN for a class without images."""
+        """Accuracy in percent of every class; NaN for a class without images."""
         count = self.confusion.sum(axis=1)
         with np.errstate(invalid="ignore"):
             accuracy: Float[np.ndarray, " classes"] = 100 * np.diag(self.confusion) / count
@@ -44,24 +44,24 @@ class ZeroShotScore:
 
 
 def class_name(folder: str) -> str:
-    """A folder's name as words: `_` and `/` become spaces, lower-cased, nothing else."""
+    """Convert a folder name to words: `_` and `/` become spaces, letters lower case."""
     return folder.replace("_", " ").replace("/", " ").lower()
 
 
 def class_weights(
     encoder: Encoder, names: Sequence[str], kind: str = "rs105"
 ) -> Float32[np.ndarray, "classes dim"]:
-    """Unit vector per class: the mean over prompts of text features *before* they are normalised.
+    """Compute a unit vector per class: the mean over prompts of *unnormalised* text features.
 
     Args:
-        encoder: its text features keep the length the text tower gave them.
+        encoder: gives text features with the length they have after the text tower.
         names: classes as words.
-        kind: which sentences.
+        kind: prompt set, see `prompts`.
     """
-    frames = prompts(kind)
-    sentences = [frame.format(name) for name in names for frame in frames]
+    templates = prompts(kind)
+    sentences = [template.format(name) for name in names for template in templates]
     features = encoder.encode_text_features(sentences)
-    mean = features.reshape(len(names), len(frames), -1).mean(axis=1)
+    mean = features.reshape(len(names), len(templates), -1).mean(axis=1)
     weights: Float32[np.ndarray, "classes dim"] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
     return weights
 
@@ -71,13 +71,13 @@ def zeroshot_score(
     weights: Float[np.ndarray, "classes dim"],
     truth: Int[np.ndarray, " n"],
 ) -> ZeroShotScore:
-    """Top-1 accuracy in percent, rounded to two decimals.
+    """Compute the top-1 accuracy in percent, rounded to two decimals.
 
-    A tie counts against: an image is right only if its class scores above every other one.
+    A tie is an error: an image is correct only if its class scores above every other one.
 
     Args:
         images: unit rows.
-        weights: unit rows, one a class.
+        weights: unit rows, one per class.
         truth: class index of every image.
     """
     scores = np.asarray(images, np.float32) @ np.asarray(weights, np.float32).T

@@ -1,4 +1,4 @@
-"""The folder a run leaves: best weights, what to resume from, its config, its log."""
+"""The folder of a run: best weights, state to resume from, config and log."""
 
 import json
 from pathlib import Path
@@ -14,34 +14,34 @@ from terraseek_train.loop.model import save_weights
 
 __all__ = [
     "append_log",
-    "begin",
     "check_same_run",
     "load_resume",
     "read_log",
     "save_best",
     "save_resume",
+    "write_config",
 ]
 
-_FREE = frozenset(
+_MAY_CHANGE = frozenset(
     [
         *("out", "cache", "teacher", "rs5m_captions", "images", "captions", "labels", "init"),
         *("threads", "workers", "device", "tensorboard", "eval_every", "save_every"),
         *("val", "val_extra", "allow_leakage"),
     ]
 )
-"""Settings that may change while a run goes on: places and what the losses do not depend on."""
+"""Settings that may differ when a run is resumed: paths, and what no loss depends on."""
 
 
-def begin(out: Path, config: TrainConfig) -> None:
-    """Make the run's folder with its `config.json`."""
+def write_config(out: Path, config: TrainConfig) -> None:
+    """Write `config.json`, which creates the run's folder."""
     write_json(out / "config.json", config.to_json())
 
 
 def check_same_run(out: Path, config: TrainConfig) -> None:
-    """Refuse to go on with a run under settings that change what it learns.
+    """Refuse to resume a run under settings that would change its losses.
 
     Raises:
-        ConfigError: `out` holds such a run; the message names the first setting.
+        ConfigError: `out` holds a run with other settings; the message names the first.
     """
     stored = out / "config.json"
     if not (out / "resume.pt").exists() or not stored.exists():
@@ -56,20 +56,20 @@ def check_same_run(out: Path, config: TrainConfig) -> None:
 
 
 def _difference(before: Any, now: Any, name: str = "") -> tuple[str, str, str] | None:  # noqa: ANN401
-    """The first setting that differs, with both values; keys that `before` lacks do not count."""
+    """Name and values of the first setting that differs; keys absent from `before` are ignored."""
     if isinstance(before, dict) and isinstance(now, dict):
-        keys = [key for key in before if key not in _FREE]
+        keys = [key for key in before if key not in _MAY_CHANGE]
         parts = [(f"{name}.{key}".lstrip("."), before[key], now.get(key)) for key in keys]
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         parts = [(f"{name}[{k}]", a, b) for k, (a, b) in enumerate(zip(before, now, strict=True))]
     else:
         return None if before == now else (name, json.dumps(before), json.dumps(now))
-    found = (_difference(a, b, part) for part, a, b in parts)
-    return next((one for one in found if one), None)
+    differences = (_difference(a, b, part) for part, a, b in parts)
+    return next((found for found in differences if found), None)
 
 
 def save_best(out: Path, average: nn.Module, config: TrainConfig, record: dict[str, Any]) -> None:
-    """Write `model.safetensors`, `config.json` and `metrics.json` of the best weights so far."""
+    """Write the best weights so far: `model.safetensors`, `config.json` and `metrics.json`."""
     save_weights(average.state_dict(), out / "model.safetensors")
     write_json(out / "config.json", config.to_json())
     write_json(out / "metrics.json", record)
@@ -83,7 +83,7 @@ def save_resume(
     step: int,
     best: float,
 ) -> None:
-    """Write everything the next step depends on; random numbers follow from the step's number."""
+    """Write all state of the next step; its random numbers follow from the step number."""
     state = {
         "model": model.state_dict(),
         "average": average.state_dict(),
@@ -102,10 +102,16 @@ def load_resume(
     optimizer: torch.optim.Optimizer,
     keep_log: bool = False,
 ) -> tuple[int, float]:
-    """Step to go on from and best score so far; (0, -1) for a fresh run.
+    """Restore a run; returns its step and best score so far, (0, -1) for a new run.
 
-    Log lines written after the checkpoint are dropped, since those steps are done again; with
-    `keep_log` that is left to another process.
+    Log lines written after the checkpoint are dropped, since those steps are repeated.
+
+    Args:
+        out: folder of the run.
+        model: gets the stored weights.
+        average: gets the stored averaged weights.
+        optimizer: gets the stored state.
+        keep_log: leave the log to another process.
     """
     stored = out / "resume.pt"
     if not stored.exists():
@@ -125,13 +131,13 @@ def load_resume(
 
 
 def append_log(out: Path, record: dict[str, Any]) -> None:
-    """One JSON line per step."""
+    """Append one JSON line."""
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
 
 
 def read_log(out: Path) -> list[dict[str, Any]]:
-    """All whole lines of a run's log."""
+    """Read the complete lines of a run's log."""
     path = out / "log.jsonl"
     if not path.exists():
         return []

@@ -1,4 +1,8 @@
-"""What the towers are asked to do; every function is pure and tested against float64 loops."""
+"""Training losses and their targets; pure functions, tested against float64 loops.
+
+Throughout, row i of a target matrix is an image and column j a sentence. A *positive* pair is
+true; a *neutral* pair is neither a positive nor a negative and takes no part in the loss.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -8,80 +12,104 @@ from torch import Tensor
 __all__ = [
     "class_loss",
     "contrastive_loss",
+    "distillation_targets",
     "mixed_class_loss",
     "mixed_targets",
+    "sentence_vector_loss",
     "soft_targets",
-    "taught_targets",
-    "teacher_loss",
 ]
 
-_FAR = -1e4  # a logit that is nobody's answer, yet finite, so that 0 * logit stays 0
+_MASKED = -1e4
+"""Logit of a masked entry: its softmax is 0, yet it is finite, so that 0 * logit stays 0."""
 
 
 def soft_targets(
-    same: Bool[Tensor, "b b"],
+    positive: Bool[Tensor, "b b"],
     neutral: Bool[Tensor, "b b"],
-    teacher: Float[Tensor, "b 384"] | None,
-    share: float,
+    sentence_vectors: Float[Tensor, "b 384"] | None,
+    smoothing: float,
     temperature: float = 0.05,
 ) -> Float[Tensor, "b b"]:
-    """Rows of target probabilities: `1 - share` on all true pairs, `share` by sentence likeness.
+    """Compute contrastive targets smoothed by the similarity of sentences.
 
-    Likeness is the softmax of the teacher's cosines over the sentences of the batch; without a
-    teacher that share is spread evenly (label smoothing). Neutral pairs get nothing.
+    A row spreads 1 - `smoothing` evenly over its positive pairs. The rest follows the softmax of
+    the cosines of the row's sentence with all sentences of the batch; without sentence vectors it
+    is spread evenly (label smoothing). Neutral pairs get 0.
+
+    Args:
+        positive: sentence column is true of image row.
+        neutral: pairs that are neither positive nor negative.
+        sentence_vectors: unit vectors of the sentences by the sentence encoder.
+        smoothing: share of a row that is not on its positive pairs, 0-1.
+        temperature: of the softmax over cosines.
+
+    Returns:
+        Probabilities; every row sums to 1.
     """
-    hard = same.float() / same.sum(1, keepdim=True)
-    likeness = torch.zeros_like(hard) if teacher is None else teacher @ teacher.T / temperature
-    soft = F.softmax(likeness.masked_fill(neutral, _FAR), dim=1)
-    return (1 - share) * hard + share * soft
+    hard = positive.float() / positive.sum(1, keepdim=True)
+    logits = torch.zeros_like(hard)
+    if sentence_vectors is not None:
+        logits = sentence_vectors @ sentence_vectors.T / temperature
+    soft = F.softmax(logits.masked_fill(neutral, _MASKED), dim=1)
+    return (1 - smoothing) * hard + smoothing * soft
 
 
 def mixed_targets(
     targets: Float[Tensor, "b b"],
     neutral: Bool[Tensor, "b b"],
-    same: Bool[Tensor, "b b"],
+    positive: Bool[Tensor, "b b"],
     partner: Int[Tensor, " b"],
-    own: Float[Tensor, " b"],
+    lam: Float[Tensor, " b"],
 ) -> tuple[Float[Tensor, "b b"], Bool[Tensor, "b b"]]:
-    """Targets and neutral pairs of images that hold a share `own` of themselves, else a partner.
+    """Combine the targets of images that were mixed (mixup, CutMix) with a partner image.
 
-    A sentence that is neither right nor wrong for one of the two parts stays out, unless it is
-    true of the larger one. Rows of targets stay row-stochastic.
+    Args:
+        targets: of the unmixed images; rows sum to 1.
+        neutral: neutral pairs of the unmixed images.
+        positive: positive pairs of the unmixed images.
+        partner: row of the other image.
+        lam: weight of the image itself, 1 where it is not mixed.
+
+    Returns:
+        Targets whose rows sum to 1, and neutral pairs: those of either image, except sentences
+        that are true of the image itself.
     """
-    blended = (own < 1)[:, None]
-    out = (neutral | (blended & neutral[partner])) & ~same
-    share = own[:, None]
-    mixed = (share * targets + (1 - share) * targets[partner]).masked_fill(out, 0)
+    is_mixed = (lam < 1)[:, None]
+    out = (neutral | (is_mixed & neutral[partner])) & ~positive
+    weight = lam[:, None]
+    mixed = (weight * targets + (1 - weight) * targets[partner]).masked_fill(out, 0)
     return mixed / mixed.sum(1, keepdim=True), out
 
 
-def taught_targets(
+def distillation_targets(
     targets: Float[Tensor, "b b"],
     scores: Float[Tensor, "b b"],
     neutral: Bool[Tensor, "b b"],
     share: float,
 ) -> tuple[Float[Tensor, "b b"], Float[Tensor, "b b"]]:
-    """Targets of which a finished encoder says a share, images over texts and texts over images.
+    """Blend known targets with the softmax of a trained encoder's scores, in both directions.
 
-    Distillation of similarities (Hinton et al. 2015, eq. 1, with the encoder's own temperature):
-    a sentence true of several images of the batch, drawn for one, is no plain mistake.
+    Distillation of similarities (Hinton et al. 2015, eq. 1, at the teacher's own temperature): a
+    sentence that was drawn for one image of the batch can be true of several.
 
     Args:
-        targets: row-stochastic, of pairs that are known.
-        scores: the finished encoder's cosines times its inverse temperature, images by sentences.
-        neutral: pairs that get nothing.
-        share: of the finished encoder's softmax in the targets.
+        targets: of the known pairs; rows sum to 1.
+        scores: the teacher's cosines times its inverse temperature, images by sentences.
+        neutral: pairs that get 0 in the teacher's softmax.
+        share: weight of the teacher's softmax, 0-1.
 
     Returns:
-        Both directions, rows summing to 1; rows of the second are sentences.
+        Targets image to text and text to image, rows summing to 1; rows of the second are
+        sentences.
     """
-    said = scores.masked_fill(neutral, _FAR)
-    there = (1 - share) * targets + share * F.softmax(said, dim=1)
-    return there, (1 - share) * _turned(targets) + share * F.softmax(said.T, dim=1)
+    masked = scores.masked_fill(neutral, _MASKED)
+    image_to_text = (1 - share) * targets + share * F.softmax(masked, dim=1)
+    text_to_image = (1 - share) * _transposed(targets) + share * F.softmax(masked.T, dim=1)
+    return image_to_text, text_to_image
 
 
-def _turned(targets: Float[Tensor, "b b"]) -> Float[Tensor, "b b"]:
-    """Targets of the other direction, rows summing to 1 again."""
+def _transposed(targets: Float[Tensor, "b b"]) -> Float[Tensor, "b b"]:
+    """Transpose targets and scale the rows to sum to 1."""
     return targets.T / targets.T.sum(1, keepdim=True)
 
 
@@ -91,28 +119,28 @@ def contrastive_loss(
     scale: Float[Tensor, ""],
     targets: Float[Tensor, "b b"],
     neutral: Bool[Tensor, "b b"],
-    other: Float[Tensor, "b b"] | None = None,
+    text_targets: Float[Tensor, "b b"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Symmetric InfoNCE with several true pairs a row.
+    """Compute symmetric InfoNCE with several positive pairs per row.
 
-    Cross-entropy of softmax(scale * cosine) against `targets`, images over texts and texts over
-    images, halved. Neutral pairs are in no denominator.
+    The mean of two cross-entropies of softmax(scale * cosine) against the targets: images over
+    texts, and texts over images. Neutral pairs are in no denominator.
 
     Args:
         images: unit rows.
         texts: unit rows; row i was drawn for image i.
         scale: inverse temperature.
-        targets: row-stochastic.
-        neutral: pairs (image row, text column) that are neither right nor wrong.
-        other: targets of the other direction, rows are texts; None takes the transpose of
-            `targets`, scaled to be row-stochastic.
+        targets: image to text; rows sum to 1.
+        neutral: pairs (image row, text column) that are neither positive nor negative.
+        text_targets: text to image, rows are texts and sum to 1; None takes the transpose of
+            `targets` with its rows scaled to sum to 1.
     """
-    logits = (scale * images @ texts.T).masked_fill(neutral, _FAR)
-    if other is None:
-        other = _turned(targets)
-    there = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
-    back = -(other * F.log_softmax(logits.T, dim=1)).sum(1).mean()
-    return (there + back) / 2
+    logits = (scale * images @ texts.T).masked_fill(neutral, _MASKED)
+    if text_targets is None:
+        text_targets = _transposed(targets)
+    image_to_text = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
+    text_to_image = -(text_targets * F.log_softmax(logits.T, dim=1)).sum(1).mean()
+    return (image_to_text + text_to_image) / 2
 
 
 def class_loss(
@@ -123,20 +151,28 @@ def class_loss(
     smoothing: float = 0.1,
     weight: Float[Tensor, " b"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy over the classes of each image's own source; unlabelled rows are left out.
+    """Compute the cross-entropy over the classes of each image's own data source.
 
-    Sources overlap in meaning ("forest" is in three), so a class of another source is no mistake.
-    `weight` multiplies the rows' terms before their mean.
+    Sources overlap in meaning ("forest" is in three), so a class of another source is not a wrong
+    answer and is masked.
+
+    Args:
+        logits: of the classes of all sources.
+        label: class of each image; rows with -1 (unlabelled) are left out.
+        source: data source of each image.
+        class_source: data source of each class.
+        smoothing: label smoothing, 0-1.
+        weight: multiplies the terms of the rows before their mean.
     """
     labelled = label >= 0
     if not bool(labelled.any()):
         return logits.sum() * 0
     foreign = class_source[None, :] != source[labelled][:, None]
-    chosen = logits[labelled].masked_fill(foreign, _FAR)
-    chances = F.log_softmax(chosen, dim=1)
-    hit = chances.gather(1, label[labelled][:, None].long())[:, 0]
-    spread = chances.masked_fill(foreign, 0).sum(1) / (~foreign).sum(1)
-    terms = (1 - smoothing) * hit + smoothing * spread
+    masked = logits[labelled].masked_fill(foreign, _MASKED)
+    log_probs = F.log_softmax(masked, dim=1)
+    hit = log_probs.gather(1, label[labelled][:, None].long())[:, 0]
+    uniform = log_probs.masked_fill(foreign, 0).sum(1) / (~foreign).sum(1)
+    terms = (1 - smoothing) * hit + smoothing * uniform
     return -(terms if weight is None else terms * weight[labelled]).mean()
 
 
@@ -146,18 +182,18 @@ def mixed_class_loss(
     source: Int[Tensor, " b"],
     class_source: Int[Tensor, " classes"],
     partner: Int[Tensor, " b"],
-    own: Float[Tensor, " b"],
+    lam: Float[Tensor, " b"],
 ) -> Float[Tensor, ""]:
-    """Class loss of images that hold a share `own` of themselves and the rest of a partner."""
-    first = class_loss(logits, label, source, class_source, weight=own)
-    if bool((own == 1).all()):
+    """Compute the class loss of mixed images: `lam` times their own plus the partner's rest."""
+    first = class_loss(logits, label, source, class_source, weight=lam)
+    if bool((lam == 1).all()):
         return first
-    other = class_loss(logits, label[partner], source[partner], class_source, weight=1 - own)
-    return first + other
+    second = class_loss(logits, label[partner], source[partner], class_source, weight=1 - lam)
+    return first + second
 
 
-def teacher_loss(
-    mapped: Float[Tensor, "n 384"], teacher: Float[Tensor, "n 384"]
+def sentence_vector_loss(
+    mapped: Float[Tensor, "n 384"], sentence_vectors: Float[Tensor, "n 384"]
 ) -> Float[Tensor, ""]:
-    """Mean of 1 - cosine between mapped features and the teacher's vectors."""
-    return (1 - F.cosine_similarity(mapped, teacher, dim=1)).mean()
+    """Compute the mean of 1 - cosine between mapped features and sentence vectors."""
+    return (1 - F.cosine_similarity(mapped, sentence_vectors, dim=1)).mean()

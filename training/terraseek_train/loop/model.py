@@ -1,7 +1,7 @@
-"""The two towers as open_clip builds them, with what training alone needs beside them."""
+"""The trained network: open_clip's two towers and the heads that exist during training only."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,25 +15,30 @@ from terraseek.encoders.nets.text_tower import (
     text_tower,
     trim_padding,
 )
+from terraseek_train.config import TrainConfig
 
-if TYPE_CHECKING:
-    from terraseek_train.config import TrainConfig
-
-__all__ = ["Trainee", "build_clip", "init_token_embedding", "token_words"]
+__all__ = [
+    "ClipWithHeads",
+    "build_clip",
+    "init_token_embedding",
+    "parameter_groups",
+    "save_weights",
+    "token_texts",
+]
 
 
 def build_clip(arch: dict[str, Any]) -> nn.Module:
-    """An untrained open_clip model of an inline model config."""
+    """Build an untrained open_clip model, in training mode, from an inline model config."""
     from terraseek.encoders.nets.build import build_model
 
     return build_model(arch).train()
 
 
-class Trainee(nn.Module):
-    """CLIP plus the two heads that exist during training only.
+class ClipWithHeads(nn.Module):
+    """CLIP plus two linear heads that exist during training only.
 
-    `to_teacher` maps the joint space to the sentence teacher's 384 dimensions, `classes` maps image
-    features to scene classes.
+    `to_teacher` maps the joint space to the 384 dimensions of the sentence encoder, `classes` maps
+    image features to logits of scene classes.
     """
 
     def __init__(self, arch: dict[str, Any], classes: int) -> None:
@@ -43,50 +48,53 @@ class Trainee(nn.Module):
         self.to_teacher = nn.Linear(dim, 384)
         self.classes = nn.Linear(dim, max(1, classes))
 
-    def squares(
+    def encode_pixels(
         self, pixels: UInt8[Tensor, "b side side 3"], mean: Tensor, std: Tensor
     ) -> Float[Tensor, "b dim"]:
-        """Image features of RGB pixels, normalised with mean and std on the scale 0 to 255."""
+        """Compute image features of RGB pixels; mean and std are on the scale 0 to 255."""
         # [b, side, side, 3] seen as [b, 3, side, side] is channels_last already
-        return self.images((pixels.permute(0, 3, 1, 2) - mean) / std)
+        return self.encode_images((pixels.permute(0, 3, 1, 2) - mean) / std)
 
-    def images(self, pixels: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b dim"]:
-        """Image features, any length, float32."""
-        features: Tensor = self.clip.visual(pixels)
+    def encode_images(self, images: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b dim"]:
+        """Compute image features of normalised pixels: float32, not of unit length."""
+        features: Tensor = self.clip.visual(images)
         return features.float()
 
-    def texts(self, tokens: Int[Tensor, "t context"]) -> Float[Tensor, "t dim"]:
-        """Text features, any length, float32.
+    def encode_texts(self, tokens: Int[Tensor, "t context"]) -> Float[Tensor, "t dim"]:
+        """Compute text features: float32, not of unit length.
 
-        The same as open_clip's `encode_text`, but sentences are taken in thirds of similar length
-        and columns that are padding in a whole third are not computed: under the causal mask they
-        cannot reach the end token.
+        The result is that of open_clip's `encode_text`. Sentences are split into three groups of
+        similar length, and columns that are padding in a whole group are not computed: under the
+        causal mask they cannot reach the end token.
         """
         tower = text_tower(self.clip)
         if not is_causal(tower):
-            whole: Tensor = self.clip.encode_text(trim_padding(tower, tokens))
-            return whole.float()
-        # once for all: its gradient, as large as the vocabulary, is otherwise made for each third
-        words = tower.token_embedding(tokens)
+            features: Tensor = self.clip.encode_text(trim_padding(tower, tokens))
+            return features.float()
+        # looked up once: its gradient has the size of the vocabulary and would be made per group
+        embedded = tower.token_embedding(tokens)
         order = (tokens != 0).sum(1).argsort(stable=True)
         parts = []
         for rows in order.tensor_split(min(3, len(order))):
-            said = trim_padding(tower, tokens[rows])
-            parts.append(encode_embeddings(tower, words[rows, : said.shape[1]], said).float())
+            cut = trim_padding(tower, tokens[rows])
+            parts.append(encode_embeddings(tower, embedded[rows, : cut.shape[1]], cut).float())
         return torch.cat(parts)[order.argsort()]
 
-    def words_used(
+    def used_token_rows(
         self, tokens: Int[np.ndarray, "texts context"]
     ) -> dict[nn.Parameter, Int[Tensor, " used"]]:
-        """The token embedding with its rows that these sentences use; the others never learn."""
+        """Map the token embedding to its rows that these sentences use; others get no gradient.
+
+        Empty where the token embedding is frozen.
+        """
         table = getattr(text_tower(self.clip), "token_embedding", None)
         if table is None or not table.weight.requires_grad:
             return {}
         weight: nn.Parameter = table.weight
         return {weight: torch.from_numpy(np.unique(tokens)).long().to(weight.device)}
 
-    def freeze_words(self) -> None:
-        """Leave the token embedding as it is from now on."""
+    def freeze_token_embedding(self) -> None:
+        """Exclude the token embedding from training."""
         text_tower(self.clip).token_embedding.requires_grad_(False)
 
     def scale(self) -> Float[Tensor, ""]:
@@ -95,27 +103,27 @@ class Trainee(nn.Module):
         return limited
 
 
-def token_words() -> list[str]:
-    """The text of each of CLIP's 49,408 byte-pair tokens."""
+def token_texts() -> list[str]:
+    """List the text of each of CLIP's 49,408 byte-pair tokens."""
     from open_clip.tokenizer import SimpleTokenizer
 
     tokenizer = SimpleTokenizer()
-    words = []
+    texts = []
     for number in range(tokenizer.vocab_size):
         piece = tokenizer.decoder[number].replace("</w>", "")
         raw = bytearray(tokenizer.byte_decoder.get(letter, 32) for letter in piece)
-        words.append(raw.decode("utf-8", errors="replace").strip() or ".")
-    return words
+        texts.append(raw.decode("utf-8", errors="replace").strip() or ".")
+    return texts
 
 
 def init_token_embedding(
     clip: Any,  # noqa: ANN401 - open_clip has no types
     vectors: Float16[np.ndarray, "vocabulary 384"],
 ) -> None:
-    """Start the token embedding from the teacher's vectors of single words.
+    """Initialise the token embedding with the sentence encoder's vectors of single tokens.
 
-    Principal components keep what fits into the tower's width; so words no caption holds start near
-    words of similar meaning instead of at random.
+    The vectors are reduced to the width of the text tower by principal components. A word that no
+    caption holds then starts near words of similar meaning, not at random.
     """
     weight = clip.token_embedding.weight
     centred = torch.from_numpy(vectors.astype(np.float32))
@@ -128,7 +136,7 @@ def init_token_embedding(
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> None:
-    """Write tensors as safetensors, whole or not at all."""
+    """Write tensors as safetensors, atomically."""
     from safetensors.torch import save_file
 
     from terraseek.files import atomic_path
@@ -137,14 +145,17 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
         save_file({key: value.contiguous() for key, value in state.items()}, part)
 
 
-def parameter_groups(model: nn.Module, config: "TrainConfig") -> list[dict[str, Any]]:
-    """Two groups: matrices decay; vectors, embeddings and the temperature do not."""
+def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Split the parameters for AdamW: weight decay for matrices only.
+
+    Vectors, embeddings and the temperature do not decay.
+    """
     decay: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
+    no_decay: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        flat = parameter.ndim < 2 or "embedding" in name
-        (plain if flat else decay).append(parameter)
+        exempt = parameter.ndim < 2 or "embedding" in name
+        (no_decay if exempt else decay).append(parameter)
     return [
         {"params": decay, "weight_decay": config.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
+        {"params": no_decay, "weight_decay": 0.0},
     ]

@@ -1,4 +1,4 @@
-"""A batch as tensors, and what the towers are asked to do with it."""
+"""A batch as tensors on the training device, and the loss of it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,37 +13,45 @@ from terraseek_train.config import TrainConfig
 from terraseek_train.data.batch import Batch
 from terraseek_train.loop.losses import (
     contrastive_loss,
+    distillation_targets,
     mixed_class_loss,
     mixed_targets,
+    sentence_vector_loss,
     soft_targets,
-    taught_targets,
-    teacher_loss,
 )
-from terraseek_train.loop.model import Trainee
-from terraseek_train.loop.parallel import Team
+from terraseek_train.loop.model import ClipWithHeads
+from terraseek_train.loop.parallel import ProcessGroup
 
-__all__ = ["Ready", "objective", "ready"]
+__all__ = ["DeviceBatch", "objective", "to_device"]
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A batch on the device it is learnt on."""
+class DeviceBatch:
+    """The local rows of a batch on the training device; `all` counts the rows of all processes."""
 
     pixels: UInt8[Tensor, "b side side 3"]
     tokens: Int[Tensor, "t context"]
-    """The b sentences of the images, then those without one."""
+    """The b sentences of the images, then sentences without an image."""
     targets: Float[Tensor, "all all"]
+    """Contrastive targets, image to text; rows sum to 1."""
     neutral: Bool[Tensor, "all all"]
+    """Pairs that are neither positive nor negative."""
     label: Int[Tensor, " b"]
+    """Scene class; -1 for none."""
     source: Int[Tensor, " b"]
+    """Data source."""
     partner: Int[Tensor, " b"]
-    own: Float[Tensor, " b"]
-    """Share of an image that is its own; the rest is its partner's."""
-    teacher: Float[Tensor, "t 384"] | None
+    """Local row of the image that each image is mixed with."""
+    lam: Float[Tensor, " b"]
+    """Weight of the image itself in the mixture, above 0 to 1; the rest is its partner's."""
+    sentence_vectors: Float[Tensor, "t 384"] | None
+    """Unit vectors of the sentences by the sentence encoder."""
 
 
-def ready(batch: Batch, config: TrainConfig, team: Team, device: torch.device) -> Ready:
-    """Bring a batch to the device and make its contrastive targets."""
+def to_device(
+    batch: Batch, config: TrainConfig, group: ProcessGroup, device: torch.device
+) -> DeviceBatch:
+    """Move a batch to the device and compute its contrastive targets."""
 
     def moved(array: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -54,16 +62,16 @@ def ready(batch: Batch, config: TrainConfig, team: Team, device: torch.device) -
     def vectors(array: Any) -> Any:  # noqa: ANN401 - a float16 array or None
         return None if array is None else moved(array).float()
 
-    same, neutral = moved(batch.same), moved(batch.neutral)
-    targets = soft_targets(same, neutral, vectors(batch.teacher_all), config.smoothing)
+    positive, neutral = moved(batch.positive), moved(batch.neutral)
+    targets = soft_targets(positive, neutral, vectors(batch.all_sentence_vectors), config.smoothing)
     count = len(batch.pixels)
-    partner, own = torch.arange(count, device=device), torch.ones(count, device=device)
-    if batch.mixed is not None:
-        whole_partner, whole_own = moved(batch.mixed.partner), moved(batch.mixed.own)
-        targets, neutral = mixed_targets(targets, neutral, same, whole_partner, whole_own)
-        mine = slice(team.rank * count, (team.rank + 1) * count)
-        partner, own = whole_partner[mine] - mine.start, whole_own[mine]
-    return Ready(
+    partner, lam = torch.arange(count, device=device), torch.ones(count, device=device)
+    if batch.mixup is not None:
+        all_partner, all_lam = moved(batch.mixup.partner), moved(batch.mixup.lam)
+        targets, neutral = mixed_targets(targets, neutral, positive, all_partner, all_lam)
+        local = slice(group.rank * count, (group.rank + 1) * count)
+        partner, lam = all_partner[local] - local.start, all_lam[local]
+    return DeviceBatch(
         pixels=moved(batch.pixels),
         tokens=moved(batch.tokens),
         targets=targets,
@@ -71,51 +79,65 @@ def ready(batch: Batch, config: TrainConfig, team: Team, device: torch.device) -
         label=moved(batch.label),
         source=moved(batch.source),
         partner=partner,
-        own=own,
-        teacher=vectors(batch.teacher),
+        lam=lam,
+        sentence_vectors=vectors(batch.sentence_vectors),
     )
 
 
 def objective(
-    model: Trainee,
-    batch: Ready,
+    model: ClipWithHeads,
+    batch: DeviceBatch,
     image: Float[Tensor, "b dim"],
     text: Float[Tensor, "t dim"],
     class_source: Int[Tensor, " classes"],
     config: TrainConfig,
-    team: Team,
+    group: ProcessGroup,
     scores: Float[Tensor, "all all"] | None = None,
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-    """The loss to be minimised by this process, and its parts by name for the log.
+    """Compute the loss that this process minimises, and its terms by name for the log.
 
-    The contrastive part is already that of the whole batch, the others are means over this
-    process's part of it, hence divided by the number of processes in the sum. `scores` are what a
-    finished encoder (`distil`) says of the whole batch, images by sentences.
+    The contrastive term is that of the whole batch. The others are means over the local rows,
+    hence divided by the number of processes in the sum.
+
+    Args:
+        model: the trained network, for its heads and its temperature.
+        batch: the local rows.
+        image: image features, any length.
+        text: text features, any length.
+        class_source: data source of each class.
+        config: weights of the terms.
+        group: the processes that share the batch.
+        scores: scores of the whole batch by the teacher (`distil`), images by sentences; None
+            trains without.
     """
     image_unit, text_unit = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
-    targets, other = batch.targets, None
+    targets, text_targets = batch.targets, None
     if scores is not None:
-        targets, other = taught_targets(targets, scores, batch.neutral, config.distil_share)
+        targets, text_targets = distillation_targets(
+            targets, scores, batch.neutral, config.distil_share
+        )
     contrast = contrastive_loss(
-        team.gather(image_unit),
-        team.gather(text_unit[: len(image)]),
-        team.share(model.scale()),
+        group.gather(image_unit),
+        group.gather(text_unit[: len(image)]),
+        group.scale_grad(model.scale()),
         targets,
         batch.neutral,
-        other,
+        text_targets,
     )
     others = {
         "class": config.class_weight
         * mixed_class_loss(
-            model.classes(image), batch.label, batch.source, class_source, batch.partner, batch.own
+            model.classes(image), batch.label, batch.source, class_source, batch.partner, batch.lam
         )
     }
-    if batch.teacher is not None:
-        others["text"] = config.text_weight * teacher_loss(
-            model.to_teacher(text_unit), batch.teacher
+    if batch.sentence_vectors is not None:
+        others["text"] = config.text_weight * sentence_vector_loss(
+            model.to_teacher(text_unit), batch.sentence_vectors
         )
-        said = batch.teacher[: len(image)]
-        blend = batch.own[:, None] * said + (1 - batch.own[:, None]) * said[batch.partner]
-        others["image"] = config.image_weight * teacher_loss(model.to_teacher(image_unit), blend)
-    loss = contrast + torch.stack(list(others.values())).sum() / team.size
+        own = batch.sentence_vectors[: len(image)]
+        blend = batch.lam[:, None] * own + (1 - batch.lam[:, None]) * own[batch.partner]
+        others["image"] = config.image_weight * sentence_vector_loss(
+            model.to_teacher(image_unit), blend
+        )
+    loss = contrast + torch.stack(list(others.values())).sum() / group.world_size
     return loss, {"contrast": contrast, **others}

@@ -1,7 +1,7 @@
-"""Data parallel training: several processes share a batch, each sees all features of it.
+"""Data-parallel training: several processes split a batch, and each sees the features of all.
 
-Started by `torchrun --nproc-per-node N -m terraseek_train.train CONFIG.json`; without torchrun's
-variables everything here does nothing.
+Started by `torchrun --nproc-per-node N -m terraseek_train.train CONFIG.json`; without the
+environment variables that torchrun sets, everything here does nothing.
 """
 
 import atexit
@@ -16,60 +16,64 @@ from torch import Tensor, nn
 
 from terraseek.errors import ConfigError
 
-__all__ = ["Team", "join", "leave", "nth_device", "own_device"]
+__all__ = ["ProcessGroup", "destroy", "init_distributed", "local_cuda_index", "local_device"]
 
 
 @dataclass(frozen=True)
-class Team:
-    """This process among those that train together."""
+class ProcessGroup:
+    """The processes that train together, as seen by one of them."""
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
-    def check_share(self, batch: int) -> None:
-        """Refuse a batch that cannot be shared evenly.
+    def check_batch_size(self, batch: int) -> None:
+        """Refuse a batch that cannot be split evenly.
 
         Raises:
             ConfigError: `batch` is no multiple of the number of processes.
         """
-        if batch % self.size:
+        if batch % self.world_size:
             raise ConfigError(
-                f"batch {batch} cannot be shared by {self.size} processes; "
-                f"make it a multiple of {self.size}"
+                f"batch {batch} cannot be split evenly over {self.world_size} processes; "
+                f"make it a multiple of {self.world_size}"
             )
 
     def gather(self, features: Float[Tensor, "b dim"]) -> Float[Tensor, "all dim"]:
-        """The rows of all processes in order of rank; only the own rows carry a gradient.
+        """Concatenate the rows of all processes in order of rank; only local rows get a gradient.
 
-        Every process computes the whole loss from them, so that gradients summed over processes
-        are those of the whole batch.
+        Every process computes the whole loss from the result, so the sum of the gradients over
+        the processes is the gradient of the whole batch.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return features
-        parts = [torch.empty_like(features) for _ in range(self.size)]
+        parts = [torch.empty_like(features) for _ in range(self.world_size)]
         dist.all_gather(parts, features.detach().contiguous())
         parts[self.rank] = features
         return torch.cat(parts)
 
-    def share(self, value: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """A parameter that every process uses in the same whole loss: 1/size of the gradient."""
-        if self.size == 1:
+    def scale_grad(self, value: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """Divide the gradient of a scalar by the world size, without changing the scalar.
+
+        For a parameter that every process uses in the same whole-batch loss.
+        """
+        if self.world_size == 1:
             return value
-        return value / self.size + value.detach() * (1 - 1 / self.size)
+        return value / self.world_size + value.detach() * (1 - 1 / self.world_size)
 
     def sum_gradients(
         self,
         parameters: Iterable[nn.Parameter],
         rows: Mapping[nn.Parameter, Int[Tensor, " used"]] | None = None,
     ) -> None:
-        """Add up every parameter's gradient over the processes, in one message.
+        """Sum the gradient of every parameter over the processes, in one message.
 
         Args:
-            parameters: those without a gradient are passed over.
-            rows: of parameters whose other rows have no gradient in any process: only these are
-                sent. A vocabulary of 49,408 tokens is two thirds of a small model.
+            parameters: those without a gradient are skipped.
+            rows: for parameters of which only some rows can have a gradient, in any process: these
+                row numbers. Only they are sent; a vocabulary of 49,408 tokens is two thirds of a
+                small model.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return
         rows = rows or {}
         found = [(p.grad, rows.get(p, ...)) for p in parameters if p.grad is not None]
@@ -81,30 +85,30 @@ class Team:
             gradient[used] = summed.view_as(part)
 
 
-def join(backend: str = "gloo") -> Team:
-    """The team torchrun's environment variables describe; alone without them.
+def init_distributed(backend: str = "gloo") -> ProcessGroup:
+    """Join the processes that torchrun's environment variables describe; one without them.
 
     Args:
-        backend: `nccl` where every process has a CUDA device of its own, `gloo` on CPUs.
+        backend: `nccl` where every process has its own CUDA device, `gloo` on CPUs.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        return Team()
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        return ProcessGroup()
     if not dist.is_initialized():
         dist.init_process_group(backend)
-        # a process that exits with gloo's threads still running is aborted now and then
-        atexit.register(leave)
-    return Team(dist.get_rank(), size)
+        # a process that exits while gloo's threads still run is sometimes aborted
+        atexit.register(destroy)
+    return ProcessGroup(dist.get_rank(), world_size)
 
 
-def leave() -> None:
-    """End this process's part in the team; does nothing when it is in none."""
+def destroy() -> None:
+    """Leave torch's default process group; does nothing when there is none."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-def own_device(wanted: str) -> torch.device:
-    """The device this process computes on; with several processes, one CUDA device each.
+def local_device(wanted: str) -> torch.device:
+    """Choose the device of this process; with several processes, one CUDA device each.
 
     Args:
         wanted: `device` of the config.
@@ -117,23 +121,24 @@ def own_device(wanted: str) -> torch.device:
     device = pick_device(wanted)
     if device.type != "cuda" or device.index is not None:
         return device
-    here = int(os.environ.get("LOCAL_RANK", "0"))
-    return torch.device("cuda", nth_device(here, torch.cuda.device_count()))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    return torch.device("cuda", local_cuda_index(local_rank, torch.cuda.device_count()))
 
 
-def nth_device(rank_here: int, there: int) -> int:
-    """Number of the CUDA device of a process.
+def local_cuda_index(local_rank: int, device_count: int) -> int:
+    """Index of the CUDA device of a process.
 
     Args:
-        rank_here: number of the process among those on this machine.
-        there: number of devices.
+        local_rank: rank of the process among those on this machine.
+        device_count: number of CUDA devices of this machine.
 
     Raises:
-        ConfigError: there is none left for it.
+        ConfigError: there are fewer devices than processes.
     """
-    if rank_here >= there:
+    if local_rank >= device_count:
         raise ConfigError(
-            f"process {rank_here} has no CUDA device of its own, there are {there}; start as many "
-            'processes as devices (torchrun --nproc-per-node), or set "device" to "cpu"'
+            f"process {local_rank} has no CUDA device of its own, there are {device_count}; start "
+            "as many processes as devices (torchrun --nproc-per-node), or set "
+            '"device" to "cpu"'
         )
-    return rank_here
+    return local_rank

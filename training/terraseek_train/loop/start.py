@@ -1,4 +1,4 @@
-"""What the weights are before the first step."""
+"""The weights before the first step."""
 
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,24 @@ from terraseek.errors import ConfigError
 from terraseek.files import read_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig
-from terraseek_train.config_checks import registered
-from terraseek_train.data.text_table import teacher_vectors
-from terraseek_train.loop.model import Trainee, init_token_embedding, token_words
+from terraseek_train.config_architecture import registered_card
+from terraseek_train.data.text_table import sentence_vectors
+from terraseek_train.loop.model import ClipWithHeads, init_token_embedding, token_texts
 
-__all__ = ["initial_config", "initial_weights", "start_weights"]
+__all__ = ["initial_config", "initial_weights", "initialize_weights"]
 
 _CLIP = "clip."
 
 
-def start_weights(model: Trainee, config: TrainConfig, progress: Progress = silent) -> None:
-    """Those `init` names, else random towers whose words start at the teacher's vectors.
+def initialize_weights(
+    model: ClipWithHeads, config: TrainConfig, progress: Progress = silent
+) -> None:
+    """Set the weights that `init` or `init_text` names; otherwise leave the towers random.
 
-    With `init_text` the text tower is that run's. A checkpoint's towers must fit, every key; of its
-    training heads those are taken that fit, since another corpus has other classes.
+    `init` sets both towers, `init_text` the text tower. With neither, the token embedding starts
+    from vectors of the sentence encoder (`teacher`), if there is one. Every tensor of a
+    checkpoint's towers must fit. Its training heads are taken where their shape fits, since
+    another corpus has other classes.
 
     Raises:
         ConfigError: `init` is neither a path nor a registered model, or a folder without weights.
@@ -33,18 +37,20 @@ def start_weights(model: Trainee, config: TrainConfig, progress: Progress = sile
         path = initial_weights(config.init)
         state = read_state(path)
         fit_state(model.clip, towers_of(state), path)
-        own = model.state_dict()
-        heads = {k: v for k, v in state.items() if k in own and not k.startswith(_CLIP)}
-        fitting = {k: v.float() for k, v in heads.items() if own[k].shape == v.shape}
-        model.load_state_dict(own | fitting)
+        current = model.state_dict()
+        heads = {k: v for k, v in state.items() if k in current and not k.startswith(_CLIP)}
+        fitting = {k: v.float() for k, v in heads.items() if current[k].shape == v.shape}
+        model.load_state_dict(current | fitting)
     elif config.init_text:
         path = initial_weights(config.init_text)
         image = {k: v for k, v in model.clip.state_dict().items() if not _is_text(k)}
         text = {k: v for k, v in towers_of(read_state(path)).items() if _is_text(k)}
         fit_state(model.clip, image | text, path)
     elif config.teacher:
-        words = teacher_vectors(token_words(), Path(config.teacher), Path(config.cache), progress)
-        init_token_embedding(model.clip, words)
+        vectors = sentence_vectors(
+            token_texts(), Path(config.teacher), Path(config.cache), progress
+        )
+        init_token_embedding(model.clip, vectors)
 
 
 def _is_text(key: str) -> bool:
@@ -52,13 +58,13 @@ def _is_text(key: str) -> bool:
 
 
 def initial_weights(init: str) -> Path:
-    """The weights file behind `init`: of a run's folder, itself, or of a registered model.
+    """Find the weights file that `init` names: a registered model, a run's folder, or a file.
 
     Raises:
         ConfigError: there is no such thing, or the folder holds no weights.
         WeightsNotFoundError: the registered model's weights are not on this machine.
     """
-    if card := registered(init):
+    if card := registered_card(init):
         return verify(card).path
     path = Path(init)
     if not path.is_dir():
@@ -72,18 +78,18 @@ def initial_weights(init: str) -> Path:
 
 
 def initial_config(init: str, folder: Path) -> dict[str, Any]:
-    """Architecture and pixel statistics (`arch`, `means`, `stds`) of what `init` names.
+    """Read the architecture and pixel statistics (`arch`, `means`, `stds`) of what `init` names.
 
     Args:
         init: name of a registered model, or a path.
-        folder: where config.json lies if it is a path.
+        folder: folder of the config.json, if `init` is a path.
 
     Raises:
         ConfigError: neither a registered model nor a folder with config.json.
     """
-    if card := registered(init):
-        how = card.preprocess
-        statistics = {"means": list(how.mean), "stds": list(how.std)}
+    if card := registered_card(init):
+        preprocess = card.preprocess
+        statistics = {"means": list(preprocess.mean), "stds": list(preprocess.std)}
         return {"arch": model_config(card.architecture), **statistics}
     if not (folder / "config.json").exists():
         raise ConfigError(

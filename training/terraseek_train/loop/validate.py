@@ -1,4 +1,4 @@
-"""Retrieval on held-out splits while a model is being trained."""
+"""Retrieval on validation sets during training."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,62 +12,65 @@ from torch import Tensor
 
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
-from terraseek_train.data.corpus import decoded, read_source
+from terraseek_train.data.corpus import decode_source, read_source
 from terraseek_train.data.text_table import tokenize
 from terraseek_train.evaluate.retrieval import retrieval_score
-from terraseek_train.loop.model import Trainee
+from terraseek_train.loop.model import ClipWithHeads
 
-__all__ = ["Validation", "load_validation", "validate"]
+__all__ = ["ValidationSet", "load_validation", "validate"]
 
 
 @dataclass(frozen=True)
-class Validation:
-    """A split ready to be encoded."""
+class ValidationSet:
+    """Decoded images and tokenized captions of a split."""
 
     name: str
     squares: UInt8[np.ndarray, "n side side 3"]
     tokens: Int32[np.ndarray, "m context"]
     image_of: Int64[np.ndarray, " m"]
+    """Image row of every caption."""
 
 
-def load_validation(config: TrainConfig, progress: Progress = silent) -> list[Validation]:
-    """The config's validation splits, the deciding one first."""
+def load_validation(config: TrainConfig, progress: Progress = silent) -> list[ValidationSet]:
+    """Load the validation sets of a config; the best weights are chosen on the first."""
     wanted = ([config.val] if config.val else []) + list(config.val_extra)
     return [_load(source, config, progress) for source in wanted]
 
 
-def _load(source: DataSource, config: TrainConfig, progress: Progress) -> Validation:
+def _load(source: DataSource, config: TrainConfig, progress: Progress) -> ValidationSet:
     samples, content = read_source(source)
     side = int(config.arch["vision_cfg"]["image_size"])
-    squares = decoded(source, samples, content, side, Path(config.cache), progress)
+    squares = decode_source(source, samples, content, side, Path(config.cache), progress)
     pairs = [(row, text) for row, sample in enumerate(samples) for text in sample.captions]
     context = int(config.arch["text_cfg"]["context_length"])
     tokens = tokenize([text for _, text in pairs], context).astype(np.int32)
-    return Validation(source.name, squares, tokens, np.array([row for row, _ in pairs]))
+    return ValidationSet(source.name, squares, tokens, np.array([row for row, _ in pairs]))
 
 
 @torch.inference_mode()
-def validate(model: Trainee, splits: list[Validation], config: TrainConfig) -> dict[str, Any]:
-    """Retrieval scores by split name."""
+def validate(
+    model: ClipWithHeads, val_sets: list[ValidationSet], config: TrainConfig
+) -> dict[str, Any]:
+    """Compute retrieval scores by the name of the validation set."""
     model.eval()
     device = model.scale().device
     mean, std = (
         torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in (config.means, config.stds)
     )
     found = {}
-    for split in splits:
+    for val_set in val_sets:
         images = np.concatenate(
             [
-                _unit(model.squares(_on(device, split.squares[i : i + 128]), mean, std))
-                for i in range(0, len(split.squares), 128)
+                _unit(model.encode_pixels(_on(device, val_set.squares[i : i + 128]), mean, std))
+                for i in range(0, len(val_set.squares), 128)
             ]
         )
-        order = np.argsort((split.tokens != 0).sum(1), kind="stable")
+        order = np.argsort((val_set.tokens != 0).sum(1), kind="stable")
         texts = np.empty((len(order), images.shape[1]), np.float32)
         for start in range(0, len(order), 256):
             rows = order[start : start + 256]
-            texts[rows] = _unit(model.texts(_on(device, split.tokens[rows])))
-        found[split.name] = asdict(retrieval_score(images, texts, split.image_of))
+            texts[rows] = _unit(model.encode_texts(_on(device, val_set.tokens[rows])))
+        found[val_set.name] = asdict(retrieval_score(images, texts, val_set.image_of))
     return found
 
 

@@ -1,1 +1,1 @@
-"""From checkpoints to shipped weights: soup, ensemble, hubness correction, card."""
+"""From checkpoints to shipped weights: soups, ensembles, hubness correction, model cards."""

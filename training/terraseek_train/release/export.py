@@ -1,12 +1,16 @@
-"""From a checkpoint folder to what TerraSeek ships: float16 weights and a model card."""
+"""Export a checkpoint folder as TerraSeek ships it: float16 weights and a model card."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file
+
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
 from terraseek.encoders.nets.checkpoints import towers_of
 from terraseek.files import read_json, sha256_of, write_json
+from terraseek_train.loop.model import save_weights
 
 __all__ = ["export", "write_card"]
 
@@ -16,15 +20,10 @@ def export(checkpoint: Path, name: str, out: Path, facts: Mapping[str, Any]) -> 
 
     Args:
         checkpoint: folder of a training run.
-        name: of the model.
+        name: name of the model.
         out: folder with `weights` and `cards`.
         facts: further fields of the card (title, scores, licence, limitations ...).
     """
-    import torch
-    from safetensors.torch import load_file
-
-    from terraseek_train.loop.model import save_weights
-
     stored = load_file(checkpoint / "model.safetensors")
     clip = towers_of(stored)
     half = {key: t.to(torch.float16) if t.is_floating_point() else t for key, t in clip.items()}
@@ -50,12 +49,12 @@ def export(checkpoint: Path, name: str, out: Path, facts: Mapping[str, Any]) -> 
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:
-    """Write a card under its name; returns the file."""
+    """Write a card to `NAME.json`; returns the file."""
     path = folder / f"{card.name}.json"
     write_json(path, card.to_json())
     return path
 
 
 def _is_parameter(key: str) -> bool:
-    """Whether a tensor is learnt, not a batch norm's statistics."""
+    """Whether a tensor is a parameter, not a statistic of a batch norm."""
     return not key.endswith(("running_mean", "running_var", "num_batches_tracked"))

@@ -1,6 +1,6 @@
-"""Export a checkpoint, measure it by the shipped evaluations, and write all of it into its card.
+"""Export a checkpoint, measure it with the shipped evaluations, and write its model card.
 
-`python -m terraseek_train.release.release CHECKPOINT PLAN.json` (plans are in `training/recipes`).
+`python -m terraseek_train.release CHECKPOINT PLAN.json` (plans are in `training/recipes`).
 """
 
 from collections.abc import Mapping
@@ -17,27 +17,27 @@ from terraseek.files import read_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import expand_variables
 from terraseek_train.data.sources import open_images, pair_images, read_captions
-from terraseek_train.evaluate.bootstrap import Tally, intervals
+from terraseek_train.evaluate.bootstrap import UnitSums, intervals
 from terraseek_train.evaluate.encode import encode_named
 from terraseek_train.evaluate.report import rounded
 from terraseek_train.evaluate.run import evaluate_zeroshot, measure_retrieval
 from terraseek_train.release.background import background
 from terraseek_train.release.export import export, write_card
-from terraseek_train.release.vocabulary import write_words
+from terraseek_train.release.vocabulary import write_vocabulary
 
 __all__ = ["measure", "release"]
 
 
 def release(checkpoint: Path, plan_file: Path, out: Path, progress: Progress = silent) -> ModelCard:
-    """Weights and card of a checkpoint, with scores and calibration measured on what is shipped.
+    """Write weights and card of a checkpoint, with scores and calibration of the shipped weights.
 
     Args:
         checkpoint: folder of a training run.
-        plan_file: JSON with `name`, `facts` (fields of the card), `retrieval`, `zeroshot`,
-            `calibration`: what to measure, each by name; `words_of`: recipes whose words go into
-            the calibration.
+        plan_file: JSON with `name`, `facts` (fields of the card), and the measurements by name:
+            `retrieval`, `zeroshot`, `calibration`; `words_of` lists the recipes whose words go
+            into the calibration.
         out: folder with `weights` and `cards`.
-        progress: told while images are encoded.
+        progress: called while images are encoded.
     """
     from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder
 
@@ -48,13 +48,13 @@ def release(checkpoint: Path, plan_file: Path, out: Path, progress: Progress = s
         if facts.get(key) is not None:
             facts[key] = tuple(facts[key])
     card = export(checkpoint, plan["name"], out, facts)
-    here = replace(card.weights, file=str((out / "weights" / card.weights.file).resolve()))
-    encoder = OpenClipEncoder(replace(card, weights=here), "cpu")
+    local_file = replace(card.weights, file=str((out / "weights" / card.weights.file).resolve()))
+    encoder = OpenClipEncoder(replace(card, weights=local_file), "cpu")
     card = replace(card, **measure(encoder, plan, written, progress))
     write_card(card, out / "cards")
     if plan.get("words_of"):
         file = out / "cards" / f"{card.name}.json"
-        write_words(file, [Path(recipe) for recipe in plan["words_of"]])
+        write_vocabulary(file, [Path(recipe) for recipe in plan["words_of"]])
         return read_card(file)
     return card
 
@@ -65,49 +65,52 @@ def measure(
     written: Mapping[str, Any],
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The card's `scores` and `calibration`.
+    """Measure the card's `scores` and `calibration`.
 
     Args:
-        encoder: what is measured.
-        plan: with paths filled in.
-        written: the same with variables, as it is shown in the card.
-        progress: told while images are encoded.
+        encoder: the encoder to measure.
+        plan: the plan with environment variables expanded.
+        written: the plan as written, which is shown in the card.
+        progress: called while images are encoded.
     """
     scores: dict[str, Any] = {}
     for name, task in plan.get("retrieval", {}).items():
-        images, captions = Path(task["images"]), Path(task["captions"])
-        found = measure_retrieval(images, captions, encoder, task.get("split"), progress)
-        scores[f"retrieval: {name}"] = asdict(found.score()) | {
-            "intervals": _intervals(found.tally(), 2),
-            "command": _command("retrieval", written["retrieval"][name]),
-        }
+        command = _command("retrieval", written["retrieval"][name])
+        scores[f"retrieval: {name}"] = _retrieval(encoder, task, progress) | {"command": command}
     for name, task in plan.get("zeroshot", {}).items():
-        labels = Path(task["labels"]) if task.get("labels") else None
-        result, called = evaluate_zeroshot(
-            Path(task["images"]),
-            encoder,
-            task.get("classnames"),
-            task.get("prompts", "rs105"),
-            labels,
-            progress,
-        )
-        scores[f"zeroshot: {name}"] = {
-            "top1": result.top1,
-            "intervals": _intervals(result.tally(), 2),
-            "n_images": result.n_images,
-            "n_classes": result.n_classes,
-            "per_class": {
-                label: round(float(value), 1)
-                for label, value in zip(called, result.per_class, strict=True)
-            },
-            "command": _command("zeroshot", written["zeroshot"][name]),
-        }
+        command = _command("zeroshot", written["zeroshot"][name])
+        scores[f"zeroshot: {name}"] = _zeroshot(encoder, task, progress) | {"command": command}
     if not plan.get("calibration"):
         return {"scores": scores}
     cosines = _calibration(encoder, plan["calibration"], progress)
     return {
         "scores": scores,
         "calibration": cosines | {"measured_on": written["calibration"]},
+    }
+
+
+def _retrieval(encoder: Encoder, task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    images, captions = Path(task["images"]), Path(task["captions"])
+    retrieved = measure_retrieval(images, captions, encoder, task.get("split"), progress)
+    return asdict(retrieved.score()) | {"intervals": _intervals(retrieved.unit_sums(), 2)}
+
+
+def _zeroshot(encoder: Encoder, task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    score, class_names = evaluate_zeroshot(
+        Path(task["images"]),
+        encoder,
+        task.get("classnames"),
+        task.get("prompts", "rs105"),
+        Path(task["labels"]) if task.get("labels") else None,
+        progress,
+    )
+    accuracies = zip(class_names, score.per_class, strict=True)
+    return {
+        "top1": score.top1,
+        "intervals": _intervals(score.unit_sums(), 2),
+        "n_images": score.n_images,
+        "n_classes": score.n_classes,
+        "per_class": {name: round(float(value), 1) for name, value in accuracies},
     }
 
 
@@ -125,13 +128,13 @@ def _calibration(
     return background(encoder, np.concatenate(vectors), labels, captions)
 
 
-def _intervals(tally: Tally, digits: int) -> dict[str, list[float] | None]:
-    """95 % bootstrap interval per headline number, as the evaluate commands print it."""
-    return {name: rounded(ends, digits) for name, ends in intervals(tally).items()}
+def _intervals(sums: UnitSums, digits: int) -> dict[str, list[float] | None]:
+    """Compute the 95 % bootstrap interval per headline number, as the evaluate commands do."""
+    return {name: rounded(ends, digits) for name, ends in intervals(sums).items()}
 
 
 def _command(kind: str, task: Mapping[str, Any]) -> str:
-    """The command line that measures the same."""
+    """Write the command line of the same measurement."""
     words = ["terraseek", "evaluate", kind]
     for key in ("images", "captions", "split", "labels", "prompts"):
         if task.get(key):
@@ -143,10 +146,12 @@ def _command(kind: str, task: Mapping[str, Any]) -> str:
 
 def main(
     checkpoint: Path = typer.Argument(..., help="Folder of a training run."),
-    plan: Path = typer.Argument(..., help="What to write and measure, as JSON."),
-    out: Path = typer.Option(Path("core/terraseek/encoders"), "--out"),
+    plan: Path = typer.Argument(..., help="Plan: what to write and to measure, as JSON."),
+    out: Path = typer.Option(
+        Path("core/terraseek/encoders"), "--out", help="Folder with weights and cards."
+    ),
 ) -> None:
-    """Export, measure and describe a model."""
+    """Export a checkpoint, measure it, and write its model card."""
     from terraseek.commands.console import bar
 
     with bar() as progress:

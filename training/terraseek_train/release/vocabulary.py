@@ -1,9 +1,9 @@
-"""The words a model read with images, out of the recipes it was trained by, for its card.
+"""Write the vocabulary of a model, from the captions in its recipes, into its card.
 
     python -m terraseek_train.release.vocabulary CARD.json RECIPE.json...
 
-Sentences of images count, those read alone (`rs5m_captions`) do not: a word that never stood
-beside an image means nothing that could be seen.
+Sentences without an image (`rs5m_captions`) do not count: the model never learnt what their words
+look like.
 """
 
 from collections import Counter
@@ -19,18 +19,18 @@ from terraseek_train.config import expand_variables
 from terraseek_train.data.sources import read_captions
 from terraseek_train.data.sources.templates import CONCEPTS, concept_texts
 
-__all__ = ["recipe_sentences", "words_of", "write_words"]
+__all__ = ["frequent_words", "recipe_captions", "write_vocabulary"]
 
 _RARE = 5
-"""A word of fewer images was hardly learnt, and is as often a slip of the pen."""
+"""Words in the captions of fewer images are hardly learnt, and often misspelt."""
 
 
-def words_of(captions: Iterable[Sequence[str]], rare: int = _RARE) -> str:
-    """Content words of at least `rare` images, sorted, with blanks between them.
+def frequent_words(captions: Iterable[Sequence[str]], rare: int = _RARE) -> str:
+    """List the content words in the captions of at least `rare` images, sorted, space-separated.
 
     Args:
-        captions: the sentences of each image.
-        rare: fewest images of a word.
+        captions: the captions of each image.
+        rare: smallest number of images of a word.
     """
     count: Counter[str] = Counter()
     for sentences in captions:
@@ -38,51 +38,52 @@ def words_of(captions: Iterable[Sequence[str]], rare: int = _RARE) -> str:
     return " ".join(sorted(word for word, images in count.items() if images >= rare))
 
 
-def recipe_sentences(recipe: Path) -> list[Sequence[str]]:
-    """Sentences of each image of a recipe's captioned sources.
+def recipe_captions(recipe: Path) -> list[Sequence[str]]:
+    """Read the captions of each image in a recipe's captioned sources.
 
     Raises:
-        ConfigError: a source's variable is not set, or the recipe has no source.
+        ConfigError: an environment variable is not set, or the recipe has no source.
         OSError: a file is missing.
     """
     sources = expand_variables(read_json(recipe).get("data"), recipe)
     if not sources:
         raise ConfigError(f"{recipe} has no data; give a recipe of `terraseek-train train`")
-    listed = {
+    caption_files = {
         (source["captions"], source.get("split")) for source in sources if source.get("captions")
     }
     return [
         sample.captions
-        for captions, split in sorted(listed, key=str)
+        for captions, split in sorted(caption_files, key=str)
         for sample in read_captions(Path(captions), split)
     ]
 
 
-def write_words(card: Path, recipes: Sequence[Path]) -> int:
-    """Put the words of the recipes, and of the sentences made for class labels, into a card.
+def write_vocabulary(card: Path, recipes: Sequence[Path]) -> int:
+    """Write the words of recipes, and those of the template sentences, into a card.
 
     Returns:
-        How many there are.
+        Number of words.
 
     Raises:
         ConfigError: the card has no calibration, or a recipe cannot be used.
     """
     facts = read_json(card)
     if not facts.get("calibration"):
-        raise ConfigError(f"{card} has no calibration; measure that first, words only add to it")
-    captions = [one for recipe in recipes for one in recipe_sentences(recipe)]
-    labelled = " ".join(content_words(" ".join(t for c in CONCEPTS for t in concept_texts(c))))
-    words = " ".join(sorted(set(f"{words_of(captions)} {labelled}".split())))
+        raise ConfigError(f"{card} has no calibration, which the words belong to; measure it first")
+    captions = [sentences for recipe in recipes for sentences in recipe_captions(recipe)]
+    templates = " ".join(text for concept in CONCEPTS for text in concept_texts(concept))
+    template_words = " ".join(content_words(templates))
+    words = " ".join(sorted(set(f"{frequent_words(captions)} {template_words}".split())))
     write_json(card, facts | {"calibration": facts["calibration"] | {WORDS: words}})
     return len(words.split())
 
 
 def main(
     card: Path = typer.Argument(..., help="Model card with a calibration."),
-    recipes: list[Path] = typer.Argument(..., help="Recipes it was trained by."),
+    recipes: list[Path] = typer.Argument(..., help="Recipes that the model was trained with."),
 ) -> None:
-    """Write the words a model read with images into its card."""
-    typer.echo(f"{write_words(card, recipes)} words in {card}")
+    """Write the vocabulary of a model into its card."""
+    typer.echo(f"{write_vocabulary(card, recipes)} words in {card}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from terraseek.errors import ConfigError
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource
 from terraseek_train.data.augment import augment
-from terraseek_train.data.corpus import decoded, read_source
+from terraseek_train.data.corpus import decode_source, read_source
 from terraseek_train.data.text_table import tokenize
 
 __all__ = ["Pairs", "StudyBatch", "batches", "normalised", "read_pairs", "take"]
@@ -70,7 +70,7 @@ def read_pairs(
     bare = [sample.image for sample in samples if not sample.captions]
     if bare:
         raise ConfigError(f"source {source.name}: {bare[0]} has no caption; a study needs them")
-    squares = decoded(source, samples, content, side, cache, progress)
+    squares = decode_source(source, samples, content, side, cache, progress)
     texts = tuple(text.lower() for sample in samples for text in sample.captions)
     counts = [len(sample.captions) for sample in samples]
     known = sorted({sample.label for sample in samples if sample.label is not None})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from terraseek_train.evaluate.bootstrap import Interval, Tally, paired
+from terraseek_train.evaluate.bootstrap import Interval, UnitSums, paired
 from terraseek_train.evaluate.retrieval import Retrieved
 from terraseek_train.study.config import StudyConfig
 
@@ -122,9 +122,9 @@ def _versus(name: str, first: Sequence[Cell], second: Sequence[Cell]) -> Versus:
     return Versus(name, found.value, found.interval, found.p, p_seeds)
 
 
-def _averaged(cells: Sequence[Cell]) -> Tally:
-    """One tally whose hits are means over the seeds."""
-    tallies = [cell.found.tally() for cell in cells]
-    first = tallies[0]
-    top = np.mean([tally.top for tally in tallies], axis=0)
-    return Tally(first.names, top, first.bottom, first.combine)
+def _averaged(cells: Sequence[Cell]) -> UnitSums:
+    """Average the numerators of several seeds, unit by unit."""
+    sums = [cell.found.unit_sums() for cell in cells]
+    first = sums[0]
+    numerators = np.mean([one.numerators for one in sums], axis=0)
+    return UnitSums(first.names, numerators, first.denominators, first.combine)

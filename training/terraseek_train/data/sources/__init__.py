@@ -1,4 +1,4 @@
-"""Sources: every layout of captioned or labelled images, read as one kind of sample."""
+"""Readers of captioned or labelled images: every layout becomes a list of samples."""
 
 from terraseek_train.data.sources.captions import (
     read_captions,

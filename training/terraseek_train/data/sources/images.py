@@ -1,4 +1,4 @@
-"""Where images are kept: a folder, a tar, or RS5M's webdataset shards; read by name."""
+"""Encoded images by name, in a folder, a tar, or RS5M's webdataset shards."""
 
 import logging
 import tarfile
@@ -24,15 +24,16 @@ __all__ = ["ImageBytes", "decode", "open_images", "pair_images"]
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 _RS5M = {"img_content", "img_name", "caption", "input.image", "input.name", "input.caption"}
-"""Endings of the members of RS5M's shards, and of its older release's."""
+"""Suffixes of the members of RS5M's shards, and of those of its older release."""
 _PEEK = 30
+"""Members of a tar that are read to recognise a shard."""
 _Entry = tuple[str, bytes | Path | ImageRef]
-"""Folder or caption, and the encoded image or where it is; an ImageRef is that of a shard."""
+"""Class folder and image, or for a shard (ImageRef) caption and image."""
 _log = logging.getLogger(__name__)
 
 
 class ImageBytes:
-    """Encoded images by name, with the folder each lies in, without decoding any."""
+    """Encoded images by name, each with its class folder; nothing is decoded."""
 
     def __init__(self, path: Path, entries: Mapping[str, _Entry]) -> None:
         self.path = path
@@ -46,7 +47,7 @@ class ImageBytes:
         return iter(self._entries)
 
     def find(self, name: str) -> str | None:
-        """The stored name for a caption file's name, whose suffix may differ; None if absent."""
+        """Find an image by the name in a caption file, whose suffix may differ; None if absent."""
         plain = PurePosixPath(name).name
         for candidate in (name, plain):
             if candidate in self._entries:
@@ -54,29 +55,29 @@ class ImageBytes:
         return self._by_stem.get(PurePosixPath(plain).stem)
 
     def folder(self, name: str) -> str:
-        """The class folder the image lies in; for an image of a shard, its caption."""
+        """Return the class folder of an image; for an image of a shard, its caption."""
         return self._entries[name][0]
 
     def sample(self, name: str) -> Sample:
-        """What the source itself says of an image, for sources without a caption file.
+        """Make the sample of an image, for sources without a caption file.
 
-        The class folder is its label. A shard's caption is its caption, unless it only words a
-        scene class (as templates made of labels do); then it is the label.
+        The class folder is the label. An image of a shard has its caption, unless that only names
+        a scene class (as a template made of a label does); then it is the label.
         """
-        said, content = self._entries[name]
-        if isinstance(content, ImageRef) and not concept_of(said):
-            return Sample(name, (said,) if said else ())
-        return Sample(name, (), said)
+        text, content = self._entries[name]
+        if isinstance(content, ImageRef) and not concept_of(text):
+            return Sample(name, (text,) if text else ())
+        return Sample(name, (), text)
 
     def read(self, name: str) -> bytes:
-        """The encoded image."""
+        """Read the encoded image."""
         content = self._entries[name][1]
         if isinstance(content, ImageRef):
             return read_range(content.file, content.offset, content.size)
         return content if isinstance(content, bytes) else content.read_bytes()
 
     def image(self, name: str) -> UInt8[np.ndarray, "h w 3"]:
-        """The image as RGB.
+        """Decode the image to RGB.
 
         Raises:
             NotAnImageError: its bytes cannot be decoded.
@@ -85,24 +86,24 @@ class ImageBytes:
 
 
 def decode(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB pixels of an encoded image.
+    """Decode an image to RGB.
 
     Raises:
-        NotAnImageError: the bytes cannot be decoded; the message carries `name`.
+        NotAnImageError: the bytes cannot be decoded; the message contains `name`.
     """
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
-        raise NotAnImageError(f"{name} cannot be decoded as a picture: {error}") from error
+        raise NotAnImageError(f"{name} cannot be decoded as an image: {error}") from error
 
 
 def open_images(path: Path, keep_folders: bool = False) -> ImageBytes:
-    """Images of a folder (searched to any depth), of a tar, or of RS5M shards.
+    """Open the images of a folder (with its subfolders), of a tar, or of RS5M shards.
 
-    A tar of webdataset samples (both of RS5M's layouts, or images with a `.txt` each) is a
-    shard; its images are named by their name members and stay on disk until they are read, and
-    damaged samples are left out with a warning. A folder holding such tars is read shard by shard.
+    A tar of webdataset samples (both of RS5M's layouts, or images with a `.txt` each) is a shard;
+    its images are named by their name members and stay on disk until they are read, and damaged
+    samples are skipped with a warning. A folder of such tars is read shard by shard.
 
     Args:
         path: the folder or tar.
@@ -121,11 +122,11 @@ def open_images(path: Path, keep_folders: bool = False) -> ImageBytes:
     else:
         raise SourceError(f"there is no folder or tar at {path}")
     if not entries:
-        raise SourceError(f"{path} holds no picture ({', '.join(sorted(_SUFFIXES))})")
+        raise SourceError(f"{path} holds no image ({', '.join(sorted(_SUFFIXES))})")
     return ImageBytes(path, entries)
 
 
-def _named(inside: PurePosixPath, keep_folders: bool) -> tuple[str, str]:
+def _name_and_folder(inside: PurePosixPath, keep_folders: bool) -> tuple[str, str]:
     folder = inside.parent.name
     return (f"{folder}/{inside.name}" if keep_folders and folder else inside.name), folder
 
@@ -133,7 +134,7 @@ def _named(inside: PurePosixPath, keep_folders: bool) -> tuple[str, str]:
 def _from_folder(path: Path, keep: bool) -> Iterator[tuple[str, _Entry]]:
     for file in sorted(path.rglob("*")):
         if file.suffix.lower() in _SUFFIXES and file.is_file():
-            name, folder = _named(PurePosixPath(file.relative_to(path).as_posix()), keep)
+            name, folder = _name_and_folder(PurePosixPath(file.relative_to(path).as_posix()), keep)
             yield name, (folder, file)
 
 
@@ -147,45 +148,45 @@ def _from_tar(path: Path, keep: bool) -> Iterator[tuple[str, _Entry]]:
                 inside = PurePosixPath(member.name)
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None and inside.suffix.lower() in _SUFFIXES:
-                    name, folder = _named(inside, keep)
+                    name, folder = _name_and_folder(inside, keep)
                     yield name, (folder, content.read())
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise SourceError(f"{path} is no readable tar: {error}") from error
+        raise SourceError(f"{path} is not a readable tar: {error}") from error
 
 
 def _is_shard(path: Path) -> bool:
-    """Whether the first members are webdataset samples; a text beside class folders is none."""
-    parts: dict[str, set[str]] = {}
+    """Whether the first members are webdataset samples; a text beside class folders is not one."""
+    suffixes: dict[str, set[str]] = {}
     try:
         for member in islice(members(path), _PEEK):
             if isinstance(member, Member):
                 key, _, ending = member.name.rpartition("/")[2].partition(".")
-                parts.setdefault(f"{member.name.rpartition('/')[0]}/{key}", set()).add(ending)
+                suffixes.setdefault(f"{member.name.rpartition('/')[0]}/{key}", set()).add(ending)
     except (SourceError, OSError):
-        return False  # compressed, or no tar at all
-    return any(found & _RS5M or ("txt" in found and len(found) > 1) for found in parts.values())
+        return False  # compressed, or not a tar
+    return any(found & _RS5M or ("txt" in found and len(found) > 1) for found in suffixes.values())
 
 
 def _from_shard(path: Path) -> Iterator[tuple[str, _Entry]]:
     for record in read_shards([path]):
         if isinstance(record, Broken):
-            _log.warning("%s left out: %s", record.member, record.reason)
+            _log.warning("%s skipped: %s", record.member, record.reason)
         elif record.image is not None:
             caption = str(record.columns.get("caption", ""))
             yield str(record.columns["img_name"]), (caption, record.image)
 
 
 def pair_images(samples: Iterable[Sample], images: ImageBytes) -> list[tuple[Sample, str]]:
-    """Samples with the stored name of their image.
+    """Pair samples with the stored name of their image.
 
     Raises:
-        SourceError: a sample's image is missing; the message counts and names the first.
+        SourceError: the image of a sample is missing; the message has their number and the first.
     """
     pairs = [(sample, images.find(sample.image)) for sample in samples]
     missing = [sample.image for sample, name in pairs if name is None]
     if missing:
         raise SourceError(
-            f"{len(missing)} of {len(pairs)} captioned pictures are not in {images.path}, "
+            f"{len(missing)} of {len(pairs)} captioned images are not in {images.path}, "
             f"first {missing[0]}; check that images and captions belong together"
         )
     return [(sample, name) for sample, name in pairs if name is not None]

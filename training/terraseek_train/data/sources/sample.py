@@ -1,4 +1,4 @@
-"""One image with what is said about it."""
+"""One image with its captions and label."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ __all__ = ["Sample"]
 
 @dataclass(frozen=True)
 class Sample:
-    """An image by name, its captions and, where known, its scene class."""
+    """An image by name, its captions and, if known, its scene class."""
 
     image: str
-    """File name inside its source, without folders."""
+    """Name of the image inside its source."""
     captions: tuple[str, ...]
     label: str | None = None
-    """Scene class as the source spells it."""
+    """Scene class as spelled by the source."""
     split: str = "train"

@@ -1,9 +1,9 @@
-"""Sentences for images that only have a class label: own wordings, several names per concept.
+"""Template sentences for images that only have a class label.
 
-Two sources that mean the same thing by different labels share a concept ("industry" and
-"industrial_area"), so that neither is treated as a wrong answer for the other. The synonyms of the
-Delhi labels follow the definitions in the ESA WorldCover product manual (cropland is *annual*
-cropland; grassland covers natural herbaceous vegetation, pastures included).
+Labels of two sources with the same meaning share a concept ("industry" and "industrial_area"), so
+that neither is a negative for the other. The synonyms of the Delhi labels follow the definitions
+in the ESA WorldCover product manual (cropland is *annual* cropland; grassland is natural
+herbaceous vegetation, including pastures).
 """
 
 __all__ = ["CONCEPTS", "concept_of", "concept_texts"]
@@ -120,9 +120,9 @@ CONCEPTS: dict[str, tuple[str, ...]] = {
         "a building that was not flooded",
     ),
 }
-"""Concept → noun phrases that name it."""
+"""Noun phrases of each concept."""
 
-_SAME = {
+_CONCEPT_OF_LABEL = {
     "grass": "meadow",
     "industry": "industrial",
     "river_lake": "waterbody",
@@ -140,7 +140,7 @@ _SAME = {
     "a satellite image of a building damaged by flooding": "damaged",
     "a satellite image of an undamaged building": "undamaged",
 }
-_FRAMES = (
+_TEMPLATES = (
     "{}",
     "{} .",
     "a satellite image of {}",
@@ -157,14 +157,14 @@ _FRAMES = (
 
 
 def concept_of(label: str | None) -> str | None:
-    """The concept a source's label stands for; None when it has no wording here."""
+    """Look up the concept of a source's label; None if there are no phrases for it."""
     if label is None:
         return None
     plain = label.strip().lower()
-    plain = _SAME.get(plain, plain)
+    plain = _CONCEPT_OF_LABEL.get(plain, plain)
     return plain if plain in CONCEPTS else None
 
 
 def concept_texts(concept: str) -> list[str]:
-    """Every sentence made for a concept, in a fixed order."""
-    return [frame.format(phrase) for phrase in CONCEPTS[concept] for frame in _FRAMES]
+    """Make all template sentences of a concept, in a fixed order."""
+    return [template.format(phrase) for phrase in CONCEPTS[concept] for template in _TEMPLATES]

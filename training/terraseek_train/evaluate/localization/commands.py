@@ -60,7 +60,7 @@ def evaluate_localization(
         headline,
         measure_localization,
         read_annotations,
-        tallies,
+        unit_sums,
     )
     from terraseek_train.evaluate.report import Result
 
@@ -80,7 +80,7 @@ def evaluate_localization(
         if flat:
             note(f"note: {flat} of {len(found)} maps are constant; their numbers mean nothing")
         means = headline([one.selo for one in found]) | _pixel_means(found)
-        return Result(name, means, tallies(found))
+        return Result(name, means, unit_sums(found))
 
     (result, *_) = show(compare or (model,), measure, _LABELS, as_json, digits=4)
     if out:

@@ -18,7 +18,7 @@ from terraseek.localization.metrics import mean_score
 from terraseek.localization.query import encode_query
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
-from terraseek_train.evaluate.bootstrap import Tally
+from terraseek_train.evaluate.bootstrap import UnitSums
 from terraseek_train.evaluate.localization.pixels import PixelScore, pixel_score, truth_mask
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "measure_localization",
     "probability",
     "read_annotations",
-    "tallies",
+    "unit_sums",
 ]
 
 
@@ -176,13 +176,13 @@ def headline(scores: Sequence[SeLoScore]) -> dict[str, float | int]:
     return {name: round(value, 4) for name, value in found.items()} | {"n": len(scores)}
 
 
-def tallies(found: Sequence[Measured]) -> tuple[Tally, ...]:
+def unit_sums(found: Sequence[Measured]) -> tuple[UnitSums, ...]:
     """SeLo's four means, every sentence a unit; pixel means, every scene with its sentences one."""
     selo = [(one.selo.rsu, one.selo.ras, one.selo.rda, one.selo.rmi) for one in found]
-    each = Tally.means(("Rsu", "Ras", "Rda", "Rmi"), np.array(selo, np.float64))
+    each = UnitSums.means(("Rsu", "Ras", "Rda", "Rmi"), np.array(selo, np.float64))
     ranked = [(one.annotation.image, one.pixel) for one in found if one.pixel]
     if not ranked:
         return (each,)
     values = np.array([(p.roc_auc, p.average_precision) for _, p in ranked], np.float64)
     names = ("roc_auc", "average_precision")
-    return each, Tally.grouped(names, values, [image for image, _ in ranked])
+    return each, UnitSums.grouped(names, values, [image for image, _ in ranked])

@@ -21,7 +21,7 @@ from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, expand_variables
 from terraseek_train.data.augment import augment
-from terraseek_train.data.corpus import decoded, read_source
+from terraseek_train.data.corpus import decode_source, read_source
 from terraseek_train.loop.model import save_weights
 from terraseek_train.methods.schedule import Schedule
 
@@ -210,7 +210,7 @@ def _labelled(
         samples, content = read_source(source)
         chosen = [sample for sample in samples if sample.label is not None]
         side, cache = config.stored_size, Path(config.cache)
-        parts.append(decoded(source, chosen, content, side, cache, progress))
+        parts.append(decode_source(source, chosen, content, side, cache, progress))
         names += [str(sample.label).lower() for sample in chosen]
     classes = sorted(set(names))
     if len(classes) < 2:

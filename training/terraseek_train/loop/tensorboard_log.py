@@ -1,4 +1,4 @@
-"""The log of a run as TensorBoard events, for those who asked for them."""
+"""The log of a run as TensorBoard events."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,18 +6,18 @@ from typing import Any
 
 from terraseek.errors import MissingExtraError
 
-__all__ = ["Board"]
+__all__ = ["TensorBoardLog"]
 
 
-class Board:
-    """Writes every number of a log record under `train/`, those of validation under `val/`."""
+class TensorBoardLog:
+    """Writes the numbers of a log record under `train/`, those of validation under `val/`."""
 
     def __init__(self, folder: Path | None, step: int) -> None:
-        """Open the events.
+        """Open the event files.
 
         Args:
-            folder: where they go; None writes nothing.
-            step: the run goes on from here; what was written about later steps is not shown.
+            folder: where the event files go; None writes nothing.
+            step: step the run resumes from; events of later steps are hidden.
 
         Raises:
             MissingExtraError: TensorBoard is not installed.
@@ -36,7 +36,7 @@ class Board:
         self._writer = make(str(folder), purge_step=step + 1)
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """One line of the log, as it is in `log.jsonl`."""
+        """Write one record of `log.jsonl`."""
         if self._writer is None:
             return
         for name, value in record.items():
@@ -48,6 +48,6 @@ class Board:
                     self._writer.add_scalar(f"val/{split}/{name}", value, record["step"])
 
     def close(self) -> None:
-        """Write what is still in memory."""
+        """Flush and close the event files."""
         if self._writer is not None:
             self._writer.close()
