@@ -1,4 +1,4 @@
-"""`terraseek models [add|remove|show|fetch]`: which encoders there are, and more of them."""
+"""`terraseek models [list|add|remove|show|fetch]`: list, register and fetch encoders."""
 
 import json
 from collections import Counter
@@ -28,12 +28,12 @@ __all__ = ["register"]
 
 _NAME = typer.Argument(help="Name of the model.")
 _JSON = typer.Option(False, "--json", help="Print JSON on stdout.")
-_LONG = 2000
-"""Characters of a fact above which people are told its length alone."""
+_MAX_SHOWN = 2000
+"""Characters of a value above which only its length is printed."""
 
 
 class _ListByDefault(TyperGroup):
-    """`terraseek models` is `terraseek models list`."""
+    """Command group whose default command is `list`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's own type
         if not args or (args[0].startswith("-") and args[0] not in {"-h", "--help"}):
@@ -56,10 +56,10 @@ def register(app: typer.Typer) -> None:
 
 
 def show_models(as_json: bool = _JSON) -> None:
-    """List the encoders, shipped and added (what `models` alone does)."""
+    """List the shipped and added encoders (the default of `models`)."""
     cards = list_models()
     if as_json:
-        print_json([_facts(card) for card in cards])
+        print_json([_model_info(card) for card in cards])
         return
     _print_table(cards)
 
@@ -71,9 +71,10 @@ def add(
     ),
     weights: Path | None = typer.Option(None, help="Weights: .safetensors, .pt or .bin."),
     run: Path | None = typer.Option(
-        None, help="Folder of a training run, instead of --arch and --weights; its best weights."
+        None,
+        help="Folder of a training run, instead of --arch and --weights; uses its best weights.",
     ),
-    base: str | None = typer.Option(None, help="Model an --adapter was trained on."),
+    base: str | None = typer.Option(None, help="Model that --adapter was trained on."),
     adapter: Path | None = typer.Option(
         None, help="Folder with adapter.json and adapter.safetensors, instead of weights."
     ),
@@ -85,17 +86,19 @@ def add(
     quickgelu: bool | None = typer.Option(
         None,
         "--quickgelu/--no-quickgelu",
-        help="Activation of OpenAI's CLIP and its descendants; guessed from the names if not said.",
+        help="Activation of OpenAI's CLIP and models fine-tuned from it; by default guessed.",
     ),
-    context_length: int | None = typer.Option(None, min=3, help="Tokens the text tower reads."),
-    title: str = typer.Option("", help="What a person calls it."),
-    description: str = typer.Option("", help="A sentence about it."),
-    source: str = typer.Option("", help="Where it comes from."),
-    licence: str = typer.Option("", help="Terms of the weights."),
-    replace: bool = typer.Option(False, help="Replace an added model of this name."),
-    copy: bool = typer.Option(False, help="Keep a copy of the weights in TERRASEEK_HOME."),
+    context_length: int | None = typer.Option(
+        None, min=3, help="Maximum number of tokens of a text."
+    ),
+    title: str = typer.Option("", help="Title for display."),
+    description: str = typer.Option("", help="Description, one sentence."),
+    source: str = typer.Option("", help="Origin of the model."),
+    licence: str = typer.Option("", help="Licence of the weights."),
+    replace: bool = typer.Option(False, help="Replace an added model of the same name."),
+    copy: bool = typer.Option(False, help="Copy the weights to TERRASEEK_HOME."),
 ) -> None:
-    """Register weights, a training run, or an adapter on a model, after running them once."""
+    """Register weights, a training run, or an adapter of a model, after a test run."""
     from terraseek.encoders.user_cards import CardOptions, run_files
 
     if adapter is not None or base is not None:
@@ -108,13 +111,13 @@ def add(
         if arch or weights:
             raise typer.BadParameter("a run has its own architecture and weights")
         arch, weights = run_files(run)
-        copy = True  # it may go on, and a model whose file changes is refused
+        copy = True  # the run may continue, and a model whose file changed is refused
     if arch is None or weights is None:
         raise typer.BadParameter("give --arch and --weights, or --run, or --base and --adapter")
     options = CardOptions(
         size=size,
-        mean=_three(mean, "--mean"),
-        std=_three(std, "--std"),
+        mean=_parse_rgb(mean, "--mean"),
+        std=_parse_rgb(std, "--std"),
         interpolation=interpolation,
         resize_mode=resize_mode,
         quick_gelu=quickgelu,
@@ -129,18 +132,18 @@ def add(
 
 
 def remove(name: str = _NAME) -> None:
-    """Forget an added model; its weights file stays."""
+    """Remove an added model; its weights file is kept."""
     remove_card(name)
     note(f"removed {name}")
 
 
 def show(name: str = _NAME, as_json: bool = _JSON) -> None:
-    """All that is known about one encoder."""
-    facts = _facts(get_card(name))
+    """Show the model card of an encoder."""
+    info = _model_info(get_card(name))
     if as_json:
-        print_json(facts)
+        print_json(info)
         return
-    _print_facts(facts)
+    _print_model_info(info)
 
 
 def fetch(name: str = _NAME) -> None:
@@ -153,7 +156,7 @@ def fetch(name: str = _NAME) -> None:
     note(f"{name}: {weights.path} (sha256 {weights.sha256})")
 
 
-def _facts(card: ModelCard) -> dict[str, Any]:
+def _model_info(card: ModelCard) -> dict[str, Any]:
     path = find_weights(card)
     return {
         **card.to_json(),
@@ -189,16 +192,16 @@ def _tower(config: Mapping[str, Any]) -> str:
 
 
 def _scores(card: ModelCard) -> str:
-    """The figure each measurement is quoted by; `show` has the rest and the commands."""
-    quoted = []
+    """The main figure of each measurement; `show` has all figures."""
+    figures = []
     for name, score in card.scores.items():
         figure = next((f"{k} {score[k]:g}" for k in ("mR", "top1", "Rmi") if k in score), None)
         if figure:
-            quoted.append(f"{name.split(': ')[-1].split(',')[0]} {figure}")
-    return "\n".join(quoted)
+            figures.append(f"{name.split(': ')[-1].split(',')[0]} {figure}")
+    return "\n".join(figures)
 
 
-def _size(count: int | None) -> str:
+def _format_size(count: int | None) -> str:
     if count is None:
         return "?"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
@@ -211,36 +214,40 @@ def _print_table(cards: list[ModelCard]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     table.add_column("model", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    for title in ("px", "dim", "size"):
-        table.add_column(title, justify="right", no_wrap=True)
+    for heading in ("px", "dim", "size"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
     table.add_column("measured", overflow="fold", max_width=24)
     for card in cards:
         name = f"{card.name} *" if card.name == DEFAULT_MODEL else card.name
         size = card.weights.bytes if card.adapter is None else card.adapter.bytes
-        numbers = (str(card.preprocess.size), str(card.embed_dim), _size(size))
+        numbers = (str(card.preprocess.size), str(card.embed_dim), _format_size(size))
         table.add_row(name, _status(card), *numbers, _architecture(card), _scores(card))
     Console().print(table)
-    note("* the default; `terraseek models show NAME` tells all, `fetch NAME` gets its weights")
+    note(
+        "* the default; `terraseek models show NAME` prints its card, `fetch NAME` gets its weights"
+    )
 
 
-def _print_facts(facts: dict[str, Any]) -> None:
+def _print_model_info(info: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", overflow="fold", ratio=1)
     table.add_column(overflow="fold", ratio=2)
-    for key, text in _lines("", facts):
-        table.add_row(key, text if len(text) <= _LONG else f"{len(text):,} characters; see --json")
+    for key, text in _flat_items("", info):
+        table.add_row(
+            key, text if len(text) <= _MAX_SHOWN else f"{len(text):,} characters; see --json"
+        )
     Console(highlight=False, markup=False).print(table)
 
 
-def _lines(prefix: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
-    """Dotted names and texts of what is in a JSON value; what is unknown is left out."""
+def _flat_items(prefix: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """Dotted keys and texts of a nested JSON value; empty values are omitted."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _lines(f"{prefix}.{key}" if prefix else key, inner)
+            yield from _flat_items(f"{prefix}.{key}" if prefix else key, inner)
     elif isinstance(value, list) and not any(isinstance(inner, dict) for inner in value):
         if value:
             long = any(isinstance(inner, str) for inner in value)
@@ -249,7 +256,7 @@ def _lines(prefix: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN40
         yield prefix, json.dumps(value) if isinstance(value, bool | list) else str(value)
 
 
-def _three(text: str | None, option: str) -> tuple[float, float, float] | None:
+def _parse_rgb(text: str | None, option: str) -> tuple[float, float, float] | None:
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`terraseek search`."""
+"""`terraseek search`: find items by text, image, item or place."""
 
 import sys
 from importlib.metadata import entry_points
@@ -29,65 +29,78 @@ __all__ = ["search"]
 
 def search(
     catalogue: CatalogueArgument,
-    words: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Picture to look for.")] = None,
-    like: Annotated[str | None, typer.Option(help="Item to find more like.")] = None,
+    words: Annotated[str | None, typer.Argument(help="Text to search for.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image file to search for.")] = None,
+    like: Annotated[str | None, typer.Option(help="Id of an item; finds similar items.")] = None,
     minus: Annotated[
-        list[str] | None, typer.Option(help="Words for what is not wanted; repeatable.")
+        list[str] | None, typer.Option(help="Text for unwanted content; repeatable.")
     ] = None,
     plus: Annotated[
-        list[str] | None, typer.Option(help="Further words to look for; repeatable.")
+        list[str] | None, typer.Option(help="Further text to search for; repeatable.")
     ] = None,
     liked: Annotated[
-        list[str] | None, typer.Option(help="Item that was what you meant; repeatable.")
+        list[str] | None,
+        typer.Option(help="Id of a relevant item (relevance feedback); repeatable."),
     ] = None,
     disliked: Annotated[
-        list[str] | None, typer.Option(help="Item that was not; repeatable.")
+        list[str] | None, typer.Option(help="Id of an irrelevant item; repeatable.")
     ] = None,
     near: Annotated[
-        str | None, typer.Option(help="LON,LAT: the nearest items instead of the most alike.")
+        str | None, typer.Option(help="LON,LAT: rank items by distance to this place.")
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option(help="Average short words over 105 prompts; not for sentences.")
+        bool,
+        typer.Option(help="Average the text over 105 prompts; for single words, not sentences."),
     ] = False,
     queries: Annotated[
-        Path | None, typer.Option(help="CSV with a column query: one search a line; needs --out.")
+        Path | None, typer.Option(help="CSV with a column query: one search per line; needs --out.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where answers to --queries go: .csv or .parquet.")
+        Path | None, typer.Option(help="File for the hits of --queries: .csv or .parquet.")
     ] = None,
     alpha: Annotated[
-        float, typer.Option(help="Share of the caption in the score, 0 to 1.", min=0, max=1)
+        float, typer.Option(help="Weight of the caption in the score, 0 to 1.", min=0, max=1)
     ] = 0.0,
     bbox: Annotated[
         str | None, typer.Option(help="W,S,E,N in degrees; W > E crosses the antimeridian.")
     ] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Only this source; repeatable.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="Only this label; repeatable.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Only items of this source; repeatable.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Only items with this label; repeatable.")
+    ] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="Only this location precision; repeatable.")
+        list[str] | None, typer.Option(help="Only items with this location precision; repeatable.")
     ] = None,
     date_from: Annotated[str | None, typer.Option(help="First day, like 2017-08-25.")] = None,
-    date_to: Annotated[str | None, typer.Option(help="Last day, included.")] = None,
-    gsd_min: Annotated[float | None, typer.Option(help="Finest metres a pixel.")] = None,
-    gsd_max: Annotated[float | None, typer.Option(help="Coarsest metres a pixel.")] = None,
-    caption: Annotated[str | None, typer.Option(help="Letters the caption contains.")] = None,
+    date_to: Annotated[str | None, typer.Option(help="Last day, inclusive.")] = None,
+    gsd_min: Annotated[
+        float | None, typer.Option(help="Smallest ground sample distance in metres.")
+    ] = None,
+    gsd_max: Annotated[
+        float | None, typer.Option(help="Largest ground sample distance in metres.")
+    ] = None,
+    caption: Annotated[str | None, typer.Option(help="Text that the caption contains.")] = None,
     polygon: Annotated[
-        str | None, typer.Option(help="Only inside this area: WKT, GeoJSON, or a file of either.")
+        str | None,
+        typer.Option(help="Only items inside this area: WKT, GeoJSON, or a file of either."),
     ] = None,
     within: Annotated[
-        str | None, typer.Option(help="LON,LAT,KM: only within so many kilometres of a point.")
+        str | None, typer.Option(help="LON,LAT,KM: only items within this distance of a point.")
     ] = None,
     condition: Annotated[
         str | None,
         typer.Option("--where", help="SQL condition on columns: gsd_m < 1 AND country = 'Peru'."),
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Compare with every item, whatever index there is.")
+        bool, typer.Option("--exact", help="Score all items, even if there is an index.")
     ] = False,
     collapse: Annotated[
         bool,
-        typer.Option("--collapse-duplicates", help="Of near-duplicates show only the best."),
+        typer.Option(
+            "--collapse-duplicates", help="Show only the best of each group of near-duplicates."
+        ),
     ] = False,
     k: Annotated[int, typer.Option("-k", help="Number of hits.", min=1)] = 20,
     model: Annotated[str | None, typer.Option(help="Model whose vectors to use.")] = None,
@@ -95,16 +108,16 @@ def search(
     as_json: JsonOption = False,
     as_geojson: Annotated[bool, typer.Option("--geojson", help="Print GeoJSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a map that opens offline.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a map that works offline.")] = None,
     export: Annotated[
         list[Path] | None,
         typer.Option(
             help="Write the hits to a file: .geojson, .csv, .parquet (GeoParquet), .json, "
-            ".stac.json or .tar (webdataset with pictures); repeatable."
+            ".stac.json or .tar (webdataset with images); repeatable."
         ),
     ] = None,
 ) -> None:
-    """Find items by words, an image, an item, or a mixture; filters apply before the ranking."""
+    """Find items by text, image, item, or a combination; filters apply before the ranking."""
     from terraseek.catalogue import Area, Catalogue, Circle, Filter
     from terraseek.embeddings.store import EmbeddingStore
     from terraseek.geo import BBox
@@ -112,9 +125,9 @@ def search(
     from terraseek.search.export.files import export_kind, write_hits
 
     if as_json + as_geojson + as_csv > 1:
-        raise ConfigError("--json, --geojson and --csv exclude each other; take one")
+        raise ConfigError("--json, --geojson and --csv exclude each other; use one")
     if (queries is None) != (out is None):
-        raise ConfigError("--queries and --out go together: questions in, answers out")
+        raise ConfigError("--queries and --out must be used together")
     for path in export or ():
         export_kind(path.name)  # before the search, which may take long
     query = None
@@ -188,7 +201,7 @@ def _lonlat(text: str) -> tuple[float, float]:
 
 
 def _write_html(path: Path, words: str, result: "SearchResult", catalogue: "Catalogue") -> None:
-    """The stand-alone map is drawn by the app, which core must not import: an entry point."""
+    """Write a stand-alone map with the app, which core finds through an entry point."""
     writers = entry_points(group="terraseek.exports", name="html")
     if not writers:
         raise MissingExtraError("--html needs the application: pip install 'terraseek[app]'")
@@ -203,7 +216,7 @@ def _encoder(name: str, device: str) -> "Encoder":
 
 
 def _image(path: Path) -> "np.ndarray":
-    """An image or raster of the user, decoded the way items are."""
+    """Read an image or raster file in the same way as items."""
     from terraseek.catalogue.images import read_image
     from terraseek.catalogue.records import ImageRef
 
@@ -237,15 +250,15 @@ def _table(result: "SearchResult") -> None:
     for hit in result.hits:
         row = (str(hit.rank), _score(hit), hit.item_id, _place(hit), hit.source)
         table.add_row(*row, Text(hit.caption))
-    # piped output is for programs such as grep: one line a hit, however long
+    # piped output is for programs such as grep: one line per hit, of any length
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     note(f"{len(result.hits)} of {result.matched:,} items that pass the filter")
     if result.unsearchable:
         note(f"{result.unsearchable:,} of them have no vector; run `terraseek embed`")
     if not result.exact:
-        note("an index chose what to compare with; --exact compares with every item")
+        note("an approximate index selected the candidates; --exact scores all items")
     if result.significant is False:
-        note("no convincing match: of pictures that score as high, too many may be unrelated")
+        note("no significant match: too many of the pictures that score as high may be unrelated")
 
 
 def _score(hit: "Hit") -> str:

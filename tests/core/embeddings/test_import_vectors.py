@@ -171,7 +171,7 @@ def test_sources_without_vectors_and_unknown_encoders_are_named(tmp_path: Path):
     with pytest.raises(StoreError, match="no item of cat came with a vector"):
         import_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
     for source, encoder, error, message in (
-        (tmp_path / "pics", "fake", ConfigError, "pics is read as folder and brings none"),
+        (tmp_path / "pics", "fake", ConfigError, "pics is read as folder and has none"),
         (clip_folder(tmp_path / "clips"), "nobody", UnknownModelError, "nobody"),
     ):
         command = ["import", str(source), "--out", str(tmp_path / "other"), "--encoder", encoder]

@@ -68,5 +68,9 @@ def test_scores_are_the_same_with_and_without(stored: Path) -> None:
     for asked in (rows, np.arange(50)):
         plain = Matrix(mapped, resident=False)
         reading = Matrix(mapped, False, reader)
-        np.testing.assert_array_equal(plain.scores(asked, query), reading.scores(asked, query))
-        np.testing.assert_array_equal(plain.exact(asked, query), reading.exact(asked, query))
+        np.testing.assert_array_equal(
+            plain.approximate_scores(asked, query), reading.approximate_scores(asked, query)
+        )
+        np.testing.assert_array_equal(
+            plain.exact_scores(asked, query), reading.exact_scores(asked, query)
+        )

@@ -117,7 +117,7 @@ def test_a_job_that_ended_with_its_last_part_still_completes_the_store(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(StoreJob, "_assemble", killed)
+        patch.setattr(StoreJob, "_merge", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_catalogue(catalogue, Counting())
     again = Counting()
@@ -217,6 +217,6 @@ def test_which_store_is_meant_must_be_clear(tmp_path: Path):
     assert EmbeddingStore.open(catalogue).manifest.model == "fake"
     embed_catalogue(catalogue, two)
     assert store_names(catalogue) == ["fake", "other"]
-    with pytest.raises(StoreNotFoundError, match="vectors of fake, other; say which"):
+    with pytest.raises(StoreNotFoundError, match="vectors of fake, other; choose one"):
         EmbeddingStore.open(catalogue)
     assert EmbeddingStore.open(catalogue, "other").encoder_id == "other@0123456789ab"

@@ -564,7 +564,7 @@ def test_weights_that_do_not_fit_are_not_registered(vit_file, tmp_path):
         add_model("own", VIT, tmp_path / "absent.pt")
     with pytest.raises(ConfigError, match="no architecture file"):
         add_model("own", str(tmp_path / "absent.json"), vit_file)
-    with pytest.raises(ConfigError, match="TerraSeek brings"):
+    with pytest.raises(ConfigError, match="shipped with TerraSeek"):
         add_model("georsclip-vit-b-32", VIT, vit_file)
     assert "own" not in {c.name for c in list_models()}
 

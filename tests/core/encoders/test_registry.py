@@ -183,9 +183,9 @@ def test_saved_card_is_found_and_can_be_removed():
 
 
 def test_shipped_cards_cannot_be_replaced_or_removed():
-    with pytest.raises(ConfigError, match="TerraSeek brings"):
+    with pytest.raises(ConfigError, match="shipped with TerraSeek"):
         save_card(card("georsclip-vit-b-32"), replace=True)
-    with pytest.raises(ConfigError, match="TerraSeek brings"):
+    with pytest.raises(ConfigError, match="shipped with TerraSeek"):
         remove_card("georsclip-vit-b-32")
     with pytest.raises(UnknownModelError):
         remove_card("nope")

@@ -144,9 +144,9 @@ def test_queries_are_read_from_a_table_as_people_write_them(tmp_path: Path):
         ("words\nred", MissingColumnError, "has the columns words"),
         ("", MissingColumnError, "columns none"),
         ("query\n\n", QueryError, "holds no query"),
-        ("query,minus\nred,\n,red", QueryError, "query 2 cannot be asked: nothing is asked"),
+        ("query,minus\nred,\n,red", QueryError, "query 2 is not valid: nothing is asked"),
         ("query,k\nred,0", QueryError, "k is 0"),
-        ("query,alpha\nred,much", QueryError, "query 1 cannot be asked"),
+        ("query,alpha\nred,much", QueryError, "query 1 is not valid"),
     ],
 )
 def test_tables_that_hold_no_queries(tmp_path: Path, text: str, error, message: str):
@@ -193,7 +193,7 @@ def test_the_command_exports_and_answers_tables(searcher: Searcher, tmp_path: Pa
     answer = run.invoke(build_app(), [*batch, "--out", str(tmp_path / "r.parquet"), "-k", "2"])
     assert answer.exit_code == 0, answer.output
     assert pq.read_table(tmp_path / "r.parquet").num_rows == 4
-    with pytest.raises(ConfigError, match="go together"):
+    with pytest.raises(ConfigError, match="must be used together"):
         run.invoke(build_app(), batch, catch_exceptions=False)
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from terraseek.encoders.nets.checkpoints import fit_state, read_state, towers_of
+from terraseek.encoders.nets.checkpoints import clip_state, fit_state, read_state
 from terraseek.errors import ConfigError
 from terraseek_train.config import TrainConfig
 from terraseek_train.loop.model import ClipWithHeads
@@ -42,7 +42,7 @@ def load_teacher(config: TrainConfig, device: torch.device) -> ClipWithHeads | N
             f"distil {config.distil!r} reads sentences of another length than {length}"
         )
     model = ClipWithHeads(arch, 1)
-    fit_state(model.clip, towers_of(read_state(path)), path)
+    fit_state(model.clip, clip_state(read_state(path)), path)
     model.eval().requires_grad_(False)
     return model.to(device).to(memory_format=torch.channels_last)
 

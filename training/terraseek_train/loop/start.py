@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.encoders.architecture import model_config
-from terraseek.encoders.nets.checkpoints import fit_state, read_state, towers_of
+from terraseek.encoders.nets.checkpoints import clip_state, fit_state, read_state
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
 from terraseek.files import read_json
@@ -36,7 +36,7 @@ def initialize_weights(
     if config.init:
         path = initial_weights(config.init)
         state = read_state(path)
-        fit_state(model.clip, towers_of(state), path)
+        fit_state(model.clip, clip_state(state), path)
         current = model.state_dict()
         heads = {k: v for k, v in state.items() if k in current and not k.startswith(_CLIP)}
         fitting = {k: v.float() for k, v in heads.items() if current[k].shape == v.shape}
@@ -44,7 +44,7 @@ def initialize_weights(
     elif config.init_text:
         path = initial_weights(config.init_text)
         image = {k: v for k, v in model.clip.state_dict().items() if not _is_text(k)}
-        text = {k: v for k, v in towers_of(read_state(path)).items() if _is_text(k)}
+        text = {k: v for k, v in clip_state(read_state(path)).items() if _is_text(k)}
         fit_state(model.clip, image | text, path)
     elif config.teacher:
         vectors = sentence_vectors(

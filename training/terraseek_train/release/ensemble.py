@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from terraseek.encoders.nets.checkpoints import read_state, towers_of
+from terraseek.encoders.nets.checkpoints import clip_state, read_state
 from terraseek.errors import ConfigError, WeightsLayoutError
 from terraseek.files import read_json, write_json
 from terraseek_train.loop.model import save_weights
@@ -45,7 +45,7 @@ def build_ensemble(out: Path, runs: Sequence[Path], weights: Sequence[float] = (
     for key, value in first.items():
         if any(other[key] != value for other in others):
             raise ConfigError(f"{key} of the runs {[str(run) for run in runs]} is not the same")
-    states = [towers_of(read_state(run / "model.safetensors")) for run in runs]
+    states = [clip_state(read_state(run / "model.safetensors")) for run in runs]
     token_embedding = states[0][_TOKEN_EMBEDDING]
     combined = {_TOKEN_EMBEDDING: token_embedding}
     for number, (state, run) in enumerate(zip(states, runs, strict=True)):

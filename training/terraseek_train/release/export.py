@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
-from terraseek.encoders.nets.checkpoints import towers_of
+from terraseek.encoders.nets.checkpoints import clip_state
 from terraseek.files import read_json, sha256_of, write_json
 from terraseek_train.loop.model import save_weights
 
@@ -25,7 +25,7 @@ def export(checkpoint: Path, name: str, out: Path, facts: Mapping[str, Any]) -> 
         facts: further fields of the card (title, scores, licence, limitations ...).
     """
     stored = load_file(checkpoint / "model.safetensors")
-    clip = towers_of(stored)
+    clip = clip_state(stored)
     half = {key: t.to(torch.float16) if t.is_floating_point() else t for key, t in clip.items()}
     weights = out / "weights" / f"{name}.safetensors"
     save_weights(half, weights)

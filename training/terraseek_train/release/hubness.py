@@ -22,7 +22,7 @@ from jaxtyping import Float32
 from terraseek.encoders.architecture import HUBNESS_DIMS
 from terraseek.encoders.base import unit
 from terraseek.encoders.nets.build import build_model
-from terraseek.encoders.nets.checkpoints import fit_state, read_state, towers_of
+from terraseek.encoders.nets.checkpoints import clip_state, fit_state, read_state
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.hubness import MODALITIES, HubnessCorrection, Modality
 from terraseek.errors import ConfigError
@@ -103,7 +103,7 @@ def add_hubness_correction(
             f"{run} {problem}; give a folder as `terraseek_train.release.ensemble` writes it"
         )
     model = ClipWithHeads(arch, 1).eval()
-    state = towers_of(read_state(run / "model.safetensors"))
+    state = clip_state(read_state(run / "model.safetensors"))
     fit_state(model.clip, state, run)
     model.clip.visual = fold_batch_norms(model.clip.visual, int(arch["vision_cfg"]["image_size"]))
     vectors = training_vectors(model, config, pairs, progress)

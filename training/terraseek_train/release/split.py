@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from terraseek.encoders.architecture import ensemble_members
-from terraseek.encoders.nets.checkpoints import read_state, towers_of
+from terraseek.encoders.nets.checkpoints import clip_state, read_state
 from terraseek.errors import ConfigError
 from terraseek.files import write_json
 from terraseek_train.loop.model import save_weights
@@ -37,7 +37,7 @@ def split_ensemble(out: Path, model: str) -> list[Path]:
     arch: dict[str, Any] = dict(config["arch"])
     if "members" not in arch:
         raise ConfigError(f"{model} has no members; only an ensemble can be split")
-    state = towers_of(read_state(initial_weights(model)))
+    state = clip_state(read_state(initial_weights(model)))
     folders = []
     for number, (member_arch, _) in enumerate(ensemble_members(arch)):
         member = {key: state[key] for key in _SHARED}

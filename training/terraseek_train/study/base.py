@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from terraseek.encoders.cards import Preprocess
-from terraseek.encoders.nets.checkpoints import towers_of
+from terraseek.encoders.nets.checkpoints import clip_state
 from terraseek.errors import ConfigError, UnknownModelError
 from terraseek.files import read_json, sha256_of
 
@@ -61,7 +61,7 @@ def _of_run(folder: Path) -> Base:
     config, weights = read_json(folder / "config.json"), folder / "model.safetensors"
     stored = load_file(weights)
     model = build_clip(config["arch"])
-    model.load_state_dict(towers_of(stored))
+    model.load_state_dict(clip_state(stored))
     side = int(config["arch"]["vision_cfg"]["image_size"])
     return Base(
         folder.name,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from terraseek.errors import WeightsLayoutError
 
-__all__ = ["fit_state", "load_weights", "read_state", "towers_of"]
+__all__ = ["clip_state", "fit_state", "load_weights", "read_state"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _IGNORED_KEYS = frozenset(
@@ -50,7 +50,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         WeightsLayoutError: keys are missing, unknown or of another shape; the message lists them.
     """
-    fit_state(model, towers_of(read_state(path)), path)
+    fit_state(model, clip_state(read_state(path)), path)
 
 
 def fit_state(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
@@ -90,7 +90,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return {_open_clip_key(key): value for key, value in state.items()}
 
 
-def towers_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def clip_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors of the CLIP model, without the heads of a training checkpoint."""
     towers = {
         k.removeprefix(_CLIP_PREFIX): v for k, v in state.items() if k.startswith(_CLIP_PREFIX)

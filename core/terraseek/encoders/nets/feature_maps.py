@@ -94,11 +94,8 @@ def _average(visual: Any, side: int) -> TowerFeatureMap | None:  # noqa: ANN401 
         try:
             grid = run(noise)
             expected, projected = visual(noise), project(grid.mean(dim=(1, 2)))
-        except (
-            RuntimeError,
-            AttributeError,
-            AssertionError,
-        ):  # output is tokens, or the input size is fixed
+        # the output is tokens, or the input size is fixed
+        except (RuntimeError, AttributeError, AssertionError):
             return None
     if grid.shape[1] != grid.shape[2] or side % grid.shape[1]:
         return None
