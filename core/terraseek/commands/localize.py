@@ -1,4 +1,4 @@
-"""`terraseek localize`."""
+"""The command `terraseek localize`: heat maps of sentences or an image over a scene."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,48 +20,52 @@ __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command to an app."""
     app.command("localize")(localize)
 
 
 def localize(
     scene: Annotated[Path, typer.Argument(help="GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file.")],
     words: Annotated[
-        list[str] | None, typer.Argument(help="What to look for; several sentences, several maps.")
+        list[str] | None, typer.Argument(help="Sentences to look for; one heat map each.")
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="Look for what this picture shows.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image to look for.")] = None,
     minus: Annotated[
         list[str] | None, typer.Option(help="Sentence whose score is subtracted; repeatable.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Heat map as COG.")] = None,
-    regions: Annotated[Path | None, typer.Option(help="Regions as GeoJSON.")] = None,
-    png: Annotated[Path | None, typer.Option(help="The map drawn over the scene.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the heat map as COG.")
+    ] = None,
+    regions: Annotated[Path | None, typer.Option(help="Write the regions as GeoJSON.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Write the heat map drawn over the scene.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Model card; see `models`.")] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}.")] = DEFAULT_METHOD,
     scales: Annotated[str, typer.Option(help="Window sides in pixels: 96,192,384.")] = "",
     scales_m: Annotated[str, typer.Option(help="Window sides in metres: 60,120.")] = "",
     threshold: Annotated[
-        float | None, typer.Option(help="Lowest score of a region; default halfway to the best.")
+        float | None, typer.Option(help="Lowest score of a region; default halfway to the peak.")
     ] = None,
     percentile: Annotated[
-        float | None, typer.Option(help="The same as a share of the scene, 0-100.")
+        float | None, typer.Option(help="Threshold as a percentile of the scores, 0-100.")
     ] = None,
     layers: Annotated[
-        bool, typer.Option("--layers", help="A band per window side and their spread in --out.")
+        bool, typer.Option("--layers", help="Add a band per window side and their spread to --out.")
     ] = False,
     force: Annotated[
         bool,
         typer.Option("--force", help="Use dense although the model's card advises against it."),
     ] = False,
     even_so: Annotated[bool, typer.Option("--even-so", hidden=True)] = False,
-    seed: Annotated[int, typer.Option(help="Word shuffles of selo-v2.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the word shuffles of selo-v2.")] = 0,
     cache: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Keep the scene's vectors for later.")
+        bool, typer.Option("--cache/--no-cache", help="Keep the scene's vectors for later queries.")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
-    """Where in a scene is a sentence true?"""
+    """Find the places in a scene where a sentence is true."""
     from terraseek.encoders.load import load_encoder
     from terraseek.localization import LocalizeOptions, localize_many, write_cog, write_regions
     from terraseek.scenes import Scene
@@ -70,7 +74,7 @@ def localize(
         note("--even-so is now --force; the old name will go with the next release")
     options = LocalizeOptions(
         method=method,
-        scales=_sides(scales, "--scales"),
+        scales=_pixels(scales),
         scales_m=_metres(scales_m),
         minus=tuple(minus or ()),
         seed=seed,
@@ -86,17 +90,17 @@ def localize(
         if regions:
             write_regions(heats, regions, threshold, percentile)
         if png:
-            _draw(opened, heats, png)
-    _report(heats, as_json)
+            _write_overlays(opened, heats, png)
+    _print_results(heats, as_json)
 
 
-def _sides(text: str, option: str) -> tuple[int, ...] | None:
+def _pixels(text: str) -> tuple[int, ...] | None:
     if not text:
         return None
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise LatticeError(f"{option} {text!r} must be whole numbers like 96,192,384") from error
+        raise LatticeError(f"--scales {text!r} must be whole numbers like 96,192,384") from error
 
 
 def _metres(text: str) -> tuple[float, ...] | None:
@@ -119,8 +123,8 @@ def _queries(words: Sequence[str], image: Path | None) -> "list[LocalizeQuery]":
     return queries
 
 
-def _draw(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:
-    """One image per map; more than one get a number in the name."""
+def _write_overlays(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:
+    """Write one image per heat map; several get a number in the file name."""
     from PIL import Image
 
     from terraseek.files import atomic_path
@@ -129,37 +133,38 @@ def _draw(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:
     for number, heat in enumerate(heats, 1):
         target = path if len(heats) == 1 else path.with_stem(f"{path.stem}-{number}")
         try:
-            with atomic_path(target) as part:
-                Image.fromarray(overlay(scene, heat)).save(part, "PNG")
+            with atomic_path(target) as temporary:
+                Image.fromarray(overlay(scene, heat)).save(temporary, "PNG")
         except OSError as error:
             raise OutputError(
                 f"{target} cannot be written ({error}); choose another folder"
             ) from error
 
 
-def _report(heats: "Sequence[HeatMap]", as_json: bool) -> None:
+def _print_results(heats: "Sequence[HeatMap]", as_json: bool) -> None:
     from terraseek.localization import summary
 
     for heat in heats:
         for warning in heat.warnings:
             note(f"note: {warning}")
     if as_json:
-        found = [summary(heat) for heat in heats]
-        print_json(found[0] if len(found) == 1 else found)
+        summaries = [summary(heat) for heat in heats]
+        print_json(summaries[0] if len(summaries) == 1 else summaries)
         return
     for heat in heats:
-        print(_sentence(heat))
+        print(_result_line(heat))
 
 
-def _sentence(heat: "HeatMap") -> str:
+def _result_line(heat: "HeatMap") -> str:
+    """Peak, significance, number of windows and times, in one line."""
     peak = heat.peak
     place = "" if peak.lon is None else f" = {peak.lat:.6f}, {peak.lon:.6f} (lat, lon)"
     if heat.significant is False and heat.significance_threshold is None:
         place += "; not significant, most of these words are unknown to the model"
     elif heat.significant is False:
-        place += f"; not significant, {heat.n_windows:,} windows of anything reach that by chance"
+        place += f"; not significant, {heat.n_windows:,} unrelated windows can score as high"
     encoded = "from the cache" if heat.from_cache else f"encoded in {heat.encode_s:.2f} s"
     return (
         f"{heat.query}: best at column {peak.col}, row {peak.row}{place}, score {peak.score:.3f} "
-        f"({heat.n_windows:,} windows, {encoded}, answered in {heat.query_s * 1000:.0f} ms)"
+        f"({heat.n_windows:,} windows, {encoded}, localized in {heat.query_s * 1000:.0f} ms)"
     )

@@ -1,9 +1,9 @@
-"""How much a map moves when nothing but the place of the windows changes.
+"""How much a heat map changes when nothing but the position of the windows changes.
 
-The same ground is localized a second time from a cut of the scene whose windows fall elsewhere: cut
-by half a stride of the smallest windows at the top and left, and cut to the middle. On the ground
-both maps cover, 1 - r with Pearson's r is the figure: 0 is the same map up to brightness, 1 is
-another map. A map that is read as "here it is" should not depend on where counting began.
+The same ground is localized again from a crop of the scene, whose windows lie elsewhere: once
+cropped by half a stride of the smallest windows at the top and left, once cropped to the middle.
+The measure is 1 - r, with Pearson's r over the ground that both maps cover: 0 is the same map up to
+brightness and contrast, 1 is an unrelated map.
 """
 
 import tempfile
@@ -24,26 +24,28 @@ from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 from terraseek.scenes.gdal_safety import restrict_gdal
 
-__all__ = ["Stability", "difference", "moved", "stability"]
+__all__ = ["Stability", "correlation_distance", "mean_difference", "stability"]
 
 _DEFAULTS = LocalizeOptions()
-_SAMPLES = 1024
-_ROWS = 512
+_MAX_SAMPLES = 1024
+"""Rows and columns, at most, in which two maps are compared."""
+_ROWS_PER_READ = 512
 _MARGIN = 0.125
+"""Fraction of each side that the second crop leaves out at either end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """How much a map moves; 0 is not at all."""
+    """Change of a heat map between a scene and two crops of it; 0 is none."""
 
     shifted: float
-    """1 - r after a cut of half a stride at the top and left, 0 to 2."""
+    """1 - r after a crop by half a stride at the top and left, 0 to 2."""
     cropped: float
-    """1 - r after a cut to the middle three quarters of each side, 0 to 2."""
+    """1 - r after a crop to the middle three quarters of each side, 0 to 2."""
     shift_px: int
     """Half a stride of the smallest windows in pixels."""
     difference: float
-    """Mean absolute difference after that shift, in standard deviations of the map; 0 is none."""
+    """Mean absolute difference after that shift, in standard deviations of the map."""
     peak_px: float
     """Distance in pixels between the peaks of the whole and of the shifted scene."""
 
@@ -55,12 +57,20 @@ def stability(
     options: LocalizeOptions = _DEFAULTS,
     progress: Progress = silent,
 ) -> Stability:
-    """Localize a scene and two cuts of it, and compare the maps where they overlap.
+    """Localize a scene and two crops of it, and compare the maps where they overlap.
 
-    Window sides are those of the whole scene. Windows of the cuts are encoded anew and not kept.
+    All three have the window sides of the whole scene. Windows of the crops are encoded again and
+    not cached.
+
+    Args:
+        scene: open scene.
+        query: a sentence, several wordings of one thing, or an image.
+        encoder: the model.
+        options: method, window sides, sentences to subtract.
+        progress: called while windows are encoded; it may raise `Cancelled`.
 
     Raises:
-        LatticeError: the scene is too small to be cut by half a stride.
+        LatticeError: the scene is too small to be cropped by half a stride.
         SceneError: the pixels cannot be decoded or none is valid.
         EmptyQueryError: a sentence is blank.
     """
@@ -77,61 +87,69 @@ def stability(
         (shift, shift, scene.height, scene.width),
         (top, left, scene.height - top, scene.width - left),
     )
-    first, second = (_of_cut(scene, box, query, encoder, options, progress) for box in boxes)
-    down = whole.peak.row - first.peak.row - shift
-    across = whole.peak.col - first.peak.col - shift
+    shifted, middle = (
+        _localize_crop(scene, box, query, encoder, options, progress) for box in boxes
+    )
+    row_offset = whole.peak.row - shifted.peak.row - shift
+    col_offset = whole.peak.col - shifted.peak.col - shift
     return Stability(
-        shifted=moved(whole, first, *boxes[0][:2]),
-        cropped=moved(whole, second, *boxes[1][:2]),
+        shifted=correlation_distance(whole, shifted, *boxes[0][:2]),
+        cropped=correlation_distance(whole, middle, *boxes[1][:2]),
         shift_px=shift,
-        difference=difference(whole, first, *boxes[0][:2]),
-        peak_px=float(np.hypot(down, across)),
+        difference=mean_difference(whole, shifted, *boxes[0][:2]),
+        peak_px=float(np.hypot(row_offset, col_offset)),
     )
 
 
-def moved(whole: HeatMap, cut: HeatMap, row0: int, col0: int) -> float:
-    """1 - Pearson's r between a map and that of a cut whose first pixel is at (row0, col0).
+def correlation_distance(whole: HeatMap, crop: HeatMap, row0: int, col0: int) -> float:
+    """1 - Pearson's r between a map and that of a crop, 0 to 2.
 
-    Two constant maps are the same (0); a constant and a varying one have nothing in common (1).
+    Two constant maps are equal (0); a constant and a varying one are unrelated (1).
+
+    Args:
+        whole: heat map of the scene.
+        crop: heat map of the crop.
+        row0: row of the scene at which the crop starts.
+        col0: column of the scene at which the crop starts.
     """
-    a, b = _common(whole, cut, row0, col0)
+    a, b = _common_scores(whole, crop, row0, col0)
     if a.size == 0:
         return 1.0
     a, b = a - a.mean(), b - b.mean()
-    spread = float(np.sqrt((a @ a) * (b @ b)))
-    if spread == 0:
+    norm = float(np.sqrt((a @ a) * (b @ b)))
+    if norm == 0:
         return float(bool(a.any()) or bool(b.any()))
-    return float(np.clip(1 - (a @ b) / spread, 0, 2))
+    return float(np.clip(1 - (a @ b) / norm, 0, 2))
 
 
-def difference(whole: HeatMap, cut: HeatMap, row0: int, col0: int) -> float:
+def mean_difference(whole: HeatMap, crop: HeatMap, row0: int, col0: int) -> float:
     """Mean absolute difference on common ground, in standard deviations of the whole map there.
 
-    A constant map is compared in its own unit, the cosine.
+    The difference from a constant map is in cosines. Arguments as in `correlation_distance`.
     """
-    a, b = _common(whole, cut, row0, col0)
+    a, b = _common_scores(whole, crop, row0, col0)
     if a.size == 0:
         return 0.0
-    spread = float(a.std())
-    return float(np.abs(a - b).mean()) / (spread if spread > 0 else 1.0)
+    std = float(a.std())
+    return float(np.abs(a - b).mean()) / (std if std > 0 else 1.0)
 
 
-def _common(
-    whole: HeatMap, cut: HeatMap, row0: int, col0: int
+def _common_scores(
+    whole: HeatMap, crop: HeatMap, row0: int, col0: int
 ) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-    """Scores of both maps where both have one."""
-    rows, cols = _positions(cut.height), _positions(cut.width)
-    ours, theirs = whole.sample(rows + row0, cols + col0), cut.sample(rows, cols)
-    known = np.isfinite(ours) & np.isfinite(theirs)
-    return ours[known].astype(np.float64), theirs[known].astype(np.float64)
+    """Scores of both maps at positions where both have one."""
+    rows, cols = _positions(crop.height), _positions(crop.width)
+    of_whole, of_crop = whole.sample(rows + row0, cols + col0), crop.sample(rows, cols)
+    valid = np.isfinite(of_whole) & np.isfinite(of_crop)
+    return of_whole[valid].astype(np.float64), of_crop[valid].astype(np.float64)
 
 
 def _positions(length: int) -> Float64[np.ndarray, " n"]:
-    count = min(length, _SAMPLES)
+    count = min(length, _MAX_SAMPLES)
     return (np.arange(count) + 0.5) * (length / count)
 
 
-def _of_cut(
+def _localize_crop(
     scene: Scene,
     box: tuple[int, int, int, int],
     query: LocalizeQuery,
@@ -139,15 +157,16 @@ def _of_cut(
     options: LocalizeOptions,
     progress: Progress,
 ) -> HeatMap:
+    """Heat map of the crop (row0, col0, row1, col1) of a scene."""
     with tempfile.TemporaryDirectory(prefix="terraseek-") as folder:
-        path = Path(folder) / "cut.tif"
-        _write_cut(scene, box, path)
-        with Scene.open(path) as cut:
-            return localize(cut, query, encoder, options, progress, cache=False)
+        path = Path(folder) / "crop.tif"
+        _write_crop(scene, box, path)
+        with Scene.open(path) as crop:
+            return localize(crop, query, encoder, options, progress, cache=False)
 
 
-def _write_cut(scene: Scene, box: tuple[int, int, int, int], path: Path) -> None:
-    """The pixels as they are shown, in pieces, so that memory does not grow with the scene."""
+def _write_crop(scene: Scene, box: tuple[int, int, int, int], path: Path) -> None:
+    """Write 8-bit RGB pixels in blocks of rows, so that memory does not grow with the scene."""
     restrict_gdal()
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
@@ -156,13 +175,13 @@ def _write_cut(scene: Scene, box: tuple[int, int, int, int], path: Path) -> None
     row0, col0, row1, col1 = box
     profile = {"count": 3, "height": row1 - row0, "width": col1 - col0, "dtype": "uint8"}
     with warnings.catch_warnings(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-        # a cut lives in pixel space on purpose: positions are compared in pixels
+        # a crop is in pixel space on purpose: positions are compared in pixels
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, "w", driver="GTiff", BIGTIFF="IF_SAFER", **profile) as target:
-            for start in range(row0, row1, _ROWS):
-                end = min(start + _ROWS, row1)
+            for start in range(row0, row1, _ROWS_PER_READ):
+                end = min(start + _ROWS_PER_READ, row1)
                 rgb, valid = scene.read(start, col0, end, col1)
-                where = Window(0, start - row0, col1 - col0, end - start)
-                target.write(np.moveaxis(rgb, -1, 0), window=where)
+                window = Window(0, start - row0, col1 - col0, end - start)
+                target.write(np.moveaxis(rgb, -1, 0), window=window)
                 if scene.has_mask:
-                    target.write_mask(valid, window=where)
+                    target.write_mask(valid, window=window)

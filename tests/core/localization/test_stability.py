@@ -10,7 +10,7 @@ from helpers.rasters import colours, write, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import LatticeError
 from terraseek.localization import LocalizeOptions, localize, stability
-from terraseek.localization.stability import moved
+from terraseek.localization.stability import correlation_distance
 from terraseek.localization.windows.fields import NodeField
 from terraseek.scenes import Scene
 
@@ -75,8 +75,11 @@ def test_the_figure_by_hand(tmp_path):
         )
         return dataclasses.replace(heat, field=field)
 
-    assert moved(heat, heat, 0, 0) == pytest.approx(0, abs=1e-6)
-    assert moved(heat, with_values(lambda v: 3 * v + 1), 0, 0) == pytest.approx(0, abs=1e-5)
-    assert moved(heat, with_values(lambda v: -v), 0, 0) == pytest.approx(2, abs=1e-6)
+    def distance(whole, other):
+        return correlation_distance(whole, other, 0, 0)
+
+    assert distance(heat, heat) == pytest.approx(0, abs=1e-6)
+    assert distance(heat, with_values(lambda v: 3 * v + 1)) == pytest.approx(0, abs=1e-5)
+    assert distance(heat, with_values(lambda v: -v)) == pytest.approx(2, abs=1e-6)
     flat = with_values(lambda v: 0 * v)
-    assert (moved(heat, flat, 0, 0), moved(flat, flat, 0, 0)) == (1, 0)
+    assert (distance(heat, flat), distance(flat, flat)) == (1, 0)

@@ -71,11 +71,11 @@ def test_the_antimeridian_is_one_line_and_the_poles_are_on_the_rim():
 
 def test_the_fullest_cell_of_each_zoom_scales_the_colours(index, world):
     lon, lat = world
-    assert index.fullest[0] == brute_counts(lon, lat, 0, 0, 0).max()
-    assert index.fullest[1] == max(
+    assert index.max_counts[0] == brute_counts(lon, lat, 0, 0, 0).max()
+    assert index.max_counts[1] == max(
         brute_counts(lon, lat, 1, x, y).max() for x in range(2) for y in range(2)
     )
-    assert list(index.fullest) == sorted(index.fullest, reverse=True)
+    assert list(index.max_counts) == sorted(index.max_counts, reverse=True)
 
 
 def test_the_image_is_opaque_where_points_are_and_brighter_where_more():

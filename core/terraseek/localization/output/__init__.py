@@ -1,1 +1,1 @@
-"""Output of heat maps: COG, regions as GeoJSON, overlay images."""
+"""Output of heat maps: COG, regions as GeoJSON, overlay images, numbers as JSON."""

@@ -1,4 +1,4 @@
-"""Heat maps as cloud-optimized GeoTIFF in the scene's own CRS and grid."""
+"""Write heat maps as cloud-optimized GeoTIFF on the CRS and grid of the scene."""
 
 import tempfile
 import warnings
@@ -17,20 +17,30 @@ from terraseek.scenes.gdal_safety import restrict_gdal
 
 __all__ = ["write_cog"]
 
-_ROWS = 512
+_ROWS_PER_WRITE = 512
 _STEP = 2.0**-17
-"""Scores are rounded to this (7.6e-6): the bits below are noise and do not compress."""
+"""Scores are rounded to multiples of this (7.6e-6): lower bits are noise and do not compress."""
 
-_Rows = Callable[[int, int], Float32[np.ndarray, "rows width"]]
+_ReadRows = Callable[[int, int], Float32[np.ndarray, "rows width"]]
+"""Function that gives the scores of the rows from the first up to, not including, the second."""
 
 
 def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = False) -> Path:
-    """Write scores as a float32 COG on the scene's grid, whole or not at all.
+    """Write scores as a float32 COG on the scene's grid, completely or not at all.
 
-    One band a heat map; several heat maps get one more band, the number of the best (from 0). With
-    `layers`, a single heat map gets a band for each window side and one for their spread. Nodata is
-    NaN. Tags hold query, encoder and method. Rows are drawn and written in pieces, so memory does
-    not grow with the scene. Without a CRS the file has none either.
+    The file has one band per heat map. Nodata is NaN. Tags hold query, encoder and method. Rows are
+    computed and written in blocks, so memory does not grow with the scene. A scene without a CRS
+    gives a file without one.
+
+    Args:
+        heat: one heat map, or several of one scene. Several get one more band with the number of
+            the heat map with the highest score, from 0.
+        path: file to write; its folder is created.
+        layers: add a band for each window side, and one for their standard deviation, to a single
+            heat map.
+
+    Returns:
+        `path`.
 
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
@@ -42,15 +52,15 @@ def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = Fals
         with tempfile.TemporaryDirectory(prefix=".terraseek-", dir=path.parent) as folder:
             plain = Path(folder) / "plain.tif"
             _write_plain(plain, heats[0], bands, _tags(heats))
-            with atomic_path(path) as part:
-                _as_cog(plain, part)
-                _check_end(part)
+            with atomic_path(path) as temporary:
+                _as_cog(plain, temporary)
+                _check_last_block(temporary)
     return path
 
 
-def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _Rows]]:
-    """Description and drawing of each band."""
-    found: list[tuple[str, _Rows]] = [
+def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _ReadRows]]:
+    """Description and scores of each band."""
+    found: list[tuple[str, _ReadRows]] = [
         (heat.query if len(heats) > 1 else f"score: {heat.query}", heat.read_rows) for heat in heats
     ]
     if len(heats) > 1:
@@ -63,20 +73,20 @@ def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _Rows]]:
     return found
 
 
-def _layer(heat: HeatMap, side: int) -> _Rows:
+def _layer(heat: HeatMap, side: int) -> _ReadRows:
     return lambda row0, row1: heat.read_rows(row0, row1, heat.layers[side])
 
 
 def _spread(heat: HeatMap, row0: int, row1: int) -> Float32[np.ndarray, "rows width"]:
-    drawn = [heat.read_rows(row0, row1, layer) for layer in heat.layers.values()]
-    return np.asarray(np.std(drawn, axis=0), np.float32)
+    layers = [heat.read_rows(row0, row1, layer) for layer in heat.layers.values()]
+    return np.asarray(np.std(layers, axis=0), np.float32)
 
 
 def _best(heats: Sequence[HeatMap], row0: int, row1: int) -> Float32[np.ndarray, "rows width"]:
-    drawn = np.stack([heat.read_rows(row0, row1) for heat in heats])
-    known = np.all(np.isfinite(drawn), axis=0)
-    best = np.argmax(np.nan_to_num(drawn, nan=-np.inf), axis=0).astype(np.float32)
-    return np.where(known, best, np.float32(np.nan))
+    scores = np.stack([heat.read_rows(row0, row1) for heat in heats])
+    valid = np.all(np.isfinite(scores), axis=0)
+    best = np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=0).astype(np.float32)
+    return np.where(valid, best, np.float32(np.nan))
 
 
 def _tags(heats: Sequence[HeatMap]) -> dict[str, str]:
@@ -92,7 +102,7 @@ def _tags(heats: Sequence[HeatMap]) -> dict[str, str]:
 
 
 def _write_plain(
-    path: Path, heat: HeatMap, bands: list[tuple[str, _Rows]], tags: dict[str, str]
+    path: Path, heat: HeatMap, bands: list[tuple[str, _ReadRows]], tags: dict[str, str]
 ) -> None:
     import rasterio
     from rasterio.windows import Window
@@ -101,13 +111,14 @@ def _write_plain(
         if heat.georef.bend is not None:
             target.gcps = (list(heat.georef.bend.points), heat.crs)
         target.update_tags(**tags)
-        for index, (text, _) in enumerate(bands, 1):
-            target.set_band_description(index, text)
-        for row0 in range(0, heat.height, _ROWS):
-            row1 = min(row0 + _ROWS, heat.height)
-            where = Window(0, row0, heat.width, row1 - row0)
-            for index, (_, draw) in enumerate(bands, 1):
-                target.write(np.round(draw(row0, row1) / _STEP) * _STEP, index, window=where)
+        for index, (description, _) in enumerate(bands, 1):
+            target.set_band_description(index, description)
+        for row0 in range(0, heat.height, _ROWS_PER_WRITE):
+            row1 = min(row0 + _ROWS_PER_WRITE, heat.height)
+            window = Window(0, row0, heat.width, row1 - row0)
+            for index, (_, read_rows) in enumerate(bands, 1):
+                scores = np.round(read_rows(row0, row1) / _STEP) * _STEP
+                target.write(scores, index, window=window)
 
 
 def _profile(heat: HeatMap, count: int) -> dict[str, Any]:
@@ -123,10 +134,10 @@ def _profile(heat: HeatMap, count: int) -> dict[str, Any]:
         "blockxsize": 512,
         "blockysize": 512,
         "BIGTIFF": "IF_SAFER",
-        "compress": "none",  # it lives for seconds; compressing twice would double the time
+        "compress": "none",  # a temporary file; compressing twice would double the time
     }
     if heat.georef.bend is not None:
-        return profile  # its place is in the control points, which a transform would contradict
+        return profile  # located by its control points, which a transform would contradict
     if heat.crs is not None:
         profile["crs"] = heat.crs
     if not heat.georef.transform.is_identity:
@@ -142,7 +153,7 @@ def _as_cog(plain: Path, target: Path) -> None:
         target,
         driver="COG",
         COMPRESS="DEFLATE",
-        LEVEL="1",  # level 6 makes it 8 % smaller and takes far longer
+        LEVEL="1",  # level 6 makes the file 8 % smaller and takes far longer
         PREDICTOR="YES",
         BLOCKSIZE="512",
         OVERVIEW_RESAMPLING="AVERAGE",
@@ -151,8 +162,8 @@ def _as_cog(plain: Path, target: Path) -> None:
     )
 
 
-def _check_end(path: Path) -> None:
-    """Read the last block of each band: GDAL writes late, and does not always tell of failures."""
+def _check_last_block(path: Path) -> None:
+    """Read the last block of each band: GDAL writes late and does not report every failure."""
     import rasterio
     from rasterio.windows import Window
 
@@ -163,9 +174,10 @@ def _check_end(path: Path) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
+    """Settings for writing; failures of the disk become `OutputError`."""
     restrict_gdal()
     import rasterio
-    from rasterio._err import CPLE_BaseError  # copying raises it bare, and there is no public name
+    from rasterio._err import CPLE_BaseError  # raised by copying; there is no public name
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
     try:
@@ -181,8 +193,8 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """GDAL's own words, found at the end of rasterio's chain of causes."""
-    last = error
-    while last.__cause__ is not None:
-        last = last.__cause__
-    return " ".join(str(last).split())[:160]
+    """GDAL's message, which is at the end of rasterio's chain of causes."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return " ".join(str(cause).split())[:160]

@@ -1,4 +1,8 @@
-"""Places that stand out, as polygons with their peak."""
+"""Regions of high score in a heat map, as polygons with their peak and as GeoJSON.
+
+A region is an area above a threshold. Whether the heat map is significant is decided elsewhere, see
+`significance.assessment`.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,19 +26,24 @@ if TYPE_CHECKING:
 __all__ = ["Region", "default_threshold", "regions", "regions_geojson", "write_regions"]
 
 MAX_REGIONS = 200
-_DEFAULT_SHARE = 0.5
-_SMALLEST_SHARE = 1 / 16
-"""Of the smallest window's area: below that a region is a ripple of the interpolation."""
+"""Most regions of a heat map; the best are kept."""
+_THRESHOLD_POSITION = 0.5
+"""Position of the default threshold between median (0) and highest score (1)."""
+_MIN_AREA = 1 / 16
+"""Smallest area of a region, in areas of the smallest window: smaller ones are artefacts of the
+interpolation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A connected area whose score is at least the threshold."""
+    """A connected area with scores of at least the threshold."""
 
     polygon: "Polygon"
     """Outline in pixels of the scene, (col, row)."""
     peak: Peak
+    """Place of its highest score."""
     mean_score: float
+    """Mean cosine."""
     area_px: float
     """Area in scene pixels."""
     area_m2: float | None
@@ -44,32 +53,33 @@ class Region:
 
 
 def default_threshold(heat: HeatMap) -> float:
-    """Halfway between the scene's median score and its best."""
-    return heat.low + _DEFAULT_SHARE * (float(heat.score[heat.valid].max()) - heat.low)
+    """Halfway between the median and the highest score of the scene."""
+    highest = float(heat.score[heat.valid].max())
+    return heat.low + _THRESHOLD_POSITION * (highest - heat.low)
 
 
 def regions(
     heat: HeatMap, threshold: float | None = None, percentile: float | None = None
 ) -> list[Region]:
-    """Areas above a threshold, best first; windows that overlap make one area.
+    """Connected areas with scores of at least a threshold, highest peak first.
 
     Args:
-        heat: the map.
-        threshold: lowest score that counts; default halfway between median and best.
-        percentile: the same as a share of the scene, 0-100, instead.
+        heat: the heat map.
+        threshold: lowest cosine of a region; default `default_threshold`.
+        percentile: threshold as a percentile of the scene's scores, 0-100, instead.
 
     Raises:
-        ConfigError: both are given, the percentile is out of range or the threshold no number.
+        ConfigError: both are given, the percentile is out of range or the threshold is not finite.
     """
-    cut = _cut(heat, threshold, percentile)
-    mask = np.nan_to_num(heat.score, nan=-np.inf) >= cut
+    lowest = _lowest_score(heat, threshold, percentile)
+    mask = np.nan_to_num(heat.score, nan=-np.inf) >= lowest
     found = [_region(heat, label, labels, shape) for label, labels, shape in _shapes(mask)]
-    smallest = heat.window_px**2 * _SMALLEST_SHARE
-    kept = [region for region in found if region.area_px >= smallest] or found[:1]
+    min_area = heat.window_px**2 * _MIN_AREA
+    kept = [region for region in found if region.area_px >= min_area] or found[:1]
     return sorted(kept, key=lambda region: -region.peak.score)[:MAX_REGIONS]
 
 
-def _cut(heat: HeatMap, threshold: float | None, percentile: float | None) -> float:
+def _lowest_score(heat: HeatMap, threshold: float | None, percentile: float | None) -> float:
     if threshold is not None and percentile is not None:
         raise ConfigError("give a threshold as a score or as a percentile, not both")
     if percentile is not None:
@@ -86,7 +96,7 @@ def _cut(heat: HeatMap, threshold: float | None, percentile: float | None) -> fl
 def _shapes(
     mask: Bool[np.ndarray, "h w"],
 ) -> Iterator[tuple[int, Int32[np.ndarray, "h w"], "Polygon"]]:
-    """Label, all labels, and outline in cells of each connected area."""
+    """Label, all labels, and outline in grid cells of each connected area."""
     import scipy.ndimage
     from rasterio.features import shapes
     from shapely.geometry import shape
@@ -104,16 +114,17 @@ def _region(
 
     height, width = heat.score.shape
     col0, row0, col1, row1 = (int(v) for v in outline.bounds)
-    part = np.where(labels[row0:row1, col0:col1] == label, heat.score[row0:row1, col0:col1], np.nan)
-    row, col = np.unravel_index(int(np.nanargmax(part)), part.shape)
-    across, down = heat.width / width, heat.height / height
-    # the staircase of cells is an artefact of the grid; one cell of tolerance removes it
+    box = slice(row0, row1), slice(col0, col1)
+    scores = np.where(labels[box] == label, heat.score[box], np.nan)
+    row, col = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
+    scale_x, scale_y = heat.width / width, heat.height / height
+    # the stair steps of cells are an artefact of the grid; a tolerance of one cell removes them
     smooth = outline.simplify(1.0)
-    polygon = cast("Polygon", scale(smooth, across, down, origin=(0, 0)))
+    polygon = cast("Polygon", scale(smooth, scale_x, scale_y, origin=(0, 0)))
     return Region(
         polygon=polygon,
         peak=heat.peak_at(row0 + int(row), col0 + int(col)),
-        mean_score=float(np.nanmean(part)),
+        mean_score=float(np.nanmean(scores)),
         area_px=float(polygon.area),
         area_m2=_area_m2(polygon, heat.georef),
         window_px=heat.window_px,
@@ -123,14 +134,17 @@ def _region(
 def _area_m2(polygon: "Polygon", georef: "Georef") -> float | None:
     from pyproj import Geod
 
-    ground = _on_globe(polygon, georef)
-    if ground is None:
+    lonlat = _to_lonlat(polygon, georef)
+    if lonlat is None:
         return None
-    return abs(float(Geod(ellps="WGS84").geometry_area_perimeter(ground)[0]))
+    return abs(float(Geod(ellps="WGS84").geometry_area_perimeter(lonlat)[0]))
 
 
-def _on_globe(polygon: "Polygon", georef: "Georef") -> "Polygon | None":
-    """The outline in lon/lat, counter-clockwise; longitudes run on across the antimeridian."""
+def _to_lonlat(polygon: "Polygon", georef: "Georef") -> "Polygon | None":
+    """The outline in lon/lat, counter-clockwise; longitudes continue beyond the antimeridian.
+
+    None without a location on the globe, or where a vertex cannot be projected.
+    """
     from shapely import Polygon
     from shapely.geometry.polygon import orient
 
@@ -146,19 +160,19 @@ def _on_globe(polygon: "Polygon", georef: "Georef") -> "Polygon | None":
     return orient(Polygon(rings[0], rings[1:]))
 
 
-def _split(ground: "Polygon") -> "BaseGeometry":
-    """Cut at the antimeridian, as RFC 7946 section 3.1.9 asks."""
+def _split_at_antimeridian(lonlat: "Polygon") -> "BaseGeometry":
+    """Cut a polygon at the antimeridian, as RFC 7946 section 3.1.9 requires."""
     from shapely import MultiPolygon, box
     from shapely.affinity import translate
 
-    west, _, east, _ = ground.bounds
+    west, _, east, _ = lonlat.bounds
     if west >= -180 and east <= 180:
-        return ground
+        return lonlat
     parts: list[Polygon] = []
     for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
-        cut = ground.intersection(box(-180 + 360 * turn, -90, 180 + 360 * turn, 90))
-        pieces = getattr(cut, "geoms", [cut])
-        parts += [translate(p, -360 * turn) for p in pieces if p.geom_type == "Polygon"]
+        overlap = lonlat.intersection(box(-180 + 360 * turn, -90, 180 + 360 * turn, 90))
+        geometries = getattr(overlap, "geoms", [overlap])
+        parts += [translate(g, -360 * turn) for g in geometries if g.geom_type == "Polygon"]
     return parts[0] if len(parts) == 1 else MultiPolygon(parts)
 
 
@@ -170,14 +184,23 @@ def regions_geojson(
 ) -> dict[str, Any]:
     """Regions as a GeoJSON FeatureCollection (RFC 7946, longitude and latitude).
 
-    Outline and peak in pixels are in each feature's properties. In pixel space the geometry itself
-    is in pixels (column, row), and the collection says so: `"crs": null, "space": "pixel"`.
+    The properties of each feature hold outline and peak in pixels. In pixel space the geometry
+    itself is in pixels (column, row), and the collection has `"crs": null, "space": "pixel"`.
+
+    Args:
+        heat: one heat map, or several of one scene.
+        found: regions of a single heat map; default: computed here.
+        threshold: see `regions`.
+        percentile: see `regions`.
+
+    Raises:
+        ConfigError: see `regions`.
     """
     heats = [heat] if isinstance(heat, HeatMap) else list(heat)
     features = []
     for one in heats:
-        mine = found if found is not None else regions(one, threshold, percentile)
-        features += [_feature(one, rank, region) for rank, region in enumerate(mine, 1)]
+        listed = found if found is not None else regions(one, threshold, percentile)
+        features += [_feature(one, rank, region) for rank, region in enumerate(listed, 1)]
     collection: dict[str, Any] = {"type": "FeatureCollection"}
     if not heats[0].georef.located:
         collection |= {"crs": None, "space": "pixel"}
@@ -187,12 +210,12 @@ def regions_geojson(
 def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
     from shapely.geometry import mapping
 
-    ground = _on_globe(region.polygon, heat.georef)
+    lonlat = _to_lonlat(region.polygon, heat.georef)
     peak, gsd = region.peak, heat.georef.gsd_m
     outline = [[round(c, 2), round(r, 2)] for c, r in region.polygon.exterior.coords]
     return {
         "type": "Feature",
-        "geometry": mapping(region.polygon if ground is None else _split(ground)),
+        "geometry": mapping(region.polygon if lonlat is None else _split_at_antimeridian(lonlat)),
         "properties": {
             "query": heat.query,
             "rank": rank,
@@ -220,9 +243,19 @@ def write_regions(
     threshold: float | None = None,
     percentile: float | None = None,
 ) -> Path:
-    """Write `regions_geojson`, whole or not at all.
+    """Write `regions_geojson`, completely or not at all.
+
+    Args:
+        heat: one heat map, or several of one scene.
+        path: file to write.
+        threshold: see `regions`.
+        percentile: see `regions`.
+
+    Returns:
+        `path`.
 
     Raises:
+        ConfigError: see `regions`.
         OutputError: the disk is full or the folder cannot be written to.
     """
     collection = regions_geojson(heat, threshold=threshold, percentile=percentile)
