@@ -109,7 +109,7 @@ def test_zeroshot_takes_labels_from_a_table(captioned: Path, tmp_path: Path) -> 
     assert score == ALL_RIGHT
 
 
-def test_what_cannot_be_measured_is_refused(classes: Path, tmp_path: Path) -> None:
+def test_unusable_arguments_of_zeroshot_are_refused(classes: Path, tmp_path: Path) -> None:
     asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
     names = tmp_path / "names.txt"
     names.write_text("one\ntwo\n")
@@ -223,7 +223,7 @@ def localization(scenes: Path, *more: str) -> Any:
     return run(*asked, "--model", "fake", *more)
 
 
-def test_localization_json_tells_right_from_wrong_words(scenes: Path) -> None:
+def test_localization_json_scores_true_sentences_higher(scenes: Path) -> None:
     settings = ("--method", "terraseek", "--scales", "64,128", "--json")
     right = json.loads(localization(scenes, *settings).stdout)
     assert list(right) == ["Rsu", "Ras", "Rda", "Rmi", "n", "intervals"]
@@ -237,7 +237,7 @@ def test_localization_json_tells_right_from_wrong_words(scenes: Path) -> None:
 
 def test_localization_table_and_refusals(scenes: Path) -> None:
     assert "0.png" in localization(scenes, "--scales", "128").stdout
-    with pytest.raises(LatticeError, match="no list of whole numbers"):
+    with pytest.raises(LatticeError, match="not a list of whole numbers"):
         localization(scenes, "--scales", "big")
     (scenes / "anno.json").write_text('[{"jpg_name": "0.png"}]')
     with pytest.raises(AnnotationError, match="not in AIR-SLT's layout"):

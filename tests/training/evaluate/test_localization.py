@@ -1,4 +1,4 @@
-"""Maps against outlined truth: by brute force, on made scenes, and from the command line."""
+"""Heat maps against annotated regions: by brute force, on made scenes, and by command."""
 
 import json
 from pathlib import Path
@@ -26,9 +26,9 @@ from terraseek_train.evaluate.localization.measure import (
 from terraseek_train.evaluate.localization.mosaics import (
     Chip,
     SetPlan,
+    annotate,
     build_set,
     compose,
-    notes_of,
     plan_mosaics,
 )
 from terraseek_train.evaluate.localization.pixels import pixel_score, truth_mask
@@ -208,31 +208,31 @@ def test_annotations_of_another_layout(tmp_path: Path, text: str) -> None:
 
 @st.composite
 def chips(draw: Any) -> list[Chip]:
-    kinds = draw(st.lists(st.sampled_from("abcdef"), min_size=12, max_size=40))
-    return [Chip(f"{n}.png", f"class {kind}", kind) for n, kind in enumerate(kinds)]
+    labels = draw(st.lists(st.sampled_from("abcdef"), min_size=12, max_size=40))
+    return [Chip(f"{n}.png", f"class {label}", label) for n, label in enumerate(labels)]
 
 
 @given(chips(), st.integers(0, 100), st.booleans())
 @settings(deadline=None)
-def test_truth_is_every_tile_of_the_kind_and_no_other(
-    given_chips: list[Chip], seed: int, by_kind: bool
+def test_truth_is_every_tile_of_the_class_and_no_other(
+    given_chips: list[Chip], seed: int, by_class: bool
 ) -> None:
     plan = SetPlan(count=4, rows=3, cols=4, tile=16, queries=2, seed=seed)
     try:
-        mosaics = plan_mosaics(given_chips, plan, by_kind)
-    except AnnotationError:  # kinds so few that no tile stands alone
+        mosaics = plan_mosaics(given_chips, plan, by_class)
+    except AnnotationError:  # no class has a single tile
         return
-    assert mosaics == plan_mosaics(given_chips, plan, by_kind)
+    assert mosaics == plan_mosaics(given_chips, plan, by_class)
     for mosaic in mosaics:
         assert len({chip.name for chip in mosaic.chips}) == 12
-        assert len(mosaic.questions) <= 2
-        for text, places in mosaic.questions:
-            true = [place for place, chip in enumerate(mosaic.chips) if chip.text == text]
-            assert list(places) == true
-            assert by_kind or len(places) == 1
+        assert len(mosaic.queries) <= 2
+        for text, positions in mosaic.queries:
+            true = [position for position, chip in enumerate(mosaic.chips) if chip.text == text]
+            assert list(positions) == true
+            assert by_class or len(positions) == 1
 
 
-def test_every_image_is_used_before_one_comes_again() -> None:
+def test_every_image_is_used_before_one_is_repeated() -> None:
     given_chips = [Chip(f"{n}", f"class {n % 5}", str(n % 5)) for n in range(24)]
     mosaics = plan_mosaics(given_chips, SetPlan(count=6, rows=2, cols=2, tile=16), True)
     assert len({chip.name for mosaic in mosaics for chip in mosaic.chips}) == 24
@@ -248,10 +248,10 @@ def test_tiles_lie_where_the_rings_say() -> None:
 
     scene = compose(mosaic, shade, plan)
     assert scene.shape == (40, 60, 3)
-    for note in notes_of(mosaic, "0.jpg", plan):
-        inside = truth_mask(40, 60, note["points"])
+    for entry in annotate(mosaic, "0.jpg", plan):
+        inside = truth_mask(40, 60, entry["points"])
         assert inside.sum() == 400
-        assert np.unique(scene[inside]).tolist() == [40 * int(note["caption"].split()[1])]
+        assert np.unique(scene[inside]).tolist() == [40 * int(entry["caption"].split()[1])]
 
 
 @pytest.fixture
@@ -281,16 +281,16 @@ def test_a_built_set_is_measured(classes: Path, tmp_path: Path) -> None:
         build_set(classes, out, SetPlan())
 
 
-def test_a_captioned_set_asks_for_single_tiles(captioned: Path, tmp_path: Path) -> None:
+def test_a_captioned_set_has_single_tile_queries(captioned: Path, tmp_path: Path) -> None:
     plan = SetPlan(count=3, rows=1, cols=2, tile=32)
-    notes = build_set(captioned / "images", tmp_path / "o", plan, captioned / "captions.json")
-    assert notes
-    assert all(len(note["points"]) == 1 for note in notes)
-    assert {note["caption"].split()[0] for note in notes} == {"a"}
+    entries = build_set(captioned / "images", tmp_path / "o", plan, captioned / "captions.json")
+    assert entries
+    assert all(len(entry["points"]) == 1 for entry in entries)
+    assert {entry["caption"].split()[0] for entry in entries} == {"a"}
 
 
-def test_sets_that_cannot_be_made(classes: Path, tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="18 pictures do not fill a scene of 64 tiles"):
+def test_sets_that_cannot_be_built_are_refused(classes: Path, tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match="18 images do not fill a scene of 64 tiles"):
         build_set(classes, tmp_path / "o", SetPlan())
     with pytest.raises(AnnotationError, match=r"0 class folder\(s\)"):
         build_set(tmp_path / "set" / "images", tmp_path / "o", SetPlan(rows=2, cols=2))

@@ -1,4 +1,4 @@
-"""Methods beside each other: shared vectors give the same maps, records and tables hold."""
+"""Localization studies: shared vectors give the same heat maps; records and tables are right."""
 
 import dataclasses
 import json
@@ -21,12 +21,13 @@ from terraseek.localization.methods.dense_availability import DENSE_SCORE
 from terraseek.localization.query import encode_query
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.localization.study import Study, StudySet, Variant, variants
-from terraseek_train.evaluate.localization.study_table import BEGIN, END, note_dense, place, tables
+from terraseek_train.evaluate.localization.study_table import BEGIN, END, tables, write_dense_score
 from terraseek_train.evaluate.localization.window_bank import BankLocalizer, WindowBank
+from terraseek_train.evaluate.markdown import replace_between_markers
 
 RING = [[256, 64], [383, 64], [383, 191], [256, 191]]
-ASKED = [
-    Variant("small", "terraseek", (64, 128), steady=True),
+VARIANTS = [
+    Variant("small", "terraseek", (64, 128), measure_stability=True),
     Variant("wide", "terraseek", (64, 128), stride=1.0),
     Variant("published", "selo-v1", (128,)),
     Variant("second", "selo-v2"),
@@ -36,10 +37,10 @@ ASKED = [
 class CountingEncoder(FakeEncoder):
     """Counts the squares it was given."""
 
-    seen = 0
+    count = 0
 
     def _encode_image_batch(self, batch: Any) -> Any:
-        self.seen += len(batch)
+        self.count += len(batch)
         return super()._encode_image_batch(batch)
 
 
@@ -50,14 +51,14 @@ def folder(tmp_path: Path) -> Path:
     (out / "imgs").mkdir(parents=True)
     pixels = np.random.default_rng(0).integers(90, 150, (384, 512, 3)).astype(np.uint8)
     pixels[64:192, 256:384] = (230, 20, 20)
-    notes = []
+    entries = []
     for name in ("0.png", "1.png"):
         Image.fromarray(pixels).save(out / "imgs" / name)
         pixels = np.ascontiguousarray(pixels + 1)
-        notes += [
+        entries += [
             {"jpg_name": name, "caption": text, "points": [RING]} for text in ("red", "bright red")
         ]
-    (out / "anno.json").write_text(json.dumps(notes))
+    (out / "anno.json").write_text(json.dumps(entries))
     return out
 
 
@@ -74,16 +75,16 @@ def test_shared_vectors_give_the_same_map(folder: Path, method: str) -> None:
             assert heat.n_windows == alone.n_windows
 
 
-def test_a_rectangle_is_encoded_once(folder: Path) -> None:
+def test_a_window_is_encoded_once(folder: Path) -> None:
     encoder, bank = CountingEncoder(), WindowBank()
     with Scene.open(folder / "imgs" / "0.png") as scene:
         for method in ("terraseek", "selo-v1", "terraseek"):
-            before = encoder.seen
+            before = encoder.count
             options = LocalizeOptions(method=method, scales=(64, 128))
             localizer = BankLocalizer(scene, encoder, options, cache=False, bank=bank)
             localizer.heat_map(encode_query("red", encoder, options))
     # the published lattice is part of the other; one window is read again for its valid pixels
-    assert encoder.seen - before == 1
+    assert encoder.count - before == 1
 
 
 def test_a_side_of_dense_goes_through_the_tower_once(folder: Path) -> None:
@@ -102,24 +103,24 @@ def test_a_side_of_dense_goes_through_the_tower_once(folder: Path) -> None:
     assert encoder.blocks == before
 
 
-def test_records_rank_right_and_are_kept(folder: Path, tmp_path: Path) -> None:
+def test_records_are_right_and_kept(folder: Path, tmp_path: Path) -> None:
     data, kept = StudySet.open(folder), tmp_path / "records.json"
     encoder = CountingEncoder()
     first = Study(encoder, kept)
-    first.measure(data, ASKED, steady_scenes=1)
+    first.measure(data, VARIANTS, stability_scenes=1)
     quality = [record for record in first.records if "Rmi" in record]
-    assert len(quality) == 4 * len(ASKED)
+    assert len(quality) == 4 * len(VARIANTS)
     assert len(first.records) == len(quality) + 1
     assert all(r["roc_auc"] > 0.9 for r in quality if r["variant"] == "small")
     assert {"shifted", "cropped", "difference", "peak_px"} <= set(first.records[2])
-    seen = encoder.seen
+    before = encoder.count
     again = Study(encoder, kept)
-    again.measure(data, ASKED, steady_scenes=1)
-    assert encoder.seen == seen
+    again.measure(data, VARIANTS, stability_scenes=1)
+    assert encoder.count == before
     assert again.records == first.records
 
 
-def test_another_models_records_are_not_mixed_in(tmp_path: Path) -> None:
+def test_records_of_another_model_are_ignored(tmp_path: Path) -> None:
     kept = tmp_path / "records.json"
     kept.write_text(json.dumps([{"encoder_id": "other@0"}]))
     assert Study(FakeEncoder(), kept).records == []
@@ -127,7 +128,7 @@ def test_another_models_records_are_not_mixed_in(tmp_path: Path) -> None:
 
 def test_the_table_has_a_row_per_variant(folder: Path) -> None:
     study = Study(FakeEncoder())
-    study.measure(StudySet.open(folder, per_scene=1), ASKED, steady_scenes=2)
+    study.measure(StudySet.open(folder, per_scene=1), VARIANTS, stability_scenes=2)
     text = tables(study.records)
     assert "**squares**: 2 scenes, 2 sentences, 8.33% of the pixels true" in text
     assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")] == [
@@ -146,7 +147,7 @@ def measured(variant: str, image: str, value: float) -> dict[str, Any]:
     return about | {"variant": variant} | dict.fromkeys(numbers, value)
 
 
-def test_rows_are_compared_on_what_all_were_asked() -> None:
+def test_variants_are_compared_on_shared_sentences() -> None:
     full = [measured(row, "0", value) for row, value in (("p", 0.5), ("q", 0.6), ("r", 0.7))]
     text = tables([*full, measured("p", "1", 0.9), measured("q", "1", 0.8)])
     first, second = text.split("**a**")[1:]
@@ -158,25 +159,25 @@ def test_rows_are_compared_on_what_all_were_asked() -> None:
     assert "| p | 9 | 0.700" in second
     assert "| q | 9 | 0.700" in second
     assert "| r |" not in second
-    # one row alone compares with nothing, and a study of all has one table
+    # a second table needs two variants, and a complete study has one table
     assert tables([*full, measured("p", "1", 0.9)]).count("**a**") == 1
     assert tables(full).count("**a**") == 1
 
 
-def test_the_table_takes_its_place(tmp_path: Path) -> None:
+def test_tables_replace_the_text_between_markers(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n")
-    place(path, "new\n")
-    place(path, "newer\n")
+    replace_between_markers(path, "new\n", BEGIN, END)
+    replace_between_markers(path, "newer\n", BEGIN, END)
     assert path.read_text() == f"# Title\n\n{BEGIN}\nnewer\n{END}\n\nafter\n"
     path.write_text(f"{END} {BEGIN}")
     with pytest.raises(OutputError, match="in this order"):
-        place(path, "x")
+        replace_between_markers(path, "x", BEGIN, END)
     with pytest.raises(OutputError, match="cannot be read"):
-        place(tmp_path / "absent.md", "x")
+        replace_between_markers(tmp_path / "absent.md", "x", BEGIN, END)
 
 
-def test_the_card_learns_how_dense_compares(tmp_path: Path) -> None:
+def test_the_card_gets_the_scores_of_dense(tmp_path: Path) -> None:
     file = tmp_path / "card.json"
     file.write_text(json.dumps({"name": "x", "scores": {"kept": 1}}))
     rows = {"terraseek, default (96)": 0.8, "dense, default (96)": 0.7, "dense, s1": 0.1}
@@ -188,9 +189,9 @@ def test_the_card_learns_how_dense_compares(tmp_path: Path) -> None:
         for row, value in rows.items()
         for name, words, more in (("a", "x", 0.0), ("a", "y", 0.0), ("b", "x", 0.1))
     ]  # fmt: skip
-    # a sentence only one of the two was asked says nothing
+    # a sentence measured with one of the two methods does not count
     records.append(records[0] | {"caption": "z", "roc_auc": 0.1})
-    note_dense(file, records)
+    write_dense_score(file, records)
     assert json.loads(file.read_text()) == {
         "name": "x",
         "scores": {
@@ -208,16 +209,16 @@ def test_the_card_learns_how_dense_compares(tmp_path: Path) -> None:
         dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
     )
     with pytest.raises(OutputError, match="were not both measured"):
-        note_dense(file, records[:3])
+        write_dense_score(file, records[:3])
 
 
-def test_a_set_lacks_a_scene(folder: Path) -> None:
+def test_a_missing_scene_is_named(folder: Path) -> None:
     (folder / "imgs" / "1.png").unlink()
     with pytest.raises(AnnotationError, match=r"scene 1\.png .* is not in"):
         StudySet.open(folder)
 
 
-def test_names_are_unique() -> None:
+def test_variant_names_are_unique() -> None:
     names = [variant.name for variant in variants()]
     assert len(set(names)) == len(names)
     assert {variant.method for variant in variants(quick=True)} == {
@@ -228,12 +229,12 @@ def test_names_are_unique() -> None:
 def test_the_command(folder: Path, tmp_path: Path) -> None:
     document = tmp_path / "a.md"
     document.write_text(f"{BEGIN}\n{END}\n")
-    asked = ["evaluate", "localization-study", str(folder), "--model", "fake", "--quick"]
-    asked += ["--sentences", "1", "--steady", "0"]
-    found = CliRunner().invoke(build_app(), [*asked, "--markdown", str(document)])
+    command = ["evaluate", "localization-study", str(folder), "--model", "fake", "--quick"]
+    command += ["--sentences", "1", "--stability-scenes", "0"]
+    found = CliRunner().invoke(build_app(), [*command, "--markdown", str(document)])
     assert found.exit_code == 0, found.output
     assert "selo-v2 (published)" in document.read_text()
     assert "dense" not in document.read_text()
-    wrong = CliRunner().invoke(build_app(), [*asked, "--only", "nothing"])
+    wrong = CliRunner().invoke(build_app(), [*command, "--only", "nothing"])
     assert wrong.exit_code == 2
-    assert "no row holds nothing" in wrong.output
+    assert "no row contains nothing" in wrong.output

@@ -1,1 +1,1 @@
-"""Evaluation protocols: pure functions on arrays, and the same on files."""
+"""Evaluation protocols: pure functions on arrays, the same on files, and their commands."""

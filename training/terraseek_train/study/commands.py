@@ -37,7 +37,7 @@ def study(
 
     Prints a Markdown table with intervals and paired tests, also kept beside the cells.
     """
-    from terraseek_train.evaluate.localization.study_table import place
+    from terraseek_train.evaluate.markdown import replace_between_markers
     from terraseek_train.study.config import load_study, varied
     from terraseek_train.study.run import run_study
 
@@ -47,7 +47,7 @@ def study(
     table = (Path(settings.out) / "table.md").read_text(encoding="utf-8")
     if into is not None:
         name = config.stem
-        place(into, table, f"<!-- {name}: begin -->", f"<!-- {name}: end -->")
+        replace_between_markers(into, table, f"<!-- {name}: begin -->", f"<!-- {name}: end -->")
     if as_json:
         print_json([asdict(result) for result in results])
         return

@@ -1,1 +1,1 @@
-"""Evaluation of localization: SeLo measures, detection measures, studies."""
+"""Semantic localization measured on annotated scenes: SeLo's measures, studies, detection."""

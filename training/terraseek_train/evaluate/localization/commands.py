@@ -12,7 +12,7 @@ from terraseek.errors import ConfigError, LatticeError, OutputError, QueryError
 from terraseek_train.evaluate.commands import COMPARE, show
 
 if TYPE_CHECKING:
-    from terraseek_train.evaluate.localization.measure import Measured
+    from terraseek_train.evaluate.localization.measure import LocalizationScore
     from terraseek_train.evaluate.report import Result
 
 __all__ = ["evaluate_localization", "register"]
@@ -22,12 +22,12 @@ _LABELS |= {"roc_auc": "ROC-AUC", "average_precision": "AP"}
 
 
 def register(app: typer.Typer, evaluate: typer.Typer) -> None:
-    """Add the commands: one to the group `evaluate`, one group of its own."""
+    """Add two commands to the group `evaluate`, and the group `localization-set`."""
     from terraseek_train.evaluate.localization.study_command import localization_study
 
     evaluate.command("localization")(evaluate_localization)
     evaluate.command("localization-study")(localization_study)
-    group = typer.Typer(help="Sets of large scenes with known truth.", no_args_is_help=True)
+    group = typer.Typer(help="Sets of annotated scenes.", no_args_is_help=True)
     group.command("build")(build)
     app.add_typer(group, name="localization-set")
 
@@ -39,18 +39,20 @@ def evaluate_localization(
     images: Path = typer.Option(..., "--images", help="Folder of the scenes."),
     method: str = typer.Option("selo-v1", "--method", help="selo-v1, selo-v2, terraseek or dense."),
     scales: str = typer.Option(
-        "", "--scales", help="Window sides in pixels, as 256,512,768; default by the method."
+        "", "--scales", help="Window sides in pixels, as 256,512,768; default of the method."
     ),
     limit: int | None = typer.Option(None, "--limit", min=1, help="Only the first N sentences."),
     pixel: bool = typer.Option(
-        False, "--pixel", help="Rank pixels too: ROC-AUC and average precision per sentence."
+        False, "--pixel", help="Also rank pixels: ROC-AUC and average precision per sentence."
     ),
     out: Path | None = typer.Option(None, "--out", help="Write one JSON record per sentence."),
     model: str = typer.Option(DEFAULT_MODEL, "--model", help="Name of the model."),
     compare: tuple[str, str] | None = COMPARE,
     device: str = typer.Option("auto", "--device", help="auto, cpu or cuda."),
-    seed: int = typer.Option(0, "--seed", help="Word shuffles of selo-v2."),
-    cache: bool = typer.Option(True, "--cache/--no-cache", help="Keep the scenes' vectors."),
+    seed: int = typer.Option(0, "--seed", help="Seed of the word shuffles of selo-v2."),
+    cache: bool = typer.Option(
+        True, "--cache/--no-cache", help="Keep the window vectors of the scenes."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
     """SeLo's Rsu, Ras, Rda and Rmi of sentences on annotated scenes."""
@@ -66,40 +68,43 @@ def evaluate_localization(
 
     if out and compare:
         raise QueryError("--out writes one model's records; leave out --compare or --out")
-    # measuring is how one learns whether dense may be offered
+    # force: the measurement decides whether method dense is available
     options = LocalizeOptions(method=method, scales=_sides(scales), seed=seed, force=True)
-    asked = read_annotations(annotations)[:limit]
-    maps: list[list[Measured]] = []
+    entries = read_annotations(annotations)[:limit]
+    measured: list[list[LocalizationScore]] = []
 
     def measure(name: str) -> Result:
         encoder = load_encoder(name, device)
         with bar() as progress:
-            found = measure_localization(asked, images, encoder, options, progress, pixel, cache)
-        maps.append(found)
-        flat = sum(one.selo.constant for one in found)
-        if flat:
-            note(f"note: {flat} of {len(found)} maps are constant; their numbers mean nothing")
-        means = headline([one.selo for one in found]) | _pixel_means(found)
-        return Result(name, means, unit_sums(found))
+            scores = measure_localization(entries, images, encoder, options, progress, pixel, cache)
+        measured.append(scores)
+        constant = sum(score.selo.constant for score in scores)
+        if constant:
+            note(f"note: {constant} of {len(scores)} maps are constant; their scores mean nothing")
+        means = headline([score.selo for score in scores]) | _pixel_means(scores)
+        return Result(name, means, unit_sums(scores))
 
     (result, *_) = show(compare or (model,), measure, _LABELS, as_json, digits=4)
     if out:
         means = {name: result.score[name] for name in ("Rsu", "Ras", "Rda", "Rmi", "n")}
-        _write(out, {"model": model, "method": method, "mean": means, "samples": _records(maps[0])})
+        samples = _records(measured[0])
+        _write(out, {"model": model, "method": method, "mean": means, "samples": samples})
     if not (as_json or compare):
-        _table(maps[0], result)
+        _table(measured[0], result)
 
 
 def _sides(text: str) -> tuple[int, ...] | None:
     try:
         return tuple(int(side) for side in text.split(",")) if text else None
     except ValueError as error:
-        raise LatticeError(f"--scales {text!r} is no list of whole numbers like 256,512") from error
+        raise LatticeError(
+            f"--scales {text!r} is not a list of whole numbers like 256,512"
+        ) from error
 
 
-def _records(found: "Sequence[Measured]") -> list[dict[str, Any]]:
+def _records(scores: "Sequence[LocalizationScore]") -> list[dict[str, Any]]:
     records = []
-    for one in found:
+    for one in scores:
         entry, score = one.annotation, one.selo
         record: dict[str, Any] = {"jpg_name": entry.image, "caption": entry.caption}
         record |= {"Rsu": score.rsu, "Ras": score.ras, "Rda": score.rda, "Rmi": score.rmi}
@@ -121,24 +126,24 @@ def _write(path: Path, value: dict[str, Any]) -> None:
         raise OutputError(f"{path} cannot be written ({error}); choose another folder") from error
 
 
-def _pixel_means(found: "Sequence[Measured]") -> dict[str, float]:
-    """Means over the sentences; empty where pixels were not ranked."""
-    ranked = [one.pixel for one in found if one.pixel]
-    if not ranked:
+def _pixel_means(scores: "Sequence[LocalizationScore]") -> dict[str, float]:
+    """Compute the means over the sentences; empty if pixels were not ranked."""
+    pixels = [one.pixel for one in scores if one.pixel]
+    if not pixels:
         return {}
     return {
-        "roc_auc": round(sum(one.roc_auc for one in ranked) / len(ranked), 4),
-        "average_precision": round(sum(one.average_precision for one in ranked) / len(ranked), 4),
+        "roc_auc": round(sum(one.roc_auc for one in pixels) / len(pixels), 4),
+        "average_precision": round(sum(one.average_precision for one in pixels) / len(pixels), 4),
     }
 
 
-def _table(found: "Sequence[Measured]", result: "Result") -> None:
+def _table(scores: "Sequence[LocalizationScore]", result: "Result") -> None:
     from terraseek_train.evaluate.report import figure
 
     head = f"{'scene':20}   Rsu    Ras    Rda    Rmi "
-    ranked = any(one.pixel for one in found)
+    ranked = any(one.pixel for one in scores)
     typer.echo(head + ("  AUC    AP     share" if ranked else "") + "  sentence")
-    for one in found:
+    for one in scores:
         score = one.selo
         row = f"{one.annotation.image[:20]:20} {score.rsu:.4f} {score.ras:.4f} "
         row += f"{score.rda:.4f} {score.rmi:.4f}"
@@ -153,27 +158,29 @@ def _table(found: "Sequence[Measured]", result: "Result") -> None:
 
 def build(
     images: Path = typer.Option(
-        ..., "--images", help="Class folders, or with --captions any folder or tar of pictures."
+        ..., "--images", help="Class folders, or with --captions any folder or tar of images."
     ),
     out: Path = typer.Option(..., "--out", help="New folder for the scenes and anno.json."),
     captions: Path | None = typer.Option(
-        None, "--captions", help="RSICD-style JSON or CSV; sentences instead of class names."
+        None, "--captions", help="RSICD-style JSON or CSV; captions are used as queries."
     ),
     split: str | None = typer.Option(None, "--split", help="Split of the JSON; default all."),
-    count: int = typer.Option(20, "--count", min=1, help="Scenes to make."),
+    count: int = typer.Option(20, "--count", min=1, help="Number of scenes."),
     grid: str = typer.Option("8x8", "--grid", help="ROWSxCOLUMNS of tiles in a scene."),
     tile: int = typer.Option(256, "--tile", min=16, help="Side of a tile in pixels."),
-    queries: int = typer.Option(3, "--queries", min=1, help="Most sentences per scene."),
+    queries: int = typer.Option(
+        3, "--queries", min=1, help="Largest number of sentences per scene."
+    ),
     seed: int = typer.Option(0, "--seed", help="Same seed, same set."),
 ) -> None:
-    """Mosaics of real images, with the sentences of some tiles and where those tiles lie."""
+    """Build annotated scenes: mosaics of real images, with sentences and their tiles."""
     from terraseek_train.evaluate.localization.mosaics import SetPlan, build_set
 
     rows, cols = _grid(grid)
     plan = SetPlan(count=count, rows=rows, cols=cols, tile=tile, queries=queries, seed=seed)
     with bar() as progress:
-        notes = build_set(images, out, plan, captions, split, progress)
-    note(f"{plan.count} scenes and {len(notes)} sentences in {out}")
+        entries = build_set(images, out, plan, captions, split, progress)
+    note(f"{plan.count} scenes and {len(entries)} sentences in {out}")
 
 
 def _grid(text: str) -> tuple[int, int]:

@@ -1,12 +1,14 @@
-"""Is it there at all? The verdict on scenes that hold a thing and on scenes that do not.
+"""Detection: does the significance of a heat map tell scenes with an object from scenes without?
 
-Present: the sentences of a scene's own list. Absent: sentences of the other scenes' lists that
-share no noun with this scene's, and sentences about nothing a satellite sees.
+Present sentences are those of a scene's own annotations. Absent sentences are those of other
+scenes that share no noun with this scene's. Nonsense sentences are about nothing visible from
+above.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +23,9 @@ from terraseek_train.evaluate.localization.study import StudySet
 
 __all__ = [
     "NONSENSE",
-    "Asked",
     "Detection",
-    "absent_of",
+    "SceneQuery",
+    "absent_sentences",
     "detection",
     "detection_table",
     "measure_detection",
@@ -39,57 +41,70 @@ NONSENSE = (
     "an orchestra tunes its violins",
     "a goldfish in a glass bowl",
 )
-_PLAIN = (
+_NOT_NOUNS = (
     "a an and around at between by four full gray green red blue white yellow brown dark black "
     "in large long many meet near next of on over parked rows row several six eight small sparse "
     "tall the through to two with surrounded curved round dense rectangular colours stacks "
     "colourful light area"
 )
+_KINDS = ("present", "absent", "nonsense")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One sentence on one scene."""
+class SceneQuery:
+    """The result of one sentence on one scene."""
 
     image: str
     sentence: str
     kind: str
     """present, absent or nonsense."""
-    best: float
+    max_cosine: float
     """Highest cosine of a window."""
-    convincing: bool | None
-    """The verdict; None without a calibration."""
+    significant: bool | None
+    """Whether the heat map is significant; None without a calibration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What the verdict is worth."""
+    """How well significance, and the highest cosine, separate present from other sentences."""
 
     roc_auc: float
-    """Chance that a present sentence's best cosine is above an absent one's, 0-1."""
-    found: float
-    """Share of present sentences that are convincing, 0-1."""
-    absent_alarms: float
-    """Share of absent sentences that are."""
-    nonsense_alarms: float
-    """Share of nonsense that is."""
+    """Probability that the highest cosine of a present sentence is above that of another, 0-1."""
+    true_positive_rate: float
+    """Share of present sentences that are significant, 0-1."""
+    absent_false_positive_rate: float
+    """Share of absent sentences that are significant, 0-1."""
+    nonsense_false_positive_rate: float
+    """Share of nonsense sentences that are significant, 0-1."""
     curve: tuple[tuple[float, float], ...]
-    """(share of alarms on absent and nonsense sentences, share found) at other bars."""
+    """(false positive rate on absent and nonsense sentences, true positive rate) of thresholds on
+    the highest cosine."""
     counts: tuple[int, int, int]
-    """Present, absent and nonsense questions."""
+    """Number of present, absent and nonsense queries."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to JSON, with the keys that records have had from the beginning."""
+        return {
+            "roc_auc": self.roc_auc,
+            "found": self.true_positive_rate,
+            "absent_alarms": self.absent_false_positive_rate,
+            "nonsense_alarms": self.nonsense_false_positive_rate,
+            "curve": self.curve,
+            "counts": self.counts,
+        }
 
 
 def _nouns(sentence: str) -> set[str]:
     words = re.findall("[a-z]+", sentence.lower())
-    return {word.removesuffix("s") for word in words if word not in _PLAIN.split()}
+    return {word.removesuffix("s") for word in words if word not in _NOT_NOUNS.split()}
 
 
-def absent_of(data: StudySet, image: str) -> list[str]:
-    """Sentences of other scenes that share no noun with this one's."""
-    mine = [note.caption for note in data.annotations if note.image == image]
-    here = set().union(*map(_nouns, mine))
-    others = dict.fromkeys(n.caption for n in data.annotations if n.image != image)
-    return [sentence for sentence in others if not _nouns(sentence) & here]
+def absent_sentences(data: StudySet, image: str) -> list[str]:
+    """List the sentences of other scenes that share no noun with those of a scene."""
+    own = [entry.caption for entry in data.annotations if entry.image == image]
+    own_nouns = set().union(*map(_nouns, own))
+    others = dict.fromkeys(entry.caption for entry in data.annotations if entry.image != image)
+    return [sentence for sentence in others if not _nouns(sentence) & own_nouns]
 
 
 def measure_detection(
@@ -97,75 +112,86 @@ def measure_detection(
     encoder: Encoder,
     options: LocalizeOptions,
     progress: Progress = silent,
-) -> list[Asked]:
-    """Ask every scene for what it holds, for what only others hold, and for nonsense."""
-    found = []
-    for image in dict.fromkeys(note.image for note in data.annotations):
-        present = dict.fromkeys(n.caption for n in data.annotations if n.image == image)
+) -> list[SceneQuery]:
+    """Localize present, absent and nonsense sentences on every scene of a set."""
+    queries = []
+    for image in dict.fromkeys(entry.image for entry in data.annotations):
+        present = dict.fromkeys(e.caption for e in data.annotations if e.image == image)
         sentences = [(s, "present") for s in present]
-        sentences += [(s, "absent") for s in absent_of(data, image)]
+        sentences += [(s, "absent") for s in absent_sentences(data, image)]
         sentences += [(s, "nonsense") for s in NONSENSE]
         with Scene.open(data.folder / image) as scene:
             localizer = Localizer(scene, encoder, options, progress)
             for sentence, kind in sentences:
                 query = encode_query(sentence, encoder, options)
-                scores = localizer.embedding.scores(query.vector, encoder.encoder_id)
-                verdict = localizer.heat_map(query).significant
-                found.append(Asked(image, sentence, kind, float(np.nanmax(scores)), verdict))
-    return found
+                cosines = localizer.embedding.scores(query.vector, encoder.encoder_id)
+                significant = localizer.heat_map(query).significant
+                highest = float(np.nanmax(cosines))
+                queries.append(SceneQuery(image, sentence, kind, highest, significant))
+    return queries
 
 
-def detection(asked: Sequence[Asked], alarms: Sequence[float] = (0.05, 0.1, 0.2)) -> Detection:
-    """Rates of the verdict, and what other bars would give.
+def detection(
+    queries: Sequence[SceneQuery], false_positive_rates: Sequence[float] = (0.05, 0.1, 0.2)
+) -> Detection:
+    """Compute rates of significance, and those of thresholds on the highest cosine.
 
     Args:
-        asked: questions of each kind.
-        alarms: shares of alarms at which the share found is told.
+        queries: results of each kind.
+        false_positive_rates: at which the curve gives the true positive rate, 0-1.
 
     Raises:
-        AnnotationError: nothing of a kind was asked.
+        AnnotationError: there is no query of a kind.
     """
-    by_kind = {
-        kind: [one for one in asked if one.kind == kind]
-        for kind in ("present", "absent", "nonsense")
-    }
-    if empty := [kind for kind, ones in by_kind.items() if not ones]:
+    by_kind = {kind: [query for query in queries if query.kind == kind] for kind in _KINDS}
+    if empty := [kind for kind, found in by_kind.items() if not found]:
         raise AnnotationError(
-            f"no {' and no '.join(empty)} sentence to ask; give a set of scenes with unlike things"
+            f"no {' and no '.join(empty)} sentence; give a set whose scenes show different things"
         )
-    good = np.array([one.best for one in by_kind["present"]])
-    bad = np.array([one.best for one in by_kind["absent"] + by_kind["nonsense"]])
-    wins = (good[:, None] > bad).mean() + (good[:, None] == bad).mean() / 2
-    curve = [(a, float((good > np.quantile(bad, 1 - a)).mean())) for a in alarms]
-    rates = {kind: _rate(ones) for kind, ones in by_kind.items()}
+    positive = np.array([query.max_cosine for query in by_kind["present"]])
+    negative = np.array([query.max_cosine for query in by_kind["absent"] + by_kind["nonsense"]])
+    above, tied = (positive[:, None] > negative).mean(), (positive[:, None] == negative).mean()
+    curve = [
+        (rate, float((positive > np.quantile(negative, 1 - rate)).mean()))
+        for rate in false_positive_rates
+    ]
+    rates = {kind: _significant_share(found) for kind, found in by_kind.items()}
     return Detection(
-        roc_auc=float(wins),
-        found=rates["present"],
-        absent_alarms=rates["absent"],
-        nonsense_alarms=rates["nonsense"],
+        roc_auc=float(above + tied / 2),
+        true_positive_rate=rates["present"],
+        absent_false_positive_rate=rates["absent"],
+        nonsense_false_positive_rate=rates["nonsense"],
         curve=tuple(curve),
-        counts=(len(good), len(by_kind["absent"]), len(by_kind["nonsense"])),
+        counts=(len(positive), len(by_kind["absent"]), len(by_kind["nonsense"])),
     )
 
 
-def _rate(asked: Sequence[Asked]) -> float:
-    judged = [one.convincing for one in asked if one.convincing is not None]
-    return sum(judged) / len(judged) if judged else float("nan")
+def _significant_share(queries: Sequence[SceneQuery]) -> float:
+    """Compute the share of significant queries; NaN without a calibration."""
+    assessed = [query.significant for query in queries if query.significant is not None]
+    return sum(assessed) / len(assessed) if assessed else float("nan")
 
 
-def detection_table(judged: Sequence[tuple[str, Detection]]) -> str:
-    """A row per set, as Markdown; empty without sets."""
-    if not judged:
+def detection_table(results: Sequence[tuple[str, Detection]]) -> str:
+    """Format a Markdown table with one row per set; empty without sets."""
+    if not results:
         return ""
-    shares = [share for share, _ in judged[0][1].curve]
-    heads = ["set", "present / absent / nonsense", "ROC-AUC of the best window"]
-    heads += [f"found at {share:.0%} alarms" for share in shares]
-    heads += ["verdict: found", "alarms, absent", "alarms, nonsense"]
-    lines = ["**Verdict**, default method.", "", _row(heads), _row(["---"] * len(heads))]
-    for name, one in judged:
+    rates = [rate for rate, _ in results[0][1].curve]
+    heads = ["set", "present / absent / nonsense", "ROC-AUC of the highest cosine"]
+    heads += [f"found at {rate:.0%} false positives" for rate in rates]
+    heads += ["significant: present", "absent", "nonsense"]
+    lines = ["**Significance**, default method.", "", _row(heads), _row(["---"] * len(heads))]
+    for name, one in results:
         cells = [name, " / ".join(map(str, one.counts)), f"{one.roc_auc:.3f}"]
         cells += [f"{found:.0%}" for _, found in one.curve]
-        cells += [f"{x:.0%}" for x in (one.found, one.absent_alarms, one.nonsense_alarms)]
+        cells += [
+            f"{rate:.0%}"
+            for rate in (
+                one.true_positive_rate,
+                one.absent_false_positive_rate,
+                one.nonsense_false_positive_rate,
+            )
+        ]
         lines.append(_row(cells))
     return "\n" + "\n".join(lines) + "\n"
 

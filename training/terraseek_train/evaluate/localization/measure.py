@@ -1,4 +1,4 @@
-"""Semantic localization on annotated scenes: SeLo's four measures, and pixels ranked."""
+"""Measure semantic localization on annotated scenes: SeLo's four measures, and pixel ranking."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from terraseek_train.evaluate.localization.pixels import PixelScore, pixel_score
 
 __all__ = [
     "Annotation",
-    "Measured",
+    "LocalizationScore",
     "evaluate_localization",
     "headline",
     "measure_localization",
@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Annotation:
-    """A sentence and the outlines in a scene where it is true."""
+    """A sentence and the regions of a scene for which it is true."""
 
     image: str
     caption: str
@@ -44,23 +44,23 @@ class Annotation:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one annotation's map is worth."""
+class LocalizationScore:
+    """The measures of the heat map of one annotation."""
 
     annotation: Annotation
     selo: SeLoScore
     pixel: PixelScore | None
-    """None where it was not asked for."""
+    """None if pixels were not ranked."""
 
 
 def read_annotations(path: Path) -> list[Annotation]:
-    """Annotations of AIR-SLT's layout: `[{"jpg_name", "caption", "points": [[[x, y], ...]]}]`.
+    """Read annotations: `[{"jpg_name", "caption", "points": [[[x, y], ...]]}]` (AIR-SLT's layout).
 
     Raises:
         AnnotationError: no such file, not that layout, or an annotation without regions.
     """
     try:
-        found = [_annotation(entry) for entry in read_json(path)]
+        annotations = [_annotation(entry) for entry in read_json(path)]
     except OSError as error:
         raise AnnotationError(f"{path} cannot be read ({error}); give an anno.json") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -68,12 +68,14 @@ def read_annotations(path: Path) -> list[Annotation]:
             f"{path} is not in AIR-SLT's layout ({type(error).__name__}: {error}); expected "
             '[{"jpg_name", "caption", "points": [[[x, y], ...]]}]'
         ) from error
-    empty = [entry.image for entry in found if not entry.regions]
-    if empty or not found:
+    if not annotations:
         raise AnnotationError(
-            f"{path} has an annotation without regions: {empty[:1] or 'no entry'}"
+            f"{path} has no annotations; a set without regions cannot be measured"
         )
-    return found
+    empty = [entry.image for entry in annotations if not entry.regions]
+    if empty:
+        raise AnnotationError(f"{path} has an annotation without regions, first of {empty[0]}")
+    return annotations
 
 
 def _annotation(entry: dict[str, Any]) -> Annotation:
@@ -88,9 +90,9 @@ def evaluate_localization(
     options: LocalizeOptions,
     progress: Progress = silent,
 ) -> list[SeLoScore]:
-    """SeLo's measures per annotation, in their order; see `measure_localization`."""
-    measured = measure_localization(annotations, folder, encoder, options, progress)
-    return [one.selo for one in measured]
+    """Compute SeLo's measures per annotation, in their order; see `measure_localization`."""
+    scores = measure_localization(annotations, folder, encoder, options, progress)
+    return [score.selo for score in scores]
 
 
 def measure_localization(
@@ -101,23 +103,23 @@ def measure_localization(
     progress: Progress = silent,
     pixel: bool = False,
     cache: bool = True,
-) -> list[Measured]:
-    """Localize every sentence and measure its map; each scene is opened and encoded once.
+) -> list[LocalizationScore]:
+    """Localize every sentence and measure its heat map; each scene is opened and encoded once.
 
     Args:
         annotations: sentences and regions.
-        folder: where the scenes lie, as images or GeoTIFFs.
-        encoder: what is measured.
+        folder: folder of the scenes, which are images or GeoTIFFs.
+        encoder: the encoder to measure.
         options: method and window sides; `selo-v1` is the published protocol.
-        progress: told after every annotation, and while windows are encoded.
-        pixel: whether pixels are ranked too.
-        cache: whether window vectors are read from and kept in `home()/scenes`.
+        progress: called after every annotation, and while windows are encoded.
+        pixel: also rank pixels.
+        cache: read window vectors from `home()/scenes`, and keep them there.
 
     Returns:
-        One per annotation, in their order.
+        One score per annotation, in their order.
 
     Raises:
-        AnnotationError: a scene is missing, or regions and scene do not belong together.
+        AnnotationError: a scene is missing, or regions do not fit their scene.
         SceneError: a scene cannot be read.
         EmptyQueryError: a caption is blank.
     """
@@ -128,36 +130,36 @@ def measure_localization(
             f"{len(missing)} of {len(names)} annotated scenes are not in {folder}, first "
             f"{missing[0]}; check that annotations and images belong together"
         )
-    found: dict[int, Measured] = {}
+    scores: dict[int, LocalizationScore] = {}
     for name in names:
         with Scene.open(folder / name) as scene:
             localizer = Localizer(scene, encoder, options, progress, cache)
             for row, entry in enumerate(annotations):
                 if entry.image == name:
                     heat = localizer.heat_map(encode_query(entry.caption, encoder, options))
-                    found[row] = _measured(entry, heat, pixel)
-                    progress("localize", len(found), len(annotations))
-    return [found[row] for row in range(len(annotations))]
+                    scores[row] = _score(entry, heat, pixel)
+                    progress("localize", len(scores), len(annotations))
+    return [scores[row] for row in range(len(annotations))]
 
 
-def _measured(entry: Annotation, heat: HeatMap, pixel: bool) -> Measured:
+def _score(entry: Annotation, heat: HeatMap, pixel: bool) -> LocalizationScore:
     try:
         selo = selo_metrics(probability(heat), entry.regions)
-        ranked = None
+        pixels = None
         if pixel:
             truth = truth_mask(heat.height, heat.width, entry.regions)
-            ranked = pixel_score(heat.read_rows(0, heat.height), truth)
+            pixels = pixel_score(heat.read_rows(0, heat.height), truth)
     except AnnotationError as error:
         raise AnnotationError(f"{entry.image}, {entry.caption!r}: {error}") from error
-    return Measured(entry, selo, ranked)
+    return LocalizationScore(entry, selo, pixels)
 
 
 def probability(heat: HeatMap) -> Float64[np.ndarray, "h w"]:
-    """The map at full resolution in 256 levels from 0 to 1, as SeLo's measures expect it.
+    """Convert a heat map to 256 levels from 0 to 1 at full resolution, as SeLo's measures need it.
 
-    The published methods' levels are taken back from the cosines they were put on, which the
-    filter leaves below 255; other maps are stretched from lowest to highest score. Invalid pixels
-    count as 0.
+    Heat maps of the published methods are cosines; their original levels, which the filter leaves
+    below 255, are restored. Other heat maps are stretched from lowest to highest score. Invalid
+    pixels are 0.
     """
     score = heat.read_rows(0, heat.height)
     if heat.level_range is None:
@@ -170,19 +172,19 @@ def probability(heat: HeatMap) -> Float64[np.ndarray, "h w"]:
 
 
 def headline(scores: Sequence[SeLoScore]) -> dict[str, float | int]:
-    """Means over the samples, exactly as the command prints them: Rsu, Ras, Rda, Rmi, n."""
+    """Compute the means that the command prints: Rsu, Ras, Rda, Rmi, and the number n."""
     mean = mean_score(scores)
-    found = {"Rsu": mean.rsu, "Ras": mean.ras, "Rda": mean.rda, "Rmi": mean.rmi}
-    return {name: round(value, 4) for name, value in found.items()} | {"n": len(scores)}
+    means = {"Rsu": mean.rsu, "Ras": mean.ras, "Rda": mean.rda, "Rmi": mean.rmi}
+    return {name: round(value, 4) for name, value in means.items()} | {"n": len(scores)}
 
 
-def unit_sums(found: Sequence[Measured]) -> tuple[UnitSums, ...]:
-    """SeLo's four means, every sentence a unit; pixel means, every scene with its sentences one."""
-    selo = [(one.selo.rsu, one.selo.ras, one.selo.rda, one.selo.rmi) for one in found]
-    each = UnitSums.means(("Rsu", "Ras", "Rda", "Rmi"), np.array(selo, np.float64))
-    ranked = [(one.annotation.image, one.pixel) for one in found if one.pixel]
-    if not ranked:
-        return (each,)
-    values = np.array([(p.roc_auc, p.average_precision) for _, p in ranked], np.float64)
+def unit_sums(scores: Sequence[LocalizationScore]) -> tuple[UnitSums, ...]:
+    """Give SeLo's four means with a sentence as unit, and pixel means with a scene as unit."""
+    selo = [(one.selo.rsu, one.selo.ras, one.selo.rda, one.selo.rmi) for one in scores]
+    selo_sums = UnitSums.means(("Rsu", "Ras", "Rda", "Rmi"), np.array(selo, np.float64))
+    pixels = [(one.annotation.image, one.pixel) for one in scores if one.pixel]
+    if not pixels:
+        return (selo_sums,)
+    values = np.array([(p.roc_auc, p.average_precision) for _, p in pixels], np.float64)
     names = ("roc_auc", "average_precision")
-    return each, UnitSums.grouped(names, values, [image for image, _ in ranked])
+    return selo_sums, UnitSums.grouped(names, values, [image for image, _ in pixels])

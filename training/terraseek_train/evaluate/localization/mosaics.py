@@ -1,9 +1,9 @@
-"""Scenes with exact truth from any image set: real chips as tiles of a mosaic, some asked for.
+"""Build annotated scenes with exact truth from any image set: mosaics of real images.
 
-From class folders a scene is asked for a class, and the truth is every tile of that class. From a
-captioned set it is asked for a sentence, and the truth is the one tile the sentence was written
-for; then tiles of one class, or with one sentence, do not share a scene where they would make the
-truth doubtful.
+With class folders the queries of a scene are class names, and the truth is every tile of the
+class. With captions the queries are captions, and the truth is the one tile of the caption; a
+caption is not used where another tile of the scene has its class or its words, because then the
+truth would be uncertain.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from terraseek.progress import Progress, silent
 from terraseek_train.data.sources import open_images, pair_images, read_captions
 from terraseek_train.data.sources.images import ImageBytes
 
-__all__ = ["Chip", "Mosaic", "SetPlan", "build_set", "compose", "notes_of", "plan_mosaics"]
+__all__ = ["Chip", "Mosaic", "SetPlan", "annotate", "build_set", "compose", "plan_mosaics"]
 
 _MAX_SIDE = 30_000
 _QUALITY = 92
@@ -34,32 +34,32 @@ class Chip:
     name: str
     """Stored name in its source."""
     text: str
-    """What is asked for where this tile lies."""
-    kind: str
-    """Tiles of one kind answer the same question; empty where nothing is known."""
+    """Query whose answer is this tile: a class name or a caption."""
+    label: str
+    """Scene class; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetPlan:
-    """Shape of a set."""
+    """Number and size of the scenes of a set."""
 
     count: int = 20
-    """Scenes."""
+    """Number of scenes."""
     rows: int = 8
-    """Tiles down a scene."""
+    """Rows of tiles in a scene."""
     cols: int = 8
-    """Tiles across a scene."""
+    """Columns of tiles in a scene."""
     tile: int = 256
     """Side of a tile in pixels."""
     queries: int = 3
-    """Most sentences per scene."""
+    """Largest number of queries per scene."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         if min(self.count, self.rows, self.cols, self.queries) < 1 or self.tile < 16:
             raise ConfigError("count, grid and queries must be at least 1, the tile 16 pixels")
         if self.rows * self.cols < 2:
-            raise ConfigError("a scene of one tile asks for nothing; give a grid like 8x8")
+            raise ConfigError("a scene of one tile has nothing to localize; give a grid like 8x8")
         if max(self.rows, self.cols) * self.tile > _MAX_SIDE:
             raise ConfigError(
                 f"{self.rows}x{self.cols} tiles of {self.tile} px exceed {_MAX_SIDE} px a side"
@@ -68,109 +68,112 @@ class SetPlan:
 
 @dataclass(frozen=True, slots=True)
 class Mosaic:
-    """Which chip lies where, and what is asked."""
+    """The tiles of a scene, and its queries."""
 
     chips: tuple[Chip, ...]
     """Row by row."""
-    questions: tuple[tuple[str, tuple[int, ...]], ...]
-    """Sentence, and positions in `chips` where it is true."""
+    queries: tuple[tuple[str, tuple[int, ...]], ...]
+    """Sentence, and positions in `chips` of the tiles for which it is true."""
 
 
-def plan_mosaics(chips: Sequence[Chip], plan: SetPlan, by_kind: bool) -> list[Mosaic]:
-    """Choose tiles and questions; the same seed gives the same set.
+def plan_mosaics(chips: Sequence[Chip], plan: SetPlan, by_class: bool) -> list[Mosaic]:
+    """Choose tiles and queries; the same seed gives the same set.
 
-    Chips come in random order, each once before any comes again, and none twice in a scene.
+    Chips are used in random order, each once before any is repeated, and none twice in a scene.
 
     Args:
-        chips: what there is.
-        plan: how many of what size.
-        by_kind: whether all tiles of a kind answer its question, rather than one tile alone.
+        chips: the available chips.
+        plan: number and size of the scenes.
+        by_class: a query is true for all tiles of its class, not for a single tile.
 
     Raises:
-        AnnotationError: too few chips for one scene, or chips of which no question can be asked.
+        AnnotationError: too few chips for one scene, or no query has a unique answer.
     """
     need = plan.rows * plan.cols
     if len(chips) < need:
         raise AnnotationError(
-            f"{len(chips)} pictures do not fill a scene of {need} tiles; give a smaller --grid"
+            f"{len(chips)} images do not fill a scene of {need} tiles; give a smaller --grid"
         )
     rng = np.random.default_rng(plan.seed)
-    pick = _kinds if by_kind else _singles
-    found: list[Mosaic] = []
-    waiting: list[int] = []
+    choose = _class_queries if by_class else _single_tile_queries
+    mosaics: list[Mosaic] = []
+    unused: list[int] = []
     for _ in range(plan.count):
-        if len(waiting) < need:
-            waiting = rng.permutation(len(chips)).tolist()
-        mine = tuple(chips[waiting.pop()] for _ in range(need))
-        questions = pick(mine)
-        order = rng.permutation(len(questions))[: plan.queries].tolist()
-        found.append(Mosaic(mine, tuple(questions[i] for i in sorted(order))))
-    if not any(mosaic.questions for mosaic in found):
-        raise AnnotationError("no tile can be told from the others; are all of one class?")
-    return found
+        if len(unused) < need:
+            unused = rng.permutation(len(chips)).tolist()
+        tiles = tuple(chips[unused.pop()] for _ in range(need))
+        queries = choose(tiles)
+        order = rng.permutation(len(queries))[: plan.queries].tolist()
+        mosaics.append(Mosaic(tiles, tuple(queries[i] for i in sorted(order))))
+    if not any(mosaic.queries for mosaic in mosaics):
+        raise AnnotationError("no query has a unique answer; are all images of one class?")
+    return mosaics
 
 
-_Questions = list[tuple[str, tuple[int, ...]]]
+_Queries = list[tuple[str, tuple[int, ...]]]
 
 
-def _kinds(chips: tuple[Chip, ...]) -> _Questions:
-    """A question for each kind, unless the whole scene answers it."""
-    places: dict[str, list[int]] = {}
-    for place, chip in enumerate(chips):
-        places.setdefault(chip.kind, []).append(place)
-    kept = [rows for rows in places.values() if len(rows) < len(chips)]
-    return [(chips[rows[0]].text, tuple(rows)) for rows in kept]
+def _class_queries(chips: tuple[Chip, ...]) -> _Queries:
+    """Make a query for each class, unless all tiles of the scene are of it."""
+    positions: dict[str, list[int]] = {}
+    for position, chip in enumerate(chips):
+        positions.setdefault(chip.label, []).append(position)
+    kept = [tiles for tiles in positions.values() if len(tiles) < len(chips)]
+    return [(chips[tiles[0]].text, tuple(tiles)) for tiles in kept]
 
 
-def _singles(chips: tuple[Chip, ...]) -> _Questions:
-    """A question for each chip whose kind and sentence no other tile has."""
-    kinds = [chip.kind for chip in chips]
+def _single_tile_queries(chips: tuple[Chip, ...]) -> _Queries:
+    """Make a query for each chip whose class and caption no other tile has."""
+    labels = [chip.label for chip in chips]
     texts = [chip.text.lower() for chip in chips]
     return [
-        (chip.text, (place,))
-        for place, chip in enumerate(chips)
-        if texts.count(chip.text.lower()) == 1 and (not chip.kind or kinds.count(chip.kind) == 1)
+        (chip.text, (position,))
+        for position, chip in enumerate(chips)
+        if texts.count(chip.text.lower()) == 1 and (not chip.label or labels.count(chip.label) == 1)
     ]
 
 
-def notes_of(mosaic: Mosaic, name: str, plan: SetPlan) -> list[dict[str, Any]]:
-    """Entries of `anno.json` for a scene: one square ring [x, y] a tile, last pixels included."""
+def annotate(mosaic: Mosaic, name: str, plan: SetPlan) -> list[dict[str, Any]]:
+    """Make the entries of `anno.json` for a scene.
+
+    Each tile is a square ring of [x, y] in pixels; its last pixels are included.
+    """
     side = plan.tile
-    found = []
-    for text, places in mosaic.questions:
+    entries = []
+    for text, positions in mosaic.queries:
         rings = []
-        for place in places:
-            top, left = place // plan.cols * side, place % plan.cols * side
-            low, right = top + side - 1, left + side - 1
-            rings.append([[left, top], [right, top], [right, low], [left, low]])
-        found.append({"jpg_name": name, "caption": text, "points": rings})
-    return found
+        for position in positions:
+            top, left = position // plan.cols * side, position % plan.cols * side
+            bottom, right = top + side - 1, left + side - 1
+            rings.append([[left, top], [right, top], [right, bottom], [left, bottom]])
+        entries.append({"jpg_name": name, "caption": text, "points": rings})
+    return entries
 
 
 def compose(
     mosaic: Mosaic, image: Callable[[str], UInt8[np.ndarray, "_ _ 3"]], plan: SetPlan
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The scene: each chip's centred square, resized to the tile.
+    """Draw a scene from the centre squares of its chips, resized to the tile.
 
     Args:
-        mosaic: which chip lies where.
-        image: RGB pixels of a chip by name.
-        plan: grid and tile.
+        mosaic: tiles of the scene.
+        image: reads the RGB pixels of a chip by name.
+        plan: grid and size of a tile.
     """
     side = plan.tile
     scene = np.empty((plan.rows * side, plan.cols * side, 3), np.uint8)
-    for place, chip in enumerate(mosaic.chips):
-        top, left = place // plan.cols * side, place % plan.cols * side
+    for position, chip in enumerate(mosaic.chips):
+        top, left = position // plan.cols * side, position % plan.cols * side
         scene[top : top + side, left : left + side] = _square(image(chip.name), side)
     return scene
 
 
 def _square(rgb: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:
     height, width = rgb.shape[:2]
-    whole = min(height, width)
-    top, left = (height - whole) // 2, (width - whole) // 2
-    cut = Image.fromarray(rgb[top : top + whole, left : left + whole])
-    return np.asarray(cut.resize((side, side), Image.Resampling.BICUBIC))
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    square = Image.fromarray(rgb[top : top + short, left : left + short])
+    return np.asarray(square.resize((side, side), Image.Resampling.BICUBIC))
 
 
 def build_set(
@@ -181,58 +184,58 @@ def build_set(
     split: str | None = None,
     progress: Progress = silent,
 ) -> list[dict[str, Any]]:
-    """Write scenes `0.jpg`, `1.jpg`, ... and `anno.json`, last, so that a set with it is whole.
+    """Write scenes `0.jpg`, `1.jpg`, ... and `anno.json`; a set with `anno.json` is complete.
 
     Args:
         images: class folders; with `captions` any folder or tar of images.
-        out: folder; must hold no `anno.json`.
-        plan: how many scenes of what size.
-        captions: caption file; its first sentence of an image is asked.
-        split: part of a JSON caption file to use; None uses all.
-        progress: told after every scene.
+        out: folder without an `anno.json`.
+        plan: number and size of the scenes.
+        captions: caption file; the first caption of an image is its query.
+        split: split of a JSON caption file to use; None uses all.
+        progress: called after every scene.
 
     Returns:
         The entries of `anno.json`.
 
     Raises:
-        AnnotationError: nothing to ask, or too few images.
+        AnnotationError: no query is possible, or there are too few images.
         SourceError: images are missing or cannot be read.
         OutputError: there is a set already, or the folder cannot be written to.
     """
     if (out / "anno.json").exists():
         raise OutputError(f"{out} holds a set already; choose another folder or remove it")
     source = open_images(images, keep_folders=captions is None)
-    chips = _captioned(source, captions, split) if captions else _classes(source)
-    mosaics = plan_mosaics(chips, plan, by_kind=captions is None)
-    notes = []
+    chips = _captioned_chips(source, captions, split) if captions else _class_chips(source)
+    mosaics = plan_mosaics(chips, plan, by_class=captions is None)
+    entries = []
     try:
         for number, mosaic in enumerate(mosaics):
             name = f"{number}.jpg"
             with atomic_path(out / name) as part:
                 scene = Image.fromarray(compose(mosaic, source.image, plan))
                 scene.save(part, "JPEG", quality=_QUALITY, subsampling=0)
-            notes += notes_of(mosaic, name, plan)
+            entries += annotate(mosaic, name, plan)
             progress("scenes", number + 1, len(mosaics))
-        write_json(out / "anno.json", notes)
+        write_json(out / "anno.json", entries)
     except OSError as error:
         raise OutputError(f"{out} cannot be written to ({error}); choose another") from error
-    return notes
+    return entries
 
 
-def _classes(source: ImageBytes) -> list[Chip]:
+def _class_chips(source: ImageBytes) -> list[Chip]:
     from terraseek_train.evaluate.zeroshot import class_name
 
     chips = [Chip(name, class_name(source.folder(name)), source.folder(name)) for name in source]
-    chips = [chip for chip in chips if chip.kind]
-    kinds = {chip.kind for chip in chips}
-    if len(kinds) < 2:
+    chips = [chip for chip in chips if chip.label]
+    labels = {chip.label for chip in chips}
+    if len(labels) < 2:
         raise AnnotationError(
-            f"{source.path} has {len(kinds)} class folder(s); expected two or more, or --captions"
+            f"{source.path} has {len(labels)} class folder(s); expected two or more, or --captions"
         )
     return chips
 
 
-def _captioned(source: ImageBytes, captions: Path, split: str | None) -> list[Chip]:
+def _captioned_chips(source: ImageBytes, captions: Path, split: str | None) -> list[Chip]:
     pairs = pair_images(read_captions(captions, split), source)
     return [
         Chip(name, sample.captions[0], sample.label or "")

@@ -1,6 +1,6 @@
-"""Methods and scale sets beside each other on scenes with known truth, and how steady they are.
+"""Compare methods and scale sets on annotated scenes: quality, and stability of the heat maps.
 
-Records are kept one by one, so that a study that was stopped goes on where it was.
+Records are stored one by one, so an interrupted study is continued.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,37 +32,37 @@ SCALE_SETS: dict[str, tuple[int, ...]] = {
     "s5": (256, 512, 768),
     "s6": (128, 256, 512, 768),
 }
-"""Of Yuan et al. (2022), sides in pixels; s5 is the published default."""
-_SAMPLE = 4
-"""Every fourth row and column is ranked: neighbours hardly differ, and sorting takes the time."""
+"""Scale sets of Yuan et al. (2022), sides in pixels; s5 is the published default."""
+_SAMPLE_STEP = 4
+"""Every fourth row and column is ranked: neighbours hardly differ, and sorting is slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A method with its window sides."""
+    """A method with its window sides and stride."""
 
     name: str
     method: str
     scales: tuple[int, ...] | None = None
-    """None: what the method takes by itself."""
+    """Window sides in pixels; None uses the method's default."""
     stride: float = 0.5
-    """In window sides; only windows of method terraseek have another than their own."""
-    steady: bool = False
-    """Whether its stability is measured."""
+    """Stride in window sides; only method terraseek can have another one than 0.5."""
+    measure_stability: bool = False
+    """Whether the stability of its heat maps is measured."""
 
 
 def variants(quick: bool = False) -> list[Variant]:
-    """What is compared: each method at its default, then at the published scale sets.
+    """List what is compared: each method at its default, then at the published scale sets.
 
     Args:
         quick: only the defaults.
     """
     default = ",".join(map(str, DEFAULT_SCALES))
     found = [
-        Variant(f"terraseek, default ({default})", "terraseek", steady=True),
-        Variant(f"dense, default ({default})", "dense", steady=True),
-        Variant("selo-v1, s5 (published)", "selo-v1", steady=True),
-        Variant("selo-v2 (published)", "selo-v2", steady=True),
+        Variant(f"terraseek, default ({default})", "terraseek", measure_stability=True),
+        Variant(f"dense, default ({default})", "dense", measure_stability=True),
+        Variant("selo-v1, s5 (published)", "selo-v1", measure_stability=True),
+        Variant("selo-v2 (published)", "selo-v2", measure_stability=True),
     ]
     if quick:
         return found
@@ -86,37 +86,39 @@ def variants(quick: bool = False) -> list[Variant]:
 
 @dataclass(frozen=True, slots=True)
 class StudySet:
-    """Annotated scenes."""
+    """A set of annotated scenes."""
 
     name: str
     folder: Path
-    """Where the scenes lie."""
+    """Folder of the scenes."""
     annotations: tuple[Annotation, ...]
 
     @classmethod
     def open(cls, folder: Path, per_scene: int | None = None) -> "StudySet":
-        """A folder with `anno.json`, and the scenes beside it or in `imgs`.
+        """Open a folder with `anno.json`, and the scenes beside it or in `imgs`.
 
         Args:
-            folder: as `terraseek localization-set build` leaves it, or a demo world's `scenes`.
-            per_scene: at most so many sentences of a scene, spread over its list.
+            folder: from `terraseek localization-set build`, or `scenes` of the demo world.
+            per_scene: largest number of sentences per scene, spread evenly over its list; None
+                uses all.
 
         Raises:
             AnnotationError: no such set, or a scene is missing.
         """
-        notes = read_annotations(folder / "anno.json")
+        annotations = read_annotations(folder / "anno.json")
         scenes = folder / "imgs" if (folder / "imgs").is_dir() else folder
         kept: list[Annotation] = []
-        for image in dict.fromkeys(note.image for note in notes):
+        for image in dict.fromkeys(entry.image for entry in annotations):
             if not (scenes / image).is_file():
                 raise AnnotationError(f"scene {image} of {folder / 'anno.json'} is not in {scenes}")
-            mine = [note for note in notes if note.image == image]
-            step = max(1, -(-len(mine) // per_scene)) if per_scene else 1
-            kept += mine[::step]
+            of_image = [entry for entry in annotations if entry.image == image]
+            step = max(1, -(-len(of_image) // per_scene)) if per_scene else 1
+            kept += of_image[::step]
         return cls(folder.name, scenes, tuple(kept))
 
 
 Record = dict[str, Any]
+"""Measurement of one variant on one sentence, as stored."""
 
 
 @dataclass(eq=False)
@@ -125,42 +127,42 @@ class Study:
 
     encoder: Encoder
     path: Path | None = None
-    """Records of the same encoder found there are not measured again."""
+    """File of the records; what it has of the same encoder is not measured again."""
     records: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.path and self.path.is_file():
-            kept = read_json(self.path)
-            self.records = [r for r in kept if r["encoder_id"] == self.encoder.encoder_id]
+            stored = read_json(self.path)
+            self.records = [r for r in stored if r["encoder_id"] == self.encoder.encoder_id]
 
     def measure(
         self,
         data: StudySet,
-        asked: Sequence[Variant],
-        steady_scenes: int = 0,
+        variants: Sequence[Variant],
+        stability_scenes: int = 0,
         progress: Progress = silent,
     ) -> None:
-        """Measure all variants on all scenes of a set.
+        """Measure variants on all scenes of a set.
 
         Args:
-            data: scenes and truth.
-            asked: variants.
-            steady_scenes: on so many scenes the maps' stability is measured too, each with its
-                first sentence; two more encodings of the scene per variant.
-            progress: told per scene and while windows are encoded.
+            data: scenes and annotations.
+            variants: what is compared.
+            stability_scenes: number of scenes on which stability is measured too, each with its
+                first sentence; it needs two more encodings of the scene per variant.
+            progress: called per scene and while windows are encoded.
         """
-        images = list(dict.fromkeys(note.image for note in data.annotations))
+        images = list(dict.fromkeys(entry.image for entry in data.annotations))
         for number, image in enumerate(images):
             with Scene.open(data.folder / image) as scene:
                 bank = WindowBank()
-                for variant in asked:
-                    for record in self._scene(data, scene, variant, bank, progress):
-                        self._keep(record)
-                    if variant.steady and number < steady_scenes:
-                        self._steady(data, scene, variant, progress)
+                for variant in variants:
+                    for record in self._measure_scene(data, scene, variant, bank, progress):
+                        self._store(record)
+                    if variant.measure_stability and number < stability_scenes:
+                        self._measure_stability(data, scene, variant, progress)
             progress("scenes of the study", number + 1, len(images))
 
-    def _scene(
+    def _measure_scene(
         self,
         data: StudySet,
         scene: Scene,
@@ -168,34 +170,40 @@ class Study:
         bank: WindowBank,
         progress: Progress,
     ) -> Iterator[Record]:
-        notes = [note for note in data.annotations if note.image == scene.name]
-        todo = [n for n in notes if not self._has(data.name, n.image, variant.name, n.caption)]
+        todo = [
+            entry
+            for entry in data.annotations
+            if entry.image == scene.name
+            and not self._has(data.name, entry.image, variant.name, entry.caption)
+        ]
         if not todo:
             return
         options = _options(variant)
         localizer = BankLocalizer(
             scene, self.encoder, options, progress, bank=bank, stride=variant.stride
         )
-        for note in todo:
-            heat = localizer.heat_map(encode_query(note.caption, self.encoder, options))
-            yield self._key(data.name, note.image, variant.name, note.caption) | {
+        for entry in todo:
+            heat = localizer.heat_map(encode_query(entry.caption, self.encoder, options))
+            yield self._key(data.name, entry.image, variant.name, entry.caption) | {
                 "windows": heat.n_windows,
                 "passes": localizer.method.passes(localizer.context, heat.n_windows),
-                **_measured(heat, note),
+                **_measures(heat, entry),
             }
 
-    def _steady(self, data: StudySet, scene: Scene, variant: Variant, progress: Progress) -> None:
-        note = next(note for note in data.annotations if note.image == scene.name)
-        words = f"stability: {note.caption}"
-        if self._has(data.name, scene.name, variant.name, words):
+    def _measure_stability(
+        self, data: StudySet, scene: Scene, variant: Variant, progress: Progress
+    ) -> None:
+        entry = next(entry for entry in data.annotations if entry.image == scene.name)
+        caption = f"stability: {entry.caption}"
+        if self._has(data.name, scene.name, variant.name, caption):
             return
         options = _options(variant)
         try:
-            found = stability(scene, note.caption, self.encoder, options, progress)
-        except NoValidPixelsError:  # the middle of a scene may hold nothing
+            found = stability(scene, entry.caption, self.encoder, options, progress)
+        except NoValidPixelsError:  # the crop in the middle of a scene may be empty
             return
-        self._keep(
-            self._key(data.name, scene.name, variant.name, words)
+        self._store(
+            self._key(data.name, scene.name, variant.name, caption)
             | {
                 "shifted": found.shifted,
                 "cropped": found.cropped,
@@ -217,28 +225,28 @@ class Study:
         key = self._key(data, image, variant, caption)
         return any(all(record[k] == v for k, v in key.items()) for record in self.records)
 
-    def _keep(self, record: Record) -> None:
+    def _store(self, record: Record) -> None:
         self.records.append(record)
         if self.path:
             write_json(self.path, self.records)
 
 
 def _options(variant: Variant) -> LocalizeOptions:
-    # a study measures dense in order to know whether it may be offered
+    # force: the study decides whether method dense is available
     return LocalizeOptions(method=variant.method, scales=variant.scales, force=True)
 
 
-def _measured(heat: HeatMap, note: Annotation) -> Record:
-    selo = selo_metrics(probability(heat), note.regions)
-    rows, cols = (np.arange(0, side, _SAMPLE) + 0.5 for side in (heat.height, heat.width))
-    truth = truth_mask(heat.height, heat.width, note.regions)[::_SAMPLE, ::_SAMPLE]
-    ranked = pixel_score(heat.sample(rows, cols), truth)
+def _measures(heat: HeatMap, entry: Annotation) -> Record:
+    selo = selo_metrics(probability(heat), entry.regions)
+    rows, cols = (np.arange(0, side, _SAMPLE_STEP) + 0.5 for side in (heat.height, heat.width))
+    truth = truth_mask(heat.height, heat.width, entry.regions)[::_SAMPLE_STEP, ::_SAMPLE_STEP]
+    pixels = pixel_score(heat.sample(rows, cols), truth)
     return {
         "Rsu": selo.rsu,
         "Ras": selo.ras,
         "Rda": selo.rda,
         "Rmi": selo.rmi,
-        "roc_auc": ranked.roc_auc,
-        "average_precision": ranked.average_precision,
-        "positive_share": ranked.positive_share,
+        "roc_auc": pixels.roc_auc,
+        "average_precision": pixels.average_precision,
+        "positive_share": pixels.positive_share,
     }

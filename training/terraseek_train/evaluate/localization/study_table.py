@@ -1,4 +1,4 @@
-"""The tables of a study, as Markdown between two markers of a document."""
+"""Tables of a localization study as Markdown, and its scores in a model card."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from terraseek.errors import OutputError
-from terraseek.files import read_json, write_json, write_text
+from terraseek.files import read_json, write_json
 from terraseek.localization.methods.dense_availability import DENSE_SCORE
 from terraseek_train.evaluate.localization.study import Record
 
-__all__ = ["BEGIN", "END", "note_dense", "place", "tables"]
+__all__ = ["BEGIN", "END", "tables", "write_dense_score"]
 
 BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
+"""Markers around the tables in a document."""
 _NUMBERS = (
     ("roc_auc", "ROC-AUC"),
     ("average_precision", "AP"),
@@ -23,7 +24,7 @@ _NUMBERS = (
     ("Rda", "Rda"),
     ("Rmi", "Rmi"),
 )
-_STEADY = (
+_STABILITY = (
     ("shifted", "1 - r, shifted", 3),
     ("cropped", "1 - r, cropped", 3),
     ("difference", "mean difference", 3),
@@ -32,70 +33,77 @@ _STEADY = (
 
 
 def tables(records: Sequence[Record]) -> str:
-    """One table per set, one of stability; rows in the order they were measured.
+    """Format one table of quality per set, and one of stability; rows in the order measured.
 
-    Rows are compared on the sentences all of them were asked. Of a study that was stopped a second
-    table follows, of the rows that were asked more.
+    Variants are compared on the sentences that all of them were measured on. For an interrupted
+    study a second table compares the variants that were measured on more sentences.
     """
     parts = []
     for name in dict.fromkeys(record["set"] for record in records):
-        mine = [record for record in records if record["set"] == name and "Rmi" in record]
-        parts += [_quality(name, level) for level in _levels(mine)]
-    steady = [record for record in records if "shifted" in record]
-    if steady:
-        parts.append(_steadiness(steady))
+        of_set = [record for record in records if record["set"] == name and "Rmi" in record]
+        parts += [_quality_table(name, group) for group in _comparable(of_set)]
+    stability = [record for record in records if "shifted" in record]
+    if stability:
+        parts.append(_stability_table(stability))
     models = ", ".join(dict.fromkeys(str(record["encoder_id"]) for record in records))
     return "\n\n".join([*parts, f"Model: {models}."]) + "\n"
 
 
-def _levels(records: list[Record]) -> list[list[Record]]:
-    """All rows on what they share; then those asked more, on what these share, if that is more."""
-    asked = {
-        variant: {_question(record) for record in mine}
-        for variant, mine in _by_variant(records).items()
+def _comparable(records: list[Record]) -> list[list[Record]]:
+    """Group records into comparable ones.
+
+    The first group has all variants on the sentences they share. The second, if any, has the
+    variants with more sentences, on those that they share.
+    """
+    queries = {
+        variant: {_query(record) for record in of_variant}
+        for variant, of_variant in _by_variant(records).items()
     }
-    shared = set.intersection(*asked.values()) if asked else set()
-    found = [[record for record in records if _question(record) in shared]] if shared else []
-    longer = {variant: mine for variant, mine in asked.items() if mine > shared}
+    shared = set.intersection(*queries.values()) if queries else set()
+    groups = [[record for record in records if _query(record) in shared]] if shared else []
+    longer = {variant: of_variant for variant, of_variant in queries.items() if of_variant > shared}
     more = set.intersection(*longer.values()) if longer else set()
     if len(longer) > 1 and more > shared:
-        found.append([r for r in records if r["variant"] in longer and _question(r) in more])
-    return found
+        groups.append([r for r in records if r["variant"] in longer and _query(r) in more])
+    return groups
 
 
-def _question(record: Record) -> tuple[str, str]:
+def _query(record: Record) -> tuple[str, str]:
     return record["image"], record["caption"]
 
 
-def _quality(name: str, records: list[Record]) -> str:
+def _quality_table(name: str, records: list[Record]) -> str:
     scenes = len({record["image"] for record in records})
-    asked = len({_question(record) for record in records})
+    sentences = len({_query(record) for record in records})
     share = float(np.mean([record["positive_share"] for record in records]))
     lines = [
-        f"**{name}**: {scenes} scenes, {asked} sentences, {share:.2%} of the pixels true "
+        f"**{name}**: {scenes} scenes, {sentences} sentences, {share:.2%} of the pixels true "
         "(the AP of a random map).",
         "",
         "| | passes a scene | " + " | ".join(words for _, words in _NUMBERS) + " |",
         "|---|---|" + "---|" * len(_NUMBERS),
     ]
-    for variant, mine in _by_variant(records).items():
-        per_scene = {record["image"]: record["passes"] for record in mine}
-        values = [f"{np.mean([record[key] for record in mine]):.3f}" for key, _ in _NUMBERS]
+    for variant, of_variant in _by_variant(records).items():
+        per_scene = {record["image"]: record["passes"] for record in of_variant}
+        values = [f"{np.mean([record[key] for record in of_variant]):.3f}" for key, _ in _NUMBERS]
         passes = f"{np.mean(list(per_scene.values())):,.0f}"
         lines.append(f"| {variant} | {passes} | " + " | ".join(values) + " |")
     return "\n".join(lines)
 
 
-def _steadiness(records: list[Record]) -> str:
+def _stability_table(records: list[Record]) -> str:
     lines = [
         f"**Stability**, {len({(r['set'], r['image']) for r in records})} scenes; 0 is the same "
         "map.",
         "",
-        "| | " + " | ".join(words for _, words, _ in _STEADY) + " |",
-        "|---|" + "---|" * len(_STEADY),
+        "| | " + " | ".join(words for _, words, _ in _STABILITY) + " |",
+        "|---|" + "---|" * len(_STABILITY),
     ]
-    for variant, mine in _by_variant(records).items():
-        cells = [f"{np.mean([r[key] for r in mine]):.{digits}f}" for key, _, digits in _STEADY]
+    for variant, of_variant in _by_variant(records).items():
+        cells = [
+            f"{np.mean([record[key] for record in of_variant]):.{digits}f}"
+            for key, _, digits in _STABILITY
+        ]
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -107,63 +115,41 @@ def _by_variant(records: list[Record]) -> dict[str, list[Record]]:
     return found
 
 
-def place(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
-    """Put text between two marker lines of a document, in place of what was there.
+def write_dense_score(card: Path, records: Sequence[Record]) -> None:
+    """Write the scores of methods dense and terraseek, at their defaults, into a model card.
 
-    Raises:
-        OutputError: the document cannot be read or written, or lacks the markers.
-    """
-    try:
-        before = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be read ({error})") from error
-    if (
-        before.count(begin) != 1
-        or before.count(end) != 1
-        or before.index(begin) > before.index(end)
-    ):
-        raise OutputError(f"{path} must hold the lines {begin} and {end} once, in this order")
-    head, rest = before.split(begin)
-    tail = rest.split(end)[1]
-    try:
-        write_text(path, f"{head}{begin}\n{text}{end}{tail}")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}); choose another") from error
-
-
-def note_dense(card: Path, records: Sequence[Record]) -> None:
-    """Write into a model card how method dense compares with windows, both at their defaults.
-
-    Sentences count that were asked with both; every set counts the same, however many it has.
-    Whether the method is offered with the model follows, see
+    The sentences are those measured with both methods; every set has the same weight. The scores
+    decide whether method dense is available with the model, see
     `terraseek.localization.methods.dense_availability`.
 
     Raises:
         OutputError: the two were not measured, or the card cannot be read or written.
     """
-    found: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     both = [
         record
         for record in records
         if record["variant"].startswith(("dense, default (", "terraseek, default ("))
         and "Rmi" in record
     ]
-    asked = Counter((record["set"], record["image"], record["caption"]) for record in both)
-    shared = [r for r in both if asked[r["set"], r["image"], r["caption"]] == 2]
-    for key, head in (("dense", "dense"), ("windows", "terraseek")):
-        mine = [record for record in shared if record["variant"].startswith(head)]
-        if not mine:
-            raise OutputError(f"{card} gets nothing: dense and windows were not both measured")
-        found[key] = {
-            measure: round(_mean_of_sets(mine, measure), 4)
+    count = Counter((record["set"], record["image"], record["caption"]) for record in both)
+    shared = [r for r in both if count[r["set"], r["image"], r["caption"]] == 2]
+    for key, method in (("dense", "dense"), ("windows", "terraseek")):
+        of_method = [record for record in shared if record["variant"].startswith(method)]
+        if not of_method:
+            raise OutputError(
+                f"{card} is not changed: methods dense and terraseek were not both measured"
+            )
+        scores[key] = {
+            measure: round(_mean_of_sets(of_method, measure), 4)
             for measure in ("roc_auc", "average_precision")
         }
-    found["scenes"] = len({(record["set"], record["image"]) for record in shared})
-    found["sets"] = sorted({record["set"] for record in shared})
+    scores["scenes"] = len({(record["set"], record["image"]) for record in shared})
+    scores["sets"] = sorted({record["set"] for record in shared})
     try:
         facts = read_json(card)
-        scores = dict(facts.get("scores") or {})
-        write_json(card, facts | {"scores": scores | {DENSE_SCORE: found}})
+        all_scores = dict(facts.get("scores") or {})
+        write_json(card, facts | {"scores": all_scores | {DENSE_SCORE: scores}})
     except (OSError, ValueError) as error:
         raise OutputError(f"{card} cannot be read or written ({error})") from error
 

@@ -1,7 +1,7 @@
-"""Window vectors shared by methods: a rectangle is encoded once, whatever lattice it is part of.
+"""Window vectors shared by methods: each window is encoded once, in whatever lattice it is.
 
 The published lattices of any scale set are part of the half-stride lattices of their sides, so a
-study of many methods and scale sets costs little more than its finest member.
+study of many methods and scale sets costs little more than its finest lattice.
 """
 
 from dataclasses import dataclass, field, replace
@@ -34,11 +34,11 @@ class WindowBank:
     """Windows of method dense by their side in pixels."""
 
     def missing(self, lattice: Lattice) -> Int32[np.ndarray, "n 4"]:
-        """Windows of a lattice that are not in the bank."""
+        """List the windows of a lattice that are not in the bank."""
         return lattice.windows[[w.tobytes() not in self.rows for w in lattice.windows]]
 
     def add(self, embedding: SceneEmbedding) -> None:
-        """Keep the vectors of windows."""
+        """Add the windows of an embedding."""
         start = len(self.rows)
         for row, window in enumerate(embedding.lattice.windows):
             self.rows[window.tobytes()] = start + row
@@ -46,7 +46,7 @@ class WindowBank:
         self.encoded = [np.concatenate([*self.encoded, embedding.encoded])]
 
     def embedding(self, lattice: Lattice, like: SceneEmbedding) -> SceneEmbedding:
-        """Embedding of a lattice whose windows are all in the bank.
+        """Make the embedding of a lattice whose windows are all in the bank.
 
         Args:
             lattice: the windows.
@@ -73,7 +73,7 @@ class BankLocalizer(Localizer):
 
     @cached_property
     def method(self) -> Method:
-        """The method of the options, with the stride, or with the vectors of the bank."""
+        """Method of the options, with the stride and with the vectors of the bank."""
         special: dict[str, Method] = {
             WindowMethod.name: WindowMethod(self.stride),
             DenseMethod.name: _BankDense(self.bank),
@@ -82,7 +82,7 @@ class BankLocalizer(Localizer):
 
     @cached_property
     def context(self) -> MethodContext:
-        """The usual context, except that windows are taken from the bank."""
+        """Context of the localizer, whose windows are taken from the bank."""
         return _BankContext(**vars(super().context), bank=self.bank)
 
 
@@ -93,7 +93,7 @@ class _BankContext(MethodContext):
     bank: WindowBank = field(default_factory=WindowBank)
 
     def embed(self, lattice: Lattice, cache: bool = True) -> SceneEmbedding:
-        """Vectors of a lattice; windows that depend on the query are cached too."""
+        """Embed a lattice; windows that depend on the query are cached too."""
         missing = self.bank.missing(lattice)
         # with nothing missing, one window still gives the valid pixels of the scene
         boxes = missing if len(missing) else lattice.windows[:1]
@@ -110,7 +110,7 @@ class _BankDense(DenseMethod):
         self._bank = bank
 
     def embed(self, context: MethodContext) -> SceneEmbedding:
-        """Vectors of all sides, side by side as in `dense_lattice`."""
+        """Embed all window sides, in the order of `dense_lattice`."""
         sides = dense_scales(context.scales, context.encoder)
         for side in sides:
             if side not in self._bank.dense:
@@ -119,7 +119,7 @@ class _BankDense(DenseMethod):
 
 
 def _concatenated(embeddings: list[SceneEmbedding]) -> SceneEmbedding:
-    """One embedding of several window sides of a scene."""
+    """Concatenate the embeddings of several window sides of a scene."""
     first = embeddings[0].lattice
     windows = np.concatenate([one.lattice.windows for one in embeddings])
     scale = np.concatenate([one.lattice.scale for one in embeddings])
