@@ -10,7 +10,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
-from terraseek_app.api import localize_routes, search_routes, tile_routes
+from terraseek_app.api import (
+    catalogue_routes,
+    localize_routes,
+    search_routes,
+    service_routes,
+    tile_routes,
+)
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
 
 __all__ = ["app", "create_app", "routes"]
@@ -18,8 +24,14 @@ __all__ = ["app", "create_app", "routes"]
 
 def routes() -> list[BaseRoute]:
     """All routes except Streamlit's own."""
-    explore = Route("/explore", _redirect_to_root, methods=["GET"])
-    return [explore, *search_routes.ROUTES, *localize_routes.ROUTES, *tile_routes.ROUTES]
+    return [
+        Route("/explore", _redirect_to_root, methods=["GET"]),
+        *service_routes.ROUTES,
+        *search_routes.ROUTES,
+        *catalogue_routes.ROUTES,
+        *localize_routes.ROUTES,
+        *tile_routes.ROUTES,
+    ]
 
 
 def _redirect_to_root(request: Request) -> RedirectResponse:

@@ -1,4 +1,4 @@
-"""The demo: a synthetic world, imported and embedded once, and only what changed done again."""
+"""The demo: a synthetic world as a catalogue with embeddings; unchanged parts are reused."""
 
 import shutil
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from terraseek.progress import Progress, silent
 __all__ = ["DEFAULT_CHIPS", "Demo", "prepare"]
 
 DEFAULT_CHIPS = 3000
+"""Number of images in the demo world."""
 SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Where the parts of the demo lie."""
+    """Paths of the parts of the demo."""
 
     folder: Path
-    """Everything of this version."""
+    """Holds all parts; a folder of its own for each version of TerraSeek."""
 
     @property
     def world(self) -> Path:
@@ -28,7 +29,7 @@ class Demo:
 
     @property
     def scenes(self) -> Path:
-        """Large scenes with truth."""
+        """Large scenes with annotations."""
         return self.world / "scenes"
 
     @property
@@ -37,8 +38,8 @@ class Demo:
         return self.folder / "demo-world"
 
     @property
-    def made_from(self) -> Path:
-        """Which world the catalogue was imported from."""
+    def import_record(self) -> Path:
+        """JSON file with the hash of the table that the catalogue was imported from."""
         return self.folder / "catalogue-of.json"
 
 
@@ -48,41 +49,43 @@ def prepare(
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Demo:
-    """Build, import and embed what is missing; an interrupted start goes on where it stopped.
+    """Generate, import and embed the demo world; finished steps of an earlier call are reused.
 
     Args:
         model: name of the encoder.
-        chips: how many images the world has.
-        folder: where to keep it; under the user's TerraSeek folder unless given.
+        chips: number of images in the world.
+        folder: where to keep the demo; default: a folder in TerraSeek's home folder.
+        progress: progress callback.
     """
     demo = Demo(folder or home() / f"demo-{terraseek.__version__}")
-    _world(demo, chips, progress)
-    _catalogue(demo, progress)
-    _vectors(demo, model, progress)
+    _generate_world(demo, chips, progress)
+    _import_catalogue(demo, progress)
+    _embed(demo, model, progress)
     return demo
 
 
-def _world(demo: Demo, chips: int, progress: Progress) -> None:
+def _generate_world(demo: Demo, chips: int, progress: Progress) -> None:
     import terraseek_demoworld
 
-    wanted = {
+    settings = {
         "chips": chips,
         "seed": SEED,
         "terraseek": terraseek.__version__,
-        "generator": _generator_hash(Path(terraseek_demoworld.__file__).parent),
+        "generator": _source_hash(Path(terraseek_demoworld.__file__).parent),
     }
-    note = demo.folder / "demo.json"  # also tells pages that this is the demo
-    if note.is_file() and read_json(note) == wanted and (demo.world / "demo.json").is_file():
+    # the About page recognizes a demo catalogue by this file
+    record = demo.folder / "demo.json"
+    if record.is_file() and read_json(record) == settings and (demo.world / "demo.json").is_file():
         return
-    note.unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
     shutil.rmtree(demo.world, ignore_errors=True)
     demo.folder.mkdir(parents=True, exist_ok=True)
     terraseek_demoworld.build(demo.world, chips=chips, seed=SEED, progress=progress)
-    write_json(note, wanted)
+    write_json(record, settings)
 
 
-def _generator_hash(package: Path) -> str:
-    """Changes when the generator's code does, so that an upgrade redraws the world."""
+def _source_hash(package: Path) -> str:
+    """Hash of the generator's code; a change of it generates the world again."""
     import hashlib
 
     digest = hashlib.sha256()
@@ -91,24 +94,23 @@ def _generator_hash(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _catalogue(demo: Demo, progress: Progress) -> None:
+def _import_catalogue(demo: Demo, progress: Progress) -> None:
     from terraseek.catalogue import import_source
 
-    source = {"items": sha256_of(demo.world / "items.csv")}
-    if demo.made_from.is_file() and read_json(demo.made_from) == source:
+    items = demo.world / "items.csv"
+    source = {"items": sha256_of(items)}
+    if demo.import_record.is_file() and read_json(demo.import_record) == source:
         return
-    demo.made_from.unlink(missing_ok=True)
+    demo.import_record.unlink(missing_ok=True)
     shutil.rmtree(demo.catalogue, ignore_errors=True)
-    import_source(
-        demo.world / "items.csv", demo.catalogue, name="TerraSeek demo world", progress=progress
-    )
-    write_json(demo.made_from, source)
+    import_source(items, demo.catalogue, name="TerraSeek demo world", progress=progress)
+    write_json(demo.import_record, source)
 
 
-def _vectors(demo: Demo, model: str, progress: Progress) -> None:
+def _embed(demo: Demo, model: str, progress: Progress) -> None:
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.embed import embed_catalogue
     from terraseek.encoders.load import load_encoder
 
-    # already embedded items are not encoded again, so this is quick on a second start
+    # items that are embedded already are skipped
     embed_catalogue(Catalogue.open(demo.catalogue), load_encoder(model), progress)

@@ -101,7 +101,7 @@ def page_of(name: str, **session: Any) -> AppTest:
 
         explore_state.preserve_session()
         localize_state.preserve_session()
-        import_module(f"terraseek_app.pages.{page}").render()
+        import_module(f"terraseek_app.pages.{page}.page").render()
 
     test = AppTest.from_function(script, args=(name,), default_timeout=SECONDS)
     for key, value in session.items():

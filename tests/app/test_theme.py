@@ -10,7 +10,7 @@ from terraseek_app.theme import THEME_FILE
 
 LEAST = 4.5
 APP = files("terraseek_app")
-SHEETS = ("theme/app.css", "views/gallery.css", "views/review.css")
+SHEETS = ("theme/app.css", "widgets/gallery.css", "pages/review/page.css")
 THEMES = tomllib.loads(THEME_FILE.read_text("utf-8"))["theme"]
 PAIR = r"light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)"
 

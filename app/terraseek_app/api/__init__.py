@@ -1,1 +1,1 @@
-"""HTTP API and tiles: Starlette routes and their OpenAPI description."""
+"""The HTTP routes: search, localization, catalogue, map tiles, and the API's description."""

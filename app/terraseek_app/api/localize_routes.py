@@ -1,4 +1,4 @@
-"""Localization over HTTP: the scenes the server shows, and where in one a sentence is true."""
+"""Routes of the localization: the scenes of the server, and heat maps of queries in them."""
 
 import tempfile
 from pathlib import Path
@@ -10,102 +10,110 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from terraseek.errors import EmptyQueryError, InputError, SceneTooLargeError
+from terraseek_app.api.query_params import numbers
 from terraseek_app.api.responses import cached
-from terraseek_app.api.tile_routes import zxy
+from terraseek_app.api.tile_routes import tile_zxy
 from terraseek_app.server import state
-from terraseek_app.server.query_images import item_image
-from terraseek_app.server.uploads import keep_upload, upload_path
+from terraseek_app.server.query_images import item_image, uploaded_image
+from terraseek_app.server.uploads import keep_upload
 
 if TYPE_CHECKING:
     from terraseek.localization import LocalizeOptions
     from terraseek.localization.query import LocalizeQuery
 
-__all__ = ["MOST_IMAGE_BYTES", "MOST_QUERIES", "ROUTES", "localize_json"]
+__all__ = ["MAX_IMAGE_BYTES", "MAX_QUERIES", "ROUTES", "localize_json"]
 
-MOST_QUERIES = 8
-"""Most sentences and images one request asks of a scene."""
-MOST_IMAGE_BYTES = 50 << 20
-"""Largest image taken as a question."""
+MAX_QUERIES = 8
+"""Most sentences and images of one request."""
+MAX_IMAGE_BYTES = 50 << 20
+"""Largest query image in bytes."""
 
 
 def scenes(request: Request) -> Response:
     """The example scenes, by name."""
-    found = state.example_scenes()
-    return JSONResponse({"scenes": [{"id": key, "name": name} for key, name in found.items()]})
+    examples = state.example_scenes()
+    return JSONResponse({"scenes": [{"id": key, "name": name} for key, name in examples.items()]})
 
 
 def localize(request: Request) -> Response:
-    """Peaks and regions of sentences or items in a scene; the first question encodes the scene."""
+    """Peaks and regions of sentences or items in a scene; the first request encodes the scene."""
     return JSONResponse(localize_json(request))
 
 
 async def localize_image(request: Request) -> Response:
-    """The same for an image sent as the body; words and items may be asked beside it."""
-    token = await _kept_body(request)
+    """The same for an image in the request's body, next to the sentences and items."""
+    token = await _store_body(request)
     return JSONResponse(await run_in_threadpool(localize_json, request, token))
 
 
-async def _kept_body(request: Request) -> str:
-    """Token of the image in the body, which is written to disk as it comes.
+async def _store_body(request: Request) -> str:
+    """Store the image in the body as an upload, without holding it in memory; returns its token.
 
     Raises:
-        EmptySceneError: there is no body. SceneTooLargeError: it is larger than this server takes.
+        EmptySceneError: the body is empty.
+        SceneTooLargeError: the body is larger than the server accepts.
     """
-    limits = state.settings()
-    most = min(MOST_IMAGE_BYTES, limits.max_upload_bytes)
-    with tempfile.SpooledTemporaryFile(max_size=1 << 20) as kept:
+    settings = state.settings()
+    max_bytes = min(MAX_IMAGE_BYTES, settings.max_upload_bytes)
+    with tempfile.SpooledTemporaryFile(max_size=1 << 20) as body:
         async for chunk in request.stream():
-            kept.write(chunk)
-            if kept.tell() > most:
+            body.write(chunk)
+            if body.tell() > max_bytes:
                 raise SceneTooLargeError(
-                    f"the picture is larger than {most >> 20} MB, the most that is taken; shrink it"
+                    f"the image is larger than {max_bytes >> 20} MB, the most this server "
+                    "accepts; reduce its size"
                 )
         return await run_in_threadpool(
-            keep_upload, cast(BinaryIO, kept), "the body", limits.uploads, most
+            keep_upload, cast(BinaryIO, body), "the body", settings.uploads, max_bytes
         )
 
 
 def localize_json(request: Request, image: str = "") -> dict[str, Any]:
-    """`{"maps": [...]}`: what `terraseek localize --json` gives of each query, and more.
+    """Localize as the query parameters say.
 
     Args:
-        request: its query parameters are the question.
-        image: token of an uploaded image to look for, too.
+        request: the request.
+        image: token of an uploaded query image; blank without one.
+
+    Returns:
+        `{"maps": [...]}` with the numbers of each query's heat map, and its id under `heat`.
 
     Raises:
-        InputError: something asked for cannot be used.
+        InputError: a parameter is invalid.
     """
     from terraseek.localization import localize_many, map_numbers
     from terraseek.scenes import Scene
 
     path = state.scene_path(request.path_params["id"])
     options, queries = _options(request), _queries(request, image)
-    threshold, percentile = _number(request, "threshold"), _number(request, "percentile")
+    threshold, percentile = (
+        _single_number(request, "threshold"),
+        _single_number(request, "percentile"),
+    )
     with Scene.open(path) as scene:
-        heats = localize_many(scene, queries, state.encoder(), options)
+        heat_maps = localize_many(scene, queries, state.encoder(), options)
     return {
         "maps": [
             map_numbers(heat, threshold, percentile) | {"heat": state.add_heat(heat)}
-            for heat in heats
+            for heat in heat_maps
         ]
     }
 
 
 def _queries(request: Request, image: str) -> "list[LocalizeQuery]":
-    """Sentences `q`, then images of the items `like`, then the image that was sent."""
-    from terraseek.localization.query import ImageQuery
-
+    """The sentences `q`, then the images of the items `like`, then the uploaded image."""
     params = request.query_params
-    likes = params.getlist("like")
+    item_ids = params.getlist("like")
     queries: list[LocalizeQuery] = list(params.getlist("q"))
-    if not (queries or likes or image):
+    if not (queries or item_ids or image):
         raise EmptyQueryError("say what to look for: q=WORDS or like=ITEM, both may repeat")
-    if len(queries) + len(likes) + bool(image) > MOST_QUERIES:
-        raise InputError(f"one request asks at most {MOST_QUERIES} things of a scene; ask again")
-    queries += [item_image(item_id) for item_id in likes]
+    if len(queries) + len(item_ids) + bool(image) > MAX_QUERIES:
+        raise InputError(
+            f"a request may have at most {MAX_QUERIES} queries; send the others in another request"
+        )
+    queries += [item_image(item_id) for item_id in item_ids]
     if image:
-        name = request.query_params.get("name") or "sent"
-        queries.append(ImageQuery.read(upload_path(image, state.settings().uploads), name))
+        queries.append(uploaded_image(image, params.get("name") or "sent"))
     return queries
 
 
@@ -113,47 +121,37 @@ def _options(request: Request) -> "LocalizeOptions":
     from terraseek.localization import LocalizeOptions
 
     params = request.query_params
-    sides, metres = _numbers(request, "scales"), _numbers(request, "scales_m")
+    sides, sides_m = numbers(request, "scales"), numbers(request, "scales_m")
     if sides is not None and not all(side.is_integer() for side in sides):
         raise InputError(f"scales is {params['scales']!r}; window sides are whole pixels")
     return LocalizeOptions(
         method=params.get("method") or "terraseek",
         scales=None if sides is None else tuple(int(side) for side in sides),
-        scales_m=metres,
+        scales_m=sides_m,
         minus=tuple(params.getlist("minus")),
     )
 
 
-def _numbers(request: Request, name: str) -> tuple[float, ...] | None:
-    text = request.query_params.get(name)
-    if not text:
+def _single_number(request: Request, name: str) -> float | None:
+    values = numbers(request, name)
+    if values is None:
         return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(f"{name} is {text!r}; give numbers like 96,192,384") from error
-
-
-def _number(request: Request, name: str) -> float | None:
-    found = _numbers(request, name)
-    if found is None:
-        return None
-    if len(found) != 1:
+    if len(values) != 1:
         raise InputError(f"{name} is {request.query_params[name]!r}; give one number")
-    return found[0]
+    return values[0]
 
 
 def heat_tile(request: Request) -> Response:
-    """One tile of a kept heat map for a browser to colour; 204 where it does not reach."""
+    """A tile of a heat map, to be coloured by the browser; 204 outside the heat map."""
     from terraseek import tiles
 
-    z, x, y = zxy(request)
+    z, x, y = tile_zxy(request)
     body = tiles.heat_tile(state.heat(request.path_params["id"]), z, x, y)
     return Response(status_code=204) if body is None else cached(request, body, "image/png", 3600)
 
 
 def heat_cog(request: Request) -> Response:
-    """A kept heat map as the file `terraseek localize --out` writes."""
+    """A heat map as the file that `terraseek localize --out` writes."""
     from terraseek.localization import write_cog
 
     heat = state.heat(request.path_params["id"])

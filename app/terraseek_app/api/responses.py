@@ -1,4 +1,4 @@
-"""How routes answer: exceptions become JSON with the right status, in one table."""
+"""Responses of the routes: caching, and the JSON that exceptions become."""
 
 import hashlib
 import logging
@@ -24,33 +24,33 @@ _STATUS: Mapping[type[errors.TerraSeekError], int] = {
     errors.ModelError: 503,
     errors.MissingExtraError: 503,
 }
-"""First match along the class's ancestry wins; what is not listed is the server's fault."""
+"""HTTP status of an error class and its subclasses; other errors are 500."""
 
 
 def status_of(error: errors.TerraSeekError) -> int:
-    """HTTP status for an error raised on purpose."""
-    for kind in type(error).__mro__:
-        if kind in _STATUS:
-            return _STATUS[kind]
+    """HTTP status of an error: that of its nearest base class in the table."""
+    for cls in type(error).__mro__:
+        if cls in _STATUS:
+            return _STATUS[cls]
     return 500
 
 
-def _known(request: Request, error: Exception) -> Response:
+def _terraseek_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.TerraSeekError)
     return JSONResponse(
         {"error": type(error).__name__, "what": str(error)}, status_code=status_of(error)
     )
 
 
-def _unknown(request: Request, error: Exception) -> Response:
+def _unexpected_error(request: Request, error: Exception) -> Response:
     _log.error("%s %s", request.method, request.url.path, exc_info=error)
     return JSONResponse(
         {"error": "Unexpected", "what": "the server failed; its log has the details"}, 500
     )
 
 
-def _http(request: Request, error: Exception) -> Response:
-    """No such address, or another method than GET: said in JSON like everything else."""
+def _http_error(request: Request, error: Exception) -> Response:
+    """Unknown addresses and methods that an address does not have."""
     assert isinstance(error, HTTPException)
     return JSONResponse(
         {"error": error.detail, "what": f"{request.method} {request.url.path} is not served here"},
@@ -60,20 +60,24 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 EXCEPTION_HANDLERS: Mapping[Any, Any] = {
-    errors.TerraSeekError: _known,
-    HTTPException: _http,
-    Exception: _unknown,
+    errors.TerraSeekError: _terraseek_error,
+    HTTPException: _http_error,
+    Exception: _unexpected_error,
 }
+"""Starlette's exception handlers: every error is answered in JSON."""
 
 
-def cached(request: Request, body: bytes, media_type: str, seconds: int = 0) -> Response:
-    """Bytes with an ETag: 304 when the browser already holds them.
+def cached(request: Request, body: bytes, media_type: str, max_age_s: int = 0) -> Response:
+    """Respond with bytes and an ETag; 304 without a body if the browser has the same bytes.
 
     Args:
-        seconds: how long the browser may use them without asking again.
+        request: the request.
+        body: content of the response.
+        media_type: media type of the content.
+        max_age_s: seconds the browser may use the content without asking again.
     """
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": f"max-age={seconds}" if seconds else "no-cache"}
+    headers = {"ETag": tag, "Cache-Control": f"max-age={max_age_s}" if max_age_s else "no-cache"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)

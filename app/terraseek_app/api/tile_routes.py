@@ -1,7 +1,6 @@
-"""Images for the map: basemap and scene tiles, overlays, and the component's own files."""
+"""Routes of the map: basemap, density and scene tiles, overlays, and the component's files."""
 
 import io
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,80 +10,79 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from terraseek.errors import InputError, MissingExtraError
+from terraseek.errors import InputError
 from terraseek_app.api.responses import cached
+from terraseek_app.map.assets import MEDIA_TYPES, asset_path, is_maplibre
 from terraseek_app.server import state
 
-__all__ = ["ROUTES", "heat_png", "map_asset", "zxy"]
+__all__ = ["ROUTES", "heat_png", "tile_zxy"]
 
-_DAY = 86_400
-_STATIC = Path(__file__).parents[1] / "map" / "static"
-_MEDIA = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
-_MAPLIBRE = ("maplibre-gl.js", "maplibre-gl.css")
-DEEPEST = 30
-"""Deepest zoom a tile may be asked at; its pixels are a tenth of a millimetre."""
+_DAY_S = 86_400
+MAX_TILE_ZOOM = 30
+"""Deepest zoom of a tile; its pixels are a tenth of a millimetre."""
 SCENE_SIDE = 2560
-"""Longest side in pixels of a scene without a CRS sent to the browser."""
+"""Longest side in pixels of the overlay of a scene without a CRS."""
 
 
-def _number(request: Request, name: str) -> int:
+def tile_zxy(request: Request) -> tuple[int, int, int]:
+    """Zoom, column and row of a tile address.
+
+    Raises:
+        InputError: they are no whole numbers, or the zoom is too deep.
+    """
+    if _path_number(request, "z") > MAX_TILE_ZOOM:
+        raise InputError(f"tiles go down to zoom {MAX_TILE_ZOOM}, not {request.path_params['z']}")
+    return _path_number(request, "z"), _path_number(request, "x"), _path_number(request, "y")
+
+
+def _path_number(request: Request, name: str) -> int:
     text = request.path_params[name].removesuffix(".png").removesuffix(".jpg")
     if not text.isdecimal() or len(text) > 9:
         raise InputError(f"{name} in the tile address is {text!r}; it must be a whole number")
     return int(text)
 
 
-def zxy(request: Request) -> tuple[int, int, int]:
-    """Zoom, column and row of the address.
-
-    Raises:
-        InputError: they are no whole numbers, or too deep.
-    """
-    if _number(request, "z") > DEEPEST:
-        raise InputError(f"tiles go down to zoom {DEEPEST}, not {request.path_params['z']}")
-    return _number(request, "z"), _number(request, "x"), _number(request, "y")
-
-
 def basemap(request: Request) -> Response:
-    """One tile of the Blue Marble."""
+    """A tile of the Blue Marble."""
     from terraseek.tiles.basemap import MAX_ZOOM, basemap_tile
 
-    z, x, y = zxy(request)
+    z, x, y = tile_zxy(request)
     if z > MAX_ZOOM:
         raise InputError(f"the basemap has tiles up to zoom {MAX_ZOOM}; {z} was asked for")
-    return cached(request, basemap_tile(z, x, y), "image/jpeg", _DAY)
+    return cached(request, basemap_tile(z, x, y), "image/jpeg", _DAY_S)
 
 
 def borders(request: Request) -> Response:
     """Coasts and borders as GeoJSON."""
     from terraseek.tiles.borders import borders_geojson
 
-    return cached(request, borders_geojson(), "application/geo+json", _DAY)
+    return cached(request, borders_geojson(), "application/geo+json", _DAY_S)
 
 
 def density(request: Request) -> Response:
-    """One tile of how many items lie where; 204 where there are none."""
-    body = state.density().png(*zxy(request))
+    """A tile of the density of items; 204 where there are none."""
+    body = state.density().png(*tile_zxy(request))
     return Response(status_code=204) if body is None else cached(request, body, "image/png", 300)
 
 
 def scene_tile(request: Request) -> Response:
-    """One tile of an open scene; 204 where the scene does not reach."""
+    """A tile of a scene; 204 outside the scene."""
     from terraseek import tiles
 
-    z, x, y = zxy(request)
+    z, x, y = tile_zxy(request)
     body = tiles.scene_tile(state.scene_path(request.path_params["id"]), z, x, y)
     return Response(status_code=204) if body is None else cached(request, body, "image/png", 3600)
 
 
 def scene_overlay(request: Request) -> Response:
-    """The whole scene as one image, warped to Web Mercator when it has a CRS."""
+    """The whole scene as one image, warped to Web Mercator if it has a CRS."""
     path = state.scene_path(request.path_params["id"])
     return cached(request, _scene_png(path, path.stat().st_mtime_ns), "image/png")
 
 
 @lru_cache(maxsize=8)
-def _scene_png(path: Path, changed_ns: int) -> bytes:
+def _scene_png(path: Path, mtime_ns: int) -> bytes:
+    # mtime_ns is part of the cache key only
     from terraseek import tiles
     from terraseek.scenes import Scene
 
@@ -93,14 +91,17 @@ def _scene_png(path: Path, changed_ns: int) -> bytes:
 
 
 def heat_overlay(request: Request) -> Response:
-    """A heat map for the browser to colour: red is the value, green is how opaque."""
+    """A heat map as one image, to be coloured by the browser; see `heat_png`."""
     return cached(request, heat_png(request.path_params["id"]), "image/png", 3600)
 
 
 def heat_png(heat_id: str) -> bytes:
-    """The preview of a kept heat map as an opaque PNG: R value 0-255, G alpha, B unused.
+    """Preview of a heat map as an opaque PNG: R is the value 0-255, G the opacity, B unused.
 
-    An alpha channel would be multiplied into the values by the browser's canvas.
+    There is no alpha channel, because the browser's canvas multiplies it into the values.
+
+    Raises:
+        SceneError: the heat map is no longer kept.
     """
     from terraseek.localization.output.numbers import HEAT_SIDE
 
@@ -111,49 +112,21 @@ def heat_png(heat_id: str) -> bytes:
     return out.getvalue()
 
 
-def maplibre_folder() -> Path:
-    """Where the `maplibre` package keeps MapLibre GL.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    from importlib.util import find_spec
-
-    spec = find_spec("maplibre")
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(
-            "the map's JavaScript is not installed; run: pip install 'terraseek[app]'"
-        )
-    return Path(spec.origin).parent / "srcjs"
-
-
-def map_asset(name: str) -> Path | None:
-    """A file of the map component by its bare name; None when there is no such file."""
-    if name in _MAPLIBRE:
-        return maplibre_folder() / name
-    known = {path.name: path for path in _STATIC.iterdir() if path.suffix in _MEDIA}
-    return known.get(name)
-
-
 def asset(request: Request) -> Response:
-    """JavaScript and style sheets of the map."""
-    path = map_asset(request.path_params["name"])
+    """A JavaScript file or stylesheet of the map."""
+    path = asset_path(request.path_params["name"])
     if path is None:
         return Response(status_code=404)
-    seconds = _DAY if path.name in _MAPLIBRE else 0
-    return cached(request, path.read_bytes(), _MEDIA[path.suffix], seconds)
+    max_age_s = _DAY_S if is_maplibre(path.name) else 0
+    return cached(request, path.read_bytes(), MEDIA_TYPES[path.suffix], max_age_s)
 
 
-def _get(path: str, handler: Callable[[Request], Response]) -> BaseRoute:
-    return Route(path, handler, methods=["GET"])
-
-
-ROUTES = [
-    _get("/tiles/basemap/{z}/{x}/{y}", basemap),
-    _get("/tiles/borders.json", borders),
-    _get("/tiles/density/{z}/{x}/{y}", density),
-    _get("/tiles/scene/{id}/{z}/{x}/{y}", scene_tile),
-    _get("/overlays/scene/{id}.png", scene_overlay),
-    _get("/overlays/heat/{id}.png", heat_overlay),
-    _get("/assets/map/{name}", asset),
+ROUTES: list[BaseRoute] = [
+    Route("/tiles/basemap/{z}/{x}/{y}", basemap, methods=["GET"]),
+    Route("/tiles/borders.json", borders, methods=["GET"]),
+    Route("/tiles/density/{z}/{x}/{y}", density, methods=["GET"]),
+    Route("/tiles/scene/{id}/{z}/{x}/{y}", scene_tile, methods=["GET"]),
+    Route("/overlays/scene/{id}.png", scene_overlay, methods=["GET"]),
+    Route("/overlays/heat/{id}.png", heat_overlay, methods=["GET"]),
+    Route("/assets/map/{name}", asset, methods=["GET"]),
 ]

@@ -1,14 +1,8 @@
-"""The map component: Python side here, JavaScript in `static/`."""
+"""The map component: its Python side; the JavaScript is in `static/`."""
 
 from terraseek_app.map.component import EVENTS, world_map
-from terraseek_app.map.values import (
-    MapEvent,
-    Overlay,
-    PixelBox,
-    heat_overlay,
-    parse_event,
-    scene_overlay,
-)
+from terraseek_app.map.events import MapEvent, PixelBox, parse_event
+from terraseek_app.map.overlays import Overlay, heat_overlay, scene_overlay
 
 __all__ = [
     "EVENTS",

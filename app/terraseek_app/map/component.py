@@ -1,4 +1,4 @@
-"""The map: MapLibre GL as a Streamlit component that survives reruns."""
+"""The map as a Streamlit component: MapLibre GL, kept across reruns."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -9,14 +9,16 @@ from typing import Any
 import streamlit as st
 
 from terraseek.geo import BBox
-from terraseek_app.map.values import MapEvent, Overlay, PixelBox, overlay_json, parse_event
+from terraseek_app.map.assets import read_asset
+from terraseek_app.map.events import MapEvent, PixelBox, parse_event
+from terraseek_app.map.overlays import Overlay, overlay_json
 
 __all__ = ["EVENTS", "world_map"]
 
 _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
-"""What reruns the app unless told otherwise; `click` (empty places), `view`, `shape` (a polygon can
-be drawn) and `centre` (a circle can be placed) can be added."""
+"""Events reported by default. Others: `click` (on an empty place), `view` (map moved), `shape`
+(polygon drawn), `centre` (circle placed)."""
 
 
 def world_map(
@@ -38,41 +40,43 @@ def world_map(
     height: int | str = 560,
     on_event: Callable[[MapEvent], None] | None = None,
 ) -> MapEvent:
-    """Show the map `key` and say what the user did on it.
+    """Draw the map, and return what the user did on it.
 
-    The map of a key lives as long as the browser tab: a rerun changes only what differs and leaves
-    the view alone.
+    The map of a key is kept as long as the browser tab: a rerun changes only what differs, and does
+    not move the view.
 
     Args:
-        points_url: address of the samples, normally `/api/points`.
-        density_url: address of density tiles, for samples too many to send; `points_url` is then
-            asked for those in view, and tells with 204 that they are too many for single dots.
+        key: widget key.
+        points_url: URL of the samples, normally `/api/points`.
+        density_url: URL of density tiles, for catalogues with too many samples to send; then only
+            the samples in view are requested from `points_url`, which answers 204 if there are too
+            many.
         hits: numbered markers, best first: item_id, score, lon, lat, caption and more.
-        selected: item whose marker is emphasised.
-        box: the search box to show.
-        shape: corners (lon, lat) of a polygon to show; globe only.
-        circle: (lon, lat, km) of a circle to show; globe only.
-        overlays: heat maps and scenes, scenes below.
-        regions: GeoJSON outlines in lon/lat, or in col/row in pixel space.
-        peaks: {"x", "y", "label"}, lon/lat in degrees or col/row in pixel space.
+        selected: id of the item whose marker is highlighted.
+        box: the search box to draw.
+        shape: corners (lon, lat) of a polygon to draw; not in pixel space.
+        circle: (lon, lat, radius in km) of a circle to draw; not in pixel space.
+        overlays: scenes and heat maps; scenes are drawn below heat maps.
+        regions: GeoJSON polygons in lon/lat, or in col/row in pixel space.
+        peaks: {"x", "y", "label"} with lon/lat in degrees, or col/row in pixel space.
         view: {"center": [lon, lat], "zoom": z} | {"bounds": [w, s, e, n]} |
-            {"fit": "hits" | "overlays" | "box"}; followed once, and again when it changes, so add
-            any further key to repeat a wish.
-        pixels: (width, height) of an image without a place: the map shows its pixels instead of
-            the globe, and all places are (col, row).
-        report: which events rerun the app.
-        height: pixels on the screen, or a CSS length such as `calc(100vh - 9rem)`.
-        on_event: called with the event before the page runs again, to change session state.
+            {"fit": "hits" | "overlays" | "box"}; the map moves whenever this value changes, so a
+            further key with a new value repeats the same view.
+        pixels: (width, height) of an image without a CRS: the map shows its pixel space instead of
+            the globe, and all positions are (col, row).
+        report: kinds of events that rerun the page.
+        height: CSS pixels, or a CSS length such as `calc(100vh - 9rem)`.
+        on_event: called with the event before the page runs again, to change the session state.
 
     Returns:
-        The event of this run; the empty event when nothing happened or without a browser.
+        The event of this run; kind `none` when nothing happened, or without a browser.
     """
     data = {
         "key": key,
-        "base": _base(),
+        "base": _base_path(),
         "version": _version(),
-        "points_url": f"{_base()}{points_url}" if points_url else None,
-        "density_url": f"{_base()}{density_url}" if density_url else None,
+        "points_url": f"{_base_path()}{points_url}" if points_url else None,
+        "density_url": f"{_base_path()}{density_url}" if density_url else None,
         "hits": [dict(hit) for hit in hits],
         "selected": selected,
         "box": list(box.as_tuple() if isinstance(box, BBox) else box) if box else None,
@@ -87,24 +91,20 @@ def world_map(
         "height": height,
     }
 
-    def happened() -> None:
+    def report_event() -> None:
         if on_event is not None:
             raw = st.session_state[key].get("event")
             on_event(parse_event(raw, box, pixels is not None))
 
-    frame = height if isinstance(height, int) else "content"
-    result = _component()(key=key, data=data, height=frame, on_event_change=happened)
+    component_height = height if isinstance(height, int) else "content"
+    result = _component()(key=key, data=data, height=component_height, on_event_change=report_event)
     return parse_event(result.get("event"), box, pixels is not None)
 
 
 @lru_cache(maxsize=1)
 def _component() -> Any:  # noqa: ANN401 - Streamlit gives a callable without a public type
-    from terraseek_app.api.tile_routes import map_asset
-
-    library = map_asset("maplibre-gl.css")
-    assert library is not None
-    # Streamlit takes a string without a line break near its start for a file name
-    css = "\n" + library.read_text("utf-8") + (_HERE / "component.css").read_text("utf-8")
+    # the leading line break tells Streamlit that the string is the content, not a file name
+    css = "\n" + read_asset("maplibre-gl.css") + (_HERE / "component.css").read_text("utf-8")
     return st.components.v2.component(
         "terraseek_map",
         html=(_HERE / "component.html").read_text("utf-8"),
@@ -113,14 +113,15 @@ def _component() -> Any:  # noqa: ANN401 - Streamlit gives a callable without a 
     )
 
 
-def _base() -> str:
+def _base_path() -> str:
+    """Path under which Streamlit serves the app, without a trailing slash; blank for the root."""
     path = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{path}" if path else ""
 
 
 @lru_cache(maxsize=1)
 def _version() -> str:
-    """Changes with the JavaScript, so that no tab mixes old and new modules."""
+    """Hash of the JavaScript; part of its URLs, so that no tab mixes old and new modules."""
     digest = hashlib.sha256()
     for path in sorted((_HERE / "static").iterdir()):
         digest.update(path.read_bytes())

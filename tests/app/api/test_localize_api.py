@@ -112,7 +112,7 @@ def test_a_body_that_is_no_image_is_refused(
         answer = client.post(address, content=body)
         assert answer.status_code == 400, answer.text
         assert says in answer.json()["what"]
-    monkeypatch.setattr(localize_routes, "MOST_IMAGE_BYTES", 1 << 20)
+    monkeypatch.setattr(localize_routes, "MAX_IMAGE_BYTES", 1 << 20)
     answer = client.post(address, content=b"x" * ((1 << 20) + 1))
     assert answer.status_code == 413
     assert "1 MB" in answer.json()["what"]

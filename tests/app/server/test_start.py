@@ -102,10 +102,10 @@ def test_the_demo_is_built_once_and_only_what_changed_again(tmp_path: Path) -> N
     prepare("fake", 50, tmp_path, lambda stage, done, total: stages.append(stage))
     assert set(stages) <= {"embed"}, "neither drawn nor imported twice, vectors only looked at"
     assert (demo.world / "demo.json").stat().st_mtime_ns == world
-    write_json(demo.made_from, {"items": "another world"})
+    write_json(demo.import_record, {"items": "another world"})
     prepare("fake", 50, tmp_path)
     assert (demo.world / "demo.json").stat().st_mtime_ns == world
     assert Catalogue.open(demo.catalogue).count == 50
-    assert read_json(demo.made_from) != {"items": "another world"}
+    assert read_json(demo.import_record) != {"items": "another world"}
     after = (demo.catalogue / "embeddings" / "fake" / "manifest.json").stat().st_mtime_ns
     assert after > vectors

@@ -1,0 +1,48 @@
+"""Routes about the service itself: its health, and the description of its API."""
+
+import platform
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+import terraseek
+from terraseek.errors import TerraSeekError
+from terraseek_app.api.openapi import DESCRIPTION
+from terraseek_app.server import state
+
+__all__ = ["ROUTES"]
+
+_start_time = time.time()
+
+
+def health(request: Request) -> Response:
+    """Whether catalogue, embeddings and encoder can be used; 503 with the reason if not."""
+    body: dict[str, Any] = {
+        "version": terraseek.__version__,
+        "python": platform.python_version(),
+        "model": state.settings().model,
+        "uptime_s": round(time.time() - _start_time, 1),
+    }
+    try:
+        catalogue = state.catalogue()
+        body |= {"catalogue": catalogue.name, "items": catalogue.count}
+        body |= {"encoder_id": state.encoder().encoder_id}
+        state.searcher()
+    except TerraSeekError as error:
+        body |= {"status": "broken", "error": type(error).__name__, "what": str(error)}
+        return JSONResponse(body, status_code=503)
+    return JSONResponse({"status": "ok", **body})
+
+
+def openapi(request: Request) -> Response:
+    """The OpenAPI description."""
+    return JSONResponse(DESCRIPTION)
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/api/health", health, methods=["GET"]),
+    Route("/openapi.json", openapi, methods=["GET"]),
+]

@@ -1,0 +1,78 @@
+"""Events of the map: what the user did on it, as the browser reports it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from terraseek.geo import BBox
+
+__all__ = ["MapEvent", "PixelBox", "parse_event"]
+
+PixelBox = tuple[float, float, float, float]
+"""(col0, row0, col1, row1) in pixels of the shown image; rows count downwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapEvent:
+    """The user's action on the map in this run, and the map's state after it."""
+
+    kind: Literal["none", "select", "click", "box", "area", "view", "shape", "centre"] = "none"
+    """`box`, `shape` and `centre` (of a circle) were drawn or removed; `area` is a box from the
+    button "Search this area"."""
+    clicked: str | None = None
+    """Id of the item whose marker or point was clicked."""
+    click: tuple[float, float] | None = None
+    """(lon, lat) of the click in degrees; (col, row) in pixel space."""
+    box: BBox | None = None
+    """The search box after the event; the box given to the map if the event did not change it."""
+    pixel_box: PixelBox | None = None
+    """The search box after the event in pixel space."""
+    view: dict[str, Any] | None = None
+    """{"center": [lon, lat], "zoom", "bounds": [w, s, e, n]} at the time of the event."""
+    shape: tuple[tuple[float, float], ...] | None = None
+    """Corners (lon, lat) of the polygon drawn with this event; None when it was removed."""
+
+
+def parse_event(
+    raw: Mapping[str, Any] | None, box: BBox | PixelBox | None, pixel_space: bool
+) -> MapEvent:
+    """Read an event from the browser.
+
+    Args:
+        raw: the component's trigger value; None without an event.
+        box: the box given to the map in this run.
+        pixel_space: whether positions are (col, row).
+
+    Raises:
+        BBoxError: the browser sent a box that is no box.
+    """
+    if raw is None:
+        return _with_box(MapEvent(), box)
+    if raw["kind"] in ("box", "area"):
+        box = _parse_box(raw["box"], pixel_space)
+    click = raw.get("click")
+    position = (float(click[0]), float(click[1])) if click and None not in click else None
+    shape = _parse_shape(raw["shape"]) if raw["kind"] == "shape" else None
+    event = MapEvent(raw["kind"], raw.get("item_id"), position, view=raw.get("view"), shape=shape)
+    return _with_box(event, box)
+
+
+def _parse_box(values: Sequence[float] | None, pixel_space: bool) -> BBox | PixelBox | None:
+    if values is None:
+        return None
+    a, b, c, d = (float(value) for value in values)
+    return (a, b, c, d) if pixel_space else BBox(a, b, c, d)
+
+
+def _parse_shape(
+    corners: Sequence[Sequence[float]] | None,
+) -> tuple[tuple[float, float], ...] | None:
+    if corners is None:
+        return None
+    return tuple((round(float(lon), 5), round(float(lat), 5)) for lon, lat in corners)
+
+
+def _with_box(event: MapEvent, box: BBox | PixelBox | None) -> MapEvent:
+    if isinstance(box, BBox):
+        return replace(event, box=box)
+    return replace(event, pixel_box=box)

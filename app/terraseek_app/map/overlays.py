@@ -1,0 +1,63 @@
+"""Overlays of the map: scenes and heat maps, as images or tiles."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = ["Corners", "Overlay", "heat_overlay", "overlay_json", "scene_overlay"]
+
+Corners = Sequence[Sequence[float]]
+"""[lon, lat] in degrees of an image's upper left, upper right, lower right, lower left corner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """An image or a tile source drawn over the basemap."""
+
+    id: str
+    """Identifies the overlay; one with the same id and kind is not loaded again."""
+    kind: Literal["heat", "scene"]
+    """A heat map is coloured in the browser; a scene is drawn as it is."""
+    url: str
+    """URL on this server, or a data URL; with `{z}/{x}/{y}` it is a tile source."""
+    corners: Corners | None = None
+    """Position on the globe; None in pixel space, where the overlay covers the whole image."""
+    low: float | None = None
+    """Score that value 0 of a heat map stands for."""
+    high: float | None = None
+    """Score that value 255 of a heat map stands for."""
+    label: str = ""
+    """Title of the legend."""
+
+
+def heat_overlay(
+    heat_id: str, corners: Corners | None, low: float, high: float, label: str
+) -> Overlay:
+    """Overlay of a heat map.
+
+    Args:
+        heat_id: id from `state.add_heat`.
+        corners: position on the globe; None in pixel space.
+        low: score that value 0 stands for.
+        high: score that value 255 stands for.
+        label: title of the legend.
+    """
+    return Overlay(heat_id, "heat", f"/overlays/heat/{heat_id}.png", corners, low, high, label)
+
+
+def scene_overlay(scene_id: str, footprint: Corners | None) -> Overlay:
+    """Overlay of a scene: tiles if it has a position, else one image.
+
+    Args:
+        scene_id: id from `state.add_scene`.
+        footprint: corners on the globe; None in pixel space.
+    """
+    if footprint is None:
+        return Overlay(scene_id, "scene", f"/overlays/scene/{scene_id}.png")
+    tiles = f"/tiles/scene/{scene_id}/{{z}}/{{x}}/{{y}}"
+    return Overlay(scene_id, "scene", tiles, [list(corner) for corner in footprint])
+
+
+def overlay_json(overlay: Overlay) -> dict[str, Any]:
+    """The overlay as the browser expects it."""
+    return asdict(overlay)
