@@ -132,7 +132,7 @@ def test_pillow_is_told_which_formats_it_may_decode() -> None:
     ours = {
         "terraseek.tiles.basemap",
         "terraseek_app.export_map",
-        "terraseek_app.pages.review.card",
+        "terraseek_app.pages.review.locator",
     }
     free = []
     for package in PACKAGES:
