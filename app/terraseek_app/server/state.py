@@ -179,13 +179,13 @@ def example_scenes() -> dict[str, str]:
     Links that lead out of the folder are left out: whoever made it must not choose which files of
     this computer are shown.
     """
-    from terraseek.catalogue.importing.lookup import inside
+    from terraseek.catalogue.importing.lookup import is_inside
 
     folder = settings().scenes
     if folder is None:
         return {}
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SCENE_SUFFIXES)
-    paths = [path for path in paths if not path.is_symlink() or inside(path, folder)]
+    paths = [path for path in paths if not path.is_symlink() or is_inside(path, folder)]
     return {add_scene(path): path.name for path in paths}
 
 

@@ -1,4 +1,4 @@
-"""Encoded bytes to RGB arrays, with damaged and oversized images refused by name."""
+"""Decoding of images to RGB arrays; errors name the damaged or oversized image."""
 
 import io
 import warnings
@@ -21,34 +21,34 @@ from terraseek.errors import (
 __all__ = ["FORMATS", "MAX_PIXELS", "RASTER_SUFFIXES", "decode_image", "read_bytes", "read_image"]
 
 MAX_PIXELS = 180_000_000
-"""Largest image taken as a catalogue item, in pixels; larger rasters are scenes, not items."""
+"""Largest image of a catalogue item, in pixels; larger rasters are scenes."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
-"""What Pillow may decode here; it knows many more, and starts Ghostscript for PostScript."""
+"""Formats that Pillow may decode; it knows others, and would run Ghostscript for PostScript."""
 
 RASTER_SUFFIXES = frozenset({".tif", ".tiff", ".jp2"})
-"""Endings of files that are read as scenes are and may carry their own position."""
+"""Suffixes of files that are read by GDAL like scenes and may be georeferenced."""
 _DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 
 
 def decode_image(
     data: bytes, name: str, max_side: int | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode an image of any usual format to RGB.
+    """Decode an image to RGB.
 
     Args:
         data: the encoded bytes.
-        name: what to call the image in errors.
+        name: name of the image in errors; its suffix selects GDAL for rasters.
         max_side: shrink so that the longer side is at most this many pixels.
 
     Raises:
         EmptySceneError: no bytes, or no pixels.
-        NotAnImageError: no format is recognised.
-        TruncatedImageError: the data end too early or are damaged.
+        NotAnImageError: the format is not recognised or not allowed.
+        TruncatedImageError: the data is cut short or damaged.
         SceneTooLargeError: more than `MAX_PIXELS` pixels.
     """
     if not data:
-        raise EmptySceneError(f"{name} has no bytes; remove it or fetch it again")
+        raise EmptySceneError(f"{name} has no bytes; remove it or download it again")
     if Path(name).suffix.lower() in RASTER_SUFFIXES:
         with NamedTemporaryFile(suffix=Path(name).suffix) as file:
             file.write(data)
@@ -65,18 +65,18 @@ def decode_image(
     except Image.DecompressionBombError as error:
         raise SceneTooLargeError(f"{name} is a decompression bomb: {error}") from error
     except UnidentifiedImageError as error:
-        raise NotAnImageError(f"{name} is not a picture of a known format") from error
+        raise NotAnImageError(f"{name} is not an image of a known format") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise TruncatedImageError(f"{name} is damaged or cut off: {error}") from error
+        raise TruncatedImageError(f"{name} is damaged or cut short: {error}") from error
     return _to_rgb(ImageOps.exif_transpose(image), max_side)
 
 
 def read_image(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode the image a reference names to RGB.
+    """Decode the image of a reference to RGB.
 
     Raises:
         SceneError: it cannot be decoded.
-        FileNotFoundError: its file is gone.
+        FileNotFoundError: its file is missing.
     """
     if ref.suffix in RASTER_SUFFIXES and not ref.member:
         return _raster(ref.file, max_side)
@@ -84,20 +84,22 @@ def read_image(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, 
 
 
 def read_bytes(ref: ImageRef) -> bytes:
-    """The encoded bytes a reference names.
+    """Read the encoded bytes of a reference.
 
     Raises:
-        TruncatedImageError: the file has become shorter.
-        FileNotFoundError: it is gone.
+        TruncatedImageError: the file has become shorter since the import.
+        FileNotFoundError: the file is missing.
     """
     data = read_range(ref.file, ref.offset, ref.size)
     if ref.size >= 0 and len(data) < ref.size:
-        raise TruncatedImageError(f"{ref.label} ends too early; was {ref.file} replaced?")
+        raise TruncatedImageError(
+            f"{ref.label} is cut short; was {ref.file} replaced? Import it again"
+        )
     return data
 
 
 def _raster(path: Path, max_side: int | None) -> UInt8[np.ndarray, "height width 3"]:
-    """Any depth, stretched over valid pixels; by itself at most 4096 pixels a side."""
+    """Read a raster of any bit depth, stretched over valid pixels; at most 4096 pixels a side."""
     from terraseek.scenes import Scene
 
     with Scene.open(path) as scene:
@@ -126,7 +128,7 @@ def _to_rgb(image: Image.Image, max_side: int | None) -> UInt8[np.ndarray, "heig
 
 
 def _stretch(values: np.ndarray) -> UInt8[np.ndarray, "height width"]:
-    """16-bit and float greys to 8 bits between the 2nd and 98th percentile of finite values."""
+    """Stretch 16-bit or float grey values from their 2nd to 98th percentile to 8 bits."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return np.zeros(values.shape, np.uint8)

@@ -13,8 +13,8 @@ __all__ = [
     "Broken",
     "ImageRef",
     "LocationPrecision",
-    "Reading",
     "Record",
+    "Records",
     "item_id",
 ]
 
@@ -83,7 +83,7 @@ class Broken:
     """Why it cannot be used, in a few words."""
 
 
-Reading = Iterator[Record | Broken]
+Records = Iterator[Record | Broken]
 """Result of a reader, in the order of the source."""
 
 

@@ -1,4 +1,4 @@
-"""Members of an uncompressed tar with their byte ranges, past damaged stretches."""
+"""Members of an uncompressed tar with their byte ranges; damaged bytes are skipped."""
 
 import tarfile
 from collections.abc import Iterator
@@ -15,24 +15,24 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A regular file inside a tar."""
+    """A regular file in a tar."""
 
     name: str
-    """Path inside the tar, without a leading `./`."""
+    """Path in the tar, without a leading `./`."""
     offset: int
-    """First byte of its content in the tar file."""
+    """Offset of its content in the tar file, in bytes."""
     size: int
     """Length of its content in bytes."""
 
 
 def members(path: Path) -> Iterator[Member | Broken]:
-    """Regular members in file order; damaged or cut off stretches appear as `Broken`.
+    """Read the regular members in file order; damaged or truncated ranges are `Broken`.
 
-    Reading goes on after damage: tar headers lie on 512-byte blocks and carry a checksum, so the
-    next good one can be found.
+    Reading continues after damaged bytes: tar headers start at multiples of 512 bytes and have a
+    checksum, so that the next valid one can be found.
 
     Raises:
-        SourceError: not an uncompressed tar.
+        SourceError: the file is not an uncompressed tar.
     """
     length = path.stat().st_size
     end = 0
@@ -41,24 +41,24 @@ def members(path: Path) -> Iterator[Member | Broken]:
             try:
                 info = tar.next()
             except tarfile.ReadError as error:
-                yield Broken(f"{path.name}@{end}", f"cut off or damaged: {error}")
+                yield Broken(f"{path.name}@{end}", f"cut short or damaged: {error}")
                 return
             if info is None:
                 break
             if info.offset > end and _has_data(path, end, info.offset):
                 yield Broken(f"{path.name}@{end}", "damaged bytes between members")
             end = info.offset_data + -(-info.size // _BLOCK) * _BLOCK
-            # tarfile keeps every header it has met, which for large shards is much memory
+            # tarfile keeps all headers, which need much memory for large shards
             tar.members = []  # type: ignore[attr-defined]  # missing in typeshed
             name = info.name.removeprefix("./")
             if not info.isreg() or name.rsplit("/", 1)[-1].startswith("._"):
                 continue
             if info.offset_data + info.size > length:
-                yield Broken(f"{path.name}#{name}", "cut off: the tar file ends inside it")
+                yield Broken(f"{path.name}#{name}", "cut short: the tar file ends inside it")
                 return
             yield Member(name, info.offset_data, info.size)
     if end == 0:
-        raise _no_tar(path)
+        raise _not_a_tar(path)
     if end < length and _has_data(path, end, length):
         yield Broken(f"{path.name}@{end}", "damaged bytes after the last readable member")
 
@@ -67,36 +67,36 @@ def _open(path: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(path, "r:", ignore_zeros=True)
     except tarfile.ReadError as error:
-        raise _no_tar(path) from error
+        raise _not_a_tar(path) from error
 
 
-def _no_tar(path: Path) -> SourceError:
+def _not_a_tar(path: Path) -> SourceError:
     with path.open("rb") as file:
-        packed = file.read(3) in (b"\x1f\x8b\x08", b"BZh", b"\xfd7z", b"\x28\xb5\x2f")
-    hint = "uncompress it first" if packed else "is it complete?"
-    return SourceError(f"{path} cannot be read as an uncompressed tar; {hint}")
+        compressed = file.read(3) in (b"\x1f\x8b\x08", b"BZh", b"\xfd7z", b"\x28\xb5\x2f")
+    advice = "uncompress it first" if compressed else "check that it is complete"
+    return SourceError(f"{path} cannot be read as an uncompressed tar; {advice}")
 
 
 def _has_data(path: Path, start: int, end: int) -> bool:
-    """Whether a stretch holds anything but the zeros tar files are padded with."""
+    """Whether a range of bytes contains anything but zeros, with which tar files are padded."""
     with path.open("rb") as file:
         file.seek(start)
-        left = end - start
-        while left > 0:
-            chunk = file.read(min(left, 1 << 20))
+        remaining = end - start
+        while remaining > 0:
+            chunk = file.read(min(remaining, 1 << 20))
             if not chunk:
                 return False
             if chunk.strip(b"\0"):
                 return True
-            left -= len(chunk)
+            remaining -= len(chunk)
     return False
 
 
 def read_range(path: Path, offset: int, size: int) -> bytes:
-    """Bytes of a file; `size` -1 means all that follow `offset`.
+    """Read a range of bytes of a file; `size` -1 reads to the end.
 
     Raises:
-        FileNotFoundError: the file is gone.
+        FileNotFoundError: the file is missing.
     """
     with path.open("rb") as file:
         file.seek(offset)

@@ -104,12 +104,12 @@ def import_(
 
 def _load_encoder(name: str, sources: list[str], kind: str, images: Path | None) -> "Encoder":
     """Load the encoder of the vectors before the import, so that a mistake changes nothing."""
-    from terraseek.catalogue.importing.readers import WITH_VECTORS, open_source
+    from terraseek.catalogue.importing.readers.registry import open_source, reader_of
     from terraseek.encoders.load import load_encoder
 
     for source in sources:
         found = open_source(source, kind, images).kind
-        if found not in WITH_VECTORS:
+        if not reader_of(found).has_vectors:
             raise ConfigError(
                 f"--encoder imports vectors, but {source} is read as {found} and has none; "
                 "import it without --encoder, then run `terraseek embed`"
@@ -118,7 +118,7 @@ def _load_encoder(name: str, sources: list[str], kind: str, images: Path | None)
 
 
 def _import_vectors(catalogue: Path, encoder: "Encoder") -> None:
-    """Vectors the items came with, into the store of the encoder that made them."""
+    """Import the vectors of the sources into the store of their encoder."""
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.import_vectors import import_vectors
 

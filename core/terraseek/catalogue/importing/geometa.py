@@ -1,4 +1,4 @@
-"""Metadata tables joined to images by name: RS5M's geometa CSVs and any table like them."""
+"""Metadata tables joined to images by name, such as RS5M's geometa CSVs."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from terraseek.catalogue.importing.tables import read_table, rename_usual
+from terraseek.catalogue.importing.tables import read_table, rename_columns
 from terraseek.catalogue.records import LocationPrecision
 from terraseek.errors import MissingColumnError
 
@@ -14,42 +14,46 @@ __all__ = ["Geometa"]
 
 
 class Geometa:
-    """Rows of a metadata table, found by image name.
+    """Rows of a metadata table by image name.
 
-    A name listed twice keeps its first row; the others are counted in `duplicates`. RS5M's geometa
-    of FMoW and YFCC gives a corner of the original scene or the photographer's place, so tables in
-    its layout (a column `geometa_cap`) locate with precision `point`; a plain coordinate table
-    states where each image is, precision `exact`.
+    Of several rows with the same name, the first is used; the others are counted in `duplicates`.
+    RS5M's geometa of FMoW and YFCC gives a corner of the original scene or the position of the
+    photographer, so tables in its layout (with a column `geometa_cap`) have the precision `point`;
+    other tables with coordinates have the precision `exact`.
     """
 
     def __init__(self, frame: pd.DataFrame, origin: str) -> None:
         """Index `frame` by its column of image names.
 
+        Args:
+            frame: the table.
+            origin: name of the table, for error messages.
+
         Raises:
-            MissingColumnError: no column holds image names.
+            MissingColumnError: no column contains image names.
         """
-        frame = rename_usual(frame)
+        frame = rename_columns(frame)
         if "img_name" not in frame:
             raise MissingColumnError(
-                f"{origin} has no column of picture names (img_name, filename, ...); "
+                f"{origin} has no column of image names (img_name, filename, ...); "
                 f"it has {', '.join(map(str, frame.columns))}"
             )
         keys = frame["img_name"].astype(str).str.strip()
         self.duplicates = int(keys.duplicated().sum())
-        """Rows dropped because their name came before."""
-        kept = frame.loc[~keys.duplicated()]
+        """Rows ignored because an earlier row has the same name."""
+        first = frame.loc[~keys.duplicated()]
         self.precision: LocationPrecision = "point" if "geometa_cap" in frame else "exact"
-        """How well its coordinates locate an image."""
-        rows = kept.drop(columns="img_name").to_dict("records")
-        self._rows = dict(zip(keys.loc[kept.index], rows, strict=True))
+        """Location precision of its coordinates."""
+        rows = first.drop(columns="img_name").to_dict("records")
+        self._rows = dict(zip(keys.loc[first.index], rows, strict=True))
         self._used: set[str] = set()
 
     @classmethod
     def read(cls, *paths: Path) -> "Geometa":
-        """Read one or several CSV, TSV, Parquet tables or pickled frames, one below the other.
+        """Read and concatenate one or several tables (CSV, TSV, Parquet, pickled frame).
 
         Raises:
-            SourceError: one is no table, or has no column of image names.
+            SourceError: a file is not a table, or has no column of image names.
         """
         tables = [cls(read_table(path), path.name) for path in paths]
         first = tables[0]
@@ -64,29 +68,29 @@ class Geometa:
 
     @property
     def unused(self) -> int:
-        """Names no image has asked for."""
+        """Number of names that no image has."""
         return len(self._rows) - len(self._used)
 
     def find(self, *names: str) -> dict[Hashable, Any] | None:
-        """The row of the first of `names` that is listed, also in RS5M's other spellings."""
+        """Row of the first of `names` that the table has, in any of RS5M's spellings; else None."""
         for name in names:
-            for form in _forms(name):
-                if form in self._rows:
-                    self._used.add(form)
-                    return self._rows[form]
+            for spelling in _spellings(name):
+                if spelling in self._rows:
+                    self._used.add(spelling)
+                    return self._rows[spelling]
         return None
 
 
-def _forms(name: str) -> tuple[str, ...]:
-    """What a table may call an image: with or without folder, ending, and RS5M's subset prefix.
+def _spellings(name: str) -> tuple[str, ...]:
+    """Names of an image in tables: with or without folder, suffix, and prefix of RS5M's subsets.
 
     RS5M's `ben_489390.jpg` is `489390` or `489390.jpg` in BigEarthNet's tables; PUB11 names have no
-    ending in its metadata and `.jpg` in YFCC's.
+    suffix in its metadata and `.jpg` in that of YFCC.
     """
-    bare = name.rsplit("/", 1)[-1]
-    stem = bare.rsplit(".", 1)[0]
-    forms = [name, bare, stem, f"{stem}.jpg"] if bare else []
-    prefix, _, rest = bare.partition("_")
+    file_name = name.rsplit("/", 1)[-1]
+    stem = file_name.rsplit(".", 1)[0]
+    spellings = [name, file_name, stem, f"{stem}.jpg"] if file_name else []
+    prefix, _, rest = file_name.partition("_")
     if prefix in ("fmow", "ben", "millionaid") and rest:
-        forms += [rest, rest.rsplit(".", 1)[0]]
-    return tuple(forms)
+        spellings += [rest, rest.rsplit(".", 1)[0]]
+    return tuple(spellings)

@@ -1,30 +1,27 @@
-"""Bring a source into a catalogue: read, look at every image, locate, write once at the end.
+"""Import of a source into a catalogue: read records, inspect images, locate items, write once.
 
-Nothing of the catalogue changes before the last step, and that is one rename; an import that is
-killed leaves the catalogue as it was. Importing again adds only what is new, under the same ids.
+The catalogue changes only in the last step, which is one rename; an import that is killed leaves it
+unchanged. Importing a source again adds only new items, under the same ids.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from terraseek.catalogue.importing.bounded_map import bounded_map
 from terraseek.catalogue.importing.geometa import Geometa
 from terraseek.catalogue.importing.inspection import inspect
-from terraseek.catalogue.importing.readers import Opened, open_source
+from terraseek.catalogue.importing.item_row import image_label, item_row, table_names
+from terraseek.catalogue.importing.readers.reader import OpenedSource
+from terraseek.catalogue.importing.readers.registry import open_source
 from terraseek.catalogue.importing.report import ImportReport, write_broken
-from terraseek.catalogue.importing.tables import usual_names
 from terraseek.catalogue.items import append_items, build_frame
-from terraseek.catalogue.items_file import ITEMS_FILE, read_items, read_sources
-from terraseek.catalogue.items_file import write_items as _write
+from terraseek.catalogue.items_file import ITEMS_FILE, read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
-from terraseek.catalogue.metadata.caption_facts import add_caption_facts
-from terraseek.catalogue.metadata.dates import iso_date
-from terraseek.catalogue.metadata.label_captions import compose_caption
-from terraseek.catalogue.metadata.location import locate, parse_number
 from terraseek.catalogue.records import Broken, LocationPrecision, Record, item_id
 from terraseek.errors import CatalogueExistsError, SceneError, SourceError
 from terraseek.files import write_json
@@ -34,7 +31,7 @@ __all__ = ["MANIFEST_FILE", "import_source"]
 
 MANIFEST_FILE = "catalogue.json"
 BROKEN_FOLDER = "broken"
-_OURS = {
+_CATALOGUE_FILES = {
     ITEMS_FILE,
     MANIFEST_FILE,
     BROKEN_FOLDER,
@@ -43,7 +40,7 @@ _OURS = {
     "reviews.sqlite",
 }
 _WORKERS = 2
-_AHEAD = 256
+_MAX_PENDING = 256
 
 
 def import_source(
@@ -58,59 +55,60 @@ def import_source(
     check: bool = True,
     progress: Progress = silent,
 ) -> ImportReport:
-    """Add the images of a source to a catalogue, which is made if it is not there.
+    """Add the images of a source to a catalogue, which is created if it does not exist.
 
-    Images are not copied; the catalogue keeps where their bytes are. Damaged members, doubtful
-    coordinates and repeated names are counted and listed, never fatal.
+    Images are not copied; the catalogue stores the location of their bytes. Damaged members,
+    invalid coordinates and repeated names are counted and reported but do not stop the import.
 
     Args:
         source: shards (`name-{0000..0001}.tar`, a list, a folder or one tar), folder or tar of
-            images, table, or caption JSON.
+            images, table, caption JSON, STAC items, clip-retrieval folder or Major TOM embeddings.
         out: folder of the catalogue.
         geometa: table or tables with coordinates, dates or labels, joined by image name.
-        kind: how to read the source, one of `readers.KINDS`, or `auto`.
-        name: what to call the source; made from its file name otherwise.
-        images: folder or tar of the images a table or caption file names.
-        precision: how well its coordinates locate an image, if the rules of `locate` are wrong.
-        check: decode every image, so that damaged ones are found now.
+        kind: format of the source, one of `readers.registry.KINDS`, or `auto` to recognise it.
+        name: name of the source; by default made from its file name.
+        images: folder or tar of the images that a table or caption file names.
+        precision: location precision of the coordinates, instead of the rules of `locate`.
+        check: decode every image, so that damaged images are found now.
         progress: called with the stages `read` and `check`.
 
     Raises:
-        SourceError: the source cannot be read, or holds no usable image.
-        CatalogueExistsError: `out` exists and is something else than a catalogue.
+        SourceError: the source cannot be read, or contains no usable image.
+        CatalogueExistsError: `out` exists and is not a catalogue.
         CatalogueError: another process is changing the catalogue, or its table is damaged.
     """
     folder = Path(out).absolute()
-    _refuse_other_folder(folder)
+    _check_target(folder)
     opened = open_source(source, kind, Path(images).absolute() if images else None)
     given = [geometa] if isinstance(geometa, (str, Path)) else list(geometa or ())
     tables = [Path(table) for table in given] or ([opened.geometa] if opened.geometa else [])
     joined = Geometa.read(*tables) if tables else None
     with exclusive(folder):
-        job = _Job(folder, opened, name, joined, precision, check, progress)
+        job = _ImportJob(folder, opened, name, joined, precision, check, progress)
         job.report.geometa = ", ".join(table.name for table in tables)
         return job.run()
 
 
-def _refuse_other_folder(folder: Path) -> None:
+def _check_target(folder: Path) -> None:
     if folder.is_file():
         raise CatalogueExistsError(f"{folder} is a file; a catalogue is a folder")
     if folder.is_dir() and not (folder / ITEMS_FILE).exists():
-        foreign = {p.name for p in folder.iterdir() if not p.name.startswith(".")} - _OURS
+        names = {p.name for p in folder.iterdir() if not p.name.startswith(".")}
+        foreign = names - _CATALOGUE_FILES
         if foreign:
             raise CatalogueExistsError(
-                f"{folder} exists and holds other things ({sorted(foreign)[0]}); "
+                f"{folder} exists and contains other files ({sorted(foreign)[0]}); "
                 "name a new folder for the catalogue"
             )
 
 
-class _Job:
-    """One import; the lock is held while it runs."""
+class _ImportJob:
+    """One import, while the lock of the catalogue is held."""
 
     def __init__(
         self,
         folder: Path,
-        opened: Opened,
+        opened: OpenedSource,
         name: str | None,
         geometa: Geometa | None,
         precision: LocationPrecision | None,
@@ -127,25 +125,25 @@ class _Job:
 
     def run(self) -> ImportReport:
         new, known = self._read()
-        rows = [row for row in self._inspect(new) if row is not None]
-        changed = self._relink(known)
+        rows = list(self._rows(new))
+        relinked = self._relink(known)
         self.report.added, self.report.skipped = len(rows), len(known)
         if not rows and not known:
             first = self.report.broken[0] if self.report.broken else None
             why = f"; {first.member}: {first.reason}" if first else ""
-            raise SourceError(f"{self.opened.location} holds no usable picture{why}")
+            raise SourceError(f"{self.opened.location} contains no usable image{why}")
         frame = append_items(self.old, build_frame(rows)) if rows else self.old
         self._count(frame.iloc[len(self.old) :])
-        if rows or changed:
-            self._describe(frame)
-            _write(self.folder, frame, self.sources)
+        if rows or relinked:
+            self._describe_source(frame)
+            write_items(self.folder, frame, self.sources)
         self._write_manifest(frame)
         self.report.broken_file = write_broken(self.folder / BROKEN_FOLDER, self.report)
         return self.report
 
     def _read(self) -> tuple[dict[str, Record], dict[str, Record]]:
-        """Records by item id: those the catalogue lacks, and those it has."""
-        have = set(self.old["item_id"])
+        """Read the records by item id: those that are new, and those in the catalogue."""
+        existing = set(self.old["item_id"])
         new: dict[str, Record] = {}
         known: dict[str, Record] = {}
         for count, entry in enumerate(self.opened.read(), start=1):
@@ -156,18 +154,18 @@ class _Job:
             if key in new or key in known:
                 self.report.duplicates += 1
             else:
-                (known if key in have else new)[key] = entry
-                if key in have and self.geometa is not None:
-                    self.geometa.find(*_names(entry))  # counts the row as used
+                (known if key in existing else new)[key] = entry
+                if key in existing and self.geometa is not None:
+                    self.geometa.find(*table_names(entry))  # counts the row as used
             if count % 1000 == 0:
                 self.progress("read", count, 0)
         self.progress("read", len(new) + len(known), len(new) + len(known))
         return new, known
 
-    def _inspect(self, records: dict[str, Record]) -> Iterator[dict[str, Any] | None]:
-        """One row a record, or None where the image is damaged; order is kept."""
+    def _rows(self, records: dict[str, Record]) -> Iterator[dict[str, Any]]:
+        """Inspect the images, and yield a row for each usable one, in order."""
 
-        def look(record: Record) -> dict[str, Any] | Broken:
+        def inspect_record(record: Record) -> dict[str, Any] | Broken:
             if record.image is None:
                 return {}
             try:
@@ -178,73 +176,35 @@ class _Job:
                 return Broken(record.image.label, f"cannot be read: {error.strerror or error}")
 
         with ThreadPoolExecutor(_WORKERS) as pool:
-            looked = _ahead(pool, look, records.values())
-            for done, (key, seen) in enumerate(zip(records, looked, strict=True), start=1):
-                if isinstance(seen, Broken):
-                    self.report.broken.append(seen)
-                    yield None
+            results = bounded_map(pool, inspect_record, records.values(), _MAX_PENDING)
+            for done, (key, inspected) in enumerate(zip(records, results, strict=True), start=1):
+                if isinstance(inspected, Broken):
+                    self.report.broken.append(inspected)
                 else:
-                    yield self._row(key, records[key], seen)
+                    yield self._row(key, records[key], inspected)
                 if done % 100 == 0 or done == len(records):
                     self.progress("check", done, len(records))
 
-    def _row(self, key: str, record: Record, seen: dict[str, Any]) -> dict[str, Any]:
-        columns = self._joined(record)
-        precision = self.precision or (self.geometa.precision if self.geometa else None)
-        if parse_number(columns.get("lon")) is None and "lon" in seen:
-            columns |= {"lon": seen["lon"], "lat": seen["lat"]}
-            precision = "exact"
-        columns = {**seen, **{k: v for k, v in columns.items() if v is not None and v != ""}}
-        columns = add_caption_facts(columns)
-        lon, lat, located, bad = locate(columns, precision)
-        self.report.bad_coordinates += bad
-        caption, origin = compose_caption(columns)
-        ref = record.image
-        return columns | {
-            "item_id": key,
-            "image": _reference(record),
-            "caption": caption,
-            "caption_source": origin,
-            "lon": lon,
-            "lat": lat,
-            "location_precision": located,
-            "captured_at": iso_date(columns.get("captured_at")),
-            "source": self.source,
-            "label": columns.get("label") or "",
-            "_file": "" if ref is None else str(ref.file),
-            "_offset": 0 if ref is None else ref.offset,
-            "_size": -1 if ref is None else ref.size,
-        }
-
-    def _joined(self, record: Record) -> dict[str, Any]:
-        # a webdataset's JSON may use the usual names, too
-        renames = usual_names(tuple(record.columns))
-        columns = {renames.get(k, k): v for k, v in record.columns.items()}
-        if self.geometa is None:
-            return columns
-        row = self.geometa.find(*_names(record))
-        if row is None:
-            self.report.geometa_missing += 1
-            return columns
-        told = {str(k): v for k, v in row.items() if not pd.isna(v) and v != ""}
-        return told | {k: v for k, v in columns.items() if v not in (None, "")}
+    def _row(self, key: str, record: Record, inspected: dict[str, Any]) -> dict[str, Any]:
+        return item_row(
+            key, record, inspected, self.source, self.geometa, self.precision, self.report
+        )
 
     def _relink(self, known: dict[str, Record]) -> bool:
-        """Point items whose file is gone to where it is now; others stay as they are."""
-        mine = self.old["item_id"].isin(list(known))
-        gone = {file for file in self.old.loc[mine, "_file"].unique() if not Path(file).is_file()}
-        rows = self.old.index[mine & self.old["_file"].isin(gone)]
-        found = 0
+        """Update the location of items whose file is missing; returns whether any changed."""
+        in_source = self.old["item_id"].isin(list(known))
+        files = self.old.loc[in_source, "_file"].unique()
+        missing = {file for file in files if not Path(file).is_file()}
+        rows = self.old.index[in_source & self.old["_file"].isin(missing)]
         for row in rows:
             record = known[str(self.old.at[row, "item_id"])]
             ref = record.image
             if ref is None:
                 continue
-            found += 1
-            self.old.loc[row, ["image", "_file"]] = [_reference(record), str(ref.file)]
+            self.report.relinked += 1
+            self.old.loc[row, ["image", "_file"]] = [image_label(record), str(ref.file)]
             self.old.loc[row, ["_offset", "_size"]] = [ref.offset, ref.size]
-        self.report.relinked = found
-        return found > 0
+        return self.report.relinked > 0
 
     def _count(self, added: pd.DataFrame) -> None:
         report = self.report
@@ -257,8 +217,8 @@ class _Job:
             report.geometa_duplicates = self.geometa.duplicates
             report.geometa_unused = self.geometa.unused
 
-    def _describe(self, frame: pd.DataFrame) -> None:
-        """Keep where the source is, so that another one of the same name is told from it."""
+    def _describe_source(self, frame: pd.DataFrame) -> None:
+        """Store the location of the source, which distinguishes sources of the same name."""
         self.sources[self.source] = {
             "kind": self.opened.kind,
             "location": str(self.opened.location),
@@ -270,51 +230,28 @@ class _Job:
         path = self.folder / MANIFEST_FILE
         if path.exists() and path.stat().st_mtime >= (self.folder / ITEMS_FILE).stat().st_mtime:
             return
-        created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        value = {
+        manifest = {
             "name": self.folder.name,
             "items": len(frame),
             "sources": self.sources,
-            "written": created,
+            "written": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        write_json(path, value)
+        write_json(path, manifest)
 
 
-def _names(record: Record) -> tuple[str, ...]:
-    """What a metadata table may call an image."""
-    member = "" if record.image is None else record.image.member
-    return (str(record.columns.get("img_name") or ""), record.key, member)
-
-
-def _reference(record: Record) -> str:
-    """What people see: `shard.tar#member`, or a loose file's path below its source."""
-    return record.image.label if record.image and record.image.member else record.key
-
-
-def _free_name(opened: Opened, sources: dict[str, Any]) -> str:
-    """The source's own name, unless another source that still exists has it."""
-    base, number = opened.name, 1
+def _free_name(opened: OpenedSource, sources: dict[str, Any]) -> str:
+    """Name of the opened source, numbered if another existing source has that name."""
+    number = 1
     while True:
-        name = base if number == 1 else f"{base}-{number}"
+        name = opened.name if number == 1 else f"{opened.name}-{number}"
         known = sources.get(name)
         if known is None or known["location"] == str(opened.location):
             return name
-        where = Path(known["location"])
-        if not (where.exists() or next(where.parent.glob(f"{where.name}*"), None)):
-            return name  # it has moved
+        location = Path(known["location"])
+        if not (location.exists() or next(location.parent.glob(f"{location.name}*"), None)):
+            return name  # it was moved
         number += 1
 
 
 def _counts(values: pd.Series) -> dict[str, int]:
     return {str(k): int(v) for k, v in values.value_counts().items()}
-
-
-def _ahead(pool: ThreadPoolExecutor, work: Any, values: Iterable[Any]) -> Iterator[Any]:  # noqa: ANN401
-    """Results in order, with a bounded number of calls waiting, unlike `pool.map`."""
-    waiting: list[Future[Any]] = []
-    for value in values:
-        waiting.append(pool.submit(work, value))
-        if len(waiting) >= _AHEAD:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()

@@ -1,4 +1,4 @@
-"""Look at an image before it is taken: does it decode, how large is it, where is it."""
+"""Inspection of an image at import: whether it can be decoded, its size and its location."""
 
 import json
 from collections.abc import Iterator
@@ -14,11 +14,13 @@ __all__ = ["RASTER_SUFFIXES", "inspect"]
 
 
 def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
-    """Columns the image itself tells: width and height in pixels; of rasters also the position.
+    """Read the columns that the image file contains.
+
+    These are width and height in pixels and, for georeferenced rasters, the location.
 
     Args:
-        ref: the image.
-        check: decode the whole image; otherwise only rasters are opened.
+        ref: location of the image.
+        check: decode the image; otherwise only rasters are opened.
 
     Raises:
         SceneError: it cannot be decoded.
@@ -49,7 +51,7 @@ def _raster(path: Path, check: bool) -> dict[str, Any]:
 
     with Scene.open(path) as scene:
         if check:
-            scene.thumbnail(64)  # a file that was cut off opens well and fails here
+            scene.thumbnail(64)  # a truncated file can be opened and fails only here
         columns: dict[str, Any] = {"width": scene.width, "height": scene.height}
         if scene.gsd_m is not None:
             columns["gsd_m"] = scene.gsd_m

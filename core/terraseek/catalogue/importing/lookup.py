@@ -1,4 +1,4 @@
-"""Images a table names, found as loose files or inside tars beside it."""
+"""Lookup of the images that a table names, as files or in tars beside it."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,57 +7,59 @@ from terraseek.catalogue.records import IMAGE_SUFFIXES, ImageRef
 from terraseek.catalogue.tars import Member, members
 from terraseek.errors import SourceError
 
-__all__ = ["OUTSIDE", "ImageLookup", "inside", "links_out", "walk_images"]
+__all__ = ["OUTSIDE_SOURCE", "ImageLookup", "is_inside", "links_leading_outside", "walk_images"]
 
-OUTSIDE = "lies outside of the source; import the folder that holds both, or name it with --images"
-"""What is said of a picture that a table, a STAC item or a link names elsewhere: whoever made a
-source must not choose which files of this computer it shows."""
+OUTSIDE_SOURCE = (
+    "lies outside of the source; import the folder that holds both, or name it with --images"
+)
+"""Reason for refusing an image outside of the source that a table, a STAC item or a link names: the
+author of a source must not be able to choose which files of this computer are shown."""
 
 
-def inside(path: Path, *folders: Path) -> bool:
-    """Whether a file lies in one of the folders once links and `..` are followed."""
+def is_inside(path: Path, *folders: Path) -> bool:
+    """Whether a file is in one of the folders, after links and `..` are resolved."""
     real = path.resolve()
     return any(real.is_relative_to(folder.resolve()) for folder in folders)
 
 
-def links_out(folder: Path) -> Iterator[Path]:
-    """Links below a folder, to pictures or folders, that lead out of it; none is followed."""
+def links_leading_outside(folder: Path) -> Iterator[Path]:
+    """Links below a folder to images or folders outside of it, which are not followed."""
     for path in sorted(path for path in folder.rglob("*") if path.is_symlink()):
         usable = path.is_dir() or (path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES)
-        if usable and not inside(path, folder):
+        if usable and not is_inside(path, folder):
             yield path
 
 
 def walk_images(folder: Path) -> Iterator[Path]:
-    """Every file below `folder` with an image's ending, sorted, hidden ones left out.
+    """Files below `folder` with the suffix of an image, sorted, without hidden ones.
 
-    Links that lead out of the folder are left out, too, see `links_out`.
+    Links that lead outside of the folder are skipped, see `links_leading_outside`.
     """
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
             continue
-        if not path.is_symlink() or inside(path, folder):
+        if not path.is_symlink() or is_inside(path, folder):
             yield path
 
 
 class ImageLookup:
-    """Finds images by the names tables use: a path, a path below the folder, or a bare name.
+    """Finds images by the names in a table: a path, a path below the folder, or a file name.
 
-    Only when a name is not found as it stands are the folder and the tars in it listed, once. Where
-    several of them have an image of that name, the one that holds most of the wanted names is
-    meant (RSICD's captions lie beside two tars that share names). A bare name that one of them
-    holds twice finds nothing there.
+    If a name is not the path of a file, the folder and the tars in it are listed, once. If several
+    of them contain that name, the one with most of the table's names is used (RSICD's captions are
+    beside two tars with common names). A file name that occurs twice in one of them is ambiguous
+    and not found there.
     """
 
     def __init__(self, base: Path, images: Path | None, wanted: Iterable[str]) -> None:
-        """Look below `base`, the folder of the table, or in `images`, a folder or a tar.
+        """Search `base`, the folder of the table, and `images`, a folder or a tar.
 
         Raises:
             SourceError: `images` does not exist.
         """
         if images is not None and not images.exists():
-            raise SourceError(f"no such folder or tar of pictures: {images}")
+            raise SourceError(f"no such folder or tar of images: {images}")
         self._root = images or base
         self._folders = [base] if images is None else [images, base]
         self._allowed = [folder for folder in self._folders if folder.is_dir()]
@@ -65,28 +67,28 @@ class ImageLookup:
         self._index: dict[str, ImageRef] | None = None
 
     def find(self, name: str) -> ImageRef | None:
-        """Where the image `name` is, or None."""
+        """Location of the image `name`, or None."""
         if not name:
             return None
         for folder in self._folders:
             path = folder / name
-            if folder.is_dir() and path.is_file() and inside(path, *self._allowed):
+            if folder.is_dir() and path.is_file() and is_inside(path, *self._allowed):
                 return ImageRef(path.resolve())
         if self._index is None:
             self._index = self._list()
         return self._index.get(name) or self._index.get(name.rsplit("/", 1)[-1])
 
-    def why_not(self, name: str) -> str:
-        """In words, why `find` gave nothing."""
+    def missing_reason(self, name: str) -> str:
+        """Explain why `find` returned None for a name."""
         if any((folder / name).is_file() for folder in self._allowed):
-            return f"the picture {name!r} {OUTSIDE}"
-        return f"no picture {name!r} beside the table"
+            return f"the image {name!r} {OUTSIDE_SOURCE}"
+        return f"no image {name!r} beside the table"
 
     def _list(self) -> dict[str, ImageRef]:
-        holders = [_tar_names(self._root)] if self._root.is_file() else self._folder_names()
-        holders.sort(key=lambda names: -len(self._wanted & names.keys()))
+        places = [_tar_names(self._root)] if self._root.is_file() else self._folder_names()
+        places.sort(key=lambda names: -len(self._wanted & names.keys()))
         index: dict[str, ImageRef] = {}
-        for names in holders:
+        for names in places:
             for name, ref in names.items():
                 if ref is not None:
                     index.setdefault(name, ref)
@@ -104,11 +106,11 @@ def _tar_names(tar: Path) -> dict[str, ImageRef | None]:
 
 
 def _names(found: list[tuple[str, ImageRef]]) -> dict[str, ImageRef | None]:
-    """Images by path and by bare name; None for a bare name that occurs twice."""
+    """Images by path and by file name; None for a file name that occurs twice."""
     names: dict[str, ImageRef | None] = {}
     for path, ref in found:
-        bare = path.rsplit("/", 1)[-1]
-        if bare != path:
-            names[bare] = None if bare in names else ref
+        file_name = path.rsplit("/", 1)[-1]
+        if file_name != path:
+            names[file_name] = None if file_name in names else ref
     names.update(found)
     return names

@@ -1,8 +1,8 @@
-"""Pandas tables out of pickle files, with nothing a pickle could do but build a table.
+"""Restricted reader of pickled pandas tables.
 
-A pickle is a program: it may call anything it can import. RS5M's metadata frames
-(`RS5M_rs3_label.pkl` and others) come as pickles, so they are read by an unpickler that knows the
-parts of a frame and nothing else, as the manual of the `pickle` module advises.
+Loading a pickle can call anything that can be imported. RS5M's metadata tables
+(`RS5M_rs3_label.pkl` and others) are pickles, so they are read by an unpickler that allows only the
+classes and functions of a pandas table, as the manual of the `pickle` module advises.
 """
 
 import io
@@ -47,11 +47,11 @@ _ALLOWED = {
     "pandas.core.indexes.range": {"RangeIndex"},
     "pyarrow.lib": {"_restore_array", "type_for_alias", "py_buffer"},
 }
-"""What frames of pandas 1 to 3 are made of; none of it opens files or runs other code."""
+"""Names by module that tables of pandas 1 to 3 need; none of them opens files or runs code."""
 
 
 class _Refused(Exception):
-    """The pickle asks for something a table does not need."""
+    """The pickle uses a class or function that a table does not need."""
 
 
 class _FrameUnpickler(Unpickler):  # type: ignore[misc]  # same
@@ -62,18 +62,19 @@ class _FrameUnpickler(Unpickler):  # type: ignore[misc]  # same
 
 
 def read_pickled_frame(path: Path) -> pd.DataFrame:
-    """Read a pickled pandas frame.
+    """Read a pickled pandas table.
 
     Raises:
-        SourceError: it asks for anything but the parts of a table, is damaged, or holds no table.
+        SourceError: the pickle uses anything that a table does not need, is damaged, or contains no
+            table.
     """
     data = path.read_bytes()
     try:
         frame = _FrameUnpickler(io.BytesIO(data)).load()
     except _Refused as error:
         raise SourceError(
-            f"{path} is refused: it asks for {error}, which a table does not need and which could "
-            "run any program; convert it to CSV or Parquet where it comes from"
+            f"{path} is refused: it uses {error}, which a table does not need and which could run "
+            "any program; ask its author for CSV or Parquet"
         ) from error
     except (
         pickle.UnpicklingError,
@@ -90,7 +91,7 @@ def read_pickled_frame(path: Path) -> pd.DataFrame:
         RecursionError,
         struct.error,
     ) as error:
-        raise SourceError(f"{path} is no pickled table, or damaged: {error!r}") from error
+        raise SourceError(f"{path} is not a pickled table, or damaged: {error!r}") from error
     if not isinstance(frame, pd.DataFrame):
-        raise SourceError(f"{path} holds a {type(frame).__name__}, not a pandas table")
+        raise SourceError(f"{path} contains a {type(frame).__name__}, not a pandas table")
     return frame

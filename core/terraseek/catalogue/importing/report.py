@@ -1,4 +1,4 @@
-"""What an import did, for people, as JSON, and the list of what could not be used as a file."""
+"""Report of an import, as text and JSON, and the list of unusable members as a CSV file."""
 
 import csv
 import io
@@ -15,46 +15,46 @@ __all__ = ["ImportReport", "write_broken"]
 
 @dataclass(slots=True)
 class ImportReport:
-    """Counts of one import, and every member that could not be used."""
+    """Counts of one import, and all members that could not be used."""
 
     source: str = ""
-    """Name the source has in the catalogue."""
+    """Name of the source in the catalogue."""
     added: int = 0
     """New items."""
     skipped: int = 0
-    """Items the catalogue had already; left as they were."""
+    """Items that were in the catalogue already, and are unchanged."""
     relinked: int = 0
-    """Of those skipped, items whose file had moved and is found again."""
+    """Skipped items whose file had moved and whose location was updated."""
     broken: list[Broken] = field(default_factory=list)
     """Members that could not be used, with the reason."""
     broken_file: str = ""
-    """CSV file that lists them; empty if there are none."""
+    """CSV file that lists these members; empty if there are none."""
     kinds: dict[str, int] = field(default_factory=dict)
-    """Which reader gave how many of the added items."""
+    """Added items by kind of reader."""
     duplicates: int = 0
-    """Members whose name had come before in the same source; the first one counts."""
+    """Members with the name of an earlier member of the source; they are ignored."""
     bad_coordinates: int = 0
-    """Added items whose coordinates were no number, out of range or 0,0, and were dropped."""
+    """Added items whose coordinates were invalid (not numbers, out of range or 0,0) and ignored."""
     precision: dict[str, int] = field(default_factory=dict)
     """Added items by location precision."""
     caption_sources: dict[str, int] = field(default_factory=dict)
-    """Added items by where their caption comes from: source, geometa, label, or none."""
+    """Added items by origin of their caption: source, geometa, label, or none."""
     geometa: str = ""
-    """Metadata table that was joined."""
+    """Names of the metadata tables that were joined."""
     geometa_duplicates: int = 0
-    """Its rows whose name had come before."""
+    """Rows of these tables with the name of an earlier row."""
     geometa_missing: int = 0
-    """Added items it says nothing about."""
+    """Added items without a row in these tables."""
     geometa_unused: int = 0
-    """Its names no image has."""
+    """Names in these tables that no image has."""
     total: int = 0
-    """Items in the catalogue afterwards."""
+    """Items in the catalogue after the import."""
 
     def summary(self) -> str:
-        """One line for people; what is zero is left out."""
+        """One line of text; counts of zero are omitted."""
         parts = [f"{self.added:,} added", f"{self.skipped:,} already there"]
         rest = {
-            "found again": self.relinked,
+            "relinked": self.relinked,
             "duplicate names": self.duplicates,
             "broken": len(self.broken),
             "bad coordinates": self.bad_coordinates,
@@ -65,17 +65,17 @@ class ImportReport:
         return f"{self.source}: {', '.join(parts)}; {self.total:,} items in all"
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """Convert to JSON values."""
         values = {name: getattr(self, name) for name in self.__slots__}
         values["broken"] = [{"member": b.member, "reason": b.reason} for b in self.broken]
         return values
 
 
 def write_broken(folder: Path, report: ImportReport) -> str:
-    """Write `SOURCE.csv` with the members that could not be used; without any, remove it.
+    """Write `SOURCE.csv` with the members that could not be used; remove it if there are none.
 
     Returns:
-        its path, or empty text.
+        Path of the file; empty text if there are no such members.
     """
     path = folder / (re.sub(r"[^\w.-]+", "_", report.source) + ".csv")
     if not report.broken:

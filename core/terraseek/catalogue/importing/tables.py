@@ -1,4 +1,4 @@
-"""CSV, TSV and Parquet tables with the usual column names brought to ours."""
+"""Tables as CSV, TSV, Parquet or pickled frames, with common column names renamed."""
 
 import re
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import SourceError
 
 __all__ = [
-    "ALIASES",
+    "COLUMN_ALIASES",
     "TABLE_SUFFIXES",
+    "column_renames",
     "find_column",
     "read_table",
-    "rename_usual",
-    "usual_names",
-    "without_vectors",
+    "read_without_vectors",
+    "rename_columns",
 ]
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".geoparquet", ".pkl", ".pickle"})
@@ -27,7 +27,7 @@ _RS5M_NAME = re.compile(
     r"(laion|coyo|yfcc|cc3m|cc12m|redcaps|sbu|wit|vg|fmow|ben|millionaid)\w*_\w+"
 )
 
-ALIASES: dict[str, tuple[str, ...]] = {
+COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
     "img_name": (
         "img_name",
         "filename",
@@ -61,52 +61,52 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "country": ("country", "country_name"),
     "utm": ("utm", "utm_zone"),
 }
-"""Our column name and the names it is known by elsewhere, best first, compared in lower case."""
+"""Column name of the catalogue and its names in other tables, best first, in lower case."""
 
 
 def find_column(names: Iterable[str], wanted: str) -> str | None:
-    """The column that stands for `wanted`, or None."""
+    """Find the column that is an alias of `wanted`; None if there is none."""
     lower = {str(name).strip().lower(): str(name) for name in reversed(list(names))}
-    return next((lower[alias] for alias in ALIASES[wanted] if alias in lower), None)
+    return next((lower[alias] for alias in COLUMN_ALIASES[wanted] if alias in lower), None)
 
 
 @lru_cache(maxsize=256)
-def usual_names(names: tuple[str, ...]) -> dict[str, str]:
-    """Which of the columns are to be renamed to ours; a name we have already stays."""
+def column_renames(names: tuple[str, ...]) -> dict[str, str]:
+    """Map columns to their name in the catalogue; columns that have such a name are kept."""
     renames: dict[str, str] = {}
-    for wanted in ALIASES:
+    for wanted in COLUMN_ALIASES:
         found = find_column(names, wanted)
         if found is not None and found not in renames and wanted not in names:
             renames[found] = wanted
     return renames
 
 
-def rename_usual(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table with the usual names brought to ours; everything else is kept.
+def rename_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rename columns by `COLUMN_ALIASES`; other columns are kept.
 
-    RS5M's `*_intermediate.csv` are read by position: where no column has a usual name, and the
-    first one holds names of images, that one and the next are image name and caption.
+    RS5M's `*_intermediate.csv` are read by position: if no column is an alias of the image name and
+    the first column contains names of images, the first two columns are image name and caption.
     """
-    renames = dict(usual_names(tuple(map(str, frame.columns))))
+    renames = dict(column_renames(tuple(map(str, frame.columns))))
     if "img_name" not in renames.values() and "img_name" not in frame and len(frame):
         first = frame.iloc[:100, 0].astype(str)
-        if first.map(_looks_like_an_image).all():
+        if first.map(_is_image_name).all():
             renames[str(frame.columns[0])] = "img_name"
             if frame.shape[1] > 1 and not {"caption"} & ({*renames.values(), *frame.columns}):
                 renames[str(frame.columns[1])] = "caption"
     return frame.rename(columns=renames)
 
 
-def _looks_like_an_image(name: str) -> bool:
-    ending = Path(name).suffix.lower() in IMAGE_SUFFIXES
-    return ending or _RS5M_NAME.fullmatch(name) is not None
+def _is_image_name(name: str) -> bool:
+    has_suffix = Path(name).suffix.lower() in IMAGE_SUFFIXES
+    return has_suffix or _RS5M_NAME.fullmatch(name) is not None
 
 
-def without_vectors(path: Path) -> pd.DataFrame:
-    """A Parquet table without its geometry and without columns of lists, such as vectors.
+def read_without_vectors(path: Path) -> pd.DataFrame:
+    """Read a Parquet table without its geometry and without list columns, such as vectors.
 
     Raises:
-        SourceError: the file is no Parquet table.
+        SourceError: the file is not a Parquet table.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -125,10 +125,10 @@ def without_vectors(path: Path) -> pd.DataFrame:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table; cells of text files stay text so that names like `0012` survive.
+    """Read a table; cells of text files stay text, so that names like `0012` are kept.
 
     Raises:
-        SourceError: the file is no table of its kind, or empty.
+        SourceError: the file is not a table of its kind, or empty.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -148,5 +148,5 @@ def read_table(path: Path) -> pd.DataFrame:
     except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from error
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8 ({error.reason}); convert it first") from error
+        raise SourceError(f"{path} is not UTF-8 ({error.reason}); convert it to UTF-8") from error
     return frame

@@ -51,13 +51,13 @@ class TestPickles:
     def test_anything_but_a_table_is_refused_before_it_runs(self, tmp_path, value):
         path = tmp_path / "evil.pkl"
         path.write_bytes(pickle.dumps(value))
-        with pytest.raises(SourceError, match=r"is refused: it asks for .* convert it to CSV"):
+        with pytest.raises(SourceError, match=r"is refused: it uses .* for CSV or Parquet"):
             read_pickled_frame(path)
 
     def test_a_list_is_no_table(self, tmp_path):
         path = tmp_path / "list.pkl"
         path.write_bytes(pickle.dumps([1, 2]))
-        with pytest.raises(SourceError, match="holds a list, not a pandas table"):
+        with pytest.raises(SourceError, match="contains a list, not a pandas table"):
             read_pickled_frame(path)
 
     @given(st.binary(max_size=60), st.integers(0, 400))
@@ -115,7 +115,7 @@ def test_unusable_members_are_listed_in_a_file(tmp_path):
     with open(report.broken_file, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["member"] for row in rows] == ["bad.png"]
-    assert "not a picture" in rows[0]["reason"]
+    assert "not an image" in rows[0]["reason"]
     images(source, ["good.png", "bad.png"])
     again = import_source(source, tmp_path / "cat")
     assert (again.added, again.broken_file) == (1, "")

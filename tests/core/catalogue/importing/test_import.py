@@ -145,17 +145,17 @@ def test_a_failed_import_does_not_change_the_catalogue(tmp_path: Path):
     bad = tmp_path / "bad"
     bad.mkdir()
     (bad / "x.png").write_bytes(b"junk")
-    with pytest.raises(SourceError, match=r"holds no usable picture; x.png"):
+    with pytest.raises(SourceError, match=r"contains no usable image; x.png"):
         import_source(bad, out)
     assert digest(out) == before
-    with pytest.raises(SourceError, match="holds no usable picture"):
+    with pytest.raises(SourceError, match="contains no usable image"):
         import_source(bad, tmp_path / "fresh")
     assert not (tmp_path / "fresh").exists()
 
 
 def test_folders_and_files_that_are_no_catalogue_are_refused(tmp_path: Path):
     source = folder_of(tmp_path / "a", range(2))
-    with pytest.raises(CatalogueExistsError, match="holds other things"):
+    with pytest.raises(CatalogueExistsError, match="contains other files"):
         import_source(source, source)
     (tmp_path / "file").write_text("x")
     with pytest.raises(CatalogueExistsError, match="is a file"):

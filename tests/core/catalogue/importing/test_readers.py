@@ -11,7 +11,12 @@ import pytest
 from PIL import Image
 
 from terraseek.catalogue import Catalogue, import_source
-from terraseek.catalogue.importing.readers import expand_braces
+from terraseek.catalogue.importing.readers.registry import (
+    KINDS,
+    READERS,
+    expand_braces,
+    reader_of,
+)
 from terraseek.errors import AnnotationError, MissingColumnError, SourceError, UnknownSourceError
 
 
@@ -56,8 +61,8 @@ def shards(folder: Path, count: int = 2, each: int = 3, old: bool = False) -> Pa
     return folder
 
 
-def pictures(catalogue: Catalogue) -> list[int]:
-    """Which `image(seed)` each item is."""
+def image_seeds(catalogue: Catalogue) -> list[int]:
+    """Seed of the `image` of each item."""
     known = {image(seed): seed for seed in range(40)}
     return [known[catalogue.image_bytes(key)] for key in catalogue.items()["item_id"]]
 
@@ -74,7 +79,7 @@ def test_both_shard_layouts_given_in_every_form(tmp_path: Path, old: bool, form:
     report = import_source(source, tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
     assert (report.added, report.source, report.kinds) == (6, "set", {"shards": 6})
-    assert pictures(catalogue) == [0, 1, 2, 3, 4, 5]
+    assert image_seeds(catalogue) == [0, 1, 2, 3, 4, 5]
     first = catalogue.item(catalogue.items()["item_id"][0])
     assert first["caption"] == "caption 0 of 5° north"
     assert first["img_name"] == "pic_0.jpg"
@@ -164,12 +169,12 @@ def test_damaged_samples_are_reported_and_the_others_imported(tmp_path: Path):
         *sample(6, "a.jpg"),  # a repeated name
     ]
     report = import_source(tar(tmp_path / "x.tar", members), tmp_path / "cat")
-    assert pictures(Catalogue.open(tmp_path / "cat")) == [0, 5]
+    assert image_seeds(Catalogue.open(tmp_path / "cat")) == [0, 5]
     reasons = {broken.member: broken.reason for broken in report.broken}
     assert len(reasons) == 4
-    assert "not a picture" in reasons["x.tar#00000001.img_content"]
-    assert "no picture among caption, img_name" in reasons["x.tar#00000002"]
-    assert "cut off" in reasons["x.tar#00000003.img_content"]
+    assert "not an image" in reasons["x.tar#00000001.img_content"]
+    assert "no image among caption, img_name" in reasons["x.tar#00000002"]
+    assert "cut short" in reasons["x.tar#00000003.img_content"]
     assert "no bytes" in reasons["x.tar#00000004.img_content"]
     assert report.duplicates == 1
     assert json.dumps(report.to_json())
@@ -181,7 +186,7 @@ def test_a_truncated_tar_yields_the_members_before_the_cut(tmp_path: Path):
     path.write_bytes(path.read_bytes()[: 512 * 21 + 100])
     report = import_source(path, tmp_path / "cat")
     assert 1 <= report.added < 6
-    assert pictures(Catalogue.open(tmp_path / "cat")) == list(range(report.added))
+    assert image_seeds(Catalogue.open(tmp_path / "cat")) == list(range(report.added))
     assert report.broken
 
 
@@ -192,7 +197,7 @@ def test_reading_continues_after_damaged_bytes(tmp_path: Path):
     data[header : header + 512] = b"\xaa" * 512
     path.write_bytes(bytes(data))
     report = import_source(path, tmp_path / "cat")
-    assert pictures(Catalogue.open(tmp_path / "cat")) == [0, 1, 3, 4, 5]
+    assert image_seeds(Catalogue.open(tmp_path / "cat")) == [0, 1, 3, 4, 5]
     assert any("damaged bytes" in broken.reason for broken in report.broken)
 
 
@@ -214,7 +219,7 @@ def test_class_folders_give_labels(tmp_path: Path, form: str):
     items = catalogue.items()
     tanks = items["label"] == "storage_tank"
     assert set(items.loc[tanks, "caption"]) == {"a satellite image of storage tank"}
-    assert sorted(pictures(catalogue)) == [0, 1, 2, 3]
+    assert sorted(image_seeds(catalogue)) == [0, 1, 2, 3]
 
 
 def test_a_single_folder_is_not_a_class(tmp_path: Path):
@@ -247,7 +252,7 @@ def test_table_with_column_aliases_more_captions_and_unknown_columns(tmp_path: P
     assert items["score"].tolist() == [1.5, 2.0]
     assert items["polygons"].tolist() == ["[[1, 2]]", ""]
     assert items["image"].tolist() == ["chips/000.png", "001.png"]
-    assert pictures(catalogue) == [0, 1]
+    assert image_seeds(catalogue) == [0, 1]
     assert [b.member for b in report.broken] == ["items.csv line 4"]
 
 
@@ -261,7 +266,7 @@ def test_parquet_table_with_images_in_a_tar_elsewhere(tmp_path: Path):
     frame.to_parquet(tmp_path / "t.parquet")
     import_source(tmp_path / "t.parquet", tmp_path / "cat", images=images)
     catalogue = Catalogue.open(tmp_path / "cat")
-    assert pictures(catalogue) == [0, 1]
+    assert image_seeds(catalogue) == [0, 1]
     assert catalogue.items()["lat"].tolist() == [3, 4]
     assert catalogue.items()["month"].tolist() == [2, 3]
 
@@ -283,7 +288,7 @@ def test_rsicd_json_uses_the_tar_with_most_of_its_names(tmp_path: Path):
     report = import_source(folder, tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
     assert (report.added, report.source) == (3, "rsicd")
-    assert pictures(catalogue) == [0, 1, 2]
+    assert image_seeds(catalogue) == [0, 1, 2]
     items = catalogue.items()
     assert items["caption"].tolist() == ["one 0 .", "one 1 .", "one 2 ."]
     assert set(items["caption_2"]) == {"two"}
@@ -352,13 +357,13 @@ def test_errors_of_unreadable_sources_give_the_reason(tmp_path: Path):
         packed.write(b"x")
     with pytest.raises(SourceError, match="no such file or folder"):
         import_source(tmp_path / "nowhere", out)
-    with pytest.raises(UnknownSourceError, match=r"notes.txt is nothing that can be imported"):
+    with pytest.raises(UnknownSourceError, match=r"notes.txt cannot be imported"):
         import_source(tmp_path / "notes.txt", out)
-    with pytest.raises(UnknownSourceError, match="known are shards, folder"):
+    with pytest.raises(UnknownSourceError, match="known are shards, clip-retrieval"):
         import_source(tmp_path / "notes.txt", out, kind="magic")
-    with pytest.raises(UnknownSourceError, match="holds no pictures"):
+    with pytest.raises(UnknownSourceError, match="contains no images"):
         import_source(tmp_path / "empty", out)
-    with pytest.raises(MissingColumnError, match="no column of picture names"):
+    with pytest.raises(MissingColumnError, match="no column of image names"):
         import_source(tmp_path / "t.csv", out)
     with pytest.raises(SourceError, match="is it complete"):
         import_source(tmp_path / "junk.tar", out)
@@ -372,7 +377,7 @@ def test_errors_of_unreadable_sources_give_the_reason(tmp_path: Path):
 def test_geometa_without_names_is_refused(tmp_path: Path):
     folder = shards(tmp_path / "in")
     (tmp_path / "g.csv").write_text("lat,lon\n1,2\n")
-    with pytest.raises(MissingColumnError, match="no column of picture names"):
+    with pytest.raises(MissingColumnError, match="no column of image names"):
         import_source(folder, tmp_path / "cat", geometa=tmp_path / "g.csv")
 
 
@@ -380,3 +385,8 @@ def test_brace_ranges_are_expanded():
     assert expand_braces("a-{08..11}.tar") == ["a-08.tar", "a-09.tar", "a-10.tar", "a-11.tar"]
     assert expand_braces("{0..1}{a}{0..1}") == ["0{a}0", "0{a}1", "1{a}0", "1{a}1"]
     assert expand_braces("plain.tar") == ["plain.tar"]
+
+
+def test_every_reader_has_its_own_kind():
+    assert len(set(KINDS)) == len(READERS)
+    assert [reader_of(kind) for kind in KINDS] == list(READERS)

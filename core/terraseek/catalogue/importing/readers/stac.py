@@ -1,18 +1,22 @@
-"""STAC items: one JSON file an item, an item collection, or a folder of them (STAC 1.0, 1.1)."""
+"""STAC 1.0 and 1.1: an item, an item collection, or a folder of items as JSON files."""
 
 import json
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from terraseek.catalogue.importing.lookup import OUTSIDE, inside
-from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Reading, Record
+from terraseek.catalogue.importing.lookup import OUTSIDE_SOURCE, is_inside
+from terraseek.catalogue.importing.readers.caption_json import is_caption_json
+from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
+from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records
 from terraseek.errors import SourceError
 
-__all__ = ["is_stac", "read_stac"]
+__all__ = ["STAC", "is_stac", "read_stac"]
 
 _ROLES = ("visual", "thumbnail", "overview", "data")
-_OURS = {
+"""Roles or keys of assets that are images, best first."""
+_COLUMN_OF = {
     "title": "caption",
     "description": "caption",
     "datetime": "captured_at",
@@ -22,21 +26,21 @@ _OURS = {
     "view:off_nadir": "off_nadir_deg",
     "view:azimuth": "azimuth_deg",
 }
-"""Properties that are columns of ours; of two for one column the first that is filled counts."""
+"""Catalogue column of a STAC property; of two properties for one column, the first one is used."""
 
 
 def is_stac(path: Path) -> bool:
-    """Whether a JSON file starts like STAC; only its beginning is read."""
+    """Whether a JSON file has the keys of STAC in its first 64 KB."""
     with path.open(encoding="utf-8", errors="replace") as file:
         start = file.read(1 << 16)
     return '"stac_version"' in start and '"Feature' in start
 
 
-def read_stac(path: Path) -> Reading:
-    """Every item; one whose image is only on the internet becomes an item without an image.
+def read_stac(path: Path) -> Records:
+    """Read every item; one whose image is only on the internet has no image in the catalogue.
 
     Raises:
-        SourceError: a single file that is no JSON.
+        SourceError: `path` is a file that is not JSON.
     """
     root = path if path.is_dir() else path.parent
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
@@ -45,8 +49,8 @@ def read_stac(path: Path) -> Reading:
             value = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             if file == path:
-                raise SourceError(f"{path} is no JSON: {error}") from error
-            yield Broken(file.name, f"no JSON: {error}")
+                raise SourceError(f"{path} is not JSON: {error}") from error
+            yield Broken(file.name, f"not JSON: {error}")
             continue
         features = value.get("features") if isinstance(value, dict) else None
         if isinstance(features, list):
@@ -58,29 +62,28 @@ def read_stac(path: Path) -> Reading:
 
 def _record(root: Path, file: Path, item: object, name: str) -> Record | Broken:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
-        return Broken(name, "no STAC item with an id")
-    columns: dict[str, Any] = {"img_name": item["id"], **_place(item)}
+        return Broken(name, "not a STAC item with an id")
+    columns: dict[str, Any] = {"img_name": item["id"], **_location(item)}
     if isinstance(item.get("collection"), str):
         columns["collection"] = item["collection"]
     properties = item.get("properties")
     for key, value in (properties if isinstance(properties, dict) else {}).items():
         if value is None or isinstance(value, (dict, list)):
             continue
-        columns.setdefault(_OURS.get(key, key.replace(":", "_")), value)
-    image, href, outside = _image(root, file.parent, item)
-    if image is None and href is None:
-        return Broken(name, "no asset of it is a picture")
-    if image is None and outside:
-        return Broken(name, f"its picture {href} {OUTSIDE}")
-    if image is None and not urlsplit(str(href)).netloc:
-        return Broken(name, f"its picture {href} is not there")
-    if href is not None:
-        columns["asset_href"] = href
-    return Record(item["id"], image, columns)
+        columns.setdefault(_COLUMN_OF.get(key, key.replace(":", "_")), value)
+    asset = _best_image(root, file.parent, item)
+    if asset is None:
+        return Broken(name, "none of its assets is an image")
+    if asset.image is None and asset.outside:
+        return Broken(name, f"its image {asset.href} {OUTSIDE_SOURCE}")
+    if asset.image is None and not urlsplit(asset.href).netloc:
+        return Broken(name, f"its image {asset.href} does not exist")
+    columns["asset_href"] = asset.href
+    return Record(item["id"], asset.image, columns)
 
 
-def _place(item: dict[str, Any]) -> dict[str, Any]:
-    """Centre and outline; a box across the antimeridian has its west east of its east."""
+def _location(item: dict[str, Any]) -> dict[str, Any]:
+    """Centre and footprint; west > east in a box across the antimeridian."""
     bbox, geometry = item.get("bbox"), item.get("geometry")
     columns: dict[str, Any] = {}
     if isinstance(geometry, dict) and geometry.get("type") == "Polygon":
@@ -89,8 +92,8 @@ def _place(item: dict[str, Any]) -> dict[str, Any]:
             columns["footprint"] = json.dumps(rings[0])
     if isinstance(bbox, list) and len(bbox) in (4, 6) and all(map(_is_number, bbox)):
         west, south, east, north = bbox[0], bbox[1], bbox[len(bbox) // 2], bbox[len(bbox) // 2 + 1]
-        middle = (west + east + (360 if west > east else 0)) / 2
-        columns |= {"lon": (middle + 180) % 360 - 180, "lat": (south + north) / 2}
+        centre = (west + east + (360 if west > east else 0)) / 2
+        columns |= {"lon": (centre + 180) % 360 - 180, "lat": (south + north) / 2}
     return columns
 
 
@@ -98,14 +101,19 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _image(
-    root: Path, folder: Path, item: dict[str, Any]
-) -> tuple[ImageRef | None, str | None, bool]:
-    """The best asset that is a file here, and else the address of the best one.
+class _ImageAsset(NamedTuple):
+    """The asset of an item that is its image."""
 
-    The last value says that a file was named that lies outside of the source.
-    """
-    outside = False
+    image: ImageRef | None
+    """Its file; None if it is not on this computer."""
+    href: str
+    """Its address in the item."""
+    outside: bool
+    """Whether an asset names a file outside of the source, which is not read."""
+
+
+def _best_image(root: Path, folder: Path, item: dict[str, Any]) -> _ImageAsset | None:
+    """The best image asset that is a file of the source, else the best one; None without any."""
     assets = item.get("assets")
     named = assets.items() if isinstance(assets, dict) else ()
     ranked = sorted(
@@ -113,14 +121,15 @@ def _image(
         for number, (key, asset) in enumerate(named)
         if isinstance(asset, dict) and _is_image(asset)
     )
+    outside = False
     for _, _, href in ranked:
         parts = urlsplit(href)
         if not parts.netloc and parts.scheme in ("", "file"):
             path = folder / unquote(parts.path)
-            if path.is_file() and inside(path, root):
-                return ImageRef(path.resolve()), href, False
+            if path.is_file() and is_inside(path, root):
+                return _ImageAsset(ImageRef(path.resolve()), href, False)
             outside = outside or path.is_file()
-    return None, ranked[0][2] if ranked else None, outside
+    return _ImageAsset(None, ranked[0][2], outside) if ranked else None
 
 
 def _is_image(asset: dict[str, Any]) -> bool:
@@ -133,5 +142,21 @@ def _is_image(asset: dict[str, Any]) -> bool:
 
 def _rank(key: str, asset: dict[str, Any]) -> int:
     roles = asset.get("roles")
-    told = {key, *(map(str, roles) if isinstance(roles, list) else ())}
-    return next((n for n, role in enumerate(_ROLES) if role in told), len(_ROLES))
+    names = {key, *(map(str, roles) if isinstance(roles, list) else ())}
+    return next((n for n, role in enumerate(_ROLES) if role in names), len(_ROLES))
+
+
+def _recognises(path: Path) -> bool:
+    if path.is_dir():
+        return any(is_stac(file) for file in islice(path.rglob("*.json"), 3))
+    suffix = path.suffix.lower()
+    is_json = suffix == ".geojson" or (suffix == ".json" and not is_caption_json(path))
+    return is_json and is_stac(path)
+
+
+def _open(path: Path, images: Path | None) -> OpenedSource:
+    name = path.name if path.is_dir() else path.stem
+    return OpenedSource("stac", name, path, lambda: read_stac(path))
+
+
+STAC = Reader("stac", _recognises, _open)

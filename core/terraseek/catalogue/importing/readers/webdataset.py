@@ -1,31 +1,36 @@
-"""Webdataset shards: RS5M's two member layouts, and the usual `.jpg .txt .json` one.
+"""Webdataset shards: RS5M's two layouts of members, and the common one `.jpg .txt .json`.
 
-A sample is the run of members with one key; the key ends at the first dot of the file name
-(methods: RS5M uses `.img_content .img_name .caption`, its older release `input.image` and so on).
+A sample is a sequence of members with the same key, which ends at the first dot of the file name.
+RS5M uses `.img_content .img_name .caption`, its older release `input.image` and so on.
 """
 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Reading, Record
+from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
+from terraseek.catalogue.importing.readers.table import find_image_table
+from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records
 from terraseek.catalogue.tars import Member, members, read_range
+from terraseek.errors import SourceError, UnknownSourceError
 
-__all__ = ["is_shard", "read_shards", "shard_source"]
+__all__ = ["SHARDS", "is_shard", "open_shards", "read_shards"]
 
 _IMAGE = ("img_content", "input.image")
 _NAME = ("img_name", "input.name")
 _CAPTION = ("caption", "input.caption", "txt", "text")
-_PEEK = 30
-_MAX_TEXT = 1 << 20
+_MAX_MEMBERS_CHECKED = 30
+_MAX_SHARDS_CHECKED = 3
+_MAX_TEXT_BYTES = 1 << 20
 
 
 def is_shard(path: Path) -> bool:
     """Whether the first members of a tar look like webdataset samples."""
-    for member in islice(members(path), _PEEK):
+    for member in islice(members(path), _MAX_MEMBERS_CHECKED):
         if isinstance(member, Member):
             extension = _split(member.name)[1]
             if extension in (*_IMAGE, *_NAME, *_CAPTION):
@@ -33,58 +38,58 @@ def is_shard(path: Path) -> bool:
     return False
 
 
-def shard_source(shards: list[Path]) -> str:
-    """Name of the set the shards belong to: `harvey-train-0000.tar` is of `harvey`."""
+def _set_name(shards: list[Path]) -> str:
+    """Name of the set of shards: `harvey` for `harvey-train-0000.tar`."""
     stem = re.sub(r"([-_.]\d+)+$", "", shards[0].stem)
     return re.sub(r"[-_](train|val|validation|test)$", "", stem) or shards[0].stem
 
 
-def read_shards(shards: list[Path]) -> Reading:
-    """Every sample of every shard, in order; damaged samples appear as `Broken`."""
+def read_shards(shards: list[Path]) -> Records:
+    """Read every sample of every shard, in order; damaged samples are `Broken`."""
     for shard in shards:
         split = re.search(r"[-_](train|val|test)[-_.]", shard.name)
         extra = {"split": split.group(1)} if split else {}
-        for key, parts in _samples(shard):
-            if isinstance(parts, Broken):
-                yield parts
+        for key, sample in _samples(shard):
+            if isinstance(sample, Broken):
+                yield sample
             else:
-                yield _record(shard, key, parts, extra)
+                yield _record(shard, key, sample, extra)
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Key and extension of a member: folder and file name up to the first dot, and the rest."""
+    """Split a member name at the first dot of its file name into key and extension."""
     folder, _, file = name.rpartition("/")
     stem, _, extension = file.partition(".")
     return (f"{folder}/{stem}" if folder else stem), extension.lower()
 
 
 def _samples(shard: Path) -> Iterator[tuple[str, dict[str, Member] | Broken]]:
-    current, parts = "", dict[str, Member]()
+    current, sample = "", dict[str, Member]()
     for member in members(shard):
         if isinstance(member, Broken):
             yield "", member
             continue
         key, extension = _split(member.name)
-        if key != current or extension in parts:
-            if parts:
-                yield current, parts
-            current, parts = key, {}
-        parts[extension] = member
-    if parts:
-        yield current, parts
+        if key != current or extension in sample:
+            if sample:
+                yield current, sample
+            current, sample = key, {}
+        sample[extension] = member
+    if sample:
+        yield current, sample
 
 
 def _record(
-    shard: Path, key: str, parts: dict[str, Member], extra: dict[str, str]
+    shard: Path, key: str, sample: dict[str, Member], extra: dict[str, str]
 ) -> Record | Broken:
-    image = next((parts[e] for e in _IMAGE if e in parts), None) or next(
-        (m for e, m in parts.items() if f".{e}" in IMAGE_SUFFIXES), None
+    image = next((sample[e] for e in _IMAGE if e in sample), None) or next(
+        (m for e, m in sample.items() if f".{e}" in IMAGE_SUFFIXES), None
     )
     if image is None:
-        return Broken(f"{shard.name}#{key}", f"no picture among {', '.join(sorted(parts))}")
-    columns: dict[str, Any] = {**_json(shard, parts.get("json")), **extra}
-    name = _text(shard, parts, _NAME)
-    caption = _text(shard, parts, _CAPTION)
+        return Broken(f"{shard.name}#{key}", f"no image among {', '.join(sorted(sample))}")
+    columns: dict[str, Any] = {**_json(shard, sample.get("json")), **extra}
+    name = _text(shard, sample, _NAME)
+    caption = _text(shard, sample, _CAPTION)
     if caption:
         columns["caption"] = caption
     columns["img_name"] = name or image.name.rsplit("/", 1)[-1]
@@ -92,12 +97,12 @@ def _record(
     return Record(name or f"{shard.name}#{key}", ref, columns)
 
 
-def _text(shard: Path, parts: dict[str, Member], extensions: tuple[str, ...]) -> str:
-    member = next((parts[e] for e in extensions if e in parts), None)
+def _text(shard: Path, sample: dict[str, Member], extensions: tuple[str, ...]) -> str:
+    member = next((sample[e] for e in extensions if e in sample), None)
     if member is None:
         return ""
-    data = read_range(shard, member.offset, min(member.size, _MAX_TEXT))
-    # RS5M's captions are UTF-8; one bad byte must not cost the sample
+    data = read_range(shard, member.offset, min(member.size, _MAX_TEXT_BYTES))
+    # RS5M's captions are UTF-8; the sample is kept even if a byte is invalid
     return data.decode("utf-8", "replace").replace("\0", "").strip()
 
 
@@ -105,7 +110,39 @@ def _json(shard: Path, member: Member | None) -> dict[str, Any]:
     if member is None:
         return {}
     try:
-        value = json.loads(read_range(shard, member.offset, min(member.size, _MAX_TEXT)))
+        value = json.loads(read_range(shard, member.offset, min(member.size, _MAX_TEXT_BYTES)))
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def open_shards(paths: list[Path]) -> OpenedSource:
+    """Open a list of shards.
+
+    Raises:
+        UnknownSourceError: one of them is not a tar.
+    """
+    for path in paths:
+        if path.suffix.lower() != ".tar":
+            raise UnknownSourceError(f"{path} is not a tar; only shards can be given as a list")
+    name = _set_name(paths)
+    return OpenedSource("shards", name, paths[0].parent / name, lambda: read_shards(paths))
+
+
+def _recognises(path: Path) -> bool:
+    if path.is_dir():
+        return any(is_shard(tar) for tar in sorted(path.glob("*.tar"))[:_MAX_SHARDS_CHECKED])
+    return path.suffix.lower() == ".tar" and is_shard(path)
+
+
+def _open(path: Path, images: Path | None) -> OpenedSource:
+    if path.is_file():
+        return open_shards([path])
+    shards = [tar for tar in sorted(path.glob("*.tar")) if is_shard(tar)]
+    if not shards:
+        raise SourceError(f"{path} contains no webdataset shards")
+    opened = open_shards(shards)
+    return replace(opened, geometa=find_image_table(path))
+
+
+SHARDS = Reader("shards", _recognises, _open)

@@ -1,0 +1,92 @@
+"""The row of an item: what its source, a metadata table, its caption and its image file state."""
+
+from typing import Any
+
+import pandas as pd
+
+from terraseek.catalogue.importing.geometa import Geometa
+from terraseek.catalogue.importing.report import ImportReport
+from terraseek.catalogue.importing.tables import column_renames
+from terraseek.catalogue.metadata.caption_facts import add_caption_facts
+from terraseek.catalogue.metadata.dates import iso_date
+from terraseek.catalogue.metadata.label_captions import compose_caption
+from terraseek.catalogue.metadata.location import locate, parse_number
+from terraseek.catalogue.records import LocationPrecision, Record
+
+__all__ = ["image_label", "item_row", "table_names"]
+
+
+def item_row(
+    item_id: str,
+    record: Record,
+    inspected: dict[str, Any],
+    source: str,
+    geometa: Geometa | None,
+    precision: LocationPrecision | None,
+    report: ImportReport,
+) -> dict[str, Any]:
+    """Make the row of an item in the items table.
+
+    Of several values for a column, that of the record is used first, then that of the metadata
+    table, the image file and the caption. A location from a raster file is exact.
+
+    Args:
+        item_id: id of the item.
+        record: what the reader yields.
+        inspected: columns from the image file, see `inspect`.
+        source: name of the source.
+        geometa: metadata table to join.
+        precision: location precision given by the user.
+        report: counts invalid coordinates and missing metadata rows.
+    """
+    columns = _join_geometa(record, geometa, report)
+    precision = precision or (geometa.precision if geometa else None)
+    if parse_number(columns.get("lon")) is None and "lon" in inspected:
+        columns |= {"lon": inspected["lon"], "lat": inspected["lat"]}
+        precision = "exact"
+    columns = {**inspected, **{k: v for k, v in columns.items() if v is not None and v != ""}}
+    columns = add_caption_facts(columns)
+    location = locate(columns, precision)
+    report.bad_coordinates += location.rejected
+    caption, origin = compose_caption(columns)
+    ref = record.image
+    return columns | {
+        "item_id": item_id,
+        "image": image_label(record),
+        "caption": caption,
+        "caption_source": origin,
+        "lon": location.lon,
+        "lat": location.lat,
+        "location_precision": location.precision,
+        "captured_at": iso_date(columns.get("captured_at")),
+        "source": source,
+        "label": columns.get("label") or "",
+        "_file": "" if ref is None else str(ref.file),
+        "_offset": 0 if ref is None else ref.offset,
+        "_size": -1 if ref is None else ref.size,
+    }
+
+
+def _join_geometa(record: Record, geometa: Geometa | None, report: ImportReport) -> dict[str, Any]:
+    # the JSON of a webdataset may use column aliases, too
+    renames = column_renames(tuple(record.columns))
+    columns = {renames.get(k, k): v for k, v in record.columns.items()}
+    if geometa is None:
+        return columns
+    row = geometa.find(*table_names(record))
+    if row is None:
+        report.geometa_missing += 1
+        return columns
+    stated = {str(k): v for k, v in row.items() if not pd.isna(v) and v != ""}
+    return stated | {k: v for k, v in columns.items() if v not in (None, "")}
+
+
+def table_names(record: Record) -> tuple[str, ...]:
+    """Names that a metadata table may use for an image."""
+    member = "" if record.image is None else record.image.member
+    return (str(record.columns.get("img_name") or ""), record.key, member)
+
+
+def image_label(record: Record) -> str:
+    """Image name shown to users: `shard.tar#member`, or the path of a file in its source."""
+    return record.image.label if record.image and record.image.member else record.key
