@@ -10,9 +10,10 @@ from terraseek.localization.methods.registry import METHODS
 from terraseek.localization.metrics import SeLoScore, selo_metrics
 from terraseek.localization.options import LocalizeOptions
 from terraseek.localization.output.cog import write_cog
+from terraseek.localization.output.geojson import regions_geojson, write_regions
 from terraseek.localization.output.numbers import map_numbers, summary
 from terraseek.localization.output.overlay import overlay
-from terraseek.localization.output.regions import Region, regions, regions_geojson, write_regions
+from terraseek.localization.output.regions import Region, regions
 from terraseek.localization.query import ImageQuery, LocalizeQuery
 from terraseek.localization.stability import Stability, stability
 from terraseek.localization.windows.embedding import SceneEmbedding

@@ -1,4 +1,4 @@
-"""What cannot be answered is refused in a sentence, in Python and on the command line alike."""
+"""Invalid input raises an error with a clear message, in Python and on the command line."""
 
 from contextlib import contextmanager
 
@@ -40,7 +40,7 @@ def run(*words):
 
 
 def refused(result, kind: type[TerraSeekError], words: str) -> None:
-    """`main` prints these as one line and exits with 2."""
+    """Check class and message of the error, which `main` prints as one line."""
     assert type(result.exception) is kind, result.exception
     assert words in str(result.exception)
 
@@ -79,7 +79,7 @@ def test_refused_on_the_command_line(path, tmp_path, monkeypatch, words, kind, s
     assert everything_but(tmp_path, "a.tif") == []
 
 
-def test_an_over_long_sentence_is_answered_and_told_of(path, monkeypatch):
+def test_an_over_long_sentence_gives_a_map_and_a_warning(path, monkeypatch):
     monkeypatch.setattr(FakeEncoder, "token_count", lambda self, text: (len(text.split()), 3))
     done = run(path, "red roofs beside a river", "--json")
     assert done.exit_code == 0
@@ -112,7 +112,7 @@ def test_windows_full_of_nan_have_no_score(tmp_path):
     assert heat.peak.col < 300
 
 
-def test_windows_larger_than_the_scene_give_one_answer_and_say_so(path):
+def test_windows_larger_than_the_scene_give_one_score_and_a_warning(path):
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(scales=(1000,)))
     assert heat.n_windows == 1
@@ -123,7 +123,7 @@ def test_windows_larger_than_the_scene_give_one_answer_and_say_so(path):
     assert "take smaller windows" in done.stderr
 
 
-def test_default_windows_widen_with_a_huge_scene(tmp_path):
+def test_default_windows_are_wider_on_a_huge_scene(tmp_path):
     """Only the header is read: the scene has no pixels on disk."""
     path = tmp_path / "huge.tif"
     profile = {"width": 30_000, "height": 30_000, "count": 1, "dtype": "uint8", "tiled": True}
@@ -144,12 +144,12 @@ def test_default_windows_widen_with_a_huge_scene(tmp_path):
         assert chosen.method.warnings(chosen.context, lattice) == []
 
 
-def test_progress_says_how_many_before_the_first_window(path):
-    heard = []
+def test_progress_reports_the_total_before_the_first_window(path):
+    steps = []
     with Scene.open(path) as scene:
-        found = embed_scene(scene, FakeEncoder(), progress=lambda *step: heard.append(step))
-    assert heard[0] == ("encode windows", 0, len(found.lattice))
-    assert heard[-1] == ("encode windows", len(found.lattice), len(found.lattice))
+        found = embed_scene(scene, FakeEncoder(), progress=lambda *step: steps.append(step))
+    assert steps[0] == ("encode windows", 0, len(found.lattice))
+    assert steps[-1] == ("encode windows", len(found.lattice), len(found.lattice))
 
 
 def test_a_cancelled_run_leaves_no_output(path, tmp_path):
@@ -179,7 +179,7 @@ def test_a_run_cancelled_in_its_second_stage_keeps_the_first(path):
     assert np.isfinite(heat.score).all()
 
 
-def test_a_second_image_that_does_not_fit_leaves_the_first_whole(path, tmp_path, monkeypatch):
+def test_a_second_image_that_cannot_be_written_leaves_the_first(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p-2.png").mkdir()  # nothing can take this name
     done = run(path, "red", "green", "--png", "p.png")
@@ -216,8 +216,8 @@ def test_a_full_disk_leaves_nothing_half_written(path, tmp_path):
     assert everything_but(tmp_path, "a.tif") == []
 
 
-def test_a_disk_that_fills_up_at_the_last_step(path, tmp_path, monkeypatch):
-    """The plain file fits and its copy does not: GDAL tells of that in another way."""
+def test_a_disk_that_is_full_when_the_cog_is_copied(path, tmp_path, monkeypatch):
+    """The temporary file fits and its copy does not: GDAL reports that in another way."""
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder())
     copy = cog._as_cog
@@ -232,7 +232,7 @@ def test_a_disk_that_fills_up_at_the_last_step(path, tmp_path, monkeypatch):
     assert everything_but(tmp_path, "a.tif") == []
 
 
-def test_a_full_cache_disk_costs_time_and_no_answer(path, caplog):
+def test_a_full_cache_disk_does_not_stop_a_localization(path, caplog):
     with Scene.open(path) as scene, small_files(100):
         heat = localize(scene, "red", FakeEncoder())
     assert np.isfinite(heat.score).all()
@@ -240,7 +240,7 @@ def test_a_full_cache_disk_costs_time_and_no_answer(path, caplog):
     assert not list(home().rglob("*.npz"))
 
 
-def test_a_threshold_that_is_no_number(path):
+def test_an_infinite_threshold_is_refused(path):
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder())
     with pytest.raises(ConfigError, match="must be a score"):

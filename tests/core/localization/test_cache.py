@@ -1,4 +1,4 @@
-"""The scene cache stays within its limit, and what was used last stays longest."""
+"""The scene cache stays within its limit and removes the least recently used entries first."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from terraseek.scenes import Scene
 
 
 def filled(folder: Path, sizes: dict[str, int]) -> Path:
-    """Files of these sizes, the first the longest unused."""
+    """A folder with files of these sizes, the least recently used first."""
     folder.mkdir(parents=True)
     for age, (name, size) in enumerate(reversed(sizes.items())):
         path = folder / name
@@ -31,24 +31,24 @@ def filled(folder: Path, sizes: dict[str, int]) -> Path:
     return folder
 
 
-def test_the_least_lately_used_go_first(tmp_path):
+def test_the_least_recently_used_are_removed_first(tmp_path):
     folder = filled(tmp_path / "scenes", {"a.npz": 50, "b.parts": 40, "c.npz": 30, "d.npz": 20})
-    gone = prune(folder, limit=60)
-    assert [path.name for path in gone] == ["a.npz", "b.parts"]
+    removed = prune(folder, limit=60)
+    assert [path.name for path in removed] == ["a.npz", "b.parts"]
     assert sorted(path.name for path in folder.iterdir()) == ["c.npz", "d.npz"]
 
 
-def test_within_the_limit_nothing_goes(tmp_path):
+def test_within_the_limit_nothing_is_removed(tmp_path):
     folder = filled(tmp_path / "scenes", {"a.npz": 50, "b.npz": 10})
     assert prune(folder, limit=60) == []
 
 
-def test_what_was_just_written_stays_whatever_its_size(tmp_path):
+def test_the_entry_just_written_stays_whatever_its_size(tmp_path):
     folder = filled(tmp_path / "scenes", {"new.npz": 500, "old.npz": 10})
     assert [path.name for path in prune(folder, folder / "new.npz", limit=60)] == ["old.npz"]
 
 
-def test_parts_of_a_run_that_may_go_on_stay(tmp_path):
+def test_chunks_of_a_run_in_progress_stay(tmp_path):
     folder = filled(tmp_path / "scenes", {"a.parts": 50, "b.npz": 10})
     os.utime(folder / "a.parts" / "0.npz")
     assert [path.name for path in prune(folder, limit=0)] == ["b.npz"]
@@ -70,7 +70,7 @@ def test_the_default_is_two_gigabytes(monkeypatch):
     assert limit_bytes() == 2_000_000_000
 
 
-def test_scenes_push_each_other_out(tmp_path, monkeypatch):
+def test_a_new_scene_replaces_the_least_recently_used(tmp_path, monkeypatch):
     options, kept = LocalizeOptions(scales=(64,)), []
     for seed in range(3):
         path = write_rgb(tmp_path / f"{seed}.tif", colours(300, 300, seed))
@@ -80,7 +80,7 @@ def test_scenes_push_each_other_out(tmp_path, monkeypatch):
         if seed == 0:
             size = sum(file.stat().st_size for file in (home() / "scenes").glob("*.npz"))
             monkeypatch.setenv(SETTING, f"{2.5 * size / 1e9:.9f}")
-        if seed == 1:  # asked again, so that the second is now the older one
+        if seed == 1:  # used again, so that the second is now the least recently used
             (second,) = kept[1] - kept[0]
             os.utime(home() / "scenes" / second, (time.time() - 50, time.time() - 50))
             with Scene.open(tmp_path / "0.tif") as scene:
@@ -90,7 +90,7 @@ def test_scenes_push_each_other_out(tmp_path, monkeypatch):
     assert second not in kept[2]
 
 
-def test_a_limit_of_nothing_keeps_nothing(tmp_path, monkeypatch):
+def test_a_limit_of_zero_switches_the_cache_off(tmp_path, monkeypatch):
     monkeypatch.setenv(SETTING, "0")
     path = write_rgb(tmp_path / "a.tif", colours(300, 300))
     with Scene.open(path) as scene:
@@ -99,40 +99,40 @@ def test_a_limit_of_nothing_keeps_nothing(tmp_path, monkeypatch):
     assert not list(home().rglob("*.npz"))
 
 
-def test_what_was_read_lately_is_not_read_again(tmp_path):
+def test_recently_read_files_are_not_read_again(tmp_path):
     calls = []
 
     def load(path):
         calls.append(path.name)
         return {"a": np.zeros(int(path.read_text()), np.uint8)}
 
-    recent = MemoryCache(100)
+    cache = MemoryCache(100)
     small, other, huge = (tmp_path / name for name in ("small", "other", "huge"))
     small.write_text("60")
     other.write_text("50")
     huge.write_text("500")
     for path in (small, small, other, small, huge, huge):
-        assert len(recent.get(path, load)["a"]) == int(path.read_text())
+        assert len(cache.get(path, load)["a"]) == int(path.read_text())
     assert calls == ["small", "other", "small", "huge", "huge"]
     small.unlink()
-    assert recent.get(small, load) is None
+    assert cache.get(small, load) is None
 
 
 def test_a_replaced_file_is_read_again(tmp_path):
     path, fresh = tmp_path / "a", tmp_path / "b"
     path.write_text("1")
-    recent = MemoryCache(100)
+    cache = MemoryCache(100)
 
     def load(path):
         return {"a": np.array([int(path.read_text())])}
 
-    assert recent.get(path, load)["a"] == 1
+    assert cache.get(path, load)["a"] == 1
     fresh.write_text("2")
     fresh.replace(path)
-    assert recent.get(path, load)["a"] == 2
+    assert cache.get(path, load)["a"] == 2
 
 
-def test_half_precision_in_parts_equals_single(tmp_path, monkeypatch):
+def test_half_precision_in_chunks_equals_single(tmp_path, monkeypatch):
     path = write_rgb(tmp_path / "a.tif", colours(300, 300))
     encoder = FakeEncoder()
     query = encoder.encode_texts(["red"])[0]
@@ -167,7 +167,7 @@ def test_large_vectors_stay_in_their_file(tmp_path, monkeypatch):
     )
 
 
-def test_a_large_file_cut_short_is_not_mapped(tmp_path, monkeypatch, caplog):
+def test_a_truncated_large_file_is_not_mapped(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("terraseek.localization.windows.vector_files._MAX_LOADED_BYTES", 100)
     path = tmp_path / "a.npz"
     vectors = np.arange(4000, dtype=np.float16).reshape(100, 40)
@@ -188,10 +188,10 @@ def test_mapped_vectors_do_not_count_as_memory(tmp_path):
         calls.append(path.name)
         return {"a": np.memmap(path, np.uint8, "r")}
 
-    recent = MemoryCache(100)
+    cache = MemoryCache(100)
     for name in ("a", "b", "a", "b"):
         path = tmp_path / name
         if not path.exists():
             path.write_bytes(bytes(90))
-        assert len(recent.get(path, load)["a"]) == 90
+        assert len(cache.get(path, load)["a"]) == 90
     assert calls == ["a", "b"]

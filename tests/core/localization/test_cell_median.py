@@ -1,4 +1,4 @@
-"""The median of a map of cells is the median of its pixels, byte by byte."""
+"""The median filter of an image of grid cells equals that of its pixels exactly."""
 
 import cv2
 import numpy as np
@@ -47,20 +47,20 @@ def test_cells_of_half_a_window_as_in_the_published_lattice(count):
 @pytest.mark.parametrize(
     ("step", "cores", "expected"), [(128, 2, True), (10, 2, False), (128, 16, False)]
 )
-def test_areas_are_added_where_cells_are_large_and_cores_few(step, cores, expected, monkeypatch):
+def test_adding_areas_is_faster_for_large_cells_and_few_cores(step, cores, expected, monkeypatch):
     monkeypatch.setattr(cell_median, "available_cores", lambda: cores)
     assert is_faster(lattice_like(step, 6), selo_filters.MEDIAN_SIDE) is expected
 
 
 @pytest.mark.parametrize("cores", [2, 16])
-def test_both_ways_give_one_map(cores, monkeypatch):
+def test_both_algorithms_give_the_same_map(cores, monkeypatch):
     monkeypatch.setattr(cell_median, "available_cores", lambda: cores)
     cells = lattice_like(70, 9)
     expected = cv2.medianBlur(cells.pixels(), 127)
     np.testing.assert_array_equal(selo_filters.median_filtered_cells(cells, 2), expected)
 
 
-def test_a_field_is_cut_into_the_cells_that_positions_fall_into():
+def test_an_image_of_a_field_has_the_cells_that_positions_fall_into():
     field = CellField(
         np.array([0.0, 4, 4.2, 10]), np.array([0.0, 3, 10]), np.zeros((3, 2), np.float32)
     )

@@ -1,4 +1,4 @@
-"""Windows as means over cells: what single windows give, for few passes."""
+"""Method dense: means over feature cells equal single windows, for fewer passes."""
 
 import dataclasses
 import re
@@ -97,7 +97,7 @@ def test_invalid_pixels_stay_out(tmp_path):
     assert dense[0, 200, 32, 232] > dense[0, 80, 32, 112] + 0.3
 
 
-def test_nothing_valid_enough(tmp_path):
+def test_too_few_valid_pixels(tmp_path):
     values = np.zeros((3, 128, 128), np.uint8)
     values[:, 60:64, 60:64] = 9
     with (
@@ -107,7 +107,7 @@ def test_nothing_valid_enough(tmp_path):
         localize(scene, "red", DenseFake(), LocalizeOptions(method="dense", scales=(64,)))
 
 
-def test_a_cancelled_run_goes_on_after_the_last_band(tmp_path):
+def test_a_cancelled_run_continues_after_the_last_row_of_blocks(tmp_path):
     path = write_rgb(tmp_path / "a.tif", colours(400, 300))
     options = LocalizeOptions(method="dense", scales=(32,))
 
@@ -186,7 +186,7 @@ def test_too_many_windows():
         dense_lattice(30_000, 30_000, (16,), 4, 2)
 
 
-def test_an_encoder_without_cells_is_named(tmp_path):
+def test_an_encoder_without_feature_cells_is_refused(tmp_path):
     path = write_rgb(tmp_path / "a.tif", colours(64, 64))
     with (
         Scene.open(path) as scene,
@@ -221,7 +221,7 @@ def timm(name, projection="linear"):
     ("name", "projection"), [("resnet10t", "linear"), ("mobilenetv4_conv_small_050", "")]
 )
 def test_the_mean_of_the_cells_is_the_image(name, projection):
-    """Also where more than a matrix follows the pooling, and with norms folded."""
+    """Also where more than a matrix follows the pooling, and with batch norms folded."""
     tower = visual(timm(name, projection))
     images = torch.randn(3, 3, 64, 64)
     for one in (tower, fold_batch_norms(tower, 64)):
@@ -267,51 +267,51 @@ def compared(dense, windows):
 
 
 @pytest.mark.parametrize(
-    ("scores", "said"),
+    ("scores", "reason"),
     [
         ({}, "was not compared with single windows for terraseek-tiny"),
         (compared((0.7, 0.2), (0.8, 0.1)), r"\(ROC-AUC 0\.700 against 0\.800\)"),
         (compared((0.8, 0.1), (0.8, 0.2)), r"\(AP 0\.100 against 0\.200\)"),
     ],
 )
-def test_dense_is_offered_only_where_it_was_measured_to_be_as_good(scores, said):
+def test_dense_is_offered_only_where_it_was_measured_to_be_as_good(scores, reason):
     card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
     assert not DenseMethod().is_offered(card)
-    with pytest.raises(ConfigError, match=f"{said}.*--force"):
+    with pytest.raises(ConfigError, match=f"{reason}.*--force"):
         check_dense(card, force=False)
-    assert re.search(said, check_dense(card, force=True)[0])
+    assert re.search(reason, check_dense(card, force=True)[0])
 
 
-def test_dense_is_offered_where_nothing_speaks_against_it():
+def test_dense_is_offered_where_it_is_no_worse_than_windows():
     scores = compared((0.8, 0.2), (0.8, 0.1))
     card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
     assert check_dense(card, force=False) == check_dense(None, force=False) == []
 
 
 @pytest.mark.parametrize("entry", [{"dense": 0.8, "windows": 0.7}, {"dense": {}}, 3])
-def test_a_card_that_holds_no_measures_is_named(entry):
+def test_a_card_with_invalid_measures_is_refused(entry):
     card = dataclasses.replace(get_card("terraseek-tiny"), scores={DENSE_SCORE: entry})
     with pytest.raises(ConfigError, match="card of terraseek-tiny cannot be used"):
         DenseMethod().is_offered(card)
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_map_is_refused_or_told_of(tmp_path, force):
-    encoder, heard = DenseFake(), []
+def test_dense_is_refused_unless_forced(tmp_path, force):
+    encoder, steps = DenseFake(), []
     encoder.card = dataclasses.replace(get_card("terraseek-tiny"), scores={})
     with Scene.open(write_rgb(tmp_path / "a.tif", colours(64, 64))) as scene:
         options = LocalizeOptions(method="dense", scales=(64,), force=force)
-        localizer = Localizer(scene, encoder, options, lambda *step: heard.append(step), False)
+        localizer = Localizer(scene, encoder, options, lambda *step: steps.append(step), False)
         if force:
             heat = localizer.heat_map(encode_query("red", encoder, options))
             assert any("was not compared" in warning for warning in heat.warnings)
         else:
             with pytest.raises(ConfigError, match="--force"):
                 localizer.heat_map(encode_query("red", encoder, options))
-            assert not heard
+            assert not steps
 
 
-def test_half_the_cells_stand_for_a_window():
+def test_half_the_cells_represent_a_window():
     assert [central_cells(cells) for cells in (1, 2, 4, 7, 16)] == [1, 1, 2, 3, 8]
 
 

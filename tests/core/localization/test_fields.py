@@ -40,7 +40,7 @@ def test_an_error_in_a_row_block_is_raised():
 
 
 @pytest.mark.parametrize("height", [90, 511, 1203])
-def test_the_median_for_row_blocks_is_the_median(height, monkeypatch):
+def test_the_median_in_row_blocks_is_the_median(height, monkeypatch):
     monkeypatch.setattr("terraseek.localization.windows.row_blocks.available_cores", lambda: 3)
     levels = np.random.default_rng(0).integers(0, 256, (height, 300)).astype(np.uint8)
     np.testing.assert_array_equal(
@@ -48,7 +48,7 @@ def test_the_median_for_row_blocks_is_the_median(height, monkeypatch):
     )
 
 
-def test_levels_are_scores_again():
+def test_a_level_field_gives_the_score_of_each_level():
     levels = np.array([[0, 255], [128, 3]], np.uint8)
     scores = np.linspace(-1, 1, 256).astype(np.float32)
     unscored = np.array([[False, False], [False, True]])
@@ -69,7 +69,7 @@ def scene_with_hole(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["terraseek", "selo-v1", "selo-v2"])
-def test_the_grid_and_the_rows_agree(tmp_path, method):
+def test_the_map_in_memory_equals_the_rows_in_full_resolution(tmp_path, method):
     with Scene.open(scene_with_hole(tmp_path)) as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(method=method))
     np.testing.assert_array_equal(heat.score, heat.read_rows(0, 500))
@@ -78,15 +78,15 @@ def test_the_grid_and_the_rows_agree(tmp_path, method):
     assert heat.low < heat.high <= np.nanmax(heat.score)
 
 
-def test_a_tile_shows_more_than_the_grid_in_memory(tmp_path):
-    """The grid of 64 cells has lost the edge of the hole; the deep tile has not lost the scores."""
+def test_a_deep_tile_has_more_detail_than_the_grid_in_memory(tmp_path):
+    """A grid of 64 cells loses the edge of the hole; a deep tile still has the exact scores."""
     path = scene_with_hole(tmp_path)
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(grid_side=64))
         lon, lat = scene.pixel_to_lonlat(450.5, 350.5)
     zoom = 19
     tile = heat_tile(heat, zoom, *lonlat_to_tile(lon, lat, zoom))
-    assert "score" not in vars(heat), "the whole map was drawn for one tile"
+    assert "score" not in vars(heat), "the whole map was computed for one tile"
     pixels = np.asarray(Image.open(io.BytesIO(tile)))
     wanted = heat.to_display(heat.sample(np.array([350.5]), np.array([450.5])))[0, 0]
     near = np.abs(pixels[..., 0].astype(int) - wanted)[pixels[..., 1] == 255]

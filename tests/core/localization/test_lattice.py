@@ -1,4 +1,4 @@
-"""The lattice and the map without a pixel loop, against a literal slow reference."""
+"""The lattices, and the mean of windows, against a literal slow reference."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_published_window_counts(rows, cols, counts):
 
 
 def reference_windows(rows, cols, scales):
-    """The published double loop, word for word, with clipping for scenes below a window."""
+    """The published double loop, with clipping for scenes smaller than a window."""
     found = set()
     for s in scales:
         for gap in (s, s // 2):
@@ -75,7 +75,7 @@ def test_fast_mean_equals_the_pixel_loop(rows, cols, scales, seed):
     np.testing.assert_allclose(drawn, slow, atol=1e-5)
 
 
-def test_unknown_windows_do_not_count():
+def test_windows_without_a_score_are_left_out():
     lattice = selo_v1_lattice(64, 64, (32,))
     scores = np.arange(len(lattice), dtype=np.float32)
     gone = lattice.windows[:, 0] < 16
@@ -106,19 +106,19 @@ def test_half_stride_count():
 @pytest.mark.parametrize(
     ("scales", "match"), [((), "no window side"), ((1, 64), "below 2"), ((2,), "larger sides")]
 )
-def test_scales_that_make_no_lattice(scales, match):
+def test_invalid_scales(scales, match):
     with pytest.raises(LatticeError, match=match):
         half_stride_lattice(20_000, 20_000, scales)
 
 
-def test_digest_tells_lattices_apart():
+def test_digest_differs_between_lattices():
     one, other = selo_v1_lattice(100, 90, (32,)), selo_v1_lattice(90, 100, (32,))
     assert one.digest == selo_v1_lattice(100, 90, (32,)).digest
     assert one.digest != other.digest
 
 
 def slow_bilinear(field, row, col):
-    """Tent weights around each known node, literally."""
+    """Tent weights around each node with a score, computed literally."""
 
     def weights(nodes, x):
         x = min(max(x, nodes[0]), nodes[-1])

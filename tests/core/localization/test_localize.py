@@ -1,4 +1,4 @@
-"""From a scene and a sentence to a map that lies where it should."""
+"""From a scene and a sentence to a correctly located heat map."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ SPOT = (slice(300, 420), slice(560, 700))
 
 
 class CountingEncoder(FakeEncoder):
-    """Counts the squares it was given."""
+    """Counts the squares it encodes."""
 
     def __init__(self):
         super().__init__()
@@ -66,7 +66,7 @@ def test_the_peak_is_on_the_spot(scene_path, method):
     assert heat.n_windows > 10
 
 
-def test_default_map_is_tight(scene_path):
+def test_the_default_map_is_highest_inside_the_spot(scene_path):
     with Scene.open(scene_path) as scene:
         heat = localize(scene, "red", FakeEncoder())
     assert heat.score.shape == (800, 1100)
@@ -83,7 +83,7 @@ def test_json_summary_has_exactly_the_documented_keys(scene_path):
     assert found["crs"] == "EPSG:32633"
 
 
-def test_a_scene_is_encoded_once_and_asked_often(scene_path):
+def test_a_scene_is_encoded_once_for_many_queries(scene_path):
     encoder = CountingEncoder()
     with Scene.open(scene_path) as scene:
         first = localize(scene, "red", encoder)
@@ -106,7 +106,7 @@ def test_without_cache_nothing_is_kept(scene_path, monkeypatch, tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_a_cancelled_run_goes_on_where_it_stopped(scene_path):
+def test_a_cancelled_run_continues_where_it_stopped(scene_path):
     encoder = CountingEncoder()
 
     def stop(stage, done, total):
@@ -208,7 +208,7 @@ def test_scenes_smaller_than_a_window(tmp_path, size, method):
     assert np.isfinite(heat.score).all()
 
 
-def test_huge_windows_on_a_striped_file_equal_single_reads(tmp_path, monkeypatch):
+def test_windows_cut_from_strips_equal_single_reads(tmp_path, monkeypatch):
     path = write_rgb(tmp_path / "a.tif", colours(700, 500))
     with Scene.open(path) as scene:
         rolled = embed_scene(scene, FakeEncoder(), cache=False)
@@ -235,7 +235,7 @@ def test_scales_in_metres_use_the_ground_sample_distance(scene_path):
     assert metres.lattice.scales == (128, 256)
 
 
-def test_scales_in_metres_need_a_place(tmp_path):
+def test_scales_in_metres_need_a_georeference(tmp_path):
     Image.fromarray(colours(100, 100)).save(tmp_path / "a.png")
     options = LocalizeOptions(scales_m=(100.0,))
     with Scene.open(tmp_path / "a.png") as scene, pytest.raises(SceneError, match="in pixels"):
@@ -253,7 +253,7 @@ def test_empty_sentences(scene_path, query):
         localize(scene, query, FakeEncoder())
 
 
-def test_a_cut_off_sentence_is_reported(scene_path):
+def test_a_truncated_sentence_gives_a_warning(scene_path):
     class Short(FakeEncoder):
         def token_count(self, text):
             return len(text.split()), 3
@@ -272,7 +272,7 @@ def test_selo_v2_shuffles_are_seeded(scene_path):
     np.testing.assert_array_equal(run(1), run(1))
 
 
-def test_options_that_contradict():
+def test_contradicting_options():
     with pytest.raises(ConfigError, match="not both"):
         LocalizeOptions(scales=(64,), scales_m=(64.0,))
     with pytest.raises(ConfigError, match="selo-v1"):

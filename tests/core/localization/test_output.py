@@ -1,4 +1,4 @@
-"""COG, regions, previews and tiles lie where the scene lies; read back with other tools."""
+"""COG, regions, previews and tiles are located like the scene; read back with other tools."""
 
 import io
 import json
@@ -142,7 +142,7 @@ def test_a_region_across_the_antimeridian_is_cut_in_two(tmp_path):
     assert min(lons) == pytest.approx(-180)
 
 
-def test_regions_in_pixel_space_say_so(tmp_path):
+def test_regions_in_pixel_space(tmp_path):
     rgb = np.full((300, 400, 3), 100, np.uint8)
     rgb[50:120, 200:300] = (230, 20, 20)
     Image.fromarray(rgb).save(tmp_path / "a.png")
@@ -170,7 +170,7 @@ def test_threshold_and_percentile(tmp_path):
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_preview_corners_place_the_spot(tmp_path, grid):
-    """Going from the image to a place linearly in Mercator finds the spot's own place."""
+    """A linear mapping of the image in Mercator between its corners gives the spot's location."""
     path = make(tmp_path, grid)
     with Scene.open(path) as scene:
         png, corners = scene_preview(scene, 500)

@@ -1,4 +1,4 @@
-"""When is a place convincing? The best of many windows against the best of as many unrelated."""
+"""Significance: the best of many windows against the best of as many unrelated ones."""
 
 import dataclasses
 import math
@@ -33,7 +33,7 @@ MEAN, STD = 0.12, 0.04
 
 
 def card(cosines: np.ndarray):
-    """A card whose background is these cosines, with the quantiles the training writes."""
+    """A card calibrated with these cosines, with the quantiles that training writes."""
     values = {
         "mean": float(cosines.mean()),
         "std": float(cosines.std()),
@@ -42,46 +42,48 @@ def card(cosines: np.ndarray):
     return dataclasses.replace(get_card("terraseek-tiny"), calibration=values)
 
 
-def alarms(model, scenes: np.ndarray, share: float = 0.05) -> float:
-    """Part of the scenes (rows of cosines) whose best passes a bar for so many alarms."""
-    bar = significance_threshold(Calibration.read(model.calibration), scenes.shape[1], share)
-    return float(np.mean(scenes.max(axis=1) > bar))
+def false_positive_rate(model, scenes: np.ndarray, nominal: float = 0.05) -> float:
+    """Fraction of scenes (rows of cosines) whose best exceeds the threshold for a rate."""
+    threshold = significance_threshold(
+        Calibration.read(model.calibration), scenes.shape[1], nominal
+    )
+    return float(np.mean(scenes.max(axis=1) > threshold))
 
 
 @pytest.mark.parametrize("count", [1, 12, 200, 2000])
-def test_false_alarms_come_at_the_nominal_rate(count):
+def test_false_positives_occur_at_the_nominal_rate(count):
     rng = np.random.default_rng(count)
     model = card(rng.normal(MEAN, STD, 400_000))
-    rate = alarms(model, rng.normal(MEAN, STD, (2000, count)))
+    rate = false_positive_rate(model, rng.normal(MEAN, STD, (2000, count)))
     assert 0.03 < rate < 0.075
 
 
-def test_the_verdict_takes_the_share_of_alarms_it_promises():
+def test_significant_maps_occur_at_the_false_positive_rate():
     rng = np.random.default_rng(7)
     model = card(rng.normal(MEAN, STD, 400_000))
     best = rng.normal(MEAN, STD, (40_000, 50)).max(axis=1)
-    said = np.mean([assess(float(one), 50, model).significant for one in best])
-    assert FALSE_POSITIVE_RATE / 2 < said < FALSE_POSITIVE_RATE * 2
+    rate = np.mean([assess(float(one), 50, model).significant for one in best])
+    assert FALSE_POSITIVE_RATE / 2 < rate < FALSE_POSITIVE_RATE * 2
 
 
-def test_a_skewed_background_is_followed_by_its_quantiles():
+def test_quantiles_describe_a_skewed_background():
     rng = np.random.default_rng(0)
     model = card(rng.gamma(4.0, 0.02, 400_000))
     windows = rng.gamma(4.0, 0.02, (3000, 60))
-    assert 0.03 < alarms(model, windows) < 0.075
+    assert 0.03 < false_positive_rate(model, windows) < 0.075
     plain = dataclasses.replace(model, calibration={**model.calibration, "quantiles": {}})
-    assert alarms(plain, windows) > 0.2  # what a normal distribution would have said
+    assert false_positive_rate(plain, windows) > 0.2  # with a normal distribution
 
 
-def test_a_threshold_for_one_pair_is_passed_nearly_everywhere():
+def test_a_threshold_for_one_pair_is_exceeded_in_nearly_every_scene():
     rng = np.random.default_rng(1)
     scenes = rng.normal(MEAN, STD, (200, 1000))
     single = Calibration(MEAN, STD)
     assert np.mean([single.percentile(row.max()) >= 99 for row in scenes]) > 0.99
-    assert alarms(card(rng.normal(MEAN, STD, 200_000)), scenes) < 0.12
+    assert false_positive_rate(card(rng.normal(MEAN, STD, 200_000)), scenes) < 0.12
 
 
-def test_overlapping_windows_raise_no_more_alarms_than_promised():
+def test_overlapping_windows_do_not_raise_the_false_positive_rate():
     rng = np.random.default_rng(2)
     model = card(rng.normal(0, 1, 400_000))
     scenes = []
@@ -89,19 +91,19 @@ def test_overlapping_windows_raise_no_more_alarms_than_promised():
         ground = rng.normal(size=(21, 21))
         windows = (ground[1:, 1:] + ground[:-1, 1:] + ground[1:, :-1] + ground[:-1, :-1]) / 2
         scenes.append(windows.ravel())
-    assert 0.02 < alarms(model, np.stack(scenes)) < 0.065
+    assert 0.02 < false_positive_rate(model, np.stack(scenes)) < 0.065
 
 
-def test_a_planted_thing_is_found():
+def test_an_object_that_is_there_is_significant():
     rng = np.random.default_rng(3)
     model = card(rng.normal(MEAN, STD, 400_000))
     scenes = rng.normal(MEAN, STD, (200, 2000))
     scenes[:, 77] = rng.normal(MEAN + 6 * STD, STD, 200)
-    assert alarms(model, scenes) > 0.95
+    assert false_positive_rate(model, scenes) > 0.95
 
 
 @given(st.integers(1, 2_000_000), st.floats(0.001, 0.5))
-def test_the_bar_solves_its_equation(count, share):
+def test_the_threshold_solves_its_equation(count, share):
     z = z_of_max(count, share)
     below = -math.expm1(count * math.log1p(-NormalDist().cdf(-z)))
     assert below == pytest.approx(share, rel=1e-5)
@@ -109,29 +111,29 @@ def test_the_bar_solves_its_equation(count, share):
 
 
 @given(st.lists(st.floats(-0.2, 0.6), min_size=len(SHARES), max_size=len(SHARES)))
-def test_the_bar_never_falls_with_more_windows(cosines):
+def test_the_threshold_never_falls_with_more_windows(cosines):
     known = Calibration(
         0.1, 0.05, tuple(100 * q for q in SHARES), tuple(round(c, 5) for c in sorted(cosines))
     )
-    bars = [significance_threshold(known, count) for count in (1, 3, 10, 100, 1000, 100_000)]
-    assert bars == sorted(bars)
+    thresholds = [significance_threshold(known, count) for count in (1, 3, 10, 100, 1000, 100_000)]
+    assert thresholds == sorted(thresholds)
 
 
 @pytest.mark.parametrize("values", [None, {}, {"mean": None, "std": None, "quantiles": None}])
-def test_without_a_background_nothing_is_said(values):
+def test_without_calibration_significance_is_unknown(values):
     model = dataclasses.replace(get_card("terraseek-tiny"), calibration=values)
     assert assess(0.9, 100, model) == Significance(None, None, None)
     assert assess(0.9, 100, None) == Significance()
 
 
-def test_a_broken_background_is_named():
+def test_an_invalid_calibration_is_refused():
     model = dataclasses.replace(get_card("terraseek-tiny"), calibration={"mean": 0.1, "std": 0})
     with pytest.raises(ConfigError, match=r"std .* of the model card must be above 0"):
         assess(0.5, 10, model)
 
 
 @pytest.mark.parametrize(("count", "share"), [(0, 0.05), (5, 0.0), (5, 1.0)])
-def test_impossible_questions(count, share):
+def test_invalid_count_or_rate(count, share):
     with pytest.raises(ConfigError, match=r"windows does not exist|must lie between"):
         z_of_max(count, share)
 
@@ -149,8 +151,8 @@ def grounds(tmp_path):
     return paths
 
 
-def verdict(path, query, model):
-    """The heat map of a query, judged by a card of our making."""
+def heat_map_of(path, query, model):
+    """Heat map of a query, with a given model card."""
     encoder, options = FakeEncoder(), LocalizeOptions(scales=(48, 96))
     encoder.card = model
     with Scene.open(path) as scene:
@@ -158,19 +160,19 @@ def verdict(path, query, model):
         return localizer.heat_map(encode_query(query, encoder, options))
 
 
-def test_absent_and_present_things_in_scenes(grounds, tmp_path):
+def test_absent_and_present_objects_in_scenes(grounds, tmp_path):
     noise = np.random.default_rng(5).integers(60, 180, (900, 900, 3)).astype(np.uint8)
     with Scene.open(write_rgb(tmp_path / "background.tif", noise)) as scene:
         vectors = embed_scene(scene, FakeEncoder(), LocalizeOptions(scales=(48, 96))).vectors
     red = FakeEncoder().encode_texts(["red"])[0]
     model = card(vectors.astype(np.float32) @ red)
-    absent, present = (verdict(path, "red", model) for path in grounds)
+    absent, present = (heat_map_of(path, "red", model) for path in grounds)
     assert absent.significant is False
     assert present.significant is True
     assert present.significance_threshold is not None
     assert absent.significance_threshold == pytest.approx(present.significance_threshold)
-    # cosines between images have another background, of which the card says nothing
-    assert verdict(grounds[1], np.full((9, 9, 3), 200, np.uint8), model).significant is None
+    # cosines between images have another background distribution, which the card lacks
+    assert heat_map_of(grounds[1], np.full((9, 9, 3), 200, np.uint8), model).significant is None
 
 
 def test_wordings_are_compared_by_their_mean_cosine():
@@ -180,7 +182,7 @@ def test_wordings_are_compared_by_their_mean_cosine():
     assert several.threshold == pytest.approx(single.threshold / 0.8)
 
 
-def test_asking_twice_the_same_has_the_full_share():
+def test_the_same_wording_twice_has_mean_length_one():
     query = encode_query(["red", "red"], FakeEncoder(), LocalizeOptions())
     assert query.mean_length == pytest.approx(1)
     assert encode_query(

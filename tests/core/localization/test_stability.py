@@ -1,4 +1,4 @@
-"""A map should not depend on where counting of windows began."""
+"""Stability: a heat map should not depend on the position of the windows."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from terraseek.scenes import Scene
 
 
 @pytest.mark.parametrize("method", ["terraseek", "selo-v1", "selo-v2"])
-def test_smooth_ground_gives_a_steady_map(tmp_path, method):
+def test_smooth_ground_gives_a_stable_map(tmp_path, method):
     path = write_rgb(tmp_path / "a.tif", colours(600, 700))
     options = LocalizeOptions(method=method, scales=(64, 128))
     with Scene.open(path) as scene:
@@ -26,7 +26,7 @@ def test_smooth_ground_gives_a_steady_map(tmp_path, method):
     assert 0 <= found.cropped < (0.05 if method == "terraseek" else 2.0)
 
 
-def test_fine_texture_moves_a_map_of_large_windows_more(tmp_path):
+def test_fine_texture_makes_a_map_less_stable(tmp_path):
     rng = np.random.default_rng(0)
     blocks = rng.integers(0, 255, (50, 60, 3)).astype(np.uint8)
     rough = np.repeat(np.repeat(blocks, 10, axis=0), 10, axis=1)
@@ -57,14 +57,14 @@ def test_invalid_pixels_stay_out(tmp_path):
     assert found.shifted < 0.05
 
 
-def test_a_scene_too_small_to_be_cut(tmp_path):
+def test_a_scene_too_small_to_be_cropped(tmp_path):
     Image.fromarray(colours(20, 20)).save(tmp_path / "a.png")
     options = LocalizeOptions(scales=(64,))
     with Scene.open(tmp_path / "a.png") as scene, pytest.raises(LatticeError, match="cut by 16"):
         stability(scene, "red", FakeEncoder(), options)
 
 
-def test_the_figure_by_hand(tmp_path):
+def test_correlation_distance_by_hand(tmp_path):
     Image.fromarray(colours(64, 64)).save(tmp_path / "a.png")
     with Scene.open(tmp_path / "a.png") as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(scales=(16,)))

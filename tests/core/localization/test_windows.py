@@ -1,4 +1,4 @@
-"""Windows are read from overviews where they hold enough, and are the same vectors."""
+"""Windows are read from overviews of sufficient resolution, and get the same vectors."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from terraseek.scenes import Scene
 
 
 class Counting(Scene):
-    """Counts the pixels that were handed out."""
+    """Counts the pixels that were read."""
 
     pixels = 0
 
@@ -59,7 +59,7 @@ def test_windows_of_the_encoders_size_are_read_in_full(tmp_path):
 
 @pytest.mark.parametrize("overviews", [(), (2, 4)])
 def test_each_row_is_decoded_about_once(tmp_path, overviews):
-    """Windows overlap four times over; strips keep that from being four reads."""
+    """Four windows overlap at each pixel; strips avoid reading it four times."""
     path = write_rgb(tmp_path / "a.tif", textured(900), overviews=overviews)
     _, pixels = embedded(path, LocalizeOptions(scales=(60,)))
     assert pixels <= 900 * 900 * 1.1

@@ -51,7 +51,7 @@ def test_counts_are_those_of_every_point_projected(index, world, zoom):
     np.testing.assert_array_equal(counts, brute_counts(lon, lat, zoom, x, y))
 
 
-def test_the_tiles_of_a_zoom_share_the_points_out(index):
+def test_the_tiles_of_a_zoom_hold_each_point_once(index):
     total = sum(index.counts(3, x, y).sum() for x in range(8) for y in range(8))
     assert total == index.count
 
@@ -62,14 +62,14 @@ def test_a_tile_deeper_than_the_codes_is_its_last_ancestor(index, world):
     np.testing.assert_array_equal(index.counts(MAX_ZOOM + 2, *deep), index.counts(MAX_ZOOM, *last))
 
 
-def test_the_antimeridian_is_one_line_and_the_poles_are_on_the_rim():
+def test_points_on_the_antimeridian_and_at_the_poles():
     index = DensityIndex.build(np.array([180.0, -180.0, 540.0, 0.0]), np.array([0.0, 0, 0, 89.9]))
     counts = index.counts(0, 0, 0)
     assert counts[SIDE // 2, 0] == 3
     assert counts[0, SIDE // 2] == 1
 
 
-def test_the_fullest_cell_of_each_zoom_scales_the_colours(index, world):
+def test_the_highest_count_of_each_zoom_scales_the_colours(index, world):
     lon, lat = world
     assert index.max_counts[0] == brute_counts(lon, lat, 0, 0, 0).max()
     assert index.max_counts[1] == max(
@@ -103,7 +103,7 @@ def test_a_tile_that_does_not_exist_is_refused(index, tile):
         index.counts(*tile)
 
 
-def test_points_without_a_place_are_refused():
+def test_points_without_finite_coordinates_are_refused():
     with pytest.raises(ValueError, match="finite"):
         DensityIndex.build(np.array([np.nan]), np.array([0.0]))
 

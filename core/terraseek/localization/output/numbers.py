@@ -3,7 +3,7 @@
 from typing import Any
 
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.output.regions import regions_geojson
+from terraseek.localization.output.geojson import regions_geojson
 
 __all__ = ["HEAT_SIDE", "map_numbers", "summary"]
 

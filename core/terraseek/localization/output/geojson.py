@@ -1,0 +1,105 @@
+"""Regions of heat maps as GeoJSON (RFC 7946)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from terraseek.errors import OutputError
+from terraseek.files import write_json
+from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.output.outlines import split_at_antimeridian, to_lonlat
+from terraseek.localization.output.regions import Region, regions
+
+__all__ = ["regions_geojson", "write_regions"]
+
+
+def regions_geojson(
+    heat: HeatMap | Sequence[HeatMap],
+    found: Sequence[Region] | None = None,
+    threshold: float | None = None,
+    percentile: float | None = None,
+) -> dict[str, Any]:
+    """Regions as a GeoJSON FeatureCollection (RFC 7946, longitude and latitude).
+
+    The properties of each feature hold outline and peak in pixels. In pixel space the geometry
+    itself is in pixels (column, row), and the collection has `"crs": null, "space": "pixel"`.
+
+    Args:
+        heat: one heat map, or several of one scene.
+        found: regions of a single heat map; default: computed here.
+        threshold: see `regions`.
+        percentile: see `regions`.
+
+    Raises:
+        ConfigError: see `regions`.
+    """
+    heats = [heat] if isinstance(heat, HeatMap) else list(heat)
+    features = []
+    for one in heats:
+        listed = found if found is not None else regions(one, threshold, percentile)
+        features += [_feature(one, rank, region) for rank, region in enumerate(listed, 1)]
+    collection: dict[str, Any] = {"type": "FeatureCollection"}
+    if not heats[0].georef.located:
+        collection |= {"crs": None, "space": "pixel"}
+    return collection | {"features": features}
+
+
+def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
+    from shapely.geometry import mapping
+
+    lonlat = to_lonlat(region.polygon, heat.georef)
+    peak, gsd = region.peak, heat.georef.gsd_m
+    outline = [[round(c, 2), round(r, 2)] for c, r in region.polygon.exterior.coords]
+    return {
+        "type": "Feature",
+        "geometry": mapping(region.polygon if lonlat is None else split_at_antimeridian(lonlat)),
+        "properties": {
+            "query": heat.query,
+            "rank": rank,
+            "score": round(peak.score, 6),
+            "mean_score": round(region.mean_score, 6),
+            "peak_lon": peak.lon,
+            "peak_lat": peak.lat,
+            "peak_col": peak.col,
+            "peak_row": peak.row,
+            "area_m2": None if region.area_m2 is None else round(region.area_m2, 2),
+            "area_px": round(region.area_px, 1),
+            "window_px": region.window_px,
+            "window_m": None if gsd is None else round(region.window_px * gsd, 3),
+            "outline_px": outline,
+            "scene": heat.scene_name,
+            "encoder": heat.encoder_id,
+            "method": heat.method,
+        },
+    }
+
+
+def write_regions(
+    heat: HeatMap | Sequence[HeatMap],
+    path: Path,
+    threshold: float | None = None,
+    percentile: float | None = None,
+) -> Path:
+    """Write `regions_geojson`, completely or not at all.
+
+    Args:
+        heat: one heat map, or several of one scene.
+        path: file to write.
+        threshold: see `regions`.
+        percentile: see `regions`.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ConfigError: see `regions`.
+        OutputError: the disk is full or the folder cannot be written to.
+    """
+    collection = regions_geojson(heat, threshold=threshold, percentile=percentile)
+    try:
+        write_json(path, collection)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error}); free some disk space or choose another folder"
+        ) from error
+    return path
