@@ -1,16 +1,19 @@
 # make demo   everything from nothing to a page in the browser      make test   all tests
 # make setup  only the environment    make app  serve with hot reload    make check  lint, types, fast tests
+# make docs   the documentation site, in site/
 SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+SUM := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/.installed-$(SUM)
+DOCS_STAMP := $(VENV)/.docs-$(SUM)
 PORT ?= 8501
 CATALOGUE ?=
 export STREAMLIT_BROWSER_GATHER_USAGE_STATS = false
 
-.PHONY: setup demo app test check clean
+.PHONY: setup demo app test check docs clean
 
 setup: $(STAMP)
 
@@ -50,5 +53,16 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	@rm -f $(VENV)/.docs-*
+	@touch $@
+
+# The site reads the installed files alone and loads nothing from another host; a warning is an error.
+docs: $(DOCS_STAMP)
+	$(BIN)/python docs/make_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open site/index.html"
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
