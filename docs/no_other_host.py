@@ -7,7 +7,8 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 
 _LOADED = re.compile(
-    r"<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)", re.I
+    r"<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)",
+    re.IGNORECASE,
 )
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -23,12 +24,9 @@ def commands(node: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str,
     children = getattr(node, "commands", None)
     if not children:
         return [(" ".join(path), node)]
-    own = (
-        [(" ".join(path), node)] if path and getattr(node, "invoke_without_command", False) else []
-    )
-    return own + [
-        found for name, child in children.items() for found in commands(child, (*path, name))
-    ]
+    runs_alone = path and getattr(node, "invoke_without_command", False)
+    below = [found for name, child in children.items() for found in commands(child, (*path, name))]
+    return [(" ".join(path), node), *below] if runs_alone else below
 
 
 def test_every_command_and_option_is_in_the_manual() -> None:
@@ -37,7 +35,8 @@ def test_every_command_and_option_is_in_the_manual() -> None:
     for name, command in commands(typer.main.get_command(build_app())):
         if f"terraseek {name}" not in manual:
             missing.append(name)
-        options = [o for p in command.params for o in p.opts if o.startswith("--")]
+        shown = [p for p in command.params if not getattr(p, "hidden", False)]
+        options = [o for p in shown for o in p.opts if o.startswith("--")]
         missing += [f"{name} {o}" for o in options if o != "--help" and f"`{o}`" not in manual]
     assert missing == []
 
@@ -56,14 +55,42 @@ def test_every_file_is_in_the_map_with_its_own_first_line(source: str) -> None:
     assert wrong == [], "run `python docs/make_reference.py`"
 
 
+def documents() -> list[Path]:
+    folders = ("docs", "data", "training/recipes")
+    return [*ROOT.glob("*.md"), *(d for f in folders for d in (ROOT / f).rglob("*.md"))]
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
-    for document in [
-        *ROOT.glob("*.md"),
-        *(ROOT / "docs").rglob("*.md"),
-        *(ROOT / "data").glob("*.md"),
-    ]:
+    for document in documents():
         for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
             if "://" not in target and not (document.parent / target).exists():
                 broken.append(f"{document.relative_to(ROOT)} -> {target}")
     assert broken == []
+
+
+def prose_lines(document: Path) -> Iterator[tuple[int, str]]:
+    """Lines outside of code and tables, with their numbers."""
+    in_code = False
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
+        fence = line.lstrip().startswith("```")
+        in_code ^= fence
+        if not (in_code or fence or line.lstrip().startswith("|") or line.startswith("    ")):
+            yield number, line
+
+
+def test_prose_is_wrapped_at_100_columns() -> None:
+    generated = {ROOT / "docs/cli.md", ROOT / "docs/files.md"}
+    long = [
+        f"{document.relative_to(ROOT)}:{number}"
+        for document in sorted(set(documents()) - generated)
+        for number, line in prose_lines(document)
+        if len(re.sub(r"\]\([^)]*\)", "]", line)) > 100  # a link's target cannot be broken
+    ]
+    assert long == []
+
+
+def test_every_page_of_the_site_is_in_its_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if f" {page}\n" not in navigation] == []
