@@ -26,11 +26,11 @@ from terraseek.files import read_json
 from terraseek_train.methods.ebaker import combined_scores, local_scores
 from terraseek_train.methods.tokens import image_tokens, text_tokens
 from terraseek_train.peft import Kind, PeftConfig
-from terraseek_train.study.base import Base
-from terraseek_train.study.cell import make_learner
+from terraseek_train.study.arm_run import build_arm_model
 from terraseek_train.study.config import Arm
-from terraseek_train.study.learner import Learner
-from terraseek_train.study.pairs import Pairs, StudyBatch, batches
+from terraseek_train.study.inputs.base import BaseModel
+from terraseek_train.study.inputs.dataset import CaptionedImages, StudyBatch, batches
+from terraseek_train.study.models.contrastive import ContrastiveModel
 
 PLAIN = "contrastive"
 TARGETS = {"lora": 1.15, "pfeiffer": 1.15, "ebaker": 1.6}
@@ -51,17 +51,17 @@ def arms() -> list[Arm]:
     return [Arm(PLAIN), *few, *single, whole, Arm("affiliation", "prior")]
 
 
-def make_base(arch: str) -> Base:
+def make_base(arch: str) -> BaseModel:
     """An untrained model of an open_clip name or a JSON config."""
     config: Any = read_json(Path(arch)) if arch.endswith(".json") else model_config(arch)
     torch.manual_seed(0)
     side = int(config["vision_cfg"]["image_size"])
     how = Preprocess(side, (0.5,) * 3, (0.25,) * 3)
     context = int(config["text_cfg"].get("context_length", 77))
-    return Base(arch, build_model(config), how, context, int(config["embed_dim"]), "")
+    return BaseModel(arch, build_model(config), how, context, int(config["embed_dim"]), "")
 
 
-def make_pairs(base: Base, count: int) -> Pairs:
+def make_pairs(base: BaseModel, count: int) -> CaptionedImages:
     """Images of noise with sentences as long as RSICD's are: 8 to 21 words, 11.6 on average."""
     from terraseek_train.data.text_table import tokenize
 
@@ -70,16 +70,18 @@ def make_pairs(base: Base, count: int) -> Pairs:
     texts = tuple(" ".join(rng.choice(WORDS, words)) for words in rng.choice(LENGTHS, count))
     squares = rng.integers(0, 255, (count, side, side, 3), dtype=np.uint8)
     tokens = tokenize(texts, base.context).astype(np.int32)
-    return Pairs(squares, texts, tokens, np.arange(count), np.arange(count) % 30)
+    return CaptionedImages(squares, texts, tokens, np.arange(count), np.arange(count) % 30)
 
 
 class Steps:
     """One method's training steps on one batch."""
 
-    def __init__(self, base: Base, arm: Arm, pairs: Pairs, batch: StudyBatch, device: str) -> None:
-        self.learner: Learner = make_learner(base, arm, pairs, 0).to(device).train()
-        self.learner.start_epoch(1)
-        chosen = [p for p in self.learner.parameters() if p.requires_grad]
+    def __init__(
+        self, base: BaseModel, arm: Arm, pairs: CaptionedImages, batch: StudyBatch, device: str
+    ) -> None:
+        self.model: ContrastiveModel = build_arm_model(base, arm, pairs, 0).to(device).train()
+        self.model.start_epoch(1)
+        chosen = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(chosen, lr=1e-5, fused=True)
         self.parameters = sum(p.numel() for p in chosen)
         self.batch, self.device = batch, device
@@ -88,7 +90,7 @@ class Steps:
     def step(self) -> float:
         """Forward, backward and update; seconds."""
         began = time.perf_counter()
-        loss = self.learner.loss(self.batch)
+        loss = self.model.loss(self.batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has none here
         self.optimizer.step()
@@ -98,7 +100,7 @@ class Steps:
 
 
 def measure_steps(
-    base: Base, batch: int, rounds: int, device: str, methods: set[str]
+    base: BaseModel, batch: int, rounds: int, device: str, methods: set[str]
 ) -> dict[str, float | int | str]:
     """Relative step time of every method: the median over rounds of its time over plain's.
 
@@ -179,10 +181,10 @@ def measure_scoring(
 
 @torch.inference_mode()
 def measure_encoding(
-    base: Base, batch: int, device: str, images: int, sentences: int
+    base: BaseModel, batch: int, device: str, images: int, sentences: int
 ) -> dict[str, float]:
     """Seconds to encode so many images and sentences with tokens, scaled up from one batch."""
-    model = base.fresh().to(device).eval()
+    model = base.copy_model().to(device).eval()
     drawn = next(batches(make_pairs(base, batch), base.preprocess, (0.5, 1.0), batch, 0, 0))
     pixels, tokens = drawn.pixels.to(device), drawn.tokens.to(device)
     image_s = best(lambda: image_tokens(model, pixels), device, 3) / batch

@@ -1,4 +1,4 @@
-"""EBAKER's parts against loops and hand counts, and where they meet nothing."""
+"""Parts of EBAKER against loops and hand counts, and their edge cases."""
 
 import math
 from typing import Any
@@ -70,12 +70,12 @@ def test_local_similarity_can_be_differentiated_even_at_zero(dim: int) -> None:
     assert bool(images.grad.isfinite().all())
 
 
-def test_the_score_weighs_global_and_local_six_to_four() -> None:
+def test_the_score_is_0_6_global_plus_0_4_local() -> None:
     got = combined_scores(torch.tensor([[0.5]]), torch.tensor([[3.0]]))
     assert float(got) == pytest.approx(0.6 * 0.5 + 0.4 * 3.0)
 
 
-def test_rows_above_the_threshold_stay_and_the_best_one_always() -> None:
+def test_rows_above_the_threshold_or_the_best_one_are_kept() -> None:
     positive = torch.tensor([0.1, 0.3, 0.2])
     assert keep_rows(positive, None).tolist() == [True, True, True]
     assert keep_rows(positive, 0.2).tolist() == [False, True, False]  # not the equal one
@@ -117,7 +117,7 @@ def slow_rows(logits: np.ndarray, keep: list[int]) -> float:
     return sum(there) / len(keep) + sum(back) / len(keep)
 
 
-def test_dropped_rows_stay_as_columns() -> None:
+def test_dropped_rows_remain_as_columns() -> None:
     logits = seeded(4, 4)
     keep = torch.tensor([True, False, True, False])
     expected = slow_rows(logits.numpy(), [0, 2])
@@ -134,7 +134,7 @@ def batch(rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     )
 
 
-def test_the_loss_is_the_sum_of_its_parts_over_rows_that_stay() -> None:
+def test_the_loss_is_the_sum_of_its_parts_over_kept_rows() -> None:
     images, texts, patches, words = batch(3)
     unit = [x / x.norm(dim=-1, keepdim=True) for x in (images, texts)]
     cosine = (unit[0] @ unit[1].T).numpy()
@@ -167,7 +167,7 @@ def test_parts_can_be_left_out() -> None:
     torch.testing.assert_close(got.total, got.global_part)
 
 
-def test_split_elimination_lets_the_local_bank_choose() -> None:
+def test_split_elimination_uses_the_local_bank() -> None:
     images, texts, patches, words = batch(4)
     local_bank = SimilarityBank(first_epoch=0)
     local = slow_local(patches, words)
@@ -222,7 +222,7 @@ def tokenizer() -> Any:
     return SimpleTokenizer()
 
 
-def test_all_pieces_of_a_keyword_are_hidden(tokenizer: Any) -> None:
+def test_all_tokens_of_a_keyword_are_masked(tokenizer: Any) -> None:
     word = "seamounts"  # several pieces
     pieces = tokenizer.encode(word)
     assert len(pieces) > 1
@@ -239,7 +239,7 @@ def test_all_pieces_of_a_keyword_are_hidden(tokenizer: Any) -> None:
     assert not bool(got.labels[1].any())
 
 
-def test_a_word_cut_off_by_the_context_stays(tokenizer: Any) -> None:
+def test_a_word_cut_off_by_the_context_is_not_masked(tokenizer: Any) -> None:
     tokens = tokenizer(["seamounts"], context_length=3)  # start, first piece, end
     assert not bool(mask_keywords(tokens, {"seamounts", "sea"}, tokenizer).labels.any())
 
@@ -259,7 +259,7 @@ def reasoner(depth: int = 2) -> KeywordReasoner:
     return KeywordReasoner(dim=16, heads=2, depth=depth, vocabulary=30).double().eval()
 
 
-def test_reasoning_counts_hidden_positions_only() -> None:
+def test_the_keyword_loss_counts_masked_positions_only() -> None:
     head = reasoner()
     masked, image = seeded(2, 6, 16), seeded(2, 5, 16, seed=1)
     labels = torch.zeros(2, 6, dtype=torch.long)
@@ -271,7 +271,7 @@ def test_reasoning_counts_hidden_positions_only() -> None:
     )
 
 
-def test_reasoning_has_the_published_depths_and_asks_the_image() -> None:
+def test_the_keyword_head_has_the_published_depths_and_depends_on_the_image() -> None:
     assert len(KeywordReasoner(16, 2, vocabulary=30).blocks) == 4
     assert len(reasoner(2).blocks) == 2
     head = reasoner()
@@ -283,7 +283,7 @@ def test_reasoning_has_the_published_depths_and_asks_the_image() -> None:
     assert all(p.grad is not None for p in head.parameters())
 
 
-def test_captions_without_keywords_cost_nothing_and_can_be_differentiated() -> None:
+def test_captions_without_keywords_have_zero_loss_with_a_gradient() -> None:
     masked = seeded(1, 6, 16).requires_grad_()
     loss = reasoner().loss(masked, seeded(1, 5, 16), torch.zeros(1, 6, dtype=torch.long))
     loss.backward()

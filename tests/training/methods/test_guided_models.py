@@ -1,4 +1,4 @@
-"""Trained methods as models: kept by a study, registered, listed, and used like any model."""
+"""Trained methods as models: saved by a study, registered, listed, and used like any model."""
 
 import json
 from pathlib import Path
@@ -21,17 +21,21 @@ from terraseek.errors import ConfigError, TerraSeekError, WeightsLayoutError
 from terraseek.files import read_json, sha256_of, write_json
 from terraseek_train.config import DataSource
 from terraseek_train.loop.model import ClipWithHeads, save_weights
-from terraseek_train.methods.prior.guided import GuideConfig, SceneEye, instruction_width
+from terraseek_train.methods.prior.guided import (
+    GuideConfig,
+    RenormalizedBackbone,
+    instruction_width,
+)
 from terraseek_train.methods.prior.instruction import InstructionEncoder
 from terraseek_train.methods.prior.released import split_released
-from terraseek_train.methods.prior.scene_classes import SceneClassifier, make_network
-from terraseek_train.methods.prior.spatial import PriorVision
+from terraseek_train.methods.prior.scene_classifier import SceneClassifier, make_network
+from terraseek_train.methods.prior.spatial import OpenDomainVision
 from terraseek_train.peft import PeftConfig, apply, load, save
-from terraseek_train.study.base import load_base
-from terraseek_train.study.cell import make_learner, train_cell
+from terraseek_train.study.arm_run import build_arm_model, train_model
 from terraseek_train.study.config import Arm, StudyConfig
-from terraseek_train.study.pairs import normalised, read_pairs
-from terraseek_train.study.run import with_scenes
+from terraseek_train.study.inputs.base import load_base
+from terraseek_train.study.inputs.dataset import normalize, read_dataset
+from terraseek_train.study.run import add_scene_features
 
 HOW = Preprocess(32, (0.4, 0.4, 0.4), (0.2, 0.2, 0.2))
 SOFT = {"heads": 2, "belief": "soft", "zero_heads": False}
@@ -57,7 +61,7 @@ def small(settings: dict[str, Any], tmp_path: Path) -> str:
 
 @pytest.fixture
 def classes(tmp_path: Path) -> Path:
-    """Folder of a scene classifier nobody trained."""
+    """Folder of a scene classifier with random weights."""
     torch.manual_seed(1)
     network = make_network("test_resnet", 3)
     for module in network.modules():
@@ -70,7 +74,7 @@ def classes(tmp_path: Path) -> Path:
 
 
 def trained(arm: Arm, settings: dict[str, Any], classes: Path, folder: Path) -> Any:
-    """Scores of validation pairs after two epochs; the adapter is kept in `folder`."""
+    """Validation data and their scores after two epochs; the adapter is saved in `folder`."""
     train, val = DataSource(**settings["data"][0]), DataSource(**settings["val"])
     config = StudyConfig(
         "unused",
@@ -86,16 +90,16 @@ def trained(arm: Arm, settings: dict[str, Any], classes: Path, folder: Path) -> 
         keep=True,
     )
     base = load_base("small")
-    pairs = [read_pairs(s, 32, base.context, folder.parent / "cache") for s in (train, val)]
-    pairs = [with_scenes(part, classes) for part in pairs]
-    learner = make_learner(base, arm, pairs[0], 0)
-    train_cell(learner, base, config, arm, 0, pairs[0])
-    learner.keep(base, config.instruction, folder)
-    return pairs[1], learner.scores(pairs[1], base.preprocess)
+    pairs = [read_dataset(s, 32, base.context, folder.parent / "cache") for s in (train, val)]
+    pairs = [add_scene_features(part, classes) for part in pairs]
+    arm_model = build_arm_model(base, arm, pairs[0], 0)
+    train_model(arm_model, base, config, arm, 0, pairs[0])
+    arm_model.save_adapter(base, config.instruction, folder)
+    return pairs[1], arm_model.score_matrix(pairs[1], base.preprocess)
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
-def test_a_kept_arm_is_a_model_that_scores_as_it_was_measured(
+def test_a_saved_arm_is_a_model_with_the_scores_of_the_study(
     arm: Arm, small: str, settings: dict[str, Any], classes: Path, tmp_path: Path
 ) -> None:
     pairs, scores = trained(arm, settings, classes, tmp_path / "adapter")
@@ -105,12 +109,12 @@ def test_a_kept_arm_is_a_model_that_scores_as_it_was_measured(
     assert card.adapter.kind == (f"prior-{belief}" if belief else arm.peft.kind)
     encoder = load_encoder("tuned", "cpu")
     images, sentences = (
-        encoder.encode_images(list(pairs.squares)),
+        encoder.encode_images(list(pairs.images)),
         encoder.encode_texts(list(pairs.texts)),
     )
-    plain = load_encoder(small, "cpu").encode_images(list(pairs.squares))
+    plain = load_encoder(small, "cpu").encode_images(list(pairs.images))
     assert float((plain * images).sum(axis=1).max()) < 0.9999  # something was learned
-    if arm.method != "ebaker":  # whose measured score has a local part, which no index holds
+    if arm.method != "ebaker":  # its score has a local part, which no index holds
         np.testing.assert_allclose(images @ sentences.T, scores, atol=1e-4)
 
 
@@ -154,19 +158,17 @@ def test_a_guided_model_is_listed_and_searched_with(
     assert "dense" in str(done.exception)
 
 
-def test_the_classifier_sees_what_it_was_trained_on(classes: Path) -> None:
+def test_the_classifier_gets_pixels_as_in_its_training(classes: Path) -> None:
     classifier = SceneClassifier.open(classes)
     squares = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
-        seen = SceneEye(classifier, HOW.mean, HOW.std)(normalised(squares, HOW))
-        assert SceneEye(classifier, HOW.mean, HOW.std)(torch.zeros(2, 3, 48, 48)).shape == (
-            2,
-            classifier.width,
-        )
-    np.testing.assert_allclose(seen.numpy(), classifier.features(squares), rtol=1e-3, atol=1e-4)
+        backbone = RenormalizedBackbone(classifier, HOW.mean, HOW.std)
+        features = backbone(normalize(squares, HOW))
+        assert backbone(torch.zeros(2, 3, 48, 48)).shape == (2, classifier.width)
+    np.testing.assert_allclose(features.numpy(), classifier.features(squares), rtol=1e-3, atol=1e-4)
 
 
-def test_what_does_not_fit_is_refused_and_leaves_nothing(
+def test_an_adapter_that_does_not_fit_is_refused_and_not_registered(
     small: str, settings: dict[str, Any], classes: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "adapter"
@@ -192,14 +194,14 @@ def test_the_tower_belief_needs_a_transformer() -> None:
         instruction_width(nn.Linear(2, 2), GuideConfig("tower"), 8)
 
 
-def test_sentences_that_are_guided_cannot_be_kept(settings: dict[str, Any]) -> None:
+def test_an_arm_with_temporal_pae_cannot_be_saved(settings: dict[str, Any]) -> None:
     source = DataSource(**settings["data"][0])
     arm = Arm("x", "prior", options={"temporal": True})
-    with pytest.raises(ConfigError, match="temporal=true behind its text tower cannot be kept"):
+    with pytest.raises(ConfigError, match="temporal=true after its text tower cannot be saved"):
         StudyConfig("out", "small", source, source, (arm,), keep=True)
 
 
-def test_statistics_of_batch_norms_that_were_trained_are_kept(tmp_path: Path) -> None:
+def test_statistics_of_trained_batch_norms_are_saved(tmp_path: Path) -> None:
     from terraseek.encoders.nets.build import build_model
 
     timm = {"timm_model_name": "test_resnet", "timm_model_pretrained": False, "image_size": 32}
@@ -231,15 +233,15 @@ def published(settings: dict[str, Any], tmp_path: Path) -> tuple[Path, Any]:
     torch.manual_seed(0)
     clip: Any = ClipWithHeads(settings["arch"], 2).clip.eval()
     width = clip.visual.conv1.out_channels
-    eye = ModifiedResNet([1, 2, 1, 1], output_dim=12, heads=4, image_size=32, width=8).eval()
+    resnet = ModifiedResNet([1, 2, 1, 1], output_dim=12, heads=4, image_size=32, width=8).eval()
     mapped = nn.Linear(12, width)
     state = {f"module.{name}": value for name, value in clip.state_dict().items()}
-    state |= {f"module.res_visual.{name}": value for name, value in eye.state_dict().items()}
+    state |= {f"module.res_visual.{name}": value for name, value in resnet.state_dict().items()}
     state |= {f"module.vision_proj_res.{k}": value for k, value in mapped.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "published.pt")
-    instruction = InstructionEncoder(eye, 12, width)
+    instruction = InstructionEncoder(resnet, 12, width)
     instruction.project = mapped
-    return tmp_path / "published.pt", PriorVision(clip.visual, instruction, True).eval()
+    return tmp_path / "published.pt", OpenDomainVision(clip.visual, instruction, True).eval()
 
 
 def test_a_published_checkpoint_becomes_a_base_and_a_guided_tower(
@@ -258,12 +260,12 @@ def test_a_published_checkpoint_becomes_a_base_and_a_guided_tower(
     assert card.adapter.parameters == 13 * 32
     squares = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
-        wanted = nn.functional.normalize(tower(normalised(squares, HOW)), dim=-1).numpy()
+        wanted = nn.functional.normalize(tower(normalize(squares, HOW)), dim=-1).numpy()
     got = load_encoder("published", "cpu").encode_images(list(squares))
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
-def test_other_checkpoints_are_not_taken_for_priorclip(small: str, tmp_path: Path) -> None:
+def test_other_checkpoints_are_refused_as_priorclip(small: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsLayoutError, match=r"lacks res_visual\.\* or vision_proj_res"):
         split_released(tmp_path / "small.pt", tmp_path / "parts")
     state = {"vision_proj_res.weight": torch.zeros(2, 2), "vision_proj_res.bias": torch.zeros(2)}

@@ -1,4 +1,4 @@
-"""PIR's and PriorCLIP's parts against float64 loops, and classes of one sample."""
+"""Parts of PIR and PriorCLIP against float64 loops, and classes of one sample."""
 
 import math
 from typing import Any
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from terraseek_train.methods.prior import (
     CrossLayer,
     InstructionEncoder,
+    OpenDomainVision,
     PaeLayer,
-    PriorVision,
     SelfLayer,
     SpatialPae,
     TemporalPae,
     affiliation_loss,
     belief_matrix,
-    label_of,
+    label_from_filename,
     prior_loss,
     soft_weights,
 )
@@ -67,7 +67,7 @@ def test_layers_are_the_printed_post_norm_formulas(cross: bool) -> None:
     assert layer.ffn[0].out_features == 16
 
 
-def test_a_pae_layer_asks_with_the_mapped_condition() -> None:
+def test_a_pae_layer_takes_the_mapped_condition_as_query() -> None:
     torch.manual_seed(0)
     layer = PaeLayer(8, 2).double().eval()
     x, c = seeded(2, 3, 8), seeded(2, 3, 8, seed=1)
@@ -100,7 +100,7 @@ def pae(**settings: Any) -> SpatialPae:
     return SpatialPae(8, 2, **settings).double().eval()
 
 
-def test_hard_belief_keeps_the_most_believed_in_order_and_answers_with_the_first() -> None:
+def test_hard_belief_keeps_the_tokens_of_highest_belief_and_outputs_the_first() -> None:
     tokens, u = seeded(2, 6, 8), seeded(2, 8, seed=1)
     head = pae(keep=3)
     kept = head.select(tokens, u)
@@ -115,7 +115,7 @@ def test_hard_belief_keeps_the_most_believed_in_order_and_answers_with_the_first
     assert len(head.layers) == 2
 
 
-def test_keeping_more_than_there_is_keeps_all() -> None:
+def test_keep_above_the_number_of_tokens_keeps_all() -> None:
     tokens, u = seeded(1, 6, 8), seeded(1, 8, seed=1)
     assert pae(keep=40).select(tokens, u).shape == (1, 6, 8)
 
@@ -152,7 +152,7 @@ def test_spatial_gradients_are_those_of_finite_differences(belief: Any) -> None:
     assert torch.autograd.gradcheck(head, (tokens, u))
 
 
-def test_each_step_of_a_sentence_conditions_itself() -> None:
+def test_each_step_of_a_caption_conditions_the_next() -> None:
     torch.manual_seed(0)
     head = TemporalPae(8, 2).double().eval()
     tokens = seeded(2, 5, 8)
@@ -173,7 +173,7 @@ def test_temporal_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(head, (seeded(2, 3, 4).requires_grad_(),))
 
 
-def test_hidden_tokens_of_a_sentence_change_nothing() -> None:
+def test_masked_tokens_of_a_caption_have_no_effect() -> None:
     torch.manual_seed(0)
     head = TemporalPae(8, 2).double().eval()
     tokens = seeded(1, 5, 8)
@@ -208,14 +208,14 @@ def test_the_instruction_backbone_stays_frozen_in_training() -> None:
 
 @pytest.mark.parametrize("released", [False, True])
 @pytest.mark.parametrize("rows", [1, 2])
-def test_the_prior_tower_answers_at_the_instruction_token(released: bool, rows: int) -> None:
+def test_the_open_domain_tower_outputs_the_instruction_token(released: bool, rows: int) -> None:
     from open_clip.model import CLIP
 
     torch.manual_seed(0)
     vision = {"image_size": 16, "layers": 2, "width": 32, "patch_size": 8, "head_width": 16}
     text = {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1}
     visual = CLIP(embed_dim=12, vision_cfg=vision, text_cfg=text).visual.eval()
-    tower = PriorVision(visual, InstructionEncoder(Pooled(), 3, 32), released).eval()
+    tower = OpenDomainVision(visual, InstructionEncoder(Pooled(), 3, 32), released).eval()
     pixels = torch.randn(rows, 3, 16, 16)
     u = tower.instruction(pixels)
     x = visual._embeds(pixels)  # open_clip's own embedding
@@ -229,14 +229,14 @@ def test_the_prior_tower_answers_at_the_instruction_token(released: bool, rows: 
     assert x.shape == (rows, 6, 32)
 
 
-def test_a_known_instruction_is_taken_as_it_is() -> None:
+def test_a_given_instruction_is_used_unchanged() -> None:
     from open_clip.model import CLIP
 
     torch.manual_seed(0)
     vision = {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16, "head_width": 8}
     text = {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1}
     visual = CLIP(embed_dim=12, vision_cfg=vision, text_cfg=text).visual.eval()
-    tower = PriorVision(visual, InstructionEncoder(Pooled(), 3, 16))
+    tower = OpenDomainVision(visual, InstructionEncoder(Pooled(), 3, 16))
     pixels = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(tower(pixels), tower(pixels, tower.instruction(pixels)))
     assert not torch.allclose(tower(pixels), tower(pixels, torch.randn(2, 16)))
@@ -270,7 +270,7 @@ def test_affiliation_is_the_printed_loss_in_both_readings(reading: Any) -> None:
     )
 
 
-def test_mates_are_negatives_in_the_identity_reading_only() -> None:
+def test_same_class_rows_are_negatives_in_the_identity_reading_only() -> None:
     same = unit(1, 4).expand(3, 4)
     scale, label = torch.tensor(20.0).double(), torch.zeros(3, dtype=torch.long)
     assert float(affiliation_loss(same, same, label, scale, "identity")) == pytest.approx(
@@ -279,14 +279,14 @@ def test_mates_are_negatives_in_the_identity_reading_only() -> None:
     assert float(affiliation_loss(same, same, label, scale, "class")) == pytest.approx(0)
 
 
-def test_pirs_second_direction_runs_over_sentences() -> None:
+def test_pirs_second_direction_is_a_softmax_over_captions() -> None:
     images, texts, label = unit(3, 4), unit(3, 4, seed=1), torch.tensor([0, 0, 1])
     scale = torch.tensor(5.0).double()
     centers = torch.stack([images[:2].mean(0), images[:2].mean(0), images[2]])
     other = torch.stack([texts[:2].mean(0), texts[:2].mean(0), texts[2]])
     there = -(5 * images @ other.T).log_softmax(1).diagonal().mean()
     back = -(5 * centers @ texts.T).log_softmax(1).diagonal().mean()
-    got = affiliation_loss(images, texts, label, scale, "identity", over_texts=True)
+    got = affiliation_loss(images, texts, label, scale, "identity", softmax_over_texts=True)
     torch.testing.assert_close(got, (there + back) / 2)
 
 
@@ -308,7 +308,7 @@ def test_affiliation_gradients_and_unlabelled_rows(reading: Any) -> None:
 
 
 @pytest.mark.parametrize("reading", ["identity", "class"])
-def test_a_batch_of_one_costs_nothing(reading: Any) -> None:
+def test_a_batch_of_one_has_zero_loss(reading: Any) -> None:
     one, scale = unit(1, 4).requires_grad_(), torch.tensor(14.0).double()
     number = torch.zeros(1, dtype=torch.long)
     loss = prior_loss(one, unit(1, 4, seed=1), number, number, scale, reading=reading)
@@ -317,7 +317,7 @@ def test_a_batch_of_one_costs_nothing(reading: Any) -> None:
     assert bool(one.grad.isfinite().all())
 
 
-def test_the_whole_loss_is_contrast_plus_weighted_affiliation() -> None:
+def test_the_total_loss_is_contrastive_plus_weighted_affiliation() -> None:
     images, texts = unit(3, 4), unit(3, 4, seed=1)
     image, label = torch.tensor([5, 5, 6]), torch.tensor([0, 1, 1])
     scale, second = torch.tensor(14.0).double(), torch.tensor(3.0).double()
@@ -330,5 +330,5 @@ def test_the_whole_loss_is_contrast_plus_weighted_affiliation() -> None:
 
 
 def test_a_label_is_the_name_before_its_first_underscore() -> None:
-    assert label_of("images/storagetanks_12_a.jpg") == "storagetanks"
-    assert label_of("plain.jpg") == "plain.jpg"
+    assert label_from_filename("images/storagetanks_12_a.jpg") == "storagetanks"
+    assert label_from_filename("plain.jpg") == "plain.jpg"

@@ -1,4 +1,4 @@
-"""Adapters as models: LoRA on timm towers, attaching, registering, and what the commands show."""
+"""Adapters as models: LoRA on timm towers, attaching, registering, output of the commands."""
 
 import copy
 import json
@@ -126,9 +126,9 @@ def test_merged_lora_on_a_timm_tower_computes_the_same_and_is_plain() -> None:
 
 
 @pytest.mark.parametrize("kind", ["pfeiffer", "prefix", "unipelt"])
-def test_what_a_timm_tower_cannot_carry_is_said(kind: Any) -> None:
+def test_kinds_that_a_timm_tower_cannot_carry_are_refused(kind: Any) -> None:
     model = make(TIMM)
-    with pytest.raises(ConfigError, match=r"the kinds 'lora' \(picture towers of timm\)"):
+    with pytest.raises(ConfigError, match=r"the kinds 'lora' \(image towers of timm\)"):
         apply(model, PeftConfig(kind))
     assert peft_state(model) is None
     assert apply(model, PeftConfig(kind, towers=("text",)))
@@ -247,7 +247,7 @@ def test_wrong_uses_are_refused_and_register_nothing(registered: Path, tmp_path:
     assert isinstance(run("show", "x").exception, TerraSeekError)
 
 
-def test_without_the_training_part_it_is_said(
+def test_a_missing_training_package_is_reported(
     registered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("terraseek.encoders.adapters.entry_points", lambda **_: [])

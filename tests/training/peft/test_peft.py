@@ -1,4 +1,4 @@
-"""Ways of tuning: what is trained, what comes out, what is left after merging and saving."""
+"""PEFT methods: trained parameters, outputs, and models after merging and saving."""
 
 import copy
 import json
@@ -83,7 +83,7 @@ def test_parameter_counts_on_vit_b_32_are_the_published_ones(kind: Any, count: i
 
 
 @pytest.mark.parametrize("kind", ["full", "frozen-image", "frozen-text", "linear-probe", "lora"])
-def test_outputs_are_the_bases_at_first(base: nn.Module, kind: Any) -> None:
+def test_initial_outputs_are_those_of_the_base(base: nn.Module, kind: Any) -> None:
     before = outputs(base)
     apply(base, PeftConfig(kind))
     torch.testing.assert_close(outputs(base), before, atol=1e-6, rtol=1e-5)
@@ -114,7 +114,7 @@ def test_only_the_named_parameters_get_gradients(base: nn.Module, kind: Any) -> 
     assert got == set(names)
 
 
-def test_frozen_kinds_and_the_probe_train_what_they_say() -> None:
+def test_frozen_kinds_and_the_probe_train_the_right_parameters() -> None:
     trained = {kind: set(apply(make_base(), PeftConfig(kind))) for kind in KINDS[:4]}
     assert trained["linear-probe"] == {"visual.proj", "text_projection", "logit_scale"}
     assert not any(name.startswith("visual.") for name in trained["frozen-image"])
@@ -158,7 +158,7 @@ def test_lora_is_the_published_formula_in_float64() -> None:
 
 
 @pytest.mark.parametrize("logit", [0.0, 1.0])
-def test_prefixes_are_keys_and_values_before_the_sequences_own(logit: float) -> None:
+def test_prefixes_precede_the_keys_and_values_of_the_sequence(logit: float) -> None:
     from terraseek_train.peft.modules import Gate, PrefixTable
 
     torch.manual_seed(3)
@@ -322,12 +322,12 @@ def test_one_tower_alone_can_be_adapted(base: nn.Module) -> None:
         ({"rank": 8}, "lacks the key 'kind'"),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PeftConfig.from_json(settings)
 
 
-def test_wrong_uses_say_what_to_do(base: nn.Module, tmp_path: Path) -> None:
+def test_errors_say_what_to_do(base: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="apply or load one first"):
         merge(base)
     with pytest.raises(ConfigError, match="apply one first"):
@@ -335,7 +335,7 @@ def test_wrong_uses_say_what_to_do(base: nn.Module, tmp_path: Path) -> None:
     apply(base, PeftConfig("prefix"))
     with pytest.raises(ConfigError, match="already carries an adapter"):
         apply(base, PeftConfig("lora"))
-    with pytest.raises(ConfigError, match="eject makes its prefixes flat"):
+    with pytest.raises(ConfigError, match="`eject` replaces its MLP by plain prefixes"):
         merge(base)
     remove(base)
     apply(base, PeftConfig("pfeiffer"))
@@ -343,7 +343,7 @@ def test_wrong_uses_say_what_to_do(base: nn.Module, tmp_path: Path) -> None:
         eject(base)
 
 
-def test_towers_without_the_usual_attention_are_refused_by_name() -> None:
+def test_towers_without_fused_attention_are_refused_by_name() -> None:
     from open_clip.model import CLIP
 
     convolutional = {"layers": [1, 1, 1, 1], "width": 8, "image_size": 32}

@@ -1,4 +1,4 @@
-"""Studies: what a cell trains, what is done again, and what the table says."""
+"""Studies: what a run trains, what is repeated, and what the table contains."""
 
 import json
 from pathlib import Path
@@ -16,21 +16,21 @@ from terraseek.files import write_json
 from terraseek_train.config import DataSource
 from terraseek_train.evaluate.retrieval import Retrieved
 from terraseek_train.loop.model import ClipWithHeads, save_weights
-from terraseek_train.methods.prior.scene_classes import (
-    SceneClassifier,
+from terraseek_train.methods.prior.scene_classifier import SceneClassifier
+from terraseek_train.methods.prior.train_scene_classifier import (
     load_classifier_config,
     train_classifier,
 )
 from terraseek_train.study import commands
-from terraseek_train.study.base import load_base
-from terraseek_train.study.cell import make_learner
-from terraseek_train.study.config import Arm, StudyConfig, load_study, varied
-from terraseek_train.study.learner_ebaker import EbakerArm
-from terraseek_train.study.learner_prior import PriorArm
-from terraseek_train.study.options import read_options
-from terraseek_train.study.pairs import batches, read_pairs, take
+from terraseek_train.study.arm_run import build_arm_model
+from terraseek_train.study.config import Arm, StudyConfig, load_study, vary_study
+from terraseek_train.study.inputs.base import load_base
+from terraseek_train.study.inputs.dataset import batches, read_dataset, subset
+from terraseek_train.study.models.ebaker import EbakerMethodOptions
+from terraseek_train.study.models.options import read_options
+from terraseek_train.study.models.prior import PriorMethodOptions
 from terraseek_train.study.run import run_study
-from terraseek_train.study.statistics import Cell, compare, half_width, holm
+from terraseek_train.study.statistics import ArmRun, compare, half_width, holm
 from terraseek_train.study.table import markdown
 
 HEADS = {"heads": 2}
@@ -82,7 +82,7 @@ def classifier(settings: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def plan(settings: dict[str, Any], base: Path, tmp_path: Path) -> dict[str, Any]:
-    """A study as it would stand in JSON."""
+    """Config of a study, as in JSON."""
     return {
         "out": str(tmp_path / "study"),
         "base": str(base),
@@ -103,7 +103,7 @@ def read(plan: dict[str, Any], tmp_path: Path) -> StudyConfig:
     return load_study(tmp_path / "study.json")
 
 
-def test_every_method_trains_and_is_measured(plan, classifier, tmp_path):
+def test_every_method_trains_and_is_evaluated(plan, classifier, tmp_path):
     write_json(tmp_path / "classes.json", classifier)
     facts = train_classifier(load_classifier_config(tmp_path / "classes.json"))
     assert facts["classes"] == ["blue", "green", "red"]
@@ -120,41 +120,41 @@ def test_every_method_trains_and_is_measured(plan, classifier, tmp_path):
     assert all(f"| {arm['name']} |" in table for arm in ARMS)
 
 
-def test_a_finished_cell_is_kept_and_a_changed_one_is_done_again(plan, tmp_path):
+def test_a_complete_run_is_kept_and_a_changed_one_is_repeated(plan, tmp_path):
     config = read(plan, tmp_path)
     run_study(config)
-    cells = sorted((tmp_path / "study").glob("*/seed-*/metrics.json"))
-    assert len(cells) == 3  # nothing is random about the base
-    before = {cell: cell.stat().st_mtime_ns for cell in cells}
+    runs = sorted((tmp_path / "study").glob("*/seed-*/metrics.json"))
+    assert len(runs) == 3  # the base has no randomness
+    before = {path: path.stat().st_mtime_ns for path in runs}
     run_study(config)
-    assert {cell: cell.stat().st_mtime_ns for cell in cells} == before
-    (cells[-1].parent / "cell.json").unlink()  # as a kill would leave it
+    assert {path: path.stat().st_mtime_ns for path in runs} == before
+    (runs[-1].parent / "cell.json").unlink()  # as a kill would leave it
     run_study(config)
-    again = [cell for cell in cells if cell.stat().st_mtime_ns != before[cell]]
-    assert again == [cells[-1]]
+    again = [path for path in runs if path.stat().st_mtime_ns != before[path]]
+    assert again == [runs[-1]]
     plan["arms"][1]["lr"] = 0.01
     run_study(read(plan, tmp_path))
-    changed = [cell for cell in cells if cell.stat().st_mtime_ns != before[cell]]
-    assert [cell.parent.parent.name.split("-")[0] for cell in changed] == ["full", "full"]
+    changed = [path for path in runs if path.stat().st_mtime_ns != before[path]]
+    assert [path.parent.parent.name.split("-")[0] for path in changed] == ["full", "full"]
 
 
-def test_the_same_cell_gives_the_same_numbers(plan, tmp_path):
+def test_the_same_run_gives_the_same_numbers(plan, tmp_path):
     first = run_study(read(plan, tmp_path))
     second = run_study(read(plan | {"out": str(tmp_path / "again")}, tmp_path))
     assert [r.mean for r in first] == [r.mean for r in second]
 
 
-def test_kept_adapters_load_onto_the_base(plan, base, tmp_path):
+def test_saved_adapters_load_onto_the_base(plan, base, tmp_path):
     from terraseek_train.peft import load
 
     plan |= {"arms": [ARMS[2]], "seeds": [0], "keep": True}
     run_study(read(plan, tmp_path))
     (folder,) = (tmp_path / "study").glob("*/seed-0/adapter")
-    names = load(load_base(str(base)).fresh(), folder)
+    names = load(load_base(str(base)).copy_model(), folder)
     assert all("lora" in name for name in names)
 
 
-def test_held_out_pictures_are_not_trained_on(plan, tmp_path):
+def test_held_out_images_are_not_trained_on(plan, tmp_path):
     plan |= {"arms": [ARMS[1]], "seeds": [0], "held_out": 4, "pictures": 30}
     run_study(read(plan, tmp_path))
     (metrics,) = (tmp_path / "study").glob("*/seed-0/metrics.json")
@@ -165,22 +165,22 @@ def test_held_out_pictures_are_not_trained_on(plan, tmp_path):
 
 def test_batches_follow_from_seed_and_epoch(settings, base, tmp_path, captioned):
     source = read_source(settings)
-    pairs = read_pairs(source, 40, 12, tmp_path / "cache")
+    pairs = read_dataset(source, 40, 12, tmp_path / "cache")
     prepare = load_base(str(base)).preprocess
 
     def first(seed: int, epoch: int) -> Any:
         return next(batches(pairs, prepare, (0.5, 1.0), 5, seed, epoch))
 
     assert torch.equal(first(0, 0).pixels, first(0, 0).pixels)
-    assert not torch.equal(first(0, 0).picture, first(1, 0).picture)
-    assert not torch.equal(first(0, 0).picture, first(0, 1).picture)
+    assert not torch.equal(first(0, 0).image_row, first(1, 0).image_row)
+    assert not torch.equal(first(0, 0).image_row, first(0, 1).image_row)
     epoch = list(batches(pairs, prepare, (0.5, 1.0), 5, 0, 0))
-    seen = torch.cat([batch.picture for batch in epoch])
+    seen = torch.cat([batch.image_row for batch in epoch])
     assert len(seen) == len(set(seen.tolist())) == 15
     for batch in epoch:
-        assert np.array_equal(pairs.image_of[batch.caption], batch.picture)
-        assert np.array_equal(pairs.tokens[batch.caption], batch.tokens)
-    (whole,) = batches(take(pairs, np.array([2])), prepare, (0.5, 1.0), 5, 0, 0)
+        assert np.array_equal(pairs.image_of[batch.caption_row], batch.image_row)
+        assert np.array_equal(pairs.tokens[batch.caption_row], batch.tokens)
+    (whole,) = batches(subset(pairs, np.array([2])), prepare, (0.5, 1.0), 5, 0, 0)
     assert len(whole.pixels) == 1
 
 
@@ -188,13 +188,13 @@ def read_source(settings: dict[str, Any]) -> DataSource:
     return DataSource(**settings["data"][0])
 
 
-def test_taken_pictures_keep_their_captions(settings, tmp_path):
-    pairs = read_pairs(read_source(settings), 40, 12, tmp_path / "cache")
-    some = take(pairs, np.array([7, 2]))
+def test_a_subset_keeps_the_captions_of_its_images(settings, tmp_path):
+    pairs = read_dataset(read_source(settings), 40, 12, tmp_path / "cache")
+    some = subset(pairs, np.array([7, 2]))
     own = [pairs.texts[row] for want in (7, 2) for row in np.flatnonzero(pairs.image_of == want)]
     assert list(some.texts) == own
     assert some.image_of.tolist() == [0, 0, 1, 1]
-    assert np.array_equal(some.squares[0], pairs.squares[7])
+    assert np.array_equal(some.images[0], pairs.images[7])
 
 
 @pytest.mark.parametrize(
@@ -206,26 +206,28 @@ def test_a_batch_of_one_has_a_finite_loss_and_gradients(arm, plan, settings, tmp
     plan |= {"arms": [arm], "seeds": [0], "batch": 1}
     config = read(plan, tmp_path)
     base = load_base(config.base)
-    pairs = read_pairs(read_source(settings), 40, 12, tmp_path / "cache")
-    learner = make_learner(base, config.arms[0], pairs, 0)
+    pairs = read_dataset(read_source(settings), 40, 12, tmp_path / "cache")
+    arm_model = build_arm_model(base, config.arms[0], pairs, 0)
     batch = next(batches(pairs, base.preprocess, (0.5, 1.0), 1, 0, 0))
-    loss = learner.loss(batch)
+    loss = arm_model.loss(batch)
     loss.backward()
     assert torch.isfinite(loss)
-    grads = [p.grad for p in learner.model.parameters() if p.grad is not None]
+    grads = [p.grad for p in arm_model.model.parameters() if p.grad is not None]
     assert grads
     assert all(torch.isfinite(grad).all() for grad in grads)
 
 
 def test_an_identity_start_scores_as_the_base_does(plan, settings, classifier, tmp_path):
-    """Heads of zeros leave the towers' features as they are."""
+    """Heads of zeros do not change the features of the towers."""
     plan |= {"arms": [ARMS[8]], "instruction": "set"}
     config = read(plan, tmp_path)
     base = load_base(config.base)
-    pairs = read_pairs(read_source(settings), 32, 12, tmp_path / "cache")
+    pairs = read_dataset(read_source(settings), 32, 12, tmp_path / "cache")
     pairs = with_scene(pairs, 7)
-    plain = make_learner(base, Arm("base", "base"), pairs, 0).scores(pairs, base.preprocess)
-    soft = make_learner(base, config.arms[0], pairs, 0).scores(pairs, base.preprocess)
+    plain = build_arm_model(base, Arm("base", "base"), pairs, 0).score_matrix(
+        pairs, base.preprocess
+    )
+    soft = build_arm_model(base, config.arms[0], pairs, 0).score_matrix(pairs, base.preprocess)
     np.testing.assert_allclose(soft, plain, atol=1e-5)
 
 
@@ -233,13 +235,13 @@ def with_scene(pairs: Any, features: int) -> Any:
     from dataclasses import replace
 
     rng = np.random.default_rng(0)
-    return replace(pairs, scene=rng.normal(size=(len(pairs), features)).astype(np.float32))
+    return replace(pairs, scene_features=rng.normal(size=(len(pairs), features)).astype(np.float32))
 
 
-def test_all_arms_can_be_varied_at_once(plan, tmp_path):
+def test_vary_study_changes_all_arms_of_a_method(plan, tmp_path):
     last = {**ARMS[6], "against": "EBAKER"}
     config = read(plan | {"arms": [ARMS[3], ARMS[5], last, ARMS[1]]}, tmp_path)
-    fewer = varied(config, ["ker"])
+    fewer = vary_study(config, ["ker"])
     assert [arm.name for arm in fewer.arms] == [
         "EBAKER without ker",
         "contrast alone without ker",
@@ -249,19 +251,19 @@ def test_all_arms_can_be_varied_at_once(plan, tmp_path):
     assert fewer.arms[0].options["ablate"] == ["ker"]
     assert fewer.arms[1].options["ablate"] == ["local", "ker", "eba"]
     assert fewer.arms[2].against == "EBAKER without ker"
-    released = varied(config, release_compatible=True)
+    released = vary_study(config, release_compatible=True)
     marks = [arm.options.get("release_compatible") for arm in released.arms]
     assert marks == [True, True, True, None]
-    assert varied(config) == config
+    assert vary_study(config) == config
 
 
-def test_the_command_prints_the_table_and_goes_on(plan, tmp_path):
+def test_the_command_prints_the_table_and_resumes(plan, tmp_path):
     app = typer.Typer()
     commands.register(app)
     write_json(tmp_path / "study.json", plan | {"seeds": [0]})
     first = CliRunner().invoke(app, ["study", str(tmp_path / "study.json")])
     assert first.exit_code == 0, first.output
-    assert first.stdout.startswith("**Study.** 15 training pictures, 2 epochs, batch 5")
+    assert first.stdout.startswith("**Study.** 15 training images, 2 epochs, batch 5")
     document = tmp_path / "doc.md"
     document.write_text("# T\n<!-- study: begin -->\nold\n<!-- study: end -->\nrest\n")
     words = ["study", str(tmp_path / "study.json"), "--json", "--into", str(document)]
@@ -276,14 +278,14 @@ def test_the_command_prints_the_table_and_goes_on(plan, tmp_path):
 # --- statistics ------------------------------------------------------------------------------
 
 
-def cell(seed: int, image_rank: list[int], caption_rank: list[int]) -> Cell:
+def arm_run(seed: int, image_rank: list[int], caption_rank: list[int]) -> ArmRun:
     image_of = np.arange(len(image_rank))
     found = Retrieved(np.array(image_rank), np.array(caption_rank), image_of)
     score = vars(found.score())
-    return Cell(score | {"seed": seed, "parameters": 3, "seconds": 1.0}, found)
+    return ArmRun(score | {"seed": seed, "parameters": 3, "seconds": 1.0}, found)
 
 
-def test_intervals_over_seeds_are_students():
+def test_intervals_over_seeds_follow_students_distribution():
     values = [10.0, 11.0, 13.0]
     low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
     assert half_width(values) == pytest.approx((high - low) / 2)
@@ -302,48 +304,48 @@ def study(*names: str, **changes: Any) -> StudyConfig:
     return StudyConfig("out", "base", source, source, arms, **changes)
 
 
-def test_differences_are_paired_by_seed_and_picture():
+def test_differences_are_paired_by_seed_and_image():
     rng = np.random.default_rng(0)
     worse = [rng.integers(0, 40, 30).tolist() for _ in range(3)]
     better = [[max(0, rank - 8) for rank in ranks] for ranks in worse]
-    cells = {
-        "a": [cell(seed, ranks, ranks) for seed, ranks in enumerate(worse)],
-        "b": [cell(seed, ranks, ranks) for seed, ranks in enumerate(better)],
+    runs = {
+        "a": [arm_run(seed, ranks, ranks) for seed, ranks in enumerate(worse)],
+        "b": [arm_run(seed, ranks, ranks) for seed, ranks in enumerate(better)],
     }
-    first, second = compare(study("a", "b"), cells)
-    assert first.versus is None
-    assert second.versus is not None
+    first, second = compare(study("a", "b"), runs)
+    assert first.comparison is None
+    assert second.comparison is not None
     gap = second.mean["mR"] - first.mean["mR"]
-    assert second.versus.value == pytest.approx(gap, abs=0.01)
-    assert second.versus.interval is not None
-    assert second.versus.interval[0] < gap < second.versus.interval[1]
-    assert second.versus.p_pictures < 0.01
-    mine = [c.metrics["mR"] for c in cells["b"]]
-    theirs = [c.metrics["mR"] for c in cells["a"]]
-    assert second.versus.p_seeds == pytest.approx(stats.ttest_rel(mine, theirs).pvalue)
+    assert second.comparison.value == pytest.approx(gap, abs=0.01)
+    assert second.comparison.interval is not None
+    assert second.comparison.interval[0] < gap < second.comparison.interval[1]
+    assert second.comparison.p_images < 0.01
+    mine = [c.metrics["mR"] for c in runs["b"]]
+    theirs = [c.metrics["mR"] for c in runs["a"]]
+    assert second.comparison.p_seeds == pytest.approx(stats.ttest_rel(mine, theirs).pvalue)
 
 
-def test_an_arm_without_seeds_is_compared_with_all_of_them():
+def test_a_single_run_is_compared_with_all_seeds():
     ranks = [0, 5, 20, 3]
-    cells = {
-        "base": [cell(0, [30, 30, 30, 30], [30, 30, 30, 30])],
-        "full": [cell(seed, ranks, [rank + seed for rank in ranks]) for seed in range(3)],
+    runs = {
+        "base": [arm_run(0, [30, 30, 30, 30], [30, 30, 30, 30])],
+        "full": [arm_run(seed, ranks, [rank + seed for rank in ranks]) for seed in range(3)],
     }
     for names in (("base", "full"), ("full", "base")):
-        results = compare(study(*names), cells)
-        found = results[1].versus
+        results = compare(study(*names), runs)
+        found = results[1].comparison
         assert found is not None
         wanted = results[1].mean["mR"] - results[0].mean["mR"]
         assert found.value == pytest.approx(wanted, abs=0.01)
 
 
-def test_equal_arms_differ_by_nothing():
+def test_equal_arms_have_a_difference_of_zero():
     ranks = [0, 5, 20, 3]
-    cells = {name: [cell(s, ranks, ranks) for s in range(3)] for name in ("a", "b")}
-    versus = compare(study("a", "b"), cells)[1].versus
+    runs = {name: [arm_run(s, ranks, ranks) for s in range(3)] for name in ("a", "b")}
+    versus = compare(study("a", "b"), runs)[1].comparison
     assert versus is not None
-    assert (versus.value, versus.p_pictures, versus.p_seeds) == (0, 1, None)
-    table = markdown("T", "note", compare(study("a", "b"), cells))
+    assert (versus.value, versus.p_images, versus.p_seeds) == (0, 1, None)
+    table = markdown("T", "note", compare(study("a", "b"), runs))
     assert "+0.00" in table
     assert table.count("\n| ") == 4
 
@@ -366,7 +368,7 @@ def test_equal_arms_differ_by_nothing():
         ({"arms": [ARMS[7]]}, "needs `instruction`"),
     ],
 )
-def test_settings_without_meaning_are_refused(change, message, plan, tmp_path):
+def test_invalid_settings_are_refused(change, message, plan, tmp_path):
     with pytest.raises(ConfigError, match=message):
         read(plan | change, tmp_path)
 
@@ -377,21 +379,21 @@ def test_settings_without_meaning_are_refused(change, message, plan, tmp_path):
         ({"ablate": ["colour"]}, "ablate is 'colour'; it can be local, ker, eba"),
         ({"elimination": "both"}, "elimination is 'both'"),
         ({"colour": 1}, "unknown option 'colour'; known: ablate"),
-        ({"depth": "deep"}, "depth is 'deep'; it must be like 4"),
+        ({"depth": "deep"}, "depth is 'deep'; it must be a value such as 4"),
         ({"depth": True}, "depth is True"),
         ({"alpha": "much"}, "alpha is 'much'"),
     ],
 )
 def test_bad_options_are_refused_by_name(options, message):
     with pytest.raises(ConfigError, match=message):
-        read_options(EbakerArm, options, "arm 'x'")
+        read_options(EbakerMethodOptions, options, "arm 'x'")
 
 
 def test_good_options_are_read():
-    arm = read_options(EbakerArm, {"ablate": ["ker"], "alpha": 1, "weights": [1, 0]}, "x")
+    arm = read_options(EbakerMethodOptions, {"ablate": ["ker"], "alpha": 1, "weights": [1, 0]}, "x")
     assert (arm.ablate, arm.alpha, arm.weights) == (("ker",), 1, (1, 0))
     with pytest.raises(ConfigError, match="belief is 'firm'"):
-        read_options(PriorArm, {"belief": "firm"}, "x")
+        read_options(PriorMethodOptions, {"belief": "firm"}, "x")
 
 
 def test_plain_training_has_no_options(plan, tmp_path):
@@ -400,7 +402,7 @@ def test_plain_training_has_no_options(plan, tmp_path):
         run_study(read(plan, tmp_path))
 
 
-def test_a_base_that_is_nothing_is_refused(plan, tmp_path):
+def test_an_unknown_base_is_refused(plan, tmp_path):
     with pytest.raises(TerraSeekError, match="neither a checkpoint folder"):
         run_study(read(plan | {"base": "nothing"}, tmp_path))
 

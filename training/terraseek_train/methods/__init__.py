@@ -1,1 +1,1 @@
-"""The training methods of published papers, as modules and losses to be combined."""
+"""Training methods of published papers, as modules and losses."""

@@ -1,4 +1,4 @@
-"""Step sizes of the short trainings of methods and classifiers."""
+"""Learning rate schedule and optimizer of studies and scene classifiers."""
 
 import math
 from dataclasses import dataclass
@@ -11,22 +11,23 @@ __all__ = ["Schedule"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Linear warm-up, then a cosine; matrices decay, vectors and embeddings do not.
+    """Linear warm-up, then cosine decay of the learning rate.
 
-    The ordinary loop (`terraseek_train.train`) does the same from its own config.
+    Weight decay applies to matrices, not to vectors and embeddings. The main training loop
+    (`terraseek_train.train`) does the same from its own config.
     """
 
     steps: int
     lr: float
-    """Peak."""
+    """Peak learning rate."""
     warmup: int
     """Steps."""
     weight_decay: float
     final_lr: float = 0.01
-    """Share of the peak the cosine ends at."""
+    """Learning rate at the end of the cosine, as a share of the peak."""
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of step `step`, counted from 0."""
         if step < self.warmup:
             return self.lr * (step + 1) / self.warmup
         done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
@@ -34,20 +35,20 @@ class Schedule:
         return self.lr * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * done)))
 
     def optimizer(self, module: nn.Module) -> torch.optim.AdamW:
-        """AdamW over all that requires gradients."""
+        """AdamW over all parameters that require gradients."""
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
         for name, parameter in module.named_parameters():
             if parameter.requires_grad:
-                flat = parameter.ndim < 2 or "embedding" in name
-                (plain if flat else decayed).append(parameter)
+                no_decay = parameter.ndim < 2 or "embedding" in name
+                (plain if no_decay else decayed).append(parameter)
         groups = [
             {"params": decayed, "weight_decay": self.weight_decay},
             {"params": plain, "weight_decay": 0.0},
         ]
         return torch.optim.AdamW(groups, lr=self.lr, fused=True)
 
-    def set(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        """Give the optimizer the step's rate."""
+    def set_rate(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Set the optimizer's learning rate to that of step `step`."""
         for group in optimizer.param_groups:
-            group["lr"] = self.rate(step)
+            group["lr"] = self.learning_rate(step)

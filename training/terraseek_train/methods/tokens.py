@@ -1,6 +1,6 @@
-"""Token features of open_clip models beside their pooled ones.
+"""Token features of open_clip models, beside the pooled features.
 
-All functions here take sentences whose common padding was cut off (`shortened`), or whole ones.
+All functions take captions at full context length, or trimmed by `trim_caption_padding`.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from terraseek.encoders.nets.text_tower import (
 from terraseek.errors import ConfigError
 from terraseek_train.peft import peft_state
 
-__all__ = ["image_tokens", "shortened", "text_tokens", "visual_tokens"]
+__all__ = ["image_tokens", "text_tokens", "trim_caption_padding", "visual_tokens"]
 
 
 def image_tokens(
@@ -29,7 +29,7 @@ def image_tokens(
     """Pooled feature and projected patch tokens of each image, any length (EBAKER, section 3.1).
 
     Raises:
-        ConfigError: the image tower is of another kind.
+        ConfigError: the image tower is of an unknown kind.
     """
     return visual_tokens(model.visual, pixels)
 
@@ -38,19 +38,19 @@ def visual_tokens(
     visual: Any,  # noqa: ANN401
     pixels: Float[Tensor, "b 3 height width"],
 ) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b patches dim"]]:
-    """The same of an image tower alone.
+    """Pooled feature and projected patch tokens, as `image_tokens`, from an image tower alone.
 
-    Patch tokens pass the final layer norm and the projection, like the class token. Of a
-    convolutional timm tower, the cells of its last map pass the projection; with average pooling
-    their mean is the pooled feature.
+    Patch tokens pass the final layer norm and the projection, like the class token. For a
+    convolutional timm tower the tokens are the cells of its last feature map, projected; with
+    average pooling their mean is the pooled feature.
 
     Raises:
-        ConfigError: the image tower is of another kind.
+        ConfigError: the image tower is of an unknown kind.
     """
     if hasattr(visual, "trunk"):
-        return _map_tokens(visual, pixels)
+        return _feature_map_tokens(visual, pixels)
     if not hasattr(visual, "transformer"):
-        raise ConfigError(f"no tokens are known of a picture tower of kind {type(visual).__name__}")
+        raise ConfigError(f"no tokens are known of an image tower of kind {type(visual).__name__}")
     last = len(visual.transformer.resblocks) - 1
     found = visual.forward_intermediates(
         pixels, indices=[last], normalize_intermediates=True, output_fmt="NLC"
@@ -58,29 +58,31 @@ def visual_tokens(
     return found["image_features"], found["image_intermediates"][0] @ visual.proj
 
 
-def _map_tokens(
+def _feature_map_tokens(
     visual: Any,  # noqa: ANN401
     pixels: Float[Tensor, "b 3 height width"],
 ) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b cells dim"]]:
     trunk = visual.trunk
-    cells = trunk.forward_features(pixels)
-    if cells.ndim != 4 or cells.shape[1] != trunk.num_features:
-        raise ConfigError(f"the timm tower {type(trunk).__name__} gives no channel-first map")
-    return visual.head(trunk.forward_head(cells)), visual.head(cells.flatten(2).mT)
+    runs = trunk.forward_features(pixels)
+    if runs.ndim != 4 or runs.shape[1] != trunk.num_features:
+        raise ConfigError(
+            f"the timm tower {type(trunk).__name__} gives no channel-first feature map"
+        )
+    return visual.head(trunk.forward_head(runs)), visual.head(runs.flatten(2).mT)
 
 
-def shortened(
+def trim_caption_padding(
     model: Any,  # noqa: ANN401
     tokens: Int[Tensor, "t context"],
 ) -> Int[Tensor, "t length"]:
-    """Without the columns that are padding in every sentence, where they reach nothing.
+    """Remove the columns that are padding in every caption, where padding has no effect.
 
-    All columns stay where text attends both ways and under UniPELT, whose gates average over
-    padding too.
+    Nothing is removed if text attention is bidirectional, or under UniPELT, whose gates average
+    over padding too.
     """
     state = peft_state(model)
-    averaged = state is not None and state.config.gated and "text" in state.config.towers
-    if averaged:
+    gates_read_padding = state is not None and state.config.gated and "text" in state.config.towers
+    if gates_read_padding:
         return tokens
     return trim_padding(text_tower(model), tokens)
 
@@ -89,13 +91,13 @@ def text_tokens(
     model: Any,  # noqa: ANN401
     tokens: Int[Tensor, "t length"],
 ) -> tuple[Float[Tensor, "t dim"], Float[Tensor, "t length dim"]]:
-    """Pooled feature and projected tokens of each sentence, any length.
+    """Pooled feature and projected tokens of each caption, any length (EBAKER, section 3.1).
 
-    All positions are given, start, end and padding included, as released; `tokens != 0` tells which
-    are real.
+    All positions are returned, with start, end and padding, as in the released code; `tokens != 0`
+    are those that are not padding.
 
     Raises:
-        ConfigError: the text tower is of another kind.
+        ConfigError: the text tower is of an unknown kind.
     """
     tower = text_tower(model)
     if is_causal(tower):

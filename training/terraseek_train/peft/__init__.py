@@ -1,6 +1,6 @@
-"""Tuning open_clip models with few parameters: put on, fold in, take off, save, load."""
+"""Parameter-efficient fine-tuning of open_clip models: apply, merge, remove, save, load."""
 
-from terraseek_train.peft.apply import apply, eject, merge, peft_state, remove, settle
+from terraseek_train.peft.apply import apply, eject, fold_for_inference, merge, peft_state, remove
 from terraseek_train.peft.config import KINDS, Kind, PeftConfig
 from terraseek_train.peft.store import attach, load, save
 
@@ -11,10 +11,10 @@ __all__ = [
     "apply",
     "attach",
     "eject",
+    "fold_for_inference",
     "load",
     "merge",
     "peft_state",
     "remove",
     "save",
-    "settle",
 ]

@@ -1,4 +1,4 @@
-"""Put a way of tuning onto a model, and take it off again: folded in, ejected or without trace."""
+"""Apply a PEFT method to a model, and end it: merge, eject or remove."""
 
 import re
 from dataclasses import dataclass, replace
@@ -11,10 +11,15 @@ from terraseek.errors import ConfigError
 from terraseek_train.peft.attention import AdaptedAttention
 from terraseek_train.peft.config import PeftConfig
 from terraseek_train.peft.modules import Bottleneck, Gate, LoraDelta, PrefixTable
-from terraseek_train.peft.pointwise import add_deltas, fold_deltas, pointwise_layers, strip_deltas
-from terraseek_train.peft.towers import Tower, find_tower, foreign_visual, tower_names
+from terraseek_train.peft.pointwise import (
+    add_deltas,
+    merge_deltas,
+    pointwise_layers,
+    remove_deltas,
+)
+from terraseek_train.peft.towers import Tower, find_tower, timm_visual, tower_names
 
-__all__ = ["PeftState", "apply", "eject", "merge", "peft_state", "remove", "settle"]
+__all__ = ["PeftState", "apply", "eject", "fold_for_inference", "merge", "peft_state", "remove"]
 
 _PROJECTIONS = re.compile(
     r"visual(\.parts\.\d+)?\.(head\.)?proj\b|(text\.|texts\.\d+\.)?text_projection\b"
@@ -24,19 +29,19 @@ _TEMPERATURE = ("logit_scale", "logit_bias")
 
 @dataclass(frozen=True)
 class PeftState:
-    """What was applied to a model."""
+    """PEFT config of a model and the names of its trainable parameters."""
 
     config: PeftConfig
     trainable: tuple[str, ...]
 
 
 def apply(model: nn.Module, config: PeftConfig) -> list[str]:
-    """Add the modules of `config` to `model` in place and say which parameters are to be trained.
+    """Add the modules of `config` to `model` in place and return the names of trainable parameters.
 
-    Afterwards exactly the named parameters require gradients. Names and values of the base's
-    parameters stay, so checkpoints of the base still load (with `strict=False`). New parameters are
-    drawn from torch's global generator and have the base's device and dtype. LoRA changes no output
-    at first; the others do, slightly, as published.
+    Afterwards exactly these parameters require gradients. The base's parameters keep names and
+    values, so checkpoints of the base still load (with `strict=False`). New parameters are drawn
+    from torch's global generator and have the base's device and dtype. At first, LoRA changes no
+    output; the other kinds do slightly, as published.
 
     Args:
         model: an open_clip CLIP or CustomTextCLIP.
@@ -46,77 +51,77 @@ def apply(model: nn.Module, config: PeftConfig) -> list[str]:
         Names in the order of `named_parameters`.
 
     Raises:
-        ConfigError: the model already carries something, or a tower takes no adapters.
+        ConfigError: the model already carries an adapter, or a tower takes no adapters.
     """
     if peft_state(model) is not None:
         raise ConfigError("the model already carries an adapter; merge or remove it first")
-    foreign = _foreign(model, config)
-    if foreign is not None:
-        pointwise_layers(foreign)  # refuses before anything is changed
-    towers = _transformers(model, config)
-    chosen = _base_names(model, config)
+    visual = _adapted_timm_visual(model, config)
+    if visual is not None:
+        pointwise_layers(visual)  # raises before anything is changed
+    towers = _adapted_transformers(model, config)
+    trained = _trained_base_names(model, config)
     before = {name for name, _ in model.named_parameters()}
     for tower in towers:
         _add_modules(tower, config)
-    if foreign is not None:
-        add_deltas(foreign, config)
+    if visual is not None:
+        add_deltas(visual, config)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in chosen or name not in before)
-    return _remember(model, config)
+        parameter.requires_grad_(name in trained or name not in before)
+    return _set_state(model, config)
 
 
 def peft_state(model: nn.Module) -> PeftState | None:
-    """What `apply` did to this model, if anything."""
+    """State that `apply` left on this model; None for a plain model."""
     state: PeftState | None = getattr(model, "peft_state", None)
     return state
 
 
 def merge(model: nn.Module) -> None:
-    """Make `model` a plain open_clip model again that computes what it computes now.
+    """Turn `model` into a plain open_clip model with the same outputs.
 
-    LoRA deltas are added to the weights. Kinds that add no modules have nothing to fold in.
+    LoRA deltas are added to the weights. Kinds that add no modules have nothing to merge.
 
     Raises:
-        ConfigError: nothing was applied, or the kind cannot be folded into weights.
+        ConfigError: nothing was applied, or the kind cannot be merged into weights.
     """
     config = _state(model).config
     if config.adds_modules and config.kind != "lora":
-        advice = "; eject makes its prefixes flat" if config.kind == "prefix" else ""
-        raise ConfigError(f"{config.kind} cannot be folded into the weights{advice}")
+        advice = "; `eject` replaces its MLP by plain prefixes" if config.kind == "prefix" else ""
+        raise ConfigError(f"{config.kind} cannot be merged into the weights{advice}")
     if config.kind == "lora":
-        for tower in _transformers(model, config):
+        for tower in _adapted_transformers(model, config):
             for block in tower.blocks:
-                block.attn.fold()
-        foreign = _foreign(model, config)
-        if foreign is not None:
-            fold_deltas(foreign)
+                block.attn.merge_lora()
+        visual = _adapted_timm_visual(model, config)
+        if visual is not None:
+            merge_deltas(visual)
     remove(model)
 
 
 def remove(model: nn.Module) -> None:
-    """Take the added modules away; all that is left requires gradients, as in a new model.
+    """Remove the added modules; all other parameters require gradients, as in a new model.
 
-    Values of base parameters that were trained (kinds that add nothing) stay trained.
+    Base parameters that were trained (kinds that add no modules) keep their trained values.
 
     Raises:
         ConfigError: nothing was applied.
     """
     config = _state(model).config
-    for tower in _transformers(model, config):
-        _strip(tower)
-    foreign = _foreign(model, config)
-    if foreign is not None:
-        strip_deltas(foreign)
+    for tower in _adapted_transformers(model, config):
+        _remove_modules(tower)
+    visual = _adapted_timm_visual(model, config)
+    if visual is not None:
+        remove_deltas(visual)
     holder: Any = model
     del holder.peft_state
     model.requires_grad_(True)
 
 
 def eject(model: nn.Module) -> list[str]:
-    """Replace table and MLP of prefix tuning by the prefixes they make; the outputs stay.
+    """Replace table and MLP of prefix tuning by the prefixes they produce; outputs do not change.
 
     Returns:
-        The names of the parameters that are to be trained now.
+        Names of the parameters that are trainable now.
 
     Raises:
         ConfigError: the model does not carry prefix tuning.
@@ -126,11 +131,11 @@ def eject(model: nn.Module) -> list[str]:
         raise ConfigError(f"only prefix tuning can be ejected; the model carries {config.kind}")
     for name in config.towers:
         find_tower(model, name).transformer.prefix.eject()
-    return _remember(model, replace(config, ejected=True))
+    return _set_state(model, replace(config, ejected=True))
 
 
-def settle(model: nn.Module) -> None:
-    """Bring what the model carries into the form that is cheapest in use; the outputs stay.
+def fold_for_inference(model: nn.Module) -> None:
+    """Merge or eject what can be, for the cheapest inference; outputs do not change.
 
     Raises:
         ConfigError: nothing was applied.
@@ -149,28 +154,28 @@ def _state(model: nn.Module) -> PeftState:
     return state
 
 
-def _transformers(model: nn.Module, config: PeftConfig) -> list[Tower]:
-    """Towers whose attention and blocks are adapted."""
+def _adapted_transformers(model: nn.Module, config: PeftConfig) -> list[Tower]:
+    """Transformers whose attention or blocks are adapted."""
     if not config.adds_modules:
         return []
-    other = _foreign(model, config) is not None
-    return [find_tower(model, name) for name in config.towers if not (other and name == "image")]
+    is_timm = _adapted_timm_visual(model, config) is not None
+    return [find_tower(model, name) for name in config.towers if not (is_timm and name == "image")]
 
 
-def _foreign(model: nn.Module, config: PeftConfig) -> nn.Module | None:
-    """An image tower of another kind, where it is adapted through its pointwise layers."""
-    return foreign_visual(model) if config.kind == "lora" and "image" in config.towers else None
+def _adapted_timm_visual(model: nn.Module, config: PeftConfig) -> nn.Module | None:
+    """The timm image tower, if its pointwise layers are adapted."""
+    return timm_visual(model) if config.kind == "lora" and "image" in config.towers else None
 
 
-def _remember(model: nn.Module, config: PeftConfig) -> list[str]:
+def _set_state(model: nn.Module, config: PeftConfig) -> list[str]:
     names = [name for name, value in model.named_parameters() if value.requires_grad]
     holder: Any = model
     holder.peft_state = PeftState(config, tuple(names))
     return names
 
 
-def _base_names(model: nn.Module, config: PeftConfig) -> set[str]:
-    """Parameters of the base that the kind trains."""
+def _trained_base_names(model: nn.Module, config: PeftConfig) -> set[str]:
+    """Names of base parameters that the kind trains."""
     names = {name for name, _ in model.named_parameters()}
     if config.kind == "full":
         return names
@@ -200,7 +205,7 @@ def _add_modules(tower: Tower, config: PeftConfig) -> None:
             block.attn.use_prefix(table, index, config.prefix_logit, gate)
         if config.has_bottleneck:
             block.pfeiffer = Bottleneck(width, config.reduction, config.gated, like)
-            # the bottleneck reads the block's output, so a hook leaves open_clip's block as it is
+            # the bottleneck follows the whole block, so a hook leaves open_clip's block as it is
             block.register_forward_hook(_through_bottleneck)
 
 
@@ -220,7 +225,7 @@ def _through_bottleneck(block: Any, _inputs: Any, out: Tensor) -> Tensor:  # noq
     return changed
 
 
-def _strip(tower: Tower) -> None:
+def _remove_modules(tower: Tower) -> None:
     for block in tower.blocks:
         if isinstance(block.attn, AdaptedAttention):
             block.attn = block.attn.plain()

@@ -1,4 +1,4 @@
-"""Fused multi-head self-attention that takes low-rank deltas and prefixes, keys unchanged."""
+"""Fused multi-head self-attention with low-rank deltas and prefixes; state dict keys unchanged."""
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +11,11 @@ __all__ = ["AdaptedAttention"]
 
 
 class AdaptedAttention(nn.Module):
-    """Stands in for `nn.MultiheadAttention` in an open_clip block.
+    """Replacement of `nn.MultiheadAttention` in an open_clip block.
 
     Shares the base's parameters under the same names, so that a checkpoint of the base still loads.
-    q = W_q x + lora_q(x), v likewise; keys and values are preceded by the layer's prefixes.
+    q = W_q x + lora_q(x), v likewise (LoRA); the layer's prefixes are put before keys and values
+    (prefix tuning).
     """
 
     lora_q: LoraDelta | None
@@ -33,11 +34,11 @@ class AdaptedAttention(nn.Module):
         self.lora_v = None
         self.prefix_gate = None
         self.prefix_logit = 0.0
-        # in a tuple, so that the tower's table is not registered once a layer
+        # in a tuple, so that the tower's table is not registered as a submodule of every layer
         self._prefix: tuple[PrefixTable, int] | None = None
 
     def use_prefix(self, table: PrefixTable, layer: int, logit: float, gate: Gate | None) -> None:
-        """Take the prefixes of `layer` from the tower's table."""
+        """Use the prefixes of `layer` of the tower's table; for `logit` see `PeftConfig`."""
         self._prefix = (table, layer)
         self.prefix_logit = logit
         self.prefix_gate = gate
@@ -50,26 +51,26 @@ class AdaptedAttention(nn.Module):
         need_weights: bool = False,
         attn_mask: Tensor | None = None,
     ) -> tuple[Tensor, None]:
-        """Attention of [b, length, width] (or length first, as the base); weights are not given.
+        """Attention output [b, length, width] (or length first, as the base), and None for weights.
 
         Args:
-            query: what asks.
-            key: what is asked; the same tensor as `query` in CLIP.
-            value: what answers.
+            query: query input, shaped like the output.
+            key: key input; the same tensor as `query` in CLIP.
+            value: value input; the same tensor as `query` in CLIP.
             need_weights: must be false, as in open_clip's blocks.
-            attn_mask: additive or boolean (True hides), [length, length] or [b * heads, ...].
+            attn_mask: additive or boolean (True masks out), [length, length] or [b * heads, ...].
         """
-        assert not need_weights, "attention weights are not kept"
+        assert not need_weights, "attention weights are not available"
         if not self.batch_first:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
-        parts = self._project(query, key, value)
-        q, k, v = (self._heads(part) for part in parts)
+        projected = self._project(query, key, value)
+        q, k, v = (self._split_heads(x) for x in projected)
         if self._prefix is not None:
             k, v = self._with_prefix(query, k, v)
         mask = self._mask(attn_mask, q, k)
-        chance = self.dropout if self.training else 0.0
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=chance)
-        out: Tensor = self.out_proj(seen.transpose(1, 2).flatten(2))
+        dropout = self.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+        out: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return (out if self.batch_first else out.transpose(0, 1)), None
 
     def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,25 +80,27 @@ class AdaptedAttention(nn.Module):
             weights = self.in_proj_weight.chunk(3)
             has_bias = self.in_proj_bias is not None
             biases = self.in_proj_bias.chunk(3) if has_bias else (None,) * 3
-            both = zip((query, key, value), weights, biases, strict=True)
-            q, k, v = (F.linear(x, weight, bias) for x, weight, bias in both)
+            inputs = zip((query, key, value), weights, biases, strict=True)
+            q, k, v = (F.linear(x, weight, bias) for x, weight, bias in inputs)
         if self.lora_q is not None:
             q = q + self.lora_q(query)
         if self.lora_v is not None:
             v = v + self.lora_v(value)
         return q, k, v
 
-    def _heads(self, x: Float[Tensor, "b length width"]) -> Float[Tensor, "b heads length inner"]:
+    def _split_heads(
+        self, x: Float[Tensor, "b length width"]
+    ) -> Float[Tensor, "b heads length inner"]:
         return x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
 
     def _with_prefix(self, x: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         assert self._prefix is not None
         table, layer = self._prefix
-        first = torch.stack(table.layer(layer)).unsqueeze(1).expand(-1, len(x), -1, -1)
+        prefix = torch.stack(table.layer(layer)).unsqueeze(1).expand(-1, len(x), -1, -1)
         if self.prefix_gate is not None:
-            first = first * self.prefix_gate(x)  # one gate for keys and values
-        before_k, before_v = (self._heads(part) for part in first)
-        return torch.cat([before_k, k], dim=2), torch.cat([before_v, v], dim=2)
+            prefix = prefix * self.prefix_gate(x)  # one gate for keys and values
+        prefix_k, prefix_v = (self._split_heads(part) for part in prefix)
+        return torch.cat([prefix_k, k], dim=2), torch.cat([prefix_v, v], dim=2)
 
     def _mask(self, mask: Tensor | None, q: Tensor, k: Tensor) -> Tensor | None:
         if mask is None:
@@ -110,8 +113,8 @@ class AdaptedAttention(nn.Module):
         return F.pad(mask, (added, 0), value=self.prefix_logit).to(q.dtype)
 
     @torch.no_grad()
-    def fold(self) -> None:
-        """Add the low-rank deltas to the fused weight and forget them."""
+    def merge_lora(self) -> None:
+        """Add the low-rank deltas to the fused weight and remove them."""
         width = self.in_proj_weight.shape[1]
         if self.lora_q is not None:
             self.in_proj_weight[:width] += self.lora_q.matrix()
@@ -120,7 +123,7 @@ class AdaptedAttention(nn.Module):
         self.lora_q = self.lora_v = None
 
     def plain(self) -> nn.MultiheadAttention:
-        """The base's kind of attention with the same parameters, without any adapter."""
+        """Plain `nn.MultiheadAttention` with the base's parameters, without any adapter."""
         width = self.in_proj_weight.shape[1]
         base = nn.MultiheadAttention(
             width,

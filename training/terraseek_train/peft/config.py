@@ -1,4 +1,4 @@
-"""Settings of one way of tuning, with AdapterHub's defaults as the RS5M paper uses them."""
+"""Config of a PEFT method, with AdapterHub's defaults as the RS5M paper uses them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -30,24 +30,24 @@ class PeftConfig:
 
     kind: Kind
     towers: tuple[TowerName, ...] = ("image", "text")
-    """Towers that get adapters; no meaning for the kinds that add nothing."""
+    """Towers that get adapters; ignored by the kinds that add no modules."""
     rank: int = 8
     """LoRA: r."""
     alpha: float = 8.0
-    """LoRA: the delta is scaled by alpha / rank; UniPELT's gate stands in its place."""
+    """LoRA: the delta is scaled by alpha / rank; in UniPELT the gate replaces this factor."""
     reduction: int = 16
-    """Pfeiffer: width of the block divided by width of the bottleneck."""
+    """Pfeiffer: width of the block divided by the width of the bottleneck."""
     prefix_length: int | None = None
-    """Prefix tokens a layer; None means 30 for prefix tuning and 10 inside UniPELT."""
+    """Prefix tokens per layer; None means 30 for prefix tuning and 10 inside UniPELT."""
     prefix_hidden: int = 512
     """Width of the reparametrising MLP."""
     prefix_logit: float = 0.0
     """Added to attention logits of prefix tokens where the tower has a causal mask.
 
-    adapter-transformers 3.2.1 had 1 there by accident.
+    adapter-transformers 3.2.1 used 1 there by mistake.
     """
     ejected: bool = False
-    """The prefixes are plain parameters, without the MLP that made them."""
+    """The prefixes are plain parameters, without the MLP that produced them."""
 
     def __post_init__(self) -> None:
         _choices(self.kind, self.towers)
@@ -62,43 +62,43 @@ class PeftConfig:
 
     @property
     def has_lora(self) -> bool:
-        """Query and value projections get low-rank deltas."""
+        """Whether query and value projections get low-rank deltas."""
         return self.kind in ("lora", "unipelt")
 
     @property
     def has_bottleneck(self) -> bool:
-        """Every block ends in a bottleneck."""
+        """Whether every block ends in a bottleneck."""
         return self.kind in ("pfeiffer", "unipelt")
 
     @property
     def has_prefix(self) -> bool:
-        """Keys and values of every layer are preceded by learned ones."""
+        """Whether learned keys and values precede those of every layer."""
         return self.kind in ("prefix", "unipelt")
 
     @property
     def gated(self) -> bool:
-        """Each module has a gate that looks at its input."""
+        """Whether each added module has a gate computed from its input."""
         return self.kind == "unipelt"
 
     @property
     def adds_modules(self) -> bool:
-        """The kind puts new modules into the model."""
+        """Whether the kind adds modules to the model."""
         return self.has_lora or self.has_bottleneck or self.has_prefix
 
     @property
     def prefix_tokens(self) -> int:
-        """Prefix tokens a layer."""
+        """Prefix tokens per layer."""
         if self.prefix_length is not None:
             return self.prefix_length
         return _PREFIX_LENGTH.get(self.kind, 0)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values for JSON."""
         return asdict(self) | {"towers": list(self.towers)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "PeftConfig":
-        """The config of plain values.
+        """Config from plain values.
 
         Raises:
             ConfigError: an unknown key, no kind, or a value that cannot be used.

@@ -1,4 +1,4 @@
-"""What the adapters are made of: gate, low-rank delta, bottleneck, prefixes."""
+"""Modules that adapters add: gate, low-rank delta, bottleneck, prefixes."""
 
 import math
 
@@ -13,9 +13,10 @@ _STD = 0.02  # of BERT-style initial weights
 
 
 class Gate(nn.Module):
-    """How much of a module a sequence gets: mean over tokens of sigmoid(w.x + c), UniPELT eq. 4.
+    """Gate of a module for each sequence: mean over tokens of sigmoid(w.x + c), UniPELT eq. 4.
 
-    The mean is over all tokens, padding and those behind a causal mask included, as released.
+    The mean is over all tokens, including padding and tokens behind a causal mask, as in the
+    released code.
     """
 
     def __init__(self, width: int, like: Tensor) -> None:
@@ -25,15 +26,15 @@ class Gate(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Float[Tensor, "b length width"]) -> Float[Tensor, "b 1 1"]:
-        """A number between 0 and 1 for each sequence."""
-        opened: Tensor = torch.sigmoid(self.linear(x)).mean(dim=1, keepdim=True)
-        return opened
+        """Gate of each sequence, between 0 and 1."""
+        gate: Tensor = torch.sigmoid(self.linear(x)).mean(dim=1, keepdim=True)
+        return gate
 
 
 class LoraDelta(nn.Module):
     """(alpha / r) B A x beside a frozen projection (LoRA eq. 3); B starts at zero.
 
-    With a gate, the gate stands in place of alpha / r.
+    A gate replaces the factor alpha / r.
     """
 
     def __init__(self, width: int, rank: int, alpha: float, gated: bool, like: Tensor) -> None:
@@ -45,18 +46,18 @@ class LoraDelta(nn.Module):
         self.gate = Gate(width, like) if gated else None
 
     def forward(self, x: Float[Tensor, "b length width"]) -> Float[Tensor, "b length width"]:
-        """What is added to the projection of `x`."""
+        """Delta added to the projection of `x`."""
         delta = F.linear(F.linear(x, self.a), self.b)
         return delta * (self.factor if self.gate is None else self.gate(x))
 
     def matrix(self) -> Float[Tensor, "width width"]:
-        """The delta as one matrix, for folding into the projection; without a gate only."""
+        """The delta as one matrix, for merging into the projection; only without a gate."""
         assert self.gate is None, "a gate depends on the input"
         return self.factor * self.b @ self.a
 
 
 class Bottleneck(nn.Module):
-    """x + U relu(D x) on the output of a block (Pfeiffer's place, once a layer)."""
+    """x + U relu(D x) on the output of a block (Pfeiffer's placement: one per layer)."""
 
     def __init__(self, width: int, reduction: int, gated: bool, like: Tensor) -> None:
         super().__init__()
@@ -69,7 +70,7 @@ class Bottleneck(nn.Module):
         self.gate = Gate(width, like) if gated else None
 
     def forward(self, x: Float[Tensor, "b length width"]) -> Float[Tensor, "b length width"]:
-        """The block's output with the adapter's added."""
+        """Block output plus the adapter's output."""
         change: Tensor = self.up(F.relu(self.down(x)))
         if self.gate is not None:
             change = change * self.gate(x)
@@ -77,10 +78,10 @@ class Bottleneck(nn.Module):
 
 
 class PrefixTable(nn.Module):
-    """Keys and values to put before those of every layer of one tower (prefix tuning, eq. 5).
+    """Prefix keys and values of every layer of one tower (prefix tuning, eq. 5).
 
     Reparametrised: table (length x width) -> Linear -> tanh -> Linear, whose output holds key and
-    value of layer 0, then of layer 1, and so on. `eject` keeps only what comes out of it.
+    value of layer 0, then of layer 1, and so on. `eject` keeps only this output.
     """
 
     def __init__(self, layers: int, width: int, length: int, hidden: int, like: Tensor) -> None:
@@ -100,10 +101,10 @@ class PrefixTable(nn.Module):
     def layer(
         self, index: int
     ) -> tuple[Float[Tensor, "length width"], Float[Tensor, "length width"]]:
-        """Key and value of one layer, before they are split into heads.
+        """Keys and values of one layer, before they are split into heads.
 
-        Only that layer's rows of the second linear map are multiplied, so nothing has to be kept
-        between the layers of one pass.
+        Only that layer's rows of the second linear map are multiplied, so that nothing has to be
+        cached between the layers of a forward pass.
         """
         rows = slice(2 * index * self.width, 2 * (index + 1) * self.width)
         if self.flat is not None:
@@ -119,7 +120,7 @@ class PrefixTable(nn.Module):
 
     @torch.no_grad()
     def eject(self) -> None:
-        """Replace table and MLP by the prefixes they make; further training trains those."""
+        """Replace table and MLP by the prefixes they produce; further training changes those."""
         if self.flat is not None:
             return
         assert self.table is not None

@@ -1,7 +1,7 @@
-"""LoRA for towers that are no open_clip transformer: beside their 1x1 convolutions and linear maps.
+"""LoRA for timm image towers: deltas beside their 1x1 convolutions and linear maps.
 
-A 1x1 convolution is one linear map at every place, so LoRA's formula holds as it stands. The papers
-adapt transformers only; this is what it becomes for a convolutional image tower such as timm's.
+A 1x1 convolution is the same linear map at every pixel, so LoRA's formula applies unchanged. The
+papers adapt transformers only; this extends the method to convolutional towers.
 """
 
 import math
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from terraseek.errors import ConfigError
 from terraseek_train.peft.config import PeftConfig
 
-__all__ = ["PointwiseDelta", "add_deltas", "fold_deltas", "pointwise_layers", "strip_deltas"]
+__all__ = ["PointwiseDelta", "add_deltas", "merge_deltas", "pointwise_layers", "remove_deltas"]
 
 
 class PointwiseDelta(nn.Module):
     """(alpha / r) B A x beside a frozen layer (LoRA eq. 3); B starts at zero.
 
     Args:
-        layer: linear map, or dense convolution with 1x1 kernels; its stride is taken over.
+        layer: linear map, or dense convolution with 1x1 kernels; the delta has its stride.
         rank: r.
         alpha: scale times r.
     """
@@ -36,51 +36,51 @@ class PointwiseDelta(nn.Module):
         self.stride = layer.stride if isinstance(layer, nn.Conv2d) else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """What is added to the layer's output: [..., in] or [b, in, h, w] as the layer takes it."""
+        """Delta added to the layer's output, for input [..., in] or [b, in, h, w]."""
         if self.stride is None:
             return F.linear(F.linear(x, self.a), self.b) * self.factor
         inner = F.conv2d(x, self.a[:, :, None, None], stride=self.stride)
         return F.conv2d(inner, self.b[:, :, None, None]) * self.factor
 
     def matrix(self) -> Tensor:
-        """The delta as one matrix [out, in], for folding into the layer."""
+        """The delta as one matrix [out, in], for merging into the layer."""
         return self.factor * self.b @ self.a
 
 
 def pointwise_layers(visual: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    """Layers of an image tower that take deltas, in the order of its modules.
+    """Layers of an image tower that can carry deltas, in the order of its modules.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there are none.
     """
     found = [module for module in visual.modules() if _is_pointwise(module)]
     if not found:
         raise ConfigError(
-            f"the picture tower {type(visual).__name__} has neither 1x1 convolutions nor linear "
+            f"the image tower {type(visual).__name__} has neither 1x1 convolutions nor linear "
             "maps, so LoRA has no place in it; choose towers without it, or the kind 'full'"
         )
     return found  # type: ignore[return-value]
 
 
 def add_deltas(visual: nn.Module, config: PeftConfig) -> None:
-    """Give every such layer a delta under the name `lora`."""
+    """Add a delta to every pointwise layer, as its submodule `lora`."""
     for layer in pointwise_layers(visual):
         holder: Any = layer
         holder.lora = PointwiseDelta(layer, config.rank, config.alpha)
-        # a hook, so that names of the layer's own parameters stay
+        # a hook, so that the layer's own parameters keep their names
         layer.register_forward_hook(_with_delta)
 
 
 @torch.no_grad()
-def fold_deltas(visual: nn.Module) -> None:
-    """Add the deltas to the weights; the outputs stay once the deltas are stripped."""
+def merge_deltas(visual: nn.Module) -> None:
+    """Add the deltas to the weights; outputs do not change once the deltas are removed."""
     for layer in pointwise_layers(visual):
         holder: Any = layer
         layer.weight += holder.lora.matrix().reshape(layer.weight.shape)
 
 
-def strip_deltas(visual: nn.Module) -> None:
-    """Take the deltas away."""
+def remove_deltas(visual: nn.Module) -> None:
+    """Remove the deltas."""
     for layer in pointwise_layers(visual):
         holder: Any = layer
         if hasattr(holder, "lora"):

@@ -1,4 +1,4 @@
-"""Where the blocks of an open_clip model are, whichever of its layouts it has."""
+"""Transformers and parameter names of open_clip models, in each of their layouts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from terraseek.errors import ConfigError
 from terraseek_train.peft.config import TowerName
 
-__all__ = ["Tower", "find_tower", "foreign_visual", "tower_names"]
+__all__ = ["Tower", "find_tower", "timm_visual", "tower_names"]
 
 
 @dataclass(frozen=True)
 class Tower:
-    """One transformer of a model."""
+    """One transformer of a model: its module, its blocks and its width."""
 
     name: TowerName
     transformer: Any
@@ -22,18 +22,18 @@ class Tower:
 
     @property
     def like(self) -> Tensor:
-        """A tensor whose device and dtype new parameters take."""
+        """A tensor with the device and dtype that new parameters take."""
         weight: Tensor = self.blocks[0].attn.in_proj_weight
         return weight
 
 
 def find_tower(model: nn.Module, name: TowerName) -> Tower:
-    """The image or text transformer of an open_clip CLIP or CustomTextCLIP.
+    """Image or text transformer of an open_clip CLIP or CustomTextCLIP.
 
-    Text transformers of encoders joined side by side count as one, whose blocks are all of theirs.
+    The text transformers of an ensemble count as one tower with the blocks of all members.
 
     Raises:
-        ConfigError: the tower is no transformer, or its attention is not the usual fused one.
+        ConfigError: the tower is no transformer, or its attention is not open_clip's fused one.
     """
     holder: Any = model
     if name == "image":
@@ -43,9 +43,9 @@ def find_tower(model: nn.Module, name: TowerName) -> Tower:
     blocks = list(getattr(transformer, "resblocks", ()))
     if not blocks:
         raise ConfigError(
-            f"the {name} tower of this model is no open_clip transformer, so bottlenecks, "
-            "prefixes and gates have no place in it; choose another base, towers without it, or "
-            "the kinds 'lora' (picture towers of timm) or 'full'"
+            f"the {name} tower of this model is no open_clip transformer, so it takes no "
+            "bottlenecks, prefixes or gates; choose another base, towers without it, or the kinds "
+            "'lora' (image towers of timm) or 'full'"
         )
     for block in blocks:
         weight = getattr(block.attn, "in_proj_weight", None)
@@ -55,14 +55,14 @@ def find_tower(model: nn.Module, name: TowerName) -> Tower:
     return Tower(name, transformer, blocks, blocks[0].attn.in_proj_weight.shape[1])
 
 
-def foreign_visual(model: nn.Module) -> nn.Module | None:
-    """The image tower if it is timm's, whatever network that is; None if it is open_clip's."""
+def timm_visual(model: nn.Module) -> nn.Module | None:
+    """The image tower if it is a timm network; None if it is open_clip's own."""
     visual = getattr(model, "visual", None)
     return visual if isinstance(visual, nn.Module) and hasattr(visual, "trunk") else None
 
 
 def tower_names(model: nn.Module, name: TowerName) -> set[str]:
-    """Names of the parameters of one tower, its projection included, the temperature not."""
+    """Names of the parameters of one tower, with its projection but without the temperature."""
     names = {key for key, _ in model.named_parameters()}
     image = {key for key in names if key.startswith("visual.")}
     shared = {"logit_scale", "logit_bias"}

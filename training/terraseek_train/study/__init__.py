@@ -1,1 +1,1 @@
-"""Studies: a grid of methods and seeds trained from one base, measured, and set in a table."""
+"""Studies: training methods compared on the same base, data and seeds."""

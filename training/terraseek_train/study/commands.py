@@ -1,6 +1,5 @@
-"""`terraseek study`, `instruction`, `import-priorclip`: the methods, trained and compared."""
+"""Commands `terraseek-train study`, `instruction` and `import-priorclip`."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -26,22 +25,24 @@ def study(
         [], "--ablate", help="Leave local, ker or eba out of every EBAKER arm; repeatable."
     ),
     release_compatible: bool = typer.Option(
-        False, "--release-compatible", help="EBAKER and PriorCLIP as their released code has them."
+        False, "--release-compatible", help="EBAKER and PriorCLIP as in their released code."
     ),
     into: Path | None = typer.Option(
-        None, "--into", help="Document to put the table in, between markers named as CONFIG."
+        None,
+        "--into",
+        help="Document for the table, between markers with the name of CONFIG.",
     ),
     as_json: bool = _JSON,
 ) -> None:
-    """Train and measure a grid of methods and seeds from one base, or go on with it.
+    """Train and evaluate a grid of methods and seeds from one base; complete runs are kept.
 
-    Prints a Markdown table with intervals and paired tests, also kept beside the cells.
+    Prints a Markdown table with intervals and paired tests, also written to the study's folder.
     """
     from terraseek_train.evaluate.markdown import replace_between_markers
-    from terraseek_train.study.config import load_study, varied
+    from terraseek_train.study.config import load_study, vary_study
     from terraseek_train.study.run import run_study
 
-    settings = varied(load_study(config), ablate, release_compatible)
+    settings = vary_study(load_study(config), ablate, release_compatible)
     with bar() as progress:
         results = run_study(settings, progress)
     table = (Path(settings.out) / "table.md").read_text(encoding="utf-8")
@@ -49,15 +50,18 @@ def study(
         name = config.stem
         replace_between_markers(into, table, f"<!-- {name}: begin -->", f"<!-- {name}: end -->")
     if as_json:
-        print_json([asdict(result) for result in results])
+        print_json([result.to_json() for result in results])
         return
     print(table, end="")
-    note(f"cells in {settings.out}")
+    note(f"runs in {settings.out}")
 
 
 def instruction(config: Path = _CONFIG, as_json: bool = _JSON) -> None:
-    """Train the scene classifier that instructs PIR and PriorCLIP."""
-    from terraseek_train.methods.prior.scene_classes import load_classifier_config, train_classifier
+    """Train the scene classifier of the instruction encoder of PIR and PriorCLIP."""
+    from terraseek_train.methods.prior.train_scene_classifier import (
+        load_classifier_config,
+        train_classifier,
+    )
 
     settings = load_classifier_config(config)
     with bar() as progress:
@@ -66,8 +70,8 @@ def instruction(config: Path = _CONFIG, as_json: bool = _JSON) -> None:
         print_json(facts)
         return
     note(
-        f"{settings.out}: {len(facts['classes'])} classes, {facts['accuracy']:.2f} % right of "
-        f"{facts['held_out']} held-out pictures"
+        f"{settings.out}: {len(facts['classes'])} classes, accuracy {facts['accuracy']:.2f} % on "
+        f"{facts['held_out']} held-out images"
     )
 
 
@@ -78,9 +82,9 @@ def import_priorclip(
     out: Path = typer.Option(..., "--out", help="Folder for the two parts."),
     as_json: bool = _JSON,
 ) -> None:
-    """Take a published PriorCLIP checkpoint apart: a plain CLIP, and the guided tower on it.
+    """Split a published PriorCLIP checkpoint into a plain CLIP and an adapter for it.
 
-    Both are then registered with the two commands it prints.
+    The two commands that it prints register both.
     """
     from terraseek_train.methods.prior.released import split_released
 
@@ -88,6 +92,6 @@ def import_priorclip(
     if as_json:
         print_json({"base": str(base), "adapter": str(adapter)})
         return
-    note(f"{base} and {adapter}; register them, with a size and architecture that fit, with")
+    note(f"wrote {base} and {adapter}; register them with (the architecture must fit)")
     note(f"  terraseek models add priorclip-base --arch ViT-B-32 --weights {base}")
     note(f"  terraseek models add priorclip --base priorclip-base --adapter {adapter}")

@@ -1,4 +1,4 @@
-"""Settings of a study: one base, one training and one validation split, arms and seeds."""
+"""Config of a study: one base, one training and one validation split, arms and seeds."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from terraseek.errors import ConfigError
 from terraseek_train.config import DataSource, expand_variables
 from terraseek_train.peft import PeftConfig
 
-__all__ = ["Arm", "Method", "StudyConfig", "load_study", "varied"]
+__all__ = ["Arm", "Method", "StudyConfig", "load_study", "vary_study"]
 
 Method = Literal["base", "contrastive", "ebaker", "prior"]
 _T = TypeVar("_T")
@@ -18,27 +18,28 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of training, compared with the others."""
+    """One training method with its settings, compared with the other arms."""
 
     name: str
-    """As it stands in the table; letters, digits, spaces and `+-./`."""
+    """Name in the table; letters, digits, spaces and `+-./`."""
     method: Method = "contrastive"
-    """`base` is measured as it is."""
+    """`base` is evaluated without training."""
     peft: PeftConfig = field(default_factory=lambda: PeftConfig("full"))
     lr: float | None = None
-    """Peak learning rate; None takes the study's."""
+    """Peak learning rate; None for that of the study."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Of the method: fields of `EbakerArm` or `PriorArm`."""
+    """Options of the method: fields of `EbakerArm` or `PriorArm`."""
     against: str | None = None
-    """Arm its difference is taken from; None takes the study's reference."""
+    """Arm it is compared with; None for the study's reference."""
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Everything a study depends on besides the data files themselves.
+    """All settings of a study.
 
     Raises:
-        ConfigError: no arm or seed, a name twice or unusable, or a comparison with no arm.
+        ConfigError: there is no arm or seed, a name occurs twice or cannot be used, or an arm is
+            compared with an unknown one.
     """
 
     out: str
@@ -50,13 +51,13 @@ class StudyConfig:
     title: str = "Study"
     seeds: tuple[int, ...] = (0, 1, 2)
     reference: str | None = None
-    """Arm all others are compared with; None takes the first."""
+    """Arm that all others are compared with; None for the first."""
     pictures: int | None = None
-    """Training pictures used, the same ones in every cell; None takes all."""
+    """Number of training images, the same ones in every run; None for all."""
     held_out: int = 0
-    """Where above 0: measure on so many further training pictures instead of `val`.
+    """If above 0: evaluate on this many further training images instead of `val`.
 
-    For choosing learning rates without looking at the split the study reports.
+    For choosing learning rates without using the split that the study reports.
     """
     epochs: int = 5
     batch: int = 100
@@ -64,15 +65,15 @@ class StudyConfig:
     warmup: int = 10
     """Steps."""
     final_lr: float = 0.01
-    """Share of the peak the cosine ends at."""
+    """Learning rate at the end of the cosine, as a share of the peak."""
     weight_decay: float = 0.05
     clip: float = 2.0
     stored_size: int = 96
-    """Side in pixels at which training pictures are kept decoded."""
+    """Side in pixels at which training images are kept decoded."""
     instruction: str | None = None
     """Folder of a scene classifier (`terraseek-train instruction`), for the method `prior`."""
     keep: bool = False
-    """Keep what was trained beside the metrics, as an adapter that loads onto the base."""
+    """Save what was trained as an adapter for the base, beside the metrics."""
     cache: str = "runs/cache"
     threads: int = 1
 
@@ -80,9 +81,9 @@ class StudyConfig:
         names = [arm.name for arm in self.arms]
         if not names or not self.seeds:
             raise ConfigError("a study needs at least one arm and one seed")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ConfigError(f"two arms are named {twice[0]!r}; names tell the arms apart")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ConfigError(f"two arms are named {repeated[0]!r}; names must be unique")
         for name in [self.reference, *(arm.against for arm in self.arms)]:
             if name is not None and name not in names:
                 raise ConfigError(f"no arm is named {name!r}; arms: {', '.join(names)}")
@@ -92,8 +93,8 @@ class StudyConfig:
         for arm in self.arms:
             if self.keep and arm.options.get("temporal"):
                 raise ConfigError(
-                    f"arm {arm.name!r}: an encoder with temporal=true behind its text tower cannot "
-                    "be kept as a model, only measured; set keep or temporal to false"
+                    f"arm {arm.name!r}: an encoder with temporal=true after its text tower cannot "
+                    "be saved as an adapter, only evaluated; set keep or temporal to false"
                 )
             if arm.method == "prior" and not self.instruction and _needs_instruction(arm):
                 raise ConfigError(
@@ -101,46 +102,45 @@ class StudyConfig:
                     "`terraseek-train instruction CONFIG` trains one"
                 )
 
-    def rival(self, arm: Arm) -> Arm | None:
-        """The arm this one is compared with; None for the reference itself."""
+    def reference_arm(self, arm: Arm) -> Arm | None:
+        """Arm that `arm` is compared with; None for the reference itself."""
         name = arm.against or self.reference or self.arms[0].name
         return None if name == arm.name else next(a for a in self.arms if a.name == name)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as written beside the results."""
+        """Plain values, as written to `results.json`."""
         value = asdict(self)
         for entry, arm in zip(value["arms"], self.arms, strict=True):
             entry["peft"] = arm.peft.to_json()
         return value
 
 
-def varied(
+def vary_study(
     config: StudyConfig, ablate: Sequence[str] = (), release_compatible: bool = False
 ) -> StudyConfig:
-    """The study with parts left out of all its EBAKER arms, or its methods as released.
+    """Copy of the study with parts left out of its EBAKER arms, or with methods as released.
 
-    Arms that change get another name, so that their cells stand beside the others.
+    Changed arms get another name, so that their runs do not replace those of the original arms.
 
     Args:
-        config: what is varied.
-        ablate: parts of EBAKER: local, ker, eba.
-        release_compatible: for EBAKER's and PriorCLIP's arms.
+        config: the original study.
+        ablate: parts of EBAKER to leave out: local, ker, eba.
+        release_compatible: whether EBAKER and PriorCLIP follow their released code.
     """
-    changed = tuple(_varied(arm, ablate, release_compatible) for arm in config.arms)
+    changed = tuple(_vary_arm(arm, ablate, release_compatible) for arm in config.arms)
     names = {old.name: new.name for old, new in zip(config.arms, changed, strict=True)}
-    kept = {new.name: new for new in changed}  # two arms may become one
+    unique = {new.name: new for new in changed}  # two arms can become equal
     arms = tuple(
-        replace(arm, against=names[arm.against] if arm.against else None) for arm in kept.values()
+        replace(arm, against=names[arm.against] if arm.against else None) for arm in unique.values()
     )
     reference = names[config.reference] if config.reference else None
     return replace(config, arms=arms, reference=reference)
 
 
-def _varied(arm: Arm, ablate: Sequence[str], release_compatible: bool) -> Arm:
+def _vary_arm(arm: Arm, ablate: Sequence[str], release_compatible: bool) -> Arm:
     options, name = dict(arm.options), arm.name
     if ablate and arm.method == "ebaker":
-        out = list(dict.fromkeys([*options.get("ablate", ()), *ablate]))
-        options["ablate"] = out
+        options["ablate"] = list(dict.fromkeys([*options.get("ablate", ()), *ablate]))
         name += f" without {', '.join(ablate)}"
     if release_compatible and arm.method in ("ebaker", "prior"):
         options["release_compatible"] = True
@@ -149,11 +149,10 @@ def _varied(arm: Arm, ablate: Sequence[str], release_compatible: bool) -> Arm:
 
 
 def load_study(path: Path) -> StudyConfig:
-    """Read a study's JSON; environment variables in strings are filled in.
+    """Read a study's config from JSON; environment variables in strings are expanded.
 
     Raises:
-        ConfigError: not JSON, an unknown or missing key, an unset variable, or a value without
-            meaning.
+        ConfigError: not JSON, an unknown or missing key, an unset variable, or an invalid value.
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -164,9 +163,9 @@ def load_study(path: Path) -> StudyConfig:
         raise ConfigError(f"{path} must hold one JSON object")
     for key in ("train", "val"):
         if key in value:
-            value[key] = _made(DataSource, _listless(value[key], "area"), path)
+            value[key] = _build(DataSource, _with_tuple(value[key], "area"), path)
     value["arms"] = tuple(_arm(entry, path) for entry in value.get("arms", ()))
-    return _made(StudyConfig, _listless(value, "seeds"), path)
+    return _build(StudyConfig, _with_tuple(value, "seeds"), path)
 
 
 def _arm(entry: dict[str, Any], path: Path) -> Arm:
@@ -177,21 +176,21 @@ def _arm(entry: dict[str, Any], path: Path) -> Arm:
     if method not in get_args(Method):
         known = ", ".join(get_args(Method))
         raise ConfigError(f"{path}: the method {method!r} is unknown; known: {known}")
-    return _made(Arm, entry, path)
+    return _build(Arm, entry, path)
 
 
-def _listless(value: dict[str, Any], key: str) -> dict[str, Any]:
+def _with_tuple(value: dict[str, Any], key: str) -> dict[str, Any]:
     return value | {key: tuple(value[key])} if key in value else value
 
 
-def _made(kind: type[_T], value: Mapping[str, Any], path: Path) -> _T:
+def _build(kind: type[_T], value: Mapping[str, Any], path: Path) -> _T:
     parts = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(value) - set(parts))
     if unknown:
         raise ConfigError(f"{path} has the unknown key {unknown[0]!r}; known: {', '.join(parts)}")
     for name, part in parts.items():
-        needed = part.default is MISSING and part.default_factory is MISSING
-        if needed and name not in value:
+        required = part.default is MISSING and part.default_factory is MISSING
+        if required and name not in value:
             raise ConfigError(f"{path} lacks the key {name!r}")
     return kind(**value)
 

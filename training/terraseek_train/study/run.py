@@ -1,4 +1,4 @@
-"""Run a study cell by cell; what is finished is kept, so the same command goes on where it was."""
+"""Run a study: all arms and seeds; complete runs are kept, so that the same command resumes."""
 
 import hashlib
 import json
@@ -13,128 +13,134 @@ import torch
 from terraseek.files import read_json, write_json, write_text
 from terraseek.progress import Progress, silent
 from terraseek_train.evaluate.retrieval import Retrieved
-from terraseek_train.study.base import Base, load_base
-from terraseek_train.study.cell import run_cell
+from terraseek_train.study.arm_run import run_arm
 from terraseek_train.study.config import Arm, StudyConfig
-from terraseek_train.study.pairs import Pairs, read_pairs, take
-from terraseek_train.study.statistics import ArmResult, Cell, compare
+from terraseek_train.study.inputs.base import BaseModel, load_base
+from terraseek_train.study.inputs.dataset import CaptionedImages, read_dataset, subset
+from terraseek_train.study.statistics import ArmResult, ArmRun, compare
 from terraseek_train.study.table import markdown
 
-__all__ = ["load_cell", "run_study", "with_scenes"]
+__all__ = ["add_scene_features", "load_arm_run", "run_study"]
 
-_DEALT = 20_000  # seed of which pictures are taken, the same in every cell
+_SUBSET_SEED = 20_000  # selects the training images, the same in every run
 
 
 def run_study(config: StudyConfig, progress: Progress = silent) -> list[ArmResult]:
-    """Train and measure what is not there yet, then write `table.md` and `results.json`.
+    """Train and evaluate what is missing, then write `table.md` and `results.json`.
 
-    A cell is a folder `ARM/seed-N` of the study's; it is done again if the base, the data or a
-    setting that touches it has changed.
+    A run has the folder `ARM/seed-N`; it is repeated if the base, the data or a setting that
+    affects it has changed.
 
     Args:
         config: the study.
-        progress: told after every step.
+        progress: called after every step.
     """
     torch.set_num_threads(config.threads)
     out = Path(config.out)
     base = load_base(config.base)
-    splits = _splits(config, base, progress)
-    cells: dict[str, list[Cell]] = {}
-    for seed in config.seeds:  # outermost, so that a first table of few seeds is there early
+    splits = _load_splits(config, base, progress)
+    runs: dict[str, list[ArmRun]] = {}
+    for seed in config.seeds:  # outer loop, so that a table of few seeds is written early
         for arm in config.arms:
             if arm.method == "base" and seed != config.seeds[0]:
-                continue  # nothing is random about it
+                continue  # without training, all seeds give the same result
             folder = out / _slug(arm.name) / f"seed-{seed}"
-            mark = _mark(config, arm, base, splits)
-            if not _is_done(folder, mark):
-                run_cell(base, config, arm, seed, splits, folder, progress)
-                write_json(folder / "cell.json", {"mark": mark})
-            cells.setdefault(arm.name, []).append(load_cell(folder))
-        results = compare(config, cells)
+            fingerprint = _fingerprint(config, arm, base, splits)
+            if not _is_complete(folder, fingerprint):
+                run_arm(base, config, arm, seed, splits, folder, progress)
+                write_json(folder / "cell.json", {"mark": fingerprint})
+            runs.setdefault(arm.name, []).append(load_arm_run(folder))
+        results = compare(config, runs)
         _write(config, base, splits, results, out)
     return results
 
 
-def load_cell(folder: Path) -> Cell:
-    """A finished cell."""
+def load_arm_run(folder: Path) -> ArmRun:
+    """Load a complete run."""
     with np.load(folder / "ranks.npz") as stored:
-        found = Retrieved(stored["image_rank"], stored["caption_rank"], stored["image_of"])
-    return Cell(read_json(folder / "metrics.json"), found)
+        retrieved = Retrieved(stored["image_rank"], stored["caption_rank"], stored["image_of"])
+    return ArmRun(read_json(folder / "metrics.json"), retrieved)
 
 
-def _splits(config: StudyConfig, base: Base, progress: Progress) -> tuple[Pairs, Pairs]:
+def _load_splits(
+    config: StudyConfig, base: BaseModel, progress: Progress
+) -> tuple[CaptionedImages, CaptionedImages]:
     cache = Path(config.cache)
-    train = read_pairs(config.train, config.stored_size, base.context, cache, progress)
-    dealt = np.random.default_rng(_DEALT).permutation(len(train))
-    used = min(config.pictures or len(train), len(train) - config.held_out)
+    train = read_dataset(config.train, config.stored_size, base.context, cache, progress)
+    order = np.random.default_rng(_SUBSET_SEED).permutation(len(train))
+    n_train = min(config.pictures or len(train), len(train) - config.held_out)
     if config.held_out:
-        val = _fitted(take(train, dealt[used : used + config.held_out]), base)
+        val = _resize_to_model(subset(train, order[n_train : n_train + config.held_out]), base)
     else:
-        val = read_pairs(config.val, base.preprocess.size, base.context, cache, progress)
-    train = take(train, dealt[:used])
+        val = read_dataset(config.val, base.preprocess.size, base.context, cache, progress)
+    train = subset(train, order[:n_train])
     if config.instruction is None:
         return train, val
     folder = Path(config.instruction)
-    return with_scenes(train, folder, progress), with_scenes(val, folder, progress)
+    return add_scene_features(train, folder, progress), add_scene_features(val, folder, progress)
 
 
-def with_scenes(pairs: Pairs, folder: Path, progress: Progress = silent) -> Pairs:
-    """The same pairs with what the scene classifier in `folder` sees in their pictures."""
-    from terraseek_train.methods.prior.scene_classes import SceneClassifier
+def add_scene_features(
+    pairs: CaptionedImages, folder: Path, progress: Progress = silent
+) -> CaptionedImages:
+    """The same data with features of the scene classifier in `folder`."""
+    from terraseek_train.methods.prior.scene_classifier import SceneClassifier
 
-    seen = SceneClassifier.open(folder).features(pairs.squares, progress)
-    return replace(pairs, scene=seen)
+    features = SceneClassifier.open(folder).features(pairs.images, progress)
+    return replace(pairs, scene_features=features)
 
 
-def _fitted(pairs: Pairs, base: Base) -> Pairs:
-    """Pictures at the side the model sees."""
+def _resize_to_model(pairs: CaptionedImages, base: BaseModel) -> CaptionedImages:
+    """The same data with images at the side of the model's input."""
     from terraseek.encoders.base import fit_square
 
     how = base.preprocess
-    squares = [fit_square(s, how.size, how.interpolation, how.resize_mode) for s in pairs.squares]
-    return replace(pairs, squares=np.stack(squares))
+    images = [fit_square(s, how.size, how.interpolation, how.resize_mode) for s in pairs.images]
+    return replace(pairs, images=np.stack(images))
 
 
 def _slug(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    # names that differ only in signs must not share a folder
+    # names that differ only in punctuation must not share a folder
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
-def _mark(config: StudyConfig, arm: Arm, base: Base, splits: tuple[Pairs, Pairs]) -> str:
-    """Digest of all that a cell depends on beside its seed."""
-    every = config.to_json()
-    other = ("title", "out", "arms", "seeds", "reference", "cache", "threads", "keep", "base")
-    facts: dict[str, Any] = {key: every[key] for key in every if key not in other}
+def _fingerprint(
+    config: StudyConfig, arm: Arm, base: BaseModel, splits: tuple[CaptionedImages, CaptionedImages]
+) -> str:
+    """Digest of everything that a run depends on besides its seed."""
+    settings = config.to_json()
+    unrelated = ("title", "out", "arms", "seeds", "reference", "cache", "threads", "keep", "base")
+    facts: dict[str, Any] = {k: v for k, v in settings.items() if k not in unrelated}
     facts["arm"] = asdict(arm) | {"peft": arm.peft.to_json(), "against": None}
     facts["base"] = base.sha256
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for pairs in splits:
         digest.update("\n".join(pairs.texts).encode())
-        digest.update(pairs.squares[:: max(1, len(pairs) // 64)].tobytes())
-        if pairs.scene is not None:
-            digest.update(pairs.scene[:: max(1, len(pairs) // 64)].tobytes())
+        digest.update(pairs.images[:: max(1, len(pairs) // 64)].tobytes())
+        if pairs.scene_features is not None:
+            digest.update(pairs.scene_features[:: max(1, len(pairs) // 64)].tobytes())
     return digest.hexdigest()
 
 
-def _is_done(folder: Path, mark: str) -> bool:
+def _is_complete(folder: Path, fingerprint: str) -> bool:
     record = folder / "cell.json"
-    return record.is_file() and read_json(record).get("mark") == mark
+    return record.is_file() and read_json(record).get("mark") == fingerprint
 
 
 def _write(
     config: StudyConfig,
-    base: Base,
-    splits: tuple[Pairs, Pairs],
+    base: BaseModel,
+    splits: tuple[CaptionedImages, CaptionedImages],
     results: list[ArmResult],
     out: Path,
 ) -> None:
-    sizes = f"{len(splits[0])} training pictures, {config.epochs} epochs, batch {config.batch}"
-    asked = f"{len(splits[1])} pictures and {len(splits[1].texts)} captions measured"
-    write_text(out / "table.md", markdown(config.title, f"{sizes}; {asked}", results))
+    sizes = f"{len(splits[0])} training images, {config.epochs} epochs, batch {config.batch}"
+    evaluated = f"{len(splits[1])} images and {len(splits[1].texts)} captions evaluated"
+    write_text(out / "table.md", markdown(config.title, f"{sizes}; {evaluated}", results))
     record = {
         "config": config.to_json(),
         "base_sha256": base.sha256,
-        "arms": [asdict(result) for result in results],
+        "arms": [result.to_json() for result in results],
     }
     write_json(out / "results.json", record)

@@ -1,7 +1,7 @@
-"""From cells to what a table says: means over seeds, their intervals, and paired tests."""
+"""Statistics of a study: means over seeds, their intervals, and paired tests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,46 +11,54 @@ from terraseek_train.evaluate.bootstrap import Interval, UnitSums, paired
 from terraseek_train.evaluate.retrieval import Retrieved
 from terraseek_train.study.config import StudyConfig
 
-__all__ = ["ArmResult", "Cell", "Versus", "compare", "half_width", "holm"]
+__all__ = ["ArmResult", "ArmRun", "Comparison", "compare", "half_width", "holm"]
 
-NUMBERS = ("i2t_r1", "i2t_r5", "i2t_r10", "t2i_r1", "t2i_r5", "t2i_r10", "mR")
+METRICS = ("i2t_r1", "i2t_r5", "i2t_r10", "t2i_r1", "t2i_r5", "t2i_r10", "mR")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A measured cell."""
+class ArmRun:
+    """Metrics and ranks of one run."""
 
     metrics: Mapping[str, Any]
-    found: Retrieved
+    retrieved: Retrieved
 
 
 @dataclass(frozen=True)
-class Versus:
-    """Difference in mR from another arm, in points."""
+class Comparison:
+    """Difference in mR from another arm, in percentage points."""
 
     other: str
     value: float
     interval: Interval | None
-    """95 % of the paired bootstrap over pictures, mean of the seeds both have."""
-    p_pictures: float
-    """Sign-flip test over pictures, Holm-corrected over the study's comparisons."""
+    """95 % interval of the paired bootstrap over images, on the mean of common seeds."""
+    p_images: float
+    """p-value of a sign-flip test over images, Holm-corrected over the study's comparisons."""
     p_seeds: float | None
-    """Paired t-test over seeds, uncorrected; None with fewer than three seeds."""
+    """p-value of a paired t-test over seeds, uncorrected; None for fewer than three seeds."""
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """An arm over its seeds; recalls in percent."""
+    """Results of an arm over its seeds; recalls in percent."""
 
     name: str
     parameters: int
     seeds: int
     mean: dict[str, float]
     half_width: float | None
-    """Of mR: half of Student's 95 % interval over seeds; None for fewer than two."""
+    """Half of Student's 95 % interval of mR over seeds; None for fewer than two seeds."""
     seconds: float
-    """Mean wall-clock time of training a cell; machines are busy, so compare with care."""
-    versus: Versus | None
+    """Mean wall-clock training time of a run; it depends on what else the machine was doing."""
+    comparison: Comparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with the keys of `results.json`."""
+        value = asdict(self)
+        comparison = value.pop("comparison")
+        if comparison is not None:
+            comparison["p_pictures"] = comparison.pop("p_images")
+        return value | {"versus": comparison}
 
 
 def half_width(values: Sequence[float]) -> float | None:
@@ -63,7 +71,7 @@ def half_width(values: Sequence[float]) -> float | None:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """p-values that hold for all comparisons at once (Holm 1979)."""
+    """p-values corrected for multiple comparisons (Holm 1979)."""
     order = np.argsort(values, kind="stable")
     raised = np.asarray(values, np.float64)[order] * np.arange(len(values), 0, -1)
     steps = np.minimum(1, np.maximum.accumulate(raised))
@@ -72,59 +80,61 @@ def holm(values: Sequence[float]) -> list[float]:
     return [float(value) for value in out]
 
 
-def compare(config: StudyConfig, cells: Mapping[str, Sequence[Cell]]) -> list[ArmResult]:
-    """All arms that have cells, in the study's order."""
-    rows = [arm for arm in config.arms if arm.name in cells]
-    against: dict[str, Versus] = {}
+def compare(config: StudyConfig, runs: Mapping[str, Sequence[ArmRun]]) -> list[ArmResult]:
+    """Results of all arms that have runs, in the study's order."""
+    rows = [arm for arm in config.arms if arm.name in runs]
+    comparisons: dict[str, Comparison] = {}
     for arm in rows:
-        rival = config.rival(arm)
-        if rival is not None and rival.name in cells:
-            against[arm.name] = _versus(rival.name, cells[rival.name], cells[arm.name])
-    corrected = dict(zip(against, holm([v.p_pictures for v in against.values()]), strict=True))
-    return [_result(arm.name, cells[arm.name], against, corrected) for arm in rows]
+        reference = config.reference_arm(arm)
+        if reference is not None and reference.name in runs:
+            comparisons[arm.name] = _comparison(
+                reference.name, runs[reference.name], runs[arm.name]
+            )
+    corrected = dict(
+        zip(comparisons, holm([v.p_images for v in comparisons.values()]), strict=True)
+    )
+    return [_result(arm.name, runs[arm.name], comparisons, corrected) for arm in rows]
 
 
 def _result(
     name: str,
-    cells: Sequence[Cell],
-    against: Mapping[str, Versus],
+    runs: Sequence[ArmRun],
+    comparisons: Mapping[str, Comparison],
     corrected: Mapping[str, float],
 ) -> ArmResult:
-    mean = {key: float(np.mean([c.metrics[key] for c in cells])) for key in NUMBERS}
-    versus = against.get(name)
-    if versus is not None:
-        versus = Versus(
-            versus.other, versus.value, versus.interval, corrected[name], versus.p_seeds
-        )
+    mean = {key: float(np.mean([c.metrics[key] for c in runs])) for key in METRICS}
+    comparison = comparisons.get(name)
+    if comparison is not None:
+        comparison = replace(comparison, p_images=corrected[name])
     return ArmResult(
         name,
-        int(cells[0].metrics["parameters"]),
-        len(cells),
+        int(runs[0].metrics["parameters"]),
+        len(runs),
         mean,
-        half_width([c.metrics["mR"] for c in cells]),
-        float(np.mean([c.metrics["seconds"] for c in cells])),
-        versus,
+        half_width([c.metrics["mR"] for c in runs]),
+        float(np.mean([c.metrics["seconds"] for c in runs])),
+        comparison,
     )
 
 
-def _versus(name: str, first: Sequence[Cell], second: Sequence[Cell]) -> Versus:
-    """Second minus first, by the seeds both have; an arm without seeds stands for all of them."""
+def _comparison(name: str, first: Sequence[ArmRun], second: Sequence[ArmRun]) -> Comparison:
+    """Second minus first over common seeds; a single run is compared with every seed."""
     if 1 not in (len(first), len(second)):
         seeds = {c.metrics["seed"] for c in first} & {c.metrics["seed"] for c in second}
         first = [c for c in first if c.metrics["seed"] in seeds]
         second = [c for c in second if c.metrics["seed"] in seeds]
-    found = paired(_averaged(first), _averaged(second))["mR"]
-    left, right = (np.array([c.metrics["mR"] for c in cells]) for cells in (first, second))
-    gap = right - left  # a single cell is subtracted from each seed
+    difference = paired(_averaged(first), _averaged(second))["mR"]
+    left, right = (np.array([c.metrics["mR"] for c in runs]) for runs in (first, second))
+    gap = right - left  # a single run is subtracted from each seed
     p_seeds = None
     if len(gap) > 2 and np.ptp(gap) > 0:
         p_seeds = float(stats.ttest_1samp(gap, 0).pvalue)
-    return Versus(name, found.value, found.interval, found.p, p_seeds)
+    return Comparison(name, difference.value, difference.interval, difference.p, p_seeds)
 
 
-def _averaged(cells: Sequence[Cell]) -> UnitSums:
+def _averaged(runs: Sequence[ArmRun]) -> UnitSums:
     """Average the numerators of several seeds, unit by unit."""
-    sums = [cell.found.unit_sums() for cell in cells]
+    sums = [run.retrieved.unit_sums() for run in runs]
     first = sums[0]
     numerators = np.mean([one.numerators for one in sums], axis=0)
     return UnitSums(first.names, numerators, first.denominators, first.combine)

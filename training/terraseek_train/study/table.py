@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from terraseek_train.study.statistics import ArmResult, Versus
+from terraseek_train.study.statistics import ArmResult, Comparison
 
 __all__ = ["markdown"]
 
@@ -13,15 +13,15 @@ _HEAD = (
     "T2I R@1 / 5 / 10",
     "mR",
     "Δ mR [95 %]",
-    "p pictures",
+    "p images",
     "p seeds",
 )
 
 
 def markdown(title: str, note: str, results: Sequence[ArmResult]) -> str:
-    """Heading, conditions and one row an arm.
+    """Heading, conditions and one row per arm.
 
-    mR is the mean over seeds ± half of Student's 95 % interval; Δ names the arm it is taken from.
+    mR is the mean over seeds ± half of Student's 95 % interval; Δ names the arm of comparison.
     """
     rows = [_HEAD, tuple("---" for _ in _HEAD), *(_row(result) for result in results)]
     seeds = max(result.seeds for result in results)
@@ -32,21 +32,29 @@ def markdown(title: str, note: str, results: Sequence[ArmResult]) -> str:
 
 def _row(result: ArmResult) -> tuple[str, ...]:
     mean = result.mean
-    there, back = (
+    image_to_text, text_to_image = (
         " ".join(f"{mean[f'{way}_r{k}']:.2f}" for k in (1, 5, 10)) for way in ("i2t", "t2i")
     )
     spread = "" if result.half_width is None else f" ± {result.half_width:.2f}"
     trained = f"{result.parameters:,}" if result.parameters else "nothing"
-    return (result.name, trained, there, back, f"{mean['mR']:.2f}{spread}", *_versus(result.versus))
+    return (
+        result.name,
+        trained,
+        image_to_text,
+        text_to_image,
+        f"{mean['mR']:.2f}{spread}",
+        *_comparison(result.comparison),
+    )
 
 
-def _versus(versus: Versus | None) -> tuple[str, str, str]:
-    if versus is None:
+def _comparison(comparison: Comparison | None) -> tuple[str, str, str]:
+    if comparison is None:
         return "", "", ""
-    ends = versus.interval
-    inside = "" if ends is None else f" [{ends[0]:+.2f}, {ends[1]:+.2f}]"
-    seeds = "" if versus.p_seeds is None else _p(versus.p_seeds)
-    return f"{versus.value:+.2f}{inside} to {versus.other}", _p(versus.p_pictures), seeds
+    limits = comparison.interval
+    interval = "" if limits is None else f" [{limits[0]:+.2f}, {limits[1]:+.2f}]"
+    p_seeds = "" if comparison.p_seeds is None else _p(comparison.p_seeds)
+    delta = f"{comparison.value:+.2f}{interval} to {comparison.other}"
+    return delta, _p(comparison.p_images), p_seeds
 
 
 def _p(value: float) -> str:

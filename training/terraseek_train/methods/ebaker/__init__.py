@@ -1,4 +1,4 @@
-"""EBAKER: eliminate weak pairs before aligning, align locally, reason about masked keywords."""
+"""EBAKER: eliminate before align, local alignment, keyword explicit reasoning."""
 
 from terraseek_train.methods.ebaker.eliminate import SimilarityBank, keep_rows
 from terraseek_train.methods.ebaker.ker import KeywordReasoner

@@ -1,4 +1,4 @@
-"""Eliminate before align: pairs whose images and sentences fit badly teach nothing."""
+"""Eliminate before align (EBA): leave out pairs whose image and caption are weakly related."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ __all__ = ["SimilarityBank", "keep_rows"]
 
 
 def keep_rows(positive: Float[Tensor, " b"], threshold: float | None) -> Bool[Tensor, " b"]:
-    """Which pairs of a batch stay: those above `threshold`, or the best one where none is.
+    """Mask of the pairs of a batch to keep: those above `threshold`, or the best one if none is.
 
     Args:
-        positive: similarity of each image to its own sentence.
+        positive: similarity of each image to its own caption.
         threshold: of `SimilarityBank`; None keeps all.
     """
     if threshold is None:
@@ -25,16 +25,16 @@ def keep_rows(positive: Float[Tensor, " b"], threshold: float | None) -> Bool[Te
 
 
 class SimilarityBank:
-    """Similarities of true pairs, from which the threshold of an epoch is taken (EBAKER, EBA).
+    """Memory bank of similarities of true pairs, for the threshold of an epoch (EBAKER, EBA).
 
-    With `size=None` the bank holds exactly the pairs of the last whole epoch, as the paper has it.
-    With a size it is the released first-in-first-out bank (200,000 there), filled with standard
-    normal noise at first, which spans more or less than an epoch.
+    With `size=None` the bank holds exactly the pairs of the last whole epoch, as in the paper. With
+    a size it is the first-in-first-out bank of the released code (200,000 values there), initially
+    filled with standard normal noise, which spans more or less than an epoch.
 
     Args:
-        ratio: share of the bank at the threshold and below.
+        ratio: share of the bank at or below the threshold.
         first_epoch: epoch, counted from 0, from which pairs are dropped (4: the fifth).
-        size: number of values the bank holds.
+        size: number of values in the bank.
         seed: of the noise.
     """
 
@@ -49,26 +49,26 @@ class SimilarityBank:
         self._values = torch.randn(size or 0, generator=generator)
 
     def start_epoch(self, epoch: int) -> float | None:
-        """Take the threshold that holds in `epoch`, counted from 0; None drops nothing.
+        """Compute the threshold for `epoch`, counted from 0; None drops nothing.
 
-        It is the value at place int(ratio * size) of the ascending values.
+        It is the value at index int(ratio * size) of the values in ascending order.
         """
         active = epoch >= self.first_epoch and len(self._values) > 0
-        place = min(int(self.ratio * len(self._values)), len(self._values) - 1)
-        self.threshold = float(self._values.sort().values[place]) if active else None
+        index = min(int(self.ratio * len(self._values)), len(self._values) - 1)
+        self.threshold = float(self._values.sort().values[index]) if active else None
         if self.size is None:
             self._values = self._values[:0]
         return self.threshold
 
     def push(self, positive: Float[Tensor, " b"]) -> None:
-        """Add the similarities of a batch; every pair counts, dropped ones too."""
+        """Add the similarities of a batch, including those of dropped pairs."""
         values = torch.cat([self._values, positive.detach().float().cpu()])
         self._values = values if self.size is None else values[-self.size :]
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint needs to go on."""
+        """State for a checkpoint."""
         return {"values": self._values, "threshold": self.threshold}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore the state of `state_dict`."""
         self._values, self.threshold = state["values"], state["threshold"]

@@ -1,4 +1,4 @@
-"""Keyword explicit reasoning: guess hidden keywords from the image."""
+"""Keyword explicit reasoning (KER): predict masked keywords with the help of the image."""
 
 from collections import OrderedDict
 
@@ -10,10 +10,10 @@ __all__ = ["KeywordReasoner"]
 
 
 class KeywordReasoner(nn.Module):
-    """Tokens of the masked sentence ask the image's tokens, then guess words (EBAKER, KER).
+    """Predict the masked words of a caption by cross-attention to the image tokens (EBAKER, KER).
 
-    x = CA(LN(q), LN(kv), LN(kv)), `depth` CLIP blocks, LN, then Linear, QuickGELU, LN and Linear to
-    the vocabulary. Used in training only.
+    x = CA(LN(q), LN(kv), LN(kv)), with the masked caption as queries; then `depth` CLIP blocks, LN,
+    and Linear, QuickGELU, LN and Linear to the vocabulary. Used in training only.
 
     Args:
         dim: width of the joint space (512).
@@ -50,25 +50,25 @@ class KeywordReasoner(nn.Module):
         image: Float[Tensor, "b n dim"],
         valid: Bool[Tensor, "b length"] | None = None,
     ) -> Float[Tensor, "b length dim"]:
-        """Features from which the words are guessed, at every position.
+        """Features for word prediction at every position.
 
         Args:
-            masked: tokens of the masked sentences.
-            image: tokens of their images; with the global token in the paper, patches alone in
-                the released code.
-            valid: tokens that others may look at, at least one a row, so that the answer does not
-                depend on how far sentences are padded; None for all, padding too, as released.
+            masked: token features of the masked captions.
+            image: token features of their images; with the global token in the paper, patches only
+                in the released code.
+            valid: tokens that are attended to, at least one per row, so that the result does not
+                depend on the amount of padding; None for all, with padding, as released.
         """
         keys = self.ln_image(image)
         x: Tensor = self.cross(self.ln_text(masked), keys, keys, need_weights=False)[0]
-        unseen = None if valid is None else self._unseen(valid, x)
+        mask = None if valid is None else self._padding_mask(valid, x)
         for block in self.blocks:
-            x = block(x, attn_mask=unseen)
+            x = block(x, attn_mask=mask)
         out: Tensor = self.ln_post(x)
         return out
 
-    def _unseen(self, valid: Tensor, like: Tensor) -> Float[Tensor, "bh length length"]:
-        """Additive mask of each row and head: padding is looked at from nowhere."""
+    def _padding_mask(self, valid: Tensor, like: Tensor) -> Float[Tensor, "bh length length"]:
+        """Additive attention mask of each row and head that hides padding."""
         mask = like.new_zeros(valid.shape).masked_fill_(~valid, float("-inf"))
         heads, length = self.cross.num_heads, valid.shape[1]
         return mask.repeat_interleave(heads, dim=0)[:, None].expand(-1, length, -1)
@@ -80,13 +80,13 @@ class KeywordReasoner(nn.Module):
         labels: Int[Tensor, "b length"],
         valid: Bool[Tensor, "b length"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Mean cross-entropy of the hidden words; 0 where nothing is hidden.
+        """L_ker: mean cross-entropy of the masked words; 0 if nothing is masked.
 
-        Word scores are computed at hidden positions only: elsewhere they would cost most of the
-        memory and count for nothing.
+        Logits are computed at masked positions only; at the others they would take most of the
+        memory without contributing to the loss.
         """
-        hidden = labels != 0
-        if not bool(hidden.any()):
+        is_masked = labels != 0
+        if not bool(is_masked.any()):
             return masked.sum() * 0
-        guesses = self.head(self(masked, image, valid)[hidden])
-        return F.cross_entropy(guesses.float(), labels[hidden].long())
+        logits = self.head(self(masked, image, valid)[is_masked])
+        return F.cross_entropy(logits.float(), labels[is_masked].long())

@@ -1,4 +1,4 @@
-"""Which words of captions carry meaning, and how they are hidden from the text tower."""
+"""Keywords of captions for EBAKER: selection by frequency, and masking of their tokens."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ __all__ = [
     "mask_keywords_as_released",
 ]
 
-MASK_ID = 49_405  # the last and rarest byte-pair merge, given up for the mask as released
+MASK_ID = 49_405  # the last and rarest byte-pair merge serves as the mask, as in the released code
 _WORD = re.compile(r"[^\W\d_]+")  # letter runs, as CLIP's tokenizer splits
 STOP_WORDS = frozenset(
     """
@@ -38,31 +38,31 @@ STOP_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class MaskedText:
-    """Token ids with keywords hidden, and what was hidden."""
+    """Token ids with masked keywords, and the labels of the masked positions."""
 
     tokens: Int[Tensor, "t context"]
     labels: Int[Tensor, "t context"]
-    """The original id where a token is hidden, 0 elsewhere."""
+    """Original id where a token is masked, 0 elsewhere."""
 
 
 def keyword_statistics(
     captions: Mapping[str, Iterable[str]], top: int = 512, stop_words: Set[str] = STOP_WORDS
 ) -> tuple[str, ...]:
-    """The `top` most frequent words of each set, joined (EBAKER, KER; 512 a set is best there).
+    """Union of the `top` most frequent words of each data set (EBAKER, KER; 512 is best there).
 
     Args:
-        captions: sentences of each set.
-        top: words taken from a set; words equally frequent are taken in alphabetical order.
-        stop_words: words that are never taken.
+        captions: captions of each data set.
+        top: number of words per data set; equally frequent words are taken in alphabetical order.
+        stop_words: words that are never keywords.
 
     Returns:
         Lower-case words without repetition, in alphabetical order.
     """
     chosen: set[str] = set()
-    for sentences in captions.values():
-        counts = Counter(word for text in sentences for word in _WORD.findall(text.lower()))
-        usual = [(-count, word) for word, count in counts.items() if word not in stop_words]
-        chosen.update(word for _, word in sorted(usual)[:top])
+    for texts in captions.values():
+        counts = Counter(word for text in texts for word in _WORD.findall(text.lower()))
+        ranked = sorted((-n, word) for word, n in counts.items() if word not in stop_words)
+        chosen.update(word for _, word in ranked[:top])
     return tuple(sorted(chosen))
 
 
@@ -72,32 +72,32 @@ def mask_keywords(
     tokenizer: Any,  # noqa: ANN401 - open_clip has no types
     mask_id: int = MASK_ID,
 ) -> MaskedText:
-    """Hide every byte-pair piece of every keyword.
+    """Mask every byte-pair token of every keyword.
 
-    Words are put together from the tokens themselves, so a word of several pieces is hidden whole;
-    one cut off by the end of the context is no word and stays.
+    Words are assembled from the tokens, so all tokens of a word are masked; a word cut off by the
+    end of the context stays.
 
     Args:
-        tokens: as open_clip's tokenizer gives them.
+        tokens: from open_clip's tokenizer.
         keywords: lower-case words.
-        tokenizer: the `SimpleTokenizer` they were made with.
-        mask_id: id that stands for a hidden piece.
+        tokenizer: the `SimpleTokenizer` that made `tokens`.
+        mask_id: token id of the mask.
     """
     labels = torch.zeros_like(tokens)
     special = {0, *tokenizer.all_special_ids}
     for row, ids in enumerate(tokens.tolist()):
-        start, pieces = 0, ""
-        for place, number in enumerate(ids):
+        start, word = 0, ""
+        for position, token_id in enumerate(ids):
             # "!" has id 0 like padding: neither is part of a word
-            if number in special:
-                start, pieces = place + 1, ""
+            if token_id in special:
+                start, word = position + 1, ""
                 continue
-            pieces += tokenizer.decoder[number]
-            if not pieces.endswith("</w>"):
+            word += tokenizer.decoder[token_id]
+            if not word.endswith("</w>"):
                 continue
-            if _plain(pieces, tokenizer) in keywords:
-                labels[row, start : place + 1] = tokens[row, start : place + 1]
-            start, pieces = place + 1, ""
+            if _decoded(word, tokenizer) in keywords:
+                labels[row, start : position + 1] = tokens[row, start : position + 1]
+            start, word = position + 1, ""
     return _masked(tokens, labels, mask_id)
 
 
@@ -107,16 +107,16 @@ def mask_keywords_as_released(
     keywords: Set[str],
     mask_id: int = MASK_ID,
 ) -> MaskedText:
-    """Hide the token at the index of each keyword among the words of its sentence.
+    """Mask the token at the index of each keyword among the words of its caption, as released.
 
-    That is one token too early, the start token being first, and further off after words of several
-    pieces. Only for comparison with models trained so.
+    This index is one too small, because the start token comes first, and wrong by more after words
+    of several tokens. Only for comparison with models trained in this way.
     """
     labels = torch.zeros_like(tokens)
     for row, text in enumerate(texts):
-        for place, word in enumerate(text.lower().split()[: tokens.shape[1]]):
+        for position, word in enumerate(text.lower().split()[: tokens.shape[1]]):
             if word in keywords:
-                labels[row, place] = tokens[row, place]
+                labels[row, position] = tokens[row, position]
     return _masked(tokens, labels, mask_id)
 
 
@@ -124,7 +124,7 @@ def _masked(tokens: Tensor, labels: Tensor, mask_id: int) -> MaskedText:
     return MaskedText(tokens.masked_fill(labels != 0, mask_id), labels)
 
 
-def _plain(pieces: str, tokenizer: Any) -> str:  # noqa: ANN401
-    letters = pieces.removesuffix("</w>")
+def _decoded(word: str, tokenizer: Any) -> str:  # noqa: ANN401
+    letters = word.removesuffix("</w>")
     raw = bytes(tokenizer.byte_decoder[letter] for letter in letters)
     return raw.decode("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Likeness of all tokens of an image to all tokens of a sentence, for all pairs at once."""
+"""Local alignment: similarity of the tokens of images and captions, for all pairs at once."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,7 @@ from torch import Tensor
 
 __all__ = ["combined_scores", "local_scores", "local_similarity"]
 
-_TINY = 1e-12  # keeps the root's gradient finite where no token resembles any
+_EPSILON = 1e-12  # keeps the gradient of the root finite where all tokens are orthogonal
 
 
 def local_similarity(
@@ -18,14 +18,14 @@ def local_similarity(
 ) -> Float[Tensor, "b t"]:
     """Sim^l of EBAKER: L2 norm over one token axis, then over the other, of C_ij = cos(v_i, t_j).
 
-    Both norms together are the Frobenius norm of V T^t. Its square is <V^t V, T^t T>, so where the
-    tokens outnumber the dimensions, a pair costs dim^2 instead of patches * words * dim products.
+    Both norms together are the Frobenius norm of V T^t. Its square is <V^t V, T^t T>, so if there
+    are more tokens than dimensions, a pair costs dim^2 instead of patches * words * dim products.
 
     Args:
         images: token vectors of images, any length.
-        texts: token vectors of sentences, any length.
-        valid: tokens that count; None counts all, padding too, as released.
-        scale: factor on C; released training code has e^2.996 here, inference 1.
+        texts: token vectors of captions, any length.
+        valid: text tokens that count; None counts all, with padding, as released.
+        scale: factor on C; e^2.996 in the released training code, 1 at inference.
 
     Returns:
         0 .. scale * sqrt(patches * words); not a cosine.
@@ -40,7 +40,7 @@ def local_similarity(
         squares = gram_left @ gram_right.T
     else:
         squares = torch.einsum("bpd,twd->btpw", left, right).square().sum((2, 3))
-    return scale * squares.clamp_min(_TINY).sqrt()
+    return scale * squares.clamp_min(_EPSILON).sqrt()
 
 
 @torch.no_grad()
@@ -50,10 +50,11 @@ def local_scores(
     valid: Bool[Tensor, "t words"] | None = None,
     block: int = 1024,
 ) -> Float[Tensor, "b t"]:
-    """`local_similarity` of many images and sentences, in blocks, without gradients.
+    """`local_similarity` of many images and captions, in blocks, without gradients.
 
-    Where Gram matrices are used, only one triangle of each is multiplied: half the work. At most
-    `block` of the images' are held, 4 * dim^2 / 2 bytes each, and an eighth as many sentences'.
+    If Gram matrices are used, only one triangle of each is multiplied, which halves the work. At
+    most `block` Gram matrices of images are in memory, 4 * dim^2 / 2 bytes each, and an eighth as
+    many of captions.
     """
     patches, dim = images.shape[1:]
     if patches * texts.shape[1] <= dim:
@@ -66,7 +67,7 @@ def local_scores(
         for at in range(0, len(texts), step):
             columns = slice(at, at + step)
             right = _triangle(texts[columns], None if valid is None else valid[columns])
-            out[rows, columns] = (left @ right.T).clamp_min_(_TINY).sqrt_()
+            out[rows, columns] = (left @ right.T).clamp_min_(_EPSILON).sqrt_()
     return out
 
 
@@ -94,9 +95,9 @@ def _direct_scores(
 def _triangle(
     tokens: Float[Tensor, "n places dim"], valid: Bool[Tensor, "n places"] | None
 ) -> Float[Tensor, "n half"]:
-    """Upper triangle of each Gram matrix of unit tokens; products of two are whole products.
+    """Upper triangle of each Gram matrix of unit tokens, scaled for inner products of matrices.
 
-    What stands off the diagonal counts twice, so it is scaled by the root of two.
+    Values off the diagonal occur twice in the full matrix, so they are scaled by the root of two.
     """
     unit = F.normalize(tokens, dim=-1)
     if valid is not None:
@@ -112,8 +113,8 @@ def combined_scores(
     local: Float[Tensor, "b t"],
     weights: tuple[float, float] = (0.6, 0.4),
 ) -> Float[Tensor, "b t"]:
-    """Sim = 0.6 Sim^g + 0.4 Sim^l, EBAKER's score at inference.
+    """EBAKER's score at inference, Sim = 0.6 Sim^g + 0.4 Sim^l.
 
-    A norm is larger than a cosine, so the weights do not say how much each part contributes.
+    Sim^l is a norm and larger than a cosine, so the weights are not the shares of the two parts.
     """
     return weights[0] * global_scores + weights[1] * local

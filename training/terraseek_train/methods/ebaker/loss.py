@@ -1,4 +1,4 @@
-"""EBAKER's loss: global and local contrast over the rows that stay, and hidden keywords."""
+"""EBAKER's loss: global and local contrastive loss over kept pairs, and keyword reasoning."""
 
 import math
 from dataclasses import dataclass
@@ -20,23 +20,24 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 @dataclass(frozen=True)
 class EbakerOptions:
-    """Which parts count, and how much."""
+    """Weights and parts of EBAKER's loss."""
 
     alpha: float = 0.5
     """Weight of the keyword loss."""
     scale: float = math.exp(2.996)
-    """Inverse temperature, fixed; on local cosines before their norm, too."""
+    """Inverse temperature, fixed; also applied to local cosines, before their norm."""
     elimination: Literal["joint", "split"] = "joint"
-    """Local rows leave with the global ones (EBAKER), or by a bank of their own (iEBAKER)."""
+    """`joint`: the local loss drops the same pairs as the global one (EBAKER); `split`: those of a
+    separate bank (iEBAKER)."""
     halved: bool = False
-    """Mean instead of sum of the two directions; the released code sums."""
+    """Mean instead of sum of the two directions; the released code takes the sum."""
     ablate: frozenset[Part] = frozenset()
-    """Parts left out."""
+    """Parts that are left out."""
 
 
 @dataclass(frozen=True)
 class EbakerLoss:
-    """The loss and its parts; parts that are left out are 0."""
+    """The total loss and its parts; a part that is left out is 0."""
 
     total: Float[Tensor, ""]
     global_part: Float[Tensor, ""]
@@ -49,20 +50,20 @@ class EbakerLoss:
 def row_contrastive(
     logits: Float[Tensor, "b b"], keep: Bool[Tensor, " b"], halved: bool = False
 ) -> Float[Tensor, ""]:
-    """InfoNCE over the kept rows of both directions; columns stay (EBAKER, eq. of L_global).
+    """InfoNCE over the kept rows in both directions, with all columns (EBAKER, eq. of L_global).
 
-    Dropped pairs remain wrong answers for the others: an (N - M) x N problem each way, whose
-    targets are the original columns.
+    Dropped pairs remain negatives of the others: an (N - M) x N problem in each direction, with the
+    original columns as targets.
 
     Args:
-        logits: scaled similarities, images in rows; the diagonal holds the true pairs.
+        logits: scaled similarities, images in rows; true pairs on the diagonal.
         keep: rows that count; at least one.
-        halved: mean of the directions instead of their sum.
+        halved: mean of the two directions instead of their sum.
     """
     target = keep.nonzero()[:, 0]
-    there = F.cross_entropy(logits[keep], target)
-    back = F.cross_entropy(logits.T[keep], target)
-    return (there + back) / (2 if halved else 1)
+    image_to_text = F.cross_entropy(logits[keep], target)
+    text_to_image = F.cross_entropy(logits.T[keep], target)
+    return (image_to_text + text_to_image) / (2 if halved else 1)
 
 
 def ebaker_loss(
@@ -76,25 +77,25 @@ def ebaker_loss(
     options: EbakerOptions | None = None,
     valid: Bool[Tensor, "b words"] | None = None,
 ) -> EbakerLoss:
-    """L_global + L_local + alpha L_ker over pairs that are not eliminated; fills the banks.
+    """L_global + L_local + alpha L_ker over pairs that are not eliminated; also fills the banks.
 
     Args:
-        images: pooled image features, any length; row i belongs to sentence i.
-        texts: pooled sentence features, any length.
+        images: pooled image features, any length; row i belongs to caption i.
+        texts: pooled caption features, any length.
         image_local: patch tokens.
         text_local: word tokens.
         ker: of `KeywordReasoner.loss`.
-        bank: of global similarities, whose threshold the epoch's start has set; None drops nothing.
+        bank: of global similarities, with the threshold of this epoch; None drops nothing.
         local_bank: of local similarities, for `elimination="split"`.
-        options: weights and parts; None for the published ones.
+        options: weights and parts; None for those of the paper.
         valid: word tokens that count; None counts all.
     """
     chosen = options or EbakerOptions()
     cosine = F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
     keep = _keep(cosine.diagonal(), bank, chosen)
-    nothing = cosine.sum() * 0
+    zero = cosine.sum() * 0
     total = global_part = row_contrastive(chosen.scale * cosine, keep, chosen.halved)
-    local_part = ker_part = nothing
+    local_part = ker_part = zero
     if "local" not in chosen.ablate:
         logits = local_similarity(image_local, text_local, valid, chosen.scale)
         split = chosen.elimination == "split"

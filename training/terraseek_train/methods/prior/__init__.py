@@ -1,10 +1,14 @@
-"""PIR and PriorCLIP: prior knowledge of scenes guides image and sentence features."""
+"""PIR and PriorCLIP: prior scene knowledge guides image and text features."""
 
-from terraseek_train.methods.prior.affiliation import affiliation_loss, label_of, prior_loss
+from terraseek_train.methods.prior.affiliation import (
+    affiliation_loss,
+    label_from_filename,
+    prior_loss,
+)
 from terraseek_train.methods.prior.instruction import InstructionEncoder
 from terraseek_train.methods.prior.layers import CrossLayer, PaeLayer, SelfLayer
 from terraseek_train.methods.prior.spatial import (
-    PriorVision,
+    OpenDomainVision,
     SpatialPae,
     belief_matrix,
     soft_weights,
@@ -14,14 +18,14 @@ from terraseek_train.methods.prior.temporal import TemporalPae
 __all__ = [
     "CrossLayer",
     "InstructionEncoder",
+    "OpenDomainVision",
     "PaeLayer",
-    "PriorVision",
     "SelfLayer",
     "SpatialPae",
     "TemporalPae",
     "affiliation_loss",
     "belief_matrix",
-    "label_of",
+    "label_from_filename",
     "prior_loss",
     "soft_weights",
 ]

@@ -1,4 +1,4 @@
-"""Image towers that a scene classifier guides: what stands in for `model.visual`."""
+"""Image towers guided by a scene classifier, as replacements of `model.visual`."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -10,20 +10,30 @@ from torch import Tensor, nn
 
 from terraseek.errors import ConfigError
 from terraseek_train.methods.prior.instruction import InstructionEncoder
-from terraseek_train.methods.prior.scene_classes import MEAN, STD, SceneClassifier
-from terraseek_train.methods.prior.spatial import PriorVision, SpatialPae
+from terraseek_train.methods.prior.scene_classifier import MEAN, STD, SceneClassifier
+from terraseek_train.methods.prior.spatial import OpenDomainVision, SpatialPae
 from terraseek_train.methods.tokens import visual_tokens
 
-__all__ = ["GuideConfig", "GuidedVision", "SceneEye", "guided_tower", "instruction_width"]
+__all__ = [
+    "KIND_PREFIX",
+    "ClosedDomainVision",
+    "GuideConfig",
+    "RenormalizedBackbone",
+    "build_guided_tower",
+    "instruction_width",
+]
+
+KIND_PREFIX = "prior-"
+"""Start of the adapter kinds that bring a guided image tower."""
 
 
 @dataclass(frozen=True)
 class GuideConfig:
-    """How images are guided; see `SpatialPae`."""
+    """How the scene instruction guides the image features; see `SpatialPae`."""
 
     belief: Literal["hard", "soft", "tower"]
-    """`hard` is PIR's head over the image's tokens, `soft` PriorCLIP's; `tower` is PriorCLIP's
-    open-domain form, the instruction as a token inside the image tower."""
+    """`hard`: PIR's head over the image tokens; `soft`: PriorCLIP's; `tower`: PriorCLIP's
+    open-domain form, where the instruction is a token inside the image tower."""
     heads: int = 8
     layers: int = 2
     keep: int = 40
@@ -31,17 +41,22 @@ class GuideConfig:
     dropout: float = 0.2
     release_compatible: bool = False
 
+    @property
+    def kind(self) -> str:
+        """Adapter kind, as written in an adapter folder."""
+        return f"{KIND_PREFIX}{self.belief}"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values for JSON."""
         return asdict(self)
 
 
-class GuidedVision(nn.Module):
-    """An image tower with the closed-domain head of PIR or PriorCLIP behind it.
+class ClosedDomainVision(nn.Module):
+    """Image tower with the closed-domain head of PIR or PriorCLIP on its tokens.
 
     Args:
-        visual: any tower whose tokens `visual_tokens` knows.
-        instruction: gives u with the width of the joint space.
+        visual: any tower that `visual_tokens` supports.
+        instruction: computes u with the width of the joint space.
         spatial: the head.
     """
 
@@ -59,11 +74,11 @@ class GuidedVision(nn.Module):
     def forward(
         self, pixels: Float[Tensor, "b 3 height width"], u: Float[Tensor, "b dim"] | None = None
     ) -> Float[Tensor, "b dim"]:
-        """Unit vectors.
+        """Unit image vectors.
 
         Args:
-            pixels: images.
-            u: their instructions where they are known already; None asks the encoder.
+            pixels: normalised images.
+            u: instructions of the images; None computes them from the pixels.
         """
         if u is None:
             u = self.instruction(pixels)
@@ -72,13 +87,13 @@ class GuidedVision(nn.Module):
         return out
 
 
-class SceneEye(nn.Module):
-    """What a scene classifier sees in pixels that were made for another tower.
+class RenormalizedBackbone(nn.Module):
+    """Backbone of a scene classifier on pixels that were normalised for another image tower.
 
     Args:
-        classifier: whose pooled features are given.
-        mean: of the other tower's pixels, R, G, B on the scale 0 to 1.
-        std: likewise.
+        classifier: whose pooled features are computed.
+        mean: mean used for the other tower's pixels, R, G, B on the scale 0 to 1.
+        std: standard deviation, likewise.
     """
 
     mean: Tensor
@@ -90,14 +105,14 @@ class SceneEye(nn.Module):
         super().__init__()
         self.network = classifier.backbone()
         self.side = classifier.side
-        # pixels * std + mean is RGB on the scale 0 to 1, which the classifier normalises its way
+        # pixels * std + mean is RGB on the scale 0 to 1, then normalised as the classifier expects
         factor = torch.tensor(std) / torch.tensor(STD)
         shift = (torch.tensor(mean) - torch.tensor(MEAN)) / torch.tensor(STD)
         self.register_buffer("std", factor.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("mean", shift.view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Float[Tensor, "b 3 height width"]) -> Float[Tensor, "b features"]:
-        """Pooled features of squares of any side."""
+        """Pooled features of square images of any side."""
         if pixels.shape[-1] != self.side:
             size = (self.side, self.side)
             pixels = F.interpolate(pixels, size, mode="bilinear", antialias=True)
@@ -106,37 +121,37 @@ class SceneEye(nn.Module):
 
 
 def instruction_width(visual: Any, config: GuideConfig, dim: int) -> int:  # noqa: ANN401
-    """Length of u: that of the joint vectors, or of the tokens inside the image tower.
+    """Length of u: width of the joint space, or of the tokens inside the image tower.
 
     Raises:
-        ConfigError: the belief `tower` on a tower without tokens.
+        ConfigError: the belief is `tower`, but the image tower is no open_clip ViT.
     """
     if config.belief != "tower":
         return dim
     if not hasattr(visual, "class_embedding"):
         raise ConfigError(
             f"the belief 'tower' needs an open_clip ViT, not {type(visual).__name__}; take hard or "
-            "soft, which stand behind any tower with tokens"
+            "soft, which work with any tower with tokens"
         )
     return int(visual.conv1.out_channels)
 
 
-def guided_tower(
+def build_guided_tower(
     visual: Any,  # noqa: ANN401
     instruction: InstructionEncoder,
     config: GuideConfig,
     dim: int,
-) -> GuidedVision | PriorVision:
-    """The tower a config describes around `visual`, whose parameters are used.
+) -> ClosedDomainVision | OpenDomainVision:
+    """Guided tower around `visual`, which shares its parameters.
 
     Args:
         visual: image tower.
-        instruction: with `instruction_width` numbers.
-        config: how it guides.
-        dim: length of the joint vectors.
+        instruction: encoder of u, of the width `instruction_width`.
+        config: how the instruction guides the tower.
+        dim: width of the joint space.
     """
     if config.belief == "tower":
-        return PriorVision(visual, instruction, config.release_compatible)
+        return OpenDomainVision(visual, instruction, config.release_compatible)
     spatial = SpatialPae(
         dim,
         config.heads,
@@ -147,4 +162,4 @@ def guided_tower(
         config.release_compatible,
         config.dropout,
     )
-    return GuidedVision(visual, instruction, spatial)
+    return ClosedDomainVision(visual, instruction, spatial)

@@ -1,4 +1,4 @@
-"""What kind of scene an image shows, as a vector that instructs the image tower."""
+"""Instruction encoder of PIR and PriorCLIP: scene knowledge as a vector u for the image tower."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -7,15 +7,15 @@ __all__ = ["InstructionEncoder"]
 
 
 class InstructionEncoder(nn.Module):
-    """A frozen scene classifier without its last layer, then a trained linear map to u.
+    """Frozen scene classifier without its last layer, then a trained linear map to u.
 
-    The backbone stays in evaluation mode, so that its batch statistics do not move.
+    The backbone stays in evaluation mode, so that its batch statistics do not change.
 
     Args:
-        backbone: images [b, 3, height, width] to pooled features [b, features] (ResNet-50 trained
-            on AID's 30 classes in the paper).
-        features: length of what the backbone gives (2048).
-        dim: length of u: the joint width, or the image tower's for `PriorVision`.
+        backbone: from images [b, 3, height, width] to pooled features [b, features] (in the paper a
+            ResNet-50 trained on AID's 30 classes).
+        features: length of the backbone's features (2048 in the paper).
+        dim: length of u: width of the joint space, or of the image tower for `OpenDomainVision`.
     """
 
     def __init__(self, backbone: nn.Module, features: int, dim: int) -> None:
@@ -24,12 +24,12 @@ class InstructionEncoder(nn.Module):
         self.project = nn.Linear(features, dim)
 
     def train(self, mode: bool = True) -> "InstructionEncoder":
-        """Training mode for all but the backbone."""
+        """Set training mode for everything except the backbone."""
         super().train(mode)
         self.backbone.eval()
         return self
 
     def forward(self, pixels: Float[Tensor, "b 3 height width"]) -> Float[Tensor, "b dim"]:
-        """The instruction u of each image."""
+        """Instruction u of each image."""
         u: Tensor = self.project(self.backbone(pixels))
         return u

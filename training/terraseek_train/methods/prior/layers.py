@@ -7,7 +7,7 @@ __all__ = ["CrossLayer", "PaeLayer", "SelfLayer"]
 
 
 class _AttentionLayer(nn.Module):
-    """Attention and feed-forward, each added to its input and normalised."""
+    """Attention and feed-forward network, each with a residual connection and post-norm."""
 
     def __init__(self, dim: int = 512, heads: int = 8, dropout: float = 0.2) -> None:
         super().__init__()
@@ -19,9 +19,9 @@ class _AttentionLayer(nn.Module):
         self.ln_2 = nn.LayerNorm(dim)
         self.drop = nn.Dropout(dropout)
 
-    def _layer(self, query: Tensor, x: Tensor, hidden: Tensor | None) -> Tensor:
-        seen = self.attention(query, x, x, key_padding_mask=hidden, need_weights=False)[0]
-        x = self.ln_1(x + self.drop(seen))
+    def _layer(self, query: Tensor, x: Tensor, padding: Tensor | None) -> Tensor:
+        attended = self.attention(query, x, x, key_padding_mask=padding, need_weights=False)[0]
+        x = self.ln_1(x + self.drop(attended))
         out: Tensor = self.ln_2(x + self.drop(self.ffn(x)))
         return out
 
@@ -30,10 +30,10 @@ class SelfLayer(_AttentionLayer):
     """SA(x): x1 = LN(x + Drop(MHA(x, x, x))); x2 = LN(x1 + Drop(FFN(x1)))."""
 
     def forward(
-        self, x: Float[Tensor, "b n dim"], hidden: Bool[Tensor, "b n"] | None = None
+        self, x: Float[Tensor, "b n dim"], padding: Bool[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b n dim"]:
-        """Attend within `x`; tokens where `hidden` is True are not looked at."""
-        return self._layer(x, x, hidden)
+        """Attend within `x`; tokens where `padding` is True are masked out."""
+        return self._layer(x, x, padding)
 
 
 class CrossLayer(_AttentionLayer):
@@ -43,27 +43,27 @@ class CrossLayer(_AttentionLayer):
         self,
         a: Float[Tensor, "b n dim"],
         y: Float[Tensor, "b n dim"],
-        hidden: Bool[Tensor, "b n"] | None = None,
+        padding: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b n dim"]:
-        """Let `a` ask `y`; the answer is added to `y`, so both have the same length."""
-        return self._layer(a, y, hidden)
+        """Attend from queries `a` to `y`; the result is added to `y`, of the same length."""
+        return self._layer(a, y, padding)
 
 
 class PaeLayer(nn.Module):
-    """x_{i+1} = CA(W_i c, SA(x_i)), with a condition c as long as x (PIR, PAE)."""
+    """x_{i+1} = CA(W_i c, SA(x_i)), with a conditioning sequence c as long as x (PIR, PAE)."""
 
     def __init__(self, dim: int = 512, heads: int = 8, dropout: float = 0.2) -> None:
         super().__init__()
         self.condition = nn.Linear(dim, dim)
-        self.own = SelfLayer(dim, heads, dropout)
+        self.own = SelfLayer(dim, heads, dropout)  # named so in stored adapters
         self.cross = CrossLayer(dim, heads, dropout)
 
     def forward(
         self,
         x: Float[Tensor, "b n dim"],
         c: Float[Tensor, "b n dim"],
-        hidden: Bool[Tensor, "b n"] | None = None,
+        padding: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b n dim"]:
-        """One layer over tokens `x` under the condition `c`."""
-        out: Tensor = self.cross(self.condition(c), self.own(x, hidden), hidden)
+        """Apply the layer to tokens `x`, conditioned on `c`."""
+        out: Tensor = self.cross(self.condition(c), self.own(x, padding), padding)
         return out

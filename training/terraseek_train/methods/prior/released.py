@@ -1,9 +1,9 @@
-"""PriorCLIP's published checkpoints: taken apart into a plain CLIP and a guided tower on top of it.
+"""Split PriorCLIP's published checkpoints into a plain CLIP and an adapter with the guided tower.
 
-The released code keeps three things in one state dict: a CLIP in open_clip's names, the instruction
-encoder `res_visual.` (open_clip's ResNet with attention pooling) and the map `vision_proj_res` from
-its output to u. The CLIP becomes a weights file of its own, the rest an adapter of kind
-`prior-tower` with the released deviations (`release_compatible`).
+A published state dict has three parts: a CLIP with open_clip's names, the instruction encoder
+`res_visual.` (open_clip's ResNet with attention pooling) and the linear map `vision_proj_res` from
+its output to u. The CLIP becomes a weights file, the rest an adapter of kind `prior-tower` with the
+deviations of the released code (`release_compatible`).
 """
 
 import re
@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from terraseek.encoders.nets.checkpoints import read_state
 from terraseek.errors import WeightsLayoutError
-from terraseek.files import atomic_path, sha256_of, write_json
 from terraseek_train.methods.prior.guided import GuideConfig
-from terraseek_train.peft.store import FORMAT, JSON, PRIOR, WEIGHTS
+from terraseek_train.peft.folder import write_adapter
 
 __all__ = ["make_resnet", "split_released"]
 
-_EYE, _MAP = "res_visual.", "vision_proj_res."
+_ENCODER, _PROJECTION = "res_visual.", "vision_proj_res."
 _HEAD_WIDTH = 64  # of the attention pooling, as in OpenAI's ResNets
 
 
@@ -36,46 +35,40 @@ def split_released(checkpoint: Path, out: Path) -> tuple[Path, Path]:
         The weights file of the base and the adapter's folder.
 
     Raises:
-        WeightsLayoutError: it is no state dict, or not one of PriorCLIP's open-domain model.
+        WeightsLayoutError: the file is no state dict of PriorCLIP's open-domain model.
     """
-    from safetensors.torch import save_file
-
     from terraseek_train.loop.model import save_weights
 
     state = read_state(checkpoint)
-    eye, mapped = _part(state, _EYE), _part(state, _MAP)
-    if not eye or set(mapped) != {"weight", "bias"}:
+    encoder, projection = _part(state, _ENCODER), _part(state, _PROJECTION)
+    if not encoder or set(projection) != {"weight", "bias"}:
         raise WeightsLayoutError(
-            f"{checkpoint} is no open-domain PriorCLIP: it lacks {_EYE}* or {_MAP}weight and bias; "
+            f"{checkpoint} is no open-domain PriorCLIP: it lacks {_ENCODER}* or "
+            f"{_PROJECTION}weight and bias; "
             "a plain CLIP is registered with `terraseek models add NAME --arch ARCH --weights FILE`"
         )
-    network = _shape(eye, checkpoint)
-    rest = {k: v.float() for k, v in state.items() if not k.startswith((_EYE, _MAP))}
+    resnet = _resnet_shape(encoder, checkpoint)
+    rest = {k: v.float() for k, v in state.items() if not k.startswith((_ENCODER, _PROJECTION))}
     base, adapter = out / "base.safetensors", out / "adapter"
     save_weights(rest, base)
-    guide = {f"guide.instruction.project.{name}": value for name, value in mapped.items()}
-    kept = guide | {f"classifier.{name}": value for name, value in eye.items()}
-    with atomic_path(adapter / WEIGHTS) as part:
-        save_file({name: value.contiguous() for name, value in kept.items()}, part)
-    record = {
-        "format": FORMAT,
-        "config": {
-            "kind": f"{PRIOR}tower",
-            "peft": None,
-            "guide": GuideConfig("tower", release_compatible=True).to_json(),
-            "classifier": {"resnet": network},
-        },
-        "towers": {},
-        "parameters": sum(value.numel() for value in guide.values()),
-        "sha256": sha256_of(adapter / WEIGHTS),
+    guide = {f"guide.instruction.project.{name}": value for name, value in projection.items()}
+    tensors = guide | {f"classifier.{name}": value for name, value in encoder.items()}
+    config = GuideConfig("tower", release_compatible=True)
+    description = {
+        "kind": config.kind,
+        "peft": None,
+        "guide": config.to_json(),
+        "classifier": {"resnet": resnet},
     }
-    write_json(adapter / JSON, record)
+    n_trained = sum(value.numel() for value in guide.values())
+    write_adapter(adapter, tensors, description, {}, n_trained)
     return base, adapter
 
 
 def make_resnet(shape: Mapping[str, Any]) -> nn.Module:
-    """The untrained instruction encoder of a shape that `split_released` found; it sees the pixels
-    the image tower sees.
+    """Untrained instruction encoder with the sizes in a record of `split_released`.
+
+    Its input is the same as the image tower's.
     """
     from open_clip.modified_resnet import ModifiedResNet
 
@@ -94,22 +87,22 @@ def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k: v.float() if v.is_floating_point() else v for k, v in found.items()}
 
 
-def _shape(eye: Mapping[str, Tensor], checkpoint: Path) -> dict[str, Any]:
-    """What `make_resnet` needs, read off the tensors."""
+def _resnet_shape(encoder: Mapping[str, Tensor], checkpoint: Path) -> dict[str, Any]:
+    """Sizes that `make_resnet` needs, from the shapes of the tensors."""
     try:
-        places, _ = eye["attnpool.positional_embedding"].shape
+        positions, _ = encoder["attnpool.positional_embedding"].shape
         return {
-            "layers": [_blocks(eye, number) for number in range(1, 5)],
-            "width": 2 * eye["conv1.weight"].shape[0],  # the stem begins with half of it
-            "output": eye["attnpool.c_proj.weight"].shape[0],
-            "side": 32 * round((places - 1) ** 0.5),
+            "layers": [_blocks(encoder, number) for number in range(1, 5)],
+            "width": 2 * encoder["conv1.weight"].shape[0],  # the stem begins with half the width
+            "output": encoder["attnpool.c_proj.weight"].shape[0],
+            "side": 32 * round((positions - 1) ** 0.5),
         }
     except KeyError as error:
         raise WeightsLayoutError(
-            f"{checkpoint}: its {_EYE}* is no open_clip ResNet, it lacks {error}"
+            f"{checkpoint}: its {_ENCODER}* is no open_clip ResNet, it lacks {error}"
         ) from error
 
 
-def _blocks(eye: Mapping[str, Tensor], layer: int) -> int:
-    numbers = {m[1] for key in eye if (m := re.match(rf"layer{layer}\.(\d+)\.", key))}
+def _blocks(encoder: Mapping[str, Tensor], layer: int) -> int:
+    numbers = {m[1] for key in encoder if (m := re.match(rf"layer{layer}\.(\d+)\.", key))}
     return len(numbers)

@@ -1,4 +1,4 @@
-"""Spatial PAE: patches are believed as far as they agree with the instruction."""
+"""Spatial PAE: weight or select image tokens by their belief, the agreement with u."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from terraseek_train.methods.prior.instruction import InstructionEncoder
 from terraseek_train.methods.prior.layers import PaeLayer
 
-__all__ = ["PriorVision", "SpatialPae", "belief_matrix", "soft_weights"]
+__all__ = ["OpenDomainVision", "SpatialPae", "belief_matrix", "soft_weights"]
 
 Belief = Literal["hard", "soft"]
 
@@ -18,40 +18,40 @@ Belief = Literal["hard", "soft"]
 def belief_matrix(
     tokens: Float[Tensor, "b n dim"], u: Float[Tensor, "b dim"]
 ) -> Float[Tensor, "b n"]:
-    """M_bel = softmax over tokens of F_l . u, without a 1 / sqrt(dim)."""
+    """Belief matrix M_bel: softmax over tokens l of F_l . u, without 1 / sqrt(dim)."""
     return torch.einsum("bnd,bd->bn", tokens, u).softmax(dim=1)
 
 
 def soft_weights(
     belief: Float[Tensor, "b n"], release_compatible: bool = False
 ) -> Float[Tensor, "b n"]:
-    """M_bel + 1 / sqrt(R), R the rank of a token's belief in its own image, 1 for the highest.
+    """Soft belief M_bel + 1 / sqrt(R), with R the rank of a token in its image, 1 for the highest.
 
-    Equal beliefs rank in the order of the tokens. `release_compatible` takes the sorting
-    permutation where the paper means ranks, as the released code does: place l of the sorted order,
-    plus one, weights token l. No gradient passes through the ranks.
+    Equal beliefs are ranked in the order of the tokens. `release_compatible` uses the sorting
+    permutation in place of ranks, as the released code does: R of token l is the index of the l-th
+    highest token, plus one. No gradient passes through the ranks.
     """
     order = belief.argsort(dim=1, descending=True, stable=True)
-    place = order if release_compatible else order.argsort(dim=1)
-    return belief + (place + 1).to(belief.dtype).rsqrt()
+    rank = order if release_compatible else order.argsort(dim=1)
+    return belief + (rank + 1).to(belief.dtype).rsqrt()
 
 
 class SpatialPae(nn.Module):
     """Closed-domain head over the tokens of an image tower (PIR; PriorCLIP with soft belief).
 
-    Hard belief keeps the `keep` most believed tokens in that order, and its output is the first of
-    them; soft belief keeps all, re-weighted, and its output is token 0 or, with `pool="sum"`, the
-    sum the paper prints.
+    Hard belief keeps the `keep` tokens of highest belief, in that order, and its output is the
+    first of them. Soft belief keeps all tokens, re-weighted, and its output is token 0 or, with
+    `pool="sum"`, the sum over tokens that the paper prints.
 
     Args:
         dim: width of tokens and instruction.
         heads: attention heads.
         layers: PAE layers (2).
-        keep: tokens that hard belief keeps (40); fewer where there are fewer.
-        belief: hard is PIR, soft PriorCLIP.
+        keep: number of tokens that hard belief keeps (40), at most all.
+        belief: hard as in PIR, or soft as in PriorCLIP.
         pool: output of soft belief.
         release_compatible: see `soft_weights`.
-        dropout: in every layer.
+        dropout: dropout probability in every layer.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SpatialPae(nn.Module):
     def select(
         self, tokens: Float[Tensor, "b n dim"], u: Float[Tensor, "b dim"]
     ) -> Float[Tensor, "b k dim"]:
-        """Tokens as belief leaves them: the most believed ones, or all of them re-weighted."""
+        """Tokens of highest belief (hard), or all tokens weighted by belief (soft)."""
         belief = belief_matrix(tokens, u)
         if self.belief == "soft":
             return tokens * soft_weights(belief, self.release_compatible)[..., None]
@@ -89,29 +89,29 @@ class SpatialPae(nn.Module):
         """Unit vectors v = norm(F_0 + Head(out)).
 
         Args:
-            tokens: projected tokens; number 0 is the mean of the patches or the class token.
+            tokens: projected tokens; token 0 is the mean of the patches, or the class token.
             u: instructions.
         """
         x = self.select(tokens, u)
         condition = u[:, None].expand_as(x)
         for layer in self.layers:
             x = layer(x, condition)
-        whole = self.belief == "soft" and self.pool == "sum"
-        out = x.sum(dim=1) if whole else x[:, 0]
+        summed = self.belief == "soft" and self.pool == "sum"
+        out = x.sum(dim=1) if summed else x[:, 0]
         return F.normalize(tokens[:, 0] + self.head(out), dim=-1)
 
 
-class PriorVision(nn.Module):
-    """PriorCLIP's open-domain image tower: an open_clip ViT led by an instruction token.
+class OpenDomainVision(nn.Module):
+    """PriorCLIP's open-domain image tower: an open_clip ViT with an instruction token.
 
-    x_l <- norm(x_l (b_l + 1 / sqrt(R_l))) on the embedded patches, then u is put before them, and
-    what comes out at its place is projected. Stands in for `model.visual`.
+    The embedded tokens become x_l <- norm(x_l (b_l + 1 / sqrt(R_l))); u is put before them, and the
+    transformer's output at its position is projected. Replaces `model.visual`.
 
     Args:
-        visual: open_clip's `VisionTransformer`, whose parameters are used.
-        instruction: gives u with the width of the transformer.
-        release_compatible: permutation instead of ranks, and lengths taken over tokens instead of
-            features, as released.
+        visual: open_clip's `VisionTransformer`, whose parameters are shared.
+        instruction: computes u with the width of the transformer.
+        release_compatible: permutation instead of ranks, and normalisation over tokens instead of
+            features, as in the released code.
     """
 
     def __init__(
@@ -133,8 +133,8 @@ class PriorVision(nn.Module):
         """Image features, any length.
 
         Args:
-            pixels: images.
-            u: their instructions where they are known already; None asks the encoder.
+            pixels: normalised images.
+            u: instructions of the images; None computes them from the pixels.
         """
         visual: Any = self.visual
         if u is None:

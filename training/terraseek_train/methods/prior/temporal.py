@@ -1,4 +1,4 @@
-"""Temporal PAE: a sentence's features condition their own next step."""
+"""Temporal PAE: the features of a caption condition their own next step."""
 
 import torch
 import torch.nn.functional as F
@@ -11,13 +11,13 @@ __all__ = ["TemporalPae"]
 
 
 class TemporalPae(nn.Module):
-    """T <- CA_i(W_i T, SA_i(T)) for each layer: cyclic activation (PIR, Temporal-PAE).
+    """Cyclic activation T <- CA_i(W_i T, SA_i(T)) over the layers i (PIR, Temporal-PAE).
 
     Args:
         dim: width of the tokens.
         heads: attention heads.
-        layers: steps (3).
-        dropout: in every layer.
+        layers: number of steps (3).
+        dropout: dropout probability in every layer.
     """
 
     def __init__(
@@ -30,20 +30,20 @@ class TemporalPae(nn.Module):
     def forward(
         self,
         tokens: Float[Tensor, "b n dim"],
-        at: Int[Tensor, " b"] | None = None,
+        pool_at: Int[Tensor, " b"] | None = None,
         valid: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b dim"]:
         """Unit vectors t = norm(T0_cls + Head(T_cls)).
 
         Args:
-            tokens: projected tokens of sentences.
-            at: place of the pooled token; None for place 0 (BERT), the end token's for CLIP.
-            valid: tokens that may be looked at; None for all, padding too, as PIR does.
+            tokens: projected tokens of captions.
+            pool_at: position of the pooled token: the end token for CLIP; None for 0 (BERT).
+            valid: tokens that are attended to; None for all, with padding, as in PIR.
         """
-        hidden = None if valid is None else ~valid
+        padding = None if valid is None else ~valid
         x = tokens
         for layer in self.layers:
-            x = layer(x, x, hidden)
-        place = torch.zeros(len(x), dtype=torch.long, device=x.device) if at is None else at.long()
+            x = layer(x, x, padding)
         rows = torch.arange(len(x), device=x.device)
-        return F.normalize(tokens[rows, place] + self.head(x[rows, place]), dim=-1)
+        position = torch.zeros_like(rows) if pool_at is None else pool_at.long()
+        return F.normalize(tokens[rows, position] + self.head(x[rows, position]), dim=-1)

@@ -1,4 +1,4 @@
-"""The model every cell of a study starts from."""
+"""The base model from which every arm of a study starts."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,40 +12,40 @@ from terraseek.encoders.nets.checkpoints import clip_state
 from terraseek.errors import ConfigError, UnknownModelError
 from terraseek.files import read_json, sha256_of
 
-__all__ = ["Base", "load_base"]
+__all__ = ["BaseModel", "load_base"]
 
 
 @dataclass(frozen=True)
-class Base:
-    """A trained model and how its inputs are made."""
+class BaseModel:
+    """A trained model and the preprocessing of its inputs."""
 
     name: str
     model: nn.Module
     preprocess: Preprocess
     context: int
-    """Tokens the text tower reads."""
+    """Context length of the text tower in tokens."""
     dim: int
-    """Length of the joint vectors."""
+    """Width of the joint space."""
     sha256: str
-    """Of the weights file."""
+    """SHA-256 of the weights file."""
 
-    def fresh(self) -> Any:  # noqa: ANN401 - open_clip has no types
-        """A copy to train."""
+    def copy_model(self) -> Any:  # noqa: ANN401 - open_clip has no types
+        """Copy of the model, for training."""
         return deepcopy(self.model)
 
 
-def load_base(name: str) -> Base:
-    """The model of a checkpoint folder, or a registered one.
+def load_base(name: str) -> BaseModel:
+    """Load the model of a checkpoint folder, or a registered one.
 
     Raises:
         ConfigError: `name` is neither.
-        ModelError: its weights are absent or do not fit.
+        ModelError: its weights are missing or do not fit.
     """
     folder = Path(name)
     if (folder / "config.json").is_file():
-        return _of_run(folder)
+        return _from_checkpoint_folder(folder)
     try:
-        return _of_card(name)
+        return _from_card(name)
     except UnknownModelError as error:
         raise ConfigError(
             f"base {name!r} is neither a checkpoint folder (with config.json and "
@@ -53,7 +53,7 @@ def load_base(name: str) -> Base:
         ) from error
 
 
-def _of_run(folder: Path) -> Base:
+def _from_checkpoint_folder(folder: Path) -> BaseModel:
     from safetensors.torch import load_file
 
     from terraseek_train.loop.model import build_clip
@@ -63,7 +63,7 @@ def _of_run(folder: Path) -> Base:
     model = build_clip(config["arch"])
     model.load_state_dict(clip_state(stored))
     side = int(config["arch"]["vision_cfg"]["image_size"])
-    return Base(
+    return BaseModel(
         folder.name,
         model.eval(),
         Preprocess(side, tuple(config["means"]), tuple(config["stds"])),
@@ -73,7 +73,7 @@ def _of_run(folder: Path) -> Base:
     )
 
 
-def _of_card(name: str) -> Base:
+def _from_card(name: str) -> BaseModel:
     from terraseek.encoders.architecture import model_config
     from terraseek.encoders.nets.build import build_model
     from terraseek.encoders.nets.checkpoints import load_weights
@@ -87,4 +87,4 @@ def _of_card(name: str) -> Base:
     context = card.context_length or model_config(card.architecture)["text_cfg"].get(
         "context_length", 77
     )
-    return Base(name, model, card.preprocess, int(context), card.embed_dim, weights.sha256)
+    return BaseModel(name, model, card.preprocess, int(context), card.embed_dim, weights.sha256)

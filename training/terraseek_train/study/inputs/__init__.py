@@ -1,0 +1,1 @@
+"""Inputs of a study: the base model and the captioned images."""
