@@ -33,7 +33,7 @@ def embed_catalogue(
     encoder: Encoder,
     progress: Progress = silent,
     *,
-    part_rows: int = 2048,
+    chunk_rows: int = 2048,
     workers: int | None = None,
 ) -> EmbeddingStore:
     """Create or complete the store of an encoder; existing vectors are kept.
@@ -46,7 +46,7 @@ def embed_catalogue(
         catalogue: to encode.
         encoder: to use.
         progress: called with the stage `embed`.
-        part_rows: number of rows per chunk.
+        chunk_rows: number of rows per chunk.
         workers: number of decoding threads; by default one per core, at least two.
 
     Raises:
@@ -59,11 +59,11 @@ def embed_catalogue(
         missing = job.missing()
         progress("embed", catalogue.count - len(missing), catalogue.count)
         with closing(decode_images(catalogue, encoder, missing, workers)) as squares:
-            for start in range(0, len(missing), part_rows):
-                job.encode(missing[start : start + part_rows], squares)
+            for start in range(0, len(missing), chunk_rows):
+                job.encode(missing[start : start + chunk_rows], squares)
         uncaptioned = job.rows_missing_captions()
-        for start in range(0, len(uncaptioned), part_rows):
-            job.encode_captions(uncaptioned[start : start + part_rows])
+        for start in range(0, len(uncaptioned), chunk_rows):
+            job.encode_captions(uncaptioned[start : start + chunk_rows])
         job.finish()
     # includes images that failed
     progress("embed", catalogue.count, catalogue.count)

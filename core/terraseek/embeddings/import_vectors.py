@@ -51,7 +51,7 @@ def import_vectors(
     Args:
         catalogue: imported from clip-retrieval folders or Major TOM embeddings, for example.
         encoder: that made the vectors.
-        progress: called with the stage `adopt`.
+        progress: called with the stage `import vectors`.
 
     Raises:
         StoreError: no item refers to a vector, or a file of vectors cannot be read.
@@ -60,8 +60,8 @@ def import_vectors(
     """
     if not set(_COLUMNS) <= set(catalogue.columns):
         raise StoreError(
-            f"no item of {catalogue.name} came with a vector; import a clip-retrieval folder or "
-            "Major TOM embeddings"
+            f"no item of {catalogue.name} refers to a vector file; import a clip-retrieval folder "
+            "or Major TOM embeddings"
         )
     items = catalogue.items(list(_COLUMNS), deleted=True)
     files = items["vector_file"].to_numpy(object)
@@ -88,7 +88,7 @@ def import_vectors(
                 job.import_vectors(part, vectors, texts, flags)
                 images, captions = images + int(valid.sum()), captions + int(captioned.sum())
                 n_invalid += int((~valid).sum())
-                progress("adopt", images + n_invalid, len(rows))
+                progress("import vectors", images + n_invalid, len(rows))
         job.finish()
     return ImportedVectors(
         images, captions, n_invalid, EmbeddingStore.open(catalogue, encoder.encoder_id)

@@ -176,7 +176,7 @@ class EmbeddingStore:
         if any(s[0] < count or s[1] != dim for s in shapes) or min(lengths) < count:
             raise StoreCorruptError(f"{self.folder} has fewer rows than its manifest says; {hint}")
         if digest != self.manifest.item_ids_sha256:
-            raise StoreCorruptError(f"{self.folder} holds other rows than it says; {hint}")
+            raise StoreCorruptError(f"{self.folder} has other rows than its manifest says; {hint}")
 
     def _load(self, name: str) -> np.ndarray:
         array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)

@@ -65,7 +65,7 @@ def adapter_card(name: str, base: ModelCard, folder: Path) -> ModelCard:
         record = read_json(folder / _JSON)
         kind, parameters = str(record["config"]["kind"]), int(record["parameters"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder / _JSON} describes no adapter ({error!r})") from error
+        raise ConfigError(f"{folder / _JSON} does not describe an adapter ({error!r})") from error
     weights = folder / _WEIGHTS
     adapter = AdapterFile(
         base=base.name,
@@ -104,7 +104,7 @@ def attach_adapter(model: "torch.nn.Module", card: ModelCard) -> None:
     folder = find_adapter(card.adapter)
     if folder is None:
         raise WeightsNotFoundError(
-            f"the adapter of {card.name!r} is gone from {card.adapter.folder}; put it back, or "
+            f"the adapter of {card.name!r} is missing from {card.adapter.folder}; restore it, or "
             "remove the model"
         )
     if sha256_of(folder / _WEIGHTS) != card.adapter.sha256:

@@ -196,7 +196,7 @@ def _compare(card: ModelCard, hub: HubFile, got: str, expected: str) -> None:
     if got != expected:
         raise WeightsChecksumError(
             f"weights of {card.name!r} from {hub.repo} have sha256 {got[:12]}…, expected "
-            f"{expected[:12]}…; nothing was kept: fetch again, or ask the publisher"
+            f"{expected[:12]}…; the file was deleted: fetch again, or ask the publisher"
         )
 
 

@@ -101,7 +101,7 @@ def run_files(run: Path) -> tuple[str, Path]:
     """
     config, weights = run / "config.json", run / "model.safetensors"
     if not config.is_file():
-        raise ConfigError(f"{run} is no folder of a training run: it has no config.json")
+        raise ConfigError(f"{run} is not the folder of a training run: it has no config.json")
     if not weights.is_file():
         raise WeightsNotFoundError(
             f"{run} has no model.safetensors yet; it is written when the run validates, every "
@@ -123,9 +123,9 @@ def _read_architecture(
         try:
             architecture = read_json(path)
         except ValueError as error:
-            raise ConfigError(f"architecture file {path} is no JSON: {error}") from error
+            raise ConfigError(f"architecture file {path} is not valid JSON: {error}") from error
         if not isinstance(architecture, Mapping):
-            raise ConfigError(f"architecture file {path} must hold a JSON object")
+            raise ConfigError(f"architecture file {path} must contain a JSON object")
     if isinstance(architecture.get("arch"), Mapping):  # config.json of `terraseek train`
         settings = {"mean": architecture.get("means"), "std": architecture.get("stds")}
         return dict(architecture["arch"]), {k: v for k, v in settings.items() if v is not None}
@@ -166,5 +166,5 @@ def _side(size: object) -> int:
     """Side of a square given as 224 or [224, 224]."""
     sides = {int(s) for s in size} if isinstance(size, list | tuple) else {int(str(size))}
     if len(sides) != 1:
-        raise ConfigError(f"image size {size} is no square; only square inputs are supported")
+        raise ConfigError(f"image size {size} is not square; only square inputs are supported")
     return sides.pop()

@@ -95,7 +95,7 @@ def _missing_message(card: ModelCard) -> str:
             f"{card.name}` gets them from {card.hub.repo}"
         )
     if Path(card.weights.file).is_absolute():
-        return f"weights of {card.name!r} are gone from {card.weights.file}; put the file back"
+        return f"weights of {card.name!r} are missing from {card.weights.file}; restore the file"
     return (
         f"weights of {card.name!r} are not on this machine; put {card.weights.file} into "
         f"{weights_folder()}"

@@ -17,14 +17,14 @@ KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 
 FLAT_BYTES = 256 << 20
 """Size up to which float32 vectors are kept in memory and scored by BLAS: about 20 ms a query."""
-SCANNED = 640_000_000
+MAX_SCANNED = 640_000_000
 """Number of elements (rows x dim) up to which an exhaustive scan is used; slightly more than the
 1,079,370 located items of RS5M x 512."""
-LEAST_FOR_LISTS = 1024
+MIN_FOR_LISTS = 1024
 """Minimum number of vectors to train inverted lists."""
 AXES = "AXES"
 """Prefix of factory strings with a projection to principal axes: `AXES256,IVF4096,SQ8`."""
-LEAST_FOR_AXES = 256
+MIN_FOR_AXES = 256
 """Minimum vector length for such a projection. Of 512 axes, half kept 0.89 of the squared length of
 clustered vectors, three quarters 0.94, and re-ranking recovered all lost neighbours."""
 _LINKS = 32
@@ -66,23 +66,23 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
     if kind != "auto":
         if kind not in KINDS:
             raise ConfigError(f"no index kind {kind!r}; there are auto, {', '.join(KINDS)}")
-        if kind in ("ivfsq", "ivfpq") and count < LEAST_FOR_LISTS:
+        if kind in ("ivfsq", "ivfpq") and count < MIN_FOR_LISTS:
             raise ConfigError(
-                f"{count:,} vectors are too few to train an {kind} index (it takes "
-                f"{LEAST_FOR_LISTS:,}); take --kind auto"
+                f"{count:,} vectors are too few to train an {kind} index (minimum: "
+                f"{MIN_FOR_LISTS:,}); use --kind auto"
             )
-        plan = _plan(kind, count, dim, memory, "asked for")
+        plan = _plan(kind, count, dim, memory, "requested")
         if plan.memory_bytes > memory:
             raise ConfigError(
                 f"a {kind} index of {count:,} x {dim} vectors needs {_size(plan.memory_bytes)}, "
-                f"more than {_size(memory)}; raise --memory or take --kind auto"
+                f"more than {_size(memory)}; raise --memory or use --kind auto"
             )
         return plan
     if 4 * count * dim <= min(FLAT_BYTES, memory):
         return _plan(
             "flat", count, dim, memory, "few enough to keep in memory and compare with all"
         )
-    few = count * dim <= SCANNED
+    few = count * dim <= MAX_SCANNED
     if few and 2 * count * dim <= memory:
         return _plan(
             "fp16", count, dim, memory, "few enough for an exact scan of the stored vectors"
@@ -92,11 +92,11 @@ def plan_index(count: int, dim: int, memory: int, kind: str = "auto") -> IndexPl
             "int8", count, dim, memory, "few enough for an exact scan, of bytes to save memory"
         )
     kinds: tuple[IndexKind, ...] = ("ivfsq", "ivfpq")
-    if dim >= LEAST_FOR_AXES:
+    if dim >= MIN_FOR_AXES:
         kinds = ("ivfpq",)  # as accurate as bytes of half of the axes, and faster
     for listed in kinds:
         plan = _plan(listed, count, dim, memory, "too many for an exhaustive scan")
-        if count >= LEAST_FOR_LISTS and plan.memory_bytes <= memory:
+        if count >= MIN_FOR_LISTS and plan.memory_bytes <= memory:
             return plan
     reason = "no index fits into the allowed memory; the stored file is read for every query"
     return IndexPlan("fp16", "", 0, reason)
@@ -116,7 +116,7 @@ def _plan(kind: IndexKind, count: int, dim: int, memory: int, reason: str) -> In
 
 def _finest_lists(kind: IndexKind, count: int, dim: int, memory: int, reason: str) -> IndexPlan:
     """Inverted lists with the finest codes that fit into the memory, or else the coarsest."""
-    lists, wide = _lists(count), dim >= LEAST_FOR_AXES
+    lists, wide = _lists(count), dim >= MIN_FOR_AXES
     if kind == "ivfsq":
         # half of the axes: same recall as all in half the time, and as small as 4 bits of all axes
         codes = [("", "SQ8", dim, dim), ("", "SQ4", (dim + 1) // 2, dim)]

@@ -53,13 +53,13 @@ def read_queries(path: Path) -> list[BatchQuery]:
     names = [name.strip().lower() for name in reader.fieldnames or ()]
     if not set(names) & {*_TEXT_COLUMNS, "like", "liked"}:
         raise MissingColumnError(
-            f"{path.name} has the columns {', '.join(names) or 'none'}; queries stand in a column "
-            "named query (or items in one named like)"
+            f"{path.name} has the columns {', '.join(names) or 'none'}; queries need a column "
+            "named query (or item ids in one named like)"
         )
     reader.fieldnames = names
     found = [_parse_line(line, number) for number, line in _non_blank_lines(reader)]
     if not found:
-        raise QueryError(f"{path.name} holds no query; write one into each line below the header")
+        raise QueryError(f"{path.name} contains no query; write one per line after the header")
     return found
 
 

@@ -73,22 +73,22 @@ class Query:
         if not all(np.isfinite(w) and w >= 0 for w in weights):
             raise QueryError(f"weights {weights} must be numbers from 0 up")
         if not 0 <= self.alpha <= 1:
-            raise QueryError(f"alpha {self.alpha} must lie between 0 (pictures) and 1 (captions)")
+            raise QueryError(f"alpha {self.alpha} must be between 0 (images) and 1 (captions)")
 
     def _check_parts(self) -> None:
         both = set(self.liked) & set(self.disliked)
         if both:
-            raise QueryError(f"item {min(both)} is liked and disliked; take one of the two back")
+            raise QueryError(f"item {min(both)} is both liked and disliked; remove one of the two")
         wanted = (self.text, self.image, self.item_id, *self.plus, *self.liked)
         has_positive_part = any(part is not None for part in wanted)
         if self.near is None and not has_positive_part:
-            raise EmptyQueryError("nothing is asked for; give words, a picture or an item")
+            raise EmptyQueryError("the query is empty; give a text, an image or an item")
         if self.near is None:
             return
         if has_positive_part or self.minus or self.disliked:
             raise QueryError(
-                "a place ranks by distance and takes no words, picture or items beside it; "
-                "to search around it filter by an area or radius"
+                "a place ranks by distance and cannot be combined with texts, images or items; "
+                "to search around a place, filter by an area or radius"
             )
         lon, lat = self.near
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):

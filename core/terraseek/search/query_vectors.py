@@ -35,7 +35,7 @@ def query_vector(
         ItemNotFoundError: the query refers to an unknown item.
     """
     if query.near is not None:
-        raise QueryError("a place has no vector; ask for words, a picture or an item")
+        raise QueryError("a place has no vector; give a text, an image or an item")
     total = np.zeros(encoder.dim, np.float64)
     if query.sentences:
         total += query.text_weight * mean_text_vector(query.sentences, encoder, query.ensemble)
@@ -51,7 +51,7 @@ def query_vector(
         total -= query.disliked_weight * _mean(query.disliked, item_vector)
     length = float(np.linalg.norm(total))
     if length < 1e-6:
-        raise QueryError("the parts of the query cancel each other; change words or weights")
+        raise QueryError("the parts of the query cancel each other; change texts or weights")
     return (total / length).astype(np.float32)
 
 

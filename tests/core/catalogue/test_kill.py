@@ -30,7 +30,7 @@ sources, out = Path(sys.argv[1]), Path(sys.argv[2])
 done = out.with_suffix(".steps")
 
 def embed():
-    embed_catalogue(Catalogue.open(out), FakeEncoder(), part_rows=40)
+    embed_catalogue(Catalogue.open(out), FakeEncoder(), chunk_rows=40)
 
 steps = (
     lambda: import_source(sources / "a", out),

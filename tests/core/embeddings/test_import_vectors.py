@@ -1,4 +1,4 @@
-"""Vectors sources came with: taken over whole, checked, and searched like our own."""
+"""Import of vectors that a source contains: checks, resumption and search."""
 
 from pathlib import Path
 
@@ -47,27 +47,27 @@ def clip_folder(folder: Path, images: bool = True, texts: bool = True) -> Path:
     return folder
 
 
-def test_adopted_vectors_are_those_of_embedding(tmp_path: Path):
+def test_imported_vectors_are_those_of_embedding(tmp_path: Path):
     import_source(clip_folder(tmp_path / "clips"), tmp_path / "cat")
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
-    adopted = import_vectors(catalogue, encoder)
-    assert (adopted.images, adopted.captions, adopted.n_invalid) == (4, 4, 0)
-    mine = np.array(adopted.store.vectors, np.float32)
-    assert np.linalg.norm(mine, axis=1) == pytest.approx(np.ones(4), abs=1e-3)
-    assert mine == pytest.approx(encoder.encode_squares(squares()), abs=2e-3)
+    imported = import_vectors(catalogue, encoder)
+    assert (imported.images, imported.captions, imported.n_invalid) == (4, 4, 0)
+    vectors = np.array(imported.store.vectors, np.float32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-3)
+    assert vectors == pytest.approx(encoder.encode_squares(squares()), abs=2e-3)
     hits = Searcher(catalogue, encoder).search(Query(text="blue", alpha=0.5), 4).hits
     assert hits[0].caption == "blue"
     assert hits[0].matched_by is not None
-    before = {path.name: path.read_bytes() for path in adopted.store.folder.glob("*.npy")}
-    again = import_vectors(catalogue, encoder)
-    assert (again.images, again.captions) == (0, 0)
-    assert before == {path.name: path.read_bytes() for path in again.store.folder.glob("*.npy")}
+    before = {path.name: path.read_bytes() for path in imported.store.folder.glob("*.npy")}
+    repeated = import_vectors(catalogue, encoder)
+    assert (repeated.images, repeated.captions) == (0, 0)
+    assert before == {path.name: path.read_bytes() for path in repeated.store.folder.glob("*.npy")}
     for path in (tmp_path / "clips").glob("*.png"):
         path.unlink()
-    assert embed_catalogue(catalogue, encoder).manifest.unreadable == 0  # nothing was to be done
+    assert embed_catalogue(catalogue, encoder).manifest.unreadable == 0  # no image is read
 
 
-def test_words_without_vectors_are_encoded_by_embed(tmp_path: Path):
+def test_captions_without_vectors_are_encoded_by_embed(tmp_path: Path):
     import_source(clip_folder(tmp_path / "clips", texts=False), tmp_path / "cat")
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
     assert import_vectors(catalogue, encoder).store.flags.tolist() == [HAS_IMAGE] * 4
@@ -75,7 +75,7 @@ def test_words_without_vectors_are_encoded_by_embed(tmp_path: Path):
     assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
 
 
-def test_an_adoption_that_was_killed_is_finished_by_embed(tmp_path: Path, monkeypatch):
+def test_a_killed_import_is_finished_by_embed(tmp_path: Path, monkeypatch):
     import_source(clip_folder(tmp_path / "clips", texts=False), tmp_path / "cat")
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
 
@@ -88,7 +88,7 @@ def test_an_adoption_that_was_killed_is_finished_by_embed(tmp_path: Path, monkey
     monkeypatch.undo()
     for path in (tmp_path / "clips").glob("*.png"):
         path.unlink()
-    # words of the same rows are a part of their own beside that of the images
+    # the captions of the same rows are a separate chunk
     store = embed_catalogue(catalogue, encoder)
     assert store.flags.tolist() == [HAS_IMAGE | HAS_CAPTION] * 4
     assert np.asarray(store.vectors, np.float32) == pytest.approx(
@@ -99,23 +99,23 @@ def test_an_adoption_that_was_killed_is_finished_by_embed(tmp_path: Path, monkey
 def test_items_that_have_a_vector_keep_it(tmp_path: Path):
     import_source(clip_folder(tmp_path / "clips"), tmp_path / "cat")
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder()
-    mine = np.array(embed_catalogue(catalogue, encoder).vectors)
+    vectors = np.array(embed_catalogue(catalogue, encoder).vectors)
     for path in (tmp_path / "clips/img_emb").glob("*.npy"):
         np.save(path, -np.load(path))
     assert import_vectors(catalogue, encoder).images == 0
-    assert np.array_equal(EmbeddingStore.open(catalogue).vectors, mine)
+    assert np.array_equal(EmbeddingStore.open(catalogue).vectors, vectors)
 
 
-def test_vectors_without_direction_are_left_and_counted(tmp_path: Path):
+def test_invalid_vectors_are_skipped_and_counted(tmp_path: Path):
     folder = clip_folder(tmp_path / "clips")
     bad = np.load(folder / "img_emb/img_emb_1.npy")
     bad[0], bad[1, 3] = 0, np.nan
     np.save(folder / "img_emb/img_emb_1.npy", bad)
     import_source(folder, tmp_path / "cat")
-    adopted = import_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
-    assert (adopted.images, adopted.n_invalid) == (2, 2)
-    assert (adopted.store.flags & HAS_IMAGE).tolist() == [1, 1, 0, 0]
-    assert not np.asarray(adopted.store.vectors[2:]).any()
+    imported = import_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
+    assert (imported.images, imported.n_invalid) == (2, 2)
+    assert (imported.store.flags & HAS_IMAGE).tolist() == [1, 1, 0, 0]
+    assert not np.asarray(imported.store.vectors[2:]).any()
 
 
 def test_major_tom_vectors_are_taken_from_the_table(tmp_path: Path):
@@ -138,7 +138,7 @@ def test_major_tom_vectors_are_taken_from_the_table(tmp_path: Path):
     assert (hits.hits[0].lon, hits.hits[0].lat) == (2.0, 2.0)
 
 
-def test_what_does_not_fit_is_refused_and_nothing_is_taken(tmp_path: Path):
+def test_vectors_that_do_not_match_are_refused_and_nothing_is_imported(tmp_path: Path):
     folder = clip_folder(tmp_path / "clips")
     import_source(folder, tmp_path / "cat")
     catalogue = Catalogue.open(tmp_path / "cat")
@@ -164,11 +164,11 @@ def test_what_does_not_fit_is_refused_and_nothing_is_taken(tmp_path: Path):
     assert not (tmp_path / "cat/embeddings/fake/manifest.json").exists()
 
 
-def test_sources_without_vectors_and_unknown_encoders_are_named(tmp_path: Path):
+def test_sources_without_vectors_and_unknown_encoders_are_refused(tmp_path: Path):
     (tmp_path / "pics").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "pics/a.png")
     import_source(tmp_path / "pics", tmp_path / "cat")
-    with pytest.raises(StoreError, match="no item of cat came with a vector"):
+    with pytest.raises(StoreError, match="no item of cat refers to a vector file"):
         import_vectors(Catalogue.open(tmp_path / "cat"), FakeEncoder())
     for source, encoder, error, message in (
         (tmp_path / "pics", "fake", ConfigError, "pics is read as folder and has none"),

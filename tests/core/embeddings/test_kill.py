@@ -1,4 +1,4 @@
-"""Killed at any moment, an import or embedding leaves the old or the new, and can be repeated."""
+"""An import or embedding that is killed leaves the old or the new data, and can be repeated."""
 
 import random
 import subprocess
@@ -21,10 +21,10 @@ WORK = """
 import sys
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.encoders.fake import FakeEncoder
-from terraseek.search import embed_catalogue
+from terraseek.embeddings import embed_catalogue
 print("go", flush=True)
 import_source(sys.argv[1], sys.argv[2])
-embed_catalogue(Catalogue.open(sys.argv[2]), FakeEncoder(), part_rows=40)
+embed_catalogue(Catalogue.open(sys.argv[2]), FakeEncoder(), chunk_rows=40)
 print("end", flush=True)
 """
 OLD, ALL = 100, 400
@@ -53,16 +53,16 @@ def test_kill_at_random_moments(tmp_path: Path):
     embed_catalogue(Catalogue.open(out), FakeEncoder())
     images(source, range(OLD, ALL))
 
-    began = time.monotonic()
-    with start(source, tmp_path / "calm") as process:
+    start_time = time.monotonic()
+    with start(source, tmp_path / "reference") as process:
         process.wait(300)
-    whole = time.monotonic() - began
-    undisturbed = Catalogue.open(tmp_path / "calm")
+    duration = time.monotonic() - start_time
+    reference = Catalogue.open(tmp_path / "reference")
 
     moments = random.Random(5)
     for _ in range(8):
         process = start(source, out)
-        time.sleep(moments.uniform(0, 0.6 * whole))
+        time.sleep(moments.uniform(0, 0.6 * duration))
         process.kill()
         process.wait()
         process.stdout.close()
@@ -73,8 +73,8 @@ def test_kill_at_random_moments(tmp_path: Path):
     with start(source, out) as process:
         assert process.wait(300) == 0
     catalogue = Catalogue.open(out)
-    assert catalogue.items().equals(undisturbed.items())
-    store, calm = EmbeddingStore.open(catalogue), EmbeddingStore.open(undisturbed)
-    assert np.array_equal(store.vectors, calm.vectors)
-    assert np.array_equal(store.flags, calm.flags)
+    assert catalogue.items().equals(reference.items())
+    store, expected = EmbeddingStore.open(catalogue), EmbeddingStore.open(reference)
+    assert np.array_equal(store.vectors, expected.vectors)
+    assert np.array_equal(store.flags, expected.flags)
     assert not list((out / "embeddings" / "fake").glob("parts"))

@@ -1,4 +1,4 @@
-"""Rows that are read are the rows that are mapped, whatever happens to the file's name."""
+"""`RowReader` reads the mapped rows, even after the file was replaced."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_rows_read_are_the_rows_mapped(stored: Path, rows: list[int]) -> None:
     np.testing.assert_array_equal(reader.rows(wanted).reshape(-1, 24), mapped[wanted])
 
 
-def test_a_file_that_loses_its_name_is_still_the_one_that_is_read(tmp_path: Path) -> None:
+def test_a_replaced_file_is_still_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.npy"
     np.save(path, ROWS)
     mapped, reader = map_rows(path)
@@ -42,7 +42,7 @@ def test_a_file_that_loses_its_name_is_still_the_one_that_is_read(tmp_path: Path
     np.testing.assert_array_equal(mapped[[3, 1]], ROWS[[3, 1]])
 
 
-def test_a_file_that_takes_the_name_meanwhile_is_not_read(
+def test_there_is_no_reader_if_the_file_is_replaced_while_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "rows.npy"
@@ -61,16 +61,16 @@ def test_a_file_that_takes_the_name_meanwhile_is_not_read(
     np.testing.assert_array_equal(mapped, ROWS + 1)
 
 
-def test_scores_are_the_same_with_and_without(stored: Path) -> None:
+def test_scores_are_the_same_with_and_without_a_reader(stored: Path) -> None:
     mapped, reader = map_rows(stored)
     query = np.ones(24, np.float32)
     rows = np.array([7, 7, 0, 49])
-    for asked in (rows, np.arange(50)):
+    for selected in (rows, np.arange(50)):
         plain = Matrix(mapped, resident=False)
         reading = Matrix(mapped, False, reader)
         np.testing.assert_array_equal(
-            plain.approximate_scores(asked, query), reading.approximate_scores(asked, query)
+            plain.approximate_scores(selected, query), reading.approximate_scores(selected, query)
         )
         np.testing.assert_array_equal(
-            plain.exact_scores(asked, query), reading.exact_scores(asked, query)
+            plain.exact_scores(selected, query), reading.exact_scores(selected, query)
         )

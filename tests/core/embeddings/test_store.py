@@ -1,4 +1,4 @@
-"""Vectors on disk: resumed, completed, never mixed with those of another encoder."""
+"""Stores of vectors: creation, resumption, completion, and damaged or mismatched stores."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from terraseek.search import Searcher
 
 
 class Counting(FakeEncoder):
-    """Counts what it is given."""
+    """Counts encoded images."""
 
     def __init__(self, dim: int = 16) -> None:
         super().__init__(dim)
@@ -49,17 +49,17 @@ def expected(catalogue: Catalogue, encoder: FakeEncoder) -> np.ndarray:
 def test_vectors_are_those_of_the_encoder_row_by_row(tmp_path: Path):
     catalogue = add(tmp_path / "a", tmp_path / "cat", range(11))
     encoder, seen = Counting(), []
-    store = embed_catalogue(catalogue, encoder, lambda *told: seen.append(told), part_rows=5)
+    store = embed_catalogue(catalogue, encoder, lambda *step: seen.append(step), chunk_rows=5)
     assert np.array_equal(store.vectors, expected(catalogue, encoder))
     assert store.vectors.dtype == np.float16
     assert np.allclose(np.linalg.norm(store.vectors.astype(float), axis=1), 1, atol=1e-3)
     assert seen[0] == ("embed", 0, 11)
     assert seen[-1] == ("embed", 11, 11)
-    worded = (store.flags & HAS_CAPTION) > 0
-    assert worded.tolist() == [bool(seed % 3) for seed in range(11)]
-    assert not store.captions[~worded].any()
-    texts = catalogue.items()["caption"][worded].tolist()
-    assert np.array_equal(store.captions[worded], encoder.encode_texts(texts).astype(np.float16))
+    captioned = (store.flags & HAS_CAPTION) > 0
+    assert captioned.tolist() == [bool(seed % 3) for seed in range(11)]
+    assert not store.captions[~captioned].any()
+    texts = catalogue.items()["caption"][captioned].tolist()
+    assert np.array_equal(store.captions[captioned], encoder.encode_texts(texts).astype(np.float16))
     manifest = json.loads((store.folder / "manifest.json").read_text())
     assert manifest["encoder_id"] == encoder.encoder_id
     assert (manifest["count"], manifest["dim"], manifest["captioned"]) == (11, 16, 7)
@@ -81,13 +81,13 @@ def test_embedding_again_encodes_nothing_and_new_items_only(tmp_path: Path):
     assert encoder.images == 7
     assert (tmp_path / "cat/embeddings/fake/manifest.json").read_text() == before
     grown = add(tmp_path / "a", tmp_path / "cat", range(10))
-    assert EmbeddingStore.open(grown).count == 7  # the old vectors still answer
+    assert EmbeddingStore.open(grown).count == 7  # the old vectors can still be used
     store = embed_catalogue(grown, encoder)
     assert encoder.images == 10
     assert np.array_equal(store.vectors, expected(grown, FakeEncoder()))
 
 
-def test_a_cancelled_job_goes_on_where_it_stopped(tmp_path: Path):
+def test_a_cancelled_job_is_resumed(tmp_path: Path):
     catalogue = add(tmp_path / "a", tmp_path / "cat", range(12))
     encoder = Counting()
 
@@ -96,19 +96,17 @@ def test_a_cancelled_job_goes_on_where_it_stopped(tmp_path: Path):
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        embed_catalogue(catalogue, encoder, stop, part_rows=4)
+        embed_catalogue(catalogue, encoder, stop, chunk_rows=4)
     assert store_names(catalogue) == []
     with pytest.raises(StoreNotFoundError, match="has no vectors of 'fake'"):
         EmbeddingStore.open(catalogue, "fake")
     done = encoder.images
-    store = embed_catalogue(catalogue, encoder, part_rows=4)
-    assert encoder.images <= done + 8  # the first part was kept
+    store = embed_catalogue(catalogue, encoder, chunk_rows=4)
+    assert encoder.images <= done + 8  # the first chunk was kept
     assert np.array_equal(store.vectors, expected(catalogue, FakeEncoder()))
 
 
-def test_a_job_that_ended_with_its_last_part_still_completes_the_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_job_killed_before_merging_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     add(tmp_path / "a", tmp_path / "cat", range(5))
     embed_catalogue(Catalogue.open(tmp_path / "cat"), Counting())
     catalogue = add(tmp_path / "b", tmp_path / "cat", range(5, 12))
@@ -120,17 +118,17 @@ def test_a_job_that_ended_with_its_last_part_still_completes_the_store(
         patch.setattr(StoreJob, "_merge", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_catalogue(catalogue, Counting())
-    again = Counting()
-    store = embed_catalogue(catalogue, again)
-    assert again.images == 0
+    resumed = Counting()
+    store = embed_catalogue(catalogue, resumed)
+    assert resumed.images == 0
     assert store.count == 12
-    assert np.array_equal(store.vectors, expected(catalogue, again))
+    assert np.array_equal(store.vectors, expected(catalogue, resumed))
 
 
 @pytest.mark.parametrize(
     ("name", "content"), [("junk.npz", b"PK junk"), ("empty.npz", b""), (".half.npz", b"")]
 )
-def test_a_damaged_part_is_made_again(tmp_path: Path, name: str, content: bytes):
+def test_a_damaged_chunk_is_encoded_again(tmp_path: Path, name: str, content: bytes):
     catalogue = add(tmp_path / "a", tmp_path / "cat", range(4))
     parts = tmp_path / "cat" / "embeddings" / "fake" / "parts"
     parts.mkdir(parents=True)
@@ -207,7 +205,7 @@ def test_damaged_files_are_refused_and_embedding_repairs_them(
     assert embed_catalogue(catalogue, FakeEncoder()).count == 4
 
 
-def test_which_store_is_meant_must_be_clear(tmp_path: Path):
+def test_several_stores_need_a_name(tmp_path: Path):
     catalogue = add(tmp_path / "a", tmp_path / "cat", range(2))
     with pytest.raises(StoreNotFoundError, match="has no vectors yet; run `terraseek embed"):
         EmbeddingStore.open(catalogue)

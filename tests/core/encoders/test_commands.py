@@ -1,4 +1,4 @@
-"""`terraseek models ...`, and fetching from a server on this machine that answers like the hub."""
+"""`terraseek models ...`, and downloads from a local server that behaves like the hub."""
 
 import errno
 import hashlib
@@ -43,7 +43,7 @@ SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
 def card(**changes: Any) -> ModelCard:
-    facts = {
+    info = {
         "name": "published",
         "architecture": TINY,
         "weights": WeightsFile("published.pt"),
@@ -51,7 +51,7 @@ def card(**changes: Any) -> ModelCard:
         "embed_dim": 8,
         "hub": HubFile("someone/model", "ckpt/weights.pt"),
     }
-    return ModelCard(**{**facts, **changes})
+    return ModelCard(**{**info, **changes})
 
 
 def run(*words: str) -> Any:
@@ -80,18 +80,18 @@ def test_json_is_the_only_thing_on_stdout():
     assert entry["weights"] == {"file": "RS5M_ViT-L-14.pt", "sha256": None, "bytes": 1710635010}
 
 
-def test_show_tells_what_is_known_and_leaves_out_what_is_not():
+def test_show_omits_empty_values():
     result = run("show", "georsclip-vit-b-32")
     assert "zeroshot_top1.EuroSAT" in result.stdout
     assert "calibration" not in result.stdout
     assert json.loads(run("show", "georsclip-vit-b-32", "--json").stdout)["embed_dim"] == 512
 
 
-def test_show_tells_the_length_of_what_is_too_long_to_read():
+def test_show_prints_only_the_length_of_long_values():
     shown = run("show", "terraseek-tiny").stdout
     assert "characters; see --json" in shown.replace("\n", " ")
-    facts = json.loads(run("show", "terraseek-tiny", "--json").stdout)
-    words = facts["calibration"]["words"].split()
+    info = json.loads(run("show", "terraseek-tiny", "--json").stdout)
+    words = info["calibration"]["words"].split()
     assert "airport" in words
     assert " ".join(words[:5]) not in shown
 
@@ -127,10 +127,10 @@ def test_add_show_remove(weights, config):
     result = run(*words, "--mean", "0.4,0.5,0.6", "--licence", "research")
     assert result.exit_code == 0, result.output
     assert "added own" in result.stderr
-    facts = json.loads(run("show", "own", "--json").stdout)
-    assert facts["preprocess"]["mean"] == [0.4, 0.5, 0.6]
-    assert facts["status"] == "ready"
-    assert facts["added"] is True
+    info = json.loads(run("show", "own", "--json").stdout)
+    assert info["preprocess"]["mean"] == [0.4, 0.5, 0.6]
+    assert info["status"] == "ready"
+    assert info["added"] is True
     assert isinstance(run(*words).exception, TerraSeekError)
     assert run(*words, "--replace").exit_code == 0
     assert run("remove", "own").exit_code == 0
@@ -165,7 +165,7 @@ def test_bad_settings_are_refused(weights, config):
 
 @dataclass
 class Hub:
-    """What the server answers, and what it was asked."""
+    """Responses of the server, and the requests it received."""
 
     address: str = ""
     content: bytes = CONTENT
@@ -173,12 +173,12 @@ class Hub:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: list[int] = field(default_factory=list)
-    """Bytes after which each successive download breaks off."""
+    """Number of bytes after which each successive download is interrupted."""
     ranges: list[str] = field(default_factory=list)
-    """Ranges that downloads asked for, an empty string for all."""
-    deaf: bool = False
-    """Ranges are not understood: the whole file comes."""
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Requested ranges; an empty string for the whole file."""
+    ignores_ranges: bool = False
+    """Whether the server sends the whole file for range requests."""
+    requests: list[tuple[str, str]] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -198,11 +198,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
             self.answer(body=True)
 
         def answer(self, body: bool) -> None:
-            state.asked.append((self.command, self.path))
-            # a proxy is asked for whole addresses
+            state.requests.append((self.command, self.path))
+            # requests to a proxy have the full address
             ours = self.path.endswith("/someone/model/resolve/main/ckpt/weights.pt")
             status = state.status if ours else 404
-            wanted = "" if state.deaf else self.headers.get("Range", "")
+            wanted = "" if state.ignores_ranges else self.headers.get("Range", "")
             start = int((wanted or "bytes=0-").split("=")[1].split("-")[0])
             if body and ours:
                 state.ranges.append(self.headers.get("Range", ""))
@@ -228,11 +228,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", state.address)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    # the hub client asks its own server about coding agents first, unless it did so lately
-    lately = tmp_path / "agents.json"
-    write_json(lately, {"standardEnvVars": [], "harnesses": {}})
+    # the hub client first requests a list of agents, unless it has a recent one
+    recent = tmp_path / "agents.json"
+    write_json(recent, {"standardEnvVars": [], "harnesses": {}})
     place = "huggingface_hub.constants.AGENT_HARNESSES_PATH"
-    monkeypatch.setattr(place, str(lately), raising=False)
+    monkeypatch.setattr(place, str(recent), raising=False)
     yield state
     server.shutdown()
     server.server_close()
@@ -240,7 +240,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def terraseek(tmp_path: Path, endpoint: str, *words: str, **settings: str) -> Any:
-    """The real command in a process of its own, whose hub client knows only `endpoint`."""
+    """Run the command in a subprocess whose hub client uses `endpoint`."""
     names = ("PATH", "TERRASEEK_HOME", "SYSTEMROOT")
     env = {name: os.environ[name] for name in names if name in os.environ}
     env |= {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": endpoint, "HF_HUB_ETAG_TIMEOUT": "2"}
@@ -251,8 +251,8 @@ def terraseek(tmp_path: Path, endpoint: str, *words: str, **settings: str) -> An
     )
 
 
-def complaint(done: Any) -> str:
-    """The one line a user sees."""
+def error_line(done: Any) -> str:
+    """The single line of the error message."""
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("terraseek:")]
@@ -260,7 +260,7 @@ def complaint(done: Any) -> str:
     return lines[0]
 
 
-def nothing_is_left() -> bool:
+def no_file_is_left() -> bool:
     return find_weights(card()) is None and not list(weights_folder().glob(".fetch*"))
 
 
@@ -272,9 +272,9 @@ def test_fetch_puts_the_file_in_place_and_pins_it(hub, tmp_path):
     assert path is not None
     assert path.read_bytes() == CONTENT
     assert SHA in done.stderr
-    asked = len(hub.asked)
+    count = len(hub.requests)
     assert fetch_weights(get_card("published")).sha256 == SHA
-    assert len(hub.asked) == asked  # what is there is only checked
+    assert len(hub.requests) == count  # an existing file is only verified
     path.write_bytes(b"changed")
     with pytest.raises(WeightsChecksumError):  # though the card names no digest
         verify(get_card("published"))
@@ -283,9 +283,9 @@ def test_fetch_puts_the_file_in_place_and_pins_it(hub, tmp_path):
 def test_a_failed_fetch_is_one_line(hub, tmp_path):
     save_card(card())
     hub.status, hub.headers = 404, {"X-Error-Code": "EntryNotFound"}
-    message = complaint(terraseek(tmp_path, hub.address, "fetch", "published"))
+    message = error_line(terraseek(tmp_path, hub.address, "fetch", "published"))
     assert "it has no file ckpt/weights.pt" in message
-    assert nothing_is_left()
+    assert no_file_is_left()
 
 
 @pytest.mark.parametrize(
@@ -303,51 +303,51 @@ def test_refusals_of_the_hub_are_explained(status, headers, message, hub):
     hub.status, hub.headers = status, headers
     with pytest.raises(WeightsNotFoundError, match=message):
         fetch_weights(card())
-    assert nothing_is_left()
+    assert no_file_is_left()
 
 
-def test_bytes_other_than_the_hub_states(hub):
+def test_a_file_that_differs_from_the_hubs_checksum_is_refused(hub):
     hub.content = b"x" + CONTENT[1:]
-    with pytest.raises(WeightsChecksumError, match="nothing was kept"):
+    with pytest.raises(WeightsChecksumError, match="the file was deleted"):
         fetch_weights(card())
-    assert nothing_is_left()
+    assert no_file_is_left()
 
 
-def test_bytes_other_than_the_card_states_where_the_hub_states_none(hub):
+def test_a_file_that_differs_from_the_cards_checksum_is_refused(hub):
     hub.etag = "a" * 40
     with pytest.raises(WeightsChecksumError, match="expected 000000000000"):
         fetch_weights(card(weights=WeightsFile("published.pt", "0" * 64)))
-    assert nothing_is_left()
+    assert no_file_is_left()
 
 
-def test_another_version_than_the_cards_is_not_even_downloaded(hub):
+def test_another_version_than_the_cards_is_not_downloaded(hub):
     with pytest.raises(WeightsChecksumError, match="expected 000000000000"):
         fetch_weights(card(weights=WeightsFile("published.pt", "0" * 64)))
-    assert not [path for verb, path in hub.asked if verb == "GET" and "resolve" in path]
+    assert not [path for verb, path in hub.requests if verb == "GET" and "resolve" in path]
 
 
-def test_an_interrupted_download_goes_on(hub):
+def test_an_interrupted_download_is_resumed(hub):
     hub.cut = [10_000]
     assert fetch_weights(card()).sha256 == SHA
 
 
 @pytest.fixture
-def small_pieces(monkeypatch):
-    """The client writes what came every 1,000 bytes instead of 10 MB, and gives up at once."""
+def small_chunks(monkeypatch):
+    """Make the client write every 1,000 bytes instead of 10 MB, and retry without waiting."""
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
 
 
-def broken_off(hub: Hub) -> None:
-    """A fetch whose connection breaks at byte 10,000 and cannot be made again."""
+def interrupt(hub: Hub) -> None:
+    """Fetch with a connection that fails at byte 10,000 and at each retry."""
     hub.cut = [10_000, *[0] * 20]
     with pytest.raises(WeightsNotFoundError, match="could not be fetched"):
         fetch_weights(card())
     hub.cut, hub.ranges = [], []
 
 
-def test_a_later_fetch_goes_on_where_an_earlier_one_stopped(hub, small_pieces, tmp_path):
-    broken_off(hub)
+def test_a_later_fetch_resumes_an_earlier_one(hub, small_chunks, tmp_path):
+    interrupt(hub)
     assert find_weights(card()) is None
     (part,) = weights_folder().glob(".fetch-published/*.part")
     assert part.stat().st_size == 10_000
@@ -359,22 +359,22 @@ def test_a_later_fetch_goes_on_where_an_earlier_one_stopped(hub, small_pieces, t
     assert not list(weights_folder().glob(".fetch*"))
 
 
-def test_a_hub_without_ranges_is_read_from_the_start(hub, small_pieces):
-    broken_off(hub)
-    hub.deaf = True
+def test_a_hub_without_ranges_is_read_from_the_start(hub, small_chunks):
+    interrupt(hub)
+    hub.ignores_ranges = True
     assert fetch_weights(card()).sha256 == SHA
     assert hub.ranges == ["bytes=10000-"]
 
 
-def test_what_is_left_of_another_version_is_not_gone_on_with(hub, small_pieces):
-    broken_off(hub)
+def test_the_partial_file_of_another_version_is_not_used(hub, small_chunks):
+    interrupt(hub)
     hub.content = b"other " * 4096
     hub.etag = hashlib.sha256(hub.content).hexdigest()
     assert fetch_weights(card()).sha256 == hub.etag
     assert hub.ranges == [""]
 
 
-def test_a_part_that_is_whole_already_is_only_checked(hub):
+def test_a_complete_partial_file_is_only_verified(hub):
     work = weights_folder() / ".fetch-published"
     work.mkdir(parents=True)
     name = hashlib.sha256(SHA.encode()).hexdigest()[:16]
@@ -393,7 +393,7 @@ def test_two_fetches_of_one_model_do_not_mix(hub):
     assert not list(weights_folder().glob(".fetch*"))
 
 
-def test_too_little_space_is_said_before_anything_travels(hub, monkeypatch):
+def test_missing_space_is_reported_before_the_download(hub, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(WeightsNotFoundError, match=r"needs 0 MB, 0 MB are free"):
@@ -401,21 +401,21 @@ def test_too_little_space_is_said_before_anything_travels(hub, monkeypatch):
     assert hub.ranges == []
 
 
-def test_a_disk_that_fills_up_is_emptied_again(hub, monkeypatch):
+def test_a_full_disk_is_cleaned_up(hub, monkeypatch):
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
     with pytest.raises(WeightsNotFoundError, match="the disk is full"):
         fetch_weights(card())
-    assert nothing_is_left()
+    assert no_file_is_left()
 
 
-def test_the_token_goes_to_the_hub_alone(hub, monkeypatch):
+def test_the_token_is_sent_to_the_hub_only(hub, monkeypatch):
     sent: list[dict[str, str]] = []
 
-    def note(_url: str, file: Any, **facts: Any) -> None:
-        sent.append(facts["headers"])
+    def note(_url: str, file: Any, **info: Any) -> None:
+        sent.append(info["headers"])
         file.write(CONTENT)
 
     monkeypatch.setattr("huggingface_hub.file_download.http_get", note)
@@ -435,7 +435,10 @@ def test_a_proxy_is_used(hub, tmp_path):
     save_card(card())
     done = terraseek(tmp_path, "http://hub.invalid", "fetch", "published", HTTP_PROXY=hub.address)
     assert done.returncode == 0, done.stderr
-    assert hub.asked[-1] == ("GET", "http://hub.invalid/someone/model/resolve/main/ckpt/weights.pt")
+    assert hub.requests[-1] == (
+        "GET",
+        "http://hub.invalid/someone/model/resolve/main/ckpt/weights.pt",
+    )
 
 
 def test_progress_ends_at_the_end_and_can_cancel(hub):
@@ -448,25 +451,25 @@ def test_progress_ends_at_the_end_and_can_cancel(hub):
 
     with pytest.raises(Cancelled):
         fetch_weights(card(), stop)
-    assert nothing_is_left()
+    assert no_file_is_left()
     fetch_weights(card(), lambda *step: seen.append(step))
     assert seen[-1] == ("fetch weights (MB)", 3, 3)
 
 
-def test_offline_is_said(hub, monkeypatch):
+def test_offline_mode_is_reported(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsNotFoundError, match="HF_HUB_OFFLINE is set"):
         fetch_weights(card())
-    assert hub.asked == []
+    assert hub.requests == []
 
 
-def test_no_server_is_said(hub, monkeypatch):
+def test_a_missing_server_is_reported(hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(WeightsNotFoundError, match="no connection"):
         fetch_weights(card())
-    assert nothing_is_left()
+    assert no_file_is_left()
 
 
-def test_a_card_without_a_place_is_said():
+def test_a_card_without_a_hub_entry_is_refused():
     with pytest.raises(WeightsNotFoundError, match="names no place"):
         fetch_weights(card(hub=None))

@@ -1,4 +1,4 @@
-"""The encoder gives what open_clip itself gives, from weights in every published layout."""
+"""`OpenClipEncoder` against open_clip itself, and weights in all published layouts."""
 
 import logging
 import threading
@@ -46,7 +46,9 @@ SENTENCE = "many planes parked next to a terminal"
 def network(architecture=VIT, seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
     model = build_model(architecture)
-    for module in model.modules():  # statistics as after training, or folding them proves nothing
+    for (
+        module
+    ) in model.modules():  # statistics as after training, otherwise folding them tests nothing
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)
             module.running_var.uniform_(0.5, 2)
@@ -167,7 +169,7 @@ def test_batches_do_not_change_the_vectors(vit_file):
     assert np.allclose(encoder.encode_images(pictures()), whole, atol=1e-6)
 
 
-def test_the_encoder_says_who_it_is(vit_file):
+def test_id_and_sizes_are_those_of_the_card(vit_file):
     card = card_of(vit_file)
     encoder = OpenClipEncoder(card)
     assert (encoder.name, encoder.dim, encoder.image_size) == ("tiny", 8, 32)
@@ -243,7 +245,7 @@ def test_half_precision_on_disk_computes_in_float32(tmp_path):
     assert np.abs(got - reference(network(), pictures())).max() < 5e-3
 
 
-def test_classic_layout_loads_into_a_separate_text_tower(tmp_path):
+def test_top_level_layout_loads_into_a_separate_text_tower(tmp_path):
     path = tmp_path / "flat.pt"
     torch.save(state_of(network()), path)
     model = build_model({**VIT, "custom_text": True})
@@ -254,7 +256,7 @@ def test_classic_layout_loads_into_a_separate_text_tower(tmp_path):
     )
 
 
-def test_keys_that_do_not_fit_are_named(tmp_path):
+def test_mismatched_keys_are_listed(tmp_path):
     state = state_of(network())
     for key in [k for k in state if k.startswith("transformer.")]:
         del state[key]
@@ -271,7 +273,7 @@ def test_keys_that_do_not_fit_are_named(tmp_path):
     assert "visual.proj (2, 2) for (32, 8)" in message
 
 
-def test_nothing_is_loaded_when_something_does_not_fit(tmp_path):
+def test_a_mismatch_loads_nothing(tmp_path):
     path = tmp_path / "odd.pt"
     torch.save({**state_of(network(seed=1)), "extra": torch.zeros(1)}, path)
     model = network(seed=0)
@@ -280,14 +282,14 @@ def test_nothing_is_loaded_when_something_does_not_fit(tmp_path):
     assert torch.equal(model.visual.proj, network(seed=0).visual.proj)
 
 
-class Malice:
+class RunsCode:
     def __reduce__(self):
         return (print, ("this must not run",))
 
 
 def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
     path = tmp_path / "bad.pt"
-    torch.save({"state_dict": state_of(network()), "x": Malice()}, path)
+    torch.save({"state_dict": state_of(network()), "x": RunsCode()}, path)
     with pytest.raises(WeightsLayoutError, match="could run code"):
         read_state(path)
     assert "must not run" not in capsys.readouterr().out
@@ -305,7 +307,7 @@ def test_a_torchscript_archive_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["x.pt", "x.bin", "x.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 cut off"])
-def test_files_that_are_no_weights_are_refused(name, content, tmp_path):
+def test_invalid_weights_files_are_refused(name, content, tmp_path):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(WeightsLayoutError, match=name):
@@ -320,7 +322,7 @@ def test_a_truncated_file_is_refused(suffix, tmp_path):
     else:
         save_file(state_of(network()), path)
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(WeightsLayoutError, match="no whole"):
+    with pytest.raises(WeightsLayoutError, match="is not a complete"):
         read_state(path)
 
 
@@ -328,7 +330,7 @@ def test_a_truncated_file_is_refused(suffix, tmp_path):
 def test_a_file_without_named_tensors_is_refused(value, tmp_path):
     path = tmp_path / "other.pt"
     torch.save(value, path)
-    with pytest.raises(WeightsLayoutError, match="no tensors by name"):
+    with pytest.raises(WeightsLayoutError, match="contains no named tensors"):
         read_state(path)
 
 
@@ -357,43 +359,45 @@ def test_unknown_architectures_are_refused(name):
         model_config(name)
 
 
-def test_half_an_architecture_is_refused():
+def test_an_incomplete_architecture_is_refused():
     with pytest.raises(ConfigError, match="text_cfg"):
         model_config({"embed_dim": 8, "vision_cfg": {}})
     with pytest.raises(ConfigError, match="cannot be built"):
         build_model({**VIT, "vision_cfg": {"wings": 2}})
 
 
-def test_a_text_tower_of_transformers_names_the_package():
-    hugging = {**VIT, "text_cfg": {"hf_model_name": "roberta-base"}}
+def test_a_huggingface_text_tower_needs_transformers():
+    architecture = {**VIT, "text_cfg": {"hf_model_name": "roberta-base"}}
     with pytest.raises(MissingExtraError, match="pip install transformers"):
-        build_model(hugging)
+        build_model(architecture)
 
 
 def test_a_vocabulary_smaller_than_the_tokenizers_is_refused(tmp_path):
     small = {**VIT, "text_cfg": {**TEXT, "vocab_size": 100}}
     path = tmp_path / "small.safetensors"
     save_file(state_of(network(small)), path)
-    with pytest.raises(ConfigError, match="49408 tokens, the text tower knows 100"):
+    with pytest.raises(ConfigError, match="49408 tokens, the text tower only 100"):
         OpenClipEncoder(card_of(path, small))
 
 
 def test_a_card_with_another_dim_or_side_is_refused(vit_file):
-    with pytest.raises(ConfigError, match="says embed_dim 9, its network gives 8"):
+    with pytest.raises(ConfigError, match="has embed_dim 9, but its network outputs 8"):
         OpenClipEncoder(card_of(vit_file, embed_dim=9))
     wrong = card_of(vit_file, preprocess=Preprocess(48, MEAN, STD))
     with pytest.raises(ConfigError, match="48-pixel squares"):
         OpenClipEncoder(wrong)
 
 
-def test_a_sentence_has_one_vector_whatever_stands_beside_it(vit_file):
-    told = []
+def test_equal_sentences_have_equal_vectors(vit_file):
+    steps = []
     others = [f"{k} boats on a lake" for k in range(8)]
-    asked = [SENTENCE, *others, SENTENCE, "a lake", SENTENCE]
-    found = OpenClipEncoder(card_of(vit_file)).encode_texts(asked, lambda *step: told.append(step))
+    sentences = [SENTENCE, *others, SENTENCE, "a lake", SENTENCE]
+    found = OpenClipEncoder(card_of(vit_file)).encode_texts(
+        sentences, lambda *step: steps.append(step)
+    )
     assert (found[0] == found[9]).all()
     assert (found[0] == found[11]).all()
-    assert told[-1][1:] == (10, 10)  # every sentence is encoded once
+    assert steps[-1][1:] == (10, 10)  # every sentence is encoded once
     assert len({row.tobytes() for row in found}) == 10
 
 
@@ -407,7 +411,7 @@ def test_devices():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_cuda_is_refused_where_there_is_none(vit_file, monkeypatch):
+def test_cuda_is_refused_without_a_device(vit_file, monkeypatch):
     with pytest.raises(ConfigError, match="no device 'cuda'"):
         OpenClipEncoder(card_of(vit_file), "cuda")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
@@ -415,7 +419,7 @@ def test_cuda_is_refused_where_there_is_none(vit_file, monkeypatch):
         OpenClipEncoder(card_of(vit_file), "cpu", "bfloat16")
 
 
-def test_a_cpu_that_computes_in_bfloat16_may(conv_file, monkeypatch):
+def test_bfloat16_on_a_cpu_that_supports_it(conv_file, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     card = card_of(conv_file, CONV)
     wanted = OpenClipEncoder(card, "cpu").encode_images(pictures())
@@ -424,7 +428,7 @@ def test_a_cpu_that_computes_in_bfloat16_may(conv_file, monkeypatch):
     assert 0 < np.abs(half - wanted).max() < 5e-2
 
 
-def test_the_precision_is_a_setting(monkeypatch):
+def test_the_precision_is_an_environment_variable(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
     squares = np.random.default_rng(0).integers(0, 256, (2, 128, 128, 3), np.uint8)
     wanted = load_encoder("terraseek-tiny", "cpu").encode_squares(squares)
@@ -452,17 +456,17 @@ def test_cuda_gives_the_vectors_of_the_cpu(conv_file):
 def test_folding_removes_norms_and_keeps_the_vectors(timm_name):
     vision = {**CONV["vision_cfg"], "timm_model_name": timm_name, "timm_proj": ""}
     tower = network({**CONV, "vision_cfg": vision}).visual
-    lean = fold_batch_norms(tower, 32)
-    norms = [m for m in lean.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    folded = fold_batch_norms(tower, 32)
+    norms = [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert not norms
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in tower.modules())  # left as it was
     batch = torch.rand(3, 3, 32, 32)
     with torch.inference_mode():
-        pair = [torch.nn.functional.normalize(t(batch), dim=-1) for t in (tower, lean)]
+        pair = [torch.nn.functional.normalize(t(batch), dim=-1) for t in (tower, folded)]
     assert (pair[0] - pair[1]).abs().max() < 1e-5
 
 
-def test_a_tower_without_norms_is_returned_as_it_is():
+def test_a_tower_without_norms_is_returned_unchanged():
     tower = network().visual
     assert fold_batch_norms(tower, 32) is tower
 
@@ -508,11 +512,11 @@ class Branching(torch.nn.Module):
 @pytest.mark.parametrize("kind", [Shared, Twice, Branching])
 def test_norms_stay_where_folding_would_be_wrong(kind):
     tower = kind().eval()
-    lean = fold_batch_norms(tower, 16)
-    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in lean.modules())
+    folded = fold_batch_norms(tower, 16)
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
     with torch.inference_mode():
         batch = torch.rand(2, 3, 16, 16)
-        assert torch.allclose(tower(batch), lean(batch), atol=1e-6)
+        assert torch.allclose(tower(batch), folded(batch), atol=1e-6)
 
 
 # --- registering ------------------------------------------------------------------------------
@@ -524,12 +528,12 @@ def test_load_encoder_by_name(vit_file):
     assert load_encoder("fake").name == "fake"
 
 
-def test_load_encoder_without_weights_says_so():
+def test_load_encoder_without_weights_is_refused():
     with pytest.raises(WeightsNotFoundError, match="models fetch"):
         load_encoder("georsclip-vit-b-32")
 
 
-def test_adding_takes_preprocessing_from_an_open_clip_config(vit_file, tmp_path):
+def test_preprocessing_comes_from_an_open_clip_config(vit_file, tmp_path):
     config = tmp_path / "open_clip_config.json"
     prepare = {"size": [32, 32], "mode": "RGB", "mean": MEAN, "std": STD, "resize_mode": "squash"}
     write_json(config, {"model_cfg": VIT, "preprocess_cfg": prepare})
@@ -540,11 +544,11 @@ def test_adding_takes_preprocessing_from_an_open_clip_config(vit_file, tmp_path)
     assert load_encoder("own").encode_images(pictures()).shape == (5, 8)
 
 
-def test_what_the_user_says_wins(vit_file):
-    wishes = CardOptions(
+def test_user_options_override_the_config(vit_file):
+    options = CardOptions(
         mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0), licence="mine", context_length=12
     )
-    card = add_model("own", VIT, vit_file, wishes)
+    card = add_model("own", VIT, vit_file, options)
     assert card.preprocess.mean == (0.1, 0.2, 0.3)
     assert (card.licence, card.context_length) == ("mine", 12)
 
@@ -580,7 +584,9 @@ def test_a_copy_survives_the_original(vit_file, tmp_path):
         load_encoder("own")
 
 
-def propose(name: str, arch, quick_gelu: bool | None, tmp_path: Path, file: str = "w.pt"):
+def proposed_architecture(
+    name: str, arch, quick_gelu: bool | None, tmp_path: Path, file: str = "w.pt"
+):
     from terraseek.encoders.user_cards import user_card
 
     path = tmp_path / file
@@ -588,11 +594,14 @@ def propose(name: str, arch, quick_gelu: bool | None, tmp_path: Path, file: str 
     return user_card(name, arch, path, CardOptions(quick_gelu=quick_gelu)).architecture
 
 
-def test_quickgelu_is_taken_for_openai_descendants_and_said(tmp_path, caplog):
-    assert propose("g", "ViT-B-32", None, tmp_path, "RS5M_ViT-B-32.pt") == "ViT-B-32-quickgelu"
+def test_quickgelu_is_used_for_openai_weights_with_a_warning(tmp_path, caplog):
+    assert (
+        proposed_architecture("g", "ViT-B-32", None, tmp_path, "RS5M_ViT-B-32.pt")
+        == "ViT-B-32-quickgelu"
+    )
     assert "--no-quickgelu" in caplog.text
     caplog.clear()
-    assert propose("other", "ViT-B-32", None, tmp_path) == "ViT-B-32"
+    assert proposed_architecture("other", "ViT-B-32", None, tmp_path) == "ViT-B-32"
     assert "add --quickgelu" in caplog.text
 
 
@@ -602,19 +611,26 @@ def test_every_architecture_of_openai_has_its_quickgelu_config():
 
 
 def test_georsclip_h14_keeps_plain_gelu(tmp_path, caplog):
-    assert propose("georsclip-h", "ViT-H-14", None, tmp_path, "RS5M_ViT-H-14.pt") == "ViT-H-14"
+    assert (
+        proposed_architecture("georsclip-h", "ViT-H-14", None, tmp_path, "RS5M_ViT-H-14.pt")
+        == "ViT-H-14"
+    )
     assert caplog.text == ""
 
 
-def test_quickgelu_as_the_user_says(tmp_path, caplog):
+def test_quickgelu_as_the_user_chooses(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        assert propose("x", "ViT-B-32", True, tmp_path) == "ViT-B-32-quickgelu"
-        assert propose("georsclip", "ViT-B-32", False, tmp_path) == "ViT-B-32"
-        assert propose("x", "ViT-B-32-quickgelu", None, tmp_path) == "ViT-B-32-quickgelu"
-        assert propose("x", "ViT-H-14", None, tmp_path) == "ViT-H-14"
-        assert propose("x", "ViT-H-14", True, tmp_path)["quick_gelu"] is True
-        assert propose("x", "ViT-B-32-quickgelu", False, tmp_path)["quick_gelu"] is False
-        assert propose("x", VIT, True, tmp_path)["quick_gelu"] is True
+        assert proposed_architecture("x", "ViT-B-32", True, tmp_path) == "ViT-B-32-quickgelu"
+        assert proposed_architecture("georsclip", "ViT-B-32", False, tmp_path) == "ViT-B-32"
+        assert (
+            proposed_architecture("x", "ViT-B-32-quickgelu", None, tmp_path) == "ViT-B-32-quickgelu"
+        )
+        assert proposed_architecture("x", "ViT-H-14", None, tmp_path) == "ViT-H-14"
+        assert proposed_architecture("x", "ViT-H-14", True, tmp_path)["quick_gelu"] is True
+        assert (
+            proposed_architecture("x", "ViT-B-32-quickgelu", False, tmp_path)["quick_gelu"] is False
+        )
+        assert proposed_architecture("x", VIT, True, tmp_path)["quick_gelu"] is True
     assert caplog.text == ""
 
 

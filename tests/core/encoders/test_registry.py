@@ -1,4 +1,4 @@
-"""Cards as data, the registry of them, and weights that are checked before use."""
+"""Model cards, the registry, and verification of weights."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ def with_bytes(name: str, content: bytes) -> Path:
     return path
 
 
-def test_importing_the_room_loads_no_torch():
+def test_importing_the_package_loads_no_torch():
     code = (
         "import sys, terraseek.encoders, terraseek.commands.models;"
         "terraseek.encoders.list_models();"
@@ -53,15 +53,15 @@ def test_importing_the_room_loads_no_torch():
     assert done.returncode == 0, done.stderr
 
 
-def test_card_survives_json():
-    there = card(
+def test_json_round_trip_of_a_card():
+    original = card(
         architecture={"embed_dim": 4, "vision_cfg": {}, "text_cfg": {}},
         languages=("en", "fr"),
         gsd_range_m=(0.3, 10.0),
         calibration={"mean": 0.1, "std": 0.02, "quantiles": [0.0, 0.1]},
         limitations=("night",),
     )
-    assert ModelCard.from_json(json.loads(json.dumps(there.to_json()))) == there
+    assert ModelCard.from_json(json.loads(json.dumps(original.to_json()))) == original
 
 
 def test_a_single_limitation_may_be_a_string():
@@ -115,12 +115,12 @@ def test_bad_cards_are_refused(change, message):
 
 
 @pytest.mark.parametrize("name", ["", "fake", "a/b", "..", "-x", "a" * 65, "naïve model"])
-def test_names_that_are_no_file_names_are_refused(name):
+def test_invalid_names_are_refused(name):
     with pytest.raises(ConfigError, match="cannot be used"):
         check_name(name)
 
 
-def test_card_file_must_carry_its_own_name(tmp_path):
+def test_a_card_file_must_have_the_name_of_the_model(tmp_path):
     write_json(tmp_path / "other.json", card().to_json())
     with pytest.raises(ConfigError, match="named 'mine' inside"):
         read_card(tmp_path / "other.json")
@@ -141,7 +141,7 @@ def test_encoder_id_depends_on_architecture_weights_and_preprocessing():
     assert len(base.encoder_id(SHA)) == len("mine@") + 12
 
 
-def test_shipped_cards_can_be_read_and_say_where_they_come_from():
+def test_shipped_cards_have_title_licence_and_description():
     cards = list_models()
     assert {"georsclip-vit-b-32", "georsclip-vit-h-14", "remoteclip-rn50"} <= {
         c.name for c in cards
@@ -152,7 +152,7 @@ def test_shipped_cards_can_be_read_and_say_where_they_come_from():
         assert shipped.description
 
 
-def test_openai_descendants_are_shipped_with_quickgelu():
+def test_cards_of_openai_weights_have_quickgelu():
     for name in ("georsclip-vit-b-32", "georsclip-vit-l-14", "georsclip-vit-l-14-336"):
         assert str(get_card(name).architecture).endswith("-quickgelu")
     assert get_card("georsclip-vit-h-14").architecture == "ViT-H-14"
@@ -163,7 +163,7 @@ def test_unknown_name_lists_the_known_ones():
         get_card("nope")
 
 
-def test_adding_gives_a_new_registry():
+def test_adding_returns_a_new_registry():
     before = Registry.load()
     after = before.adding(card())
     assert "mine" in after.cards
@@ -203,14 +203,14 @@ def test_one_bad_card_leaves_the_others_usable(caplog):
         get_card("bad")
 
 
-def test_absent_weights_say_how_to_get_them(tmp_path):
+def test_missing_weights_name_the_next_step(tmp_path):
     with pytest.raises(WeightsNotFoundError, match="models fetch georsclip-vit-b-32"):
         verify(get_card("georsclip-vit-b-32"))
     with pytest.raises(WeightsNotFoundError, match=r"put mine\.safetensors into"):
         verify(card())
-    gone = card(weights=WeightsFile(str(tmp_path / "gone.pt")))
-    with pytest.raises(WeightsNotFoundError, match="gone from"):
-        verify(gone)
+    missing = card(weights=WeightsFile(str(tmp_path / "gone.pt")))
+    with pytest.raises(WeightsNotFoundError, match="missing from"):
+        verify(missing)
 
 
 def test_weights_of_another_digest_are_refused():
@@ -221,35 +221,35 @@ def test_weights_of_another_digest_are_refused():
         verify(card(weights=WeightsFile("mine.safetensors", SHA)))
 
 
-def test_a_changed_file_is_caught_though_its_digest_was_remembered():
+def test_a_changed_file_is_detected_despite_the_cache():
     path = with_bytes("mine.safetensors", b"abc")
     right = card(weights=WeightsFile("mine.safetensors", sha256_of(path)))
     verify(right)
     times = path.stat()
     path.write_bytes(b"abd")
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a careless copy would
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # keep the time
     with pytest.raises(WeightsChecksumError):
         verify(right)
 
 
-def test_the_digest_of_an_unchanged_file_is_remembered():
+def test_the_digest_of_an_unchanged_file_is_cached():
     path = with_bytes("mine.safetensors", b"abc")
     verify(card())
-    memory = home() / "checksums.json"
-    known = read_json(memory)
-    known[str(path.resolve())]["sha256"] = SHA  # only a second reading would notice
-    write_json(memory, known)
+    cache = home() / "checksums.json"
+    known = read_json(cache)
+    known[str(path.resolve())]["sha256"] = SHA  # hashing again would give another digest
+    write_json(cache, known)
     assert verify(card()).sha256 == SHA
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"x": 1}'])
-def test_a_damaged_memory_means_hashing_again(content):
+def test_with_a_damaged_cache_files_are_hashed_again(content):
     path = with_bytes("mine.safetensors", b"abc")
     home().joinpath("checksums.json").write_text(content)
     assert verify(card()).sha256 == sha256_of(path)
 
 
-def test_a_pin_holds_a_card_without_digest_to_what_was_fetched():
+def test_a_pinned_checksum_is_verified_for_a_card_without_digest():
     path = with_bytes("mine.safetensors", b"abc")
     pin_checksum(path, sha256_of(path))
     verify(card())

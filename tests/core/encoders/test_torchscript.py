@@ -1,4 +1,4 @@
-"""The tower for many images gives the vectors of the tower for few."""
+"""The optimized tower for many images gives the same vectors."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.torchscript import optimize_for_cpu
 
 
-def lively(arch: dict[str, Any]) -> Any:
-    """An image tower whose batch norms do something."""
+def tower_with_statistics(arch: dict[str, Any]) -> Any:
+    """An image tower whose batch norms have random statistics."""
     torch.manual_seed(3)
     tower: Any = build_model(arch).visual
     for part in tower.modules():
@@ -26,10 +26,10 @@ def lively(arch: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", ["regnetx_002", "mobilenetv4_conv_small", "resnet10t"])
-def test_any_number_of_images_gives_the_same_vectors(name: str) -> None:
+def test_the_vectors_are_the_same_for_any_batch_size(name: str) -> None:
     projection = "" if name.startswith("mobilenet") else "linear"
     vision = ARCH["vision_cfg"] | {"timm_model_name": name, "timm_proj": projection}
-    tower = lively(ARCH | {"vision_cfg": vision, "members": 2})
+    tower = tower_with_statistics(ARCH | {"vision_cfg": vision, "members": 2})
     fast = optimize_for_cpu(fold_batch_norms(tower, 32), 32)
     assert fast is not None
     for count in (1, 7, 3):
@@ -38,15 +38,15 @@ def test_any_number_of_images_gives_the_same_vectors(name: str) -> None:
             assert torch.allclose(fast(pixels), tower(pixels), atol=1e-5)
 
 
-def test_towers_it_is_not_for_are_left_alone() -> None:
+def test_unsuitable_towers_are_not_optimized() -> None:
     vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
     assert optimize_for_cpu(build_model(ARCH | {"vision_cfg": vision}).visual, 32) is None  # type: ignore[arg-type]
-    tower = lively(ARCH)
-    tower.trunk.forward = lambda pixels: torch.randn(len(pixels), 512)  # never the same twice
+    tower = tower_with_statistics(ARCH)
+    tower.trunk.forward = lambda pixels: torch.randn(len(pixels), 512)  # not deterministic
     assert optimize_for_cpu(tower, 32) is None
 
 
-def test_an_encoder_changes_towers_without_changing_vectors(
+def test_the_encoder_optimizes_once_and_keeps_the_vectors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(open_clip_encoder, "_OPTIMIZE_AFTER", 5)

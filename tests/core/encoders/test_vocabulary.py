@@ -1,4 +1,4 @@
-"""Words the model never read: they are named, and a sentence of them convinces nobody."""
+"""Unknown words are reported, and a query of unknown words is never significant."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ from terraseek.localization.map_warnings import unknown_word_warnings
 from terraseek.localization.query import encode_query
 from terraseek.scenes import Scene
 
-READ = {WORDS: "ship pier harbour red parking city plate storage tank"}
+KNOWN = {WORDS: "ship pier harbour red parking city plate storage tank"}
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ READ = {WORDS: "ship pier harbour red parking city plate storage tank"}
         ("", []),
     ],
 )
-def test_unread_words_are_named_once_and_as_written(sentence, words):
-    assert unknown_words([sentence], READ) == words
+def test_unknown_words_are_listed_once(sentence, words):
+    assert unknown_words([sentence], KNOWN) == words
 
 
 @pytest.mark.parametrize(
-    ("sentences", "foreign"),
+    ("sentences", "expected"),
     [
         (["sushi on a wooden plate"], True),
         (["sushi on a red plate"], False),
@@ -50,30 +50,30 @@ def test_unread_words_are_named_once_and_as_written(sentence, words):
         ([], False),
     ],
 )
-def test_a_sentence_is_foreign_when_most_of_it_is(sentences, foreign):
-    assert mostly_unknown(sentences, READ) is foreign
+def test_mostly_unknown_sentences(sentences, expected):
+    assert mostly_unknown(sentences, KNOWN) is expected
 
 
 @pytest.mark.parametrize("calibration", [None, {}, {"mean": 0.1}])
-def test_without_a_list_nothing_is_unread(calibration):
+def test_without_a_vocabulary_no_word_is_unknown(calibration):
     assert unknown_words(["sushi"], calibration) == []
     assert not mostly_unknown(["sushi"], calibration)
 
 
-def test_a_list_that_is_none_is_named():
+def test_an_invalid_vocabulary_is_refused():
     with pytest.raises(ConfigError, match="must be one text of words"):
         unknown_words(["sushi"], {WORDS: ["a", "b"]})
 
 
 @given(st.text(max_size=60))
-def test_what_was_read_is_never_unread(sentence):
+def test_known_words_are_never_unknown(sentence):
     words = content_words(sentence)
     assert unknown_words([sentence], {WORDS: " ".join(words)}) == []
     assert unknown_words([sentence], {WORDS: ""}) == words
 
 
-def verdict(path, query, calibration):
-    """The heat map of a query, judged with a background of our making."""
+def heat_map(path, query, calibration):
+    """The heat map of a query, with a given calibration."""
     encoder, options = FakeEncoder(), LocalizeOptions(scales=(48,))
     encoder.card = dataclasses.replace(get_card("terraseek-tiny"), calibration=calibration)
     with Scene.open(path) as scene:
@@ -81,36 +81,36 @@ def verdict(path, query, calibration):
         return localizer.heat_map(encode_query(query, encoder, options))
 
 
-def told_of(heat):
-    """What is said of words that were not read."""
+def unknown_word_texts(heat):
+    """The warnings about unknown words."""
     return "".join(warning for warning in heat.warnings if "never read" in warning)
 
 
-def test_a_foreign_sentence_convinces_nobody_and_says_why(tmp_path):
+def test_unknown_words_make_a_map_not_significant_with_a_warning(tmp_path):
     rgb = np.full((96, 96, 3), 120, np.uint8)
     rgb[:48, :48] = (230, 20, 20)
     path = write_rgb(tmp_path / "a.tif", rgb)
-    background = {"mean": -0.9, "std": 0.01}  # everything passes a bar as low as this
-    known = verdict(path, "red", background | READ)
+    background = {"mean": -0.9, "std": 0.01}  # every score exceeds such a low background
+    known = heat_map(path, "red", background | KNOWN)
     assert known.significant is True
-    assert not told_of(known)
-    foreign = verdict(path, "red sushi with violins", background | READ)
-    assert (foreign.significant, foreign.significance_threshold, foreign.confidence) == (
+    assert not unknown_word_texts(known)
+    unknown = heat_map(path, "red sushi with violins", background | KNOWN)
+    assert (unknown.significant, unknown.significance_threshold, unknown.confidence) == (
         False,
         None,
         None,
     )
-    assert "never read 'sushi', 'violins' with a picture" in told_of(foreign)
-    assert verdict(path, "red sushi with violins", background).significant is True
-    # some of the words are enough to judge, and the others are told of
-    partly = verdict(path, "red ships with sushi", background | READ)
+    assert "never read 'sushi', 'violins' with a picture" in unknown_word_texts(unknown)
+    assert heat_map(path, "red sushi with violins", background).significant is True
+    # a sentence with known words is assessed; the unknown ones are reported
+    partly = heat_map(path, "red ships with sushi", background | KNOWN)
     assert partly.significant is True
-    assert "'sushi'" in told_of(partly)
+    assert "'sushi'" in unknown_word_texts(partly)
     # an image has no words
-    image = verdict(path, np.full((9, 9, 3), 200, np.uint8), background | READ)
+    image = heat_map(path, np.full((9, 9, 3), 200, np.uint8), background | KNOWN)
     assert image.significant is None
-    assert not told_of(image)
+    assert not unknown_word_texts(image)
 
 
-def test_a_model_without_a_card_says_nothing():
+def test_a_model_without_a_card_has_no_warnings():
     assert unknown_word_warnings(["sushi"], None) == []

@@ -1,4 +1,4 @@
-"""What a stranger installs has the cards and weights in it."""
+"""The wheel contains model cards and weights."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_cards_and_weights(tmp_path):
+def test_the_wheel_contains_cards_and_weights(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -27,7 +27,7 @@ def test_the_wheel_carries_cards_and_weights(tmp_path):
     assert "terraseek/py.typed" in names
 
 
-def test_weights_in_the_package_are_those_of_a_card_and_small():
+def test_packaged_weights_have_a_card_and_are_small():
     folder = ROOT / "core" / "terraseek" / "encoders" / "weights"
     described = {card.weights.file: card.weights for card in list_models()}
     for path in folder.glob("*.safetensors"):

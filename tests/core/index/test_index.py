@@ -1,4 +1,4 @@
-"""Indexes of every kind against comparing all vectors, and indexes that must not be used."""
+"""Indexes of all kinds against brute force, and indexes that must not be used."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ from terraseek.index.scan import CodeScan, certified_top_k, row_bitmap
 from terraseek.index.scoring import Matrix
 
 COUNT, DIM = 3000, 32
-NAKED = 7  # every so many-th row has no vector
+MISSING_EVERY = 7  # every 7th row has no vector
 
 
 def clustered(count: int, dim: int, seed: int = 0, noise: float = 0.12) -> np.ndarray:
@@ -39,11 +39,13 @@ def clustered(count: int, dim: int, seed: int = 0, noise: float = 0.12) -> np.nd
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
 
 
-def write_store(folder: Path, vectors: np.ndarray, encoder_id: str = "x@1", naked: int = NAKED):
+def write_store(
+    folder: Path, vectors: np.ndarray, encoder_id: str = "x@1", missing_every: int = MISSING_EVERY
+):
     count, dim = vectors.shape
     flags = np.full(count, HAS_IMAGE | HAS_CAPTION, np.uint8)
-    if naked:
-        flags[::naked] = HAS_CAPTION
+    if missing_every:
+        flags[::missing_every] = HAS_CAPTION
     vectors = np.where((flags & HAS_IMAGE)[:, None] > 0, vectors, np.float16(0))
     ids = np.array([f"{i:012d}" for i in range(count)], "S12")
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +112,7 @@ def query_of(seed: int, dim: int = DIM) -> np.ndarray:
         (1000, 256, 1, "fp16"),
     ],
 )
-def test_the_kind_follows_from_count_length_and_memory(count, dim, memory, kind):
+def test_the_kind_depends_on_count_length_and_memory(count, dim, memory, kind):
     plan = plan_index(count, dim, memory)
     assert plan.kind == kind
     assert plan.memory_bytes <= memory
@@ -131,7 +133,7 @@ def test_a_plan_never_exceeds_the_memory(count, dim, memory):
         assert codes in ("SQ8", "SQ4") or kept % int(codes[2:].removesuffix("x4fsr")) == 0
 
 
-def test_what_cannot_be_planned_is_refused():
+def test_impossible_plans_are_refused():
     with pytest.raises(ConfigError, match="no index kind 'best'; there are auto, flat"):
         plan_index(10, 10, 10, "best")
     with pytest.raises(ConfigError, match=r"needs 9.54 GiB, more than 2.00 GiB; raise --memory"):
@@ -140,7 +142,7 @@ def test_what_cannot_be_planned_is_refused():
         plan_index(100, 16, 2 << 30, "ivfpq")
 
 
-def test_sizes_of_memory():
+def test_memory_sizes_are_parsed():
     assert parse_memory("2GiB") == 2 << 30
     assert parse_memory(" 1.5 g ") == 3 << 29
     assert parse_memory("500MB") == 500_000_000
@@ -159,7 +161,7 @@ def test_sizes_of_memory():
     bytes_=st.booleans(),
     threads=st.sampled_from([1, 3]),
 )
-def test_a_scan_keeps_the_best_of_the_wanted_rows(seed, count, k, share, bytes_, threads):
+def test_a_scan_keeps_the_best_of_the_allowed_rows(seed, count, k, share, bytes_, threads):
     vectors = clustered(count, 16, seed)
     query, scale = query_of(seed, 16), 127.0
     codes = vectors
@@ -174,19 +176,19 @@ def test_a_scan_keeps_the_best_of_the_wanted_rows(seed, count, k, share, bytes_,
         query, k, None if share is None else row_bitmap(rows, count)
     )
     true = vectors.astype(np.float32) if not bytes_ else (codes.astype(np.float32) - 128) / scale
-    wanted = true @ query
+    expected = true @ query
     assert set(found) <= set(rows)
     assert len(set(found)) == len(found) >= min(k, len(rows))
-    assert np.allclose(scores, wanted[found], atol=1e-5)
+    assert np.allclose(scores, expected[found], atol=1e-5)
     rest = np.setdiff1d(rows, found)
-    assert len(rest) == 0 or wanted[rest].max() <= left_out + 1e-5
+    assert len(rest) == 0 or expected[rest].max() <= left_out + 1e-5
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 400), st.integers(1, 50), st.booleans())
-def test_certain_best_misses_nothing_even_where_rows_tie(seed, count, k, twins):
+def test_certified_top_k_includes_ties(seed, count, k, duplicates):
     vectors = clustered(count, 16, seed)
-    if twins:
+    if duplicates:
         vectors[:] = vectors[np.random.default_rng(seed).integers(0, 3, count) % count]
     query, matrix = query_of(seed, 16), Matrix(vectors)
     codes = (np.rint(vectors.astype(np.float32) * 127) + 128).astype(np.uint8)
@@ -200,11 +202,11 @@ def test_certain_best_misses_nothing_even_where_rows_tie(seed, count, k, twins):
         assert set(np.flatnonzero(scores >= kth)) <= set(rows)
 
 
-def test_codes_too_coarse_say_so():
+def test_coarse_codes_have_no_certified_result():
     vectors = np.ones((200, 8), np.float16)
     scan = CodeScan(vectors)
     found = certified_top_k(scan, np.ones(8, np.float32), 1, 1e9, lambda rows: np.ones(len(rows)))
-    assert len(found) == 200  # everything was kept, so nothing is in doubt
+    assert len(found) == 200  # all rows are kept
     wide = CodeScan(np.ones((40_000, 8), np.float16))
     assert certified_top_k(wide, np.ones(8, np.float32), 1, 1.0, lambda r: np.ones(len(r))) is None
 
@@ -213,60 +215,60 @@ def test_codes_too_coarse_say_so():
 def test_every_kind_finds_the_best(indexed, kind: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
     store = indexed[kind]
-    chosen, found = Candidates(store), 0
+    finder, found = Candidates(store), 0
     for seed in range(20):
         query = query_of(seed)
-        rows, certain = chosen.find(chosen.usable, query, 10)
-        assert set(rows) <= set(chosen.usable)
+        rows, certain = finder.find(finder.usable, query, 10)
+        assert set(rows) <= set(finder.usable)
         assert certain == (kind in ("flat", "fp16", "int8"))
         best = ranked(store, rows, query, 10)
-        wanted = exact_best(store, chosen.usable, query, 10)
+        expected = exact_best(store, finder.usable, query, 10)
         if certain:
-            assert best.tolist() == wanted.tolist()
-        found += len(set(best) & set(wanted))
-        always, certain = chosen.find(chosen.usable, query, 10, exact=True)
+            assert best.tolist() == expected.tolist()
+        found += len(set(best) & set(expected))
+        always, certain = finder.find(finder.usable, query, 10, exact=True)
         assert certain
-        assert ranked(store, always, query, 10).tolist() == wanted.tolist()
+        assert ranked(store, always, query, 10).tolist() == expected.tolist()
     assert found >= 0.9 * 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.3])
-def test_k_hits_where_k_exist_under_any_filter(indexed, kind, share, monkeypatch):
+def test_k_hits_under_any_filter(indexed, kind, share, monkeypatch):
     monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
     store = indexed[kind]
-    chosen = Candidates(store)
+    finder = Candidates(store)
     random = np.random.default_rng(3)
     for seed in range(4):
-        rows = chosen.usable[random.random(len(chosen.usable)) < share]
+        rows = finder.usable[random.random(len(finder.usable)) < share]
         for k in (1, 10, 500):
-            found, certain = chosen.find(rows, query_of(seed), k)
+            found, certain = finder.find(rows, query_of(seed), k)
             assert set(found) <= set(rows)
             assert len(set(found)) == len(found) >= min(k, len(rows))
             if certain:
-                wanted = exact_best(store, rows, query_of(seed), k)
-                assert ranked(store, found, query_of(seed), k).tolist() == wanted.tolist()
+                expected = exact_best(store, rows, query_of(seed), k)
+                assert ranked(store, found, query_of(seed), k).tolist() == expected.tolist()
 
 
 def test_few_rows_are_scanned_exactly_beside_a_coarse_index(indexed):
-    chosen = Candidates(indexed["ivfpq"])
-    assert isinstance(chosen._index, FaissIndex)
-    _, certain = chosen.find(chosen.usable, query_of(1), 10)
+    finder = Candidates(indexed["ivfpq"])
+    assert isinstance(finder._index, FaissIndex)
+    _, certain = finder.find(finder.usable, query_of(1), 10)
     assert not certain
-    _, certain = chosen.find(chosen.usable[::NAKED], query_of(1), 10)
+    _, certain = finder.find(finder.usable[::MISSING_EVERY], query_of(1), 10)
     assert certain
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_that_came_later_are_found(tmp_path: Path, kind: str, monkeypatch):
+def test_rows_added_later_are_found(tmp_path: Path, kind: str, monkeypatch):
     monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
     folder = tmp_path / "cat/embeddings/x"
     vectors = clustered(COUNT, DIM)
     build_index(write_store(folder, vectors), kind=kind)
     later = query_of(5)[None].astype(np.float16)
     grown = write_store(folder, np.concatenate([vectors, later, later]))
-    chosen = Candidates(grown)
-    found, _ = chosen.find(chosen.usable, query_of(5), 2)
+    finder = Candidates(grown)
+    found, _ = finder.find(finder.usable, query_of(5), 2)
     assert ranked(grown, found, query_of(5), 2).tolist() == [COUNT, COUNT + 1]
 
 
@@ -274,34 +276,32 @@ def test_rows_that_came_later_are_found(tmp_path: Path, kind: str, monkeypatch):
     ("kind", "factory"),
     [("ivfsq", "AXES16,IVF76,SQ8"), ("ivfpq", "AXES24,IVF76,PQ12x4fsr")],
 )
-def test_some_of_the_axes_are_looked_at(
-    store: EmbeddingStore, kind: str, factory: str, monkeypatch
-):
-    monkeypatch.setattr(plan, "LEAST_FOR_AXES", DIM)
+def test_an_index_on_some_of_the_axes(store: EmbeddingStore, kind: str, factory: str, monkeypatch):
+    monkeypatch.setattr(plan, "MIN_FOR_AXES", DIM)
     monkeypatch.setattr(candidates, "_SCAN_DESPITE_INDEX", 0)
-    told = build_index(store, memory=100_000, kind=kind)
-    assert told.factory == factory
-    assert told.memory_bytes <= 100_000
-    assert min(told.recall_at_10.values()) > 0.9
-    chosen = Candidates(store)
-    assert isinstance(chosen._index, FaissIndex)
-    half = chosen.usable[chosen.usable % 2 == 1]
-    for rows in (chosen.usable, half):
+    built = build_index(store, memory=100_000, kind=kind)
+    assert built.factory == factory
+    assert built.memory_bytes <= 100_000
+    assert min(built.recall_at_10.values()) > 0.9
+    finder = Candidates(store)
+    assert isinstance(finder._index, FaissIndex)
+    half = finder.usable[finder.usable % 2 == 1]
+    for rows in (finder.usable, half):
         hits = 0
         for seed in range(20):
-            found, certain = chosen.find(rows, query_of(seed), 10)
+            found, certain = finder.find(rows, query_of(seed), 10)
             assert not certain
             assert set(found) <= set(rows)
-            wanted = exact_best(store, rows, query_of(seed), 10)
-            hits += len(set(ranked(store, found, query_of(seed), 10)) & set(wanted))
+            expected = exact_best(store, rows, query_of(seed), 10)
+            hits += len(set(ranked(store, found, query_of(seed), 10)) & set(expected))
         assert hits >= 0.9 * 200
 
 
-def test_the_manifest_tells_what_was_built(store: EmbeddingStore):
+def test_the_manifest_describes_the_index(store: EmbeddingStore):
     seen = []
-    told = build_index(store, lambda *step: seen.append(step), kind="ivfpq")
+    built = build_index(store, lambda *step: seen.append(step), kind="ivfpq")
     manifest = IndexManifest.read(store)
-    assert manifest == told
+    assert manifest == built
     assert set(manifest.recall_at_10) == {"pictures", "captions"}
     assert all(0.5 < share <= 1 for share in manifest.recall_at_10.values())
     assert manifest.queries == 200
@@ -330,13 +330,13 @@ def test_a_build_that_is_stopped_leaves_the_old_index(store: EmbeddingStore):
         assert open_index(store).is_exact
 
 
-def test_indexes_of_something_else_are_refused_and_not_used(
+def test_indexes_of_other_data_are_refused_and_not_used(
     store: EmbeddingStore, caplog: pytest.LogCaptureFixture
 ):
-    told = build_index(store, kind="int8")
+    built = build_index(store, kind="int8")
     manifest = index_folder(store) / "manifest.json"
     query, rows = query_of(2), Candidates(store).usable
-    wanted = exact_best(store, rows, query, 10).tolist()
+    expected = exact_best(store, rows, query, 10).tolist()
 
     def refused(error: type[Exception], match: str) -> None:
         with pytest.raises(error, match=match):
@@ -344,46 +344,46 @@ def test_indexes_of_something_else_are_refused_and_not_used(
         caplog.clear()
         found, certain = Candidates(EmbeddingStore.read(store.folder)).find(rows, query, 10)
         assert certain
-        assert ranked(store, found, query, 10).tolist() == wanted
+        assert ranked(store, found, query, 10).tolist() == expected
         assert "searching without an index" in caplog.text
 
-    manifest.write_text(json.dumps(told.to_json() | {"encoder_id": "y@2"}))
+    manifest.write_text(json.dumps(built.to_json() | {"encoder_id": "y@2"}))
     refused(EncoderMismatchError, r"is of y@2, the vectors are of x@1; run `terraseek index .*cat")
-    manifest.write_text(json.dumps(told.to_json() | {"rows_sha256": "0"}))
+    manifest.write_text(json.dumps(built.to_json() | {"rows_sha256": "0"}))
     refused(StoreCorruptError, "of other vectors than the store")
-    manifest.write_text(json.dumps(told.to_json() | {"count": COUNT + 1}))
+    manifest.write_text(json.dumps(built.to_json() | {"count": COUNT + 1}))
     refused(StoreCorruptError, "of other vectors than the store")
     manifest.write_text('{"kind": "int8"}')
     refused(StoreCorruptError, "is damaged")
-    manifest.write_text(json.dumps(told.to_json() | {"file": "gone.npy"}))
+    manifest.write_text(json.dumps(built.to_json() | {"file": "gone.npy"}))
     refused(StoreCorruptError, "cannot be read")
-    manifest.write_text(json.dumps(told.to_json()))
-    np.save(index_folder(store) / told.file, np.zeros((3, DIM), np.uint8))
+    manifest.write_text(json.dumps(built.to_json()))
+    np.save(index_folder(store) / built.file, np.zeros((3, DIM), np.uint8))
     refused(StoreCorruptError, "cannot be read")
-    told = build_index(store, kind="hnsw")
-    (index_folder(store) / told.file).write_bytes(b"junk")
+    built = build_index(store, kind="hnsw")
+    (index_folder(store) / built.file).write_bytes(b"junk")
     refused(StoreCorruptError, "cannot be read")
 
 
-def test_an_index_of_rows_that_got_a_vector_since_is_refused(store: EmbeddingStore):
+def test_an_index_is_refused_after_rows_got_a_vector(store: EmbeddingStore):
     build_index(store, kind="int8")
-    again = write_store(store.folder, clustered(COUNT, DIM), naked=0)
+    changed = write_store(store.folder, clustered(COUNT, DIM), missing_every=0)
     with pytest.raises(StoreCorruptError, match="of other vectors"):
-        open_index(again)
+        open_index(changed)
 
 
-def test_nothing_to_index_is_refused(tmp_path: Path):
-    empty = write_store(tmp_path / "cat/embeddings/x", clustered(4, 8), naked=1)
+def test_a_store_without_vectors_is_refused(tmp_path: Path):
+    empty = write_store(tmp_path / "cat/embeddings/x", clustered(4, 8), missing_every=1)
     with pytest.raises(StoreError, match="no vectors to index"):
         build_index(empty)
 
 
 def test_a_store_beyond_the_resident_size_is_scanned(store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates, "FLAT_BYTES", 0)
-    chosen, query = Candidates(store), query_of(4)
-    found, certain = chosen.find(chosen.usable, query, 10)
+    finder, query = Candidates(store), query_of(4)
+    found, certain = finder.find(finder.usable, query, 10)
     assert certain
-    assert len(found) < len(chosen.usable)
-    wanted = exact_best(store, chosen.usable, query, 10)
-    assert ranked(store, found, query, 10).tolist() == wanted.tolist()
+    assert len(found) < len(finder.usable)
+    expected = exact_best(store, finder.usable, query, 10)
+    assert ranked(store, found, query, 10).tolist() == expected.tolist()
     assert plan.FLAT_BYTES > 0

@@ -1,4 +1,4 @@
-"""Near-duplicates: turned copies are marked, lookalikes are not, and results can leave them out."""
+"""Near-duplicates: rotated copies are marked, similar images are not; collapsed results."""
 
 import csv
 from pathlib import Path
@@ -42,7 +42,7 @@ def catalogue(tmp_path: Path) -> Path:
 
 
 def names(path: Path) -> dict[str, str]:
-    """Image name to the name of the one it repeats."""
+    """Image name of each duplicate to that of the original."""
     items = Catalogue.open(path).items()
     by_id = dict(zip(items["item_id"], items["image"], strict=True))
     return {
@@ -52,7 +52,7 @@ def names(path: Path) -> dict[str, str]:
     }
 
 
-def test_turned_copies_are_marked_and_lookalikes_are_not(catalogue: Path):
+def test_rotated_copies_are_marked_and_similar_images_are_not(catalogue: Path):
     found = mark_duplicates(catalogue)
     assert (found.pairs, found.groups, found.marked) == (2, 2, 2)
     assert names(catalogue) == {"b1.jpg": "a1.png", "b4.jpg": "a4.png"}
@@ -61,15 +61,15 @@ def test_turned_copies_are_marked_and_lookalikes_are_not(catalogue: Path):
     assert (catalogue / "items.parquet").read_bytes() == file
 
 
-def test_neither_hash_nor_vector_alone_is_enough(catalogue: Path):
-    assert mark_duplicates(catalogue, cosine=1.0).marked == 0  # turned and compressed
+def test_hash_and_cosine_must_both_agree(catalogue: Path):
+    assert mark_duplicates(catalogue, cosine=1.0).marked == 0  # rotated and compressed
     assert names(catalogue) == {}
-    # nearly every vector is near enough now, and only the hashes tell
+    # nearly every pair passes the cosine threshold, so the hashes decide
     mark_duplicates(catalogue, cosine=0.01)
     assert names(catalogue) == {"b1.jpg": "a1.png", "b4.jpg": "a4.png"}
 
 
-def test_many_items_take_the_inverted_file(catalogue: Path, monkeypatch):
+def test_many_items_use_an_inverted_file_index(catalogue: Path, monkeypatch):
     from terraseek.search import duplicates
 
     monkeypatch.setattr(duplicates, "_MAX_EXACT", 5)
@@ -77,7 +77,7 @@ def test_many_items_take_the_inverted_file(catalogue: Path, monkeypatch):
     assert names(catalogue) == {"b1.jpg": "a1.png", "b4.jpg": "a4.png"}
 
 
-def test_results_show_the_best_of_each_group(catalogue: Path):
+def test_collapsed_results_have_the_best_of_each_group(catalogue: Path):
     searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
     with pytest.raises(ConfigError, match="terraseek duplicates"):
         searcher.search(Query(text="x"), collapse_duplicates=True)
@@ -102,20 +102,20 @@ def test_results_show_the_best_of_each_group(catalogue: Path):
     assert [hit.image for hit in kept] == ["b1.jpg"]
 
 
-def test_tables_of_queries_leave_them_out_as_well(catalogue: Path, tmp_path: Path):
+def test_batch_search_collapses_duplicates(catalogue: Path, tmp_path: Path):
     (tmp_path / "q.csv").write_text("query\nwater\nfield")
-    asked = read_queries(tmp_path / "q.csv")
+    queries = read_queries(tmp_path / "q.csv")
     searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
     with pytest.raises(ConfigError, match="terraseek duplicates"):
-        search_all(searcher, asked, 8, collapse_duplicates=True)
+        search_all(searcher, queries, 8, collapse_duplicates=True)
     mark_duplicates(catalogue)
     searcher = Searcher(Catalogue.open(catalogue), FakeEncoder())
-    rows = search_all(searcher, asked, 8, collapse_duplicates=True)
-    for number, one in enumerate(asked):
-        alone = searcher.search(one.query, 8, collapse_duplicates=True).hits
-        mine = rows[8 * number : 8 * number + 8]
-        assert [(row["item_id"], row["rank"]) for row in mine] == [
-            (hit.item_id, hit.rank) for hit in alone
+    rows = search_all(searcher, queries, 8, collapse_duplicates=True)
+    for number, one in enumerate(queries):
+        single = searcher.search(one.query, 8, collapse_duplicates=True).hits
+        rows_of_query = rows[8 * number : 8 * number + 8]
+        assert [(row["item_id"], row["rank"]) for row in rows_of_query] == [
+            (hit.item_id, hit.rank) for hit in single
         ]
     command = ["search", str(catalogue), "--queries", str(tmp_path / "q.csv"), "-k", "8"]
     flags = ["--collapse-duplicates", "--out", str(tmp_path / "r.csv")]
@@ -125,7 +125,7 @@ def test_tables_of_queries_leave_them_out_as_well(catalogue: Path, tmp_path: Pat
         assert [line["item_id"] for line in csv.DictReader(file)] == [r["item_id"] for r in rows]
 
 
-def test_wrong_input_is_refused(catalogue: Path, tmp_path: Path):
+def test_invalid_thresholds_are_refused(catalogue: Path, tmp_path: Path):
     for wrong in ({"cosine": 0.0}, {"cosine": 1.1}, {"bits": -1}, {"bits": 65}):
         with pytest.raises(ConfigError, match="must be in"):
             mark_duplicates(catalogue, **wrong)

@@ -1,4 +1,4 @@
-"""Hits as files, many queries at once, and the command that writes them."""
+"""Export of hits, batch search, and the commands for both."""
 
 import csv
 import io
@@ -77,7 +77,7 @@ def test_a_shard_of_hits_can_be_imported_again(searcher: Searcher, tmp_path: Pat
         assert again.image_bytes(key) == searcher.catalogue.image_bytes(hit.item_id)
 
 
-def test_the_same_hits_are_the_same_shard(searcher: Searcher):
+def test_shards_are_deterministic(searcher: Searcher):
     hits = searcher.search(Query(text="red"), 3).hits
     first, second = (export_bytes(".tar", hits, searcher.catalogue) for _ in range(2))
     assert first == second
@@ -86,7 +86,7 @@ def test_the_same_hits_are_the_same_shard(searcher: Searcher):
     assert names[:3] == ["000001.png", "000001.txt", "000001.json"]
 
 
-def test_stac_items_have_what_the_standard_asks_for(searcher: Searcher):
+def test_stac_items_follow_the_standard(searcher: Searcher):
     hits = searcher.search(Query(text="red"), 8).hits
     collection = json.loads(json.dumps(stac_items(hits, searcher.catalogue), allow_nan=False))
     assert collection["type"] == "FeatureCollection"
@@ -111,12 +111,12 @@ def test_stac_items_have_what_the_standard_asks_for(searcher: Searcher):
     assert by_date["3"]["terraseek:dated"] is False
 
 
-@pytest.mark.parametrize("ending", EXPORTS)
-def test_no_hits_are_a_file_of_each_kind(searcher: Searcher, ending: str):
-    assert isinstance(export_bytes(ending, [], searcher.catalogue), bytes)
+@pytest.mark.parametrize("extension", EXPORTS)
+def test_an_empty_result_can_be_exported(searcher: Searcher, extension: str):
+    assert isinstance(export_bytes(extension, [], searcher.catalogue), bytes)
 
 
-def test_an_unknown_ending_is_refused_with_the_known_ones(searcher: Searcher, tmp_path: Path):
+def test_an_unknown_extension_is_refused(searcher: Searcher, tmp_path: Path):
     with pytest.raises(ConfigError, match=r"hits\.kml.*\.geojson.*\.tar"):
         write_hits(tmp_path / "hits.kml", [], searcher.catalogue)
 
@@ -129,13 +129,13 @@ b,"blue, bright",dark | green,,,
 """
 
 
-def test_queries_are_read_from_a_table_as_people_write_them(tmp_path: Path):
+def test_queries_are_read_from_a_csv(tmp_path: Path):
     (tmp_path / "q.csv").write_text(QUERIES, encoding="utf-8")
-    asked = read_queries(tmp_path / "q.csv")
-    assert [one.query_id for one in asked] == ["a", "b", "4"]
-    assert [one.k for one in asked] == [2, None, 1]
-    assert asked[1].query.text == "blue, bright"
-    assert asked[1].query.minus == ("dark", "green")
+    queries = read_queries(tmp_path / "q.csv")
+    assert [one.query_id for one in queries] == ["a", "b", "4"]
+    assert [one.k for one in queries] == [2, None, 1]
+    assert queries[1].query.text == "blue, bright"
+    assert queries[1].query.minus == ("dark", "green")
 
 
 @pytest.mark.parametrize(
@@ -143,28 +143,28 @@ def test_queries_are_read_from_a_table_as_people_write_them(tmp_path: Path):
     [
         ("words\nred", MissingColumnError, "has the columns words"),
         ("", MissingColumnError, "columns none"),
-        ("query\n\n", QueryError, "holds no query"),
-        ("query,minus\nred,\n,red", QueryError, "query 2 is not valid: nothing is asked"),
+        ("query\n\n", QueryError, "contains no query"),
+        ("query,minus\nred,\n,red", QueryError, "query 2 is not valid: the query is empty"),
         ("query,k\nred,0", QueryError, "k is 0"),
         ("query,alpha\nred,much", QueryError, "query 1 is not valid"),
     ],
 )
-def test_tables_that_hold_no_queries(tmp_path: Path, text: str, error, message: str):
+def test_invalid_query_tables_are_refused(tmp_path: Path, text: str, error, message: str):
     (tmp_path / "q.csv").write_text(text)
     with pytest.raises(error, match=message):
         read_queries(tmp_path / "q.csv")
 
 
-def test_a_batch_answers_as_single_searches_do(searcher: Searcher, tmp_path: Path):
+def test_a_batch_gives_the_hits_of_single_searches(searcher: Searcher, tmp_path: Path):
     (tmp_path / "q.csv").write_text(QUERIES, encoding="utf-8")
-    asked = read_queries(tmp_path / "q.csv")
+    queries = read_queries(tmp_path / "q.csv")
     where = Filter(date_to="2020")
-    rows = search_all(searcher, asked, 3, where)
-    alone = searcher.search(asked[1].query, 3, where)
-    mine = [row for row in rows if row["query_id"] == "b"]
-    assert [row["item_id"] for row in mine] == [hit.item_id for hit in alone.hits]
-    assert [row["score"] for row in mine] == [hit.score for hit in alone.hits]
-    assert {row["matched"] for row in rows} == {alone.matched}
+    rows = search_all(searcher, queries, 3, where)
+    single = searcher.search(queries[1].query, 3, where)
+    rows_of_query = [row for row in rows if row["query_id"] == "b"]
+    assert [row["item_id"] for row in rows_of_query] == [hit.item_id for hit in single.hits]
+    assert [row["score"] for row in rows_of_query] == [hit.score for hit in single.hits]
+    assert {row["matched"] for row in rows} == {single.matched}
     write_results(tmp_path / "r.parquet", rows)
     write_results(tmp_path / "r.csv", rows)
     table = pq.read_table(tmp_path / "r.parquet").to_pylist()
@@ -176,16 +176,16 @@ def test_a_batch_answers_as_single_searches_do(searcher: Searcher, tmp_path: Pat
         write_results(tmp_path / "r.xlsx", rows)
 
 
-def test_the_command_exports_and_answers_tables(searcher: Searcher, tmp_path: Path):
+def test_the_command_exports_and_runs_batches(searcher: Searcher, tmp_path: Path):
     run, folder = CliRunner(), str(searcher.catalogue.path)
-    exports = [tmp_path / f"hits{ending}" for ending in EXPORTS]
+    exports = [tmp_path / f"hits{extension}" for extension in EXPORTS]
     flags = [text for path in exports for text in ("--export", str(path))]
     answer = run.invoke(build_app(), ["search", folder, "red", "-k", "3", "--json", *flags])
     assert answer.exit_code == 0, answer.output
     same = searcher.search(Query(text="red"), 3).hits
     assert [hit["item_id"] for hit in json.loads(answer.stdout)] == [hit.item_id for hit in same]
     for path in exports:
-        kind = next(ending for ending in EXPORTS if path.name.endswith(ending))
+        kind = next(extension for extension in EXPORTS if path.name.endswith(extension))
         if kind != ".stac.json":  # holds the time it was written
             assert path.read_bytes() == export_bytes(kind, same, searcher.catalogue)
     (tmp_path / "q.csv").write_text("query\nred\nblue")
@@ -197,7 +197,7 @@ def test_the_command_exports_and_answers_tables(searcher: Searcher, tmp_path: Pa
         run.invoke(build_app(), batch, catch_exceptions=False)
 
 
-def test_the_command_knows_feedback_and_places(searcher: Searcher):
+def test_the_command_accepts_feedback_and_places(searcher: Searcher):
     run, folder = CliRunner(), str(searcher.catalogue.path)
 
     def found(*flags: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Queries beyond one sentence: feedback, prompts, places, captions, and what convinces."""
+"""Queries with feedback, prompts, places and captions, and significance."""
 
 import math
 
@@ -52,7 +52,7 @@ def names(searcher: Searcher, query: Query, k: int = 12, where: Filter | None = 
     return [hit.image.rsplit("/", 1)[-1].removesuffix(".png") for hit in hits]
 
 
-def test_liked_and_disliked_items_move_the_query_as_rocchio_says(searcher: Searcher):
+def test_liked_and_disliked_items_follow_rocchios_formula(searcher: Searcher):
     liked = (item(searcher, "green0"), item(searcher, "green1"))
     disliked = (item(searcher, "red1"),)
     query = Query(text="bright", liked=liked, disliked=disliked)
@@ -94,11 +94,11 @@ def test_an_ensemble_averages_features_over_the_prompts():
     assert len(prompts()) == len(set(prompts())) == 105
 
 
-def test_braces_in_a_query_are_letters():
+def test_braces_in_a_query_are_allowed():
     mean_text_vector(["a {0} {x} harbour"], FakeEncoder(), ensemble=True)
 
 
-def test_parts_that_cancel_are_told(searcher: Searcher):
+def test_parts_that_cancel_are_refused(searcher: Searcher):
     row = item(searcher, "red1")
     other = item(searcher, "red2")
     with pytest.raises(QueryError, match="cancel"):
@@ -112,21 +112,25 @@ def test_parts_that_cancel_are_told(searcher: Searcher):
 @pytest.mark.parametrize(
     ("parts", "error", "message"),
     [
-        ({"minus": ("red",)}, EmptyQueryError, "nothing is asked for"),
-        ({"disliked": ("x",)}, EmptyQueryError, "nothing is asked for"),
-        ({"liked": ("x", "y"), "disliked": ("y",)}, QueryError, "item y is liked and disliked"),
+        ({"minus": ("red",)}, EmptyQueryError, "the query is empty"),
+        ({"disliked": ("x",)}, EmptyQueryError, "the query is empty"),
+        (
+            {"liked": ("x", "y"), "disliked": ("y",)},
+            QueryError,
+            "item y is both liked and disliked",
+        ),
         ({"near": (0, 0), "text": "red"}, QueryError, "ranks by distance"),
         ({"near": (0, 91)}, QueryError, "latitude -90..90"),
         ({"near": (math.nan, 0)}, QueryError, "longitude -180..180"),
         ({"text": "red", "liked_weight": -1}, QueryError, "weights"),
     ],
 )
-def test_queries_that_make_no_sense(parts, error, message):
+def test_invalid_queries_are_refused(parts, error, message):
     with pytest.raises(error, match=message):
         Query(**parts)
 
 
-def test_items_that_are_not_there_are_named(searcher: Searcher):
+def test_unknown_items_are_refused(searcher: Searcher):
     for part in ("liked", "disliked"):
         with pytest.raises(ItemNotFoundError, match="nobody"):
             searcher.search(Query(text="red", **{part: ("nobody",)}))
@@ -155,7 +159,7 @@ def test_a_filter_comes_before_the_nearest(searcher: Searcher):
     place=st.tuples(st.floats(-180, 180), st.floats(-90, 90)),
     k=st.integers(1, 25),
 )
-def test_nearest_is_what_dot_products_on_the_sphere_say(points, place, k):
+def test_nearest_points_against_chords_on_the_sphere(points, place, k):
     lon, lat = np.array(points).T
     at, km = nearest_points(place, lon, lat, k)
 
@@ -171,13 +175,13 @@ def test_nearest_is_what_dot_products_on_the_sphere_say(points, place, k):
     np.testing.assert_allclose(km, np.sort(chords)[: len(at)], atol=1e-2)
 
 
-def test_distances_that_everybody_knows():
+def test_known_distances():
     paris_london = distance_km(np.array([2.3522]), np.array([48.8566]), -0.1276, 51.5072)
     assert paris_london[0] == pytest.approx(343.5, abs=1)
     assert np.isnan(distance_km(np.array([np.nan]), np.array([0.0]), 0, 0)[0])
 
 
-def test_items_without_a_caption_are_treated_fairly(searcher: Searcher):
+def test_items_without_a_caption_are_ranked_by_image(searcher: Searcher):
     """The blue images have none; raw caption cosines would rank every red one above them."""
     hits = searcher.search(Query(text="blue field", alpha=0.5), 12).hits
     assert {hit.image.rsplit("/", 1)[-1][:4] for hit in hits[:4]} == {"blue"}
@@ -186,13 +190,13 @@ def test_items_without_a_caption_are_treated_fairly(searcher: Searcher):
         assert hit.score == hit.image_score
 
 
-def test_each_hit_says_which_side_lifts_it():
-    blend = ScoreFusion(0.5, ScoreStats(0.2, 0.1), ScoreStats(0.6, 0.05))
-    assert blend.scale == 2
-    assert blend.to_image_scale(np.array([0.6, 0.7])).tolist() == pytest.approx([0.2, 0.4])
-    assert blend.main_contribution(0.3, 0.7) == "caption"
-    assert blend.main_contribution(0.5, 0.7) == "picture"
-    assert blend.main_contribution(0.0, None) == "picture"
+def test_main_contribution_to_the_fused_score():
+    fusion = ScoreFusion(0.5, ScoreStats(0.2, 0.1), ScoreStats(0.6, 0.05))
+    assert fusion.scale == 2
+    assert fusion.to_image_scale(np.array([0.6, 0.7])).tolist() == pytest.approx([0.2, 0.4])
+    assert fusion.main_contribution(0.3, 0.7) == "caption"
+    assert fusion.main_contribution(0.5, 0.7) == "picture"
+    assert fusion.main_contribution(0.0, None) == "picture"
     assert ScoreFusion(0.9, ScoreStats(0.2, 0.1), ScoreStats(0.6, 0.0)).scale == 1
 
 
@@ -206,7 +210,7 @@ def test_a_margin_counts_standard_deviations(searcher: Searcher):
 NORMAL = Calibration(0.0, 0.1)
 
 
-def test_the_best_of_many_unrelated_images_does_not_convince():
+def test_the_best_of_many_unrelated_images_is_not_significant():
     rng = np.random.default_rng(0)
     unrelated = rng.normal(0, 0.1, 4096).astype(np.float32)
     best = np.sort(unrelated)[::-1][:24].astype(np.float64)
@@ -214,30 +218,30 @@ def test_the_best_of_many_unrelated_images_does_not_convince():
     assert fdr_threshold(NORMAL, unrelated, best, 4096) > best[0]
 
 
-def test_a_class_of_images_convinces_and_the_rest_does_not():
+def test_images_of_a_class_are_significant_and_others_are_not():
     rng = np.random.default_rng(1)
     scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
     found = np.sort(scores)[::-1][:300]
-    lowest = fdr_threshold(NORMAL, scores.astype(np.float32), found, 4096)
-    assert 0.15 < lowest < 0.35
-    assert (found >= lowest).sum() >= 90
+    threshold = fdr_threshold(NORMAL, scores.astype(np.float32), found, 4096)
+    assert 0.15 < threshold < 0.35
+    assert (found >= threshold).sum() >= 90
 
 
-def test_the_verdict_on_an_image_does_not_hang_on_how_many_hits_are_asked():
+def test_significance_does_not_depend_on_the_number_of_hits():
     rng = np.random.default_rng(2)
     scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
     found = np.sort(scores)[::-1]
-    verdicts = {
+    results = {
         bool(found[0] >= fdr_threshold(NORMAL, scores.astype(np.float32), found[:k], 4096))
         for k in (1, 5, 50)
     }
-    assert verdicts == {True}
+    assert results == {True}
     assert fdr_threshold(NORMAL, scores.astype(np.float32), found[:0], 4096) == math.inf
 
 
-def test_samples_are_spaced_over_the_whole_catalogue():
+def test_samples_are_evenly_spaced():
     rows = np.arange(3, 100_000, dtype=np.int64)
-    taken = subsample(rows)
-    assert len(taken) == len(np.unique(taken)) == SAMPLE_SIZE
-    assert (taken[0], taken[-1]) == (3, 99_999)
+    sample = subsample(rows)
+    assert len(sample) == len(np.unique(sample)) == SAMPLE_SIZE
+    assert (sample[0], sample[-1]) == (3, 99_999)
     assert subsample(rows[:10]).tolist() == rows[:10].tolist()

@@ -71,7 +71,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     return Catalogue.open(folder)
 
 
-def questions() -> list[Query]:
+def example_queries() -> list[Query]:
     return [
         Query(text=text, item_id=f"{row:012d}", alpha=alpha)
         for row, text in ((1, "red"), (17, "dark lake"), (3004, "green bright"))
@@ -80,22 +80,22 @@ def questions() -> list[Query]:
 
 
 @pytest.mark.parametrize("where", [None, Filter(gsd_max=60)])
-def test_exact_lists_give_the_answer_of_comparing_all(catalogue, monkeypatch, where):
+def test_merged_exact_lists_give_the_hits_of_a_full_scan(catalogue, monkeypatch, where):
     exact = Searcher(catalogue, FakeEncoder(DIM), exact=True)
-    asked = [(query, exact.search(query, 12, where)) for query in questions()]
+    expected = [(query, exact.search(query, 12, where)) for query in example_queries()]
     monkeypatch.setattr(fused_candidates, "MIN_ELEMENTS", 0)
     monkeypatch.setattr(fused_candidates, "_MIN_LENGTH", 20)
     searcher = Searcher(catalogue, FakeEncoder(DIM))
     monkeypatch.setattr(searcher, "_fused_candidates", searcher._fused_candidates)
-    for query, wanted in asked:
+    for query, wanted in expected:
         found = searcher.search(query, 12, where)
         assert found.exact
         assert found.hits == wanted.hits
 
 
-def test_long_lists_prove_it_or_say_that_they_cannot(catalogue, monkeypatch):
+def test_lists_have_a_proven_result_or_none(catalogue, monkeypatch):
     searcher = Searcher(catalogue, FakeEncoder(DIM))
-    rows, query = searcher._filtered_rows(None)[0], questions()[4]
+    rows, query = searcher._filtered_rows(None)[0], example_queries()[4]
     vector = searcher.vector(query)
     fusion = searcher._fusion(searcher._sample @ vector, vector, query.alpha)
     monkeypatch.setattr(fused_candidates, "_MIN_LENGTH", 12)
@@ -121,7 +121,7 @@ def test_indexes_of_images_and_captions_find_nearly_all(catalogue, monkeypatch):
     monkeypatch.setattr(fused_candidates, "MIN_ELEMENTS", 0)
     searcher = Searcher(catalogue, FakeEncoder(DIM))
     shared, total = 0, 0
-    for query in questions():
+    for query in example_queries():
         wanted = {hit.item_id for hit in exact.search(query, 10).hits}
         result = searcher.search(query, 10)
         assert not result.exact
@@ -130,7 +130,7 @@ def test_indexes_of_images_and_captions_find_nearly_all(catalogue, monkeypatch):
     assert shared / total >= 0.9
 
 
-def test_the_command_indexes_captions_when_asked(catalogue):
+def test_the_command_indexes_captions(catalogue):
     command = ["index", str(catalogue.path), "--json"]
     plain = CliRunner().invoke(build_app(), command)
     assert plain.exit_code == 0, plain.output
@@ -142,40 +142,40 @@ def test_the_command_indexes_captions_when_asked(catalogue):
     assert "4,000 x 32 vectors of metadata: flat" in answer.stderr
 
 
-def test_the_better_of_sentence_and_metadata_counts(catalogue):
+def test_caption_scores_are_the_maximum_of_sentence_and_metadata(catalogue):
     searcher = Searcher(catalogue, FakeEncoder(DIM))
     store, captions = searcher.store, searcher._captions
     rows = np.flatnonzero(store.flags & HAS_CAPTION)
     vector = np.asarray(store.metadata[rows[store.flags[rows] & HAS_METADATA > 0][0]], np.float32)
-    said = store.captions[rows].astype(np.float64) @ vector
-    told = store.metadata[rows].astype(np.float64) @ vector
+    sentences = store.captions[rows].astype(np.float64) @ vector
+    metadata = store.metadata[rows].astype(np.float64) @ vector
     has = store.flags[rows] & HAS_METADATA > 0
-    wanted = np.where(has, np.maximum(said, told), said)
+    wanted = np.where(has, np.maximum(sentences, metadata), sentences)
     assert captions.exact_scores(rows, vector) == pytest.approx(wanted, abs=2e-7)
     assert captions.approximate_scores(rows, vector) == pytest.approx(wanted, abs=1e-4)
-    assert (told[has] > said[has]).any()
-    assert (told[has] < said[has]).any()
+    assert (metadata[has] > sentences[has]).any()
+    assert (metadata[has] < sentences[has]).any()
 
 
-def test_a_row_in_no_list_is_bounded():
+def test_bound_of_rows_outside_the_lists():
     fusion = ScoreFusion(0.25, ScoreStats(0.1, 0.05), ScoreStats(0.3, 0.05))
     assert fused_candidates._bound_outside(-np.inf, 0.5, fusion, False) == -np.inf
     assert fused_candidates._bound_outside(0.4, 0.5, fusion, True) == pytest.approx(
         0.75 * 0.4 + 0.25 * 0.3
     )
-    assert fused_candidates._bound_outside(0.4, 0.5, fusion, False) == 0.4  # it may have no words
+    assert fused_candidates._bound_outside(0.4, 0.5, fusion, False) == 0.4  # it may have no caption
     assert fused_candidates._bound_outside(0.4, -np.inf, fusion, True) == -np.inf
 
 
-class ShortSighted(FakeEncoder):
-    """Reads six words."""
+class ShortContext(FakeEncoder):
+    """Has a context of six words."""
 
     def token_count(self, text: str) -> tuple[int, int]:
         return len(text.split()), 6
 
 
-def test_long_texts_are_encoded_whole():
-    encoder = ShortSighted(DIM)
+def test_long_texts_are_split():
+    encoder = ShortContext(DIM)
     text = "red roof, wide road, old port. dark sea; a tower"
     assert split_text(text, encoder) == ["red roof, wide road, old port.", "dark sea; a tower"]
     assert split_text("one two three four five six seven", encoder) == [
@@ -183,9 +183,9 @@ def test_long_texts_are_encoded_whole():
     ]
     assert split_text(" red ", encoder) == ["red"]
     parts = encoder.encode_texts(split_text(text, encoder)).mean(axis=0)
-    whole = encode_long_texts(encoder, [text, "blue"])
-    assert whole[0] == pytest.approx(parts / np.linalg.norm(parts), abs=1e-6)
-    assert whole[1] == pytest.approx(encoder.encode_texts(["blue"])[0], abs=1e-6)
+    vectors = encode_long_texts(encoder, [text, "blue"])
+    assert vectors[0] == pytest.approx(parts / np.linalg.norm(parts), abs=1e-6)
+    assert vectors[1] == pytest.approx(encoder.encode_texts(["blue"])[0], abs=1e-6)
 
 
 def test_embedding_keeps_both_parts_of_a_metadata_caption(tmp_path: Path):
@@ -217,7 +217,7 @@ def test_embedding_keeps_both_parts_of_a_metadata_caption(tmp_path: Path):
     assert store.captions[0] == pytest.approx(sentence, abs=1e-3)
     assert store.metadata[0] == pytest.approx(metadata, abs=1e-3)
     assert not store.metadata[2:].any()
-    # what the metadata say is found by them, what the sentence says by the sentence
+    # both parts of the caption can be found
     searcher = Searcher(catalogue, encoder, store)
     for text in ("blue june", "red roof"):
         hits = searcher.search(Query(text=text, alpha=1.0), 4).hits
@@ -227,7 +227,7 @@ def test_embedding_keeps_both_parts_of_a_metadata_caption(tmp_path: Path):
         )
 
 
-def test_a_store_from_before_gets_what_it_lacks(tmp_path: Path):
+def test_missing_metadata_vectors_are_added_to_an_old_store(tmp_path: Path):
     test_embedding_keeps_both_parts_of_a_metadata_caption(tmp_path)
     catalogue, encoder = Catalogue.open(tmp_path / "cat"), FakeEncoder(DIM)
     store = EmbeddingStore.open(catalogue)
@@ -239,6 +239,6 @@ def test_a_store_from_before_gets_what_it_lacks(tmp_path: Path):
     write_json(folder / "manifest.json", manifest)
     for path in tmp_path.glob("*.png"):
         path.unlink()  # images are not encoded again
-    again = embed_catalogue(catalogue, encoder)
-    assert again.manifest.described == 2
-    assert np.array_equal(again.vectors, images)
+    completed = embed_catalogue(catalogue, encoder)
+    assert completed.manifest.described == 2
+    assert np.array_equal(completed.vectors, images)

@@ -1,4 +1,4 @@
-"""Answers against brute force, and what a query may be."""
+"""Search results against brute force, and invalid queries."""
 
 import csv
 import io
@@ -61,11 +61,11 @@ def brute(searcher: Searcher, query: Query, k: int, where: Filter | None) -> lis
     items, store = searcher.catalogue.items(), searcher.store
     vector = searcher.vector(query).astype(np.float64)
     mask = np.ones(len(items), bool) if where is None else ItemsTable.from_frame(items).mask(where)
-    images, told = (np.asarray(part, np.float64) for part in (store.vectors, store.captions))
+    images, captions = (np.asarray(part, np.float64) for part in (store.vectors, store.captions))
     images = images[images.any(axis=1)] @ vector
-    told = told[told.any(axis=1)] @ vector
-    flat = min(images.std(), told.std()) < 0.01  # all captions may be as near to the query
-    stretch = 1 if flat else min(images.std() / told.std(), 2)
+    captions = captions[captions.any(axis=1)] @ vector
+    flat = min(images.std(), captions.std()) < 0.01  # all captions may be as near to the query
+    scale = 1 if flat else min(images.std() / captions.std(), 2)
     found = []
     for row in range(len(items)):
         if not mask[row] or not store.vectors[row].any():
@@ -75,7 +75,7 @@ def brute(searcher: Searcher, query: Query, k: int, where: Filter | None) -> lis
         score = float(store.vectors[row].astype(np.float64) @ vector)
         if query.alpha and store.captions[row].any():
             caption = float(store.captions[row].astype(np.float64) @ vector)
-            caption = images.mean() + stretch * (caption - told.mean())
+            caption = images.mean() + scale * (caption - captions.mean())
             score = (1 - query.alpha) * score + query.alpha * caption
         found.append((-round(score, 7), row))
     return [(items["item_id"][row], -score) for score, row in sorted(found)[:k]]
@@ -97,7 +97,7 @@ edges = st.tuples(st.integers(-180, 180), latitudes, st.integers(-180, 180))
     like=st.sampled_from([None, 1, 2, 6]),
     minus=st.sampled_from([(), ("bright",)]),
 )
-def test_the_answer_is_that_of_brute_force(
+def test_results_are_those_of_brute_force(
     searcher, edge, labels, date_from, caption, k, alpha, text, like, minus
 ):
     box = None if edge is None else BBox(edge[0], edge[1][0], edge[2], edge[1][1])
@@ -146,7 +146,7 @@ def test_an_image_finds_itself_and_an_item_does_not(searcher: Searcher):
     assert twin.score == pytest.approx(1, abs=2e-3)
 
 
-def test_which_side_matched_is_told(searcher: Searcher):
+def test_matched_by_names_image_or_caption(searcher: Searcher):
     hits = searcher.search(Query(text="blue lake", alpha=0.5), COUNT).hits
     for hit in hits:
         if hit.caption:
@@ -157,12 +157,12 @@ def test_which_side_matched_is_told(searcher: Searcher):
     assert searcher.search(Query(text="blue lake"), 1).hits[0].caption_score is None
 
 
-def test_queries_that_cannot_be_answered(searcher: Searcher):
-    with pytest.raises(EmptyQueryError, match="nothing is asked for"):
+def test_invalid_queries_are_refused(searcher: Searcher):
+    with pytest.raises(EmptyQueryError, match="the query is empty"):
         Query()
     with pytest.raises(EmptyQueryError, match="the query is empty"):
         Query(text="  ")
-    with pytest.raises(QueryError, match="alpha 2 must lie"):
+    with pytest.raises(QueryError, match="alpha 2 must be"):
         Query(text="a", alpha=2)
     with pytest.raises(QueryError, match="weights"):
         Query(text="a", text_weight=-1)
@@ -191,7 +191,7 @@ def test_more_like_an_item_without_a_vector_reads_its_image(searcher: Searcher):
     assert len(grown.search(Query(item_id=item), 3).hits) == 3
 
 
-def test_written_forms(searcher: Searcher):
+def test_export_formats(searcher: Searcher):
     hits = searcher.search(Query(text="red"), COUNT).hits
     values = hits_json(hits)
     assert [*values[0]] == ["item_id", "score", "lon", "lat", "caption", "image"]
@@ -210,13 +210,13 @@ def test_written_forms(searcher: Searcher):
     assert list(csv.DictReader(io.StringIO(hits_csv([])))) == []
 
 
-def test_best_keeps_everything_near_the_edge():
+def test_top_positions_keep_near_ties():
     scores = np.array([0.5, 0.5 + 1e-7, 0.5 - 1e-7, 0.1, 0.9], np.float32)
     assert top_positions(scores, 2).tolist() == [0, 1, 2, 4]
     assert top_positions(scores, 9).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_scores_do_not_depend_on_what_is_beside():
+def test_exact_scores_do_not_depend_on_other_rows():
     random = np.random.default_rng(0)
     vectors = random.normal(size=(500, 64)).astype(np.float16)
     matrix, query = Matrix(vectors), random.normal(size=64).astype(np.float32)
@@ -227,7 +227,7 @@ def test_scores_do_not_depend_on_what_is_beside():
     assert np.allclose(matrix.approximate_scores(rows[::3], query), alone[::3], atol=1e-4)
 
 
-def test_calibration_says_what_a_cosine_means(searcher: Searcher):
+def test_percentiles_of_a_calibration(searcher: Searcher):
     normal = Calibration.read({"mean": 0.1, "std": 0.05})
     assert normal.percentile(0.1) == 50
     assert normal.percentile(0.2) == pytest.approx(97.725, abs=0.001)
@@ -242,7 +242,7 @@ def test_calibration_says_what_a_cosine_means(searcher: Searcher):
         Calibration.read({"mean": 0.1, "std": 0})
 
 
-def test_verdict_only_for_words_on_images(searcher: Searcher):
+def test_only_text_queries_on_images_have_significance(searcher: Searcher):
     searcher = Searcher(searcher.catalogue, searcher.encoder, searcher.store)
     searcher.__dict__["_calibration"] = Calibration(0.0, 0.1)
     plain = searcher.search(Query(text="red"), 3)

@@ -211,7 +211,7 @@ def test_a_changed_or_lost_adapter_is_refused(registered: Path) -> None:
     with pytest.raises(WeightsChecksumError, match="--replace"):
         load_encoder("own-lora", "cpu")
     weights.unlink()
-    with pytest.raises(WeightsNotFoundError, match="is gone from"):
+    with pytest.raises(WeightsNotFoundError, match="is missing from"):
         load_encoder("own-lora", "cpu")
     assert json.loads(run("show", "own-lora", "--json").stdout)["status"] == "adapter missing"
     assert get_card("own-lora") == card
@@ -239,7 +239,7 @@ def test_wrong_uses_are_refused_and_register_nothing(registered: Path, tmp_path:
     with pytest.raises(WeightsLayoutError, match="was made for towers"):
         add_adapter("x", "own", other)
     (other / "adapter.json").write_text("{}")
-    with pytest.raises(ConfigError, match="describes no adapter"):
+    with pytest.raises(ConfigError, match="does not describe an adapter"):
         add_adapter("x", "own", other)
     add_adapter("first", "own", registered)
     with pytest.raises(ConfigError, match="is an adapter on 'own' already"):

@@ -84,7 +84,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsLayoutError: the file holds no state dict, or one that would run code when loaded.
     """
-    state = _unwrapped(_read(path), path)
+    state = _unwrap(_read(path), path)
     while state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
     return {_open_clip_key(key): value for key, value in state.items()}
@@ -103,25 +103,27 @@ def _read(path: Path) -> object:
         try:
             return safetensors.torch.load_file(path)
         except safetensors.SafetensorError as error:
-            raise WeightsLayoutError(f"{path} is no whole safetensors file: {error}") from error
+            raise WeightsLayoutError(
+                f"{path} is not a complete safetensors file: {error}"
+            ) from error
     return _read_pickle(path)
 
 
 def _read_pickle(path: Path) -> object:
     if _is_torchscript(path):
         raise WeightsLayoutError(
-            f"{path} is a TorchScript archive, which holds code; save its state dict instead: "
+            f"{path} is a TorchScript archive, which contains code; save its state dict instead: "
             "torch.save(torch.jit.load(FILE).state_dict(), NEW)"
         )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsLayoutError(
-            f"{path} holds more than tensors and is not loaded, because that could run code; "
+            f"{path} contains more than tensors and is not loaded, because that could run code; "
             "save only its state dict, preferably as .safetensors"
         ) from error
     except (RuntimeError, EOFError, ValueError) as error:
-        raise WeightsLayoutError(f"{path} is no whole torch file: {error}") from error
+        raise WeightsLayoutError(f"{path} is not a complete torch file: {error}") from error
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -131,15 +133,15 @@ def _is_torchscript(path: Path) -> bool:
         return any(name.endswith("constants.pkl") for name in archive.namelist())
 
 
-def _unwrapped(value: object, path: Path) -> dict[str, Tensor]:
+def _unwrap(value: object, path: Path) -> dict[str, Tensor]:
     if isinstance(value, Mapping):
         for wrapper in _WRAPPERS:
             if isinstance(inner := value.get(wrapper), Mapping):
-                return _unwrapped(inner, path)
+                return _unwrap(inner, path)
         state = {str(k): v for k, v in value.items() if isinstance(v, Tensor)}
         if state:
             return state
-    raise WeightsLayoutError(f"{path} holds no tensors by name; a state dict is expected")
+    raise WeightsLayoutError(f"{path} contains no named tensors; a state dict is expected")
 
 
 def _open_clip_key(key: str) -> str:
@@ -165,14 +167,14 @@ def _check(state: Mapping[str, Any], target: Mapping[str, Any], path: Path) -> N
         if key in state and state[key].shape != target[key].shape
     ]
     parts = (("lacks", missing), ("has unknown", unknown), ("has other shapes:", shapes))
-    if found := [f"{what} {_some(keys)}" for what, keys in parts if keys]:
+    if found := [f"{what} {_shortened_list(keys)}" for what, keys in parts if keys]:
         raise WeightsLayoutError(
             f"{path} does not fit the architecture: it {'; it '.join(found)}. Name the "
             "architecture these weights were made for"
         )
 
 
-def _some(keys: Iterable[str]) -> str:
+def _shortened_list(keys: Iterable[str]) -> str:
     keys = list(keys)
     more = f" and {len(keys) - _MAX_LISTED} more" if len(keys) > _MAX_LISTED else ""
     return f"{', '.join(keys[:_MAX_LISTED])}{more}"

@@ -171,7 +171,7 @@ class OpenClipEncoder(Encoder):
             ) from error
         if got != self.dim:
             raise ConfigError(
-                f"card {self.name!r} says embed_dim {self.dim}, its network gives {got}"
+                f"card {self.name!r} has embed_dim {self.dim}, but its network outputs {got}"
             )
 
 
