@@ -1,4 +1,4 @@
-"""A tiny architecture whose networks can stand side by side, folders of runs, and their encoder."""
+"""Folders of runs with a tiny architecture whose networks can form an ensemble, and encoders."""
 
 from pathlib import Path
 from typing import Any
@@ -25,21 +25,23 @@ ARCH: dict[str, Any] = {
 MEANS, STDS = (0.37, 0.38, 0.34), (0.19, 0.17, 0.17)
 
 
-def run(folder: Path, seed: int, table: torch.Tensor | None = None, **changes: Any) -> Path:
-    """A run's folder; its weights lie under `clip.` beside a head, as in training."""
+def run(
+    folder: Path, seed: int, token_embedding: torch.Tensor | None = None, **changes: Any
+) -> Path:
+    """Write the folder of a run; as in training, tensors are under `clip.` and beside a head."""
     torch.manual_seed(seed)
     state = dict(build_model(changes.get("arch", ARCH)).state_dict())
-    if table is not None:
-        state["token_embedding.weight"] = table
+    if token_embedding is not None:
+        state["token_embedding.weight"] = token_embedding
     folder.mkdir()
-    kept = {f"clip.{key}": value.clone().contiguous() for key, value in state.items()}
-    save_file(kept | {"classes.bias": torch.ones(1)}, folder / "model.safetensors")
+    tensors = {f"clip.{key}": value.clone().contiguous() for key, value in state.items()}
+    save_file(tensors | {"classes.bias": torch.ones(1)}, folder / "model.safetensors")
     write_json(folder / "config.json", {"arch": ARCH, "means": MEANS, "stds": STDS} | changes)
     return folder
 
 
 def encoder(folder: Path, side: int = 32) -> OpenClipEncoder:
-    """What is shipped of a run's folder."""
+    """Load the encoder of a run's folder, as shipped."""
     weights = folder / "model.safetensors"
     arch = read_json(folder / "config.json")["arch"]
     file = WeightsFile(str(weights), sha256_of(weights))

@@ -1,4 +1,4 @@
-"""A tiny captioned set, a tiny architecture, and a config over both."""
+"""A tiny captioned set, a tiny architecture, and a config of both."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def captioned(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(captioned: Path, tmp_path: Path) -> dict[str, Any]:
-    """A config that trains in a second, as it would stand in JSON."""
+    """Settings of a config that trains in a second, as read from JSON."""
     source = {
         "name": "squares",
         "images": str(captioned / "images"),

@@ -1,4 +1,4 @@
-"""`terraseek train`; registers the commands of evaluation, localization sets and studies too."""
+"""`terraseek train`, and registration of the evaluation, localization-set and study commands."""
 
 from pathlib import Path
 
@@ -7,24 +7,24 @@ import typer
 from terraseek.cli import empty_app, run
 from terraseek.commands.console import bar, note
 from terraseek_train.evaluate import commands as evaluate_commands
-from terraseek_train.evaluate.localization import commands
+from terraseek_train.evaluate.localization import commands as localization_commands
 from terraseek_train.study import commands as study_commands
 
 __all__ = ["main", "register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(help="Measure an encoder as the papers do.", no_args_is_help=True)
+    """Add the commands to an application."""
+    group = typer.Typer(help="Measure an encoder with published protocols.", no_args_is_help=True)
     evaluate_commands.register(group)
-    commands.register(app, group)
+    localization_commands.register(app, group)
     app.add_typer(group, name="evaluate")
     app.command("train")(train)
     study_commands.register(app)
 
 
 def main() -> None:
-    """Entry point `terraseek-train`: these commands alone, `terraseek-train study CONFIG`."""
+    """Run `terraseek-train`, which has these commands only."""
     run(_app)
 
 
@@ -39,17 +39,17 @@ def train(
         ..., help="Settings as JSON, as in training/recipes.", dir_okay=False, exists=True
     ),
 ) -> None:
-    """Train an encoder, or go on with a training that was interrupted.
+    """Train an encoder, or resume an interrupted training.
 
-    The folder that the config's "out" names gets model.safetensors, config.json, metrics.json (of
-    the best weights on "val") and log.jsonl; the same command after an interruption goes on from
-    the last "save_every" steps with the same losses. Several processes share a batch with:
-    torchrun --nproc-per-node N -m terraseek_train.train CONFIG
+    The config's "out" names the run's folder, which gets model.safetensors, config.json and
+    metrics.json (of the best weights on "val"), and log.jsonl. After an interruption the same
+    command resumes from the last checkpoint ("save_every" steps) with the same losses. Several
+    processes share a batch with: torchrun --nproc-per-node N -m terraseek_train.train CONFIG
     """
     from terraseek_train.config import load_config
-    from terraseek_train.train import train as run
+    from terraseek_train.train import train as run_training
 
     settings = load_config(config)
     with bar() as progress:
-        folder = run(settings, progress)
+        folder = run_training(settings, progress)
     note(f"checkpoint in {folder}")

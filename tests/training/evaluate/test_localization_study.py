@@ -235,6 +235,10 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "selo-v2 (published)" in document.read_text()
     assert "dense" not in document.read_text()
+    old = [word.replace("--stability-scenes", "--steady") for word in command]
+    again = CliRunner().invoke(build_app(), [*old, "--only", "terraseek"])
+    assert again.exit_code == 0, again.output
+    assert "--steady is now --stability-scenes" in again.output
     wrong = CliRunner().invoke(build_app(), [*command, "--only", "nothing"])
     assert wrong.exit_code == 2
     assert "no row contains nothing" in wrong.output

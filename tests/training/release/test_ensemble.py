@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from helpers.ensemble_runs import ARCH, encoder, run
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.nets.build import build_model
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.errors import ConfigError, WeightsLayoutError
+from terraseek.files import read_json
 from terraseek_train.peft import PeftConfig, apply, remove
-from terraseek_train.release.ensemble import build_ensemble
+from terraseek_train.release.ensemble import build_ensemble, main
 from terraseek_train.release.split import split_ensemble
 
 OTHER_TOWER = {"timm_model_name": "regnetx_002"}
@@ -108,6 +111,19 @@ def test_weights_apply_to_the_cosines_of_unlike_towers(
     build_ensemble(tmp_path / "again", folders, weights)
     again = encoder(tmp_path / "again")
     assert np.abs(again.encode_images(inputs) - images).max() < 1e-6
+
+
+def test_the_command_takes_weights_by_both_names(runs: list[Path], tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(main)
+    folders = [str(folder) for folder in runs]
+    for name in ("--weight", "--share"):
+        out = tmp_path / name.strip("-")
+        done = CliRunner().invoke(app, [str(out), *folders, name, "0.5", name, "1"])
+        assert done.exit_code == 0, done.output
+        assert ("is now --weight" in done.output) == (name == "--share")
+        members = read_json(out / "config.json")["arch"]["members"]
+        assert members == [{"share": 0.5}, {"share": 1.0}]
 
 
 def test_weights_that_do_not_fit_are_refused(runs: list[Path], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""Recipes are readable, and a release writes what it measured into the card."""
+"""Recipes are valid configs, and a release writes what it measured into the card."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ VARIABLES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", range(1, 14))
+@pytest.mark.parametrize("stage", range(1, 22))
 def test_shipped_recipes_are_valid_configs(stage: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.setenv(name, "/data")
@@ -32,6 +33,18 @@ def test_shipped_recipes_are_valid_configs(stage: int, monkeypatch: pytest.Monke
     assert config.val.split == "val"
     assert {source.split for source in config.data if source.name == "rsicd"} == {"train"}
     assert not any("eurosat" in source.images for source in config.data)
+
+
+def test_the_readme_names_every_recipe() -> None:
+    text = (RECIPES / "README.md").read_text(encoding="utf-8")
+    section = text.split("## All recipes of terraseek-tiny")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    listed = set()
+    for row in rows:
+        numbers = [int(word) for word in re.findall(r"\d+", row)]
+        listed |= set(range(numbers[0], numbers[-1] + 1)) if numbers else set()
+    assert listed == set(range(1, 22))
+    assert all(path.name in text for path in RECIPES.glob("study-*.json"))
 
 
 def test_recipes_need_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,29 +61,29 @@ def test_summary_by_hand() -> None:
     assert found["quantiles"]["0.5"] == 0.15
 
 
-def test_background_leaves_out_images_of_the_asked_concept() -> None:
+def test_background_leaves_out_images_of_the_sentences_concept() -> None:
     encoder = FakeEncoder()
     images = encoder.encode_texts(["red", "green", "blue"])
     found = background(encoder, images, ["forest", None, "lake"])
-    asked = [concept for concept, _ in background_sentences()]
-    assert len(asked) == found["sentences"]
-    assert found["pairs"] == 3 * len(asked) - asked.count("forest") - asked.count("lake")
+    concepts = [concept for concept, _ in background_sentences()]
+    assert len(concepts) == found["sentences"]
+    assert found["pairs"] == 3 * len(concepts) - concepts.count("forest") - concepts.count("lake")
     assert Calibration.read(found).percentile(found["mean"]) > 0
 
 
 def test_background_leaves_out_images_whose_captions_agree() -> None:
     encoder = FakeEncoder()
     images = encoder.encode_texts(["red", "green", "blue", "dark"])
-    asked = [concept for concept, _ in background_sentences()]
+    concepts = [concept for concept, _ in background_sentences()]
     plain = background(encoder, images, ["x"] * 4, [()] * 4)
-    assert plain["pairs"] == 4 * len(asked)
+    assert plain["pairs"] == 4 * len(concepts)
     # one names the concept, one is a sentence of it in other words, one is about something else
     captions = [("a village and its Forests",), ("dense woodland",), ("bright red",), ()]
     found = background(encoder, images, ["x"] * 4, captions)
-    forest = asked.count("forest")
+    forest = concepts.count("forest")
     assert plain["pairs"] - found["pairs"] >= 2 * forest
-    gone = background(encoder, images[2:], ["x"] * 2, captions[2:])
-    assert gone["pairs"] == 2 * len(asked)
+    without = background(encoder, images[2:], ["x"] * 2, captions[2:])
+    assert without["pairs"] == 2 * len(concepts)
 
 
 def test_a_release_measures_what_it_ships(
@@ -93,10 +106,10 @@ def test_a_release_measures_what_it_ships(
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     release(checkpoint, tmp_path / "plan.json", tmp_path / "shipped")
     card = read_card(tmp_path / "shipped" / "cards" / "mini.json")
-    told = json.loads((checkpoint / "metrics.json").read_text())["val"]["squares"]
+    validated = json.loads((checkpoint / "metrics.json").read_text())["val"]["squares"]
     shipped = card.scores["retrieval: squares"]
-    assert shipped["n_captions"] == told["n_captions"] == 6
-    assert shipped["mR"] == pytest.approx(told["mR"], abs=20)  # float16 may swap neighbours
+    assert shipped["n_captions"] == validated["n_captions"] == 6
+    assert shipped["mR"] == pytest.approx(validated["mR"], abs=20)  # float16 may swap neighbours
     assert "--split val" in shipped["command"]
     assert card.scores["zeroshot: squares"]["n_classes"] == 3
     assert card.calibration is not None

@@ -1,4 +1,4 @@
-"""Words a model read with images, from its recipes into its card."""
+"""The vocabulary of a model: the words of its recipes' captions go into its card."""
 
 import json
 from pathlib import Path
@@ -33,11 +33,11 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_recipes_sentences_are_those_of_its_splits(recipe: Path) -> None:
+def test_captions_of_a_recipe_are_those_of_its_splits(recipe: Path) -> None:
     assert [list(one) for one in recipe_captions(recipe)] == [["quays with cranes"]] * 5
 
 
-def test_a_card_learns_its_words(recipe: Path, tmp_path: Path) -> None:
+def test_a_card_gets_its_vocabulary(recipe: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.json"
     card.write_text(json.dumps({"name": "x", "calibration": {"mean": 0.1}}))
     count = write_vocabulary(card, [recipe])
@@ -48,7 +48,7 @@ def test_a_card_learns_its_words(recipe: Path, tmp_path: Path) -> None:
     assert unknown_words(["cranes at a baseball field", "sushi"], calibration) == ["sushi"]
 
 
-def test_what_words_cannot_be_taken_from(recipe: Path, tmp_path: Path) -> None:
+def test_cards_and_recipes_without_words_are_refused(recipe: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.json"
     bare.write_text(json.dumps({"name": "x"}))
     with pytest.raises(ConfigError, match="has no calibration"):
