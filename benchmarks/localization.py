@@ -1,16 +1,16 @@
-"""Localization: how long a question takes, how fast a scene is encoded, how much memory it needs.
+"""Benchmark of localization: time of a query, speed of encoding a scene, peak memory.
 
     python benchmarks/localization.py [--json] [--small] [--only PART]...
 
-Queries run on a scene of 10,000 x 10,000 pixels whose window vectors are random unit vectors: how
-long a map takes does not depend on what they say. `query_*` has the published window sides (256,
-512, 768) at half strides, more windows than the 4,283 of the published lattice; `default_*` has the
-default sides. The literal reference loops over pixels of a 2,000 x 2,000 scene and is scaled by the
-pixels, because the whole would take minutes. Memory is that of a process of its own that localizes
-a sparse GeoTIFF of 30,000 x 30,000 pixels from reading to regions, with an encoder that computes
-colours instead of a network. `--only` takes some of the parts queries, reference, encode and
-memory, where one run may not take as long as all of them. `--small` has scenes of a tenth of the
-side: it shows that everything runs, its figures mean nothing.
+Queries run on a scene of 10,000 x 10,000 pixels whose window vectors are random unit vectors, since
+the time of a map does not depend on their values. `query_*` uses the published window sides (256,
+512, 768) at half strides, more windows than the 4,283 of the published lattice; `default_*` uses
+the default sides. The literal reference loops over the pixels of a 2,000 x 2,000 scene and is
+scaled by the number of pixels, because the whole scene would take minutes. Memory is the peak of a
+separate process that localizes a sparse GeoTIFF of 30,000 x 30,000 pixels, from reading to regions,
+with an encoder that computes colours instead of a network. `--only` selects some of the parts
+queries, reference, encode and memory. `--small` uses scenes of a tenth of the side: it checks that
+everything runs, its figures are meaningless.
 """
 
 import argparse
@@ -79,40 +79,46 @@ def sparse_scene(path: Path, side: int) -> Path:
     return path
 
 
-def some_vectors(lattice: Lattice, encoder: Encoder) -> SceneEmbedding:
-    """Random unit vectors in the place of a scene that was encoded before."""
+def random_embedding(lattice: Lattice, encoder: Encoder) -> SceneEmbedding:
+    """Random unit vectors instead of those of an encoded scene."""
     rows = np.random.default_rng(0).normal(size=(len(lattice), encoder.dim)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    known = np.ones(len(lattice), bool)
+    encoded = np.ones(len(lattice), bool)
     return SceneEmbedding(
-        lattice, encoder.encoder_id, rows.astype(np.float16), known, None, 0.0, float32_vectors=rows
+        lattice,
+        encoder.encoder_id,
+        rows.astype(np.float16),
+        encoded,
+        valid=None,
+        seconds=0.0,
+        float32_vectors=rows,
     )
 
 
-class Asked:
-    """A scene that was encoded before, ready for questions."""
+class EncodedScene:
+    """A scene with encoded windows, ready for queries."""
 
     def __init__(self, scene: Scene, encoder: Encoder, options: LocalizeOptions) -> None:
         self.encoder, self.options = encoder, options
         self.localizer = Localizer(scene, encoder, options, cache=False)
         self.lattice = self.localizer.method.lattice(self.localizer.context)
-        vars(self.localizer)["embedding"] = some_vectors(self.lattice, encoder)
+        vars(self.localizer)["embedding"] = random_embedding(self.lattice, encoder)
 
-    def heat(self) -> HeatMap:
-        """From the sentence to its answer."""
+    def heat_map(self) -> HeatMap:
+        """From the sentence to its heat map."""
         return self.localizer.heat_map(encode_query(SENTENCE, self.encoder, self.options))
 
     def first_tile(self) -> bytes | None:
-        """From the sentence to the image the browser needs first, at the scene's centre."""
-        heat = self.heat()
+        """From the sentence to the first tile the browser needs, at the scene's centre."""
+        heat = self.heat_map()
         bounds = heat.georef.bounds
         assert bounds is not None
         lon, lat = heat.georef.pixel_to_lonlat(heat.width / 2, heat.height / 2) or (0.0, 0.0)
         return heat_tile(heat, _ZOOM, *lonlat_to_tile(lon, lat, _ZOOM))
 
-    def whole(self) -> np.ndarray:
+    def full_map(self) -> np.ndarray:
         """From the sentence to the full-resolution float32 map."""
-        heat = self.heat()
+        heat = self.heat_map()
         return heat.read_rows(0, heat.height)
 
 
@@ -123,36 +129,36 @@ def query_figures(scene: Scene, encoder: Encoder) -> dict[str, float | int]:
         ("query", LocalizeOptions(scales=PUBLISHED)),
         ("default", LocalizeOptions()),
     ):
-        asked = Asked(scene, encoder, options)
-        found[f"{name}_windows"] = len(asked.lattice)
-        found[f"{name}_first_tile_s"] = timed(asked.first_tile, 9).median
-        found[f"{name}_full_s"] = timed(asked.whole, 5).median
-    asked = Asked(scene, encoder, LocalizeOptions(method="selo-v1"))
-    found["selo_v1_windows"] = len(asked.lattice)
-    found["selo_v1_full_s"] = timed(asked.whole, 3).median
+        encoded = EncodedScene(scene, encoder, options)
+        found[f"{name}_windows"] = len(encoded.lattice)
+        found[f"{name}_first_tile_s"] = timed(encoded.first_tile, 9).median
+        found[f"{name}_full_s"] = timed(encoded.full_map, 5).median
+    encoded = EncodedScene(scene, encoder, LocalizeOptions(method="selo-v1"))
+    found["selo_v1_windows"] = len(encoded.lattice)
+    found["selo_v1_full_s"] = timed(encoded.full_map, 3).median
     return found
 
 
 def reference_figures(scene: Scene, small: bool) -> dict[str, float | int]:
-    """The published map stage beside ours: window mean of every pixel, then the filter."""
+    """Time of the published map stage and of ours: window mean of every pixel, then the filter."""
     lattice = selo_v1_lattice(scene.width, scene.height, PUBLISHED)
     scores = np.random.default_rng(0).uniform(-1, 1, len(lattice)).astype(np.float32)
     rows, cols = np.arange(scene.height) + 0.5, np.arange(scene.width) + 0.5
     ours = timed(lambda: mean_of_windows(lattice, scores).sample(rows, cols), 3).median
     side = 300 if small else 2000
-    part = selo_v1_lattice(side, side, PUBLISHED)
+    small_lattice = selo_v1_lattice(side, side, PUBLISHED)
     scale = scene.width * scene.height / side**2
     began = time.perf_counter()
-    pixel_loop(part, scores[: len(part)])
-    theirs = (time.perf_counter() - began) * scale
+    pixel_loop(small_lattice, scores[: len(small_lattice)])
+    reference = (time.perf_counter() - began) * scale
     field = mean_of_windows(lattice, scores)
     cells = field.to_image(quantised(field.values), rows, cols)
     filtered = timed(lambda: median_filtered_cells(cells), 3, 0).median
     pixels = timed(lambda: median_filtered(cells.pixels()), 3, 0).median
     return {
         "map_s": ours,
-        "reference_map_s": theirs,
-        "speedup_vs_reference": theirs / ours,
+        "reference_map_s": reference,
+        "speedup_vs_reference": reference / ours,
         "filter_s": filtered,
         "filter_pixels_s": pixels,
         "filter_share": filtered / (filtered + ours),
@@ -160,7 +166,7 @@ def reference_figures(scene: Scene, small: bool) -> dict[str, float | int]:
 
 
 def pixel_loop(lattice: Lattice, scores: np.ndarray) -> np.ndarray:
-    """The published code's order of work: sums by window, then one division a pixel in Python."""
+    """The steps of the published code: sums by window, then one division per pixel in Python."""
     total = np.zeros((lattice.height, lattice.width))
     count = np.zeros((lattice.height, lattice.width))
     for (row0, col0, row1, col1), score in zip(lattice.windows.tolist(), scores, strict=True):
@@ -173,24 +179,24 @@ def pixel_loop(lattice: Lattice, scores: np.ndarray) -> np.ndarray:
 
 
 def encode_figures(scene: Scene, encoder: Encoder, windows: int) -> dict[str, float | int]:
-    """Windows a second from the file, beside images a second the tower takes when handed them."""
+    """Windows per second from the file, and images per second of the image tower alone."""
     squares = np.random.default_rng(0).integers(
         0, 256, (windows, encoder.image_size, encoder.image_size, 3), np.uint8
     )
-    ready = timed(lambda: encoder.encode_squares(squares), 3).best
+    tower_s = timed(lambda: encoder.encode_squares(squares), 3).best
     side = max(16, scene.width // round(windows**0.5) * 2)
     options = LocalizeOptions(scales=(side,))
     count = len(half_stride_lattice(scene.width, scene.height, (side,)))
-    whole = timed(lambda: embed_scene(scene, encoder, options, cache=False), 3).best
+    scene_s = timed(lambda: embed_scene(scene, encoder, options, cache=False), 3).best
     return {
-        "encoder_per_s": windows / ready,
-        "scene_windows_per_s": count / whole,
-        "encode_efficiency": (count / whole) / (windows / ready),
+        "encoder_per_s": windows / tower_s,
+        "scene_windows_per_s": count / scene_s,
+        "encode_efficiency": (count / scene_s) / (windows / tower_s),
     }
 
 
 def localize_large(folder: Path, side: int) -> None:
-    """Everything a user gets of one scene; run in a process of its own, which it prints about."""
+    """Localize a scene and write the results; prints windows and peak memory of this process."""
     with Scene.open(sparse_scene(folder / "large.tif", side)) as scene:
         heat = localize(scene, "red", FakeEncoder(image_size=128), cache=False)
         regions(heat)

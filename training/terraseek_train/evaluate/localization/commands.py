@@ -9,6 +9,7 @@ import typer
 from terraseek.commands.console import bar, note
 from terraseek.encoders.registry import DEFAULT_MODEL
 from terraseek.errors import ConfigError, LatticeError, OutputError, QueryError
+from terraseek.localization.methods.registry import METHODS
 from terraseek_train.evaluate.commands import COMPARE, show
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def evaluate_localization(
         ..., "--annotations", help="anno.json: list of {jpg_name, caption, points}."
     ),
     images: Path = typer.Option(..., "--images", help="Folder of the scenes."),
-    method: str = typer.Option("selo-v1", "--method", help="selo-v1, selo-v2, terraseek or dense."),
+    method: str = typer.Option("selo-v1", "--method", help=f"One of {', '.join(METHODS)}."),
     scales: str = typer.Option(
         "", "--scales", help="Window sides in pixels, as 256,512,768; default of the method."
     ),
