@@ -1,7 +1,7 @@
-"""What every benchmark shares: repeated timings, peak memory, one table or one JSON object.
+"""Shared by all benchmarks: repeated timings, peak memory, output as a table or JSON.
 
-A benchmark compares things within one run on one machine and prints ratios; nothing here asserts
-seconds.
+A benchmark compares implementations within one run on one machine and prints ratios; nothing here
+asserts seconds.
 """
 
 import json
@@ -29,14 +29,14 @@ class Timing:
 
 
 def timed(call: Callable[[], object], repeats: int = 5, warmup: int = 1) -> Timing:
-    """Wall-clock seconds of `call`, after `warmup` calls that do not count."""
+    """Measure wall-clock seconds of `call`, after `warmup` calls that are not counted."""
     for _ in range(warmup):
         call()
     seconds = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        started = time.perf_counter()
         call()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - started)
     ordered = np.array(seconds)
     return Timing(
         float(np.median(ordered)), float(np.quantile(ordered, 0.95)), float(ordered.min()), repeats
@@ -44,19 +44,19 @@ def timed(call: Callable[[], object], repeats: int = 5, warmup: int = 1) -> Timi
 
 
 def peak_rss_gib() -> float:
-    """Largest resident memory this process has had, in GiB (Linux counts in KiB)."""
+    """Peak resident memory of this process in GiB (Linux counts in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def machine() -> str:
-    """One line on where the figures come from."""
+    """Processor, cores and Python version, in one line."""
     import os
 
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def report(title: str, figures: Mapping[str, float | int | str], as_json: bool) -> None:
-    """Print the figures as one JSON object, or as a table for people."""
+    """Print the figures as one JSON object or as a table."""
     if as_json:
         print(json.dumps(dict(figures), indent=2))
         return

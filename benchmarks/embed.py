@@ -1,13 +1,13 @@
 """Embedding from webdataset shards: `python benchmarks/embed.py [--json]`.
 
-Images made here are written as shards in RS5M's layout and imported. Then, in the same run and in
-turns: decoding alone and the encoder alone, each on half of the cores, which is what each has while
-both work; and the job itself, from shards to a finished store.
+Generated images are written as shards in RS5M's layout and imported. Then are measured, alternating
+in the same run: decoding alone and the encoder alone, each on half of the cores, which is what each
+has while both run; and the whole job, from shards to a complete store.
 
-`decode_per_s, encode_per_s`  images a second of each alone; the encoder does captions, too
-`embed_per_s`       of the job; `embed_efficiency`: over the slower of the two (target 0.8)
-`of_cores`          of what all cores could do if the two never waited for each other
-`cpu_efficiency`    the same from CPU seconds, which a busy machine disturbs less: those of decoding
+`decode_per_s, encode_per_s`  images per second of each alone; the encoder also encodes captions
+`embed_per_s`       of the job; `embed_efficiency`: relative to the slower of the two (target 0.8)
+`of_cores`          relative to both stages using all cores without waiting for each other
+`cpu_efficiency`    the same from CPU seconds, which other load disturbs less: those of decoding
                     and encoding alone over those of the job
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 import typer
 from common import report
-from pipeline import made, write_shards
+from pipeline import generate_images, write_shards
 
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.embeddings.embed import decode_images, embed_catalogue
@@ -34,11 +34,11 @@ from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL
 
 
-def spent(call: Callable[[], object]) -> tuple[float, float]:
+def wall_and_cpu_seconds(call: Callable[[], object]) -> tuple[float, float]:
     """Wall-clock and CPU seconds of a call."""
-    began, cpu = time.perf_counter(), time.process_time()
+    started, cpu = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - began, time.process_time() - cpu
+    return time.perf_counter() - started, time.process_time() - cpu
 
 
 def main(
@@ -54,7 +54,7 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "shards").mkdir()
-        images = made(min(items, 200), width, "JPEG")
+        images = generate_images(min(items, 200), width, "JPEG")
         write_shards(folder / "shards", [images[i % len(images)] for i in range(items)])
         import_source(folder / "shards", folder / "cat", kind="shards", check=False)
         catalogue = Catalogue.open(folder / "cat")
@@ -66,7 +66,7 @@ def main(
 def measure(
     catalogue: Catalogue, encoder: Encoder, half: int, cores: int, repeats: int
 ) -> dict[str, float]:
-    """Rates of the two stages and of the job."""
+    """Rates of the two stages and of the whole job."""
     rows = np.arange(catalogue.count)
     squares = np.stack([s for s in decode_images(catalogue, encoder, rows, cores) if s is not None])
     texts = catalogue.items(["caption"])["caption"].tolist()
@@ -83,16 +83,16 @@ def measure(
         deque(decode_images(catalogue, encoder, rows, half), maxlen=0)
 
     walls: dict[str, list[float]] = {"decode": [], "encode": [], "job": []}
-    works: dict[str, list[float]] = {"decode": [], "encode": [], "job": []}
-    for turn in range(repeats + 1):
+    cpu_times: dict[str, list[float]] = {"decode": [], "encode": [], "job": []}
+    for repeat in range(repeats + 1):
         for name, call in (("decode", decode), ("encode", encode), ("job", job)):
             torch.set_num_threads(cores if name == "job" else half)
-            seconds, cpu = spent(call)
-            if turn:  # the first turn warms up
+            seconds, cpu = wall_and_cpu_seconds(call)
+            if repeat:  # the first one warms up
                 walls[name].append(seconds)
-                works[name].append(cpu)
+                cpu_times[name].append(cpu)
     wall = {name: statistics.median(values) for name, values in walls.items()}
-    work = {name: statistics.median(values) for name, values in works.items()}
+    work = {name: statistics.median(values) for name, values in cpu_times.items()}
     share = half / cores
     return {
         "decode_per_s": len(rows) / wall["decode"],

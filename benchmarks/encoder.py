@@ -1,10 +1,10 @@
-"""Images a second through an image tower on all cores: `python benchmarks/encoder.py [--json]`.
+"""Images per second through an image tower on all cores: `python benchmarks/encoder.py [--json]`.
 
-`images_per_s`     random squares, with the tower laid out for this CPU (`encoders.frozen`)
-`as_loaded_per_s`  with the tower as encoders begin with it, in turns with the other
+`images_per_s`     random images, with the tower optimized for this CPU (`nets.torchscript`)
+`as_loaded_per_s`  with the tower as loaded, alternating with the other
 `gain`             the first over the second
-`bfloat16_per_s`   the tower as loaded in bfloat16, where the CPU computes in it
-`made_in_s`        what laying it out takes
+`bfloat16_per_s`   the tower as loaded in bfloat16, if the CPU supports it
+`optimization_s`   seconds that the optimization takes
 """
 
 import statistics
@@ -38,31 +38,31 @@ def main(
     network: Any = build_model(card.architecture)
     load_weights(network, verify(card).path)
     plain: Any = fold_batch_norms(network.visual.to(memory_format=torch.channels_last), side)
-    began = time.perf_counter()
-    fast = optimize_for_cpu(plain, side)
-    made_in = time.perf_counter() - began
-    if fast is None:
-        raise typer.BadParameter(f"the image tower of {model} cannot be laid out")
-    towers: dict[str, Any] = {"images_per_s": fast, "as_loaded_per_s": plain}
+    started = time.perf_counter()
+    optimized = optimize_for_cpu(plain, side)
+    optimization_s = time.perf_counter() - started
+    if optimized is None:
+        raise typer.BadParameter(f"the image tower of {model} cannot be optimized")
+    towers: dict[str, Any] = {"images_per_s": optimized, "as_loaded_per_s": plain}
     if supports_bfloat16(torch.device("cpu")):
         towers["bfloat16_per_s"] = torch.autocast("cpu", torch.bfloat16)(plain.forward)
     pixels = torch.randn(items, 3, side, side).to(memory_format=torch.channels_last)
-    rates = in_turns(towers, list(torch.split(pixels, batch)), repeats)
+    rates = alternating_rates(towers, list(torch.split(pixels, batch)), repeats)
     facts: dict[str, float | int | str] = {"model": model, "threads": torch.get_num_threads()}
     gain = rates["images_per_s"] / rates["as_loaded_per_s"]
-    report("encoder", facts | rates | {"gain": gain, "made_in_s": made_in}, as_json)
+    report("encoder", facts | rates | {"gain": gain, "optimization_s": optimization_s}, as_json)
 
 
-def in_turns(
+def alternating_rates(
     towers: Mapping[str, Any], batches: Sequence[torch.Tensor], repeats: int
 ) -> dict[str, float]:
-    """Median images a second of each tower; the first turn is not counted."""
+    """Median images per second of each tower; the first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in towers}
     with torch.inference_mode():
-        for turn in range(repeats + 1):
+        for repeat in range(repeats + 1):
             for name, tower in towers.items():
                 spent = timed(lambda tower=tower: list(map(tower, batches)), 1, 0).best  # type: ignore[misc]
-                seconds[name] += [spent] if turn else []
+                seconds[name] += [spent] if repeat else []
     count = sum(map(len, batches))
     return {name: count / statistics.median(all_of) for name, all_of in seconds.items()}
 

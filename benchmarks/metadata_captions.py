@@ -1,11 +1,11 @@
-"""How well metadata captions are read: recall and precision per field against hand-written truth.
+"""How well metadata captions are parsed: recall and precision per field, against annotations.
 
-    python benchmarks/metadata_captions.py rs3_dump.csv TRUTH.txt [--json]
+    python benchmarks/metadata_captions.py rs3_dump.csv ANNOTATIONS.txt [--json]
 
-The truth is a text file of lines `row|place|country|season|moment|gsd|utm|cloud|scan|azimuth|
-off-nadir|class|relative|first words of the generated sentence`, where `row` counts the seeded
-sample from 0; a row that is not listed says nothing. It quotes captions, so it stays where the
-captions are and is no part of this repository.
+The annotations are a text file of lines `row|place|country|season|moment|gsd|utm|cloud|scan|
+azimuth|off-nadir|class|relative|first words of the generated sentence`, where `row` counts the
+seeded sample from 0; a row that is not listed has no metadata. The file quotes captions, so it is
+kept with them and is not part of this repository.
 """
 
 import argparse
@@ -24,7 +24,7 @@ FIELDS = (
 NUMBERS = {"gsd_m", "cloud_percent", "azimuth_deg", "off_nadir_deg"}
 
 
-def read_truth(path: Path) -> dict[int, dict[str, str]]:
+def read_annotations(path: Path) -> dict[int, dict[str, str]]:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     cells = [line.split("|") for line in lines if line]
     truth = {int(row[0]): dict(zip(FIELDS, row[1:], strict=True)) for row in cells}
@@ -33,29 +33,30 @@ def read_truth(path: Path) -> dict[int, dict[str, str]]:
     return truth
 
 
-def agrees(field: str, read: object, said: str) -> bool:
+def agrees(field: str, parsed: object, annotated: str) -> bool:
     if field == "sentence":
-        return str(read).startswith(said)
+        return str(parsed).startswith(annotated)
     if field in NUMBERS:
-        return isinstance(read, float) and read == float(said)
-    return read == said
+        return isinstance(parsed, float) and parsed == float(annotated)
+    return parsed == annotated
 
 
 def score(captions: list[str], truth: dict[int, dict[str, str]]) -> dict[str, dict[str, float]]:
-    counts = {field: {"said": 0, "read": 0, "right": 0} for field in FIELDS}
+    counts = {field: {"annotated": 0, "parsed": 0, "correct": 0} for field in FIELDS}
     for row, caption in enumerate(captions):
         found = parse_metadata_caption(caption) or ParsedCaption("", "")
         for field in FIELDS:
-            said, read = truth.get(row, {}).get(field, ""), getattr(found, field)
+            annotated, parsed = truth.get(row, {}).get(field, ""), getattr(found, field)
+            has_value = parsed not in (None, "")
             count = counts[field]
-            count["said"] += said != ""
-            count["read"] += read not in (None, "")
-            count["right"] += said != "" and read not in (None, "") and agrees(field, read, said)
+            count["annotated"] += annotated != ""
+            count["parsed"] += has_value
+            count["correct"] += annotated != "" and has_value and agrees(field, parsed, annotated)
     return {
         field: {
             **count,
-            "recall": count["right"] / max(count["said"], 1),
-            "precision": count["right"] / max(count["read"], 1),
+            "recall": count["correct"] / max(count["annotated"], 1),
+            "precision": count["correct"] / max(count["parsed"], 1),
         }
         for field, count in counts.items()
     }
@@ -68,14 +69,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     sample = pd.read_csv(given.captions).sample(ROWS, random_state=SEED)
-    table = score(sample["caption"].tolist(), read_truth(given.truth))
+    table = score(sample["caption"].tolist(), read_annotations(given.truth))
     if given.json:
         print(json.dumps(table, indent=2))
         return
-    print(f"{'field':18} {'said':>5} {'read':>5} {'recall':>7} {'precision':>9}")
+    print(f"{'field':18} {'annotated':>9} {'parsed':>6} {'recall':>7} {'precision':>9}")
     for field, row in table.items():
         print(
-            f"{field:18} {row['said']:5} {row['read']:5} {row['recall']:7.3f} "
+            f"{field:18} {row['annotated']:9} {row['parsed']:6} {row['recall']:7.3f} "
             f"{row['precision']:9.3f}"
         )
 

@@ -1,8 +1,8 @@
-"""What the papers' methods cost: `python benchmarks/methods.py [--json] [--arch ViT-B-32] [...]`.
+"""Cost of the papers' methods: `python benchmarks/methods.py [--json] [--arch ViT-B-32] [...]`.
 
-Step time of each method relative to plain contrastive training of the same model, in one run, and
-the memory each needs; then retrieval scoring with local likeness for 1,093 x 5,465 pairs beside
-global scoring. Steps of all methods are taken in turn, so that a busy machine slows all alike.
+Step time of each method relative to plain contrastive training of the same model in the same run,
+and its memory; then retrieval scoring with local similarity for 1,093 x 5,465 pairs compared with
+global scoring. Steps of all methods alternate, so that other load slows all of them equally.
 """
 
 import argparse
@@ -39,7 +39,7 @@ WORDS = "many green trees buildings are around a large playground near the river
 
 
 def arms() -> list[Arm]:
-    """Plain training first; then every method as published."""
+    """Plain training first, then every method with its published settings."""
     kinds: tuple[Kind, ...] = ("lora", "pfeiffer", "prefix", "unipelt")
     few = [Arm(kind, peft=PeftConfig(kind)) for kind in kinds]
     parts = {"local": ("ker", "eba"), "ker": ("local", "eba"), "eba": ("local", "ker")}
@@ -52,7 +52,7 @@ def arms() -> list[Arm]:
 
 
 def make_base(arch: str) -> BaseModel:
-    """An untrained model of an open_clip name or a JSON config."""
+    """Untrained model from an open_clip name or a JSON config."""
     config: Any = read_json(Path(arch)) if arch.endswith(".json") else model_config(arch)
     torch.manual_seed(0)
     side = int(config["vision_cfg"]["image_size"])
@@ -62,7 +62,7 @@ def make_base(arch: str) -> BaseModel:
 
 
 def make_pairs(base: BaseModel, count: int) -> CaptionedImages:
-    """Images of noise with sentences as long as RSICD's are: 8 to 21 words, 11.6 on average."""
+    """Noise images with captions of the lengths in RSICD: 8 to 21 words, 11.6 on average."""
     from terraseek_train.data.text_table import tokenize
 
     rng = np.random.default_rng(0)
@@ -73,8 +73,8 @@ def make_pairs(base: BaseModel, count: int) -> CaptionedImages:
     return CaptionedImages(squares, texts, tokens, np.arange(count), np.arange(count) % 30)
 
 
-class Steps:
-    """One method's training steps on one batch."""
+class MethodSteps:
+    """Training steps of one method on one batch."""
 
     def __init__(
         self, base: BaseModel, arm: Arm, pairs: CaptionedImages, batch: StudyBatch, device: str
@@ -88,7 +88,7 @@ class Steps:
         self.seconds: list[float] = []
 
     def step(self) -> float:
-        """Forward, backward and update; seconds."""
+        """Seconds of one forward, backward and update."""
         began = time.perf_counter()
         loss = self.model.loss(self.batch)
         self.optimizer.zero_grad(set_to_none=True)
@@ -102,29 +102,29 @@ class Steps:
 def measure_steps(
     base: BaseModel, batch: int, rounds: int, device: str, methods: set[str]
 ) -> dict[str, float | int | str]:
-    """Relative step time of every method: the median over rounds of its time over plain's.
+    """Step time of every method relative to plain training, median over rounds.
 
-    All models are kept, and each round takes one step of each beside one of plain training.
+    Each round takes one step of the method and one of plain training.
     """
     pairs = make_pairs(base, batch)
-    drawn = next(batches(pairs, base.preprocess, (0.5, 1.0), batch, 0, 0))
-    drawn = on_device(drawn, device)
-    plain = Steps(base, arms()[0], pairs, drawn, device)
+    sample = next(batches(pairs, base.preprocess, (0.5, 1.0), batch, 0, 0))
+    sample = on_device(sample, device)
+    plain = MethodSteps(base, arms()[0], pairs, sample, device)
     plain.step()
     figures: dict[str, float | int | str] = {"batch": batch, "rounds": rounds, "device": device}
     for arm in arms()[1:]:
         if methods and arm.name not in methods:
             continue
-        other = Steps(base, arm, pairs, drawn, device)
-        before = memory(device)
+        other = MethodSteps(base, arm, pairs, sample, device)
+        before = peak_memory_gib(device)
         other.step()
         ratios = []
         for _ in range(rounds):
-            ours = other.step()
-            ratios.append(ours / plain.step())
+            seconds = other.step()
+            ratios.append(seconds / plain.step())
         figures[f"{arm.name}_step_ratio"] = float(np.median(ratios))
         figures[f"{arm.name}_trained"] = other.parameters
-        figures[f"{arm.name}_memory_gib"] = memory(device) - before
+        figures[f"{arm.name}_memory_gib"] = peak_memory_gib(device) - before
         del other
         gc.collect()
     figures["contrastive_step_s"] = float(np.median([plain.step() for _ in range(rounds)]))
@@ -134,13 +134,13 @@ def measure_steps(
 
 
 def on_device(batch: StudyBatch, device: str) -> StudyBatch:
-    """The batch's tensors there."""
+    """Copy of the batch with its tensors on the device."""
     moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
     return StudyBatch(**moved)
 
 
-def memory(device: str) -> float:
-    """Largest memory used since the last call on a GPU, or ever by this process, in GiB."""
+def peak_memory_gib(device: str) -> float:
+    """Peak memory in GiB: since the last call on a GPU, of the whole process on a CPU."""
     if device == "cpu":
         return peak_rss_gib()
     peak = torch.cuda.max_memory_allocated() / 2**30
@@ -151,9 +151,9 @@ def memory(device: str) -> float:
 def measure_scoring(
     images: int, sentences: int, dim: int, device: str, block: int = 1024
 ) -> dict[str, float | int]:
-    """Seconds of global and of combined scoring, and what the latter adds to memory.
+    """Seconds of global and of combined scoring, and the additional memory of the latter.
 
-    EBAKER's sizes: 49 patches, 77 words. Features are random; the arithmetic is the same.
+    Sizes of EBAKER: 49 patches, 77 words. Features are random, which does not change the cost.
     """
     generator = torch.Generator().manual_seed(0)
 
@@ -162,7 +162,7 @@ def measure_scoring(
 
     image, text = (F.normalize(random(n, dim), dim=-1) for n in (images, sentences))
     patches, words = random(images, 49, dim), random(sentences, 77, dim)
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
     def both() -> Tensor:
         return combined_scores(image @ text.T, local_scores(patches, words, block=block))
@@ -175,7 +175,7 @@ def measure_scoring(
         "combined_score_s": combined_s,
         "combined_over_global": combined_s / global_s,
         "tokens_gib": (patches.numel() + words.numel()) * 4 / 2**30,
-        "scoring_extra_gib": peak_rss_gib() - held,
+        "scoring_extra_gib": peak_rss_gib() - before,
     }
 
 
@@ -183,10 +183,10 @@ def measure_scoring(
 def measure_encoding(
     base: BaseModel, batch: int, device: str, images: int, sentences: int
 ) -> dict[str, float]:
-    """Seconds to encode so many images and sentences with tokens, scaled up from one batch."""
+    """Seconds to encode images and captions with tokens, extrapolated from one batch."""
     model = base.copy_model().to(device).eval()
-    drawn = next(batches(make_pairs(base, batch), base.preprocess, (0.5, 1.0), batch, 0, 0))
-    pixels, tokens = drawn.pixels.to(device), drawn.tokens.to(device)
+    sample = next(batches(make_pairs(base, batch), base.preprocess, (0.5, 1.0), batch, 0, 0))
+    pixels, tokens = sample.pixels.to(device), sample.tokens.to(device)
     image_s = best(lambda: image_tokens(model, pixels), device, 3) / batch
     text_s = best(lambda: text_tokens(model, tokens), device, 3) / batch
     return {"encode_s_scaled": images * image_s + sentences * text_s}
@@ -212,25 +212,25 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--pictures", type=int, default=1093)
-    parser.add_argument("--sentences", type=int, default=5465)
+    parser.add_argument("--images", type=int, default=1093)
+    parser.add_argument("--captions", type=int, default=5465)
     known = ",".join(arm.name for arm in arms()[1:])
-    parser.add_argument("--methods", default="", help=f"some of {known}; all if not said")
+    parser.add_argument("--methods", default="", help=f"some of {known}; all by default")
     parser.add_argument("--only", choices=("steps", "scoring"))
     given = parser.parse_args()
     figures: dict[str, float | int | str] = {"arch": given.arch}
     base = make_base(given.arch)
-    asked = (given.images, given.sentences)
+    sizes = (given.images, given.captions)
     if given.only != "scoring":
-        wanted = set(filter(None, given.methods.split(",")))
-        figures |= measure_steps(base, given.batch, given.rounds, given.device, wanted)
+        chosen = set(filter(None, given.methods.split(",")))
+        figures |= measure_steps(base, given.batch, given.rounds, given.device, chosen)
     if given.only != "steps":
-        encoding = measure_encoding(base, given.batch, given.device, *asked)
-        scoring = measure_scoring(*asked, base.dim, given.device)
-        spent = encoding["encode_s_scaled"]
-        # what a user waits for: EBAKER's table of inference seconds includes encoding, too
-        whole = (spent + scoring["combined_score_s"]) / (spent + scoring["global_score_s"])
-        figures |= encoding | scoring | {"inference_ratio": whole}
+        encoding = measure_encoding(base, given.batch, given.device, *sizes)
+        scoring = measure_scoring(*sizes, base.dim, given.device)
+        encode_s = encoding["encode_s_scaled"]
+        # like EBAKER's table of inference seconds, this includes encoding
+        ratio = (encode_s + scoring["combined_score_s"]) / (encode_s + scoring["global_score_s"])
+        figures |= encoding | scoring | {"inference_ratio": ratio}
     figures["peak_rss_gib"] = peak_rss_gib()
     report("methods of the papers", figures, given.json)
 

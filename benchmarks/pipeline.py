@@ -1,10 +1,9 @@
-"""Input pipeline beside plain decoding: `python benchmarks/pipeline.py [--json]`.
+"""Input pipeline compared with plain decoding: `python benchmarks/pipeline.py [--json]`.
 
-The images (made here, or `--images TAR|DIR`) are decoded by as many threads as the pipeline has,
-with the decoder that it uses; then the same images come as batches: read from webdataset shards,
-decoded, augmented, their sentences chosen. Both take turns, and the ratio is that of medians; on a
-busy machine the ratio of CPU times is steadier.
-Batches of images that were decoded into memory before are timed too.
+The images (generated, or `--images TAR|DIR`) are decoded with the pipeline's decoder and number of
+threads; then the same images are read as batches: from webdataset shards, decoded, augmented, with
+one of their captions. Both alternate, and the ratio is that of the medians; on a busy machine the
+ratio of CPU times is more stable. Batches of images decoded into memory beforehand are timed too.
 """
 
 import io
@@ -39,8 +38,8 @@ ARCH = {
 }
 
 
-def made(count: int, side: int, kind: str) -> list[bytes]:
-    """Images with detail at every scale, so that they take the usual time to decode."""
+def generate_images(count: int, side: int, kind: str) -> list[bytes]:
+    """Encoded images with detail at every scale, so that decoding takes a typical time."""
     rng = np.random.default_rng(0)
     out = []
     for _ in range(count):
@@ -54,14 +53,14 @@ def made(count: int, side: int, kind: str) -> list[bytes]:
     return out
 
 
-def write_shards(folder: Path, pictures: list[bytes], per_shard: int = 500) -> None:
-    """RS5M's layout: `.img_content`, `.img_name`, `.caption`."""
-    for start in range(0, len(pictures), per_shard):
+def write_shards(folder: Path, images_bytes: list[bytes], per_shard: int = 500) -> None:
+    """Write shards in RS5M's layout: `.img_content`, `.img_name`, `.caption`."""
+    for start in range(0, len(images_bytes), per_shard):
         with tarfile.open(folder / f"made-train-{start // per_shard:04}.tar", "w") as archive:
-            for row in range(start, min(start + per_shard, len(pictures))):
+            for row in range(start, min(start + per_shard, len(images_bytes))):
                 for name, content in (
-                    (f"{row:06}.caption", f"picture number {row} seen from above".encode()),
-                    (f"{row:06}.img_content", pictures[row]),
+                    (f"{row:06}.caption", f"image number {row} seen from above".encode()),
+                    (f"{row:06}.img_content", images_bytes[row]),
                     (f"{row:06}.img_name", f"{row:06}.jpg".encode()),
                 ):
                     info = tarfile.TarInfo(name)
@@ -70,17 +69,17 @@ def write_shards(folder: Path, pictures: list[bytes], per_shard: int = 500) -> N
 
 
 def compare(
-    pictures: list[bytes], folder: Path, workers: int, repeats: int, batch: int
+    images_bytes: list[bytes], folder: Path, workers: int, repeats: int, batch: int
 ) -> Iterator[tuple[str, float]]:
-    """Figures of one set of images."""
-    write_shards(folder, pictures)
-    lines = [f"{row:06}.jpg,picture number {row} from above" for row in range(len(pictures))]
+    """Compare the rates for one set of images."""
+    write_shards(folder, images_bytes)
+    lines = [f"{row:06}.jpg,image number {row} from above" for row in range(len(images_bytes))]
     (folder / "captions.csv").write_text("\n".join(["filename,title", *lines]))
 
-    steps = max(1, len(pictures) // batch)
+    steps = max(1, len(images_bytes) // batch)
 
     def once(stream: bool) -> Callable[[], object]:
-        """All images as batches; nothing is made ahead of or after the call."""
+        """All images as batches, prepared within the call."""
         config = TrainConfig(
             out=str(folder / "run"),
             cache=str(folder / "cache"),
@@ -94,21 +93,21 @@ def compare(
         corpus = build_corpus(config)
         return lambda: deque(training_batches(corpus, config, 0, ProcessGroup()), maxlen=0)
 
-    def plainly(with_opencv: bool) -> None:
+    def decode_all(with_opencv: bool) -> None:
         with ThreadPoolExecutor(workers) as pool:
             read = decode_fast if with_opencv else decode
-            for _ in pool.map(lambda content: read(content, "x"), pictures, chunksize=16):
+            for _ in pool.map(lambda content: read(content, "x"), images_bytes, chunksize=16):
                 pass
 
-    streaming, remembered = once(True), once(False)
+    streaming, from_memory = once(True), once(False)
     rates: dict[str, list[float]] = {"decode": [], "pillow": [], "pipeline": [], "memory": []}
     per_cpu: dict[str, list[float]] = {name: [] for name in rates}
     for _ in range(repeats):
         for name, call, count in (
-            ("decode", lambda: plainly(True), len(pictures)),
+            ("decode", lambda: decode_all(True), len(images_bytes)),
             ("pipeline", streaming, steps * batch),
-            ("pillow", lambda: plainly(False), len(pictures)),
-            ("memory", remembered, steps * batch),
+            ("pillow", lambda: decode_all(False), len(images_bytes)),
+            ("memory", from_memory, steps * batch),
         ):
             busy = time.process_time()
             rates[name].append(count / timed(call, 1, 0).median)
@@ -125,10 +124,10 @@ def compare(
 
 
 def main(
-    images: Path | None = typer.Option(None, help="Tar or folder; else pictures are made."),
-    count: int = typer.Option(1000, help="Pictures."),
-    side: int = typer.Option(256, help="Side in pixels of pictures that are made."),
-    workers: int = typer.Option(2, help="Threads, of both."),
+    images: Path | None = typer.Option(None, help="Tar or folder; otherwise generated."),
+    count: int = typer.Option(1000, help="Number of images."),
+    side: int = typer.Option(256, help="Side of generated images in pixels."),
+    workers: int = typer.Option(2, help="Threads of both."),
     repeats: int = typer.Option(5),
     batch: int = typer.Option(64),
     as_json: bool = typer.Option(False, "--json"),
@@ -136,17 +135,20 @@ def main(
     """Measure and print."""
     logging.disable(logging.WARNING)
     cv2.setNumThreads(1)
-    figures: dict[str, float | int | str] = {"workers": workers, "pictures": count}
+    figures: dict[str, float | int | str] = {"workers": workers, "images": count}
     sets: dict[str, list[bytes]] = {}
     if images is not None:
         found = open_images(images)
         sets[""] = [found.read(name) for name in islice(found, count)]
     else:
-        sets = {"jpeg_": made(count, side, "JPEG"), "webp_": made(count, side, "WEBP")}
-    for prefix, pictures in sets.items():
-        figures[f"{prefix}kilobytes"] = float(np.mean([len(p) for p in pictures])) / 1000
+        sets = {
+            "jpeg_": generate_images(count, side, "JPEG"),
+            "webp_": generate_images(count, side, "WEBP"),
+        }
+    for prefix, images_bytes in sets.items():
+        figures[f"{prefix}kilobytes"] = float(np.mean([len(p) for p in images_bytes])) / 1000
         with tempfile.TemporaryDirectory() as folder:
-            for name, value in compare(pictures, Path(folder), workers, repeats, batch):
+            for name, value in compare(images_bytes, Path(folder), workers, repeats, batch):
                 figures[prefix + name] = value
     figures["peak_rss_gib"] = peak_rss_gib()
     report("input pipeline", figures, as_json)

@@ -1,8 +1,8 @@
-"""Vectors and items for the search benchmark, made in chunks so that memory stays small.
+"""Vectors and items for the search benchmark, generated in chunks so that memory stays small.
 
-Vectors are clustered as embeddings are: a common mean, a spectrum that falls off, clusters of very
-different size, and noise within them. Or they are the vectors of a catalogue, drawn with repetition
-and moved by noise, so that no two are the same.
+Vectors are clustered like embeddings: a common mean, a decreasing spectrum, clusters of very
+different size, and noise within them. Or they are the vectors of a catalogue, resampled with noise,
+so that no two are equal.
 """
 
 from pathlib import Path
@@ -13,10 +13,10 @@ from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore, Manifest, hash
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.files import write_json
 
-__all__ = ["FILTER_SHARE", "items_table", "make_catalogue", "make_store", "queries_of"]
+__all__ = ["FILTER_SHARE", "items_table", "make_catalogue", "make_store", "sample_queries"]
 
 FILTER_SHARE = 0.02
-"""Part of the items that pass the benchmark's filter."""
+"""Share of the items that pass the benchmark's filter."""
 _CHUNK = 1 << 16
 _MEAN = 0.35
 _NOISE = 0.55
@@ -25,7 +25,7 @@ _SOURCES = ("laion2b", "coyo", "laioncoco", "fmow", "ben", "millionaid", "yfcc",
 
 
 def make_store(folder: Path, count: int, dim: int, real: np.ndarray | None) -> EmbeddingStore:
-    """A store of `count` vectors in `folder`; `dim` is that of `real` where it is given."""
+    """Write a store of `count` vectors to `folder`; `real`, if given, determines `dim`."""
     dim = dim if real is None else real.shape[1]
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -56,7 +56,7 @@ class _Clusters:
         self.spectrum /= np.linalg.norm(self.spectrum)
         self.mean = self._normal(random, 1)[0]
         self.centres = self._normal(random, max(16, min(40_000, count // 100)))
-        # Zipf: a few clusters hold much, most hold little
+        # Zipf: a few clusters are large, most are small
         weights = 1 / np.arange(1, len(self.centres) + 1) ** 0.7
         self.weights = weights / weights.sum()
 
@@ -88,13 +88,13 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return unit
 
 
-def queries_of(store: EmbeddingStore, count: int) -> np.ndarray:
-    """Unit vectors that lie among the stored ones without being any of them."""
+def sample_queries(store: EmbeddingStore, count: int) -> np.ndarray:
+    """Unit vectors near the stored ones, but equal to none."""
     random = np.random.default_rng(1)
     rows = np.sort(random.choice(store.count, 2 * count, replace=False))
     drawn = np.asarray(store.vectors[rows], np.float32)
     random.shuffle(drawn)
-    # between two neighbours of no kind, nearer to the first: as a sentence of two things
+    # between two random vectors, nearer to the first, like a query that names two things
     return _unit(0.8 * drawn[:count] + 0.2 * drawn[count:])
 
 
@@ -123,7 +123,7 @@ def items_table(count: int) -> "object":
 
 
 def id_array(count: int) -> np.ndarray:
-    """Different ids of twelve letters, as items have them, in no order (`S12`)."""
+    """Distinct random ids of twelve letters, like those of items (`S12`)."""
     letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", "S1")
     drawn = letters[np.random.default_rng(3).integers(0, 32, (count, 12), dtype=np.uint8)]
     ids: np.ndarray = drawn.view("S12")[:, 0]
@@ -131,7 +131,7 @@ def id_array(count: int) -> np.ndarray:
 
 
 def make_catalogue(folder: Path, count: int) -> None:
-    """The items table of as many items, with captions and files as RS5M's shards have them."""
+    """Write the items table of `count` items, with captions and files as in RS5M's shards."""
     import pandas as pd
     import pyarrow as pa
 
@@ -157,7 +157,7 @@ def make_catalogue(folder: Path, count: int) -> None:
     table["caption"] = drawn(caption, random.integers(0, len(caption), count))
     table["location_precision"] = drawn(["exact"], np.zeros(count, np.int64))
     table["label"] = drawn(["", "port", "farm"], random.integers(0, 3, count))
-    shards = [f"/pictures/rs5m/{number:05d}.tar" for number in range(int(shard.max()) + 1)]
+    shards = [f"/images/rs5m/{number:05d}.tar" for number in range(int(shard.max()) + 1)]
     table["_file"] = drawn(shards, shard)
     table["_offset"] = pd.array(np.arange(count) % 10_000 * 40_000, dtype="Int64")
     table["_size"] = pd.array(np.full(count, 39_000), dtype="Int64")

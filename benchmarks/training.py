@@ -1,10 +1,10 @@
-"""Our training loop beside open_clip's own: `python benchmarks/training.py --steps 20 --batch 64`.
+"""Our training loop and open_clip's: `python benchmarks/training.py --steps 20 --batch 64`.
 
-Both train the same architecture from scratch on the same JPEGs with the same batch, AdamW and
-number of threads, each in a process of its own and in turns: open_clip as
-`open_clip_train.main` (CSV data set), ours once with images decoded whenever they are drawn, as
-open_clip does it (`stream`), and once with images decoded into memory before, as our recipes do.
-Seconds are those between steps, waiting for data included, without the first three steps.
+Both train the same architecture from scratch on the same JPEGs with the same batch size, AdamW and
+number of threads, each in its own process, alternating: open_clip as `open_clip_train.main` (CSV
+data set), ours once with images decoded when they are drawn, as open_clip does (`stream`), and once
+with images decoded into memory beforehand, as our recipes do. Times are those between steps, with
+waiting for data, without the first three steps.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import typer
 from common import report
-from pipeline import made
+from pipeline import generate_images
 
 ARCH: dict[str, Any] = {
     "embed_dim": 256,
@@ -32,10 +32,10 @@ ARCH: dict[str, Any] = {
     },
     "text_cfg": {"context_length": 40, "vocab_size": 49408, "width": 192, "heads": 3, "layers": 3},
 }
-WARM = 3
-"""Steps that do not count."""
+WARMUP_STEPS = 3
+"""Steps that are not counted."""
 
-THEIRS = """
+OPEN_CLIP_SCRIPT = """
 import json, resource, sys
 import open_clip, torch
 from open_clip_train.main import main
@@ -45,7 +45,7 @@ main(sys.argv[3:])
 kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 print(json.dumps({"gib": [resource.getrusage(kind).ru_maxrss / 2**20 for kind in kinds]}))
 """
-OURS = """
+TERRASEEK_SCRIPT = """
 import json, resource, sys, time
 from pathlib import Path
 from terraseek_train.config import load_config
@@ -56,7 +56,7 @@ train(load_config(Path(sys.argv[1])), note)
 gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 print(json.dumps({"seconds": [b - a for a, b in zip(ends, ends[1:])], "gib": [gib, 0]}))
 """
-SENTENCES = (
+CAPTIONS = (
     "many buildings and some green trees are in a dense residential area near a road",
     "a river runs through green farmland",
     "several planes are parked beside the terminal of an airport",
@@ -65,22 +65,22 @@ SENTENCES = (
 
 
 def prepare(folder: Path, count: int) -> None:
-    """The same images and sentences in both layouts."""
+    """Write the same images and captions in both layouts."""
     (folder / "images").mkdir()
     entries, lines = [], ["filepath,title"]
-    for row, content in enumerate(made(count, 224, "JPEG")):
+    for row, content in enumerate(generate_images(count, 224, "JPEG")):
         path = folder / "images" / f"{row:06}.jpg"
         path.write_bytes(content)
-        sentence = f"{SENTENCES[row % len(SENTENCES)]} number {row}"
-        entries.append({"filename": path.name, "sentences": [{"raw": sentence}]})
-        lines.append(f"{path},{sentence}")
+        caption = f"{CAPTIONS[row % len(CAPTIONS)]} number {row}"
+        entries.append({"filename": path.name, "sentences": [{"raw": caption}]})
+        lines.append(f"{path},{caption}")
     (folder / "train.csv").write_text("\n".join(lines))
     (folder / "captions.json").write_text(json.dumps({"images": entries}))
     (folder / "benchmark-model.json").write_text(json.dumps(ARCH))
 
 
-def output(command: list[str]) -> dict[str, Any]:
-    """The JSON object on the last line of what a process prints."""
+def json_output(command: list[str]) -> dict[str, Any]:
+    """Run a process and return the JSON object on the last line of its output."""
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
     if done.returncode:
         raise SystemExit(f"{' '.join(command[:3])} ... failed:\n{done.stderr[-2000:]}")
@@ -88,7 +88,7 @@ def output(command: list[str]) -> dict[str, Any]:
     return found
 
 
-def theirs(folder: Path, batch: int, threads: int, bf16: bool) -> dict[str, Any]:
+def run_open_clip(folder: Path, batch: int, threads: int, bf16: bool) -> dict[str, Any]:
     """Seconds per step and memory of open_clip's trainer."""
     model, logs = folder / "benchmark-model.json", tempfile.mkdtemp(dir=folder)
     options = {
@@ -113,16 +113,16 @@ def theirs(folder: Path, batch: int, threads: int, bf16: bool) -> dict[str, Any]
         "--save-frequency": 0,
     }
     words = [str(word) for pair in options.items() for word in pair]
-    found = output([sys.executable, "-c", THEIRS, str(model), str(threads), *words])
+    found = json_output([sys.executable, "-c", OPEN_CLIP_SCRIPT, str(model), str(threads), *words])
     log = (Path(logs) / "run" / "out.log").read_text()
     found["seconds"] = [float(s) for s in re.findall(r"Batch \(t\): ([\d.]+)", log)]
     return found
 
 
-def ours(
+def run_terraseek(
     folder: Path, batch: int, steps: int, threads: int, bf16: bool, stream: bool
 ) -> dict[str, Any]:
-    """Seconds per step and memory of our loop, contrastive loss only, as open_clip has it."""
+    """Seconds per step and memory of our loop, with the contrastive loss only, as in open_clip."""
     source = {
         "name": "made",
         "images": str(folder / "images"),
@@ -147,14 +147,14 @@ def ours(
     }
     path = folder / "config.json"
     path.write_text(json.dumps(config))
-    return output([sys.executable, "-c", OURS, str(path)])
+    return json_output([sys.executable, "-c", TERRASEEK_SCRIPT, str(path)])
 
 
 def main(
     steps: int = typer.Option(20),
     batch: int = typer.Option(64),
-    threads: int = typer.Option(2, help="Of torch, and workers that load data."),
-    repeats: int = typer.Option(1, help="Turns of all three."),
+    threads: int = typer.Option(2, help="Torch threads, and data loading workers."),
+    repeats: int = typer.Option(1, help="Repeats of all three."),
     bf16: bool = typer.Option(False, "--bf16"),
     as_json: bool = typer.Option(False, "--json"),
 ) -> None:
@@ -167,11 +167,11 @@ def main(
         for _ in range(repeats):
             for kind in seconds:
                 if kind == "open_clip":
-                    found = theirs(folder, batch, threads, bf16)
+                    found = run_open_clip(folder, batch, threads, bf16)
                 else:
-                    found = ours(folder, batch, steps, threads, bf16, kind == "stream")
-                # our first step ends where its clock starts
-                seconds[kind] += found["seconds"][WARM - (kind != "open_clip") :]
+                    found = run_terraseek(folder, batch, steps, threads, bf16, kind == "stream")
+                # our times begin at the end of the first step
+                seconds[kind] += found["seconds"][WARMUP_STEPS - (kind != "open_clip") :]
                 gib[kind] = max(gib[kind], found["gib"][0])
     rate = {kind: batch / float(np.mean(values)) for kind, values in seconds.items()}
     figures: dict[str, float | int | str] = {
