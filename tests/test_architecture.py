@@ -104,7 +104,7 @@ def test_no_function_catches_everything_outside_the_app_edge() -> None:
 
 
 def test_whoever_starts_gdal_restricts_it_first() -> None:
-    """See `terraseek.scenes.gdal_safety`: a raster may have GDAL open other files and addresses."""
+    """See `terraseek.scenes.gdal_restrictions`: a raster may make GDAL open other files."""
     starts = ("rasterio.open(", "rasterio.Env(", "DatasetReader(", "rasterio.MemoryFile(")
     careless = []
     for package in PACKAGES:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from attack.hostile import Canary, leaks, overview_tag, plain, source_vrt
-from terraseek.scenes.gdal_safety import READ_DRIVERS
+from terraseek.scenes.gdal_restrictions import READ_DRIVERS
 
 _OPENED = """
 import sys

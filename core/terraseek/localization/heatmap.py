@@ -124,7 +124,7 @@ class HeatMap:
     @property
     def grid(self) -> Georef:
         """Geometry of `score`; its corners are those of the scene."""
-        return self.georef.reduced(self.shape[1], self.shape[0])
+        return self.georef.resized(self.shape[1], self.shape[0])
 
     @cached_property
     def score(self) -> Float32[np.ndarray, "h w"]:

@@ -22,7 +22,7 @@ from terraseek.localization.options import LocalizeOptions, scales_of
 from terraseek.localization.query import LocalizeQuery
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
-from terraseek.scenes.gdal_safety import restrict_gdal
+from terraseek.scenes.gdal_restrictions import restrict_gdal
 
 __all__ = ["Stability", "correlation_distance", "mean_difference", "stability"]
 

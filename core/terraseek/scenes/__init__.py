@@ -1,6 +1,6 @@
-"""Any raster or image as size, transform, CRS and ground sample distance.
+"""Scenes: rasters and images with size, transform, CRS and ground sample distance.
 
-Windows are read as 8-bit RGB with a mask of valid pixels; bad input is refused here.
+Windows are read as 8-bit RGB with a mask of valid pixels; files that cannot be used are refused.
 """
 
 from terraseek.scenes.georef import Georef

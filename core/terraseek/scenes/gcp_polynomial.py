@@ -1,8 +1,8 @@
-"""Ground control points as a smooth mapping: an affine grid plus a polynomial where that pays.
+"""Polynomial mapping from pixels to map coordinates, fitted to ground control points (GCPs).
 
-A photograph of hilly ground, or a swath from the side, is no affine image of the map. Polynomials
-of second and third order follow it. Each order has to earn its place: leaving out one point after
-another, it must place the left-out points clearly better than the order below.
+An oblique image, or one of hilly ground, is not an affine image of the map; polynomials of second
+and third order fit it better. The order is chosen by leave-one-out cross-validation: a higher order
+is used only if it predicts left-out points clearly better than the order below.
 """
 
 from collections.abc import Sequence
@@ -17,150 +17,156 @@ from jaxtyping import Float64
 if TYPE_CHECKING:
     from rasterio.control import GroundControlPoint
 
-__all__ = ["Bend", "fit_points"]
+__all__ = ["GcpPolynomial", "fit_gcps"]
 
-_MOST_ORDER = 3
-_SPARE_POINTS = 1.5
-"""Points a polynomial needs, per coefficient."""
-_BETTER = 0.7
-"""Share of the lower order's error that a higher order must stay below."""
-_STEPS = 20
-_EXACT_PX = 1e-4
+_MAX_ORDER = 3
+_POINTS_PER_COEFFICIENT = 1.5
+"""Number of points that a polynomial needs per coefficient."""
+_MAX_ERROR_RATIO = 0.7
+"""A higher order is used if its error is below this share of the lower order's error."""
+_MAX_NEWTON_STEPS = 20
+_NEWTON_TOLERANCE_PX = 1e-4
 
-Places = Float64[np.ndarray, "*n"]
+Values = Float64[np.ndarray, "*n"]
 
 
 @dataclass(frozen=True, eq=False)
-class Bend:
-    """Pixels to the scene's CRS by polynomials, and back by Newton's method."""
+class GcpPolynomial:
+    """Polynomials from pixels to CRS coordinates, inverted by Newton's method."""
 
     width: int
     height: int
     order: int
     x: Float64[np.ndarray, " terms"]
-    """Coefficients of x over powers of column and row, both scaled to -1..1."""
+    """Coefficients of the x coordinate for powers of column and row, both scaled to -1..1."""
     y: Float64[np.ndarray, " terms"]
-    """The same of y."""
+    """Coefficients of the y coordinate."""
     points: "tuple[GroundControlPoint, ...]"
-    """What it was fitted to, for files that keep it."""
+    """Points it was fitted to, to be stored in output files."""
 
-    def places(self, cols: Places, rows: Places) -> tuple[Places, Places]:
-        """CRS coordinates of pixel positions; outside the scene, the polynomial's tangent.
+    def to_crs(self, cols: Values, rows: Values) -> tuple[Values, Values]:
+        """CRS coordinates of pixel positions, extrapolated linearly outside the scene.
 
-        Far from its points a polynomial runs off, and a tile there would show the scene twice.
+        Far from its points a polynomial diverges, so that a tile there would show the scene twice.
         """
         u, v = self._scaled(cols, rows)
         inner_u, inner_v = np.clip(u, -1, 1), np.clip(v, -1, 1)
-        x, y = self._at(inner_u, inner_v)
+        x, y = self._evaluate(inner_u, inner_v)
         du, dv = u - inner_u, v - inner_v
-        (xu, xv), (yu, yv) = self._slopes(inner_u, inner_v)
+        (xu, xv), (yu, yv) = self._derivatives(inner_u, inner_v)
         return x + xu * du + xv * dv, y + yu * du + yv * dv
 
-    def pixels(self, x: Places, y: Places, start: Affine) -> tuple[Places, Places]:
-        """Pixel positions of CRS coordinates, from those an affine grid `start` says."""
-        back = ~start
-        cols, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
-        for _ in range(_STEPS):
-            found_x, found_y = self.places(cols, rows)
-            off_x, off_y = x - found_x, y - found_y
+    def to_pixels(self, x: Values, y: Values, start: Affine) -> tuple[Values, Values]:
+        """Pixel positions of CRS coordinates; Newton's method starts with the affine transform."""
+        inverse = ~start
+        cols = inverse.a * x + inverse.b * y + inverse.c
+        rows = inverse.d * x + inverse.e * y + inverse.f
+        for _ in range(_MAX_NEWTON_STEPS):
+            mapped_x, mapped_y = self.to_crs(cols, rows)
+            error_x, error_y = x - mapped_x, y - mapped_y
             u, v = (np.clip(w, -1, 1) for w in self._scaled(cols, rows))
-            (xu, xv), (yu, yv) = self._slopes(u, v)
-            turn = xu * yv - xv * yu
-            down = (off_y * xu - off_x * yu) / turn * (self.height / 2)
-            across = (off_x * yv - off_y * xv) / turn * (self.width / 2)
-            cols, rows = cols + across, rows + down
-            step = np.abs(np.stack([across, down]))
-            if not np.any(step[np.isfinite(step)] > _EXACT_PX):
+            (xu, xv), (yu, yv) = self._derivatives(u, v)
+            determinant = xu * yv - xv * yu
+            step_rows = (error_y * xu - error_x * yu) / determinant * (self.height / 2)
+            step_cols = (error_x * yv - error_y * xv) / determinant * (self.width / 2)
+            cols, rows = cols + step_cols, rows + step_rows
+            step = np.abs(np.stack([step_cols, step_rows]))
+            if not np.any(step[np.isfinite(step)] > _NEWTON_TOLERANCE_PX):
                 break
         return cols, rows
 
-    def reduced(self, width: int, height: int) -> "Bend":
-        """The same ground in another number of pixels."""
-        return Bend(width, height, self.order, self.x, self.y, self.points)
+    def resized(self, width: int, height: int) -> "GcpPolynomial":
+        """The same mapping for a grid of another size that covers the same ground."""
+        return GcpPolynomial(width, height, self.order, self.x, self.y, self.points)
 
     @cached_property
-    def _powers(self) -> list[tuple[int, int]]:
-        return _powers(self.order)
+    def _exponents(self) -> list[tuple[int, int]]:
+        return _exponents(self.order)
 
-    def _scaled(self, cols: Places, rows: Places) -> tuple[Places, Places]:
+    def _scaled(self, cols: Values, rows: Values) -> tuple[Values, Values]:
         return cols * (2 / self.width) - 1, rows * (2 / self.height) - 1
 
-    def _at(self, u: Places, v: Places) -> tuple[Places, Places]:
-        terms = [u**a * v**b for a, b in self._powers]
+    def _evaluate(self, u: Values, v: Values) -> tuple[Values, Values]:
+        terms = [u**a * v**b for a, b in self._exponents]
         x = sum(c * term for c, term in zip(self.x, terms, strict=True))
         y = sum(c * term for c, term in zip(self.y, terms, strict=True))
         return np.asarray(x), np.asarray(y)
 
-    def _slopes(self, u: Places, v: Places) -> tuple[tuple[Places, Places], tuple[Places, Places]]:
-        """Derivatives of x, then of y, along u and v."""
-        along_u = [a * u ** max(a - 1, 0) * v**b for a, b in self._powers]
-        along_v = [b * u**a * v ** max(b - 1, 0) for a, b in self._powers]
+    def _derivatives(
+        self, u: Values, v: Values
+    ) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
+        """Derivatives of x, then of y, with respect to the scaled column u and row v."""
+        along_u = [a * u ** max(a - 1, 0) * v**b for a, b in self._exponents]
+        along_v = [b * u**a * v ** max(b - 1, 0) for a, b in self._exponents]
 
-        def both(coefficients: Float64[np.ndarray, " terms"]) -> tuple[Places, Places]:
-            pairs = [zip(coefficients, slopes, strict=True) for slopes in (along_u, along_v)]
+        def gradient(
+            coefficients: Float64[np.ndarray, " terms"],
+        ) -> tuple[Values, Values]:
+            pairs = [zip(coefficients, terms, strict=True) for terms in (along_u, along_v)]
             first, second = (np.asarray(sum(c * s for c, s in pair)) for pair in pairs)
             return first, second
 
-        return both(self.x), both(self.y)
+        return gradient(self.x), gradient(self.y)
 
 
-def _powers(order: int) -> list[tuple[int, int]]:
+def _exponents(order: int) -> list[tuple[int, int]]:
     found = [(a, b) for a in range(order + 1) for b in range(order + 1 - a)]
     return sorted(found, key=sum)
 
 
-def fit_points(
+def fit_gcps(
     points: "Sequence[GroundControlPoint]", width: int, height: int
-) -> tuple[Bend | None, float]:
-    """The polynomial that places left-out points best, and by how much it misses them.
+) -> tuple[GcpPolynomial | None, float]:
+    """Fit the polynomial that predicts left-out points best.
 
     Returns:
-        None where an affine grid does as well; root mean square of the distances in pixels between
-        each point and where the fit without it puts it (with too few points to leave one out, the
-        distances to the fit of all).
+        The polynomial, or None if an affine transform is as good; and the leave-one-out error of
+        the chosen fit: the root mean square distance in pixels between each point and its
+        prediction without it (with too few points for that, the residuals of the fit to all).
     """
     pixel = np.array([(p.col, p.row) for p in points], np.float64)
-    place = np.array([(p.x, p.y) for p in points], np.float64)
+    position = np.array([(p.x, p.y) for p in points], np.float64)
     scaled = pixel * (2 / np.array([width, height])) - 1
-    middle, spread = place.mean(axis=0), max(float(np.ptp(place, axis=0).max()), 1e-12)
-    wanted = (place - middle) / spread
-    best_order, best = 1, _misses(scaled, wanted, 1)
-    for order in range(2, _MOST_ORDER + 1):
-        if len(points) < _SPARE_POINTS * len(_powers(order)):
+    mean, extent = position.mean(axis=0), max(float(np.ptp(position, axis=0).max()), 1e-12)
+    target = (position - mean) / extent
+    best_order, best = 1, _loo_error(scaled, target, 1)
+    for order in range(2, _MAX_ORDER + 1):
+        if len(points) < _POINTS_PER_COEFFICIENT * len(_exponents(order)):
             break
-        now = _misses(scaled, wanted, order)
-        if now < _BETTER * best:
-            best_order, best = order, now
-    linear = _solve(_design(scaled, 1), wanted)[1:] * spread
+        error = _loo_error(scaled, target, order)
+        if error < _MAX_ERROR_RATIO * best:
+            best_order, best = order, error
+    linear = _solve(_design(scaled, 1), target)[1:] * extent
     # ground units per pixel: the area of a pixel, as the side of a square
     unit = np.sqrt(abs(np.linalg.det(linear)) * 4 / (width * height))
-    residual = float(best * spread / unit) if unit > 0 else float("inf")
+    residual = float(best * extent / unit) if unit > 0 else float("inf")
     if best_order == 1:
         return None, residual
-    found = _solve(_design(scaled, best_order), wanted) * spread
-    found[0] += middle
-    return Bend(width, height, best_order, found[:, 0], found[:, 1], tuple(points)), residual
+    fitted = _solve(_design(scaled, best_order), target) * extent
+    fitted[0] += mean
+    polynomial = GcpPolynomial(width, height, best_order, fitted[:, 0], fitted[:, 1], tuple(points))
+    return polynomial, residual
 
 
 def _design(scaled: Float64[np.ndarray, "n 2"], order: int) -> Float64[np.ndarray, "n terms"]:
-    return np.stack([scaled[:, 0] ** a * scaled[:, 1] ** b for a, b in _powers(order)], axis=1)
+    return np.stack([scaled[:, 0] ** a * scaled[:, 1] ** b for a, b in _exponents(order)], axis=1)
 
 
 def _solve(
-    design: Float64[np.ndarray, "n terms"], wanted: Float64[np.ndarray, "n 2"]
+    design: Float64[np.ndarray, "n terms"], target: Float64[np.ndarray, "n 2"]
 ) -> Float64[np.ndarray, "terms 2"]:
-    found: Float64[np.ndarray, "terms 2"] = np.linalg.lstsq(design, wanted, rcond=None)[0]
+    found: Float64[np.ndarray, "terms 2"] = np.linalg.lstsq(design, target, rcond=None)[0]
     return found
 
 
-def _misses(
-    scaled: Float64[np.ndarray, "n 2"], wanted: Float64[np.ndarray, "n 2"], order: int
+def _loo_error(
+    scaled: Float64[np.ndarray, "n 2"], target: Float64[np.ndarray, "n 2"], order: int
 ) -> float:
-    """Root mean square distance of left-out points, by the leverages of the least squares fit."""
+    """Root mean square leave-one-out error, from the leverages of the least squares fit."""
     design = _design(scaled, order)
-    off = wanted - design @ _solve(design, wanted)
-    # a point of leverage h is missed by off / (1 - h) when it is left out (Cook & Weisberg 1982)
+    residual = target - design @ _solve(design, target)
+    # without a point of leverage h its residual r is r / (1 - h) (Cook & Weisberg 1982)
     leverage = np.einsum("ij,ji->i", design, np.linalg.pinv(design))
     if len(scaled) > design.shape[1] and np.all(leverage < 1 - 1e-9):
-        off = off / (1 - leverage)[:, None]
-    return float(np.sqrt(np.mean(np.sum(off**2, axis=1))))
+        residual = residual / (1 - leverage)[:, None]
+    return float(np.sqrt(np.mean(np.sum(residual**2, axis=1))))

@@ -1,4 +1,4 @@
-"""How large a scene may be; an image bomb is refused before a single pixel is decoded."""
+"""Limits of file and image size; a decompression bomb is refused before any pixel is decoded."""
 
 import os
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from terraseek.errors import ConfigError, SceneTooLargeError
 __all__ = ["SceneLimits"]
 
 MAX_BLOCK_BYTES = 1 << 30
-"""Largest strip or tile in bytes once decoded; GDAL can only decode it whole."""
+"""Largest decoded strip or tile in bytes, because GDAL decodes each as a whole."""
 
 
 def _from_environment(name: str, default: int) -> int:
@@ -29,12 +29,12 @@ def _from_environment(name: str, default: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SceneLimits:
-    """Upper bounds; the environment variables of the same names set the defaults."""
+    """Upper limits, with defaults from environment variables."""
 
     max_pixels: int = field(
         default_factory=lambda: _from_environment("TERRASEEK_MAX_PIXELS", 2_000_000_000)
     )
-    """Columns times rows (`TERRASEEK_MAX_PIXELS`)."""
+    """Number of pixels, columns times rows (`TERRASEEK_MAX_PIXELS`)."""
     max_bytes: int = field(
         default_factory=lambda: _from_environment("TERRASEEK_MAX_BYTES", 500_000_000)
     )
@@ -44,7 +44,7 @@ class SceneLimits:
         """Refuse a file above `max_bytes`.
 
         Raises:
-            SceneTooLargeError: with both numbers and the setting that raises the limit.
+            SceneTooLargeError: the message has both sizes and the setting that raises the limit.
         """
         if size > self.max_bytes:
             raise SceneTooLargeError(
@@ -56,7 +56,7 @@ class SceneLimits:
         """Refuse a raster above `max_pixels`.
 
         Raises:
-            SceneTooLargeError: with both numbers and the setting that raises the limit.
+            SceneTooLargeError: the message has both sizes and the setting that raises the limit.
         """
         if width * height > self.max_pixels:
             raise SceneTooLargeError(

@@ -1,11 +1,10 @@
-"""Opening a file with GDAL so that every way to fail has its own error.
+"""Opening of rasters with GDAL; every kind of failure has its own exception.
 
-GDAL reads GeoTIFF, PNG, JPEG, WebP and more through one door. Only formats that hold their own
-pixels are let in, see `gdal_safety`: a VRT, for example, may name any other file of this computer.
+Only formats that contain their own pixels are opened (GeoTIFF, PNG, JPEG, WebP and others, see
+`gdal_restrictions`), because a VRT, for example, can name any other file of this computer.
 """
 
 import errno
-import logging
 import os
 import struct
 import warnings
@@ -21,7 +20,7 @@ from terraseek.errors import (
     TruncatedImageError,
     UnsupportedSceneError,
 )
-from terraseek.scenes.gdal_safety import (
+from terraseek.scenes.gdal_restrictions import (
     READ_DRIVERS,
     refuse_references,
     restrict_gdal,
@@ -47,33 +46,31 @@ _MAGIC = {
     b"BM": "BMP",
     b"\x00\x00\x00\x0cjP": "JPEG 2000",
 }
-_MAY_NAME_OTHERS = (
-    "which may take its pixels from other files; convert it with: gdal_translate -of COG IN OUT"
+_CAN_NAME_OTHER_FILES = (
+    "which can take its pixels from other files; convert it with: gdal_translate -of COG IN OUT"
 )
-_CONTAINERS = {
+_UNSUPPORTED_FORMATS = {
     b"<VRTDataset": "a GDAL VRT, which names other files; convert it with gdal_translate",
-    b"<GDAL_WMS": "a GDAL WMS description, which names a server; save its picture as GeoTIFF",
-    b"<WMS_": "a GDAL WMS description, which names a server; save its picture as GeoTIFF",
-    b"EHFA_HEADER_TAG": f"an Erdas Imagine file, {_MAY_NAME_OTHERS}",
-    b"NITF0": f"a NITF file, {_MAY_NAME_OTHERS}",
-    b"NSIF0": f"a NSIF file, {_MAY_NAME_OTHERS}",
+    b"<GDAL_WMS": "a GDAL WMS description, which names a server; save its image as GeoTIFF",
+    b"<WMS_": "a GDAL WMS description, which names a server; save its image as GeoTIFF",
+    b"EHFA_HEADER_TAG": f"an Erdas Imagine file, {_CAN_NAME_OTHER_FILES}",
+    b"NITF0": f"a NITF file, {_CAN_NAME_OTHER_FILES}",
+    b"NSIF0": f"a NSIF file, {_CAN_NAME_OTHER_FILES}",
     b"CDF": "a netCDF file; export one variable as GeoTIFF",
     b"\x89HDF": "an HDF5 file; export one variable as GeoTIFF",
     b"%PDF": "a PDF; export the page as PNG",
 }
 
-_logger = logging.getLogger(__name__)
-
 
 def gdal_settings() -> dict[str, Any]:
-    """GDAL options every read here uses."""
+    """GDAL options of every read."""
     return {
-        # a JPEG cut short would otherwise be filled up with grey and called good
+        # otherwise a truncated JPEG is filled with grey without an error
         "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
-        # statistics beside somebody's file are a surprise, and the folder may be read-only
+        # read the `.aux.xml` of a raster; Scene never writes one
         "GDAL_PAM_ENABLED": "YES",
-        # side-cars are asked for by name, in no other spelling than those `gdal_safety.sidecars`
-        # looks for, and a folder of 100,000 pictures is not listed for each of them
+        # sidecars are opened only under the names that `gdal_restrictions.sidecars` checks, and a
+        # folder of 100,000 images is not listed for each image
         "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
         "GDAL_CACHEMAX": 256,
     }
@@ -84,17 +81,17 @@ def open_dataset(path: Path, limits: SceneLimits) -> "DatasetReader":
 
     Raises:
         FileNotFoundError: there is no such file.
-        EmptySceneError: the file has no bytes, or the raster no pixels.
-        SceneTooLargeError: the file, its pixels or one of its strips is beyond the limits.
-        NotAnImageError: no reader knows it.
-        TruncatedImageError: it starts like an image and cannot be opened.
-        UnsupportedSceneError: a container without an image of its own, complex numbers, or a file
-            that takes overviews, a mask or pixels from elsewhere.
+        EmptySceneError: the file has no bytes, or the raster has no pixels.
+        SceneTooLargeError: the file, its pixels or one of its strips exceeds the limits.
+        NotAnImageError: the format is not recognised.
+        TruncatedImageError: it starts like an image but cannot be opened.
+        UnsupportedSceneError: the format contains no image or is not allowed, the values are
+            complex numbers, or the file takes overviews, a mask or pixels from other files.
     """
     head = _check_bytes(path, limits)
     restrict_gdal()
-    for side in sidecars(path):
-        _check_sidecar(side)
+    for sidecar in sidecars(path):
+        _check_sidecar(sidecar)
     dataset = _open(path, head, READ_DRIVERS)
     try:
         refuse_references(dataset, path.name)
@@ -109,17 +106,17 @@ def _check_bytes(path: Path, limits: SceneLimits) -> bytes:
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if not path.is_file():
-        raise NotAnImageError(f"{path} is not a file; give one picture or raster")
+        raise NotAnImageError(f"{path} is not a file; give one image or raster")
     size = path.stat().st_size
     if size == 0:
         raise EmptySceneError(f"{path.name} has no bytes; the download or copy may have failed")
     limits.check_file(path, size)
     with path.open("rb") as source:
         head = source.read(64)
-    for start, what in _CONTAINERS.items():
+    for start, description in _UNSUPPORTED_FORMATS.items():
         if head.lstrip().startswith(start):
-            raise UnsupportedSceneError(f"{path.name} is {what}")
-    if head.startswith(_PNG) and not _png_is_whole(path, size):
+            raise UnsupportedSceneError(f"{path.name} is {description}")
+    if head.startswith(_PNG) and not _png_is_complete(path, size):
         raise TruncatedImageError(
             f"{path.name} is a PNG cut short or damaged: its end is missing; "
             "copy or download it again"
@@ -127,8 +124,8 @@ def _check_bytes(path: Path, limits: SceneLimits) -> bytes:
     return head
 
 
-def _png_is_whole(path: Path, size: int) -> bool:
-    """Whether the chunks lead to the end mark; GDAL gives a cut PNG out as if it were whole."""
+def _png_is_complete(path: Path, size: int) -> bool:
+    """Whether the chunks lead to the end marker; GDAL reads a truncated PNG without an error."""
     position = len(_PNG)
     with path.open("rb") as source:
         while position + 12 <= size:
@@ -141,13 +138,13 @@ def _png_is_whole(path: Path, size: int) -> bool:
 
 
 def _check_sidecar(path: Path) -> None:
-    """Refuse overviews and masks beside a raster that are no GeoTIFF, or name others in turn."""
+    """Refuse an overview or mask file that is not a GeoTIFF, or that names other files."""
     try:
-        with _open(path, b"", ("GTiff",)) as side:
-            refuse_references(side, path.name)
+        with _open(path, b"", ("GTiff",)) as sidecar:
+            refuse_references(sidecar, path.name)
     except NotAnImageError as error:
         raise UnsupportedSceneError(
-            f"{path.name}, which lies beside the picture, is no GeoTIFF; remove it or make it anew "
+            f"{path.name}, a sidecar of the image, is not a GeoTIFF; remove it or make it again "
             "with gdaladdo"
         ) from error
 
@@ -159,16 +156,16 @@ def _open(path: Path, head: bytes, drivers: tuple[str, ...]) -> "DatasetReader":
 
     try:
         with rasterio.Env(**gdal_settings()), warnings.catch_warnings():
-            # an image without a CRS is a first-class scene here, in pixel space
+            # an image without a CRS is a valid scene in pixel space
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            # rasterio.open takes one driver only
-            # an absolute path cannot be taken for an address or an archive
+            # rasterio.open takes one driver only; an absolute path cannot be mistaken for an
+            # address or an archive
             return DatasetReader(str(path.absolute()), driver=list(drivers))
     except RasterioIOError as error:
         kind = next((name for start, name in _MAGIC.items() if head.startswith(start)), None)
         if kind is None:
             raise NotAnImageError(
-                f"{path.name} is no picture or raster that can be read; "
+                f"{path.name} is not an image or raster that can be read; "
                 "give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file"
             ) from error
         raise TruncatedImageError(
@@ -181,31 +178,31 @@ def _check_header(dataset: "DatasetReader", path: Path, limits: SceneLimits) -> 
     if dataset.count == 0:
         parts = f" ({len(dataset.subdatasets)} sub-datasets)" if dataset.subdatasets else ""
         raise UnsupportedSceneError(
-            f"{path.name} holds no bands of its own{parts}; export the one you mean as GeoTIFF"
+            f"{path.name} contains no bands of its own{parts}; export one sub-dataset as GeoTIFF"
         )
     if dataset.width == 0 or dataset.height == 0:
         raise EmptySceneError(f"{path.name} has {dataset.width} x {dataset.height} pixels")
     limits.check_pixels(path, dataset.width, dataset.height)
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):
         raise UnsupportedSceneError(
-            f"{path.name} holds complex numbers ({dataset.dtypes[0]}), not a picture; "
+            f"{path.name} contains complex numbers ({dataset.dtypes[0]}), not an image; "
             "convert it to amplitude first"
         )
     rows, cols = dataset.block_shapes[0]
     block = rows * cols * (dataset.count if dataset.interleaving else 1) * 8
     if block > 8 * MAX_BLOCK_BYTES:
         raise SceneTooLargeError(
-            f"{path.name} is stored as pieces of {cols:,} x {rows:,} pixels that must be decoded "
-            "whole; store it in tiles, for example with: rio cogeo create IN OUT"
+            f"{path.name} is stored in blocks of {cols:,} x {rows:,} pixels, which must be decoded "
+            "as a whole; store it in tiles, for example with: rio cogeo create IN OUT"
         )
 
 
 @contextmanager
 def decoding(name: str) -> Iterator[None]:
-    """Settings for reads, and GDAL's failures in the block become `TruncatedImageError`.
+    """Apply the GDAL options of reads, and convert GDAL's errors to `TruncatedImageError`.
 
     Raises:
-        TruncatedImageError: the pixels could not be decoded.
+        TruncatedImageError: the pixels cannot be decoded.
     """
     restrict_gdal()
     import rasterio
@@ -222,7 +219,7 @@ def decoding(name: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """GDAL's own words, found at the end of rasterio's chain of causes."""
+    """Message of GDAL, which is at the end of rasterio's chain of causes."""
     last: BaseException = error
     while last.__cause__ is not None:
         last = last.__cause__

@@ -1,7 +1,7 @@
-"""From any number type to 8 bits, with one rule for the whole scene.
+"""Stretch of pixel values of any type to 8 bits, with one rule for the whole scene.
 
-A stretch computed window by window would make water as bright as concrete; so the percentiles are
-taken once, over valid pixels of a decimated read, and used for every window and tile.
+A stretch computed per window would make water as bright as concrete. So the percentiles are
+computed once, over the valid pixels of a decimated read, and used for every window and tile.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ __all__ = ["LOW_PERCENTILE", "NARROW_RANGE", "Stretch"]
 LOW_PERCENTILE, HIGH_PERCENTILE = 2.0, 98.0
 NARROW_RANGE = 24
 """8-bit scenes whose 0.1-99.9 percentile range is below this many levels are stretched too: a mask
-of 0 and 1, or 4-bit data, is black to the eye and to the encoder alike."""
+of 0 and 1, or 4-bit data, would be almost black for people and encoders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Linear rule per band; `low` and `high` are in the file's own units."""
+    """Linear rule per band; `low` and `high` are in the units of the file."""
 
     low: tuple[float, ...]
-    """Values shown as 0, one a band."""
+    """Value shown as 0, per band."""
     high: tuple[float, ...]
-    """Values shown as 255, one a band."""
+    """Value shown as 255, per band."""
     identity: bool = False
-    """Whether 8-bit values are shown as they are."""
+    """Whether 8-bit values are shown unchanged."""
 
     @classmethod
     def of(
         cls, values: Shaped[np.ndarray, "bands h w"], valid: Bool[np.ndarray, "h w"]
     ) -> "Stretch":
-        """The 2 to 98 percentile rule over valid pixels; 8-bit data is left alone unless narrow."""
+        """Compute the 2 to 98 percentile rule of valid pixels; 8-bit data is kept unless narrow."""
         sample = values[:, valid]
         if values.dtype == np.uint8:
             low, high = np.percentile(sample, (0.1, 99.9))
@@ -41,12 +41,12 @@ class Stretch:
         lows, highs = np.percentile(
             sample.astype(np.float64), (LOW_PERCENTILE, HIGH_PERCENTILE), axis=1
         )
-        for band in np.flatnonzero(highs <= lows):  # nearly all one value: the range that is there
+        for band in np.flatnonzero(highs <= lows):  # nearly constant bands use their full range
             lows[band], highs[band] = float(sample[band].min()), float(sample[band].max())
         return cls(tuple(lows.tolist()), tuple(highs.tolist()))
 
     def apply(self, values: Shaped[np.ndarray, "bands h w"]) -> UInt8[np.ndarray, "bands h w"]:
-        """8-bit values; NaN becomes 0, a band of one value becomes 128."""
+        """Convert to 8-bit values; NaN becomes 0, a constant band becomes 128."""
         if self.identity and values.dtype == np.uint8:
             return values
         low = np.array(self.low, np.float32)[:, None, None]

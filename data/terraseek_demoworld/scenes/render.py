@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.files import atomic_path
-from terraseek.scenes.gdal_safety import restrict_gdal
+from terraseek.scenes.gdal_restrictions import restrict_gdal
 from terraseek_demoworld.drawing.canvas import Canvas
 from terraseek_demoworld.drawing.light import Sky, render
 from terraseek_demoworld.drawing.palette import DRY, SUMMER, TROPICAL, Look

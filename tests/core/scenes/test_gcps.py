@@ -1,4 +1,4 @@
-"""Scenes placed by control points: followed where they bend, told of where they contradict."""
+"""Scenes georeferenced by control points: polynomial fits, and notes about contradictions."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ HEIGHT, WIDTH = 200, 300
 
 
 def place(col, row, order=2):
-    """UTM metres of a pixel of two metres; bent by some 12 pixels."""
+    """UTM coordinates of pixels of two metres, distorted by about 12 pixels."""
     u, v = col / WIDTH, row / HEIGHT
     x = 500_000 + 2 * col + 24 * u * u * (order >= 2) + 14 * v**3 * (order >= 3)
     y = 5_000_000 - 2 * row + 20 * u * v * (order >= 2)
@@ -39,36 +39,36 @@ def scene(tmp_path, gcps):
 
 
 @pytest.mark.parametrize(("order", "count"), [(2, 16), (3, 25)])
-def test_a_bent_scene_is_followed(tmp_path, order, count):
+def test_a_distorted_scene_is_fitted_by_a_polynomial(tmp_path, order, count):
     with scene(tmp_path, points(count, order)) as opened:
         georef = opened.georef
-        assert georef.bend.order == order
+        assert georef.polynomial.order == order
         cols, rows = np.meshgrid(np.linspace(0, WIDTH, 9), np.linspace(0, HEIGHT, 8))
-        x, y = georef.bend.places(cols, rows)
+        x, y = georef.polynomial.to_crs(cols, rows)
         np.testing.assert_allclose([x, y], place(cols, rows, order), atol=0.01)
         back = georef.pixels(*georef.lonlat(cols, rows))
         np.testing.assert_allclose(back, [cols, rows], atol=1e-3)
         assert opened.notes == ()
         assert opened.gsd_m == pytest.approx(2, rel=0.1)
-        np.testing.assert_allclose(georef.reduced(30, 20).footprint, georef.footprint, atol=1e-9)
+        np.testing.assert_allclose(georef.resized(30, 20).footprint, georef.footprint, atol=1e-9)
 
 
-def test_an_affine_scene_stays_affine_in_spite_of_noise(tmp_path):
+def test_a_noisy_affine_scene_stays_affine(tmp_path):
     with scene(tmp_path, points(25, order=1, noise=1.0)) as opened:
-        assert opened.georef.bend is None
+        assert opened.georef.polynomial is None
         assert 0.5 < opened.georef.residual_px < 3
         assert opened.notes == ()
 
 
-def test_too_few_points_for_a_bend_are_told_of(tmp_path):
+def test_too_few_points_for_a_polynomial_give_a_note(tmp_path):
     with scene(tmp_path, points(4)) as opened:
-        assert opened.georef.bend is None
+        assert opened.georef.polynomial is None
     with scene(tmp_path, points(25, order=1, noise=15.0)) as opened:
         heat = localize(opened, "red", FakeEncoder())
-    assert "misses by" in heat.warnings[0]
+    assert "fit error of" in heat.warnings[0]
 
 
-def test_positions_far_outside_run_on_straight(tmp_path):
+def test_positions_far_outside_are_extrapolated_linearly(tmp_path):
     with scene(tmp_path, points(25, order=3)) as opened:
         far = opened.lonlat_to_pixel(*opened.pixel_to_lonlat(5 * WIDTH, -4 * HEIGHT))
     assert far == pytest.approx((5 * WIDTH, -4 * HEIGHT), abs=0.5)
@@ -86,8 +86,8 @@ def test_the_heat_map_keeps_the_control_points(tmp_path):
         np.testing.assert_allclose(heat.footprint, ground.footprint, atol=1e-9)
 
 
-def test_the_preview_is_warped_by_the_bend(tmp_path):
-    """Corners of the image hold all control points, those in the bulge too."""
+def test_the_preview_is_warped_by_the_polynomial(tmp_path):
+    """The corners of the image enclose all control points, including those of the bulge."""
     with scene(tmp_path, points(25)) as opened:
         corners = np.array(scene_preview(opened, 200)[1])
         lon, lat = opened.georef.lonlat(

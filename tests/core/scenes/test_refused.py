@@ -1,4 +1,4 @@
-"""Every kind of bad file has its own error, and the message says which and what to do."""
+"""Every kind of invalid file has its own exception, whose message says what to do."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_no_bytes(tmp_path):
 @pytest.mark.parametrize("content", [b"hello, this is text\n", b"\x00" * 5000, b"<html></html>"])
 def test_not_an_image(tmp_path, content):
     (tmp_path / "a.tif").write_bytes(content)
-    with pytest.raises(NotAnImageError, match=r"a\.tif is no picture"):
+    with pytest.raises(NotAnImageError, match=r"a\.tif is not an image"):
         Scene.open(tmp_path / "a.tif")
 
 
@@ -70,7 +70,7 @@ def test_truncated_striped_geotiff(tmp_path):
         read_all(path)
 
 
-def test_bomb_is_refused_before_decoding(tmp_path):
+def test_a_decompression_bomb_is_refused_before_decoding(tmp_path):
     path = write(
         tmp_path / "a.tif",
         np.zeros((1, 1, 1), np.uint8),
@@ -110,7 +110,7 @@ def test_limits_come_from_the_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["many", "0", "-5", "1e9"])
-def test_a_limit_that_is_no_number(monkeypatch, text):
+def test_a_limit_that_is_not_a_number(monkeypatch, text):
     monkeypatch.setenv("TERRASEEK_MAX_PIXELS", text)
     with pytest.raises(ConfigError, match="TERRASEEK_MAX_PIXELS"):
         SceneLimits()
@@ -134,7 +134,7 @@ def test_complex_numbers(tmp_path):
         Scene.open(path)
 
 
-def test_a_vrt_may_not_reach_other_files(tmp_path):
+def test_a_vrt_cannot_read_other_files(tmp_path):
     target = write_rgb(tmp_path / "a.tif", colours(20, 20))
     vrt = tmp_path / "b.vrt"
     vrt.write_text(

@@ -12,7 +12,7 @@ from helpers.rasters import UTM_GRID, colours, write, write_rgb
 from terraseek.scenes import Georef, Scene
 
 
-def test_a_uint8_geotiff_is_read_as_it_is(tmp_path):
+def test_a_uint8_geotiff_is_read_unchanged(tmp_path):
     rgb = colours(60, 90)
     with Scene.open(write_rgb(tmp_path / "a.tif", rgb)) as scene:
         read, valid = scene.read(10, 20, 50, 80)
@@ -24,7 +24,7 @@ def test_a_uint8_geotiff_is_read_as_it_is(tmp_path):
     assert len(scene.scene_hash) == 16
 
 
-def test_pixels_and_places_are_inverse_and_right(tmp_path):
+def test_pixel_and_lonlat_conversions_are_correct_and_inverse(tmp_path):
     with Scene.open(write_rgb(tmp_path / "a.tif", colours(60, 90))) as scene:
         # the grid starts on the central meridian of zone 33, 15 degrees east
         assert scene.footprint[0] == pytest.approx([15.0, 45.1535], abs=1e-3)
@@ -48,7 +48,7 @@ def test_gsd_is_metres_on_the_ground(tmp_path, crs, transform, gsd):
         assert scene.gsd_m == pytest.approx(gsd, rel=0.01)
 
 
-def test_an_image_without_crs_lives_in_pixel_space(tmp_path):
+def test_an_image_without_crs_is_in_pixel_space(tmp_path):
     Image.fromarray(colours(50, 70)).save(tmp_path / "a.png")
     with Scene.open(tmp_path / "a.png") as scene:
         assert (scene.crs, scene.gsd_m, scene.bounds, scene.footprint) == (None,) * 4
@@ -57,7 +57,7 @@ def test_an_image_without_crs_lives_in_pixel_space(tmp_path):
         assert scene.lonlat_to_pixel(1, 1) is None
 
 
-def test_world_file_with_prj_places_an_image(tmp_path):
+def test_world_file_with_prj_georeferences_an_image(tmp_path):
     Image.fromarray(colours(50, 70)).save(tmp_path / "a.png")
     (tmp_path / "a.pgw").write_text("2\n0\n0\n-2\n500001\n4999999\n")
     (tmp_path / "a.prj").write_text(CRS.from_epsg(32633).to_wkt())
@@ -75,7 +75,7 @@ def test_world_file_without_crs_keeps_its_transform(tmp_path):
         assert scene.footprint is None
 
 
-def test_ground_control_points_are_honoured(tmp_path):
+def test_ground_control_points_are_used(tmp_path):
     wanted = Affine(0.001, 0.0002, 20, 0.0001, -0.001, 40)
     points = [
         GroundControlPoint(row=r, col=c, x=(wanted @ (c, r))[0], y=(wanted @ (c, r))[1])
@@ -87,7 +87,7 @@ def test_ground_control_points_are_honoured(tmp_path):
         assert scene.transform.almost_equals(wanted, 1e-9)
 
 
-def test_uint16_is_stretched_once_for_all_windows(tmp_path):
+def test_uint16_has_one_stretch_for_all_windows(tmp_path):
     ramp = np.linspace(300, 9000, 200 * 200).reshape(1, 200, 200).astype(np.uint16)
     with Scene.open(write(tmp_path / "a.tif", ramp)) as scene:
         whole, _ = scene.read(0, 0, 200, 200)
@@ -139,7 +139,7 @@ def test_alpha_and_internal_masks_make_pixels_invalid(tmp_path):
 def test_an_undeclared_black_collar_is_invalid_and_a_black_lake_is_not(tmp_path):
     rgb = colours(200, 300)
     rgb[rgb < 20] = 20
-    rgb[:, :60] = np.random.default_rng(0).integers(0, 4, (200, 60, 3))  # as JPEG leaves it
+    rgb[:, :60] = np.random.default_rng(0).integers(0, 4, (200, 60, 3))  # as after JPEG compression
     rgb[80:120, 150:200] = 0
     with Scene.open(write_rgb(tmp_path / "a.tif", rgb)) as scene:
         assert scene.has_mask
@@ -170,7 +170,7 @@ def test_black_in_one_band_is_not_nodata(tmp_path):
         (12, {}, (1, 2, 3)),
     ],
 )
-def test_bands_that_make_the_image(tmp_path, count, options, bands):
+def test_bands_of_the_rgb_image(tmp_path, count, options, bands):
     values = np.random.default_rng(0).integers(0, 255, (count, 20, 20)).astype(np.uint8)
     path = write(tmp_path / "a.tif", values, photometric="minisblack", **options)
     with Scene.open(path) as scene:
@@ -178,7 +178,7 @@ def test_bands_that_make_the_image(tmp_path, count, options, bands):
         assert scene.read(0, 0, 20, 20)[0].shape == (20, 20, 3)
 
 
-def test_colour_interpretation_wins_over_order(tmp_path):
+def test_colour_interpretation_takes_precedence_over_order(tmp_path):
     values = np.random.default_rng(0).integers(0, 255, (4, 20, 20)).astype(np.uint8)
     kinds = (ColorInterp.undefined, ColorInterp.blue, ColorInterp.green, ColorInterp.red)
     path = write(tmp_path / "a.tif", values, photometric="minisblack", colorinterp=kinds)
@@ -186,7 +186,7 @@ def test_colour_interpretation_wins_over_order(tmp_path):
         assert scene.bands.rgb == (4, 3, 2)
 
 
-def test_palette_numbers_become_colours(tmp_path):
+def test_palette_indices_become_colours(tmp_path):
     index = np.zeros((1, 20, 20), np.uint8)
     index[:, 10:] = 7
     colormap = {0: (10, 20, 30, 255), 7: (200, 100, 50, 255)}
@@ -206,7 +206,7 @@ def test_narrow_8_bit_is_stretched_and_normal_8_bit_is_not(tmp_path):
         assert scene.read(0, 0, 50, 50)[0].max() < 60
 
 
-def test_size_reads_overviews_of_the_whole(tmp_path):
+def test_reading_a_smaller_size_uses_overviews(tmp_path):
     rgb = colours(512, 768)
     path = write_rgb(
         tmp_path / "a.tif", rgb, tiled=True, blockxsize=256, blockysize=256, overviews=(2, 4)
@@ -222,7 +222,7 @@ def test_size_reads_overviews_of_the_whole(tmp_path):
 @pytest.mark.parametrize("window", [(0, 0, 61, 10), (-1, 0, 10, 10), (5, 5, 5, 9)])
 def test_windows_outside_are_refused(tmp_path, window):
     path = write_rgb(tmp_path / "a.tif", colours(60, 90))
-    with Scene.open(path) as scene, pytest.raises(ValueError, match="leaves the scene"):
+    with Scene.open(path) as scene, pytest.raises(ValueError, match="is not inside the scene"):
         scene.read(*window)
 
 
@@ -235,7 +235,7 @@ def test_bounds_cross_the_antimeridian():
     assert bounds.east == pytest.approx(-179.515, abs=0.01)
 
 
-def test_bounds_hold_the_pole():
+def test_bounds_contain_the_pole():
     grid = Georef(100, 100, Affine(1000, 0, -50_000, 0, -1000, 50_000), CRS.from_epsg(3031))
     assert grid.bounds.as_tuple() == pytest.approx((-180, -90, 180, -89.35), abs=0.02)
 
@@ -246,7 +246,7 @@ def test_a_grid_of_0_to_360_degrees_wraps():
     assert grid.lonlat_to_pixel(-174.5, 4.5) == pytest.approx((0.5, 0.5))
 
 
-def test_a_local_crs_has_no_place_on_the_globe():
+def test_a_local_crs_is_not_located():
     local = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
     grid = Georef(10, 10, UTM_GRID, local)
     assert not grid.located
@@ -260,7 +260,7 @@ def test_a_local_crs_has_no_place_on_the_globe():
     row=st.floats(0, 300),
     zone=st.integers(32601, 32660),
 )
-def test_rotated_grids_keep_pixels_and_places_inverse(angle, col, row, zone):
+def test_conversions_are_inverse_on_rotated_grids(angle, col, row, zone):
     transform = (
         Affine.translation(480_000, 4_000_000) @ Affine.rotation(angle) @ Affine.scale(0.7, -0.7)
     )
@@ -269,9 +269,9 @@ def test_rotated_grids_keep_pixels_and_places_inverse(angle, col, row, zone):
     assert back == pytest.approx((col, row), abs=1e-4)
 
 
-def test_reduced_grids_keep_their_corners():
+def test_resized_grids_keep_their_corners():
     grid = Georef(1001, 777, UTM_GRID, CRS.from_epsg(32633))
-    small = grid.reduced(100, 78)
+    small = grid.resized(100, 78)
     assert small.footprint == pytest.approx(np.array(grid.footprint))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.files import atomic_path
-from terraseek.scenes.gdal_safety import restrict_gdal
+from terraseek.scenes.gdal_restrictions import restrict_gdal
 
 __all__ = ["item_scene", "placement"]
 

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from terraseek.errors import OutputError
 from terraseek.files import atomic_path
 from terraseek.localization.heatmap import HeatMap
-from terraseek.scenes.gdal_safety import restrict_gdal
+from terraseek.scenes.gdal_restrictions import restrict_gdal
 
 __all__ = ["write_cog"]
 
@@ -108,8 +108,8 @@ def _write_plain(
     from rasterio.windows import Window
 
     with rasterio.open(path, "w", **_profile(heat, len(bands))) as target:
-        if heat.georef.bend is not None:
-            target.gcps = (list(heat.georef.bend.points), heat.crs)
+        if heat.georef.polynomial is not None:
+            target.gcps = (list(heat.georef.polynomial.points), heat.crs)
         target.update_tags(**tags)
         for index, (description, _) in enumerate(bands, 1):
             target.set_band_description(index, description)
@@ -136,7 +136,7 @@ def _profile(heat: HeatMap, count: int) -> dict[str, Any]:
         "BIGTIFF": "IF_SAFER",
         "compress": "none",  # a temporary file; compressing twice would double the time
     }
-    if heat.georef.bend is not None:
+    if heat.georef.polynomial is not None:
         return profile  # located by its control points, which a transform would contradict
     if heat.crs is not None:
         profile["crs"] = heat.crs

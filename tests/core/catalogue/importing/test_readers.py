@@ -365,7 +365,7 @@ def test_errors_of_unreadable_sources_give_the_reason(tmp_path: Path):
         import_source(tmp_path / "empty", out)
     with pytest.raises(MissingColumnError, match="no column of image names"):
         import_source(tmp_path / "t.csv", out)
-    with pytest.raises(SourceError, match="is it complete"):
+    with pytest.raises(SourceError, match="check that it is complete"):
         import_source(tmp_path / "junk.tar", out)
     with pytest.raises(SourceError, match="uncompress it first"):
         import_source(tmp_path / "z.tar", out)

@@ -1,0 +1,94 @@
+"""Pixel values of an open raster: windows of its RGB bands at any size, with their valid mask."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Shaped, UInt8
+
+from terraseek.scenes.opening import decoding
+from terraseek.scenes.spectral_bands import RgbBands
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+__all__ = ["PixelWindow", "RasterReader"]
+
+PixelWindow = tuple[int, int, int, int]
+"""First row, first column, row after the last, column after the last."""
+
+
+class RasterReader:
+    """Reads the RGB bands of an open raster in the data type of the file."""
+
+    def __init__(self, dataset: "DatasetReader", name: str, bands: RgbBands) -> None:
+        """Wrap an open dataset; `name` is its name in errors."""
+        self._dataset = dataset
+        self._name = name
+        self._bands = bands
+
+    @cached_property
+    def declares_mask(self) -> bool:
+        """Whether the file marks invalid pixels: by nodata, a mask, alpha, or NaN."""
+        from rasterio.enums import MaskFlags
+
+        flags = [self._dataset.mask_flag_enums[i - 1] for i in self._bands.rgb]
+        floats = any(np.dtype(self._dataset.dtypes[i - 1]).kind == "f" for i in self._bands.rgb)
+        return floats or any(flag != [MaskFlags.all_valid] for flag in flags)
+
+    @property
+    def overview_factors(self) -> tuple[int, ...]:
+        """Decimation factors of the overviews in the file, for example (2, 4, 8).
+
+        Those of the JPEG decoder do not count, because each read starts at the top of the image.
+        """
+        if self._dataset.driver == "JPEG":
+            return ()
+        return tuple(self._dataset.overviews(self._bands.rgb[0]))
+
+    @cached_property
+    def palette(self) -> UInt8[np.ndarray, "n 3"]:
+        """RGB of each palette index."""
+        entries = self._dataset.colormap(self._bands.rgb[0])
+        table = np.zeros((max(entries) + 1, 3), np.uint8)
+        for index, colour in entries.items():
+            table[index] = colour[:3]
+        return table
+
+    def read(
+        self, window: PixelWindow, size: tuple[int, int] | None = None
+    ) -> tuple[Shaped[np.ndarray, "bands h w"], Bool[np.ndarray, "h w"]]:
+        """Read a window as values [bands, h, w] and which of them are valid [h, w].
+
+        Args:
+            window: the window, inside the raster.
+            size: (height, width) of the result; None reads the pixels of the file.
+
+        Raises:
+            TruncatedImageError: the pixels cannot be decoded.
+        """
+        from rasterio.enums import Resampling
+        from rasterio.windows import Window
+
+        row0, col0, row1, col1 = window
+        where = Window(col0, row0, col1 - col0, row1 - row0)
+        height, width = size or (row1 - row0, col1 - col0)
+        shrinks = height < row1 - row0 or width < col1 - col0
+        # no cubic resampling, which rings at nodata edges; palette indices cannot be averaged
+        smooth = Resampling.average if shrinks else Resampling.bilinear
+        resampling = Resampling.nearest if self._bands.palette else smooth
+        shape = (len(self._bands.rgb), height, width)
+        indexes = list(self._bands.rgb)
+        with decoding(self._name):
+            values = self._dataset.read(
+                indexes, window=where, out_shape=shape, resampling=resampling
+            )
+            if not self.declares_mask:
+                return values, np.ones((height, width), bool)
+            masks = self._dataset.read_masks(
+                indexes, window=where, out_shape=shape, resampling=Resampling.nearest
+            )
+        valid = np.any(masks > 0, axis=0)
+        if values.dtype.kind == "f":
+            valid &= np.all(np.isfinite(values), axis=0)
+        return values, valid
