@@ -181,7 +181,7 @@ def test_a_run_cancelled_in_its_second_stage_keeps_the_first(path):
 
 def test_a_second_image_that_cannot_be_written_leaves_the_first(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "p-2.png").mkdir()  # nothing can take this name
+    (tmp_path / "p-2.png").mkdir()  # no file can have this name
     done = run(path, "red", "green", "--png", "p.png")
     refused(done, OutputError, "p-2.png cannot be written")
     assert everything_but(tmp_path, "a.tif") == ["p-1.png", "p-2.png"]

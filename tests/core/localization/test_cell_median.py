@@ -19,19 +19,19 @@ edges = st.lists(st.integers(1, 300), min_size=1, max_size=7, unique=True)
     rows=edges,
     cols=edges,
     side=st.sampled_from([1, 3, 9, 63, 101, 251]),
-    most=st.sampled_from([0, 1, 4, 255]),
+    max_value=st.sampled_from([0, 1, 4, 255]),
     seed=st.integers(0, 999),
 )
-def test_it_equals_filtering_the_pixels(rows, cols, side, most, seed):
+def test_it_equals_filtering_the_pixels(rows, cols, side, max_value, seed):
     bounds = [np.array([0, *sorted(one)]) for one in (rows, cols)]
     shape = tuple(len(one) - 1 for one in bounds)
-    values = np.random.default_rng(seed).integers(0, most + 1, shape).astype(np.uint8)
+    values = np.random.default_rng(seed).integers(0, max_value + 1, shape).astype(np.uint8)
     cells = CellImage(values, *bounds)
     expected = cv2.medianBlur(cells.pixels(), side)
     np.testing.assert_array_equal(median_of_cells(cells, side), expected)
 
 
-def lattice_like(step, count):
+def random_cells(step, count):
     bounds = np.arange(count + 1) * step
     values = np.random.default_rng(1).integers(0, 256, (count, count)).astype(np.uint8)
     return CellImage(values, bounds, bounds)
@@ -39,7 +39,7 @@ def lattice_like(step, count):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_cells_of_half_a_window_as_in_the_published_lattice(count):
-    cells = lattice_like(128, count)
+    cells = random_cells(128, count)
     expected = cv2.medianBlur(cells.pixels(), selo_filters.MEDIAN_SIDE)
     np.testing.assert_array_equal(median_of_cells(cells, selo_filters.MEDIAN_SIDE), expected)
 
@@ -49,13 +49,13 @@ def test_cells_of_half_a_window_as_in_the_published_lattice(count):
 )
 def test_adding_areas_is_faster_for_large_cells_and_few_cores(step, cores, expected, monkeypatch):
     monkeypatch.setattr(cell_median, "available_cores", lambda: cores)
-    assert is_faster(lattice_like(step, 6), selo_filters.MEDIAN_SIDE) is expected
+    assert is_faster(random_cells(step, 6), selo_filters.MEDIAN_SIDE) is expected
 
 
 @pytest.mark.parametrize("cores", [2, 16])
 def test_both_algorithms_give_the_same_map(cores, monkeypatch):
     monkeypatch.setattr(cell_median, "available_cores", lambda: cores)
-    cells = lattice_like(70, 9)
+    cells = random_cells(70, 9)
     expected = cv2.medianBlur(cells.pixels(), 127)
     np.testing.assert_array_equal(selo_filters.median_filtered_cells(cells, 2), expected)
 

@@ -80,7 +80,7 @@ def test_blocks_cost_less_than_windows(tmp_path):
         options = LocalizeOptions(method="dense", scales=(32,))
         found = embed_scene(scene, encoder, options, cache=False)
         windows = embed_scene(scene, encoder, LocalizeOptions(scales=(32,)), cache=False)
-    # a block of two image sides sees as many pixels as four windows
+    # a block of two image sides has as many pixels as four windows
     assert 4 * encoder.blocks < 2 * len(windows.lattice) < len(found.lattice)
 
 
@@ -91,7 +91,7 @@ def test_invalid_pixels_stay_out(tmp_path):
     path = write(tmp_path / "a.tif", values, nodata=0)
     dense, _ = dense_and_windows(path, 32)
     assert np.isnan(dense[0, 0, 32, 32])
-    # three quarters invalid is too much, one half is not, and the rest alone decides
+    # windows with three quarters invalid pixels are skipped, with one half they are not
     assert np.isnan(dense[0, 40, 32, 72])
     assert dense[0, 48, 32, 80] == pytest.approx(dense[0, 80, 32, 112], abs=2e-3)
     assert dense[0, 200, 32, 232] > dense[0, 80, 32, 112] + 0.3
@@ -160,7 +160,7 @@ def test_overviews_are_read_where_they_suffice(tmp_path, monkeypatch):
             options = LocalizeOptions(method="dense", scales=(256,))
             found.append(localize(scene, "red", DenseFake(), options).score)
     assert any(size for size in sizes)
-    # these overviews take the nearest pixel, so the two lie a few pixels apart
+    # these overviews take the nearest pixel, so the two maps are shifted by a few pixels
     assert np.corrcoef(found[0].ravel(), found[1].ravel())[0, 1] > 0.99
 
 

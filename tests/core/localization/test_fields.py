@@ -19,15 +19,15 @@ from terraseek.tiles import heat_tile
 
 
 @pytest.mark.parametrize("count", [1, 7, 600, 4001])
-@pytest.mark.parametrize("most", [None, 50])
-def test_row_blocks_cover_each_row_once(count, most):
+@pytest.mark.parametrize("max_rows", [None, 50])
+def test_row_blocks_cover_each_row_once(count, max_rows):
     seen = np.zeros(count, int)
 
     def work(first, last):
-        assert most is None or last - first <= most
+        assert max_rows is None or last - first <= max_rows
         seen[first:last] += 1
 
-    for_row_blocks(count, work, 10, most)
+    for_row_blocks(count, work, 10, max_rows)
     assert (seen == 1).all()
 
 

@@ -92,7 +92,7 @@ class FeatureRows:
     weight: Float32[np.ndarray, "rows cols"]
     """Fraction (0-1) of each cell that is valid and inside the scene."""
 
-    def stacked_on(self, below: "FeatureRows") -> "FeatureRows":
+    def followed_by(self, below: "FeatureRows") -> "FeatureRows":
         """These rows followed by those below."""
         return FeatureRows(
             np.concatenate([self.vectors, below.vectors]),

@@ -57,7 +57,7 @@ def encode_dense(
             done += blocks.n_cols
             progress("encode blocks", done, total)
             if above is not None:
-                rows = above.stacked_on(rows)
+                rows = above.followed_by(rows)
             if len(rows.weight) >= grid.box_rows:
                 means, weight = _window_means(rows, grid.box_rows, grid.box_cols)
                 end = start + len(weight)
