@@ -85,7 +85,7 @@ def points(request: Request) -> Response:
     """
     bbox = request.query_params.get("bbox")
     if not bbox:
-        body = state.shared().once("points", lambda: _pack_points(slice(None)))
+        body = state.shared().load_once("points", lambda: _pack_points(slice(None)))
         return cached(request, body, "application/octet-stream")
     limit = whole_number(request, "most", MAX_POINTS, (1, MAX_POINTS))
     selection = state.density().within(BBox.parse(bbox), limit)

@@ -1,27 +1,27 @@
-// What Streamlit mounts: fetches the map's modules once and hands every rerun to them.
-// The promise is window-wide, because each mount of the component gets its own copy of this module.
+// The component that Streamlit mounts: loads the map's modules once, and passes every rerun to them.
+// The promise is stored on window, because each mount gets its own copy of this module.
 
 function load(data) {
   window.__terraseekModules ??= {};
-  const address = `${location.origin}${data.base}/assets/map/main.js?v=${data.version}`;
-  return (window.__terraseekModules[address] ??= import(/* @vite-ignore */ address));
+  const url = `${location.origin}${data.base}/assets/map/main.js?v=${data.version}`;
+  return (window.__terraseekModules[url] ??= import(/* @vite-ignore */ url));
 }
 
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
-  const place = parentElement.querySelector(".ts-place");
-  place.style.height = typeof data.height === "number" ? `${data.height}px` : data.height;
-  place.__wanted = component;
+  const container = parentElement.querySelector(".ts-place");
+  container.style.height = typeof data.height === "number" ? `${data.height}px` : data.height;
+  container.__latest = component;
   load(data)
     .then((modules) => modules.ready(data))
     .then((modules) => {
-      // a newer rerun may have come while the modules loaded
-      if (place.__wanted !== component) return;
-      modules.render(place, data, (payload) => setTriggerValue("event", payload));
+      // skip if a newer rerun came while the modules were loading
+      if (container.__latest !== component) return;
+      modules.render(container, data, (payload) => setTriggerValue("event", payload));
     })
-    .catch((problem) => {
-      place.textContent = `The map could not start: ${problem.message}`;
-      console.error(problem);
+    .catch((error) => {
+      container.textContent = `The map could not start: ${error.message}`;
+      console.error(error);
     });
-  return () => load(data).then((modules) => modules.release(data.key, place));
+  return () => load(data).then((modules) => modules.release(data.key, container));
 }

@@ -1,7 +1,7 @@
-// The stand-alone map: everything it needs is in the page already.
+// The stand-alone map: all its data is in the page.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const EDGE = 85.0511287798066;
+  const MAX_LATITUDE = 85.0511287798066; // of Web Mercator
   const map = new maplibregl.Map({
     container: "map", center: [10, 25], zoom: 1.4, dragRotate: false, maxZoom: 14,
     style: {
@@ -9,12 +9,12 @@
       sources: {
         world: {
           type: "image", url: data.world,
-          coordinates: [[-180, EDGE], [180, EDGE], [180, -EDGE], [-180, -EDGE]],
+          coordinates: [[-180, MAX_LATITUDE], [180, MAX_LATITUDE], [180, -MAX_LATITUDE], [-180, -MAX_LATITUDE]],
         },
         borders: { type: "geojson", data: data.borders, attribution: "NASA Blue Marble · GSHHG" },
       },
       layers: [
-        { id: "paper", type: "background", paint: { "background-color": "#0b1a2b" } },
+        { id: "background", type: "background", paint: { "background-color": "#0b1a2b" } },
         { id: "world", type: "raster", source: "world" },
         {
           id: "borders", type: "line", source: "borders",
@@ -34,7 +34,7 @@
     return element;
   }
 
-  function picture(hit) {
+  function createImage(hit) {
     const image = make("img", "ts-popup-picture");
     image.src = hit.picture;
     image.alt = hit.caption;
@@ -45,19 +45,19 @@
   const popup = new maplibregl.Popup({ offset: [0, -34], maxWidth: "250px", className: "ts-popup-frame" });
 
   function open(hit) {
-    const place = `lon ${hit.lon.toFixed(5)}  lat ${hit.lat.toFixed(5)}`;
+    const position = `lon ${hit.lon.toFixed(5)}  lat ${hit.lat.toFixed(5)}`;
     popup.setLngLat([hit.lon, hit.lat]).setDOMContent(make("div", "ts-popup", [
-      picture(hit), make("div", "ts-popup-caption", [`${hit.rank}. ${hit.caption}`]),
-      make("div", "ts-popup-facts", [`score ${hit.score.toFixed(3)} · ${hit.source}\n${place}`]),
+      createImage(hit), make("div", "ts-popup-caption", [`${hit.rank}. ${hit.caption}`]),
+      make("div", "ts-popup-facts", [`score ${hit.score.toFixed(3)} · ${hit.source}\n${position}`]),
     ])).addTo(map);
   }
 
   for (const hit of data.hits) {
     const located = hit.lon !== null && hit.lat !== null;
-    const facts = located ? `${hit.lon.toFixed(3)}, ${hit.lat.toFixed(3)}` : "no place";
+    const position = located ? `${hit.lon.toFixed(3)}, ${hit.lat.toFixed(3)}` : "no place";
     const row = make("button", "hit", [
-      picture(hit),
-      make("span", "", [`${hit.rank}. ${hit.caption}`, make("small", "", [`${hit.score.toFixed(3)} · ${facts}`])]),
+      createImage(hit),
+      make("span", "", [`${hit.rank}. ${hit.caption}`, make("small", "", [`${hit.score.toFixed(3)} · ${position}`])]),
     ]);
     document.getElementById("list").append(row);
     if (!located) continue;

@@ -1,1 +1,1 @@
-"""The server: settings, shared state, uploads, start."""
+"""Server side shared by pages and routes: settings, loaded objects, uploads, query images."""

@@ -1,4 +1,4 @@
-"""What the server is told through the environment, read once and checked."""
+"""Settings of the server, read from environment variables and checked."""
 
 import os
 import tempfile
@@ -15,7 +15,7 @@ _MEGABYTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the served data lies and what the server may take in."""
+    """Locations of the served data, and limits of the server."""
 
     catalogue: Path | None = None
     """Folder of the served catalogue (`TERRASEEK_CATALOGUE`)."""
@@ -24,16 +24,16 @@ class Settings:
     scenes: Path | None = None
     """Folder of example scenes (`TERRASEEK_SCENES`)."""
     uploads: Path = Path(tempfile.gettempdir()) / "terraseek-uploads"
-    """Folder uploads are streamed to (`TERRASEEK_UPLOADS`)."""
+    """Folder of uploaded files (`TERRASEEK_UPLOADS`)."""
     max_upload_bytes: int = 500 * _MEGABYTE
-    """Largest upload taken (`TERRASEEK_MAX_UPLOAD_MB`)."""
+    """Largest upload in bytes (`TERRASEEK_MAX_UPLOAD_MB`)."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings; unset or empty variables keep their defaults.
 
         Raises:
-            ConfigError: a value that cannot be used, with the variable's name.
+            ConfigError: a value is invalid; the message names the variable.
         """
         defaults = cls()
         catalogue, scenes = env.get("TERRASEEK_CATALOGUE"), env.get("TERRASEEK_SCENES")
@@ -48,7 +48,7 @@ class Settings:
 
 def _folder(name: str, value: str) -> Path:
     if not Path(value).is_dir():
-        raise ConfigError(f"{name} is {value!r}, which is no folder; name an existing one")
+        raise ConfigError(f"{name} is {value!r}, which is not a folder; give an existing one")
     return Path(value)
 
 

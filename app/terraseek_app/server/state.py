@@ -1,8 +1,7 @@
-"""What routes and pages share: one catalogue, one encoder, open scenes, heat maps.
+"""Shared state of routes and pages: catalogue, encoder, searcher, scenes, heat maps.
 
-Everything is loaded when first asked for, once, whoever asks; a load that fails raises in the
-caller and is tried again by the next one. Scenes and heat maps are known by ids that say nothing
-about where they lie, so that no URL ever holds a path.
+Each object is loaded once, at its first use; a failed load raises, and the next use tries again.
+Scenes and heat maps have opaque ids, so that no URL contains a file path.
 """
 
 import hashlib
@@ -44,23 +43,29 @@ __all__ = [
 
 Loaded = TypeVar("Loaded")
 
-HEATS_KEPT = 32
-"""Heat maps held for display and download; the oldest go first."""
+MAX_HEAT_MAPS = 32
+"""Heat maps kept for display and download; the oldest are dropped first."""
 SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2")
+"""File suffixes of example scenes."""
 
 
 @dataclass
 class Shared:
-    """The one holder of loaded things in this process."""
+    """The loaded objects of this process."""
 
     settings: Settings
+    """Settings of the server."""
     loaded: dict[str, object] = field(default_factory=dict)
+    """Loaded objects by name."""
     scenes: dict[str, Path] = field(default_factory=dict)
-    heats: "OrderedDict[str, HeatMap]" = field(default_factory=OrderedDict)
+    """File of each scene by id."""
+    heat_maps: "OrderedDict[str, HeatMap]" = field(default_factory=OrderedDict)
+    """Heat maps by id, the oldest first."""
     lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held while an object is loaded."""
 
-    def once(self, name: str, load: Callable[[], Loaded]) -> Loaded:
-        """What `load` gave the first time; callers that come meanwhile wait for it."""
+    def load_once(self, name: str, load: Callable[[], Loaded]) -> Loaded:
+        """Return the object with this name; the first call loads it, others wait meanwhile."""
         with self.lock:
             if name not in self.loaded:
                 self.loaded[name] = load()
@@ -72,7 +77,7 @@ _shared_lock = threading.Lock()
 
 
 def shared() -> Shared:
-    """The holder of this process, made from the environment when first asked for."""
+    """The shared state of this process; its settings come from the environment."""
     global _shared
     with _shared_lock:
         if _shared is None:
@@ -81,7 +86,7 @@ def shared() -> Shared:
 
 
 def reset(settings: Settings | None = None) -> Shared:
-    """Forget everything loaded and start again with `settings`, or with the environment."""
+    """Replace the shared state by an empty one with `settings`, or those of the environment."""
     global _shared
     with _shared_lock:
         _shared = Shared(settings or Settings.from_env())
@@ -97,7 +102,7 @@ def catalogue() -> "Catalogue":
     """The served catalogue.
 
     Raises:
-        CatalogueNotFoundError: none is set, or there is none at that path.
+        CatalogueNotFoundError: no catalogue is configured, or its folder is none.
     """
     from terraseek.catalogue import Catalogue
 
@@ -106,46 +111,54 @@ def catalogue() -> "Catalogue":
         raise CatalogueNotFoundError(
             "no catalogue is being served; start with `terraseek serve CATALOGUE`"
         )
-    return shared().once("catalogue", lambda: Catalogue.open(path))
+    return shared().load_once("catalogue", lambda: Catalogue.open(path))
 
 
 def encoder() -> "Encoder":
-    """The encoder all queries use."""
+    """The served encoder.
+
+    Raises:
+        ModelError: the encoder cannot be loaded.
+    """
     from terraseek.encoders.load import load_encoder
 
-    return shared().once("encoder", lambda: load_encoder(settings().model))
+    return shared().load_once("encoder", lambda: load_encoder(settings().model))
 
 
 def encoder_if_loaded() -> "Encoder | None":
-    """The encoder, if anybody has asked for it yet; nobody is made to wait for its weights."""
+    """The served encoder if it is loaded already; None otherwise, without loading it."""
     from terraseek.encoders.base import Encoder
 
-    found = shared().loaded.get("encoder")
-    return found if isinstance(found, Encoder) else None
+    loaded = shared().loaded.get("encoder")
+    return loaded if isinstance(loaded, Encoder) else None
 
 
 def searcher() -> "Searcher":
-    """The search over the served catalogue with the served encoder."""
+    """The searcher of the served catalogue and encoder.
+
+    Raises:
+        StoreError: the catalogue is not embedded with this encoder.
+    """
     from terraseek.search import Searcher
 
-    return shared().once("searcher", lambda: Searcher(catalogue(), encoder()))
+    return shared().load_once("searcher", lambda: Searcher(catalogue(), encoder()))
 
 
 def points() -> "Points":
-    """Places of the served catalogue's items, looked up once."""
-    return shared().once("located", lambda: catalogue().points())
+    """Positions of the served catalogue's items."""
+    return shared().load_once("located", lambda: catalogue().points())
 
 
 def density() -> "DensityIndex":
-    """The same places in an order that answers tiles and boxes; positions are those of `points`."""
+    """Density index over `points`, for tiles and boxes; its indices are positions in `points`."""
     from terraseek.tiles.density import DensityIndex
 
-    found = points()
-    return shared().once("density", lambda: DensityIndex.build(found.lon, found.lat))
+    located = points()
+    return shared().load_once("density", lambda: DensityIndex.build(located.lon, located.lat))
 
 
 def add_scene(path: Path) -> str:
-    """Make a raster known to the tile routes; the same path always has the same id."""
+    """Register a raster for the tile routes and return its id; a path always has the same id."""
     path = path.resolve()
     scene_id = hashlib.sha256(str(path).encode()).hexdigest()[:16]
     with shared().lock:
@@ -154,10 +167,10 @@ def add_scene(path: Path) -> str:
 
 
 def scene_path(scene_id: str) -> Path:
-    """Where the scene with this id lies.
+    """File of the scene with this id.
 
     Raises:
-        SceneError: no scene has this id (the server may have been restarted), or its file is gone.
+        SceneError: no scene has this id (the server was restarted), or its file was deleted.
     """
     path = shared().scenes.get(scene_id)
     if path is None and any(scene_id == known for known in example_scenes()):
@@ -168,7 +181,7 @@ def scene_path(scene_id: str) -> Path:
 
 
 def remove_scene(scene_id: str) -> None:
-    """Forget a scene; its file is left alone."""
+    """Remove a scene from the tile routes; its file is kept."""
     with shared().lock:
         shared().scenes.pop(scene_id, None)
 
@@ -176,8 +189,8 @@ def remove_scene(scene_id: str) -> None:
 def example_scenes() -> dict[str, str]:
     """Id and file name of every raster in the folder of example scenes, by name.
 
-    Links that lead out of the folder are left out: whoever made it must not choose which files of
-    this computer are shown.
+    Symbolic links to files outside the folder are left out, so that a folder from elsewhere cannot
+    show other files of this computer.
     """
     from terraseek.catalogue.importing.lookup import is_inside
 
@@ -190,15 +203,15 @@ def example_scenes() -> dict[str, str]:
 
 
 def add_heat(value: "HeatMap") -> str:
-    """Keep a heat map for the overlay route and the downloads; gives its id."""
+    """Keep a heat map for the overlay route and the downloads; returns its id."""
     import secrets
 
     heat_id = secrets.token_hex(8)
     with shared().lock:
-        heats = shared().heats
-        heats[heat_id] = value
-        while len(heats) > HEATS_KEPT:
-            heats.popitem(last=False)
+        heat_maps = shared().heat_maps
+        heat_maps[heat_id] = value
+        while len(heat_maps) > MAX_HEAT_MAPS:
+            heat_maps.popitem(last=False)
     return heat_id
 
 
@@ -206,10 +219,10 @@ def heat(heat_id: str) -> "HeatMap":
     """The heat map with this id.
 
     Raises:
-        SceneError: none has it, or it was dropped for newer ones.
+        SceneError: no heat map has this id, or it was dropped for newer ones.
     """
     with shared().lock:
-        found = shared().heats.get(heat_id)
-    if found is None:
+        heat_map = shared().heat_maps.get(heat_id)
+    if heat_map is None:
         raise SceneError(f"the heat map {heat_id!r} is no longer kept; ask the question again")
-    return found
+    return heat_map

@@ -264,7 +264,7 @@ def test_heat_maps_reach_the_browser_as_values(client: TestClient) -> None:
 
 def test_old_heat_maps_make_room(client: TestClient) -> None:
     first = state.add_heat(object())  # type: ignore[arg-type]
-    for _ in range(state.HEATS_KEPT):
+    for _ in range(state.MAX_HEAT_MAPS):
         state.add_heat(object())  # type: ignore[arg-type]
     with pytest.raises(SceneError, match="no longer kept"):
         state.heat(first)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from terraseek.errors import AnnotationError, LatticeError
 from terraseek.scenes import Scene
-from terraseek_app.pages.localize.item_scene import item_scene, placement
+from terraseek_app.pages.localize.item_raster import item_raster, utm_placement
 from terraseek_app.pages.localize.parsing import parse_scales
 from terraseek_app.pages.localize.scene_examples import scene_captions
 
@@ -29,7 +29,7 @@ def picture() -> tuple[np.ndarray, bytes]:
 @given(st.floats(-179.9, 179.9), st.floats(-79, 83), st.floats(0.1, 30))
 def test_a_well_placed_item_is_laid_around_its_position(lon: float, lat: float, gsd: float) -> None:
     item = {"lon": lon, "lat": lat, "gsd_m": gsd, "location_precision": "point"}
-    place = placement(item, 60, 40)
+    place = utm_placement(item, 60, 40)
     assert place is not None
     epsg, left, top, metres = place
     assert epsg // 100 in (326, 327)
@@ -49,7 +49,7 @@ def test_a_badly_placed_item_stays_in_its_pixels(
 ) -> None:
     item = {"lon": 4.0, "lat": 52.0, "gsd_m": 0.5, "location_precision": "exact"} | lacking
     image, encoded = picture()
-    path = item_scene(item, encoded, image, tmp_path)
+    path = item_raster(item, encoded, image, tmp_path)
     assert path.read_bytes() == encoded
     with Scene.open(path) as scene:
         assert scene.crs is None
@@ -58,8 +58,8 @@ def test_a_badly_placed_item_stays_in_its_pixels(
 def test_the_scene_of_an_item_has_its_pixels_and_its_place(tmp_path: Path) -> None:
     item = {"lon": 4.1, "lat": 51.9, "gsd_m": 0.5, "location_precision": "exact"}
     image, encoded = picture()
-    path = item_scene(item, encoded, image, tmp_path)
-    assert path == item_scene(item, encoded, image, tmp_path)
+    path = item_raster(item, encoded, image, tmp_path)
+    assert path == item_raster(item, encoded, image, tmp_path)
     with Scene.open(path) as scene:
         assert (scene.width, scene.height) == (60, 40)
         assert scene.gsd_m == pytest.approx(0.5, rel=1e-2)

@@ -19,7 +19,7 @@ from terraseek.errors import (
 from terraseek_app.pages.explore.example_queries import example_queries
 from terraseek_app.pages.explore.link import from_params, to_params
 from terraseek_app.pages.explore.state import K_CHOICES, SearchForm
-from terraseek_app.server.uploads import KEPT_SECONDS, keep_upload, upload_path
+from terraseek_app.server.uploads import MAX_AGE_S, keep_upload, upload_path
 from terraseek_app.widgets.background_jobs import JobQueue
 from terraseek_app.widgets.metadata import coordinates, has_value, metadata_rows
 
@@ -130,7 +130,7 @@ def test_uploads_too_large_or_empty_leave_nothing(tmp_path: Path) -> None:
 
 def test_old_uploads_are_swept_and_said_to_be_gone(tmp_path: Path) -> None:
     old = keep_upload(io.BytesIO(b"old"), "old.png", tmp_path, 1 << 20)
-    later = time.time() + KEPT_SECONDS + 60
+    later = time.time() + MAX_AGE_S + 60
     keep_upload(io.BytesIO(b"new"), "new.png", tmp_path, 1 << 20, now=later)
     with pytest.raises(SceneError, match="upload it again"):
         upload_path(old, tmp_path)

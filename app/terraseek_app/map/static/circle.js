@@ -1,4 +1,4 @@
-// A circle: its centre is clicked here, its radius set beside the map.
+// The search circle: its centre is clicked on the map, its radius is set in the filter panel.
 
 import { circlePolygon } from "./space.js";
 
@@ -8,10 +8,10 @@ export class CircleTool {
   constructor(world) {
     this.world = world;
     this.circle = null; // [lon, lat, km]
-    this.given = null;
-    this.armed = false;
-    this.keys = (event) => this.armed && event.key === "Escape" && this.arm(false);
-    window.addEventListener("keydown", this.keys);
+    this.lastSynced = null;
+    this.active = false;
+    this.onKeyDown = (event) => this.active && event.key === "Escape" && this.setActive(false);
+    window.addEventListener("keydown", this.onKeyDown);
   }
 
   addLayers(before) {
@@ -28,16 +28,16 @@ export class CircleTool {
     this.set(this.circle);
   }
 
-  arm(on) {
-    if (on) this.world.disarm(this);
-    this.armed = on;
-    this.world.map.getCanvas().style.cursor = on ? "crosshair" : "";
-    this.world.controls.circling(on);
+  setActive(active) {
+    if (active) this.world.deactivateOthers(this);
+    this.active = active;
+    this.world.map.getCanvas().style.cursor = active ? "crosshair" : "";
+    this.world.controls.setCircleToolActive(active);
   }
 
-  // A click of the map while armed; Python knows the radius and gives the circle back.
+  // A click on the map while the tool is active; Python adds the radius and sends the circle.
   click(event) {
-    this.arm(false);
+    this.setActive(false);
     this.world.emit("centre", { click: this.world.space.fromMap(event.lngLat) });
   }
 
@@ -46,27 +46,27 @@ export class CircleTool {
     this.world.emit("centre", { click: null });
   }
 
-  give(circle) {
+  sync(circle) {
     const text = JSON.stringify(circle ?? null);
-    if (text === this.given) return;
-    this.given = text;
+    if (text === this.lastSynced) return;
+    this.lastSynced = text;
     this.set(circle ?? null);
   }
 
   set(circle) {
     this.circle = circle;
-    const data = circle ? drawn(circlePolygon(circle)) : EMPTY;
-    this.world.styled.then(() => this.world.map.getSource("circle")?.setData(data));
+    const data = circle ? toGeoJSON(circlePolygon(circle)) : EMPTY;
+    this.world.styleLoaded.then(() => this.world.map.getSource("circle")?.setData(data));
     this.world.controls.hasCircle(Boolean(circle));
   }
 
   remove() {
-    window.removeEventListener("keydown", this.keys);
+    window.removeEventListener("keydown", this.onKeyDown);
   }
 }
 
-// The filled area, and its edge without the map's own.
-function drawn(rings) {
+// The filled area, and the circle's line without the edge of the map.
+function toGeoJSON(rings) {
   const feature = (type, coordinates) => ({ type: "Feature", properties: {}, geometry: { type, coordinates } });
   return {
     type: "FeatureCollection",

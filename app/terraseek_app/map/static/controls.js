@@ -1,4 +1,4 @@
-// The panels over the map: tools, layers, heat style, coordinates.
+// Controls over the map: drawing tools, layers, heat map style, coordinates, messages.
 
 import { ICONS, button, icon, make } from "./dom.js";
 import { NAMES, gradient } from "./ramps.js";
@@ -7,18 +7,18 @@ export class Controls {
   constructor(world) {
     this.world = world;
     this.draw = button("ts-draw", [icon(ICONS.box), "Draw box"],
-      "Draw a box to search in (or hold shift and drag)", () => world.boxTool.arm(!world.boxTool.armed));
+      "Draw a box to search in (or hold shift and drag)", () => world.boxTool.setActive(!world.boxTool.active));
     this.clear = button("ts-clear", [icon(ICONS.clear), "Clear box"], "Remove the box",
       () => world.boxTool.report(null));
     this.clear.hidden = true;
     this.shape = button("ts-draw-shape", [icon(ICONS.shape), "Draw shape"],
-      "Click corners; a double-click or the first corner closes the shape, Escape gives it up",
-      () => world.shapeTool.arm(!world.shapeTool.armed));
+      "Click corners; a double-click or the first corner closes the shape, Escape cancels it",
+      () => world.shapeTool.setActive(!world.shapeTool.active));
     this.clearShape = button("ts-clear-shape", [icon(ICONS.clear), "Clear shape"], "Remove the shape",
       () => world.shapeTool.report(null));
     this.circle = button("ts-draw-circle", [icon(ICONS.circle), "Circle"],
-      "Click its centre; the radius is among the filters",
-      () => world.circleTool.arm(!world.circleTool.armed));
+      "Click its centre; the radius is set in the filters",
+      () => world.circleTool.setActive(!world.circleTool.active));
     this.clearCircle = button("ts-clear-circle", [icon(ICONS.clear), "Clear circle"], "Remove the circle",
       () => world.circleTool.clear());
     this.has = { box: false, shape: false, circle: false };
@@ -42,47 +42,47 @@ export class Controls {
     );
   }
 
-  drawing(on) {
-    this.draw.classList.toggle("ts-on", on);
-    this.draw.lastChild.textContent = on ? "Drag on the map" : "Draw box";
+  setBoxToolActive(active) {
+    this.draw.classList.toggle("ts-on", active);
+    this.draw.lastChild.textContent = active ? "Drag on the map" : "Draw box";
   }
 
-  shaping(on) {
-    this.shape.classList.toggle("ts-on", on);
-    this.shape.lastChild.textContent = on ? "Click corners, double-click ends" : "Draw shape";
+  setShapeToolActive(active) {
+    this.shape.classList.toggle("ts-on", active);
+    this.shape.lastChild.textContent = active ? "Click corners, double-click ends" : "Draw shape";
   }
 
-  circling(on) {
-    this.circle.classList.toggle("ts-on", on);
-    this.circle.lastChild.textContent = on ? "Click its centre" : "Circle";
+  setCircleToolActive(active) {
+    this.circle.classList.toggle("ts-on", active);
+    this.circle.lastChild.textContent = active ? "Click its centre" : "Circle";
   }
 
-  hasBox(yes) {
-    this.has.box = yes;
-    this.allow();
+  hasBox(exists) {
+    this.has.box = exists;
+    this.updateTools();
   }
 
-  hasShape(yes) {
-    this.has.shape = yes;
-    this.allow();
+  hasShape(exists) {
+    this.has.shape = exists;
+    this.updateTools();
   }
 
-  hasCircle(yes) {
-    this.has.circle = yes;
-    this.allow();
+  hasCircle(exists) {
+    this.has.circle = exists;
+    this.updateTools();
   }
 
-  // Shows the tools whose events Python listens to, and what there is to clear.
-  allow() {
+  // Show the tools whose events Python wants, and buttons to clear what is drawn.
+  updateTools() {
     const { world, has } = this;
-    for (const [draw, clear, event, is] of [
+    for (const [draw, clear, kind, exists] of [
       [this.draw, this.clear, "box", has.box],
       [this.shape, this.clearShape, "shape", has.shape],
       [this.circle, this.clearCircle, "centre", has.circle],
     ]) {
-      const can = world.can(event) && (event === "box" || !world.space.isPixels);
-      draw.hidden = !can;
-      clear.hidden = !can || !is;
+      const allowed = world.reports(kind) && (kind === "box" || !world.space.isPixels);
+      draw.hidden = !allowed;
+      clear.hidden = !allowed || !exists;
     }
   }
 
@@ -134,10 +134,10 @@ export class Controls {
     this.mark.style.width = `${style.threshold * 100}%`;
   }
 
-  say(text) {
+  showMessage(text) {
     this.toast.textContent = text;
     this.toast.classList.add("ts-on");
-    clearTimeout(this.quiet);
-    this.quiet = setTimeout(() => this.toast.classList.remove("ts-on"), 1800);
+    clearTimeout(this.messageTimer);
+    this.messageTimer = setTimeout(() => this.toast.classList.remove("ts-on"), 1800);
   }
 }

@@ -1,9 +1,9 @@
-// Samples too many to send: tiles of their density, and single dots once few are in view.
+// Catalogues with too many samples to send: density tiles, and single points once few are in view.
 
 import { fetchPoints } from "./points.js";
 
 const DELAY_MS = 200;
-const NONE = { n: 0, row: [], lon: [], lat: [], precision: [] };
+const NO_POINTS = { n: 0, row: [], lon: [], lat: [], precision: [] };
 
 export class DensityLayer {
   constructor(world) {
@@ -12,7 +12,7 @@ export class DensityLayer {
     this.shown = false;
     world.map.on("moveend", () => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.look(), DELAY_MS);
+      this.timer = setTimeout(() => this.loadView(), DELAY_MS);
     });
   }
 
@@ -20,11 +20,11 @@ export class DensityLayer {
     if (url === this.url) return;
     this.url = url;
     this.pointsUrl = pointsUrl;
-    this.world.styled.then(() => {
+    this.world.styleLoaded.then(() => {
       this.clear();
       if (!url) return;
       this.add(url);
-      this.look();
+      this.loadView();
     });
   }
 
@@ -51,26 +51,27 @@ export class DensityLayer {
     this.world.layers.refresh();
   }
 
-  // Ask for the samples in view; where they are too many to list, the density stays.
-  async look() {
+  // Load the samples in view; if there are too many, the density stays visible.
+  async loadView() {
     if (!this.url) return;
-    const asked = (this.asked = {});
+    const request = (this.lastRequest = {});
     const url = new URL(this.pointsUrl, location.href);
     url.searchParams.set("bbox", this.world.view().bounds.join());
     try {
       const points = await fetchPoints(url);
-      if (asked !== this.asked || !this.url) return; // the map has moved on
-      this.world.points.put(points ?? NONE, false);
-      this.dim(points !== null);
-    } catch (problem) {
-      this.world.fail(problem);
+      if (request !== this.lastRequest || !this.url) return; // the map was moved again
+      this.world.points.setPoints(points ?? NO_POINTS, false);
+      this.showPoints(points !== null);
+    } catch (error) {
+      this.world.reportError(error);
     }
   }
 
-  dim(single) {
+  // Hide the density while single points are shown.
+  showPoints(pointsShown) {
     const { map } = this.world;
-    this.shown = !single;
+    this.shown = !pointsShown;
     if (!map.getLayer("samples-density")) return;
-    map.setPaintProperty("samples-density", "raster-opacity", single ? 0 : 0.9);
+    map.setPaintProperty("samples-density", "raster-opacity", pointsShown ? 0 : 0.9);
   }
 }

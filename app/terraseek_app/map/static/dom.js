@@ -1,4 +1,4 @@
-// Small helpers; text always goes in as text, never as HTML.
+// Helpers to create elements. Text is always inserted as text, never as HTML.
 
 export function make(tag, className, children = [], attributes = {}) {
   const element = document.createElement(tag);
@@ -19,7 +19,7 @@ export function button(className, label, title, onClick) {
   return element;
 }
 
-// A stroke icon on a 24 x 24 grid from an SVG path.
+// A line icon from an SVG path on a 24 x 24 grid.
 export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

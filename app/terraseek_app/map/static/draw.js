@@ -1,22 +1,22 @@
-// The search box: drawn with the tool or with shift held, shown, redrawn, cleared.
+// The search box: drawn with the tool, or by dragging with shift held.
 
 import { boxOf, ringOf } from "./space.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
-const SMALLEST_PX = 4;
+const MIN_SIDE_PX = 4; // a smaller box is a click
 
 export class BoxTool {
   constructor(world) {
     this.world = world;
     this.box = null;
-    this.given = null;
-    this.armed = false;
+    this.lastSynced = null;
+    this.active = false;
     const { map } = world;
     map.boxZoom.disable(); // shift-drag draws instead
     const canvas = map.getCanvasContainer();
-    canvas.addEventListener("pointerdown", (event) => this.begin(event), { capture: true });
+    canvas.addEventListener("pointerdown", (event) => this.startDrag(event), { capture: true });
     canvas.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.arm(false);
+      if (event.key === "Escape") this.setActive(false);
     });
   }
 
@@ -33,39 +33,39 @@ export class BoxTool {
     }, before);
   }
 
-  arm(on) {
-    if (on) this.world.disarm(this);
-    this.armed = on;
-    this.world.map.getCanvas().style.cursor = on ? "crosshair" : "";
-    this.world.controls.drawing(on);
+  setActive(active) {
+    if (active) this.world.deactivateOthers(this);
+    this.active = active;
+    this.world.map.getCanvas().style.cursor = active ? "crosshair" : "";
+    this.world.controls.setBoxToolActive(active);
   }
 
-  begin(event) {
-    if (event.button !== 0 || !(this.armed || event.shiftKey)) return;
+  startDrag(event) {
+    if (event.button !== 0 || !(this.active || event.shiftKey)) return;
     if (event.target.closest?.(".maplibregl-marker, .maplibregl-popup")) return;
     const { map } = this.world;
     event.preventDefault();
-    const from = this.at(event);
+    const from = this.canvasPoint(event);
     map.dragPan.disable();
     this.world.dragging = true;
-    const move = (e) => this.paint(boxOf(this.world.space, map.unproject(from), this.lngLat(e)));
+    const move = (e) => this.draw(boxOf(this.world.space, map.unproject(from), this.lngLat(e)));
     const up = (e) => {
       window.removeEventListener("pointermove", move);
       window.removeEventListener("pointerup", up);
       map.dragPan.enable();
-      this.arm(false);
-      const to = this.at(e);
-      const large = Math.abs(to.x - from.x) > SMALLEST_PX && Math.abs(to.y - from.y) > SMALLEST_PX;
+      this.setActive(false);
+      const to = this.canvasPoint(e);
+      const large = Math.abs(to.x - from.x) > MIN_SIDE_PX && Math.abs(to.y - from.y) > MIN_SIDE_PX;
       if (large) this.report(boxOf(this.world.space, map.unproject(from), this.lngLat(e)));
-      else this.paint(this.box);
-      // the click that ends a drag is not a click on the map
+      else this.draw(this.box);
+      // the click event at the end of a drag must not be handled as a click on the map
       setTimeout(() => (this.world.dragging = false), 50);
     };
     window.addEventListener("pointermove", move);
     window.addEventListener("pointerup", up);
   }
 
-  at(event) {
+  canvasPoint(event) {
     const frame = this.world.map.getCanvas().getBoundingClientRect();
     const clamp = (v, high) => Math.min(Math.max(v, 0), high);
     return {
@@ -75,7 +75,7 @@ export class BoxTool {
   }
 
   lngLat(event) {
-    const { x, y } = this.at(event);
+    const { x, y } = this.canvasPoint(event);
     return this.world.map.unproject([x, y]);
   }
 
@@ -84,24 +84,24 @@ export class BoxTool {
     this.world.emit(kind, { box });
   }
 
-  // What Python says wins only when it says something new: a rerun that does not know of a box
-  // drawn a moment ago must not take it away.
-  give(box) {
+  // Take the box from Python, if it changed: a rerun that started before a box was drawn must not
+  // remove it.
+  sync(box) {
     const text = JSON.stringify(box ?? null);
-    if (text === this.given) return;
-    this.given = text;
+    if (text === this.lastSynced) return;
+    this.lastSynced = text;
     this.set(box ?? null);
   }
 
   set(box) {
     this.box = box;
-    this.paint(box);
+    this.draw(box);
     this.world.controls.hasBox(Boolean(box));
   }
 
-  paint(box) {
+  draw(box) {
     const geometry = box && { type: "Polygon", coordinates: [ringOf(this.world.space, box)] };
     const data = box ? { type: "Feature", properties: {}, geometry } : EMPTY;
-    this.world.styled.then(() => this.world.map.getSource("box")?.setData(data));
+    this.world.styleLoaded.then(() => this.world.map.getSource("box")?.setData(data));
   }
 }

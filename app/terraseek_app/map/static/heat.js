@@ -1,9 +1,9 @@
-// A heat map in the browser: the server sends values once; ramp, threshold and opacity act here.
-// The picture's red channel is the value and green is how opaque it is (see routes_tiles.py).
+// A heat map: the server sends its values once; colours, threshold and opacity are applied here.
+// The image's red channel is the value, its green channel the opacity (see api/tile_routes.py).
 
 import { table } from "./ramps.js";
 
-const little = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 function loadImage(url) {
   return new Promise((resolve, reject) => {
@@ -28,32 +28,32 @@ export class HeatLayer {
     const { width, height } = image;
     this.canvas.width = width;
     this.canvas.height = height;
-    this.pen = this.canvas.getContext("2d");
-    this.pen.drawImage(image, 0, 0);
-    const pixels = this.pen.getImageData(0, 0, width, height);
-    this.value = new Uint8Array(width * height);
-    this.mask = new Uint8Array(width * height);
-    for (let i = 0; i < this.value.length; i++) {
-      this.value[i] = pixels.data[4 * i];
-      this.mask[i] = pixels.data[4 * i + 1];
+    this.context = this.canvas.getContext("2d");
+    this.context.drawImage(image, 0, 0);
+    const pixels = this.context.getImageData(0, 0, width, height);
+    this.values = new Uint8Array(width * height);
+    this.opacities = new Uint8Array(width * height);
+    for (let i = 0; i < this.values.length; i++) {
+      this.values[i] = pixels.data[4 * i];
+      this.opacities[i] = pixels.data[4 * i + 1];
     }
     this.pixels = pixels;
-    await this.world.styled;
+    await this.world.styleLoaded;
     if (this.removed) return;
-    this.colour(this.world.heatStyle);
+    this.applyStyle(this.world.heatStyle);
     this.add();
   }
 
-  colour({ ramp, threshold }) {
+  applyStyle({ ramp, threshold }) {
     if (!this.pixels) return;
-    const words = table(ramp, Math.round(threshold * 255));
-    const out = new Uint32Array(this.pixels.data.buffer);
-    for (let i = 0; i < out.length; i++) out[i] = this.mask[i] < 128 ? 0 : words[this.value[i]];
-    if (!little) throw new Error("the heat map's colours need a little-endian machine");
-    this.pen.putImageData(this.pixels, 0, 0);
+    const colours = table(ramp, Math.round(threshold * 255));
+    const rgba = new Uint32Array(this.pixels.data.buffer);
+    for (let i = 0; i < rgba.length; i++) rgba[i] = this.opacities[i] < 128 ? 0 : colours[this.values[i]];
+    if (!isLittleEndian) throw new Error("the heat map's colours need a little-endian machine");
+    this.context.putImageData(this.pixels, 0, 0);
     const source = this.world.map.getSource(this.id);
     if (!source) return;
-    source.play(); // a paused canvas source uploads its pixels again only when played
+    source.play(); // MapLibre uploads the pixels of a canvas source only while it plays
     source.pause();
     this.world.map.triggerRepaint();
   }
@@ -74,7 +74,7 @@ export class HeatLayer {
     this.world.layers.refresh();
   }
 
-  opacity(value) {
+  setOpacity(value) {
     if (this.world.map.getLayer(this.id)) {
       this.world.map.setPaintProperty(this.id, "raster-opacity", value);
     }

@@ -1,4 +1,4 @@
-// Which groups of layers are shown; the order from bottom to top is fixed by empty marker layers.
+// Visibility of groups of layers. Empty anchor layers fix the order of the groups, bottom to top.
 
 import { make } from "./dom.js";
 
@@ -17,7 +17,7 @@ export const ANCHORS = ["above-scenes", "above-heat", "above-regions", "above-sa
 export class Layers {
   constructor(world) {
     this.world = world;
-    this.off = new Set();
+    this.hidden = new Set();
     this.panel = world.controls.layers;
   }
 
@@ -25,29 +25,30 @@ export class Layers {
     return this.world.map.getLayersOrder().filter((id) => !ANCHORS.includes(id) && test(id));
   }
 
-  // Called whenever layers came or went: keeps hidden groups hidden and lists what there is.
+  // Must be called after layers were added or removed: hides them if their group is hidden, and
+  // updates the panel.
   refresh() {
     const { world } = this;
     const rows = [];
     for (const [name, label, test] of GROUPS) {
       const ids = this.ids(test);
       for (const id of ids) {
-        world.map.setLayoutProperty(id, "visibility", this.off.has(name) ? "none" : "visible");
+        world.map.setLayoutProperty(id, "visibility", this.hidden.has(name) ? "none" : "visible");
       }
       if (name === "regions" && world.regions?.count === 0) continue;
       if (ids.length || (name === "hits" && world.hitsLayer.markers.size)) {
         rows.push(this.row(name, label));
       }
     }
-    world.hitsLayer.setVisible(!this.off.has("hits"));
+    world.hitsLayer.setVisible(!this.hidden.has("hits"));
     this.panel.replaceChildren(...rows);
   }
 
   row(name, label) {
     const input = make("input", "", [], { type: "checkbox", "data-layer": name });
-    input.checked = !this.off.has(name);
+    input.checked = !this.hidden.has(name);
     input.addEventListener("change", () => {
-      this.off[input.checked ? "delete" : "add"](name);
+      this.hidden[input.checked ? "delete" : "add"](name);
       this.refresh();
     });
     return make("label", "ts-layer", [input, label]);

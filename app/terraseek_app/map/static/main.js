@@ -1,12 +1,13 @@
-// Keeps one map per key for the life of the tab: a rerun updates it, a page change parks it.
+// One map per key, kept as long as the browser tab: a rerun updates it, and a page that is left keeps
+// its map for some minutes.
 
 import { WorldMap } from "./world.js";
 
-const PARKED_MS = 10 * 60 * 1000;
+const KEEP_MS = 10 * 60 * 1000;
 const worlds = (window.__terraseek ??= {});
 let library = null;
 
-// MapLibre GL is a classic script that leaves its name on window.
+// MapLibre GL is a classic script, which defines window.maplibregl.
 function loadLibrary(base) {
   library ??= new Promise((resolve, reject) => {
     if (window.maplibregl) return resolve();
@@ -24,24 +25,24 @@ export async function ready(data) {
   return { render, release };
 }
 
-export function render(place, data, send) {
+export function render(container, data, send) {
   let world = worlds[data.key];
   if (!world) world = worlds[data.key] = new WorldMap(data);
   world.send = send;
-  if (world.element.parentNode !== place) {
-    clearTimeout(world.parking);
-    place.replaceChildren(world.element);
+  if (world.element.parentNode !== container) {
+    clearTimeout(world.removalTimer);
+    container.replaceChildren(world.element);
     world.map.resize();
   }
   world.update(data);
 }
 
-export function release(key, place) {
+export function release(key, container) {
   const world = worlds[key];
-  if (!world || world.element.parentNode !== place) return;
-  world.parking = setTimeout(() => {
+  if (!world || world.element.parentNode !== container) return;
+  world.removalTimer = setTimeout(() => {
     if (world.element.isConnected) return;
     world.remove();
     delete worlds[key];
-  }, PARKED_MS);
+  }, KEEP_MS);
 }

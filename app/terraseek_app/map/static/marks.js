@@ -1,19 +1,19 @@
-// What a localization found: outlines of regions and numbered peaks.
+// The result of a localization: outlines of regions, and peaks.
 
 import { make } from "./dom.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 
-function moved(coordinates, space) {
+function toMapCoordinates(coordinates, space) {
   if (typeof coordinates[0] === "number") return space.toMap(coordinates);
-  return coordinates.map((part) => moved(part, space));
+  return coordinates.map((part) => toMapCoordinates(part, space));
 }
 
 export class RegionsLayer {
   constructor(world) {
     this.world = world;
     this.count = 0;
-    world.styled.then(() => this.add());
+    world.styleLoaded.then(() => this.add());
   }
 
   add() {
@@ -28,7 +28,7 @@ export class RegionsLayer {
   }
 
   show(collection) {
-    const { space, map, styled } = this.world;
+    const { space, map, styleLoaded } = this.world;
     const text = JSON.stringify([collection ?? null, space.isPixels]);
     if (text === this.shown) return;
     this.shown = text;
@@ -38,12 +38,12 @@ export class RegionsLayer {
       features: features.map((feature) => ({
         ...feature,
         geometry: {
-          ...feature.geometry, coordinates: moved(feature.geometry.coordinates, space),
+          ...feature.geometry, coordinates: toMapCoordinates(feature.geometry.coordinates, space),
         },
       })),
     };
     this.count = features.length;
-    styled.then(() => map.getSource("regions").setData(data));
+    styleLoaded.then(() => map.getSource("regions").setData(data));
   }
 }
 

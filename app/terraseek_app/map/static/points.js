@@ -1,14 +1,14 @@
-// Samples as dots: fetched as binary columns, clustered when they are many.
+// Samples as points: fetched as binary columns, clustered if there are many.
 
-const CLUSTER_FROM = 1500;
-const MOST = 250000;
+const CLUSTER_FROM = 1500; // samples
+const MAX_DRAWN = 250000; // of more samples, only every second, third, ... is drawn
 
-// The columns at an address; null where the server says there are too many to list.
+// The columns at a URL; null if the server has too many samples to list.
 export async function fetchPoints(url) {
-  const answer = await fetch(url);
-  if (answer.status === 204) return null;
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
-  const buffer = await answer.arrayBuffer();
+  const response = await fetch(url);
+  if (response.status === 204) return null;
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  const buffer = await response.arrayBuffer();
   const n = new Uint32Array(buffer, 0, 1)[0];
   return {
     n,
@@ -20,13 +20,13 @@ export async function fetchPoints(url) {
 }
 
 function toGeoJSON(points) {
-  const step = Math.max(1, Math.ceil(points.n / MOST));
+  const step = Math.max(1, Math.ceil(points.n / MAX_DRAWN));
   const features = [];
   for (let i = 0; i < points.n; i += step) {
     features.push({
       type: "Feature",
       geometry: { type: "Point", coordinates: [points.lon[i], points.lat[i]] },
-      properties: { row: points.row[i], vague: points.precision[i] > 1 },
+      properties: { row: points.row[i], approximate: points.precision[i] > 1 },
     });
   }
   return { type: "FeatureCollection", features };
@@ -45,13 +45,13 @@ export class PointsLayer {
     this.clear();
     if (!url) return;
     const points = await fetchPoints(url);
-    if (url !== this.url) return; // another catalogue came meanwhile
-    await this.world.styled;
-    this.put(points, points.n > CLUSTER_FROM);
+    if (url !== this.url) return; // the catalogue was changed meanwhile
+    await this.world.styleLoaded;
+    this.setPoints(points, points.n > CLUSTER_FROM);
   }
 
-  // Replace the dots, without asking the server.
-  put(points, cluster) {
+  // Replace the points, without a request to the server.
+  setPoints(points, cluster) {
     this.count = points.n;
     const source = this.world.map.getSource("samples");
     if (source && !cluster) return source.setData(toGeoJSON(points));
@@ -96,16 +96,16 @@ export class PointsLayer {
     map.addLayer({
       id: "samples", type: "circle", source: "samples", filter: ["!", ["has", "point_count"]],
       paint: {
-        "circle-color": ["case", ["get", "vague"], "rgba(103,232,249,0.15)", "#67e8f9"],
+        "circle-color": ["case", ["get", "approximate"], "rgba(103,232,249,0.15)", "#67e8f9"],
         "circle-radius": ["interpolate", ["linear"], ["zoom"], 1, 2.6, 6, 3.8, 12, 6],
         "circle-opacity": 0.9,
-        "circle-stroke-width": ["case", ["get", "vague"], 1.5, 0.75],
-        "circle-stroke-color": ["case", ["get", "vague"], "#67e8f9", "rgba(8,47,73,0.9)"],
+        "circle-stroke-width": ["case", ["get", "approximate"], 1.5, 0.75],
+        "circle-stroke-color": ["case", ["get", "approximate"], "#67e8f9", "rgba(8,47,73,0.9)"],
       },
     }, before);
   }
 
-  // What lies under a screen point: {row} of a sample, {cluster} id, or null.
+  // What is at a screen point: {row} of a sample, {cluster} id, or null.
   at(point) {
     const { map } = this.world;
     const layers = ["samples", "sample-clusters"].filter((id) => map.getLayer(id));
@@ -113,19 +113,19 @@ export class PointsLayer {
     const box = [[point.x - 4, point.y - 4], [point.x + 4, point.y + 4]];
     const found = map.queryRenderedFeatures(box, { layers })[0];
     if (!found) return null;
-    const place = found.geometry.coordinates;
+    const position = found.geometry.coordinates;
     const { cluster_id: cluster, row } = found.properties;
-    return cluster === undefined ? { row, place } : { cluster, place };
+    return cluster === undefined ? { row, position } : { cluster, position };
   }
 
-  async open(found) {
+  async expandCluster(found) {
     const { map } = this.world;
     const zoom = await map.getSource("samples").getClusterExpansionZoom(found.cluster);
-    map.easeTo({ center: found.place, zoom: Math.min(zoom + 0.3, 15) });
+    map.easeTo({ center: found.position, zoom: Math.min(zoom + 0.3, 15) });
   }
 }
 
-// Numbers on clusters are drawn here, because glyph files would have to come from somewhere.
+// The numbers on clusters are drawn as images, because text layers need glyph files from a server.
 export function drawCount(map, id) {
   if (!id.startsWith("count:")) return;
   const text = id.slice("count:".length);
@@ -133,12 +133,12 @@ export function drawCount(map, id) {
   const canvas = document.createElement("canvas");
   canvas.width = 22 * text.length + 12;
   canvas.height = 32;
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
-  pen.font = "600 22px system-ui, sans-serif";
-  pen.textAlign = "center";
-  pen.textBaseline = "middle";
-  pen.fillStyle = "#ffffff";
-  pen.fillText(text, canvas.width / 2, canvas.height / 2 + 1);
-  const image = pen.getImageData(0, 0, canvas.width, canvas.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.font = "600 22px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillStyle = "#ffffff";
+  context.fillText(text, canvas.width / 2, canvas.height / 2 + 1);
+  const image = context.getImageData(0, 0, canvas.width, canvas.height);
   if (!map.hasImage(id)) map.addImage(id, image, { pixelRatio: ratio });
 }

@@ -1,24 +1,24 @@
-// The card above a clicked sample: picture, caption, score, place.
+// The popup of a clicked sample or hit: image, caption, score, position.
 
 import { make } from "./dom.js";
 
-function facts(item, space) {
+function details(item, space) {
   const parts = [];
   if (typeof item.score === "number") parts.push(`score ${item.score.toFixed(3)}`);
   for (const name of ["label", "source"]) if (item[name]) parts.push(String(item[name]));
   if (item.captured_at) parts.push(String(item.captured_at).slice(0, 10));
   if (typeof item.gsd_m === "number") parts.push(`${item.gsd_m} m/px`);
-  const place = typeof item.lon === "number" ? space.label([item.lon, item.lat]) : "no place";
-  return [make("div", "ts-popup-facts", parts.join(" · ")), make("div", "ts-popup-place", place)];
+  const position = typeof item.lon === "number" ? space.label([item.lon, item.lat]) : "no place";
+  return [make("div", "ts-popup-facts", parts.join(" · ")), make("div", "ts-popup-place", position)];
 }
 
 export function openPopup(world, item) {
   world.popup?.remove();
   const src = `${world.base}/api/thumbnails/${encodeURIComponent(item.item_id)}?size=320`;
-  const picture = make("img", "ts-popup-picture", [], { src, alt: item.caption ?? "sample" });
+  const image = make("img", "ts-popup-picture", [], { src, alt: item.caption ?? "sample" });
   const title = item.rank ? `${item.rank}. ${item.caption ?? ""}` : (item.caption ?? "");
   const content = make("div", "ts-popup", [
-    picture, make("div", "ts-popup-caption", title), ...facts(item, world.space),
+    image, make("div", "ts-popup-caption", title), ...details(item, world.space),
   ]);
   world.popup = new window.maplibregl.Popup({
     offset: item.rank ? [0, -34] : 10, maxWidth: "250px", className: "ts-popup-frame",

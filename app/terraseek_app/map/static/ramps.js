@@ -12,12 +12,12 @@ export const NAMES = ["turbo", "inferno", "viridis"];
 // [r, g, b] 0-255 at t in 0..1.
 export function colour(name, t) {
   const stops = RAMPS[name].split(" ");
-  const at = Math.min(Math.max(t, 0), 1) * (stops.length - 1);
-  const low = Math.min(Math.floor(at), stops.length - 2);
+  const position = Math.min(Math.max(t, 0), 1) * (stops.length - 1);
+  const low = Math.min(Math.floor(position), stops.length - 2);
   return [0, 2, 4].map((i) => {
     const a = parseInt(stops[low].slice(i, i + 2), 16);
     const b = parseInt(stops[low + 1].slice(i, i + 2), 16);
-    return Math.round(a + (b - a) * (at - low));
+    return Math.round(a + (b - a) * (position - low));
   });
 }
 
@@ -25,13 +25,14 @@ export function css(name, t) {
   return `rgb(${colour(name, t).join(",")})`;
 }
 
-// 256 little-endian RGBA words; values under the threshold are clear, with a soft edge.
-const EDGE = 10;
+// 256 colours as little-endian RGBA words. Values below the threshold are transparent; the opacity
+// rises over the next values.
+const SOFT_EDGE = 10;
 export function table(name, threshold) {
   const words = new Uint32Array(256);
   for (let v = 0; v < 256; v++) {
     const [r, g, b] = colour(name, v / 255);
-    const alpha = threshold === 0 ? 255 : Math.min(Math.max((v - threshold) / EDGE, 0), 1) * 255;
+    const alpha = threshold === 0 ? 255 : Math.min(Math.max((v - threshold) / SOFT_EDGE, 0), 1) * 255;
     words[v] = (Math.round(alpha) << 24) | (b << 16) | (g << 8) | r;
   }
   return words;

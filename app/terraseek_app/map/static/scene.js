@@ -1,11 +1,11 @@
-// A scene under the heat map: tiles where it has a place on the globe, one picture where not.
+// A scene below the heat map: tiles if it has a position on the globe, else one image.
 
 export class SceneLayer {
   constructor(world, overlay) {
     this.world = world;
     this.overlay = overlay;
     this.id = `scene:${overlay.id}`;
-    this.ready = world.styled.then(() => this.removed || this.add());
+    this.ready = world.styleLoaded.then(() => this.removed || this.add());
   }
 
   add() {
@@ -28,7 +28,7 @@ export class SceneLayer {
     const lats = overlay.corners.map((corner) => corner[1]);
     const bounds = [Math.min(...lons), Math.min(...lats), Math.max(...lons), Math.max(...lats)];
     const source = { type: "raster", tiles: [url], tileSize: 256, maxzoom: 22 };
-    // a scene over the antimeridian has corners on both sides; then any tile may be asked for
+    // a scene across the antimeridian has corners on both sides; its tiles are not limited to bounds
     return bounds[2] - bounds[0] > 180 ? source : { ...source, bounds };
   }
 

@@ -1,32 +1,32 @@
-// A polygon clicked corner by corner: double-click, Enter or the first corner closes it.
+// The search polygon: each click adds a corner; a double-click, Enter or the first corner closes it.
 
 import { unwrapped } from "./space.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
-const SAME_PX = 7; // the second click of a double-click is no corner of its own
-const FEWEST = 3;
+const SAME_CORNER_PX = 7; // the second click of a double-click must not add a corner
+const MIN_CORNERS = 3;
 
 export class ShapeTool {
   constructor(world) {
     this.world = world;
-    this.corners = null; // as Python knows them: [[lon, lat], ...]
-    this.given = null;
-    this.armed = false;
-    this.open = []; // while drawing
+    this.corners = null; // of the finished polygon: [[lon, lat], ...]
+    this.lastSynced = null;
+    this.active = false;
+    this.openCorners = []; // of the polygon being drawn
     const { map } = world;
-    map.on("mousemove", (event) => this.armed && this.open.length && this.sketch(event.lngLat));
+    map.on("mousemove", (event) => this.active && this.openCorners.length && this.drawOpen(event.lngLat));
     map.on("dblclick", (event) => {
-      if (!this.armed) return;
-      event.preventDefault(); // would zoom
-      this.close();
+      if (!this.active) return;
+      event.preventDefault(); // otherwise the map zooms
+      this.finish();
     });
-    // the drawing goes on when the mouse leaves the map, so keys are heard wherever the focus is
-    this.keys = (event) => {
-      if (!this.armed) return;
-      if (event.key === "Escape") this.arm(false);
-      if (event.key === "Enter") this.close();
+    // on window, because drawing continues when the mouse leaves the map
+    this.onKeyDown = (event) => {
+      if (!this.active) return;
+      if (event.key === "Escape") this.setActive(false);
+      if (event.key === "Enter") this.finish();
     };
-    window.addEventListener("keydown", this.keys);
+    window.addEventListener("keydown", this.onKeyDown);
   }
 
   addLayers(before) {
@@ -47,42 +47,42 @@ export class ShapeTool {
         "circle-stroke-width": 1.2,
       },
     }, before);
-    this.paint(this.corners, true);
+    this.draw(this.corners, true);
   }
 
-  arm(on) {
-    if (on) this.world.disarm(this);
-    this.armed = on;
-    this.open = [];
-    this.world.map.getCanvas().style.cursor = on ? "crosshair" : "";
-    this.world.controls.shaping(on);
-    this.paint(this.corners, true);
+  setActive(active) {
+    if (active) this.world.deactivateOthers(this);
+    this.active = active;
+    this.openCorners = [];
+    this.world.map.getCanvas().style.cursor = active ? "crosshair" : "";
+    this.world.controls.setShapeToolActive(active);
+    this.draw(this.corners, true);
   }
 
-  // A click of the map while armed.
+  // A click on the map while the tool is active.
   click(event) {
     const { map } = this.world;
-    const near = (corner) => {
+    const isNear = (corner) => {
       const at = map.project(corner);
-      return Math.hypot(at.x - event.point.x, at.y - event.point.y) <= SAME_PX;
+      return Math.hypot(at.x - event.point.x, at.y - event.point.y) <= SAME_CORNER_PX;
     };
-    if (this.open.length >= FEWEST && near(this.open[0])) return this.close();
-    if (this.open.length && near(this.open.at(-1))) return;
-    this.open.push(event.lngLat.toArray());
-    this.sketch(event.lngLat);
+    if (this.openCorners.length >= MIN_CORNERS && isNear(this.openCorners[0])) return this.finish();
+    if (this.openCorners.length && isNear(this.openCorners.at(-1))) return;
+    this.openCorners.push(event.lngLat.toArray());
+    this.drawOpen(event.lngLat);
   }
 
-  sketch(lngLat) {
-    this.paint([...this.open, lngLat.toArray()], false);
+  drawOpen(lngLat) {
+    this.draw([...this.openCorners, lngLat.toArray()], false);
   }
 
-  close() {
-    const corners = this.open;
-    if (corners.length < FEWEST) {
-      this.world.controls.say(`A shape needs ${FEWEST} corners; click one more, or press Escape`);
+  finish() {
+    const corners = this.openCorners;
+    if (corners.length < MIN_CORNERS) {
+      this.world.controls.showMessage(`A shape needs ${MIN_CORNERS} corners; click one more, or press Escape`);
       return;
     }
-    this.arm(false);
+    this.setActive(false);
     this.report(unwrapped(corners));
   }
 
@@ -91,34 +91,34 @@ export class ShapeTool {
     this.world.emit("shape", { shape: corners });
   }
 
-  // As for the box: what Python says wins only when it says something new.
-  give(corners) {
+  // See BoxTool.sync.
+  sync(corners) {
     const text = JSON.stringify(corners ?? null);
-    if (text === this.given) return;
-    this.given = text;
+    if (text === this.lastSynced) return;
+    this.lastSynced = text;
     this.set(corners ?? null);
   }
 
   set(corners) {
     this.corners = corners;
-    if (!this.armed) this.paint(corners, true);
+    if (!this.active) this.draw(corners, true);
     this.world.controls.hasShape(Boolean(corners));
   }
 
-  paint(corners, closed) {
+  draw(corners, closed) {
     const features = [];
     const add = (type, coordinates) =>
       features.push({ type: "Feature", properties: {}, geometry: { type, coordinates } });
     if (corners && closed) add("Polygon", [[...corners, corners[0]]]);
     if (corners && !closed) {
       add("LineString", corners);
-      for (const corner of this.open) add("Point", corner);
+      for (const corner of this.openCorners) add("Point", corner);
     }
     const data = { type: "FeatureCollection", features };
-    this.world.styled.then(() => this.world.map.getSource("shape")?.setData(data));
+    this.world.styleLoaded.then(() => this.world.map.getSource("shape")?.setData(data));
   }
 
   remove() {
-    window.removeEventListener("keydown", this.keys);
+    window.removeEventListener("keydown", this.onKeyDown);
   }
 }

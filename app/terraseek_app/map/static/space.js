@@ -1,8 +1,8 @@
-// Two spaces the map can show: the globe (lon, lat) and a picture's own pixels (col, row).
-// Pixels are laid linearly into a small square of the Mercator plane around (0, 0), so that
-// MapLibre's own projection turns them into straight rows and columns.
+// The two coordinate spaces of the map: the globe (lon, lat), and the pixels of an image (col, row).
+// Pixels are mapped linearly to a small square of the Mercator plane around (0, 0), so that rows and
+// columns stay straight in MapLibre's projection.
 
-const SHARE = 2000; // the picture's longer side takes 1/2000 of the world's width
+const WORLD_WIDTHS = 2000; // the width of the world in lengths of the image's longer side
 
 export class Globe {
   isPixels = false;
@@ -26,7 +26,7 @@ export class Pixels {
   constructor([width, height]) {
     this.width = width;
     this.height = height;
-    this.unit = 1 / (Math.max(width, height) * SHARE);
+    this.unit = 1 / (Math.max(width, height) * WORLD_WIDTHS);
   }
   toMap([col, row]) {
     const x = 0.5 + (col - this.width / 2) * this.unit;
@@ -53,8 +53,8 @@ export class Pixels {
   }
 }
 
-// Box of two corners in map coordinates: [west, south, east, north] on the globe (west > east
-// across the antimeridian), [col0, row0, col1, row1] with row downwards in pixels.
+// The box of two opposite corners in map coordinates: [west, south, east, north] on the globe (west >
+// east across the antimeridian), or [col0, row0, col1, row1] in pixels, with rows downwards.
 export function boxOf(space, a, b) {
   if (space.isPixels) {
     const [p, q] = [space.fromMap(a), space.fromMap(b)];
@@ -85,7 +85,8 @@ export function ringOf(space, [a, b, c, d]) {
   return [[a, b], [east, b], [east, d], [a, d], [a, b]];
 }
 
-// Corners shifted by whole turns so that their west lies in -180..180; they may go on past 180.
+// Corners shifted by multiples of 360 degrees so that the westernmost is in -180..180; others may
+// exceed 180.
 export function unwrapped(corners) {
   const west = Math.min(...corners.map((corner) => corner[0]));
   const shift = wrap(west) - west;
@@ -95,19 +96,19 @@ export function unwrapped(corners) {
 const EARTH_KM = 6371.0088;
 const STEPS = 96;
 
-// Points at the same distance from a centre, as a closed ring; around a pole it runs along its edge.
+// The circle around a centre as a closed ring; around a pole, the ring follows the edge of the map.
 export function circleRing([lon, centre, km]) {
-  const lat = Math.min(89.9999, Math.max(-89.9999, centre)); // on a pole itself all bearings are one
+  const lat = Math.min(89.9999, Math.max(-89.9999, centre)); // at a pole itself, bearings are undefined
   const rad = Math.PI / 180;
-  const reach = Math.min(km / EARTH_KM, Math.PI - 1e-6);
+  const angle = Math.min(km / EARTH_KM, Math.PI - 1e-6);
   const ring = [];
   for (let step = 0; step <= STEPS; step++) {
     const bearing = (step / STEPS) * 2 * Math.PI;
-    const sine = Math.sin(lat * rad) * Math.cos(reach)
-      + Math.cos(lat * rad) * Math.sin(reach) * Math.cos(bearing);
+    const sine = Math.sin(lat * rad) * Math.cos(angle)
+      + Math.cos(lat * rad) * Math.sin(angle) * Math.cos(bearing);
     const east = Math.atan2(
-      Math.sin(bearing) * Math.sin(reach) * Math.cos(lat * rad),
-      Math.cos(reach) - Math.sin(lat * rad) * sine,
+      Math.sin(bearing) * Math.sin(angle) * Math.cos(lat * rad),
+      Math.cos(angle) - Math.sin(lat * rad) * sine,
     );
     let lng = lon + east / rad;
     if (ring.length) lng += 360 * Math.round((ring.at(-1)[0] - lng) / 360);
@@ -118,16 +119,16 @@ export function circleRing([lon, centre, km]) {
     ring[ring.length - 1] = first;
     return ring;
   }
-  const pole = lat + reach / rad > 90 ? 90 : -90;
+  const pole = lat + angle / rad > 90 ? 90 : -90;
   return [...ring, [last[0], pole], [first[0], pole], first];
 }
 
-// The same as a polygon: beyond a quarter of the globe, with both poles inside, the ring goes around
-// what is left out, so it is a hole in the whole map.
+// The circle as a polygon. If it contains both poles, its ring surrounds the area outside the circle,
+// and is a hole in a polygon of the whole map.
 export function circlePolygon([lon, lat, km]) {
   const ring = circleRing([lon, lat, km]);
-  const reach = (km / EARTH_KM) * (180 / Math.PI);
-  if (Math.abs(lat) + 90 >= reach) return [ring];
+  const angle = (km / EARTH_KM) * (180 / Math.PI);
+  if (Math.abs(lat) + 90 >= angle) return [ring];
   const [west, east] = [ring[0][0] - 180, ring[0][0] + 180];
   return [[[west, -90], [east, -90], [east, 90], [west, 90], [west, -90]], ring];
 }

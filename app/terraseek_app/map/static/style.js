@@ -1,10 +1,10 @@
-// The empty style: basemap, borders, and anchors that keep the groups in order. No glyphs, no sprite.
+// The map's style: basemap, borders, and anchors for the order of groups; without glyphs and sprites.
 
 import { ANCHORS } from "./layers.js";
 
 const ATTRIBUTION = "Imagery: NASA Blue Marble · Coasts: GSHHG";
 
-export function styleOf(base, origin) {
+export function mapStyle(base, origin) {
   return {
     version: 8,
     sources: {
@@ -15,7 +15,7 @@ export function styleOf(base, origin) {
       borders: { type: "geojson", data: `${origin}${base}/tiles/borders.json`, tolerance: 0.4 },
     },
     layers: [
-      { id: "paper", type: "background", paint: { "background-color": "#0b1a2b" } },
+      { id: "background", type: "background", paint: { "background-color": "#0b1a2b" } },
       {
         id: "basemap", type: "raster", source: "basemap",
         paint: { "raster-fade-duration": 150, "raster-saturation": -0.1, "raster-brightness-max": 0.95 },

@@ -1,12 +1,12 @@
-// The map follows the page's theme: Streamlit says light or dark with the page's color-scheme.
+// The map follows the page's theme, which Streamlit sets as the page's color-scheme.
 
 export function followTheme(element) {
-  const look = () =>
+  const refresh = () =>
     element.classList.toggle("ts-day", getComputedStyle(element).colorScheme === "light");
-  // a change of theme gives Streamlit's root other classes, and reruns nothing
-  const watcher = new MutationObserver(look);
+  // a change of theme changes the classes of Streamlit's root, without a rerun
+  const watcher = new MutationObserver(refresh);
   for (const root of document.querySelectorAll("html, body, #root, .stApp")) {
     watcher.observe(root, { attributes: true, attributeFilter: ["class", "style"] });
   }
-  return { look, stop: () => watcher.disconnect() };
+  return { refresh, stop: () => watcher.disconnect() };
 }

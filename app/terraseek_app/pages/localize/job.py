@@ -23,7 +23,7 @@ WORKERS = 2
 
 
 def _queue() -> JobQueue[tuple[str, ...]]:
-    return state.shared().once("localize_jobs", lambda: JobQueue[tuple[str, ...]](WORKERS))
+    return state.shared().load_once("localize_jobs", lambda: JobQueue[tuple[str, ...]](WORKERS))
 
 
 def start(path: Path, source: str, form: LocalizeForm) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.pages.localize.form import available_methods
 from terraseek_app.pages.localize.image_query import clear_image, query_image_panel
-from terraseek_app.pages.localize.scene_choice import choose_scene, upload_drawer
+from terraseek_app.pages.localize.scene_choice import choose_scene, upload_panel
 from terraseek_app.server import state
 
 __all__ = ["query_bar"]
@@ -18,7 +18,7 @@ def query_bar() -> bool:
             [2.3, 1.1, 5.6, 1.1, 1.25], vertical_alignment="bottom"
         )
     with upload, st.popover("Upload", icon=":material/upload:", width="stretch"):
-        upload_drawer()
+        upload_panel()
     with scene:
         choose_scene()
     with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):

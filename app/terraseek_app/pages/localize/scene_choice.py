@@ -1,4 +1,4 @@
-"""Which scene is looked at: an example, an item found in Explore, or an upload."""
+"""The choice of the scene: an example, an item from Explore, or an upload."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,97 +7,102 @@ import streamlit as st
 
 from terraseek.catalogue.importing.inspection import RASTER_SUFFIXES
 from terraseek.errors import TerraSeekError
-from terraseek_app.messages import show_error as say
-from terraseek_app.pages.localize.item_scene import item_scene
-from terraseek_app.pages.localize.state import clear_result as forget_answer
+from terraseek_app.messages import show_error
+from terraseek_app.pages.localize.item_raster import item_raster
+from terraseek_app.pages.localize.state import clear_result
 from terraseek_app.server import state
 from terraseek_app.server.uploads import keep_upload, upload_path
 from terraseek_app.widgets.image_upload import IMAGE_TYPES
 
-__all__ = ["SceneFacts", "choose_scene", "scene_facts", "scene_file", "sources", "upload_drawer"]
+__all__ = ["SceneFacts", "choose_scene", "scene_facts", "scene_file", "sources", "upload_panel"]
 
 
 @dataclass(frozen=True, slots=True)
 class SceneFacts:
-    """What the page needs to know of a scene without keeping it open."""
+    """Properties of a scene that the page shows, without keeping the file open."""
 
     scene_id: str
-    """Opaque id for tile addresses."""
+    """Opaque id for tile URLs."""
     name: str
-    """File name or item, for people."""
+    """Display name."""
     width: int
-    """Pixels."""
+    """In pixels."""
     height: int
-    """Pixels."""
+    """In pixels."""
     gsd_m: float | None
     """Ground sample distance in metres."""
     crs: str | None
-    """`EPSG:...` or a name; None for pixel space."""
+    """`EPSG:...` or a description; None without a CRS."""
     corners: tuple[tuple[float, float], ...] | None
-    """(lon, lat) of upper left, upper right, lower right, lower left; None for pixel space."""
+    """(lon, lat) in degrees of upper left, upper right, lower right, lower left; None without CRS."""
 
 
 def sources() -> dict[str, str]:
-    """Every scene that can be chosen: source key -> name."""
-    found = {f"example:{sid}": name for sid, name in state.example_scenes().items()}
+    """All scenes that can be chosen: value of `localize_source` -> display name."""
+    choices = {f"example:{sid}": name for sid, name in state.example_scenes().items()}
     chosen = st.session_state.localize_source
     if chosen and chosen.startswith("item:"):
-        found[chosen] = f"item {chosen.removeprefix('item:')} from Explore"
+        choices[chosen] = f"item {chosen.removeprefix('item:')} from Explore"
     for token, name in st.session_state.localize_uploads.items():
-        found[f"upload:{token}"] = name
-    return found
+        choices[f"upload:{token}"] = name
+    return choices
 
 
 def choose_scene() -> None:
-    """The list of scenes; what is chosen arrives in `localize_source`."""
-    found = sources()
-    if st.session_state.localize_source not in found:
-        st.session_state.localize_source = next(iter(found), None)
+    """Draw the list of scenes; the choice is stored in `localize_source`."""
+    choices = sources()
+    if st.session_state.localize_source not in choices:
+        st.session_state.localize_source = next(iter(choices), None)
     st.selectbox(
         "Scene",
-        list(found),
+        list(choices),
         key="localize_source",
-        format_func=lambda source: found.get(source, source),
+        format_func=lambda source: choices.get(source, source),
         label_visibility="collapsed",
         placeholder="upload a scene, or pick one in Explore",
-        on_change=forget_answer,
+        on_change=clear_result,
     )
 
 
-def upload_drawer() -> None:
-    """The field for a scene of one's own; streamed to disk, then dropped from memory."""
-    limits = state.settings()
+def upload_panel() -> None:
+    """Draw the upload field for a scene; the file is stored on disk, then dropped from memory."""
+    settings = state.settings()
     st.caption(
-        "GeoTIFF, COG, PNG, JPEG, JPEG 2000 or WebP. With coordinates it lies on the world map; "
-        "without, it is shown in its own pixels."
+        "GeoTIFF, COG, PNG, JPEG, JPEG 2000 or WebP. A scene with coordinates is shown on the "
+        "world map, any other in its own pixels."
     )
-    generation = st.session_state.setdefault("localize_upload_generation", 0)
+    # the upload stays in the server's memory until the field is replaced by one with another key
+    field_number = st.session_state.setdefault("localize_upload_generation", 0)
     upload = st.file_uploader(
         "Scene file",
         type=list(IMAGE_TYPES),
-        key=f"localize_upload_{generation}",
+        key=f"localize_upload_{field_number}",
         label_visibility="collapsed",
-        max_upload_size=limits.max_upload_bytes >> 20,
+        max_upload_size=settings.max_upload_bytes >> 20,
     )
     if upload is None:
         return
     try:
-        token = keep_upload(upload, upload.name, limits.uploads, limits.max_upload_bytes)
-        scene_facts(upload_path(token, limits.uploads), upload.name)
+        token = keep_upload(upload, upload.name, settings.uploads, settings.max_upload_bytes)
+        scene_facts(upload_path(token, settings.uploads), upload.name)
     except TerraSeekError as error:
-        say(error)
+        show_error(error)
         return
-    st.session_state.localize_upload_generation = generation + 1
+    st.session_state.localize_upload_generation = field_number + 1
     st.session_state.localize_uploads = {**st.session_state.localize_uploads, token: upload.name}
     st.session_state.localize_uploaded = f"upload:{token}"
     st.rerun()
 
 
 def scene_file(source: str) -> Path:
-    """The raster behind a source key.
+    """File of a scene.
+
+    Args:
+        source: value of `localize_source`.
 
     Raises:
-        SceneError: it is gone. ItemNotFoundError: no such item.
+        SceneError: the file was removed.
+        ItemNotFoundError: the catalogue has no such item.
     """
     kind, _, key = source.partition(":")
     if kind == "upload":
@@ -107,8 +112,8 @@ def scene_file(source: str) -> Path:
     catalogue = state.catalogue()
     ref = catalogue.image_ref(key)
     if ref.suffix in RASTER_SUFFIXES and not ref.member:
-        return Path(ref.file)  # a raster of its own, with its own place; nothing to copy
-    return item_scene(
+        return Path(ref.file)  # a raster file with its own georeference
+    return item_raster(
         catalogue.item(key),
         catalogue.image_bytes(key),
         catalogue.read_image(key),
@@ -117,16 +122,21 @@ def scene_file(source: str) -> Path:
 
 
 def scene_facts(path: Path, name: str) -> SceneFacts:
-    """Open a scene for a moment and say what it is.
+    """Read the properties of a scene.
+
+    Args:
+        path: its file.
+        name: its display name.
 
     Raises:
-        SceneError: it cannot be used, and why.
+        SceneError: the scene cannot be used.
     """
     return _scene_facts(path, name, path.stat().st_mtime_ns, state.add_scene(path))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _scene_facts(path: Path, name: str, changed: int, scene_id: str) -> SceneFacts:
+def _scene_facts(path: Path, name: str, mtime_ns: int, scene_id: str) -> SceneFacts:
+    # mtime_ns is part of the cache key only
     from terraseek.scenes import Scene
 
     with Scene.open(path) as scene:
@@ -146,4 +156,4 @@ def _crs_name(crs: object) -> str | None:
     if crs is None:
         return None
     epsg = crs.to_epsg()  # type: ignore[attr-defined]  # rasterio has no type information
-    return f"EPSG:{epsg}" if epsg else "a CRS of its own"
+    return f"EPSG:{epsg}" if epsg else "custom CRS"

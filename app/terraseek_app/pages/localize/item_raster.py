@@ -1,4 +1,4 @@
-"""An item of the catalogue as a scene: its image, laid at its place where that is known well."""
+"""An item of the catalogue as a raster file, georeferenced if its position is known."""
 
 import hashlib
 import math
@@ -12,55 +12,68 @@ from jaxtyping import UInt8
 from terraseek.files import atomic_path
 from terraseek.scenes.gdal_restrictions import restrict_gdal
 
-__all__ = ["item_scene", "placement"]
+__all__ = ["item_raster", "utm_placement"]
 
-_WELL_PLACED = ("exact", "point")
+_PRECISE = ("exact", "point")
+"""Location precisions that are good enough to georeference an image."""
 
 
-def item_scene(
+def item_raster(
     item: Mapping[str, Any],
     encoded: bytes,
     image: UInt8[np.ndarray, "h w 3"],
     folder: Path,
 ) -> Path:
-    """A raster file of an item's image, written once to `folder`.
+    """Write an item's image as a raster file to `folder`, unless it is there already.
 
-    With a well-known position and ground sample distance the image is laid north-up around its
-    position, so that the heat map lies on the world map; otherwise the file stays as it is.
+    With a known position and ground sample distance, the image is placed north-up around its
+    position in UTM, so that its heat map can be shown on the globe. Otherwise, or if it is a TIFF
+    with its own georeference, its bytes are copied.
 
     Args:
         item: row of the items table.
-        encoded: the image's file as stored; kept when it has a position of its own.
-        image: the same decoded.
-        folder: made when missing.
+        encoded: bytes of the image's file.
+        image: the same image, decoded.
+        folder: created if missing.
+
+    Returns:
+        Path of the file; its name contains a hash of the content.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    place = placement(item, image.shape[1], image.shape[0])
+    placement = utm_placement(item, image.shape[1], image.shape[0])
     is_tiff = encoded[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-    suffix = ".tif" if place or is_tiff else ".img"
-    digest = hashlib.sha256(encoded + repr(place).encode()).hexdigest()[:20]
+    suffix = ".tif" if placement or is_tiff else ".img"
+    digest = hashlib.sha256(encoded + repr(placement).encode()).hexdigest()[:20]
     path = folder / f"item-{digest}{suffix}"
     if path.is_file():
         return path
-    with atomic_path(path) as beside:
-        if place and not is_tiff:
-            _write_placed(beside, image, *place)
+    with atomic_path(path) as temporary:
+        if placement and not is_tiff:
+            _write_georeferenced(temporary, image, *placement)
         else:
-            beside.write_bytes(encoded)
+            temporary.write_bytes(encoded)
     return path
 
 
-def placement(
+def utm_placement(
     item: Mapping[str, Any], width: int, height: int
 ) -> tuple[int, float, float, float] | None:
-    """(EPSG of the UTM zone, easting and northing of the upper left corner, metres per pixel).
+    """Georeference of an item's image in its UTM zone.
 
-    None unless the item's position is exact or a point and its ground sample distance is known.
+    Args:
+        item: row of the items table.
+        width: width of the image in pixels.
+        height: height of the image in pixels.
+
+    Returns:
+        EPSG code, easting and northing of the upper left corner in metres, metres per pixel. None
+        unless the location precision is `exact` or `point` and the ground sample distance is known,
+        and outside the latitudes of UTM (80° S to 84° N).
     """
     lon, lat, gsd = (_number(item.get(name)) for name in ("lon", "lat", "gsd_m"))
-    if item.get("location_precision") not in _WELL_PLACED or not gsd or lon is None or lat is None:
+    if item.get("location_precision") not in _PRECISE or not gsd or lon is None or lat is None:
         return None
-    if not (-80 <= lat <= 84 and gsd > 0):  # UTM ends there
+    if not (-80 <= lat <= 84 and gsd > 0):
         return None
     from pyproj import Transformer
 
@@ -70,7 +83,7 @@ def placement(
     return epsg, east - gsd * width / 2, north + gsd * height / 2, gsd
 
 
-def _write_placed(
+def _write_georeferenced(
     path: Path,
     image: UInt8[np.ndarray, "h w 3"],
     epsg: int,
