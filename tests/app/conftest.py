@@ -1,4 +1,4 @@
-"""A small world served by FakeEncoder, and pages opened on it."""
+"""A small catalogue and two scenes with FakeEncoder, and pages opened on them."""
 
 import csv
 from collections.abc import Iterator

@@ -77,13 +77,13 @@ def served(world: Settings) -> Iterator[Settings]:
     state.reset(Settings())
 
 
-def command(*arguments: str) -> Any:
+def run_command(*arguments: str) -> Any:
     answer = CliRunner().invoke(build_app(), [*arguments, "--json"])
     assert answer.exit_code == 0, answer.output
     return json.loads(answer.stdout)
 
 
-def asked(address: str, body: bytes | None = None, **params: Any) -> Any:
+def request_json(address: str, body: bytes | None = None, **params: Any) -> Any:
     app = Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))
     with TestClient(app) as client:
         method = "GET" if body is None else "POST"
@@ -120,16 +120,16 @@ def test_search(served: Settings) -> None:
     assert len(library) == 9
 
     box = ",".join(map(str, BOX))
-    told = command(
+    from_cli = run_command(
         "search", str(served.catalogue), "red", "--minus", "dark", "--liked", liked,
         "--alpha", "0.3", "--ensemble", f"--bbox={box}", "-k", "12",
     )  # fmt: skip
-    assert told == library
+    assert from_cli == library
 
-    sent = asked(
+    from_http = request_json(
         "/api/search", q="red", minus="dark", liked=liked, alpha=0.3, ensemble=1, bbox=box, k=12
     )
-    assert sent["hits"] == library
+    assert from_http["hits"] == library
 
     ask = SearchForm("red", "dark", liked=(liked,), captions=30, ensemble=True, box=BOX, k=12)
     page = page_of(
@@ -149,11 +149,13 @@ def test_localize(served: Settings) -> None:
     assert library["peak"]["lon"] == pytest.approx(2.29, abs=0.05)
 
     flags = ("--scales", "64,128", "--minus", "dark", "--model", "fake")
-    assert lasting(command("localize", str(path), "red", *flags)) == library
+    assert lasting(run_command("localize", str(path), "red", *flags)) == library
 
-    [scene_id] = [row["id"] for row in asked("/api/scenes")["scenes"]]
-    [sent] = asked(f"/api/localize/{scene_id}", q="red", minus="dark", scales="64,128")["maps"]
-    assert {key: sent[key] for key in library} == library
+    [scene_id] = [row["id"] for row in request_json("/api/scenes")["scenes"]]
+    [from_http] = request_json(f"/api/localize/{scene_id}", q="red", minus="dark", scales="64,128")[
+        "maps"
+    ]
+    assert {key: from_http[key] for key in library} == library
 
     page = page_of(
         "localize", localize_source=f"example:{scene_id}", localize_text="red",
@@ -188,18 +190,18 @@ def test_localize_by_any_method_and_question(
     sizes = scales.replace(" ", "")
     how = ("--method", method, "--model", model, *(("--scales", sizes) if sizes else ()))
     what = ("--image", str(chip)) if image else ("red",)
-    told = lasting(command("localize", str(path), *what, *how))
+    from_cli = lasting(run_command("localize", str(path), *what, *how))
 
-    [scene_id] = [row["id"] for row in asked("/api/scenes")["scenes"]]
+    [scene_id] = [row["id"] for row in request_json("/api/scenes")["scenes"]]
     params = {"method": method, "scales": sizes}
     address = f"/api/localize/{scene_id}"
     if image == "upload":
-        [sent] = asked(address, body=chip.read_bytes(), **params)["maps"]
+        [from_http] = request_json(address, body=chip.read_bytes(), **params)["maps"]
     else:
-        what_asked = {"like": item_id} if image else {"q": "red"}
-        [sent] = asked(address, **params, **what_asked)["maps"]
-    assert {key: sent[key] for key in told} == told
-    assert sent["method"] == method
+        query_params = {"like": item_id} if image else {"q": "red"}
+        [from_http] = request_json(address, **params, **query_params)["maps"]
+    assert {key: from_http[key] for key in from_cli} == from_cli
+    assert from_http["method"] == method
 
     session = {"localize_text": "" if image else "red", "localize_ask": True}
     if image == "upload":
@@ -214,7 +216,7 @@ def test_localize_by_any_method_and_question(
             localize_scales=scales, **session,
         )
     )  # fmt: skip
-    assert lasting(summary(heat)) == told
+    assert lasting(summary(heat)) == from_cli
     files = (json.loads(numbers_bytes(heat)), json.loads(regions_bytes(heat)))
     assert (files[0]["method"], files[0]["query"]) == (method, heat.query)
     assert {f["properties"]["method"] for f in files[1]["features"]} <= {method}

@@ -1,10 +1,10 @@
-"""What several browser tests do with a page."""
+"""Steps for tests in a browser."""
 
 from typing import Any
 
 
 def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Drag between two places on the map, in shares of its width and height."""
+    """Drag between two points of the map, given as fractions of its width and height."""
     frame = page.locator(".ts-map").bounding_box()
     at = [
         (frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in (start, end)

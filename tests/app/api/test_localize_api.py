@@ -61,8 +61,8 @@ def scene_id(client: TestClient) -> str:
 
 
 def test_several_sentences_with_something_subtracted(client: TestClient, scene_path: Path) -> None:
-    asked = {"q": ["red", "green"], "minus": "bright", "scales": "32,64"}
-    maps = client.get(f"/api/localize/{scene_id(client)}", params=asked).json()["maps"]
+    params = {"q": ["red", "green"], "minus": "bright", "scales": "32,64"}
+    maps = client.get(f"/api/localize/{scene_id(client)}", params=params).json()["maps"]
     options = LocalizeOptions(scales=(32, 64), minus=("bright",))
     for found, query in zip(maps, ("red", "green"), strict=True):
         with Scene.open(scene_path) as scene:
@@ -108,10 +108,10 @@ def test_a_body_that_is_no_image_is_refused(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = f"/api/localize/{scene_id(client)}"
-    for body, says in ((b"", "no bytes"), (b"not a picture", "")):
+    for body, message in ((b"", "no bytes"), (b"not a picture", "")):
         answer = client.post(address, content=body)
         assert answer.status_code == 400, answer.text
-        assert says in answer.json()["what"]
+        assert message in answer.json()["what"]
     monkeypatch.setattr(localize_routes, "MAX_IMAGE_BYTES", 1 << 20)
     answer = client.post(address, content=b"x" * ((1 << 20) + 1))
     assert answer.status_code == 413
@@ -132,7 +132,7 @@ def test_a_kept_map_is_shown_and_taken_home(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
+    ("params", "message"),
     [
         ({}, "say what to look for"),
         ({"q": " "}, "empty"),
@@ -146,10 +146,10 @@ def test_a_kept_map_is_shown_and_taken_home(client: TestClient) -> None:
         ({"q": "red", "percentile": "101"}, "percentile"),
     ],
 )
-def test_what_cannot_be_asked(client: TestClient, asked: dict[str, str], says: str) -> None:
-    answer = client.get(f"/api/localize/{scene_id(client)}", params=asked)
+def test_what_cannot_be_asked(client: TestClient, params: dict[str, str], message: str) -> None:
+    answer = client.get(f"/api/localize/{scene_id(client)}", params=params)
     assert answer.status_code == 400
-    assert says in answer.json()["what"]
+    assert message in answer.json()["what"]
 
 
 def test_unknown_scenes_and_maps(client: TestClient) -> None:

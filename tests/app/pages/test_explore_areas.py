@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from helpers.page_steps import Open, button, hits, run, words
+from helpers.page_steps import Open, click_button, hit_captions, page_text, run
 from terraseek_app.pages.explore.areas import area_bounds, box_text, circle_text
 
 EUROPE = "-10,36;30,36;30,60;-10,60"
@@ -11,7 +11,7 @@ PACIFIC = "120,-40;300,-40;300,50;120,50"
 
 
 def places(page: AppTest) -> set[str]:
-    return {caption.split()[-1] for caption in hits(page)}
+    return {caption.split()[-1] for caption in hit_captions(page)}
 
 
 @pytest.mark.parametrize(("shape", "cities"), [(EUROPE, {"Paris"}), (PACIFIC, {"Tokyo", "Lima"})])
@@ -21,8 +21,8 @@ def test_a_shape_in_the_link_is_searched_and_can_be_dropped(
     page = open_page("explore", q="red", polygon=shape)
     assert places(page) == cities
     assert page.query_params["polygon"] == shape
-    button(page, "shape of 4 corners")
-    assert len(hits(page)) == 9
+    click_button(page, "shape of 4 corners")
+    assert len(hit_captions(page)) == 9
     assert "polygon" not in page.query_params
 
 
@@ -32,26 +32,26 @@ def test_a_circle_of_fields_is_searched_and_stands_in_the_link(open_page: Open) 
     page.number_input(key="explore_lat").set_value(49.0)
     run(page)
     assert "All three are needed" in " ".join(caption.value for caption in page.caption)
-    assert len(hits(page)) == 9
+    assert len(hit_captions(page)) == 9
     page.number_input(key="explore_km").set_value(60.0)
     run(page)
     assert places(page) == {"Paris"}
     assert page.query_params["within"] == "2,49,60"
-    button(page, "within 60 km around 49.0°N, 2.0°E")
-    assert len(hits(page)) == 9
+    click_button(page, "within 60 km around 49.0°N, 2.0°E")
+    assert len(hit_captions(page)) == 9
 
 
 def test_a_condition_on_columns_narrows(open_page: Open) -> None:
     page = open_page("explore", q="red", where="label = 'blue' AND lat < 0")
-    assert hits(page) == ["a blue field near Lima"]
-    assert "<code>gsd_m</code>" in words(page)
-    button(page, "Clear filters")
-    assert len(hits(page)) == 9
+    assert hit_captions(page) == ["a blue field near Lima"]
+    assert "<code>gsd_m</code>" in page_text(page)
+    click_button(page, "Clear filters")
+    assert len(hit_captions(page)) == 9
 
 
 @pytest.mark.parametrize("question", ["red", ""])
 @pytest.mark.parametrize(
-    ("where", "says"),
+    ("where", "message"),
     [
         ("colour = 'red'", "no column 'colour'; there are"),
         ("gsd_m <", "not one SQL expression"),
@@ -60,12 +60,12 @@ def test_a_condition_on_columns_narrows(open_page: Open) -> None:
     ],
 )
 def test_a_wrong_condition_is_one_clear_line(
-    open_page: Open, question: str, where: str, says: str
+    open_page: Open, question: str, where: str, message: str
 ) -> None:
     page = open_page("explore", q=question, where=where)
-    (told,) = [error.value for error in page.error]
-    assert says in told
-    assert "\n" not in told
+    (shown,) = [error.value for error in page.error]
+    assert message in shown
+    assert "\n" not in shown
     page.text_input(key="explore_sql").set_value("gsd_m < 1")
     run(page)
     assert not page.error

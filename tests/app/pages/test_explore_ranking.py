@@ -180,21 +180,21 @@ def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> No
 def test_doubt_has_two_degrees(
     monkeypatch: pytest.MonkeyPatch, percentile: float | None, kind: str, words: str
 ) -> None:
-    said = []
+    shown = []
     monkeypatch.setattr(st, "html", lambda text: None)
     for name in ("info", "warning"):
-        monkeypatch.setattr(st, name, lambda text, icon, name=name: said.append((name, text)))
+        monkeypatch.setattr(st, name, lambda text, icon, name=name: shown.append((name, text)))
     found = state.searcher().search(Query(text="red"), 2).hits
     hits = [replace(found[0], percentile=percentile, significant=False)]
     hits.append(replace(found[1], percentile=50.0, significant=False))
     readings = score_texts(hits)
     result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), readings)
-    assert [name for name, _ in said] == [kind]
-    assert words in said[0][1]
-    said.clear()
+    assert [name for name, _ in shown] == [kind]
+    assert words in shown[0][1]
+    shown.clear()
     hits[0] = replace(hits[0], significant=True)
     result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), score_texts(hits))
-    assert not said
+    assert not shown
 
 
 def test_a_link_holds_votes_captions_and_prompts() -> None:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from helpers.page_steps import Open, answered, ask, button, item_id, run, words
+from helpers.page_steps import (
+    Open,
+    click_button,
+    item_id,
+    localize_text,
+    page_text,
+    run,
+    wait_for_result,
+)
 from terraseek_app.server import state
 
 
@@ -11,18 +19,18 @@ def test_an_image_found_in_explore_is_looked_for_until_words_come(open_page: Ope
     page = open_page("localize", {"explore_hits": [green, red], "explore_selected": red})
     offered = page.selectbox(key="localize_like")
     assert offered.options == ["2. a red field near Paris", "1. a green field near Lima"]
-    answered(button(page, "Look for it"))
+    wait_for_result(click_button(page, "Look for it"))
     image = state.heat(page.session_state["localize_heat"])
     assert image.query == f"picture of item {red}"
     assert 120 <= image.peak.col <= 200
-    assert "looking for what this shows" in words(page)
+    assert "looking for what this shows" in page_text(page)
 
-    ask(page, "green")
+    localize_text(page, "green")
     assert state.heat(page.session_state["localize_heat"]).query == "green"
-    assert "looking for what this shows" not in words(page)
-    button(page, f"picture of item {red}")
+    assert "looking for what this shows" not in page_text(page)
+    click_button(page, f"picture of item {red}")
     assert state.heat(page.session_state["localize_heat"]) is image
-    assert "looking for what this shows" in words(page)
+    assert "looking for what this shows" in page_text(page)
     assert page.text_input(key="localize_text").value == ""
 
 
@@ -30,15 +38,15 @@ def test_a_chosen_method_answers_the_next_question(open_page: Open) -> None:
     page = open_page("localize")
     page.radio(key="localize_method").set_value("selo-v2")
     run(page)
-    ask(page, "red")
+    localize_text(page, "red")
     assert state.heat(page.session_state["localize_heat"]).method == "selo-v2"
-    assert "method selo-v2" in words(page)
+    assert "method selo-v2" in page_text(page)
     assert page.radio(key="localize_method").options == ["Windows", "SeLo v1", "SeLo v2"]
 
 
 @pytest.mark.parametrize("image", ["upload:gone.png", "item:gone"])
 def test_an_image_that_is_gone_is_said_to_be(open_page: Open, image: str) -> None:
     session = {"localize_picture": image, "localize_picture_name": "x", "localize_ask": True}
-    page = answered(open_page("localize", session))
+    page = wait_for_result(open_page("localize", session))
     assert page.error
     assert all("gone" in error.value or "upload it again" in error.value for error in page.error)

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from helpers.page_steps import SECONDS, Open, answered, ask, button, hits, item_id, run, words
+from helpers.page_steps import (
+    SECONDS,
+    Open,
+    click_button,
+    hit_captions,
+    item_id,
+    localize_text,
+    page_text,
+    run,
+    wait_for_result,
+)
 from terraseek_app.pages.localize.downloads import cog_bytes, regions_bytes
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
@@ -16,88 +26,88 @@ from terraseek_app.server.settings import Settings
 
 def test_explore_welcomes_with_the_count_and_examples(open_page: Open) -> None:
     page = open_page("explore")
-    assert "Ask 9 pictures" in words(page)
+    assert "Ask 9 pictures" in page_text(page)
     assert page.session_state["explore_hits"] == []
     page.button(key="explore_example_0").click()
     run(page)
-    assert len(hits(page)) == 9
+    assert len(hit_captions(page)) == 9
     assert page.text_input(key="explore_text").value
 
 
 def test_a_sentence_ranks_the_images(open_page: Open) -> None:
     page = open_page("explore")
     page.text_input(key="explore_text").set_value("red")
-    button(page, "Search")
-    assert all("red" in caption for caption in hits(page)[:3])
-    assert "closest of <b>9</b> pictures" in words(page)
+    click_button(page, "Search")
+    assert all("red" in caption for caption in hit_captions(page)[:3])
+    assert "closest of <b>9</b> pictures" in page_text(page)
     assert page.query_params["q"] == "red"
 
 
 def test_a_link_restores_question_area_and_selection(open_page: Open) -> None:
     page = open_page("explore", q="blue", box="130,30,145,40", k="12")
-    assert hits(page)[0] == "a blue field near Tokyo"
-    assert len(hits(page)) == 3
-    assert "of <b>3</b> that match the filter (9 in all)" in words(page)
+    assert hit_captions(page)[0] == "a blue field near Tokyo"
+    assert len(hit_captions(page)) == 3
+    assert "of <b>3</b> that match the filter (9 in all)" in page_text(page)
     assert page.text_input(key="explore_text").value == "blue"
-    button(page, "area 130.0°E to 145.0°E")
-    assert len(hits(page)) == 9
+    click_button(page, "area 130.0°E to 145.0°E")
+    assert len(hit_captions(page)) == 9
     assert "box" not in page.query_params
 
 
 def test_an_area_across_the_antimeridian_is_searched(open_page: Open) -> None:
     page = open_page("explore", q="green", box="100,-40,-60,60")
-    assert {caption.split()[-1] for caption in hits(page)} == {"Tokyo", "Lima"}
+    assert {caption.split()[-1] for caption in hit_captions(page)} == {"Tokyo", "Lima"}
 
 
 def test_a_bad_link_says_what_was_left_out(open_page: Open) -> None:
     page = open_page("explore", q="red", box="1,2,3")
-    assert "area was left out" in words(page)
-    assert len(hits(page)) == 9
+    assert "area was left out" in page_text(page)
+    assert len(hit_captions(page)) == 9
 
 
 def test_filters_narrow_before_ranking(open_page: Open) -> None:
     page = open_page("explore", q="red")
     page.multiselect(key="explore_labels").set_value(["blue"])
     run(page)
-    assert [caption.split()[1] for caption in hits(page)] == ["blue"] * 3
-    button(page, "Clear filters")
-    assert len(hits(page)) == 9
+    assert [caption.split()[1] for caption in hit_captions(page)] == ["blue"] * 3
+    click_button(page, "Clear filters")
+    assert len(hit_captions(page)) == 9
 
 
 def test_words_not_wanted_push_away(open_page: Open) -> None:
     for unwanted, left in (("blue", "red"), ("red", "blue")):
         page = open_page("explore", q="red blue", minus=unwanted)
-        assert [caption.split()[1] for caption in hits(page)[:3]] == [left] * 3
+        assert [caption.split()[1] for caption in hit_captions(page)[:3]] == [left] * 3
 
 
 def test_only_words_not_wanted_is_a_hint_and_no_error(open_page: Open) -> None:
     page = open_page("explore", minus="red")
-    assert "needs something to search for" in words(page)
+    assert "needs something to search for" in page_text(page)
     assert not page.error
 
 
 def test_the_card_of_an_item_leads_on(open_page: Open, world: Settings) -> None:
     chosen = item_id("a green field near Lima")
     page = open_page("explore", q="green", sel=chosen)
-    shown = words(page)
+    shown = page_text(page)
     assert "a green field near Lima" in shown
     assert "12.05000° S, 77.04000° W" in shown
     assert "0.5 m per pixel" in shown
-    button(page, "More like this")
-    assert all("green" in caption for caption in hits(page)[:2])
-    assert "a green field near Lima" not in hits(page)
+    click_button(page, "More like this")
+    assert all("green" in caption for caption in hit_captions(page)[:2])
+    assert "a green field near Lima" not in hit_captions(page)
     assert page.session_state["explore_text"] == ""
     assert page.query_params["like"] == chosen
 
 
 def test_an_item_that_is_gone_is_said_to_be(open_page: Open) -> None:
     page = open_page("explore", sel="nowhere")
-    assert "no item 'nowhere'" in words(page)
+    assert "no item 'nowhere'" in page_text(page)
 
 
 def test_a_filter_value_that_is_gone_is_an_error_in_words(open_page: Open) -> None:
     page = open_page("explore", q="red", label="mars")
-    assert "mars" in words(page)
+    assert "mars" in page_text(page)
 
 
 def test_a_catalogue_without_vectors_says_what_to_run(
@@ -108,14 +118,14 @@ def test_a_catalogue_without_vectors_says_what_to_run(
     assert world.catalogue is not None
     import_source(world.catalogue.parent / "items.csv", tmp_path / "bare", name="bare")
     state.reset(Settings(catalogue=tmp_path / "bare", model="fake"))
-    shown = words(open_page("explore", q="red"))
+    shown = page_text(open_page("explore", q="red"))
     assert "not embedded" in shown
     assert "terraseek embed" in shown
 
 
 def test_a_server_without_a_catalogue_says_so(open_page: Open) -> None:
     state.reset(Settings(model="fake"))
-    assert "terraseek serve CATALOGUE" in words(open_page("explore"))
+    assert "terraseek serve CATALOGUE" in page_text(open_page("explore"))
 
 
 # Localize
@@ -124,22 +134,22 @@ def test_a_server_without_a_catalogue_says_so(open_page: Open) -> None:
 def test_a_sentence_finds_its_place_in_a_scene(open_page: Open) -> None:
     page = open_page("localize")
     assert page.selectbox(key="localize_source").options[0] == "field.tif"
-    ask(page, "red")
+    localize_text(page, "red")
     heat = state.heat(page.session_state["localize_heat"])
     assert 120 <= heat.peak.col <= 200
     assert 56 <= heat.peak.row <= 136
-    shown = words(page)
+    shown = page_text(page)
     assert "EPSG:32631" in shown
     assert "best place" in shown
 
 
 def test_a_second_sentence_is_instant_and_the_first_one_kept(open_page: Open) -> None:
-    page = ask(open_page("localize"), "red")
+    page = localize_text(open_page("localize"), "red")
     first = page.session_state["localize_heat"]
-    ask(page, "green")
+    localize_text(page, "green")
     assert state.heat(page.session_state["localize_heat"]).encode_s < 1
-    assert "asked before on this scene" in words(page)
-    button(page, "red")
+    assert "asked before on this scene" in page_text(page)
+    click_button(page, "red")
     assert page.session_state["localize_heat"] == first
     assert page.text_input(key="localize_text").value == "red"
 
@@ -147,7 +157,7 @@ def test_a_second_sentence_is_instant_and_the_first_one_kept(open_page: Open) ->
 def test_downloads_are_what_the_library_writes(open_page: Open, tmp_path: Path) -> None:
     from terraseek.localization import write_cog, write_regions
 
-    page = ask(open_page("localize"), "red")
+    page = localize_text(open_page("localize"), "red")
     heat = state.heat(page.session_state["localize_heat"])
     assert cog_bytes(heat) == write_cog(heat, tmp_path / "heat.tif").read_bytes()
     write_regions(heat, tmp_path / "regions.geojson")
@@ -159,9 +169,9 @@ def test_a_scene_without_a_place_is_answered_in_pixels(open_page: Open) -> None:
     page = open_page("localize")
     page.selectbox(key="localize_source").select_index(1)
     run(page)
-    assert "no coordinates" in words(page)
-    ask(page, "red")
-    assert "column " in words(page)
+    assert "no coordinates" in page_text(page)
+    localize_text(page, "red")
+    assert "column " in page_text(page)
 
 
 def test_an_item_of_explore_is_asked_with_its_sentence(open_page: Open) -> None:
@@ -170,7 +180,7 @@ def test_an_item_of_explore_is_asked_with_its_sentence(open_page: Open) -> None:
         "localize_text": "red",
         "localize_ask": True,
     }
-    page = answered(open_page("localize", session))
+    page = wait_for_result(open_page("localize", session))
     heat = state.heat(page.session_state["localize_heat"])
     assert heat.query == "red"
     assert heat.crs is not None  # gsd and position of the item place it on the globe
@@ -179,8 +189,8 @@ def test_an_item_of_explore_is_asked_with_its_sentence(open_page: Open) -> None:
 
 def test_an_empty_sentence_is_a_hint(open_page: Open) -> None:
     page = open_page("localize")
-    button(page, "Where?")
-    assert "Nothing to look for yet" in words(page)
+    click_button(page, "Where?")
+    assert "Nothing to look for yet" in page_text(page)
     assert not page.error
 
 
@@ -190,9 +200,9 @@ def test_a_question_without_a_scene_asks_for_one_and_stays(
     monkeypatch.setattr("terraseek_app.pages.localize.scene_choice.sources", dict)
     page = open_page("localize")
     page.text_input(key="localize_text").set_value("red")
-    assert "scene first" not in words(page)
-    button(page, "Where?")
-    assert "Choose or upload a scene first" in words(page)
+    assert "scene first" not in page_text(page)
+    click_button(page, "Where?")
+    assert "Choose or upload a scene first" in page_text(page)
     assert page.text_input(key="localize_text").value == "red"
 
 
@@ -200,15 +210,15 @@ def test_impossible_window_sizes_are_told(open_page: Open) -> None:
     page = open_page("localize")
     page.text_input(key="localize_scales").set_value("huge")
     page.text_input(key="localize_text").set_value("red")
-    button(page, "Where?")
-    assert "'huge'" in words(page)
+    click_button(page, "Where?")
+    assert "'huge'" in page_text(page)
 
 
 def test_a_heat_map_no_longer_kept_is_said_to_be(open_page: Open) -> None:
     page = open_page("localize")
     page.session_state["localize_heat"] = "gone"
     run(page)
-    assert "ask the question again" in words(page)
+    assert "ask the question again" in page_text(page)
 
 
 # About
@@ -220,7 +230,7 @@ def test_about_tells_counts_health_and_terms(open_page: Open) -> None:
     shown = {}
     for name in ("Model", "Your own data", "Terms"):
         page.session_state["about_tab"] = name
-        shown[name] = words(run(page))
+        shown[name] = page_text(run(page))
     assert "fake encoder" in shown["Model"]
     assert "terraseek import" in shown["Your own data"]
     assert "Apache-2.0" in shown["Terms"]
@@ -259,10 +269,10 @@ def test_the_unexpected_is_logged_and_told_with_an_id(caplog: pytest.LogCaptureF
 
     page = AppTest.from_function(script, default_timeout=SECONDS).run()
     assert not page.exception
-    told = page.error[0].value
-    assert "wires" not in told
-    fault = told.split("`")[1]
-    assert any(fault in record.getMessage() for record in caplog.records)
+    message = page.error[0].value
+    assert "wires" not in message
+    error_id = message.split("`")[1]
+    assert any(error_id in record.getMessage() for record in caplog.records)
 
 
 def test_streamlits_own_signals_pass_the_guard() -> None:

@@ -234,21 +234,21 @@ def test_queues(log: ReviewLog, ids) -> None:
 
 
 def _page_with_keys() -> None:
-    """The page after the browser sent what `struck` in the session says."""
+    """The page, after the browser sent the key presses in `presses` of the session."""
     import streamlit as st
 
     from terraseek_app.pages.review import page as review
     from terraseek_app.pages.review.keyboard import handle_presses
 
-    if st.session_state.get("struck") and st.session_state.get("review_item"):
-        handle_presses(st.session_state.struck)
+    if st.session_state.get("presses") and st.session_state.get("review_item"):
+        handle_presses(st.session_state.presses)
     review.render()
 
 
-def strike(page: AppTest, *presses: tuple[int, str, str]) -> AppTest:
+def press_keys(page: AppTest, *presses: tuple[int, str, str]) -> AppTest:
     """Presses (number, item, key) as the browser sends them."""
     names = ("number", "item", "key")
-    page.session_state["struck"] = [dict(zip(names, p, strict=True)) for p in presses]
+    page.session_state["presses"] = [dict(zip(names, p, strict=True)) for p in presses]
     return settled(page.run())
 
 
@@ -264,12 +264,12 @@ def test_keys_that_arrive_together_count_one_after_the_other(
 ) -> None:
     first = ids[0]
     typed = [(1, first, "4"), (2, first, "5"), (3, first, "3"), (4, first, "a")]
-    strike(keyed_page, *typed)
+    press_keys(keyed_page, *typed)
     [record] = log.events()
     assert (record.item_id, record.action) == (first, "accept")
     assert dict(record.scores) == {"relevance_detail": 4, "hallucination": 5, "fluency": 3}
     assert keyed_page.session_state.review_item == ids[1]
-    strike(keyed_page, *typed)  # the browser had not heard yet that they were taken
+    press_keys(keyed_page, *typed)  # sent again, because they were not confirmed yet
     assert len(log.events()) == 1
 
 
@@ -277,25 +277,25 @@ def test_keys_count_for_the_item_they_were_struck_on(
     keyed_page: AppTest, log: ReviewLog, ids
 ) -> None:
     first, second = ids[:2]
-    strike(keyed_page, (1, first, "s"), (2, first, "1"), (3, first, "a"))
+    press_keys(keyed_page, (1, first, "s"), (2, first, "1"), (3, first, "a"))
     assert [(r.item_id, r.action) for r in log.events()] == [(first, "skip")]
-    strike(keyed_page, (4, first, "a"), (5, second, "2"))
+    press_keys(keyed_page, (4, first, "a"), (5, second, "2"))
     assert keyed_page.session_state.review_scores == {"relevance_detail": 2}
-    strike(keyed_page, (6, second, "n"))
+    press_keys(keyed_page, (6, second, "n"))
     assert [(r.item_id, r.action) for r in log.events()][1:] == [(second, "rate")]
-    strike(keyed_page, (7, ids[2], "b"))
+    press_keys(keyed_page, (7, ids[2], "b"))
     assert keyed_page.session_state.review_item == second
-    strike(keyed_page, (8, second, "s"))  # reviewed before: the record stands
+    press_keys(keyed_page, (8, second, "s"))  # reviewed before: the record is kept
     assert len(log.events()) == 2
 
 
 def test_keys_that_mean_nothing_here_do_nothing(keyed_page: AppTest, log: ReviewLog, ids) -> None:
     first = ids[0]
-    strike(keyed_page, (1, first, "x"), (2, first, "n"), (3, "nobody", "a"))
-    keyed_page.session_state["struck"] = [7, {}, {"number": "1"}, {"number": 9, "item": None}]
+    press_keys(keyed_page, (1, first, "x"), (2, first, "n"), (3, "nobody", "a"))
+    keyed_page.session_state["presses"] = [7, {}, {"number": "1"}, {"number": 9, "item": None}]
     settled(keyed_page.run())
-    strike(keyed_page, (10, first, "e"))
+    press_keys(keyed_page, (10, first, "e"))
     assert keyed_page.text_area(key="review_text").value == CAPTIONS[0]
-    strike(keyed_page, (11, first, "1"))
+    press_keys(keyed_page, (11, first, "1"))
     assert keyed_page.session_state.review_scores == {}
     assert log.events() == []
