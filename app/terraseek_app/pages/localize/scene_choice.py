@@ -34,7 +34,7 @@ class SceneFacts:
     crs: str | None
     """`EPSG:...` or a description; None without a CRS."""
     corners: tuple[tuple[float, float], ...] | None
-    """(lon, lat) in degrees of upper left, upper right, lower right, lower left; None without CRS."""
+    """(lon, lat) in degrees: upper left, upper right, lower right, lower left; None without CRS."""
 
 
 def sources() -> dict[str, str]:
