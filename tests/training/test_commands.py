@@ -83,60 +83,60 @@ def test_retrieval_json_has_exactly_its_keys(captioned: Path) -> None:
 def test_retrieval_table_names_what_was_measured(captioned: Path) -> None:
     shown = retrieval(captioned).stdout
     assert "text to image" in shown
-    assert "18 pictures, 36 captions" in shown
+    assert "18 images, 36 captions" in shown
 
 
 def test_zeroshot_json_and_table(classes: Path, tmp_path: Path) -> None:
-    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
-    score = json.loads(run(*asked, "--prompts", "plain", "--json").stdout)
+    command = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
+    score = json.loads(run(*command, "--prompts", "plain", "--json").stdout)
     assert score == ALL_RIGHT
     names = tmp_path / "names.txt"
     names.write_text("green\nred\nblue\n")  # sorted folders are blue, green, red: all wrong
-    wrong = json.loads(run(*asked, "--classnames", names, "--prompts", "plain", "--json").stdout)
+    wrong = json.loads(run(*command, "--classnames", names, "--prompts", "plain", "--json").stdout)
     assert wrong["top1"] == 0
-    shown = run(*asked, "--prompts", "plain").stdout
-    assert "6 pictures, all correct" in shown
+    shown = run(*command, "--prompts", "plain").stdout
+    assert "6 images, all correct" in shown
     assert "top-1 100.00 [100.0, 100.0]" in shown
-    assert "6 pictures, most often confused with" in run(*asked, "--classnames", names).stdout
+    assert "6 images, most often confused with" in run(*command, "--classnames", names).stdout
 
 
 def test_zeroshot_takes_labels_from_a_table(captioned: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     rows = [f"{p.name},{p.name.split('_')[0]}" for p in (captioned / "images").iterdir()]
     table.write_text("img_name,label\n" + "\n".join(rows) + "\nother.png,red\n")
-    asked = ("evaluate", "zeroshot", "--images", captioned / "images", "--labels", table)
-    score = json.loads(run(*asked, "--prompts", "plain", "--model", "fake", "--json").stdout)
+    command = ("evaluate", "zeroshot", "--images", captioned / "images", "--labels", table)
+    score = json.loads(run(*command, "--prompts", "plain", "--model", "fake", "--json").stdout)
     assert score == ALL_RIGHT
 
 
 def test_unusable_arguments_of_zeroshot_are_refused(classes: Path, tmp_path: Path) -> None:
-    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
+    command = ("evaluate", "zeroshot", "--images", classes, "--model", "fake")
     names = tmp_path / "names.txt"
     names.write_text("one\ntwo\n")
     with pytest.raises(AnnotationError, match="2 class names for 3 classes"):
-        run(*asked, "--classnames", names)
+        run(*command, "--classnames", names)
     with pytest.raises(QueryError, match="no prompt set 'imagenet'"):
-        run(*asked, "--prompts", "imagenet")
+        run(*command, "--prompts", "imagenet")
     names.write_text("file,class\na,b\n")
     with pytest.raises(MissingColumnError, match="has file, class"):
-        run(*asked, "--labels", names)
+        run(*command, "--labels", names)
     with pytest.raises(AnnotationError, match=r"has 0 class\(es\)"):
         run("evaluate", "zeroshot", "--images", classes / "red", "--model", "fake")
 
 
 def test_two_models_are_compared(classes: Path, tmp_path: Path) -> None:
-    asked = ("evaluate", "zeroshot", "--images", classes, "--prompts", "plain")
-    found = json.loads(run(*asked, "--compare", "fake", "fake", "--json").stdout)
+    command = ("evaluate", "zeroshot", "--images", classes, "--prompts", "plain")
+    found = json.loads(run(*command, "--compare", "fake", "fake", "--json").stdout)
     assert found["models"] == ["fake", "fake"]
     assert found["a"] == found["b"] == ALL_RIGHT
     assert found["difference"] == {"top1": {"value": 0.0, "interval": [0.0, 0.0], "p": 1.0}}
-    shown = run(*asked, "--compare", "fake", "fake").stdout
+    shown = run(*command, "--compare", "fake", "fake").stdout
     assert "B - A" in shown
     assert "per class A, B" in shown
     with pytest.raises(QueryError, match="draws one model"):
-        run(*asked, "--compare", "fake", "fake", "--confusion", "c.png")
+        run(*command, "--compare", "fake", "fake", "--confusion", "c.png")
     with pytest.raises(UnknownModelError):  # before anything is measured, so bad names cost nothing
-        run(*asked[:3], tmp_path / "nothing", "--compare", "fake", "no-such-model")
+        run(*command[:3], tmp_path / "nothing", "--compare", "fake", "no-such-model")
 
 
 def test_retrieval_of_two_models_prints_one_line_a_number(captioned: Path) -> None:
@@ -146,7 +146,7 @@ def test_retrieval_of_two_models_prints_one_line_a_number(captioned: Path) -> No
     ]
     assert lines[7].startswith("mR ")
     assert lines[7].endswith("1.0000")
-    assert lines[8] == "18 pictures, 36 captions"
+    assert lines[8] == "18 images, 36 captions"
 
 
 def test_retrieval_takes_rs5m_csv(captioned: Path, tmp_path: Path) -> None:
@@ -154,41 +154,41 @@ def test_retrieval_takes_rs5m_csv(captioned: Path, tmp_path: Path) -> None:
     rows = [f"{e['filename']},{s['raw']}" for e in entries for s in e["sentences"]]
     table = tmp_path / "rs5m.csv"
     table.write_text("filename,title\n" + "\n".join(rows) + "\n")
-    asked = ("evaluate", "retrieval", "--images", captioned / "images", "--model", "fake")
-    found = run(*asked, "--captions", table, "--json").stdout
+    command = ("evaluate", "retrieval", "--images", captioned / "images", "--model", "fake")
+    found = run(*command, "--captions", table, "--json").stdout
     assert found == retrieval(captioned, "--json").stdout
     table.write_text("name,title\na,b\n")
     with pytest.raises(AnnotationError, match="needs the columns filename,title; has name, title"):
-        run(*asked, "--captions", table)
+        run(*command, "--captions", table)
     table.write_text("filename,title\ngone.png,b\n")
     with pytest.raises(SourceError, match=r"first gone\.png"):
-        run(*asked, "--captions", table)
+        run(*command, "--captions", table)
     table.write_text("filename,title\n")
     with pytest.raises(AnnotationError, match="holds no captioned image"):
-        run(*asked, "--captions", table)
+        run(*command, "--captions", table)
 
 
 def test_confusion_is_drawn(classes: Path, tmp_path: Path) -> None:
-    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake", "--prompts", "plain")
-    run(*asked, "--confusion", tmp_path / "c.png", "--json")
+    command = ("evaluate", "zeroshot", "--images", classes, "--model", "fake", "--prompts", "plain")
+    run(*command, "--confusion", tmp_path / "c.png", "--json")
     with Image.open(tmp_path / "c.png") as image:
         assert image.width > 100
     with pytest.raises(OutputError, match="must end in"):
-        run(*asked, "--confusion", tmp_path / "c.jpg")
+        run(*command, "--confusion", tmp_path / "c.jpg")
 
 
 def test_class_names_that_cannot_be_used(classes: Path, tmp_path: Path) -> None:
-    asked = ("evaluate", "zeroshot", "--images", classes, "--model", "fake", "--classnames")
+    command = ("evaluate", "zeroshot", "--images", classes, "--model", "fake", "--classnames")
     names = tmp_path / "names.txt"
     names.write_text("\n \n")
     with pytest.raises(AnnotationError, match="holds no class name"):
-        run(*asked, names)
+        run(*command, names)
     names.write_bytes("grün\n".encode("latin-1"))
     with pytest.raises(AnnotationError, match="not UTF-8 text"):
-        run(*asked, names)
+        run(*command, names)
     names.write_text("lake\nlake\nsea\n")
     with pytest.raises(AnnotationError, match="two classes are called 'lake'"):
-        run(*asked, names)
+        run(*command, names)
 
 
 def test_train_writes_a_checkpoint(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -219,8 +219,15 @@ def scenes(tmp_path: Path) -> Path:
 
 
 def localization(scenes: Path, *more: str) -> Any:
-    asked = ("evaluate", "localization", "--annotations", scenes / "anno.json", "--images", scenes)
-    return run(*asked, "--model", "fake", *more)
+    command = (
+        "evaluate",
+        "localization",
+        "--annotations",
+        scenes / "anno.json",
+        "--images",
+        scenes,
+    )
+    return run(*command, "--model", "fake", *more)
 
 
 def test_localization_json_scores_true_sentences_higher(scenes: Path) -> None:

@@ -176,7 +176,7 @@ def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: floa
 def training_batches(
     corpus: Corpus, config: TrainConfig, step: int, group: ProcessGroup
 ) -> Generator[Batch, None, None]:
-    """Yield the batches from a step on; the next two are made in threads meanwhile.
+    """Yield the batches from a step on; the next two are prepared in threads.
 
     Args:
         corpus: images and sentences.
@@ -188,7 +188,7 @@ def training_batches(
     orders: dict[int, Any] = {}
     first, end = step * config.accumulate, config.steps * config.accumulate
 
-    def made(number: int, workers: ThreadPoolExecutor | None) -> Batch:
+    def make(number: int, workers: ThreadPoolExecutor | None) -> Batch:
         epoch, place = divmod(number, per_epoch)
         if epoch not in orders:
             orders.clear()
@@ -198,11 +198,11 @@ def training_batches(
 
     with ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(config.workers) as pool:
         workers = pool if config.workers > 1 else None
-        ahead = [loader.submit(made, n, workers) for n in range(first, min(first + 2, end))]
+        ahead = [loader.submit(make, n, workers) for n in range(first, min(first + 2, end))]
         for number in range(first, end):
             batch = ahead.pop(0).result()
             if number + 2 < end:
-                ahead.append(loader.submit(made, number + 2, workers))
+                ahead.append(loader.submit(make, number + 2, workers))
             yield batch
 
 

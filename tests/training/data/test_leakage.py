@@ -63,10 +63,10 @@ TRANSFORMS = {
 def test_transformed_copies_are_found_and_nothing_else(transform: str, tmp_path: Path) -> None:
     train = fill(tmp_path / "train", {f"{k}.png": scene(k) for k in range(40)})
     copy = np.ascontiguousarray(TRANSFORMS[transform](scene(7)))
-    held = fill(tmp_path / "held", {"copy.jpg": copy, "own.jpg": scene(99)}, quality=60)
-    (leak,) = find_leaks(prints(train, tmp_path / "c"), prints(held, tmp_path / "c"))
+    evaluation = fill(tmp_path / "evaluation", {"copy.jpg": copy, "own.jpg": scene(99)}, quality=60)
+    (leak,) = find_leaks(prints(train, tmp_path / "c"), prints(evaluation, tmp_path / "c"))
     assert (leak.train_source, leak.train) == ("train", "7.png")
-    assert (leak.eval_source, leak.eval) == ("held", "copy.jpg")
+    assert (leak.eval_source, leak.eval) == ("evaluation", "copy.jpg")
     assert leak.bits <= 10
     assert leak.correlation > 0.92
 
@@ -83,8 +83,8 @@ def test_hashes_that_are_near_by_chance_need_pixels_that_agree() -> None:
 
 def test_plain_images_are_no_copies_of_each_other(tmp_path: Path) -> None:
     plain = {f"{k}.png": np.full((64, 64, 3), 100 + k, np.uint8) for k in range(3)}
-    train, held = fill(tmp_path / "train", plain), fill(tmp_path / "held", plain)
-    assert find_leaks(prints(train, tmp_path), prints(held, tmp_path)) == []
+    train, evaluation = fill(tmp_path / "train", plain), fill(tmp_path / "evaluation", plain)
+    assert find_leaks(prints(train, tmp_path), prints(evaluation, tmp_path)) == []
 
 
 def test_fingerprints_are_kept_until_the_files_change(
@@ -126,8 +126,10 @@ def test_streamed_shards_are_read_where_they_lie(tmp_path: Path) -> None:
             archive.addfile(info, io.BytesIO(content))
     streamed = DataSource("s", str(tmp_path / "s-0000.tar"), stream=True)
     found = fingerprints(streamed, tmp_path / "c")
-    held = fill(tmp_path / "held", {"copy.png": scene(4)[::-1]})
-    assert [leak.train for leak in find_leaks(found, prints(held, tmp_path / "c"))] == ["a.jpg"]
+    evaluation = fill(tmp_path / "evaluation", {"copy.png": scene(4)[::-1]})
+    assert [leak.train for leak in find_leaks(found, prints(evaluation, tmp_path / "c"))] == [
+        "a.jpg"
+    ]
 
 
 @pytest.fixture
@@ -164,8 +166,8 @@ def test_training_checks_leakage_before_it_begins(leaking: Path, settings: dict[
 
 
 def leakage(*arguments: str | Path) -> Any:
-    asked = ["evaluate", "leakage", *map(str, arguments)]
-    return CliRunner().invoke(build_app(), asked, catch_exceptions=False)
+    command = ["evaluate", "leakage", *map(str, arguments)]
+    return CliRunner().invoke(build_app(), command, catch_exceptions=False)
 
 
 def test_the_command_lists_pairs_and_says_so_by_its_exit_code(

@@ -181,7 +181,7 @@ def test_a_damaged_sample_of_a_shard_is_left_out_and_named(
 ) -> None:
     members = {"00.caption": b"lost", "01.img_content": png(5), "01.img_name": b"b.jpg"}
     assert list(open_images(make_tar(tmp_path / "s.tar", members))) == ["b.jpg"]
-    assert "s.tar#00 skipped: no picture among caption" in caplog.text
+    assert "s.tar#00 skipped: no image among caption" in caplog.text
 
 
 def test_a_compressed_tar_of_class_folders_is_read(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from PIL import Image
 from terraseek.errors import ConfigError, NotAnImageError, SourceError
 from terraseek_train.config import DataSource, TrainConfig, load_config
 from terraseek_train.data.batch import make_batch
-from terraseek_train.data.corpus import build_corpus, epoch_order, read_streamed
+from terraseek_train.data.corpus import build_corpus, epoch_order
+from terraseek_train.data.read_source import read_streamed
 from terraseek_train.data.sources.images import decode
 from terraseek_train.data.stream import StreamedImages, decode_fast, index_images
 

@@ -177,8 +177,8 @@ def test_two_models_side_by_side() -> None:
     images, texts, image_of = vectors(4, 0.8)
     worse = texts + np.random.default_rng(5).normal(0, 0.4, texts.shape).astype(np.float32)
     results = []
-    for name, said in (("good", texts), ("worse", worse)):
-        found = retrieve(images, said, image_of)
+    for name, vectors_of_texts in (("good", texts), ("worse", worse)):
+        found = retrieve(images, vectors_of_texts, image_of)
         results.append(Result(name, {"mR": found.score().mR}, (found.unit_sums(),)))
     whole = comparison(*results, digits=2)
     assert whole["models"] == ["good", "worse"]

@@ -164,9 +164,16 @@ def test_right_words_score_above_wrong_ones(folder: Path) -> None:
 
 
 def test_the_command_prints_and_writes(folder: Path, tmp_path: Path) -> None:
-    asked = ("evaluate", "localization", "--annotations", folder / "anno.json", "--images", folder)
-    asked += ("--model", "fake", "--method", "terraseek", "--scales", "64,128")
-    found = json.loads(run(*asked, "--pixel", "--out", tmp_path / "o.json", "--json").stdout)
+    command = (
+        "evaluate",
+        "localization",
+        "--annotations",
+        folder / "anno.json",
+        "--images",
+        folder,
+    )
+    command += ("--model", "fake", "--method", "terraseek", "--scales", "64,128")
+    found = json.loads(run(*command, "--pixel", "--out", tmp_path / "o.json", "--json").stdout)
     seven = ["Rsu", "Ras", "Rda", "Rmi", "n", "roc_auc", "average_precision"]
     assert list(found) == [*seven, "intervals"]
     assert found["n"] == 3
@@ -176,8 +183,8 @@ def test_the_command_prints_and_writes(folder: Path, tmp_path: Path) -> None:
     written = json.loads((tmp_path / "o.json").read_text())
     assert written["mean"] == {name: found[name] for name in seven[:5]}
     assert {"Rmi", "roc_auc", "average_precision"} <= set(written["samples"][0])
-    assert json.loads(run(*asked, "--limit", "1", "--json").stdout)["n"] == 1
-    shown = run(*asked, "--pixel").stdout
+    assert json.loads(run(*command, "--limit", "1", "--json").stdout)["n"] == 1
+    shown = run(*command, "--pixel").stdout
     assert "AUC" in shown
     assert "1.tif" in shown
 

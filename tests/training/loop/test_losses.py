@@ -128,16 +128,16 @@ def test_a_neutral_pair_has_no_gradient() -> None:
 def test_soft_targets_sum_to_one_over_positive_pairs_and_leave_out_neutral_ones() -> None:
     same = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=torch.bool)
     neutral = torch.tensor([[0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=torch.bool)
-    taught = torch.nn.functional.normalize(
+    vectors = torch.nn.functional.normalize(
         torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.8, 0.6]]), dim=1
     )
-    taught = torch.nn.functional.pad(taught, (0, 382))
-    targets = soft_targets(same, neutral, taught, 0.3)
+    vectors = torch.nn.functional.pad(vectors, (0, 382))
+    targets = soft_targets(same, neutral, vectors, 0.3)
     torch.testing.assert_close(targets.sum(1), torch.ones(3))
     assert targets[0, 2] == 0
     assert targets[1, 2] > 0
     torch.testing.assert_close(
-        soft_targets(same, neutral, taught, 0.0)[0], torch.tensor([0.5, 0.5, 0])
+        soft_targets(same, neutral, vectors, 0.0)[0], torch.tensor([0.5, 0.5, 0])
     )
 
 

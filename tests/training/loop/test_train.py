@@ -54,14 +54,14 @@ def test_a_frozen_token_embedding_stays_and_everything_else_learns(
 ) -> None:
     config = write_config(settings, tmp_path, freeze_words=True, word_drop=0.3, weight_decay=0.1)
     torch.manual_seed(config.seed)
-    begun = {
+    initial = {
         k: v for k, v in ClipWithHeads(config.arch, 1).state_dict().items() if k.startswith("clip.")
     }
-    learnt = load_file(train(config) / "model.safetensors")
+    trained = load_file(train(config) / "model.safetensors")
     words = "clip.token_embedding.weight"
-    assert torch.equal(learnt[words], begun[words])
-    still = [key for key, value in begun.items() if value.equal(learnt[key])]
-    assert still == [words]
+    assert torch.equal(trained[words], initial[words])
+    unchanged = [key for key, value in initial.items() if value.equal(trained[key])]
+    assert unchanged == [words]
 
 
 def test_a_half_written_log_line_is_dropped(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -239,8 +239,8 @@ def test_chunks_do_not_change_the_losses(settings: dict[str, Any], tmp_path: Pat
 def test_a_run_is_not_resumed_with_other_settings(settings: dict[str, Any], tmp_path: Path) -> None:
     train(write_config(settings, tmp_path), stop_after=2)
     train(write_config(settings, tmp_path, threads=2, eval_every=4), stop_after=3)
-    with pytest.raises(ConfigError, match=r"begun with lr 0\.001, now 0\.002; take another"):
+    with pytest.raises(ConfigError, match=r"initial with lr 0\.001, now 0\.002; take another"):
         train(write_config(settings, tmp_path, lr=0.002))
     settings["data"][0]["weight"] = 0.5
-    with pytest.raises(ConfigError, match=r"begun with data\[0\]\.weight 1\.0, now 0\.5"):
+    with pytest.raises(ConfigError, match=r"initial with data\[0\]\.weight 1\.0, now 0\.5"):
         train(write_config(settings, tmp_path))

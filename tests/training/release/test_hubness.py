@@ -40,12 +40,12 @@ def unit(count: int, dim: int, seed: int) -> torch.Tensor:
     return F.normalize(drawn, dim=-1)
 
 
-def fitted(pictures: torch.Tensor, sentences: torch.Tensor, hubs: dict[str, Any] = HUBS) -> Any:
-    both = {"image": pictures.numpy(), "text": sentences.numpy()}
-    made = [hubness_correction(kind, pictures.shape[1], hubs) for kind in MODALITIES]
-    for module, kind, other in zip(made, MODALITIES, MODALITIES[::-1], strict=True):
+def fitted(scenes: torch.Tensor, sentences: torch.Tensor, hubs: dict[str, Any] = HUBS) -> Any:
+    both = {"image": scenes.numpy(), "text": sentences.numpy()}
+    corrections = [hubness_correction(kind, scenes.shape[1], hubs) for kind in MODALITIES]
+    for module, kind, other in zip(corrections, MODALITIES, MODALITIES[::-1], strict=True):
         fit_correction(module, both[kind], both[other])
-    return made
+    return corrections
 
 
 def excess_similarity(
@@ -62,30 +62,30 @@ def excess_similarity(
 @given(st.integers(0, 1000), st.booleans())
 def test_a_product_is_the_score_minus_both_similarities(seed: int, centred: bool) -> None:
     shift = unit(2, 16, seed + 2)  # the mean direction of a modality
-    pictures = F.normalize(unit(20, 16, seed) + shift[:1], dim=-1)
+    scenes = F.normalize(unit(20, 16, seed) + shift[:1], dim=-1)
     sentences = F.normalize(unit(30, 16, seed + 1) + shift[1:], dim=-1)
-    of_images, of_sentences = fitted(pictures, sentences, HUBS | {"centred": centred})
-    images, texts = of_images(pictures), of_sentences(sentences)
+    correct_images, correct_texts = fitted(scenes, sentences, HUBS | {"centred": centred})
+    images, texts = correct_images(scenes), correct_texts(sentences)
     if centred:
-        pictures, sentences = (
-            F.normalize(kind - kind.mean(0), dim=-1) for kind in (pictures, sentences)
+        scenes, sentences = (
+            F.normalize(kind - kind.mean(0), dim=-1) for kind in (scenes, sentences)
         )
     for made in (images, texts):
         assert made.shape[1] == 16 + HUBNESS_DIMS
         assert (made.norm(dim=1) - 1).abs().max() < 1e-5
 
-    off_images = 0.5 * excess_similarity(pictures, sentences, 6, 8.0)[:, None]
-    off_sentences = 0.75 * excess_similarity(sentences, pictures, 5, 8.0)[None, :]
+    image_term = 0.5 * excess_similarity(scenes, sentences, 6, 8.0)[:, None]
+    text_term = 0.75 * excess_similarity(sentences, scenes, 5, 8.0)[None, :]
     bound = (0.19 / 2) / 0.81  # the correction is clamped to this
-    inside = (np.abs(off_images) < bound) & (np.abs(off_sentences) < bound)
-    wanted = 0.81 * ((pictures @ sentences.T).numpy() - off_images - off_sentences)
+    inside = (np.abs(image_term) < bound) & (np.abs(text_term) < bound)
+    wanted = 0.81 * ((scenes @ sentences.T).numpy() - image_term - text_term)
     assert inside.any()
     assert np.abs((images @ texts.T).numpy() - wanted)[inside].max() < 1e-5
 
 
 def test_a_hub_sentence_no_longer_ranks_first() -> None:
     common, own, noise = unit(1, 32, 1), unit(8, 32, 2), unit(200, 32, 3)
-    pictures = F.normalize(1.5 * common + own, dim=-1)
+    scenes = F.normalize(1.5 * common + own, dim=-1)
     sentences = torch.cat([F.normalize(0.35 * common + own, dim=-1), common])
     training = F.normalize(1.5 * common + noise, dim=-1)
     training_sentences = torch.cat(
@@ -93,17 +93,17 @@ def test_a_hub_sentence_no_longer_ranks_first() -> None:
     )
     settings = {"count": 20, "weight": 1.0}
     hubs = HUBS | {"sentences": settings, "pictures": settings}
-    of_images, of_sentences = fitted(training, training_sentences, hubs)
-    before = (pictures @ sentences.T).argmax(1)
-    after = (of_images(pictures) @ of_sentences(sentences).T).argmax(1)
+    correct_images, correct_texts = fitted(training, training_sentences, hubs)
+    before = (scenes @ sentences.T).argmax(1)
+    after = (correct_images(scenes) @ correct_texts(sentences).T).argmax(1)
     assert (before == 8).sum() >= 6
     assert (after == torch.arange(8)).sum() >= 7
 
 
 def test_similarities_between_images_stay() -> None:
-    pictures, sentences = unit(40, 16, 3), unit(40, 16, 4)
-    made = fitted(pictures, sentences)[0](pictures)
-    plain, now = (pictures @ pictures.T).flatten(), (made @ made.T).flatten()
+    scenes, sentences = unit(40, 16, 3), unit(40, 16, 4)
+    made = fitted(scenes, sentences)[0](scenes)
+    plain, now = (scenes @ scenes.T).flatten(), (made @ made.T).flatten()
     assert np.corrcoef(plain, now)[0, 1] > 0.995
     assert now.max() <= 1 + 1e-5
 
@@ -120,7 +120,7 @@ def test_similarities_between_images_stay() -> None:
         HUBS | {"centred": "yes"},
     ],
 )
-def test_settings_that_cannot_be_used_are_named(hubs: Any) -> None:
+def test_unusable_settings_are_named(hubs: Any) -> None:
     with pytest.raises(ConfigError, match="hubs"):
         build_model(ARCH | {"members": 2, "embed_dim": 16 + HUBNESS_DIMS, "hubs": hubs})
 
@@ -146,11 +146,11 @@ def test_training_statistics_are_written_into_the_weights(
     assert arch["embed_dim"] == 16 + HUBNESS_DIMS
     assert arch["hubs"]["pictures"] == {"count": 4, "weight": 0.5}
     plain, corrected = encoder(both), encoder(tmp_path / "corrected")
-    pictures = list(np.random.default_rng(0).integers(0, 256, (9, 40, 48, 3), np.uint8))
+    scenes = list(np.random.default_rng(0).integers(0, 256, (9, 40, 48, 3), np.uint8))
     words = ["a red square", "green ground number 4 .", "a lake"]
     stored = read_state(tmp_path / "corrected" / "model.safetensors")
     for key, before, after in (
-        ("visual.level.mean", plain.encode_images(pictures), corrected.encode_images(pictures)),
+        ("visual.level.mean", plain.encode_images(scenes), corrected.encode_images(scenes)),
         ("level.mean", plain.encode_texts(words), corrected.encode_texts(words)),
     ):
         assert (key in stored) == centred

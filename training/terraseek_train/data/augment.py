@@ -190,10 +190,10 @@ def _colour_matrix(rng: RandomSource) -> Float64[np.ndarray, "3 4"]:
     bright, contrast = _between(rng, 0.75, 1.3), _between(rng, 0.7, 1.3)
     shift = _between(rng, -20, 20) + 110 * (1 - contrast)
     rows = []
-    for band in range(3):
+    for channel in range(3):
         gain = contrast * bright * math.exp(_between(rng, -0.08, 0.08))
         mixed = [gain * (1 - saturation) * grey for grey in _GREY]
-        mixed[band] += gain * saturation
+        mixed[channel] += gain * saturation
         rows.append([*mixed, shift])
     return np.array(rows)
 

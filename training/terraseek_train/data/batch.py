@@ -132,17 +132,17 @@ def make_batch(
 
 
 def drop_words(
-    tokens: Int32[np.ndarray, "t context"], share: float, rng: np.random.Generator
+    tokens: Int32[np.ndarray, "t context"], probability: float, rng: np.random.Generator
 ) -> Int32[np.ndarray, "t context"]:
     """Drop random word pieces of sentences; start and end tokens stay, the rest moves up.
 
     Args:
         tokens: CLIP byte-pair tokens, zero-padded.
-        share: probability that a piece is dropped.
+        probability: that a piece is dropped.
         rng: decides which.
     """
     is_piece = (tokens > 0) & (tokens < _START)
-    dropped = is_piece & (rng.random(tokens.shape) < share)
+    dropped = is_piece & (rng.random(tokens.shape) < probability)
     order = np.argsort(dropped | (tokens == 0), axis=1, kind="stable")
     kept: Int32[np.ndarray, "t context"] = np.take_along_axis(
         np.where(dropped, 0, tokens), order, axis=1
@@ -190,8 +190,8 @@ def _choose_mosaics(
     corpus: Corpus, rows: Int64[np.ndarray, " all"], config: TrainConfig, rng: np.random.Generator
 ) -> Bool[np.ndarray, " all"]:
     """Choose which rows become mosaics, among those whose concept has sentences."""
-    share = np.array([source.mosaic for source in config.data])[corpus.source[rows]]
-    return np.asarray((corpus.concept[rows] >= 0) & (rng.random(len(rows)) < share), np.bool_)
+    probability = np.array([source.mosaic for source in config.data])[corpus.source[rows]]
+    return np.asarray((corpus.concept[rows] >= 0) & (rng.random(len(rows)) < probability), np.bool_)
 
 
 def _views(

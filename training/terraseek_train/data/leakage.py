@@ -21,7 +21,7 @@ from terraseek.files import atomic_path
 from terraseek.imagehash import ORIENTATIONS, image_hashes, near_pairs
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
-from terraseek_train.data.corpus import listed_samples, read_streamed
+from terraseek_train.data.read_source import listed_samples, read_streamed
 from terraseek_train.data.sources import open_images
 from terraseek_train.data.stream import decode_fast
 

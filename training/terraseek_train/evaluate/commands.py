@@ -96,7 +96,7 @@ def retrieval(
 
     results = show(compare or (model,), measure, _RECALLS | {"mR": "mR"}, as_json)
     score = results[0].score
-    size = f"{score['n_images']} pictures, {score['n_captions']} captions"
+    size = f"{score['n_images']} images, {score['n_captions']} captions"
     if compare and not as_json:
         print(size)
     if compare or as_json:
@@ -152,7 +152,7 @@ def zeroshot(
     results = show(compare or (model,), measure, {"top1": "top-1"}, as_json)
     score, class_names = scores[0]
     if confusion:
-        title = f"{model}: top-1 {score.top1:.2f} % of {score.n_images} pictures"
+        title = f"{model}: top-1 {score.top1:.2f} % of {score.n_images} images"
         draw_confusion(score.confusion, class_names, confusion, title)
         note(f"confusion matrix in {confusion}")
     if not as_json:
@@ -171,7 +171,7 @@ def _show_classes(results: list["Result"], scores: "list[tuple[ZeroShotScore, li
     from terraseek_train.evaluate.report import figure
 
     score, class_names = scores[0]
-    size = f"{score.n_images} pictures, {score.n_classes} classes"
+    size = f"{score.n_images} images, {score.n_classes} classes"
     if len(scores) == 2:
         print(f"{size}; per class A, B:")
         both = zip(class_names, score.per_class, scores[1][0].per_class, strict=True)
@@ -181,7 +181,7 @@ def _show_classes(results: list["Result"], scores: "list[tuple[ZeroShotScore, li
         counts = zip(row.tolist(), class_names, strict=True)
         errors = [(count, other) for count, other in counts if other != name]
         count, other = max(errors, key=lambda pair: pair[0])
-        summary = f"{int(row.sum())} pictures"
+        summary = f"{int(row.sum())} images"
         summary += f", most often confused with {other}" if count else ", all correct"
         print(f"{name:28} {accuracy:6.2f}   {summary}")
     print(f"top-1 {figure(score.top1, results[0].intervals()['top1'])}   {size}")

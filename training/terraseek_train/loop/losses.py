@@ -85,7 +85,7 @@ def distillation_targets(
     targets: Float[Tensor, "b b"],
     scores: Float[Tensor, "b b"],
     neutral: Bool[Tensor, "b b"],
-    share: float,
+    weight: float,
 ) -> tuple[Float[Tensor, "b b"], Float[Tensor, "b b"]]:
     """Blend known targets with the softmax of a trained encoder's scores, in both directions.
 
@@ -96,15 +96,15 @@ def distillation_targets(
         targets: of the known pairs; rows sum to 1.
         scores: the teacher's cosines times its inverse temperature, images by sentences.
         neutral: pairs that get 0 in the teacher's softmax.
-        share: weight of the teacher's softmax, 0-1.
+        weight: of the teacher's softmax, 0-1.
 
     Returns:
         Targets image to text and text to image, rows summing to 1; rows of the second are
         sentences.
     """
     masked = scores.masked_fill(neutral, _MASKED)
-    image_to_text = (1 - share) * targets + share * F.softmax(masked, dim=1)
-    text_to_image = (1 - share) * _transposed(targets) + share * F.softmax(masked.T, dim=1)
+    image_to_text = (1 - weight) * targets + weight * F.softmax(masked, dim=1)
+    text_to_image = (1 - weight) * _transposed(targets) + weight * F.softmax(masked.T, dim=1)
     return image_to_text, text_to_image
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
-from terraseek_train.data.corpus import decode_source, read_source
+from terraseek_train.data.read_source import decode_source, read_source
 from terraseek_train.data.text_table import tokenize
 from terraseek_train.evaluate.retrieval import retrieval_score
 from terraseek_train.loop.model import ClipWithHeads

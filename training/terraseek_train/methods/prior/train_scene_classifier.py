@@ -16,7 +16,7 @@ from terraseek.files import write_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, expand_variables
 from terraseek_train.data.augment import augment
-from terraseek_train.data.corpus import decode_source, read_source
+from terraseek_train.data.read_source import decode_source, read_source
 from terraseek_train.loop.model import save_weights
 from terraseek_train.methods.prior.scene_classifier import make_network, normalize
 from terraseek_train.methods.schedule import Schedule

@@ -14,7 +14,7 @@ from terraseek.errors import ConfigError
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource
 from terraseek_train.data.augment import augment
-from terraseek_train.data.corpus import decode_source, read_source
+from terraseek_train.data.read_source import decode_source, read_source
 from terraseek_train.data.text_table import tokenize
 
 __all__ = ["CaptionedImages", "StudyBatch", "batches", "normalize", "read_dataset", "subset"]
