@@ -8,6 +8,7 @@ the OpenAPI description all derive from these declarations.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from terraseek.errors import InputError, TerraSeekError
@@ -129,8 +130,6 @@ class Parameter:
     """Largest number accepted."""
     choices: tuple[str, ...] = ()
     """All values accepted; empty accepts any."""
-    error: type[TerraSeekError] = InputError
-    """Raised for a value that cannot be used."""
 
     def values(self, params: Params) -> list[str]:
         """Values given under the name or a former name; blank ones are left out."""
@@ -138,20 +137,22 @@ class Parameter:
             text for name in (self.name, *self.aliases) for text in params.get(name, ()) if text
         ]
 
-    def read(self, text: str, local_files: bool = False) -> Any:  # noqa: ANN401 - any field's type
+    def read(
+        self, text: str, error_class: type[TerraSeekError] = InputError, local_files: bool = False
+    ) -> Any:  # noqa: ANN401 - any field's type
         """Read one value.
 
         Raises:
-            TerraSeekError: of the class `error`, or the value's own, with name, value and form.
+            TerraSeekError: of the class given, or the value's own, with name, value and form.
         """
         reader = (local_files and self.codec.read_local) or self.codec.read
         try:
             value = reader(text)
         except ValueError as error:
-            raise self.error(f"{self.name} is {text!r}; give {self.codec.form}") from error
+            raise error_class(f"{self.name} is {text!r}; give {self.codec.form}") from error
         low, high = self.minimum, self.maximum
         if (low is not None and value < low) or (high is not None and value > high):
-            raise self.error(f"{self.name} is {text!r}; give {self.codec.form} {self._range()}")
+            raise error_class(f"{self.name} is {text!r}; give {self.codec.form} {self._range()}")
         return value
 
     def _range(self) -> str:
@@ -198,7 +199,8 @@ def read_parameters(
     """Values of a dataclass's parameters, by field name; those not given are left out.
 
     Args:
-        kind: a dataclass whose fields were made by `parameter`.
+        kind: a dataclass whose fields were made by `parameter`; its class attribute
+            `parameter_error`, if any, is the error for values that cannot be used.
         params: texts by name; names that `kind` does not declare are ignored.
         local_files: whether a value may be the name of a file of this computer.
         problems: collects a sentence for each value that cannot be used, instead of an error.
@@ -207,23 +209,26 @@ def read_parameters(
         TerraSeekError: a value cannot be used and `problems` is None.
     """
     found: dict[str, Any] = {}
+    error_class = getattr(kind, "parameter_error", InputError)
     for field_name, known in parameters_of(kind).items():
-        values = list(_readable(known, known.values(params), local_files, problems))
+        read = partial(known.read, error_class=error_class, local_files=local_files)
+        texts = known.values(params)
+        values = list(_readable(read, texts if known.repeatable else texts[-1:], problems))
         if values:
             found[field_name] = tuple(dict.fromkeys(values)) if known.repeatable else values[-1]
     return found
 
 
 def _readable(
-    known: Parameter, texts: Sequence[str], local_files: bool, problems: list[str] | None
+    read: Callable[[str], Any], texts: Sequence[str], problems: list[str] | None
 ) -> Iterator[Any]:
-    for text in texts if known.repeatable else texts[-1:]:
+    for text in texts:
         try:
-            yield known.read(text, local_files)
+            yield read(text)
         except TerraSeekError as error:
             if problems is None:
                 raise
-            problems.append(f"{known.name} was left out: {error}.")
+            problems.append(f"{error}; it was left out.")
 
 
 def write_parameters(value: Any) -> dict[str, str | list[str]]:  # noqa: ANN401 - any dataclass

@@ -1,12 +1,13 @@
 """Parameters are read from text, written to text, and described, from one declaration."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terraseek.errors import FilterError, InputError
+from terraseek.errors import FilterError
 from terraseek.parameters import (
     FLAG,
     LONLAT,
@@ -24,11 +25,13 @@ from terraseek.parameters import (
 
 @dataclass(frozen=True)
 class Made:
+    parameter_error: ClassVar = FilterError
+
     text: str | None = parameter("q", "words")
     names: tuple[str, ...] = parameter("name", "names", default=())
     most: float | None = parameter(
         "cloud_max", "largest cloud cover in percent", NUMBER, minimum=0, maximum=100,
-        error=FilterError, aliases=("clouds",),
+        aliases=("clouds",),
     )  # fmt: skip
     k: int = parameter("k", "number of hits", WHOLE_NUMBER, default=20, minimum=1)
     flag: bool = parameter("collapse", "only the best", FLAG, default=False)
@@ -81,17 +84,17 @@ def test_a_former_name_is_accepted_and_never_written() -> None:
 @pytest.mark.parametrize(
     ("params", "error", "words"),
     [
-        ({"k": ["many"]}, InputError, "k is 'many'; give a whole number"),
-        ({"k": ["0"]}, InputError, "from 1 up"),
+        ({"k": ["many"]}, FilterError, "k is 'many'; give a whole number"),
+        ({"k": ["0"]}, FilterError, "from 1 up"),
         ({"cloud_max": ["nan"]}, FilterError, "a finite number"),
         ({"cloud_max": ["101"]}, FilterError, "between 0 and 100"),
-        ({"near": ["Paris"]}, InputError, "LON,LAT"),
-        ({"scales": ["96,a"]}, InputError, "whole numbers like"),
-        ({"collapse": ["maybe"]}, InputError, "0 or 1"),
+        ({"near": ["Paris"]}, FilterError, "LON,LAT"),
+        ({"scales": ["96,a"]}, FilterError, "whole numbers like"),
+        ({"collapse": ["maybe"]}, FilterError, "0 or 1"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(
-    params: dict[str, list[str]], error: type[InputError], words: str
+    params: dict[str, list[str]], error: type[FilterError], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         read_parameters(Made, params)

@@ -57,7 +57,7 @@ def test_deleted_items_are_not_found(catalogue: Path, tmp_path: Path):
     assert (opened.count, len(opened), opened.row_count) == (5, 5, 12)
     assert opened.labels == ["odd"]
     assert opened.points().row.tolist() == [2, 4, 6, 8, 10]
-    assert opened.items(where=Filter(text="thing")).index.tolist() == [2, 4, 6, 8, 10]
+    assert opened.items(where=Filter(caption="thing")).index.tolist() == [2, 4, 6, 8, 10]
     assert len(opened.items(deleted=True)) == 12
     assert catalogue_stats(opened)["items"] == 5
     with pytest.raises(ItemNotFoundError):
@@ -65,7 +65,7 @@ def test_deleted_items_are_not_found(catalogue: Path, tmp_path: Path):
     with pytest.raises(FilterError, match="no item has the label 'even'"):
         opened.mask(Filter(labels=("even",)))
     searcher = Searcher(opened, FakeEncoder())
-    for where in (None, Filter(text="thing")):
+    for where in (None, Filter(caption="thing")):
         result = searcher.search(Query(text="thing"), 50, where)
         assert sorted(hit.item_id for hit in result.hits) == sorted(left)
         assert result.matched == 5

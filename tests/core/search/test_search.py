@@ -101,7 +101,7 @@ def test_results_are_those_of_brute_force(
     searcher, edge, labels, date_from, caption, k, alpha, text, like, minus
 ):
     box = None if edge is None else BBox(edge[0], edge[1][0], edge[2], edge[1][1])
-    where = Filter(bbox=box, labels=labels, date_from=date_from, text=caption)
+    where = Filter(bbox=box, labels=labels, date_from=date_from, caption=caption)
     item = None if like is None else searcher.catalogue.items()["item_id"][like]
     query = Query(text=text, item_id=item, minus=minus, alpha=alpha)
     result = searcher.search(query, k, where)

@@ -105,7 +105,7 @@ class ItemsTable:
         if where.sql is not None:
             check_expression(where.sql, self.columns)
         conditions = [CONDITIONS[name](value, self) for name, value in where.active.items()]
-        areas = [area for area in (where.polygon, where.circle) if area is not None]
+        areas = [area for area in (where.polygon, where.within) if area is not None]
         query = f"SELECT _row{', lon, lat' if areas else ''} FROM items"
         if conditions:
             query += " WHERE " + " AND ".join(f"({condition.sql})" for condition in conditions)
@@ -178,14 +178,14 @@ CONDITIONS: dict[str, Callable[[Any, ItemsTable], Condition]] = {
     "bbox": lambda box, table: _in_boxes([box]),
     # boxes around the area first; the area itself is tested on the points they leave
     "polygon": lambda area, table: _in_boxes(area.boxes()),
-    "circle": lambda circle, table: _in_boxes(circle.boxes()),
+    "within": lambda circle, table: _in_boxes(circle.boxes()),
     "sources": lambda names, table: _one_of("source", names),
     "labels": lambda names, table: _one_of("label", table.label_spellings(names)),
     "precision": lambda names, table: _one_of("location_precision", names),
     "item_ids": lambda ids, table: Condition(
         "item_id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
     ),
-    "text": lambda text, table: Condition("contains(lower(caption), lower(?))", [text]),
+    "caption": lambda text, table: Condition("contains(lower(caption), lower(?))", [text]),
     # "~" sorts after every digit and dash, so an item dated 2017 reaches to the end of 2017
     "date_from": lambda date, table: Condition("captured_at || '~' >= ?", [iso_date(date)]),
     "date_to": lambda date, table: Condition("left(captured_at, 10) <= ?", [last_day(date)]),

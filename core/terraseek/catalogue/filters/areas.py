@@ -11,16 +11,18 @@ from jaxtyping import Bool, Float
 
 from terraseek.errors import FilterError
 from terraseek.geo import EARTH_KM, BBox, distance_km
+from terraseek.parameters import Codec, format_degrees
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["Area", "Circle"]
+__all__ = ["AREA", "CIRCLE", "Area", "Circle"]
 
 _HALF_GLOBE_KM = math.pi * EARTH_KM
 _MARGIN_DEG = 1e-9
 _POLYGONS = ("Polygon", "MultiPolygon")
 _SUFFIXES = (".geojson", ".json", ".wkt", ".txt")
+_NUMBER_STARTS = tuple("0123456789+-.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,12 @@ class Area:
 
     @classmethod
     def parse(cls, text: str) -> "Area":
-        """Read WKT, or a GeoJSON geometry, Feature or FeatureCollection.
+        """Read WKT, a GeoJSON geometry, Feature or FeatureCollection, or corners.
+
+        Corners are `LON,LAT;LON,LAT;...` in degrees; the last is joined to the first.
 
         Raises:
-            FilterError: it is neither, or not a polygon.
+            FilterError: it is none of these, or not a polygon.
         """
         import shapely
 
@@ -144,6 +148,8 @@ class Area:
         try:
             if text.startswith("{"):
                 found = shapely.union_all(_geometries(json.loads(text)))
+            elif text[:1] in _NUMBER_STARTS:
+                found = shapely.Polygon([_corner(part) for part in text.split(";")])
             else:
                 found = shapely.from_wkt(text)
         except NotImplementedError as e:
@@ -153,11 +159,20 @@ class Area:
             ) from e
         except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as e:
             raise FilterError(
-                f"the area {_short(text)} is neither WKT nor GeoJSON: {_short(str(e))}"
+                f"the area {_short(text)} is neither WKT nor GeoJSON nor corners: {_short(str(e))}"
             ) from e
         if found is None:
             raise FilterError("the area is empty; give WKT or GeoJSON of a polygon")
         return cls(found)
+
+    def to_text(self) -> str:
+        """Corners of a polygon without holes, WKT of any other area; `parse` reads both."""
+        import shapely
+
+        outline = self.geometry
+        if outline.geom_type != "Polygon" or outline.interiors:
+            return str(shapely.to_wkt(outline, rounding_precision=5))
+        return ";".join(map(format_degrees, list(outline.exterior.coords)[:-1]))
 
     def boxes(self) -> tuple[BBox, ...]:
         """Boxes with longitudes in -180..180 that together contain the area."""
@@ -183,6 +198,11 @@ class Area:
         return inside
 
 
+def _corner(text: str) -> tuple[float, float]:
+    lon, lat = (float(part) for part in text.split(","))
+    return lon, lat
+
+
 def _wrap(lon: float) -> float:
     return lon if -180 <= lon <= 180 else (lon + 180) % 360 - 180
 
@@ -200,3 +220,12 @@ def _geometries(value: dict[str, Any]) -> list[Any]:
 
 def _short(text: str) -> str:
     return repr(text) if len(text) <= 60 else repr(text[:57] + "...")
+
+
+AREA = Codec(Area.parse, Area.to_text, "WKT or GeoJSON of a polygon", "AREA", read_local=Area.read)
+CIRCLE = Codec(
+    Circle.parse,
+    lambda circle: format_degrees((circle.lon, circle.lat, circle.km)),
+    "LON,LAT,KM",
+    "LON,LAT,KM",
+)

@@ -1,20 +1,35 @@
 """Declaration of a filter: conditions on place, time, source, label and text of an item.
 
-A new filter is one more field here (with its validation in `__post_init__`) and one more entry of
-`CONDITIONS` in `terraseek.catalogue.filters.apply`, which translates the field to SQL.
+A new filter is one more field here (with its name, help and validation) and one more entry of
+`CONDITIONS` in `terraseek.catalogue.filters.apply`, which translates the field to SQL. Options of
+the command line, HTTP parameters, page links and the OpenAPI description derive from the field.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
-from terraseek.catalogue.filters.areas import Area, Circle
+from terraseek.catalogue.filters.areas import AREA, CIRCLE, Area, Circle
 from terraseek.catalogue.filters.expression import referenced_columns
 from terraseek.catalogue.metadata.dates import iso_date, last_day
 from terraseek.catalogue.records import PRECISIONS
 from terraseek.errors import FilterError
 from terraseek.geo import BBox
+from terraseek.parameters import NUMBER, Codec, format_degrees, parameter
 
-__all__ = ["Filter"]
+__all__ = ["BBOX", "DATE", "Filter"]
+
+BBOX = Codec(
+    BBox.parse, lambda box: format_degrees(box.as_tuple()), "W,S,E,N in degrees", "W,S,E,N"
+)
+
+
+def _date(text: str) -> str:
+    if not iso_date(text):
+        raise ValueError(f"{text!r} is no date")
+    return text.strip()
+
+
+DATE = Codec(_date, str, "a date like 2017-08-25", "DATE")
 
 
 @dataclass(frozen=True)
@@ -25,31 +40,48 @@ class Filter:
     that value. Raises `FilterError` for a value that is invalid or that no item can meet.
     """
 
-    bbox: BBox | None = None
+    parameter_error: ClassVar[type[FilterError]] = FilterError
+
+    bbox: BBox | None = parameter(
+        "bbox", "box that holds the place; west > east crosses the antimeridian", BBOX
+    )
     """Box that must contain `lon`, `lat`, edges included; may cross the antimeridian."""
-    sources: tuple[str, ...] = ()
+    sources: tuple[str, ...] = parameter("source", "only this source", default=())
     """Allowed source names."""
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = parameter("label", "only this label", default=())
     """Allowed labels, compared without regard to case."""
-    precision: tuple[str, ...] = ()
+    precision: tuple[str, ...] = parameter(
+        "precision", f"only this location precision ({', '.join(PRECISIONS)})", default=()
+    )
     """Allowed location precisions, see `records.PRECISIONS`."""
-    date_from: str | None = None
+    date_from: str | None = parameter("date_from", "first day, ISO 8601, like 2017-08-25", DATE)
     """First day, ISO 8601 (`2017-08-25`, `2017-08` or `2017`)."""
-    date_to: str | None = None
+    date_to: str | None = parameter("date_to", "last day, included", DATE)
     """Last day, included; `2017` means until the end of that year."""
-    gsd_min: float | None = None
+    gsd_min: float | None = parameter(
+        "gsd_min", "smallest ground sample distance in metres per pixel", NUMBER
+    )
     """Smallest ground sample distance, metres per pixel."""
-    gsd_max: float | None = None
+    gsd_max: float | None = parameter(
+        "gsd_max", "largest ground sample distance in metres per pixel", NUMBER
+    )
     """Largest ground sample distance, metres per pixel."""
-    text: str | None = None
+    caption: str | None = parameter("caption", "text the caption contains", aliases=("text",))
     """Substring of the caption, compared without regard to case."""
     item_ids: tuple[str, ...] | None = None
     """Allowed item ids; an empty tuple allows no item."""
-    polygon: Area | None = None
+    polygon: Area | None = parameter(
+        "polygon", "only inside this area: WKT, GeoJSON or corners LON,LAT;LON,LAT;...", AREA
+    )
     """Area that must contain `lon`, `lat`, edges included."""
-    circle: Circle | None = None
+    within: Circle | None = parameter("within", "only within so many kilometres of a point", CIRCLE)
     """Circle that must contain `lon`, `lat`."""
-    sql: str | None = None
+    sql: str | None = parameter(
+        "sql",
+        "SQL condition on columns: gsd_m < 1 AND country = 'Peru'",
+        aliases=("where",),
+        former_options=("where",),
+    )
     """SQL condition on the columns, such as `gsd_m < 1 AND country = 'France'`; unknown values are
     NULL."""
 

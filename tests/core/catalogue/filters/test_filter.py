@@ -46,7 +46,7 @@ filter_values = st.fixed_dictionaries(
         "date_to": st.sampled_from([None, "2017-08-25", "2017-09", "2018"]),
         "gsd_min": st.sampled_from([None, 0.5]),
         "gsd_max": st.sampled_from([None, 1.0]),
-        "text": st.sampled_from([None, "LAKE", "(old", "%"]),
+        "caption": st.sampled_from([None, "LAKE", "(old", "%"]),
     }
 )
 
@@ -95,7 +95,7 @@ def passes(row: dict, where: Filter) -> bool:
         return False
     if where.gsd_max is not None and not gsd <= where.gsd_max:
         return False
-    return not where.text or where.text.lower() in row["caption"].lower()
+    return not where.caption or where.caption.lower() in row["caption"].lower()
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,7 +111,7 @@ def test_item_ids_and_empty_filters():
     assert mask(Filter(item_ids=("c", "a")), frame).tolist() == [True, False, True]
     assert not mask(Filter(item_ids=()), frame).any()
     assert Filter().is_empty
-    assert Filter(text="").is_empty
+    assert Filter(caption="").is_empty
     assert not Filter(item_ids=()).is_empty
     assert not Filter(gsd_min=0).is_empty
     assert np.all(mask(Filter(), frame))

@@ -147,7 +147,7 @@ def filter_of(asked: dict) -> tuple[Filter, dict]:
     where = Filter(
         bbox=box,
         polygon=None if shape is None else Area.parse(shape.wkt),
-        circle=circle,
+        within=circle,
         sources=asked["sources"],
         gsd_max=asked["gsd_max"],
         date_from=asked["date_from"],
