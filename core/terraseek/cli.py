@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 
 import typer
 
-from terraseek import __version__
 from terraseek.errors import TerraSeekError
+from terraseek.version import __version__
 
 __all__ = ["build_app", "empty_app", "main", "run"]
 

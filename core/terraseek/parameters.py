@@ -7,7 +7,7 @@ the OpenAPI description all derive from these declarations.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -118,8 +118,8 @@ class Parameter:
     help: str
     """What it means: one sentence without a full stop, beginning in lower case."""
     codec: Codec
-    repeatable: bool
-    """Whether several values may be given; the field then holds a tuple."""
+    default: Any
+    """Value of the field where the parameter is not given."""
     aliases: tuple[str, ...] = ()
     """Former names in URLs and tables, still accepted."""
     former_options: tuple[str, ...] = ()
@@ -130,6 +130,11 @@ class Parameter:
     """Largest number accepted."""
     choices: tuple[str, ...] = ()
     """All values accepted; empty accepts any."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether several values may be given; the field then holds a tuple."""
+        return isinstance(self.default, tuple)
 
     def values(self, params: Params) -> list[str]:
         """Values given under the name or a former name; blank ones are left out."""
@@ -178,8 +183,7 @@ def parameter(
         default: value where the parameter is not given.
         limits: further fields of `Parameter`.
     """
-    repeatable = isinstance(default, tuple)
-    declared = Parameter(name, about, codec, repeatable, **limits)
+    declared = Parameter(name, about, codec, default, **limits)
     return field(default=default, metadata={_KEY: declared})
 
 
@@ -234,10 +238,9 @@ def _readable(
 def write_parameters(value: Any) -> dict[str, str | list[str]]:  # noqa: ANN401 - any dataclass
     """Parameters of a dataclass instance as texts; what equals its default is left out."""
     written: dict[str, str | list[str]] = {}
-    defaults = {item.name: item.default for item in fields(value) if item.default is not MISSING}
     for field_name, known in parameters_of(type(value)).items():
         held = getattr(value, field_name)
-        if held is None or held == defaults.get(field_name):
+        if held is None or held == known.default:
             continue
         write = known.codec.write
         written[known.name] = [write(one) for one in held] if known.repeatable else write(held)

@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from terraseek import __version__
 from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.registry import DEFAULT_MODEL, list_models, user_folder
 from terraseek.encoders.weight_files import find_weights, verify
 from terraseek.errors import MissingExtraError, ModelError, TerraSeekError
 from terraseek.files import home
+from terraseek.version import __version__
 
 __all__ = ["Check", "run_checks"]
 

@@ -36,7 +36,8 @@ def takes_parameters(
             texts = {name: values.pop(name) for name in options}
             command(**values, given=_given(known, texts))
 
-        places = [own[name] for name in own if name != "given"]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        places = [own[name].replace(kind=keyword) for name in own if name != "given"]
         argument = [
             p for p in options.values() if known.get(p.name) and known[p.name].name == words
         ]
@@ -52,12 +53,12 @@ def takes_parameters(
 
 def _options(field_name: str, known: Parameter, words: str) -> list[inspect.Parameter]:
     """The option of a parameter, and a hidden one for each of its former names."""
-    about = known.help[:1].upper() + known.help[1:] + ("; repeatable." if known.repeatable else ".")
+    about = _help(known)
     kind = _kind(known)
     default = False if known.codec is FLAG else None
     keyword = inspect.Parameter.KEYWORD_ONLY
     if known.name == words:
-        words_type = Annotated[kind, typer.Argument(help=about)]  # type: ignore[valid-type]
+        words_type = Annotated[kind, typer.Argument(help=about, metavar="WORDS")]  # type: ignore[valid-type]
         return [inspect.Parameter(field_name, keyword, default=None, annotation=words_type)]
     names = {field_name: known.name} | {f"former_{n}": n for n in known.former_options}
     return [
@@ -69,6 +70,13 @@ def _options(field_name: str, known: Parameter, words: str) -> list[inspect.Para
         )
         for python_name, name in names.items()
     ]
+
+
+def _help(known: Parameter) -> str:
+    about = known.help[:1].upper() + known.help[1:]
+    if known.repeatable:
+        return f"{about}; repeatable."
+    return f"{about}." if not known.default else f"{about}; {known.codec.write(known.default)}."
 
 
 def _info(name: str, about: str, known: Parameter, hidden: bool) -> Any:  # noqa: ANN401

@@ -15,94 +15,35 @@ from terraseek.commands.console import (
     note,
     print_json,
 )
-from terraseek.errors import ConfigError, MissingExtraError, QueryError
+from terraseek.commands.request_options import takes_parameters
+from terraseek.errors import ConfigError, MissingExtraError
+from terraseek.parameters import Params
+from terraseek.request import PARTS, SearchRequest
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from terraseek.catalogue import Catalogue, Filter
+    from terraseek.catalogue import Catalogue
     from terraseek.encoders.base import Encoder
     from terraseek.search import Hit, Searcher, SearchResult
 
 __all__ = ["search"]
 
 
+@takes_parameters(PARTS, words="q")
 def search(
     catalogue: CatalogueArgument,
-    words: Annotated[str | None, typer.Argument(help="Text to search for.")] = None,
+    given: Params,
     image: Annotated[Path | None, typer.Option(help="Image file to search for.")] = None,
-    like: Annotated[str | None, typer.Option(help="Id of an item; finds similar items.")] = None,
-    minus: Annotated[
-        list[str] | None, typer.Option(help="Text for unwanted content; repeatable.")
-    ] = None,
-    plus: Annotated[
-        list[str] | None, typer.Option(help="Further text to search for; repeatable.")
-    ] = None,
-    liked: Annotated[
-        list[str] | None,
-        typer.Option(help="Id of a relevant item (relevance feedback); repeatable."),
-    ] = None,
-    disliked: Annotated[
-        list[str] | None, typer.Option(help="Id of an irrelevant item; repeatable.")
-    ] = None,
-    near: Annotated[
-        str | None, typer.Option(help="LON,LAT: rank items by distance to this place.")
-    ] = None,
-    ensemble: Annotated[
-        bool,
-        typer.Option(help="Average the text over 105 prompts; for single words, not sentences."),
-    ] = False,
     queries: Annotated[
         Path | None, typer.Option(help="CSV with a column query: one search per line; needs --out.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File for the hits of --queries: .csv or .parquet.")
-    ] = None,
-    alpha: Annotated[
-        float, typer.Option(help="Weight of the caption in the score, 0 to 1.", min=0, max=1)
-    ] = 0.0,
-    bbox: Annotated[
-        str | None, typer.Option(help="W,S,E,N in degrees; W > E crosses the antimeridian.")
-    ] = None,
-    source: Annotated[
-        list[str] | None, typer.Option(help="Only items of this source; repeatable.")
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="Only items with this label; repeatable.")
-    ] = None,
-    precision: Annotated[
-        list[str] | None, typer.Option(help="Only items with this location precision; repeatable.")
-    ] = None,
-    date_from: Annotated[str | None, typer.Option(help="First day, like 2017-08-25.")] = None,
-    date_to: Annotated[str | None, typer.Option(help="Last day, inclusive.")] = None,
-    gsd_min: Annotated[
-        float | None, typer.Option(help="Smallest ground sample distance in metres.")
-    ] = None,
-    gsd_max: Annotated[
-        float | None, typer.Option(help="Largest ground sample distance in metres.")
-    ] = None,
-    caption: Annotated[str | None, typer.Option(help="Text that the caption contains.")] = None,
-    polygon: Annotated[
-        str | None,
-        typer.Option(help="Only items inside this area: WKT, GeoJSON, or a file of either."),
-    ] = None,
-    within: Annotated[
-        str | None, typer.Option(help="LON,LAT,KM: only items within this distance of a point.")
-    ] = None,
-    condition: Annotated[
-        str | None,
-        typer.Option("--where", help="SQL condition on columns: gsd_m < 1 AND country = 'Peru'."),
+        Path | None, typer.Option(help="Table of all hits of --queries: .csv or .parquet.")
     ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Score all items, even if there is an index.")
     ] = False,
-    collapse: Annotated[
-        bool,
-        typer.Option(
-            "--collapse-duplicates", help="Show only the best of each group of near-duplicates."
-        ),
-    ] = False,
-    k: Annotated[int, typer.Option("-k", help="Number of hits.", min=1)] = 20,
     model: Annotated[str | None, typer.Option(help="Model whose vectors to use.")] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -117,11 +58,10 @@ def search(
         ),
     ] = None,
 ) -> None:
-    """Find items by text, image, item, or a combination; filters apply before the ranking."""
-    from terraseek.catalogue import Area, Catalogue, Circle, Filter
+    """Find items by text, image, item or a combination; filters apply before the ranking."""
+    from terraseek.catalogue import Catalogue
     from terraseek.embeddings.store import EmbeddingStore
-    from terraseek.geo import BBox
-    from terraseek.search import Query, Searcher
+    from terraseek.search import Searcher
     from terraseek.search.export.files import export_kind, write_hits
 
     if as_json + as_geojson + as_csv > 1:
@@ -130,74 +70,40 @@ def search(
         raise ConfigError("--queries and --out must be used together")
     for path in export or ():
         export_kind(path.name)  # before the search, which may take long
-    query = None
+    pixels = None if image is None else _image(image)
+    request = SearchRequest.from_params(given, image=pixels, local_files=True)
     if queries is None:
-        query = Query(
-            text=words,
-            image=None if image is None else _image(image),
-            item_id=like,
-            plus=tuple(plus or ()),
-            minus=tuple(minus or ()),
-            liked=tuple(liked or ()),
-            disliked=tuple(disliked or ()),
-            near=None if near is None else _lonlat(near),
-            alpha=alpha,
-            ensemble=ensemble,
-        )
-    where = Filter(
-        bbox=None if bbox is None else BBox.parse(bbox),
-        sources=tuple(source or ()),
-        labels=tuple(label or ()),
-        precision=tuple(precision or ()),
-        date_from=date_from,
-        date_to=date_to,
-        gsd_min=gsd_min,
-        gsd_max=gsd_max,
-        text=caption,
-        polygon=None if polygon is None else Area.read(polygon),
-        circle=None if within is None else Circle.parse(within),
-        sql=condition,
-    )
+        request.ranked_query  # noqa: B018 - refused before anything is loaded
     opened = Catalogue.open(catalogue)
     store = EmbeddingStore.open(opened, model)
     searcher = Searcher(opened, _encoder(store.manifest.model, device), store, exact=exact)
-    allowed = None if where.is_empty else where
     if queries is not None and out is not None:
-        _batch(searcher, queries, out, k, allowed, collapse)
+        _batch(searcher, queries, out, request)
         return
-    assert query is not None
-    result = searcher.search(query, k, allowed, collapse_duplicates=collapse)
+    result = searcher.run(request)
     if html is not None:
-        _write_html(html, words or "", result, opened)
+        _write_html(html, request.ranked_query.text or "", result, opened)
     for path in export or ():
         note(f"{write_hits(path, result.hits, opened)} written to {path}")
     _print(result, as_json, as_geojson, as_csv)
 
 
-def _batch(
-    searcher: "Searcher",
-    queries: Path,
-    out: Path,
-    k: int,
-    where: "Filter | None",
-    collapse: bool,
-) -> None:
+def _batch(searcher: "Searcher", queries: Path, out: Path, request: SearchRequest) -> None:
     """Run every query of a CSV and write all hits to one table."""
     from terraseek.search.batch import read_queries, search_all, write_results
 
     batch = read_queries(queries)
     with bar() as progress:
-        rows = search_all(searcher, batch, k, where, progress, collapse_duplicates=collapse)
+        rows = search_all(
+            searcher,
+            batch,
+            request.k,
+            request.filter or None,
+            progress,
+            collapse_duplicates=request.collapse_duplicates,
+        )
     write_results(out, rows)
     note(f"{len(batch):,} queries, {len(rows):,} hits written to {out}")
-
-
-def _lonlat(text: str) -> tuple[float, float]:
-    try:
-        lon, lat = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise QueryError(f"--near {text!r} must be LON,LAT in degrees, like 2.35,48.86") from error
-    return lon, lat
 
 
 def _write_html(path: Path, words: str, result: "SearchResult", catalogue: "Catalogue") -> None:

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from terraseek.errors import CatalogueNotFoundError, ReviewError
 from terraseek.review.criteria import CRITERIA
 from terraseek.review.records import Review, caption_hash, now
 from terraseek.review.schema import migrate
 
-__all__ = ["ReviewLog", "ReviewProgress"]
+if TYPE_CHECKING:
+    from terraseek.catalogue.catalogue import Catalogue
+
+__all__ = ["ReviewLog", "ReviewProgress", "open_review"]
 
 _BUSY_SECONDS = 15.0
 _SCORES = tuple(c.key for c in CRITERIA)
@@ -45,6 +49,11 @@ class ReviewProgress:
     def left(self) -> int:
         """Items without any record of this rater."""
         return self.total - self.done - self.skipped
+
+
+def open_review(catalogue: "Catalogue | str | Path") -> "ReviewLog":
+    """Open the review log of a catalogue or of the catalogue in a folder; see `ReviewLog.open`."""
+    return ReviewLog.open(catalogue if isinstance(catalogue, str | Path) else catalogue.path)
 
 
 class ReviewLog:

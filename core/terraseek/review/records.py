@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from terraseek import __version__
 from terraseek.errors import ReviewError
 from terraseek.review.criteria import CRITERIA, MAX_SCORE, MIN_SCORE
+from terraseek.version import __version__
 
 __all__ = ["Action", "Review", "Source", "caption_hash", "new_id", "now"]
 

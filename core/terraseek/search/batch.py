@@ -11,6 +11,7 @@ from terraseek.catalogue import Filter
 from terraseek.errors import ConfigError, MissingColumnError, QueryError, TerraSeekError
 from terraseek.files import atomic_path
 from terraseek.progress import Progress, silent
+from terraseek.request import TEXT_COLUMNS, SearchRequest
 from terraseek.search.hits import HIT_COLUMNS
 from terraseek.search.query import Query
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchQuery", "read_queries", "search_all", "write_results"]
 
-_TEXT_COLUMNS = ("query", "text", "q", "prompt")
-"""Accepted names of the text column; the first that has a value is used."""
-_SEPARATOR = "|"
 _COLUMNS = ("query_id", "query", "matched", *HIT_COLUMNS)
 _EXTENSIONS = (".csv", ".parquet")
 
@@ -40,8 +38,8 @@ class BatchQuery:
 def read_queries(path: Path) -> list[BatchQuery]:
     """Read queries from a CSV with a header line.
 
-    Columns: `query` (or `text`, `q`, `prompt`), and optionally `id`, `k`, `like`, `alpha`, and
-    `plus`, `minus`, `liked`, `disliked` with several values separated by `|`. Other columns are
+    Columns: `query` (or `text`, `q`, `prompt`), and optionally `id`, `k` and the parameters of a
+    query such as `like`, `minus` and `alpha`, see `SearchRequest.from_row`. Other columns are
     ignored, blank lines skipped.
 
     Raises:
@@ -51,7 +49,7 @@ def read_queries(path: Path) -> list[BatchQuery]:
     text = path.read_text(encoding="utf-8-sig")
     reader = csv.DictReader(io.StringIO(text, newline=""))
     names = [name.strip().lower() for name in reader.fieldnames or ()]
-    if not set(names) & {*_TEXT_COLUMNS, "like", "liked"}:
+    if not set(names) & {*TEXT_COLUMNS, "like", "liked"}:
         raise MissingColumnError(
             f"{path.name} has the columns {', '.join(names) or 'none'}; queries need a column "
             "named query (or item ids in one named like)"
@@ -72,27 +70,12 @@ def _non_blank_lines(reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[
 
 
 def _parse_line(line: dict[str, str], number: int) -> BatchQuery:
-    text = next((line[name] for name in _TEXT_COLUMNS if line.get(name)), None)
-    plus, minus, liked, disliked = (
-        tuple(part.strip() for part in line.get(name, "").split(_SEPARATOR) if part.strip())
-        for name in ("plus", "minus", "liked", "disliked")
-    )
     try:
-        query = Query(
-            text=text,
-            item_id=line.get("like") or None,
-            alpha=float(line.get("alpha") or 0),
-            plus=plus,
-            minus=minus,
-            liked=liked,
-            disliked=disliked,
-        )
-        k = int(line["k"]) if line.get("k") else None
-        if k is not None and k < 1:
-            raise ValueError(f"k is {k}")
-    except (TerraSeekError, ValueError) as error:
+        request = SearchRequest.from_row(line)
+        query = request.ranked_query
+    except TerraSeekError as error:
         raise QueryError(f"query {number} is not valid: {error}") from error
-    return BatchQuery(line.get("id") or str(number), query, k)
+    return BatchQuery(line.get("id") or str(number), query, request.k if line.get("k") else None)
 
 
 def search_all(

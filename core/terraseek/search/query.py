@@ -4,11 +4,13 @@
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.errors import EmptyQueryError, QueryError
+from terraseek.parameters import FLAG, LONLAT, NUMBER, parameter
 
 __all__ = ["Query"]
 
@@ -25,21 +27,25 @@ class Query:
         QueryError: values are out of range or contradict each other.
     """
 
-    text: str | None = None
+    parameter_error: ClassVar[type[QueryError]] = QueryError
+
+    text: str | None = parameter("q", "text to search for")
     """Text to search for."""
     image: UInt8[np.ndarray, "height width 3"] | None = None
     """Image to search for, RGB."""
-    item_id: str | None = None
+    item_id: str | None = parameter("like", "id of an item; finds similar items")
     """Item whose similar items are searched; it is excluded from the hits."""
-    plus: tuple[str, ...] = ()
+    plus: tuple[str, ...] = parameter("plus", "further text to search for", default=())
     """Further texts to search for, averaged with `text`."""
-    minus: tuple[str, ...] = ()
+    minus: tuple[str, ...] = parameter("minus", "text for unwanted content", default=())
     """Texts for unwanted content."""
-    liked: tuple[str, ...] = ()
+    liked: tuple[str, ...] = parameter("liked", "id of a relevant item (relevance feedback)", default=())
     """Relevant items (relevance feedback); they may be among the hits."""
-    disliked: tuple[str, ...] = ()
+    disliked: tuple[str, ...] = parameter("disliked", "id of an irrelevant item", default=())
     """Irrelevant items; they are excluded from the hits."""
-    near: tuple[float, float] | None = None
+    near: tuple[float, float] | None = parameter(
+        "near", "rank items by distance to this place", LONLAT
+    )
     """Place (lon, lat) in degrees; hits are ranked by distance, so no other part may be given."""
     text_weight: float = 1.0
     """Weight of the texts."""
@@ -53,9 +59,18 @@ class Query:
     """Weight of the mean of the liked items; Rocchio's beta."""
     disliked_weight: float = 0.25
     """Weight of the mean of the disliked items, which is subtracted; Rocchio's gamma."""
-    alpha: float = 0.0
+    alpha: float = parameter(
+        "alpha",
+        "weight of the caption in the score, 0 to 1",
+        NUMBER,
+        default=0.0,
+        minimum=0,
+        maximum=1,
+    )
     """Weight of the caption in the score, 0 (images only) to 1 (captions only)."""
-    ensemble: bool = False
+    ensemble: bool = parameter(
+        "ensemble", "average the text over 105 prompts; for single words, not sentences", FLAG, default=False
+    )
     """Whether to average each text over the zero-shot prompts; for single words, not sentences."""
 
     def __post_init__(self) -> None:

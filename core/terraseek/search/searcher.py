@@ -15,6 +15,7 @@ from terraseek.encoders.calibration import Calibration
 from terraseek.errors import QueryError
 from terraseek.index.candidates import Candidates
 from terraseek.index.scoring import Matrix, top_positions
+from terraseek.request import SearchRequest
 from terraseek.search import fused_candidates
 from terraseek.search.captions import CaptionVectors
 from terraseek.search.collapse import best_of_each_group, duplicate_groups
@@ -116,6 +117,19 @@ class Searcher:
                 ranked = [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], start=1)]
                 return replace(result, hits=ranked)
             n_requested *= 2
+
+    def run(self, request: SearchRequest) -> SearchResult:
+        """Answer a request; see `search`.
+
+        Raises:
+            EmptyQueryError: the request has no query.
+        """
+        return self.search(
+            request.ranked_query,
+            request.k,
+            request.filter or None,
+            collapse_duplicates=request.collapse_duplicates,
+        )
 
     def _search(self, query: Query, k: int, where: Filter | None) -> SearchResult:
         if k < 1:

@@ -169,10 +169,9 @@ class Area:
         """Corners of a polygon without holes, WKT of any other area; `parse` reads both."""
         import shapely
 
-        outline = self.geometry
-        if outline.geom_type != "Polygon" or outline.interiors:
-            return str(shapely.to_wkt(outline, rounding_precision=5))
-        return ";".join(map(format_degrees, list(outline.exterior.coords)[:-1]))
+        if not isinstance(self.geometry, shapely.Polygon) or self.geometry.interiors:
+            return str(shapely.to_wkt(self.geometry, rounding_precision=5))
+        return ";".join(map(format_degrees, list(self.geometry.exterior.coords)[:-1]))
 
     def boxes(self) -> tuple[BBox, ...]:
         """Boxes with longitudes in -180..180 that together contain the area."""

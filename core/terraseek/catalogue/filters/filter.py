@@ -43,20 +43,25 @@ class Filter:
     parameter_error: ClassVar[type[FilterError]] = FilterError
 
     bbox: BBox | None = parameter(
-        "bbox", "box that holds the place; west > east crosses the antimeridian", BBOX
+        "bbox",
+        "only items inside this box in degrees; W > E crosses the antimeridian",
+        BBOX,
+        aliases=("box",),
     )
     """Box that must contain `lon`, `lat`, edges included; may cross the antimeridian."""
-    sources: tuple[str, ...] = parameter("source", "only this source", default=())
+    sources: tuple[str, ...] = parameter("source", "only items of this source", default=())
     """Allowed source names."""
-    labels: tuple[str, ...] = parameter("label", "only this label", default=())
+    labels: tuple[str, ...] = parameter("label", "only items with this label", default=())
     """Allowed labels, compared without regard to case."""
     precision: tuple[str, ...] = parameter(
-        "precision", f"only this location precision ({', '.join(PRECISIONS)})", default=()
+        "precision", f"only items with this location precision ({', '.join(PRECISIONS)})", default=()
     )
     """Allowed location precisions, see `records.PRECISIONS`."""
-    date_from: str | None = parameter("date_from", "first day, ISO 8601, like 2017-08-25", DATE)
+    date_from: str | None = parameter(
+        "date_from", "first day, ISO 8601, like 2017-08-25", DATE, aliases=("from",)
+    )
     """First day, ISO 8601 (`2017-08-25`, `2017-08` or `2017`)."""
-    date_to: str | None = parameter("date_to", "last day, included", DATE)
+    date_to: str | None = parameter("date_to", "last day, inclusive", DATE, aliases=("to",))
     """Last day, included; `2017` means until the end of that year."""
     gsd_min: float | None = parameter(
         "gsd_min", "smallest ground sample distance in metres per pixel", NUMBER
@@ -66,15 +71,15 @@ class Filter:
         "gsd_max", "largest ground sample distance in metres per pixel", NUMBER
     )
     """Largest ground sample distance, metres per pixel."""
-    caption: str | None = parameter("caption", "text the caption contains", aliases=("text",))
+    caption: str | None = parameter("caption", "text that the caption contains", aliases=("text",))
     """Substring of the caption, compared without regard to case."""
     item_ids: tuple[str, ...] | None = None
     """Allowed item ids; an empty tuple allows no item."""
     polygon: Area | None = parameter(
-        "polygon", "only inside this area: WKT, GeoJSON or corners LON,LAT;LON,LAT;...", AREA
+        "polygon", "only items inside this area: WKT, GeoJSON or corners LON,LAT;LON,LAT;...", AREA
     )
     """Area that must contain `lon`, `lat`, edges included."""
-    within: Circle | None = parameter("within", "only within so many kilometres of a point", CIRCLE)
+    within: Circle | None = parameter("within", "only items within this distance of a point", CIRCLE)
     """Circle that must contain `lon`, `lat`."""
     sql: str | None = parameter(
         "sql",
@@ -118,6 +123,10 @@ class Filter:
         """Fields that restrict the items, with their values."""
         values = {field: getattr(self, field.name) for field in fields(self)}
         return {f.name: value for f, value in values.items() if value not in (f.default, "")}
+
+    def __bool__(self) -> bool:
+        """Whether the filter restricts anything."""
+        return bool(self.active)
 
     @property
     def is_empty(self) -> bool:
