@@ -39,7 +39,9 @@ class Query:
     """Further texts to search for, averaged with `text`."""
     minus: tuple[str, ...] = parameter("minus", "text for unwanted content", default=())
     """Texts for unwanted content."""
-    liked: tuple[str, ...] = parameter("liked", "id of a relevant item (relevance feedback)", default=())
+    liked: tuple[str, ...] = parameter(
+        "liked", "id of a relevant item (relevance feedback)", default=()
+    )
     """Relevant items (relevance feedback); they may be among the hits."""
     disliked: tuple[str, ...] = parameter("disliked", "id of an irrelevant item", default=())
     """Irrelevant items; they are excluded from the hits."""
@@ -69,7 +71,10 @@ class Query:
     )
     """Weight of the caption in the score, 0 (images only) to 1 (captions only)."""
     ensemble: bool = parameter(
-        "ensemble", "average the text over 105 prompts; for single words, not sentences", FLAG, default=False
+        "ensemble",
+        "average the text over 105 prompts; for single words, not sentences",
+        FLAG,
+        default=False,
     )
     """Whether to average each text over the zero-shot prompts; for single words, not sentences."""
 

@@ -54,7 +54,9 @@ class Filter:
     labels: tuple[str, ...] = parameter("label", "only items with this label", default=())
     """Allowed labels, compared without regard to case."""
     precision: tuple[str, ...] = parameter(
-        "precision", f"only items with this location precision ({', '.join(PRECISIONS)})", default=()
+        "precision",
+        f"only items with this location precision ({', '.join(PRECISIONS)})",
+        default=(),
     )
     """Allowed location precisions, see `records.PRECISIONS`."""
     date_from: str | None = parameter(
@@ -79,7 +81,9 @@ class Filter:
         "polygon", "only items inside this area: WKT, GeoJSON or corners LON,LAT;LON,LAT;...", AREA
     )
     """Area that must contain `lon`, `lat`, edges included."""
-    within: Circle | None = parameter("within", "only items within this distance of a point", CIRCLE)
+    within: Circle | None = parameter(
+        "within", "only items within this distance of a point", CIRCLE
+    )
     """Circle that must contain `lon`, `lat`."""
     sql: str | None = parameter(
         "sql",
