@@ -4,14 +4,16 @@ Fields made by `terraseek.parameters.parameter` are the parameters of a request.
 HTTP parameters, page links, query tables and the OpenAPI description derive from them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from terraseek.catalogue.filters.filter import Filter
 from terraseek.errors import EmptyQueryError, TerraSeekError
+from terraseek.localization.options import LocalizeOptions
 from terraseek.parameters import (
     FLAG,
+    NUMBER,
     WHOLE_NUMBER,
     Params,
     openapi_parameters,
@@ -25,7 +27,16 @@ from terraseek.search.query import Query
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["PARTS", "TEXT_COLUMNS", "SearchRequest", "search_openapi"]
+    from terraseek.localization.query import ImageQuery, LocalizeQuery
+
+__all__ = [
+    "LOCALIZE_PARTS",
+    "SEARCH_PARTS",
+    "TEXT_COLUMNS",
+    "LocalizeRequest",
+    "SearchRequest",
+    "describe_parameters",
+]
 
 SEPARATOR = "|"
 """Between several values in one cell of a query table."""
@@ -66,7 +77,7 @@ class SearchRequest:
         """Read a request from parameters; names of no parameter are ignored.
 
         Args:
-            params: values by name, see `PARTS` for what is declared.
+            params: values by name, see `SEARCH_PARTS` for what is declared.
             image: RGB image to search for, which no parameter can hold.
             local_files: whether a value may be the name of a file of this computer.
             problems: collects a sentence for each value that cannot be used, instead of an error.
@@ -119,13 +130,77 @@ class SearchRequest:
         return self.query
 
 
-PARTS: tuple[type, ...] = (Query, Filter, SearchRequest)
+@dataclass(frozen=True, slots=True)
+class LocalizeRequest:
+    """A localization: what to look for in a scene, how, and which regions to report."""
+
+    sentences: tuple[str, ...] = parameter(
+        "q", "sentence to look for; one heat map each", default=()
+    )
+    """Sentences, each of which gives a heat map."""
+    items: tuple[str, ...] = parameter("like", "id of an item whose image to look for", default=())
+    """Items whose images are looked for, each of which gives a heat map."""
+    options: LocalizeOptions = field(default_factory=LocalizeOptions)
+    """Method, window sides, sentences to subtract."""
+    threshold: float | None = parameter(
+        "threshold", "lowest score of a region; by default halfway to the peak", NUMBER
+    )
+    """Lowest score of a region; None: halfway between the map's mean and its peak."""
+    percentile: float | None = parameter(
+        "percentile",
+        "threshold as a percentile of the scores, 0 to 100",
+        NUMBER,
+        minimum=0,
+        maximum=100,
+    )
+    """The threshold as a percentile of the map's scores instead."""
+
+    @classmethod
+    def from_params(cls, params: Params) -> "LocalizeRequest":
+        """Read a request from parameters; names of no parameter are ignored.
+
+        Raises:
+            TerraSeekError: a value cannot be used.
+        """
+        options = LocalizeOptions(**read_parameters(LocalizeOptions, params))
+        return cls(options=options, **read_parameters(cls, params))
+
+    def to_params(self) -> dict[str, str | list[str]]:
+        """Parameters as texts; what equals its default is left out."""
+        return write_parameters(self) | write_parameters(self.options)
+
+    def queries(
+        self,
+        image_of: "Callable[[str], ImageQuery] | None" = None,
+        image: "ImageQuery | None" = None,
+    ) -> "list[LocalizeQuery]":
+        """What the scene is searched for: sentences, then images of items, then a further image.
+
+        Args:
+            image_of: reads the image of an item; needed where `items` are given.
+            image: a further image to look for.
+
+        Raises:
+            EmptyQueryError: there is nothing to look for.
+        """
+        found: list[LocalizeQuery] = [*self.sentences]
+        if image_of is not None:
+            found += [image_of(item_id) for item_id in self.items]
+        found += [] if image is None else [image]
+        if not found:
+            raise EmptyQueryError('say what to look for: words like "ships at a pier", or an image')
+        return found
+
+
+SEARCH_PARTS: tuple[type, ...] = (Query, Filter, SearchRequest)
 """Dataclasses whose parameters together make a search request."""
+LOCALIZE_PARTS: tuple[type, ...] = (LocalizeRequest, LocalizeOptions)
+"""Dataclasses whose parameters together make a localization request."""
 
 
-def search_openapi() -> list[dict[str, Any]]:
-    """Query parameters of a search request for an OpenAPI description."""
-    return [one for kind in PARTS for one in openapi_parameters(kind)]
+def describe_parameters(parts: Sequence[type]) -> list[dict[str, Any]]:
+    """Query parameters of `SEARCH_PARTS` or `LOCALIZE_PARTS` for an OpenAPI description."""
+    return [one for kind in parts for one in openapi_parameters(kind)]
 
 
 def _asks(wanted: Mapping[str, Any]) -> bool:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from terraseek.commands.console import bar, note, print_json
+from terraseek.commands.console import DeviceOption, JsonOption, bar, note, print_json
+from terraseek.commands.request_options import takes_parameters
 from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.errors import EmptyQueryError, LatticeError, OutputError
-from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
+from terraseek.errors import OutputError
+from terraseek.parameters import Params
+from terraseek.request import LOCALIZE_PARTS, LocalizeRequest
 
 if TYPE_CHECKING:
     from terraseek.localization import HeatMap
-    from terraseek.localization.query import LocalizeQuery
     from terraseek.scenes import Scene
 
 __all__ = ["register"]
@@ -24,15 +25,11 @@ def register(app: typer.Typer) -> None:
     app.command("localize")(localize)
 
 
+@takes_parameters(LOCALIZE_PARTS, words="q", leave_out=("like",))
 def localize(
     scene: Annotated[Path, typer.Argument(help="GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file.")],
-    words: Annotated[
-        list[str] | None, typer.Argument(help="Sentences to look for; one heat map each.")
-    ] = None,
-    image: Annotated[Path | None, typer.Option(help="Image to look for.")] = None,
-    minus: Annotated[
-        list[str] | None, typer.Option(help="Sentence whose score is subtracted; repeatable.")
-    ] = None,
+    given: Params,
+    image: Annotated[Path | None, typer.Option(help="Image file to look for.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the heat map as COG.")
     ] = None,
@@ -41,86 +38,34 @@ def localize(
         Path | None, typer.Option(help="Write the heat map drawn over the scene.")
     ] = None,
     model: Annotated[str, typer.Option(help="Model card; see `models`.")] = DEFAULT_MODEL,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}.")] = DEFAULT_METHOD,
-    scales: Annotated[str, typer.Option(help="Window sides in pixels: 96,192,384.")] = "",
-    scales_m: Annotated[str, typer.Option(help="Window sides in metres: 60,120.")] = "",
-    threshold: Annotated[
-        float | None, typer.Option(help="Lowest score of a region; default halfway to the peak.")
-    ] = None,
-    percentile: Annotated[
-        float | None, typer.Option(help="Threshold as a percentile of the scores, 0-100.")
-    ] = None,
+    device: DeviceOption = "auto",
     layers: Annotated[
         bool, typer.Option("--layers", help="Add a band per window side and their spread to --out.")
     ] = False,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Use dense although the model's card advises against it."),
-    ] = False,
-    even_so: Annotated[bool, typer.Option("--even-so", hidden=True)] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the word shuffles of selo-v2.")] = 0,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep the scene's vectors for later queries.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Find the places in a scene where a sentence is true."""
     from terraseek.encoders.load import load_encoder
-    from terraseek.localization import LocalizeOptions, localize_many, write_cog, write_regions
+    from terraseek.localization import localize_many, write_cog, write_regions
+    from terraseek.localization.query import ImageQuery
     from terraseek.scenes import Scene
 
-    if even_so:
-        note("--even-so is now --force; the old name will go with the next release")
-    options = LocalizeOptions(
-        method=method,
-        scales=_pixels(scales),
-        scales_m=_metres(scales_m),
-        minus=tuple(minus or ()),
-        seed=seed,
-        force=force or even_so,
-    )
+    request = LocalizeRequest.from_params(given)
     with Scene.open(scene) as opened:
-        queries = _queries(words or [], image)
+        queries = request.queries(image=None if image is None else ImageQuery.read(image))
         encoder = load_encoder(model, device)
         with bar() as progress:
-            heats = localize_many(opened, queries, encoder, options, progress, cache)
+            heats = localize_many(opened, queries, encoder, request.options, progress, cache)
         if out:
             write_cog(heats, out, layers)
         if regions:
-            write_regions(heats, regions, threshold, percentile)
+            write_regions(heats, regions, request.threshold, request.percentile)
         if png:
             _write_overlays(opened, heats, png)
     _print_results(heats, as_json)
-
-
-def _pixels(text: str) -> tuple[int, ...] | None:
-    if not text:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise LatticeError(f"--scales {text!r} must be whole numbers like 96,192,384") from error
-
-
-def _metres(text: str) -> tuple[float, ...] | None:
-    if not text:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise LatticeError(f"--scales-m {text!r} must be numbers like 60,120") from error
-
-
-def _queries(words: Sequence[str], image: Path | None) -> "list[LocalizeQuery]":
-    from terraseek.localization.query import ImageQuery
-
-    queries: list[LocalizeQuery] = list(words)
-    if image is not None:
-        queries.append(ImageQuery.read(image))
-    if not queries:
-        raise EmptyQueryError('say what to look for: words like "ships at a pier", or --image FILE')
-    return queries
 
 
 def _write_overlays(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:

@@ -18,7 +18,7 @@ from terraseek.commands.console import (
 from terraseek.commands.request_options import takes_parameters
 from terraseek.errors import ConfigError, MissingExtraError
 from terraseek.parameters import Params
-from terraseek.request import PARTS, SearchRequest
+from terraseek.request import SEARCH_PARTS, SearchRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 
-@takes_parameters(PARTS, words="q")
+@takes_parameters(SEARCH_PARTS, words="q")
 def search(
     catalogue: CatalogueArgument,
     given: Params,

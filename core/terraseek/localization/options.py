@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from terraseek.errors import ConfigError, LatticeError, SceneError
-from terraseek.localization.methods.registry import DEFAULT_METHOD, get_method
+from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS, get_method
+from terraseek.parameters import FLAG, NUMBERS, WHOLE_NUMBER, WHOLE_NUMBERS, parameter
 from terraseek.scenes import Scene
 
 __all__ = ["LocalizeOptions", "scales_of"]
@@ -16,19 +17,31 @@ _MIN_GRID_SIDE = 16
 class LocalizeOptions:
     """Settings of one localization; the defaults suit a scene of 0.3 to 1 m per pixel."""
 
-    method: str = DEFAULT_METHOD
+    method: str = parameter(
+        "method", ", ".join(METHODS), default=DEFAULT_METHOD, choices=tuple(METHODS)
+    )
     """Name of a method in `methods.registry`."""
-    scales: tuple[int, ...] | None = None
+    scales: tuple[int, ...] | None = parameter(
+        "scales", "window sides in pixels, such as 96,192,384", WHOLE_NUMBERS
+    )
     """Window sides in pixels; None: the method's default for the scene."""
-    scales_m: tuple[float, ...] | None = None
+    scales_m: tuple[float, ...] | None = parameter(
+        "scales_m", "window sides in metres instead, such as 60,120", NUMBERS
+    )
     """Window sides in metres on the ground instead; needs a scene with a ground sample distance."""
-    minus: tuple[str, ...] = ()
+    minus: tuple[str, ...] = parameter("minus", "sentence whose score is subtracted", default=())
     """Sentences whose mean cosine is subtracted."""
-    seed: int = 0
+    seed: int = parameter("seed", "seed of the word shuffles of selo-v2", WHOLE_NUMBER, default=0)
     """Seed of the word shuffles of selo-v2."""
     grid_side: int = 2048
     """Longest side in pixels of the heat map held in memory; files have full resolution."""
-    force: bool = False
+    force: bool = parameter(
+        "force",
+        "use dense although the model's card advises against it",
+        FLAG,
+        default=False,
+        former_options=("even_so",),
+    )
     """Use method dense also with models it is not offered with; see `dense_availability`."""
 
     def __post_init__(self) -> None:

@@ -9,8 +9,8 @@ from PIL import Image
 from helpers.rasters import colours, write, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import LatticeError
-from terraseek.localization import LocalizeOptions, localize, stability
-from terraseek.localization.stability import correlation_distance
+from terraseek.localization import LocalizeOptions, localize
+from terraseek.localization.stability import correlation_distance, stability
 from terraseek.localization.windows.fields import NodeField
 from terraseek.scenes import Scene
 

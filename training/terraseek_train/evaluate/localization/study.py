@@ -13,9 +13,10 @@ import numpy as np
 from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError, NoValidPixelsError
 from terraseek.files import read_json, write_json
-from terraseek.localization import HeatMap, LocalizeOptions, selo_metrics, stability
+from terraseek.localization import HeatMap, LocalizeOptions, selo_metrics
 from terraseek.localization.methods.window_scales import DEFAULT_SCALES
 from terraseek.localization.query import encode_query
+from terraseek.localization.stability import stability
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.localization.measure import Annotation, probability, read_annotations
