@@ -30,6 +30,7 @@ __all__ = [
     "parameters_of",
     "read_parameters",
     "write_parameters",
+    "write_values",
 ]
 
 Params = Mapping[str, Sequence[str]]
@@ -98,7 +99,7 @@ LONLAT = Codec(_lonlat, format_degrees, "LON,LAT in degrees, like 2.35,48.86", "
 NUMBERS = Codec(
     lambda text: tuple(_finite(part) for part in text.split(",")),
     lambda values: ",".join(map(_plain, values)),
-    "numbers like 60,120",
+    "finite numbers like 60,120",
     "N,N,...",
 )
 WHOLE_NUMBERS = Codec(
@@ -219,7 +220,7 @@ def read_parameters(
         texts = known.values(params)
         values = list(_readable(read, texts if known.repeatable else texts[-1:], problems))
         if values:
-            found[field_name] = tuple(dict.fromkeys(values)) if known.repeatable else values[-1]
+            found[field_name] = tuple(values) if known.repeatable else values[-1]
     return found
 
 
@@ -237,13 +238,22 @@ def _readable(
 
 def write_parameters(value: Any) -> dict[str, str | list[str]]:  # noqa: ANN401 - any dataclass
     """Parameters of a dataclass instance as texts; what equals its default is left out."""
+    known = parameters_of(type(value))
+    return write_values(known, {name: getattr(value, name) for name in known})
+
+
+def write_values(
+    known: Mapping[str, Parameter], values: Mapping[str, Any]
+) -> dict[str, str | list[str]]:
+    """Values by field name as texts by parameter name; what equals its default is left out."""
     written: dict[str, str | list[str]] = {}
-    for field_name, known in parameters_of(type(value)).items():
-        held = getattr(value, field_name)
-        if held is None or held == known.default:
+    for field_name, value in values.items():
+        declared = known[field_name]
+        if value is None or value == declared.default:
             continue
-        write = known.codec.write
-        written[known.name] = [write(one) for one in held] if known.repeatable else write(held)
+        write = declared.codec.write
+        many = declared.repeatable
+        written[declared.name] = [write(one) for one in value] if many else write(value)
     return written
 
 

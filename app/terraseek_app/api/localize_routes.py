@@ -2,24 +2,20 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from terraseek.errors import EmptyQueryError, InputError, SceneTooLargeError
-from terraseek_app.api.query_params import numbers
+from terraseek.errors import InputError, SceneTooLargeError
+from terraseek_app.api.query_params import all_values
 from terraseek_app.api.responses import cached
 from terraseek_app.api.tile_routes import tile_zxy
 from terraseek_app.server import state
 from terraseek_app.server.query_images import item_image, uploaded_image
 from terraseek_app.server.uploads import keep_upload
-
-if TYPE_CHECKING:
-    from terraseek.localization import LocalizeOptions
-    from terraseek.localization.query import LocalizeQuery
 
 __all__ = ["MAX_IMAGE_BYTES", "MAX_QUERIES", "ROUTES", "localize_json"]
 
@@ -82,63 +78,25 @@ def localize_json(request: Request, image: str = "") -> dict[str, Any]:
         InputError: a parameter is invalid.
     """
     from terraseek.localization import localize_many, map_numbers
+    from terraseek.request import LocalizeRequest
     from terraseek.scenes import Scene
 
     path = state.scene_path(request.path_params["id"])
-    options, queries = _options(request), _queries(request, image)
-    threshold, percentile = (
-        _single_number(request, "threshold"),
-        _single_number(request, "percentile"),
-    )
-    with Scene.open(path) as scene:
-        heat_maps = localize_many(scene, queries, state.encoder(), options)
-    return {
-        "maps": [
-            map_numbers(heat, threshold, percentile) | {"heat": state.add_heat(heat)}
-            for heat in heat_maps
-        ]
-    }
-
-
-def _queries(request: Request, image: str) -> "list[LocalizeQuery]":
-    """The sentences `q`, then the images of the items `like`, then the uploaded image."""
-    params = request.query_params
-    item_ids = params.getlist("like")
-    queries: list[LocalizeQuery] = list(params.getlist("q"))
-    if not (queries or item_ids or image):
-        raise EmptyQueryError("say what to look for: q=WORDS or like=ITEM, both may repeat")
-    if len(queries) + len(item_ids) + bool(image) > MAX_QUERIES:
+    wanted = LocalizeRequest.from_params(all_values(request))
+    if len(wanted.sentences) + len(wanted.items) + bool(image) > MAX_QUERIES:
         raise InputError(
             f"a request may have at most {MAX_QUERIES} queries; send the others in another request"
         )
-    queries += [item_image(item_id) for item_id in item_ids]
-    if image:
-        queries.append(uploaded_image(image, params.get("name") or "sent"))
-    return queries
-
-
-def _options(request: Request) -> "LocalizeOptions":
-    from terraseek.localization import LocalizeOptions
-
-    params = request.query_params
-    sides, sides_m = numbers(request, "scales"), numbers(request, "scales_m")
-    if sides is not None and not all(side.is_integer() for side in sides):
-        raise InputError(f"scales is {params['scales']!r}; window sides are whole pixels")
-    return LocalizeOptions(
-        method=params.get("method") or "terraseek",
-        scales=None if sides is None else tuple(int(side) for side in sides),
-        scales_m=sides_m,
-        minus=tuple(params.getlist("minus")),
-    )
-
-
-def _single_number(request: Request, name: str) -> float | None:
-    values = numbers(request, name)
-    if values is None:
-        return None
-    if len(values) != 1:
-        raise InputError(f"{name} is {request.query_params[name]!r}; give one number")
-    return values[0]
+    name = request.query_params.get("name") or "sent"
+    queries = wanted.queries(item_image, uploaded_image(image, name) if image else None)
+    with Scene.open(path) as scene:
+        heat_maps = localize_many(scene, queries, state.encoder(), wanted.options)
+    return {
+        "maps": [
+            map_numbers(heat, wanted.threshold, wanted.percentile) | {"heat": state.add_heat(heat)}
+            for heat in heat_maps
+        ]
+    }
 
 
 def heat_tile(request: Request) -> Response:

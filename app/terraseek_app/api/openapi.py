@@ -2,7 +2,8 @@
 
 from typing import Any
 
-import terraseek
+from terraseek.request import LOCALIZE_PARTS, SEARCH_PARTS, describe_parameters
+from terraseek.version import __version__
 from terraseek_app.api.openapi_parts import (
     ERROR_RESPONSES,
     NUMBER_OR_NULL,
@@ -43,42 +44,8 @@ _HEAT_MAPS = object_schema({"maps": array(object_schema(_HEAT_MAP))})
 _ID = path_parameter("id")
 _ZXY = tuple(path_parameter(name, "integer") for name in ("z", "x", "y"))
 
-_SEARCH = (
-    query_parameter("q", "sentence to search for"),
-    query_parameter("like", "item_id to find similar items of"),
-    query_parameter("plus", "further sentences to search for", many=True),
-    query_parameter("minus", "sentences whose score is subtracted", many=True),
-    query_parameter("liked", "item_id of a hit that was relevant", many=True),
-    query_parameter("disliked", "item_id of a hit that was not relevant", many=True),
-    query_parameter("near", "LON,LAT in degrees: rank by distance, without any other query"),
-    query_parameter("alpha", "share of the caption in the score", "number", minimum=0, maximum=1),
-    query_parameter("ensemble", "1: average short texts over 105 prompts", enum=["0", "1"]),
-    query_parameter("distinct", "1: only the best of near-duplicates", enum=["0", "1"]),
-    query_parameter("k", "number of hits", "integer", minimum=1, maximum=1000),
-    query_parameter("bbox", "W,S,E,N in degrees; W > E crosses the antimeridian"),
-    query_parameter("source", "only these sources", many=True),
-    query_parameter("label", "only these labels", many=True),
-    query_parameter("precision", "exact, point, utm_zone, place_name or none", many=True),
-    query_parameter("date_from", "first date, ISO 8601"),
-    query_parameter("date_to", "last date, ISO 8601"),
-    query_parameter("gsd_min", "smallest ground sample distance in metres", "number"),
-    query_parameter("gsd_max", "largest ground sample distance in metres", "number"),
-    query_parameter("text", "text that the caption contains"),
-    query_parameter("polygon", "only inside this area: WKT or GeoJSON, longitude first"),
-    query_parameter("within", "LON,LAT,KM: only within this distance of a point"),
-    query_parameter("where", "SQL condition on columns, such as gsd_m < 1 AND country = 'Peru'"),
-)
-_LOCALIZE = (
-    _ID,
-    query_parameter("q", "sentence to look for; each one gives a heat map", many=True),
-    query_parameter("like", "item_id whose image to look for", many=True),
-    query_parameter("minus", "sentences whose score is subtracted", many=True),
-    query_parameter("method", "terraseek, dense, selo-v1 or selo-v2"),
-    query_parameter("scales", "window sides in pixels, such as 96,192,384"),
-    query_parameter("scales_m", "window sides in metres instead"),
-    query_parameter("threshold", "lowest score of a region", "number"),
-    query_parameter("percentile", "the same as a percentile of the heat map, 0-100", "number"),
-)
+_SEARCH = tuple(describe_parameters(SEARCH_PARTS))
+_LOCALIZE = (_ID, *describe_parameters(LOCALIZE_PARTS))
 
 _CATALOGUE_PATHS: dict[str, Any] = {
     "/api/search": get(
@@ -147,7 +114,7 @@ _TILE_PATHS: dict[str, Any] = {
 
 DESCRIPTION: dict[str, Any] = {
     "openapi": "3.1.0",
-    "info": {"title": "TerraSeek", "version": terraseek.__version__},
+    "info": {"title": "TerraSeek", "version": __version__},
     "paths": {
         "/api/health": get(
             "Whether the server can answer, and with which catalogue and encoder",

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from terraseek.localization.windows.lattice import Lattice
 
 __all__ = [
+    "METHODS",
     "HeatMap",
     "ImageQuery",
     "Lattice",
     "LocalizeOptions",
     "LocalizeQuery",
-    "METHODS",
     "Peak",
     "Region",
     "SceneEmbedding",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from terraseek.catalogue import Filter
 from terraseek.errors import (
     Cancelled,
     EmptySceneError,
@@ -18,6 +19,7 @@ from terraseek.errors import (
 )
 from terraseek_app.pages.explore.example_queries import example_queries
 from terraseek_app.pages.explore.link import from_params, to_params
+from terraseek_app.pages.explore.search import build_filter
 from terraseek_app.pages.explore.state import K_CHOICES, SearchForm
 from terraseek_app.server.uploads import MAX_AGE_S, keep_upload, upload_path
 from terraseek_app.widgets.background_jobs import JobQueue
@@ -75,19 +77,22 @@ def test_an_uploaded_image_stays_out_of_the_address() -> None:
 @pytest.mark.parametrize(
     ("params", "note"),
     [
-        ({"box": ["1,2,3"]}, "area was left out"),
-        ({"box": ["0,50,10,40"]}, "south"),
-        ({"k": ["0"]}, "results"),
-        ({"k": ["many"]}, "results"),
-        ({"from": ["yesterday"]}, "must be a day"),
-        ({"polygon": ["1,2;3,4"]}, "shape"),
-        ({"polygon": ["1,2;3,4;5"]}, "shape"),
-        ({"polygon": ["0,0;1,1;2,2"]}, "shape"),
-        ({"polygon": ["nan,0;1,1;2,0"]}, "shape"),
-        ({"polygon": ["0,0;0,200;2,0"]}, "shape"),
-        ({"within": ["1,2"]}, "circle"),
-        ({"within": ["1,91,5"]}, "circle"),
-        ({"within": ["1,1,99999"]}, "circle"),
+        ({"bbox": ["1,2,3"]}, "W,S,E,N"),
+        ({"bbox": ["0,50,10,40"]}, "south"),
+        ({"k": ["0"]}, "k is '0'; give a whole number from 1 up"),
+        ({"k": ["many"]}, "give a whole number"),
+        ({"k": ["5000"]}, "results"),
+        ({"date_from": ["yesterday"]}, "a date like"),
+        ({"date_from": ["2017-08"]}, "a day like"),
+        ({"from": ["yesterday"]}, "a date like"),
+        ({"polygon": ["1,2;3,4"]}, "area"),
+        ({"polygon": ["1,2;3,4;5"]}, "area"),
+        ({"polygon": ["0,0;1,1;2,2"]}, "area"),
+        ({"polygon": ["nan,0;1,1;2,0"]}, "area"),
+        ({"polygon": ["0,0;0,200;2,0"]}, "area"),
+        ({"within": ["1,2"]}, "LON,LAT,KM"),
+        ({"within": ["1,91,5"]}, "LON,LAT,KM"),
+        ({"within": ["1,1,99999"]}, "circumference"),
     ],
 )
 def test_what_a_link_says_wrongly_is_left_out_and_told(
@@ -97,6 +102,37 @@ def test_what_a_link_says_wrongly_is_left_out_and_told(
     assert ask == SearchForm()
     assert len(notes) == 1
     assert note in notes[0]
+
+
+def test_a_link_of_before_means_the_same() -> None:
+    former = {
+        **{
+            "box": ["1,2,3,4"],
+            "from": ["2017-08-01"],
+            "to": ["2017-09-01"],
+            "where": ["gsd_m < 1"],
+        },
+        **{"captions": ["30"], "placed": ["1"], "distinct": ["1"]},
+    }
+    form, _, notes = from_params(former)
+    assert notes == []
+    assert form == SearchForm(
+        box=(1.0, 2.0, 3.0, 4.0),
+        date_from="2017-08-01",
+        date_to="2017-09-01",
+        where="gsd_m < 1",
+        captions=30,
+        with_coordinates=True,
+        collapse_duplicates=True,
+    )
+
+
+def test_a_parameter_without_a_widget_counts_and_stays_in_the_link() -> None:
+    form, _, notes = from_params({"gsd_max": ["0.5"], "precision": ["none"], "colour": ["red"]})
+    assert notes == []
+    assert build_filter(form) == Filter(gsd_max=0.5, precision=("none",))
+    assert to_params(form, None) == {"gsd_max": ["0.5"], "precision": ["none"]}
+    assert form.n_filters == 2
 
 
 def test_only_words_an_image_or_an_item_make_a_question() -> None:

@@ -82,6 +82,9 @@ def _filter_chips(form: SearchForm) -> list[tuple[str, tuple[str, ...]]]:
         chips.append(("known coordinates", ("explore_placed",)))
     if form.collapse_duplicates:
         chips.append(("no near-duplicates", ("explore_distinct",)))
+    if form.extra:
+        words = ", ".join(f"{name} {' or '.join(texts)}" for name, texts in form.extra)
+        chips.append((_escape_markdown(words), ("explore_extra",)))
     return chips
 
 

@@ -1,19 +1,32 @@
 """URL parameters of the Explore page: form values to parameters and back.
 
-The URL holds everything except an uploaded image, so a copied link shows the same results.
+Names, limits and spelling are those declared for every door (`terraseek.request`). The URL holds
+everything except an uploaded image, so a copied link shows the same results.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
-from terraseek.catalogue import Circle
-from terraseek.errors import BBoxError, FilterError
+from terraseek.catalogue import Area, Circle
+from terraseek.errors import FilterError
 from terraseek.geo import BBox
-from terraseek_app.pages.explore.areas import MAX_RADIUS_KM, polygon_area
-from terraseek_app.pages.explore.state import K_CHOICES, Corners, SearchForm
+from terraseek.parameters import (
+    Params,
+    format_degrees,
+    parameters_of,
+    read_parameters,
+    write_values,
+)
+from terraseek.request import SEARCH_PARTS
+from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
+from terraseek_app.pages.explore.state import K_CHOICES, WITH_COORDINATES, Corners, SearchForm
 
 __all__ = ["from_params", "to_params"]
+
+_SELECTED = "sel"
+_MAX_K = 1000
+_KNOWN = {name: known for part in SEARCH_PARTS for name, known in parameters_of(part).items()}
 
 
 def to_params(form: SearchForm, selected: str | None) -> dict[str, str | list[str]]:
@@ -23,31 +36,34 @@ def to_params(form: SearchForm, selected: str | None) -> dict[str, str | list[st
         form: the values.
         selected: item id of the selected item.
     """
-    params: dict[str, str | list[str]] = {
-        "q": form.text,
-        "minus": form.minus,
-        "like": form.like or "",
-        "liked": list(form.liked),
-        "disliked": list(form.disliked),
-        "captions": str(form.captions or ""),
-        "ensemble": "1" if form.ensemble else "",
-        "box": _join_numbers(form.box or ()),
-        "polygon": ";".join(map(_join_numbers, form.polygon or ())),
-        "within": _join_numbers(form.circle or ()),
-        "where": form.where,
-        "k": str(form.k) if form.k != SearchForm().k else "",
-        "source": list(form.sources),
-        "label": list(form.labels),
-        "from": form.date_from or "",
-        "to": form.date_to or "",
-        "placed": "1" if form.with_coordinates else "",
-        "distinct": "1" if form.collapse_duplicates else "",
-        "sel": selected or "",
+    values = {
+        "text": form.text or None,
+        "minus": (form.minus,) if form.minus else (),
+        "item_id": form.like,
+        "liked": form.liked,
+        "disliked": form.disliked,
+        "alpha": form.captions / 100,
+        "ensemble": form.ensemble,
+        "bbox": BBox(*form.box) if form.box else None,
+        "within": Circle(*form.circle) if form.circle else None,
+        "sql": form.where or None,
+        "sources": form.sources,
+        "labels": form.labels,
+        "date_from": form.date_from,
+        "date_to": form.date_to,
+        "precision": WITH_COORDINATES if form.with_coordinates else (),
+        "collapse_duplicates": form.collapse_duplicates,
     }
-    return {name: value for name, value in params.items() if value}
+    params = write_values(_KNOWN, values)
+    if form.polygon:  # as it was drawn, even where its edges cross
+        params["polygon"] = ";".join(map(format_degrees, form.polygon))
+    if form.k != SearchForm().k:
+        params["k"] = str(form.k)
+    params |= {name: list(texts) for name, texts in form.extra if name not in params}
+    return params | ({_SELECTED: selected} if selected else {})
 
 
-def from_params(params: Mapping[str, Sequence[str]]) -> tuple[SearchForm, str | None, list[str]]:
+def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
     """Form values from URL parameters; invalid parameters keep their defaults.
 
     Args:
@@ -57,116 +73,105 @@ def from_params(params: Mapping[str, Sequence[str]]) -> tuple[SearchForm, str | 
         The form values, the selected item, and a message for every invalid parameter.
     """
     notes: list[str] = []
-
-    def last(name: str) -> str:
-        values = params.get(name) or [""]
-        return values[-1]
-
-    liked = _item_ids(params, "liked")
+    params = _without_old_names(params)
+    values = {
+        k: v for p in SEARCH_PARTS for k, v in read_parameters(p, params, problems=notes).items()
+    }
+    box = values.get("bbox")
+    liked = tuple(dict.fromkeys(values.get("liked", ())))
+    disliked = dict.fromkeys(values.get("disliked", ()))
+    with_coordinates = set(values.get("precision", ())) == set(WITH_COORDINATES)
     form = SearchForm(
-        text=last("q").strip(),
-        minus=last("minus").strip(),
-        like=last("like") or None,
+        text=values.get("text", "").strip(),
+        minus=(*values.get("minus", ()), "")[0].strip(),
+        like=values.get("item_id"),
         liked=liked,
-        disliked=tuple(item for item in _item_ids(params, "disliked") if item not in liked),
-        captions=_percent(last("captions"), notes),
-        ensemble=last("ensemble") == "1",
-        box=_box(last("box"), notes),
-        polygon=_polygon(last("polygon"), notes),
-        circle=_circle(last("within"), notes),
-        where=last("where").strip(),
-        k=_result_count(last("k"), notes),
-        sources=tuple(params.get("source") or ()),
-        labels=tuple(params.get("label") or ()),
-        date_from=_day(last("from"), "from", notes),
-        date_to=_day(last("to"), "to", notes),
-        with_coordinates=last("placed") == "1",
-        collapse_duplicates=last("distinct") == "1",
+        disliked=tuple(item for item in disliked if item not in liked),
+        captions=round(100 * values.get("alpha", 0), -1),
+        ensemble=values.get("ensemble", False),
+        box=box.as_tuple() if box else None,
+        polygon=_corners(values.get("polygon"), params.get("polygon", ()), notes),
+        circle=_circle(values.get("within"), notes),
+        where=values.get("sql", "").strip(),
+        k=_result_count(values.get("k"), notes),
+        sources=values.get("sources", ()),
+        labels=values.get("labels", ()),
+        date_from=_day(values, "date_from", notes),
+        date_to=_day(values, "date_to", notes),
+        with_coordinates=with_coordinates,
+        collapse_duplicates=values.get("collapse_duplicates", False),
+        extra=_extra(values, params, with_coordinates),
     )
-    return form, last("sel") or None, notes
+    return form, (*params.get(_SELECTED, ()), "")[0] or None, notes
 
 
-def _box(text: str, notes: list[str]) -> tuple[float, float, float, float] | None:
-    if not text:
+_FORM_FIELDS = {
+    *("text", "minus", "item_id", "liked", "disliked", "alpha", "ensemble", "bbox", "polygon"),
+    *("within", "sql", "k", "sources", "labels", "date_from", "date_to", "collapse_duplicates"),
+}
+"""Fields of a request that the form has a widget for."""
+
+
+def _without_old_names(params: Params) -> dict[str, Sequence[str]]:
+    """Parameters with the percentage and the switch of older links in today's spelling."""
+    now = dict(params)
+    percent = (*now.pop("captions", ()), "")[0]
+    if percent:
+        now["alpha"] = [f"{int(percent) / 100:g}" if percent.isdecimal() else percent]
+    if "1" in now.pop("placed", ()):
+        now["precision"] = list(WITH_COORDINATES)
+    return now
+
+
+def _extra(
+    values: Mapping[str, Any], params: Params, with_coordinates: bool
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Valid parameters that the form has no widget for, as texts."""
+    shown = _FORM_FIELDS | ({"precision"} if with_coordinates else set())
+    names = [field for field in values if field not in shown]
+    return tuple((_KNOWN[name].name, tuple(_KNOWN[name].values(params))) for name in names)
+
+
+def _corners(area: Area | None, texts: Sequence[str], notes: list[str]) -> Corners | None:
+    """Corners as the link has them; edges that cross stay as they were drawn."""
+    if area is None:
         return None
     try:
-        return BBox.parse(text).as_tuple()
-    except BBoxError as error:
-        notes.append(f"The link's area was left out: {error}.")
+        pairs = [corner.split(",") for corner in texts[-1].split(";")]
+        return tuple((float(lon), float(lat)) for lon, lat in pairs)
+    except ValueError:
+        text = area.to_text()
+        if ";" in text:
+            return _corners(area, [text], notes)
+        notes.append("polygon has holes or several parts, which cannot be shown; it was left out.")
         return None
 
 
-def _join_numbers(values: Sequence[float]) -> str:
-    """Numbers separated by commas, with up to five decimals (one metre in degrees)."""
-    return ",".join(f"{value:.5f}".rstrip("0").rstrip(".") for value in values)
-
-
-def _polygon(text: str, notes: list[str]) -> Corners | None:
-    if not text:
+def _circle(circle: Circle | None, notes: list[str]) -> tuple[float, float, float] | None:
+    if circle is None:
         return None
-    try:
-        pairs = [tuple(float(part) for part in corner.split(",")) for corner in text.split(";")]
-        corners = tuple((lon, lat) for lon, lat in pairs)
-        polygon_area(corners)
-    except (ValueError, FilterError):
-        notes.append(
-            f"The link's shape {text[:40]!r} was left out: it must be a list of corners "
-            "lon,lat;lon,lat;... in degrees around an area."
-        )
-        return None
-    return corners
-
-
-def _circle(text: str, notes: list[str]) -> tuple[float, float, float] | None:
-    if not text:
-        return None
-    try:
-        circle = Circle.parse(text)
-        if circle.km > MAX_RADIUS_KM:
-            raise FilterError(
-                f"its radius of {circle.km:g} km is more than {MAX_RADIUS_KM:g} km, half the "
-                "Earth's circumference"
-            )
-    except FilterError as error:
-        notes.append(f"The link's circle was left out: {error}.")
+    if circle.km > MAX_RADIUS_KM:
+        error = FilterError(f"within {circle.km:g} km is more than half the Earth's circumference")
+        notes.append(f"{error}; it was left out.")
         return None
     return circle.lon, circle.lat, circle.km
 
 
-def _item_ids(params: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in params.get(name) or () if value))
-
-
-def _percent(text: str, notes: list[str]) -> int:
-    if not text:
-        return 0
-    if text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= 100:
-        return round(int(text), -1)
-    notes.append(
-        f"The link's share of captions {text!r} is no percentage; the ranking uses pictures alone."
-    )
-    return 0
-
-
-def _result_count(text: str, notes: list[str]) -> int:
+def _result_count(wanted: int | None, notes: list[str]) -> int:
     default = SearchForm().k
-    if not text:
+    if wanted is None:
         return default
-    wanted = float(text) if text.isdecimal() else math.nan
-    if not 1 <= wanted <= 1000:
-        notes.append(f"The link asks for {text!r} results; {default} are shown.")
+    if wanted > _MAX_K:
+        notes.append(f"k is {wanted}, more than {_MAX_K} results; {default} are shown.")
         return default
     return min(K_CHOICES, key=lambda choice: abs(choice - wanted))
 
 
-def _day(text: str, name: str, notes: list[str]) -> str | None:
-    if not text:
-        return None
+def _day(values: Mapping[str, Any], name: str, notes: list[str]) -> str | None:
+    """A whole day, as the form's calendar has it; years and months alone are left out."""
+    text: str | None = values.get(name)
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text).isoformat() if text else None
     except ValueError:
-        notes.append(
-            f"The link's date {name}={text!r} was left out: it must be a day like 2017-08-31."
-        )
+        notes.append(f"{name} is {text!r}; give a day like 2017-08-31; it was left out.")
         return None
-    return text

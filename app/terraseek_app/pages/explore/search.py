@@ -7,10 +7,11 @@ import streamlit as st
 
 from terraseek.catalogue import Circle, Filter
 from terraseek.geo import BBox
+from terraseek.parameters import read_parameters
 from terraseek.search import Hit, Query
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app.pages.explore.areas import polygon_area
-from terraseek_app.pages.explore.state import SearchForm
+from terraseek_app.pages.explore.state import WITH_COORDINATES, SearchForm
 from terraseek_app.server import state
 from terraseek_app.server.query_images import read_upload
 
@@ -51,23 +52,24 @@ def _search(form: SearchForm, path: str, count: int, encoder_id: str) -> ResultL
     start = time.perf_counter()
     collapse = form.collapse_duplicates and DUPLICATE_OF in state.catalogue().columns
     result = state.searcher().search(
-        _build_query(form), form.k, build_filter(form), collapse_duplicates=collapse
+        _build_query(form), form.k, build_filter(form) or None, collapse_duplicates=collapse
     )
     seconds = time.perf_counter() - start
     return ResultList(tuple(result.hits), result.matched, count, seconds, result.unsearchable)
 
 
 def _build_query(form: SearchForm) -> Query:
-    return Query(
-        text=form.text or None,
-        image=read_upload(form.image) if form.image else None,
-        item_id=form.like,
-        minus=(form.minus,) if form.minus else (),
-        liked=form.liked,
-        disliked=form.disliked,
-        alpha=form.captions / 100,
-        ensemble=form.ensemble,
-    )
+    values = {
+        "text": form.text or None,
+        "image": read_upload(form.image) if form.image else None,
+        "item_id": form.like,
+        "minus": (form.minus,) if form.minus else (),
+        "liked": form.liked,
+        "disliked": form.disliked,
+        "alpha": form.captions / 100,
+        "ensemble": form.ensemble,
+    }
+    return Query(**read_parameters(Query, dict(form.extra)) | values)
 
 
 def build_filter(form: SearchForm) -> Filter:
@@ -76,17 +78,19 @@ def build_filter(form: SearchForm) -> Filter:
     Raises:
         FilterError: the area or the SQL condition cannot be used.
     """
-    return Filter(
-        bbox=BBox(*form.box) if form.box else None,
-        polygon=polygon_area(form.polygon) if form.polygon else None,
-        circle=Circle(*form.circle) if form.circle else None,
-        sql=form.where or None,
-        sources=form.sources,
-        labels=form.labels,
-        precision=("exact", "point") if form.with_coordinates else (),
-        date_from=form.date_from,
-        date_to=form.date_to,
-    )
+    values = {
+        "bbox": BBox(*form.box) if form.box else None,
+        "polygon": polygon_area(form.polygon) if form.polygon else None,
+        "within": Circle(*form.circle) if form.circle else None,
+        "sql": form.where or None,
+        "sources": form.sources,
+        "labels": form.labels,
+        "date_from": form.date_from,
+        "date_to": form.date_to,
+    }
+    if form.with_coordinates:
+        values["precision"] = WITH_COORDINATES
+    return Filter(**read_parameters(Filter, dict(form.extra)) | values)
 
 
 def count_matching(form: SearchForm) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import streamlit as st
 __all__ = [
     "DEFAULTS",
     "K_CHOICES",
+    "WITH_COORDINATES",
     "Corners",
     "SearchForm",
     "preserve_session",
@@ -19,6 +20,9 @@ __all__ = [
 
 Corners = tuple[tuple[float, float], ...]
 """Corners of a polygon, (lon, lat) in degrees, at least three; the first is not repeated."""
+
+WITH_COORDINATES = ("exact", "point")
+"""Location precisions of items whose position is known by coordinates."""
 
 K_CHOICES = (12, 24, 48, 96)
 """Numbers of results to choose from."""
@@ -46,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_placed": False,
     "explore_distinct": False,
     "explore_selected": None,
+    "explore_extra": {},
 }
 """Session keys of the page with their default values; plain values only."""
 
@@ -92,6 +97,8 @@ class SearchForm:
     """Whether to keep only items whose location precision is `exact` or `point`."""
     collapse_duplicates: bool = False
     """Whether to keep only the best hit of each group of near-duplicates."""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Parameters of a link that have no widget, by name, as texts; they count all the same."""
 
     @property
     def has_query(self) -> bool:
@@ -103,7 +110,7 @@ class SearchForm:
         """Number of active filters; areas drawn on the map are not counted."""
         dates = self.date_from or self.date_to
         filters = (self.sources, self.labels, dates, self.with_coordinates, self.where)
-        return sum(map(bool, filters))
+        return sum(map(bool, filters)) + len(self.extra)
 
     @property
     def has_area(self) -> bool:
@@ -149,6 +156,7 @@ def read_form() -> SearchForm:
         date_to=_day_text(state.explore_to),
         with_coordinates=bool(state.explore_placed),
         collapse_duplicates=bool(state.explore_distinct),
+        extra=tuple((name, tuple(texts)) for name, texts in state.explore_extra.items()),
     )
 
 
@@ -178,6 +186,7 @@ def write_form(form: SearchForm, selected: str | None) -> None:
         explore_placed=form.with_coordinates,
         explore_distinct=form.collapse_duplicates,
         explore_selected=selected,
+        explore_extra={name: list(texts) for name, texts in form.extra},
     )
     lon, lat, km = form.circle or (None, None, None)
     st.session_state.update(explore_lon=lon, explore_lat=lat, explore_km=km)
