@@ -2,18 +2,16 @@
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 
 from terraseek.catalogue.locking import exclusive
-from terraseek.embeddings.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
+from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import StoreError
 from terraseek.files import atomic_path, write_json
 from terraseek.index.index_types import FaissIndex, parallelize_lists
@@ -24,9 +22,12 @@ from terraseek.index.manifest import (
     rows_digest,
     scale_file,
 )
-from terraseek.index.plan import AXES, IndexPlan, plan_index
+from terraseek.index.plan import IndexPlan, plan_index
+from terraseek.index.recall import recall_at_10, recall_queries, tenth_best_scores
+from terraseek.index.sampling import float32_blocks
 from terraseek.index.scan import faiss_module
 from terraseek.index.scoring import Matrix
+from terraseek.index.training import train_index
 from terraseek.progress import Progress, silent
 
 __all__ = ["DEFAULT_MEMORY", "TARGET_RECALL", "IndexFile", "build_index", "write_codes"]
@@ -36,11 +37,6 @@ DEFAULT_MEMORY = 2 << 30
 TARGET_RECALL = 0.975
 """Search effort is raised until this recall@10 is reached by both image and caption queries."""
 _SUFFIXES = (".npy", ".faiss")
-_BLOCK = 1 << 15
-_MAX_TRAINING = 1 << 19
-_ROWS_PER_LIST = 40  # training rows per list, about FAISS' minimum: more hardly helps
-_N_QUERIES = 100
-_K = 10
 _PROBES = (4, 8, 16, 32, 64, 96, 128, 256, 512)
 _EFFORTS = {"ivfsq": _PROBES, "ivfpq": _PROBES, "hnsw": (32, 64, 128, 256, 512)}
 _SHORTLISTS = {
@@ -49,7 +45,6 @@ _SHORTLISTS = {
     "hnsw": (50, 200),
 }
 _MIN_GAIN = 0.003  # stop raising the effort if the recall grows by less than this
-_HNSW_EF_CONSTRUCTION = 80
 
 
 @dataclass(frozen=True)
@@ -137,11 +132,6 @@ def _manifest(
     )
 
 
-def _blocks(vectors: np.ndarray) -> Iterator[tuple[int, Float32[np.ndarray, "m dim"]]]:
-    for start in range(0, len(vectors), _BLOCK):
-        yield start, np.asarray(vectors[start : start + _BLOCK], np.float32)
-
-
 def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) -> IndexFile:
     """Quantize float16 vectors to bytes, `128 + round(value * scale of its axis)`.
 
@@ -157,7 +147,7 @@ def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) ->
         The file name, with the largest distance of a vector from its code as `error`.
     """
     largest = np.zeros(vectors.shape[1], np.float32)
-    for _, block in _blocks(vectors):
+    for _, block in float32_blocks(vectors):
         largest = np.maximum(largest, np.abs(block).max(axis=0))
     scale = (127 / np.maximum(largest, 1e-9)).astype(np.float32)
     with atomic_path(scale_file(path)) as part, part.open("wb") as file:
@@ -165,7 +155,7 @@ def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) ->
     error = 0.0
     with atomic_path(path) as part:
         codes = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=vectors.shape)
-        for start, block in _blocks(vectors):
+        for start, block in float32_blocks(vectors):
             rounded = np.rint(block * scale)
             codes[start : start + len(block)] = (rounded + 128).astype(np.uint8)
             error = max(error, float(np.linalg.norm(block - rounded / scale, axis=1).max()))
@@ -181,9 +171,9 @@ def _write_faiss(
     faiss = faiss_module()
     usable = np.flatnonzero(store.flags & HAS_IMAGE).astype(np.int64)
     progress("train", 0, 1)
-    index = _train(store.vectors, usable, plan)
+    index = train_index(store.vectors, usable, plan)
     progress("train", 1, 1)
-    for start, block in _blocks(store.vectors):
+    for start, block in float32_blocks(store.vectors):
         index.add(block)
         progress("index", start + len(block), store.count)
     parallelize_lists(index)
@@ -191,50 +181,6 @@ def _write_faiss(
     with atomic_path(path) as part:
         faiss.write_index(index, str(part))
     return built
-
-
-def _train(vectors: np.ndarray, usable: Int64[np.ndarray, " u"], plan: IndexPlan) -> Any:  # noqa: ANN401
-    """Create an empty index, trained on a sample of the vectors."""
-    faiss = faiss_module()
-    axes, factory = "", plan.factory
-    if factory.startswith(AXES):
-        axes, factory = factory.removeprefix(AXES).split(",", 1)
-    dim = int(axes) if axes else vectors.shape[1]
-    index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
-    if plan.kind == "hnsw":
-        index.hnsw.efConstruction = _HNSW_EF_CONSTRUCTION
-    n_training = max(1 << 16, _ROWS_PER_LIST * getattr(index, "nlist", 0))
-    sample = _rows(vectors, _sample(usable, min(_MAX_TRAINING, n_training)))
-    if axes:
-        index = faiss.IndexPreTransform(_principal_axes(sample, dim), index)
-    index.train(sample)
-    return index
-
-
-def _principal_axes(sample: Float32[np.ndarray, "s dim"], n_axes: int) -> Any:  # noqa: ANN401
-    """Projection to the axes with the largest second moments.
-
-    The mean is not subtracted, so dot products with a query are preserved except for the components
-    outside, which are small.
-    """
-    faiss = faiss_module()
-    _, axes = np.linalg.eigh(sample[: 1 << 16].T @ sample[: 1 << 16])
-    projection = faiss.LinearTransform(sample.shape[1], n_axes, False)
-    rows = np.ascontiguousarray(axes[:, ::-1].T[_axis_order(n_axes)], np.float32)
-    faiss.copy_array_to_vector(rows.ravel(), projection.A)
-    projection.is_trained = True
-    return projection
-
-
-def _axis_order(n_axes: int) -> Int64[np.ndarray, " n_axes"]:
-    """Order of the axes that pairs the largest with the smallest, and so on.
-
-    Product quantization spends equal bits on each pair, so pairs should have similar variance
-    (eigenvalue allocation of Ge et al., Optimized Product Quantization, 2013).
-    """
-    order = np.arange(n_axes)
-    order[::2], order[1::2] = np.arange((n_axes + 1) // 2), np.arange(n_axes)[::-1][: n_axes // 2]
-    return order
 
 
 def _tune(
@@ -250,9 +196,11 @@ def _tune(
     If no effort reaches the target, the effort is raised until the recall stops growing. The
     recall is recorded in either case.
     """
-    groups = _recall_queries(store, usable)
+    groups = recall_queries(store, usable)
     matrix = Matrix(store.vectors, resident=False)
-    truth = {name: _tenth_best(store.vectors, usable, queries) for name, queries in groups.items()}
+    truth = {
+        name: tenth_best_scores(store.vectors, usable, queries) for name, queries in groups.items()
+    }
     efforts, lengths = _EFFORTS[plan.kind], _SHORTLISTS[plan.kind]
     trials = len(efforts) + len(lengths)
     done = 0
@@ -264,7 +212,7 @@ def _tune(
         built = IndexFile(file, effort=effort, shortlist=length)
         candidate = FaissIndex(_manifest(store, plan, built, 0.0), index)
         return {
-            name: _recall(candidate, matrix, queries, truth[name])
+            name: recall_at_10(candidate, matrix, queries, truth[name])
             for name, queries in groups.items()
         }
 
@@ -285,71 +233,3 @@ def _tune(
     return IndexFile(
         file, 0.0, effort, length, rounded, sum(len(g.self_rows) for g in groups.values())
     )
-
-
-@dataclass(frozen=True)
-class RecallQueries:
-    """Queries to measure the recall of an index with."""
-
-    vectors: Float32[np.ndarray, "q dim"]
-    self_rows: Int64[np.ndarray, " q"]
-    """Row of each query itself, which does not count as a hit; -1 if it has none."""
-
-
-def _recall_queries(
-    store: EmbeddingStore, usable: Int64[np.ndarray, " u"]
-) -> dict[str, RecallQueries]:
-    """Sample image vectors and caption vectors; the latter are distributed like text queries."""
-    rows = _sample(usable, _N_QUERIES, seed=1)
-    groups = {"pictures": RecallQueries(_rows(store.vectors, rows), rows)}
-    captioned = np.flatnonzero(store.flags & HAS_CAPTION).astype(np.int64)
-    if len(captioned):
-        rows = _sample(captioned, _N_QUERIES, seed=2)
-        groups["captions"] = RecallQueries(_rows(store.captions, rows), np.full(len(rows), -1))
-    return groups
-
-
-def _tenth_best(
-    vectors: np.ndarray, usable: Int64[np.ndarray, " u"], queries: RecallQueries
-) -> Float32[np.ndarray, " q"]:
-    """Exact score of the tenth best row of each query."""
-    best = np.full((len(queries.self_rows), _K), -np.inf, np.float32)
-    allowed = np.zeros(len(vectors), bool)
-    allowed[usable] = True
-    for start, block in _blocks(vectors):
-        scores = queries.vectors @ block.T
-        scores[:, ~allowed[start : start + len(block)]] = -np.inf
-        here = np.flatnonzero(
-            (queries.self_rows >= start) & (queries.self_rows < start + len(block))
-        )
-        scores[here, queries.self_rows[here] - start] = -np.inf
-        merged = np.concatenate([best, scores], axis=1)
-        best = np.partition(merged, merged.shape[1] - _K, axis=1)[:, -_K:]
-    found: Float32[np.ndarray, " q"] = best.min(axis=1)
-    return found
-
-
-def _recall(
-    index: FaissIndex, matrix: Matrix, queries: RecallQueries, tenth: Float32[np.ndarray, " q"]
-) -> float:
-    """Fraction of the ten best that are found; any row that scores as high as the tenth counts."""
-    found = 0
-    for query, self_row, lowest in zip(queries.vectors, queries.self_rows, tenth, strict=True):
-        rows = index.candidates(query, _K, partial(matrix.exact_scores, query=query))
-        assert rows is not None
-        rows = rows[rows != self_row]
-        found += min(_K, int((matrix.exact_scores(rows, query) >= lowest - 2e-6).sum()))
-    possible = int(np.isfinite(tenth).sum()) * _K
-    return found / max(possible, 1)
-
-
-def _sample(rows: Int64[np.ndarray, " u"], most: int, seed: int = 0) -> Int64[np.ndarray, " s"]:
-    if len(rows) <= most:
-        return rows
-    chosen: Int64[np.ndarray, " s"] = np.random.default_rng(seed).choice(rows, most, replace=False)
-    chosen.sort()
-    return chosen
-
-
-def _rows(vectors: np.ndarray, rows: Int64[np.ndarray, " s"]) -> Float32[np.ndarray, "s dim"]:
-    return np.ascontiguousarray(vectors[rows], np.float32)
