@@ -1,4 +1,4 @@
-"""Rasters of any kind, made by code."""
+"""Rasters of any format, data type and CRS, made by code for tests."""
 
 import warnings
 from pathlib import Path
@@ -12,8 +12,8 @@ UTM = "EPSG:32633"
 UTM_GRID = Affine(2.0, 0.0, 500_000.0, 0.0, -2.0, 5_000_000.0)
 
 
-def colours(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Smooth random RGB, [h, w, 3]: no two windows are alike."""
+def random_rgb(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Smooth random RGB image [h, w, 3], in which all windows differ."""
     rng = np.random.default_rng(seed)
     rows, cols = np.mgrid[0:height, 0:width]
     bands = []
@@ -24,7 +24,7 @@ def colours(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.stack(bands, axis=-1).astype(np.uint8)
 
 
-def write(
+def write_raster(
     path: Path,
     bands: np.ndarray,
     *,
@@ -38,7 +38,7 @@ def write(
     overviews: tuple[int, ...] = (),
     **profile: object,
 ) -> Path:
-    """Write [bands, h, w] as it is; profile entries go to GDAL (driver, nodata, tiled...)."""
+    """Write [bands, h, w] unchanged; `profile` has options of GDAL (driver, nodata, tiled, ...)."""
     count, height, width = bands.shape
     profile = {"driver": "GTiff", **profile}
     if crs is not None and gcps is None:
@@ -67,5 +67,5 @@ def write(
 
 
 def write_rgb(path: Path, rgb: np.ndarray, **options: object) -> Path:
-    """Write [h, w, 3] uint8; see `write`."""
-    return write(path, np.moveaxis(rgb, -1, 0), **options)
+    """Write an RGB image [h, w, 3] of uint8; see `write_raster`."""
+    return write_raster(path, np.moveaxis(rgb, -1, 0), **options)

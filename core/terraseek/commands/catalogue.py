@@ -125,11 +125,13 @@ def _import_vectors(catalogue: Path, encoder: "Encoder") -> None:
     with bar() as progress:
         imported = import_vectors(Catalogue.open(catalogue), encoder, progress)
     note(
-        f"{imported.images:,} vectors of pictures and {imported.captions:,} of captions taken over "
+        f"{imported.images:,} vectors of images and {imported.captions:,} of captions imported "
         f"as those of {encoder.encoder_id}"
     )
     if imported.n_invalid:
-        note(f"{imported.n_invalid:,} were zero or not finite; `terraseek embed` makes them anew")
+        note(
+            f"{imported.n_invalid:,} were zero or not finite; `terraseek embed` computes them again"
+        )
 
 
 def _print_report(report: "ImportReport") -> None:

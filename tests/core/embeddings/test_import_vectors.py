@@ -133,7 +133,7 @@ def test_major_tom_vectors_are_taken_from_the_table(tmp_path: Path):
     command = ["import", str(path), "--out", str(tmp_path / "cat"), "--encoder", "fake"]
     answer = CliRunner().invoke(build_app(), command)
     assert answer.exit_code == 0, answer.output
-    assert "4 vectors of pictures and 0 of captions taken over as those of fake@" in answer.stderr
+    assert "4 vectors of images and 0 of captions imported as those of fake@" in answer.stderr
     hits = Searcher(Catalogue.open(tmp_path / "cat"), FakeEncoder()).search(Query(text="green"), 1)
     assert (hits.hits[0].lon, hits.hits[0].lat) == (2.0, 2.0)
 

@@ -8,7 +8,7 @@ import rasterio
 from PIL import Image
 from typer.testing import CliRunner
 
-from helpers.rasters import colours, write, write_rgb
+from helpers.rasters import random_rgb, write_raster, write_rgb
 from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import (
@@ -47,7 +47,7 @@ def refused(result, kind: type[TerraSeekError], words: str) -> None:
 
 @pytest.fixture
 def path(tmp_path):
-    return write_rgb(tmp_path / "a.tif", colours(300, 400))
+    return write_rgb(tmp_path / "a.tif", random_rgb(300, 400))
 
 
 def everything_but(tmp_path, *known):
@@ -90,9 +90,9 @@ def test_an_over_long_sentence_gives_a_map_and_a_warning(path, monkeypatch):
 @pytest.mark.parametrize("fill", ["nodata", "nan"])
 def test_a_scene_without_valid_pixels(tmp_path, fill):
     if fill == "nodata":
-        path = write(tmp_path / "a.tif", np.zeros((3, 200, 200), np.uint8), nodata=0)
+        path = write_raster(tmp_path / "a.tif", np.zeros((3, 200, 200), np.uint8), nodata=0)
     else:
-        path = write(tmp_path / "a.tif", np.full((3, 200, 200), np.nan, np.float32))
+        path = write_raster(tmp_path / "a.tif", np.full((3, 200, 200), np.nan, np.float32))
     with Scene.open(path) as scene, pytest.raises(NoValidPixelsError, match="no valid pixels"):
         localize(scene, "red", FakeEncoder())
     out = tmp_path / "heat.tif"
@@ -101,9 +101,9 @@ def test_a_scene_without_valid_pixels(tmp_path, fill):
 
 
 def test_windows_full_of_nan_have_no_score(tmp_path):
-    values = np.moveaxis(colours(400, 600), -1, 0).astype(np.float32)
+    values = np.moveaxis(random_rgb(400, 600), -1, 0).astype(np.float32)
     values[:, :, 300:] = np.nan
-    path = write(tmp_path / "a.tif", values)
+    path = write_raster(tmp_path / "a.tif", values)
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder())
     assert np.isfinite(heat.score[:, :299]).all()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.rasters import colours, write_rgb
+from helpers.rasters import random_rgb, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError
 from terraseek.files import home
@@ -73,7 +73,7 @@ def test_the_default_is_two_gigabytes(monkeypatch):
 def test_a_new_scene_replaces_the_least_recently_used(tmp_path, monkeypatch):
     options, kept = LocalizeOptions(scales=(64,)), []
     for seed in range(3):
-        path = write_rgb(tmp_path / f"{seed}.tif", colours(300, 300, seed))
+        path = write_rgb(tmp_path / f"{seed}.tif", random_rgb(300, 300, seed))
         with Scene.open(path) as scene:
             embed_scene(scene, FakeEncoder(), options)
             kept.append({file.name for file in (home() / "scenes").glob("*.npz")})
@@ -92,7 +92,7 @@ def test_a_new_scene_replaces_the_least_recently_used(tmp_path, monkeypatch):
 
 def test_a_limit_of_zero_switches_the_cache_off(tmp_path, monkeypatch):
     monkeypatch.setenv(SETTING, "0")
-    path = write_rgb(tmp_path / "a.tif", colours(300, 300))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(300, 300))
     with Scene.open(path) as scene:
         found = embed_scene(scene, FakeEncoder(), LocalizeOptions(scales=(64,)))
     assert np.any(found.encoded)
@@ -133,7 +133,7 @@ def test_a_replaced_file_is_read_again(tmp_path):
 
 
 def test_half_precision_in_chunks_equals_single(tmp_path, monkeypatch):
-    path = write_rgb(tmp_path / "a.tif", colours(300, 300))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(300, 300))
     encoder = FakeEncoder()
     query = encoder.encode_texts(["red"])[0]
     monkeypatch.setattr("terraseek.localization.windows.embedding._ROWS_PER_PRODUCT", 7)
@@ -150,7 +150,7 @@ def test_half_precision_in_chunks_equals_single(tmp_path, monkeypatch):
 
 
 def test_large_vectors_stay_in_their_file(tmp_path, monkeypatch):
-    path = write_rgb(tmp_path / "a.tif", colours(300, 300))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(300, 300))
     encoder, options = FakeEncoder(), LocalizeOptions(scales=(32,))
     with Scene.open(path) as scene:
         fresh = embed_scene(scene, encoder, options)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.dense_fake import DenseFake
-from helpers.rasters import colours, write, write_rgb
+from helpers.rasters import random_rgb, write_raster, write_rgb
 from terraseek.encoders.dense_tower import central_cells
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.nets.build import build_model
@@ -61,7 +61,7 @@ def test_aligned_windows_get_the_vectors_of_single_windows(
 
 
 def test_the_map_is_that_of_windows_but_finer(tmp_path):
-    path = write_rgb(tmp_path / "a.tif", colours(400, 500))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(400, 500))
     encoder = DenseFake()
     with Scene.open(path) as scene:
         maps = [
@@ -74,7 +74,7 @@ def test_the_map_is_that_of_windows_but_finer(tmp_path):
 
 
 def test_blocks_cost_less_than_windows(tmp_path):
-    path = write_rgb(tmp_path / "a.tif", colours(512, 512))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(512, 512))
     encoder = DenseFake()
     with Scene.open(path) as scene:
         options = LocalizeOptions(method="dense", scales=(32,))
@@ -88,7 +88,7 @@ def test_invalid_pixels_stay_out(tmp_path):
     values = np.full((3, 256, 256), 90, np.uint8)
     values[0, :, 160:] = 230
     values[:, :, :64] = 0
-    path = write(tmp_path / "a.tif", values, nodata=0)
+    path = write_raster(tmp_path / "a.tif", values, nodata=0)
     dense, _ = dense_and_windows(path, 32)
     assert np.isnan(dense[0, 0, 32, 32])
     # windows with three quarters invalid pixels are skipped, with one half they are not
@@ -101,14 +101,14 @@ def test_too_few_valid_pixels(tmp_path):
     values = np.zeros((3, 128, 128), np.uint8)
     values[:, 60:64, 60:64] = 9
     with (
-        Scene.open(write(tmp_path / "a.tif", values, nodata=0)) as scene,
+        Scene.open(write_raster(tmp_path / "a.tif", values, nodata=0)) as scene,
         pytest.raises(NoValidPixelsError),
     ):
         localize(scene, "red", DenseFake(), LocalizeOptions(method="dense", scales=(64,)))
 
 
 def test_a_cancelled_run_continues_after_the_last_row_of_blocks(tmp_path):
-    path = write_rgb(tmp_path / "a.tif", colours(400, 300))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(400, 300))
     options = LocalizeOptions(method="dense", scales=(32,))
 
     def stop(_stage, done, total):
@@ -131,7 +131,7 @@ def test_a_cancelled_run_continues_after_the_last_row_of_blocks(tmp_path):
 
 
 def test_windows_and_cells_do_not_share_a_cache_file(tmp_path):
-    path = write_rgb(tmp_path / "a.tif", colours(40, 40))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(40, 40))
     encoder = DenseFake()
     with Scene.open(path) as scene:
         for method in ("terraseek", "dense"):
@@ -141,7 +141,7 @@ def test_windows_and_cells_do_not_share_a_cache_file(tmp_path):
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (40, 30), (131, 77)])
 def test_scenes_smaller_than_a_window(tmp_path, size):
-    path = write_rgb(tmp_path / "a.tif", colours(*size))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(*size))
     with Scene.open(path) as scene:
         heat = localize(scene, "red", DenseFake(), LocalizeOptions(method="dense", scales=(64,)))
     assert heat.score.shape == size
@@ -149,9 +149,11 @@ def test_scenes_smaller_than_a_window(tmp_path, size):
 
 
 def test_overviews_are_read_where_they_suffice(tmp_path, monkeypatch):
-    rgb = colours(1024, 1024)
+    rgb = random_rgb(1024, 1024)
     plain = write_rgb(tmp_path / "plain.tif", rgb)
-    ready = write(tmp_path / "ready.tif", np.moveaxis(rgb, -1, 0), overviews=(2, 4, 8), tiled=True)
+    ready = write_raster(
+        tmp_path / "ready.tif", np.moveaxis(rgb, -1, 0), overviews=(2, 4, 8), tiled=True
+    )
     sizes, read = [], Scene.read
     monkeypatch.setattr(Scene, "read", lambda *a: sizes.append(a[5:]) or read(*a))
     found = []
@@ -187,7 +189,7 @@ def test_too_many_windows():
 
 
 def test_an_encoder_without_feature_cells_is_refused(tmp_path):
-    path = write_rgb(tmp_path / "a.tif", colours(64, 64))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(64, 64))
     with (
         Scene.open(path) as scene,
         pytest.raises(ConfigError, match="fake has none; use method terraseek"),
@@ -299,7 +301,7 @@ def test_a_card_with_invalid_measures_is_refused(entry):
 def test_dense_is_refused_unless_forced(tmp_path, force):
     encoder, steps = DenseFake(), []
     encoder.card = dataclasses.replace(get_card("terraseek-tiny"), scores={})
-    with Scene.open(write_rgb(tmp_path / "a.tif", colours(64, 64))) as scene:
+    with Scene.open(write_rgb(tmp_path / "a.tif", random_rgb(64, 64))) as scene:
         options = LocalizeOptions(method="dense", scales=(64,), force=force)
         localizer = Localizer(scene, encoder, options, lambda *step: steps.append(step), False)
         if force:

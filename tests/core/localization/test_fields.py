@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.rasters import colours, write
+from helpers.rasters import random_rgb, write_raster
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import lonlat_to_tile
 from terraseek.localization import LocalizeOptions, localize
@@ -62,10 +62,10 @@ def test_a_level_field_gives_the_score_of_each_level():
 
 
 def scene_with_hole(tmp_path):
-    values = np.moveaxis(colours(500, 700), -1, 0).copy()
+    values = np.moveaxis(random_rgb(500, 700), -1, 0).copy()
     values[values == 0] = 1
     values[:, :200, :200] = 0
-    return write(tmp_path / "a.tif", values, nodata=0)
+    return write_raster(tmp_path / "a.tif", values, nodata=0)
 
 
 @pytest.mark.parametrize("method", ["terraseek", "selo-v1", "selo-v2"])

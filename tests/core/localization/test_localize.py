@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.rasters import colours, write, write_rgb
+from helpers.rasters import random_rgb, write_raster, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import (
     Cancelled,
@@ -172,10 +172,10 @@ def test_an_image_with_a_name_gives_its_map_the_name(scene_path, tmp_path):
 
 
 def test_nodata_stays_out_of_the_map(tmp_path):
-    values = np.moveaxis(colours(500, 600), -1, 0).copy()
+    values = np.moveaxis(random_rgb(500, 600), -1, 0).copy()
     values[values == 0] = 1
     values[:, :, :200] = 0
-    path = write(tmp_path / "a.tif", values, nodata=0)
+    path = write_raster(tmp_path / "a.tif", values, nodata=0)
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder())
         black = localize(scene, "dark", FakeEncoder())
@@ -193,7 +193,7 @@ def embed_lattice(path):
 def test_islands_too_small_for_any_window(tmp_path):
     values = np.zeros((1, 600, 600), np.uint8)
     values[:, 300, 300] = 200
-    path = write(tmp_path / "a.tif", values, nodata=0)
+    path = write_raster(tmp_path / "a.tif", values, nodata=0)
     with Scene.open(path) as scene, pytest.raises(NoValidPixelsError, match="smaller windows"):
         localize(scene, "red", FakeEncoder())
 
@@ -201,7 +201,7 @@ def test_islands_too_small_for_any_window(tmp_path):
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (40, 30), (300, 257)])
 @pytest.mark.parametrize("method", METHODS)
 def test_scenes_smaller_than_a_window(tmp_path, size, method):
-    Image.fromarray(colours(*size)).save(tmp_path / "a.png")
+    Image.fromarray(random_rgb(*size)).save(tmp_path / "a.png")
     with Scene.open(tmp_path / "a.png") as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(method=method))
     assert heat.score.shape == size
@@ -209,7 +209,7 @@ def test_scenes_smaller_than_a_window(tmp_path, size, method):
 
 
 def test_windows_cut_from_strips_equal_single_reads(tmp_path, monkeypatch):
-    path = write_rgb(tmp_path / "a.tif", colours(700, 500))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(700, 500))
     with Scene.open(path) as scene:
         rolled = embed_scene(scene, FakeEncoder(), cache=False)
         monkeypatch.setattr("terraseek.localization.windows.reader._MAX_STRIP_BYTES", 0)
@@ -218,7 +218,7 @@ def test_windows_cut_from_strips_equal_single_reads(tmp_path, monkeypatch):
 
 
 def test_memory_grid_is_bounded_and_keeps_the_corners(tmp_path):
-    path = write_rgb(tmp_path / "a.tif", colours(301, 999))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(301, 999))
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(grid_side=128))
         corners = scene.footprint
@@ -236,7 +236,7 @@ def test_scales_in_metres_use_the_ground_sample_distance(scene_path):
 
 
 def test_scales_in_metres_need_a_georeference(tmp_path):
-    Image.fromarray(colours(100, 100)).save(tmp_path / "a.png")
+    Image.fromarray(random_rgb(100, 100)).save(tmp_path / "a.png")
     options = LocalizeOptions(scales_m=(100.0,))
     with Scene.open(tmp_path / "a.png") as scene, pytest.raises(SceneError, match="in pixels"):
         localize(scene, "red", FakeEncoder(), options)

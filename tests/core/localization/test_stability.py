@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.rasters import colours, write, write_rgb
+from helpers.rasters import random_rgb, write_raster, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import LatticeError
 from terraseek.localization import LocalizeOptions, localize
@@ -17,7 +17,7 @@ from terraseek.scenes import Scene
 
 @pytest.mark.parametrize("method", ["terraseek", "selo-v1", "selo-v2"])
 def test_smooth_ground_gives_a_stable_map(tmp_path, method):
-    path = write_rgb(tmp_path / "a.tif", colours(600, 700))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(600, 700))
     options = LocalizeOptions(method=method, scales=(64, 128))
     with Scene.open(path) as scene:
         found = stability(scene, "red", FakeEncoder(), options)
@@ -31,7 +31,7 @@ def test_fine_texture_makes_a_map_less_stable(tmp_path):
     blocks = rng.integers(0, 255, (50, 60, 3)).astype(np.uint8)
     rough = np.repeat(np.repeat(blocks, 10, axis=0), 10, axis=1)
     found = []
-    for name, rgb in (("smooth", colours(500, 600)), ("rough", rough)):
+    for name, rgb in (("smooth", random_rgb(500, 600)), ("rough", rough)):
         path = write_rgb(tmp_path / f"{name}.tif", rgb)
         with Scene.open(path) as scene:
             found.append(stability(scene, "red", FakeEncoder(), LocalizeOptions(scales=(40,))))
@@ -48,24 +48,24 @@ def test_the_peak_stays_on_a_spot(tmp_path):
 
 
 def test_invalid_pixels_stay_out(tmp_path):
-    values = np.moveaxis(colours(400, 500), -1, 0).copy()
+    values = np.moveaxis(random_rgb(400, 500), -1, 0).copy()
     values[values == 0] = 1
     values[:, :, :120] = 0
-    path = write(tmp_path / "a.tif", values, nodata=0)
+    path = write_raster(tmp_path / "a.tif", values, nodata=0)
     with Scene.open(path) as scene:
         found = stability(scene, "red", FakeEncoder(), LocalizeOptions(scales=(48,)))
     assert found.shifted < 0.05
 
 
 def test_a_scene_too_small_to_be_cropped(tmp_path):
-    Image.fromarray(colours(20, 20)).save(tmp_path / "a.png")
+    Image.fromarray(random_rgb(20, 20)).save(tmp_path / "a.png")
     options = LocalizeOptions(scales=(64,))
     with Scene.open(tmp_path / "a.png") as scene, pytest.raises(LatticeError, match="cut by 16"):
         stability(scene, "red", FakeEncoder(), options)
 
 
 def test_correlation_distance_by_hand(tmp_path):
-    Image.fromarray(colours(64, 64)).save(tmp_path / "a.png")
+    Image.fromarray(random_rgb(64, 64)).save(tmp_path / "a.png")
     with Scene.open(tmp_path / "a.png") as scene:
         heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(scales=(16,)))
 

@@ -5,7 +5,7 @@ import pytest
 import rasterio
 from rasterio.enums import Resampling
 
-from helpers.rasters import colours, write_rgb
+from helpers.rasters import random_rgb, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.localization import LocalizeOptions, embed_scene
 from terraseek.localization.windows.reader import WindowReader
@@ -24,7 +24,7 @@ class Counting(Scene):
 
 
 def textured(side):
-    rgb = colours(side, side).astype(int)
+    rgb = random_rgb(side, side).astype(int)
     rgb += np.random.default_rng(0).integers(-25, 25, rgb.shape)
     return np.clip(rgb, 1, 255).astype(np.uint8)
 

@@ -5,7 +5,7 @@ import pytest
 import rasterio
 from rasterio.control import GroundControlPoint
 
-from helpers.rasters import colours, write_rgb
+from helpers.rasters import random_rgb, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.localization import localize, write_cog
 from terraseek.scenes import Scene
@@ -34,7 +34,7 @@ def points(count, order=2, noise=0.0):
 
 
 def scene(tmp_path, gcps):
-    path = write_rgb(tmp_path / "a.tif", colours(HEIGHT, WIDTH), crs="EPSG:32633", gcps=gcps)
+    path = write_rgb(tmp_path / "a.tif", random_rgb(HEIGHT, WIDTH), crs="EPSG:32633", gcps=gcps)
     return Scene.open(path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.rasters import colours, write, write_rgb
+from helpers.rasters import random_rgb, write_raster, write_rgb
 from terraseek.errors import (
     ConfigError,
     EmptySceneError,
@@ -63,7 +63,7 @@ def test_truncated(tmp_path, suffix, share):
 
 
 def test_truncated_striped_geotiff(tmp_path):
-    path = write_rgb(tmp_path / "a.tif", colours(400, 300), compress="deflate")
+    path = write_rgb(tmp_path / "a.tif", random_rgb(400, 300), compress="deflate")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(TruncatedImageError):
@@ -71,7 +71,7 @@ def test_truncated_striped_geotiff(tmp_path):
 
 
 def test_a_decompression_bomb_is_refused_before_decoding(tmp_path):
-    path = write(
+    path = write_raster(
         tmp_path / "a.tif",
         np.zeros((1, 1, 1), np.uint8),
     )
@@ -97,7 +97,7 @@ def test_a_decompression_bomb_is_refused_before_decoding(tmp_path):
 
 
 def test_limits_come_from_the_environment(tmp_path, monkeypatch):
-    path = write_rgb(tmp_path / "a.tif", colours(40, 50))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(40, 50))
     monkeypatch.setenv("TERRASEEK_MAX_PIXELS", "1999")
     with pytest.raises(SceneTooLargeError, match="50 x 40"):
         Scene.open(path)
@@ -117,25 +117,25 @@ def test_a_limit_that_is_not_a_number(monkeypatch, text):
 
 
 def test_all_nodata(tmp_path):
-    path = write(tmp_path / "a.tif", np.zeros((3, 40, 40), np.uint8), nodata=0)
+    path = write_raster(tmp_path / "a.tif", np.zeros((3, 40, 40), np.uint8), nodata=0)
     with pytest.raises(NoValidPixelsError, match=r"a\.tif has no valid pixels"):
         read_all(path)
 
 
 def test_all_nan(tmp_path):
-    path = write(tmp_path / "a.tif", np.full((1, 40, 40), np.nan, np.float32))
+    path = write_raster(tmp_path / "a.tif", np.full((1, 40, 40), np.nan, np.float32))
     with pytest.raises(NoValidPixelsError):
         read_all(path)
 
 
 def test_complex_numbers(tmp_path):
-    path = write(tmp_path / "a.tif", np.ones((1, 20, 20), np.complex64))
+    path = write_raster(tmp_path / "a.tif", np.ones((1, 20, 20), np.complex64))
     with pytest.raises(UnsupportedSceneError, match="complex numbers"):
         Scene.open(path)
 
 
 def test_a_vrt_cannot_read_other_files(tmp_path):
-    target = write_rgb(tmp_path / "a.tif", colours(20, 20))
+    target = write_rgb(tmp_path / "a.tif", random_rgb(20, 20))
     vrt = tmp_path / "b.vrt"
     vrt.write_text(
         '<VRTDataset rasterXSize="20" rasterYSize="20"><VRTRasterBand dataType="Byte" band="1">'
@@ -150,6 +150,6 @@ def test_a_vrt_cannot_read_other_files(tmp_path):
 
 
 def test_nothing_is_written_beside_a_scene(tmp_path):
-    path = write(tmp_path / "a.tif", np.ones((1, 30, 30), np.uint16) * 500)
+    path = write_raster(tmp_path / "a.tif", np.ones((1, 30, 30), np.uint16) * 500)
     read_all(path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]

@@ -8,12 +8,12 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
-from helpers.rasters import UTM_GRID, colours, write, write_rgb
+from helpers.rasters import UTM_GRID, random_rgb, write_raster, write_rgb
 from terraseek.scenes import Georef, Scene
 
 
 def test_a_uint8_geotiff_is_read_unchanged(tmp_path):
-    rgb = colours(60, 90)
+    rgb = random_rgb(60, 90)
     with Scene.open(write_rgb(tmp_path / "a.tif", rgb)) as scene:
         read, valid = scene.read(10, 20, 50, 80)
         assert (scene.width, scene.height, scene.band_count, scene.dtype) == (90, 60, 3, "uint8")
@@ -25,7 +25,7 @@ def test_a_uint8_geotiff_is_read_unchanged(tmp_path):
 
 
 def test_pixel_and_lonlat_conversions_are_correct_and_inverse(tmp_path):
-    with Scene.open(write_rgb(tmp_path / "a.tif", colours(60, 90))) as scene:
+    with Scene.open(write_rgb(tmp_path / "a.tif", random_rgb(60, 90))) as scene:
         # the grid starts on the central meridian of zone 33, 15 degrees east
         assert scene.footprint[0] == pytest.approx([15.0, 45.1535], abs=1e-3)
         assert scene.gsd_m == pytest.approx(2.0, rel=1e-3)
@@ -43,13 +43,13 @@ def test_pixel_and_lonlat_conversions_are_correct_and_inverse(tmp_path):
     ],
 )
 def test_gsd_is_metres_on_the_ground(tmp_path, crs, transform, gsd):
-    path = write_rgb(tmp_path / "a.tif", colours(40, 40), crs=crs, transform=transform)
+    path = write_rgb(tmp_path / "a.tif", random_rgb(40, 40), crs=crs, transform=transform)
     with Scene.open(path) as scene:
         assert scene.gsd_m == pytest.approx(gsd, rel=0.01)
 
 
 def test_an_image_without_crs_is_in_pixel_space(tmp_path):
-    Image.fromarray(colours(50, 70)).save(tmp_path / "a.png")
+    Image.fromarray(random_rgb(50, 70)).save(tmp_path / "a.png")
     with Scene.open(tmp_path / "a.png") as scene:
         assert (scene.crs, scene.gsd_m, scene.bounds, scene.footprint) == (None,) * 4
         assert scene.transform.is_identity
@@ -58,7 +58,7 @@ def test_an_image_without_crs_is_in_pixel_space(tmp_path):
 
 
 def test_world_file_with_prj_georeferences_an_image(tmp_path):
-    Image.fromarray(colours(50, 70)).save(tmp_path / "a.png")
+    Image.fromarray(random_rgb(50, 70)).save(tmp_path / "a.png")
     (tmp_path / "a.pgw").write_text("2\n0\n0\n-2\n500001\n4999999\n")
     (tmp_path / "a.prj").write_text(CRS.from_epsg(32633).to_wkt())
     with Scene.open(tmp_path / "a.png") as scene:
@@ -67,7 +67,7 @@ def test_world_file_with_prj_georeferences_an_image(tmp_path):
 
 
 def test_world_file_without_crs_keeps_its_transform(tmp_path):
-    Image.fromarray(colours(50, 70)).save(tmp_path / "a.png")
+    Image.fromarray(random_rgb(50, 70)).save(tmp_path / "a.png")
     (tmp_path / "a.pgw").write_text("2\n0\n0\n-2\n500001\n4999999\n")
     with Scene.open(tmp_path / "a.png") as scene:
         assert scene.crs is None
@@ -81,7 +81,7 @@ def test_ground_control_points_are_used(tmp_path):
         GroundControlPoint(row=r, col=c, x=(wanted @ (c, r))[0], y=(wanted @ (c, r))[1])
         for r, c in ((0, 0), (0, 70), (50, 70), (50, 0), (25, 30))
     ]
-    path = write_rgb(tmp_path / "a.tif", colours(50, 70), crs="EPSG:4326", gcps=points)
+    path = write_rgb(tmp_path / "a.tif", random_rgb(50, 70), crs="EPSG:4326", gcps=points)
     with Scene.open(path) as scene:
         assert scene.crs == CRS.from_epsg(4326)
         assert scene.transform.almost_equals(wanted, 1e-9)
@@ -89,7 +89,7 @@ def test_ground_control_points_are_used(tmp_path):
 
 def test_uint16_has_one_stretch_for_all_windows(tmp_path):
     ramp = np.linspace(300, 9000, 200 * 200).reshape(1, 200, 200).astype(np.uint16)
-    with Scene.open(write(tmp_path / "a.tif", ramp)) as scene:
+    with Scene.open(write_raster(tmp_path / "a.tif", ramp)) as scene:
         whole, _ = scene.read(0, 0, 200, 200)
         part, _ = scene.read(80, 0, 120, 200)
     np.testing.assert_array_equal(part, whole[80:120])
@@ -103,7 +103,7 @@ def test_percentiles_are_taken_over_valid_pixels_only(tmp_path):
     values = np.full((1, 100, 100), -9999, np.float32)
     values[:, 40:60] = np.linspace(1, 2, 2000).reshape(1, 20, 100)
     values[:, 50, :10] = np.nan
-    with Scene.open(write(tmp_path / "a.tif", values, nodata=-9999)) as scene:
+    with Scene.open(write_raster(tmp_path / "a.tif", values, nodata=-9999)) as scene:
         rgb, valid = scene.read(0, 0, 100, 100)
     assert valid.sum() == 2000 - 10
     assert not valid[50, :10].any()
@@ -115,7 +115,7 @@ def test_percentiles_are_taken_over_valid_pixels_only(tmp_path):
 def test_nan_without_declared_nodata_is_invalid(tmp_path):
     values = np.random.default_rng(0).uniform(0, 1, (1, 50, 50)).astype(np.float32)
     values[:, :10] = np.nan
-    with Scene.open(write(tmp_path / "a.tif", values)) as scene:
+    with Scene.open(write_raster(tmp_path / "a.tif", values)) as scene:
         assert scene.has_mask
         valid = scene.read(0, 0, 50, 50)[1]
     assert valid[10:].all()
@@ -123,21 +123,21 @@ def test_nan_without_declared_nodata_is_invalid(tmp_path):
 
 
 def test_alpha_and_internal_masks_make_pixels_invalid(tmp_path):
-    rgb = np.moveaxis(colours(40, 40), -1, 0)
+    rgb = np.moveaxis(random_rgb(40, 40), -1, 0)
     alpha = np.full((1, 40, 40), 255, np.uint8)
     alpha[:, :, :15] = 0
     kinds = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
     rgba = np.concatenate([rgb, alpha])
-    with Scene.open(write(tmp_path / "alpha.tif", rgba, colorinterp=kinds)) as scene:
+    with Scene.open(write_raster(tmp_path / "alpha.tif", rgba, colorinterp=kinds)) as scene:
         by_alpha = scene.read(0, 0, 40, 40)[1]
-    with Scene.open(write(tmp_path / "mask.tif", rgb, mask=alpha[0])) as scene:
+    with Scene.open(write_raster(tmp_path / "mask.tif", rgb, mask=alpha[0])) as scene:
         by_mask = scene.read(0, 0, 40, 40)[1]
     np.testing.assert_array_equal(by_alpha, alpha[0] > 0)
     np.testing.assert_array_equal(by_mask, by_alpha)
 
 
 def test_an_undeclared_black_collar_is_invalid_and_a_black_lake_is_not(tmp_path):
-    rgb = colours(200, 300)
+    rgb = random_rgb(200, 300)
     rgb[rgb < 20] = 20
     rgb[:, :60] = np.random.default_rng(0).integers(0, 4, (200, 60, 3))  # as after JPEG compression
     rgb[80:120, 150:200] = 0
@@ -153,7 +153,7 @@ def test_an_undeclared_black_collar_is_invalid_and_a_black_lake_is_not(tmp_path)
 def test_black_in_one_band_is_not_nodata(tmp_path):
     rgb = np.zeros((3, 20, 20), np.uint8)
     rgb[0, 5:] = 200  # pure red
-    with Scene.open(write(tmp_path / "a.tif", rgb, nodata=0)) as scene:
+    with Scene.open(write_raster(tmp_path / "a.tif", rgb, nodata=0)) as scene:
         valid = scene.read(0, 0, 20, 20)[1]
     assert valid[5:].all()
     assert not valid[:5].any()
@@ -172,7 +172,7 @@ def test_black_in_one_band_is_not_nodata(tmp_path):
 )
 def test_bands_of_the_rgb_image(tmp_path, count, options, bands):
     values = np.random.default_rng(0).integers(0, 255, (count, 20, 20)).astype(np.uint8)
-    path = write(tmp_path / "a.tif", values, photometric="minisblack", **options)
+    path = write_raster(tmp_path / "a.tif", values, photometric="minisblack", **options)
     with Scene.open(path) as scene:
         assert scene.bands.rgb == bands
         assert scene.read(0, 0, 20, 20)[0].shape == (20, 20, 3)
@@ -181,7 +181,7 @@ def test_bands_of_the_rgb_image(tmp_path, count, options, bands):
 def test_colour_interpretation_takes_precedence_over_order(tmp_path):
     values = np.random.default_rng(0).integers(0, 255, (4, 20, 20)).astype(np.uint8)
     kinds = (ColorInterp.undefined, ColorInterp.blue, ColorInterp.green, ColorInterp.red)
-    path = write(tmp_path / "a.tif", values, photometric="minisblack", colorinterp=kinds)
+    path = write_raster(tmp_path / "a.tif", values, photometric="minisblack", colorinterp=kinds)
     with Scene.open(path) as scene:
         assert scene.bands.rgb == (4, 3, 2)
 
@@ -190,7 +190,7 @@ def test_palette_indices_become_colours(tmp_path):
     index = np.zeros((1, 20, 20), np.uint8)
     index[:, 10:] = 7
     colormap = {0: (10, 20, 30, 255), 7: (200, 100, 50, 255)}
-    with Scene.open(write(tmp_path / "a.tif", index, colormap=colormap)) as scene:
+    with Scene.open(write_raster(tmp_path / "a.tif", index, colormap=colormap)) as scene:
         rgb, _ = scene.read(0, 0, 20, 20)
     assert tuple(rgb[0, 0]) == (10, 20, 30)
     assert tuple(rgb[19, 0]) == (200, 100, 50)
@@ -199,15 +199,15 @@ def test_palette_indices_become_colours(tmp_path):
 def test_narrow_8_bit_is_stretched_and_normal_8_bit_is_not(tmp_path):
     narrow = np.zeros((1, 50, 50), np.uint8)
     narrow[:, 25:] = 1
-    with Scene.open(write(tmp_path / "narrow.tif", narrow)) as scene:
+    with Scene.open(write_raster(tmp_path / "narrow.tif", narrow)) as scene:
         assert scene.read(0, 0, 50, 50)[0].max() == 255
     dark = np.random.default_rng(0).integers(0, 60, (1, 50, 50)).astype(np.uint8)
-    with Scene.open(write(tmp_path / "dark.tif", dark)) as scene:
+    with Scene.open(write_raster(tmp_path / "dark.tif", dark)) as scene:
         assert scene.read(0, 0, 50, 50)[0].max() < 60
 
 
 def test_reading_a_smaller_size_uses_overviews(tmp_path):
-    rgb = colours(512, 768)
+    rgb = random_rgb(512, 768)
     path = write_rgb(
         tmp_path / "a.tif", rgb, tiled=True, blockxsize=256, blockysize=256, overviews=(2, 4)
     )
@@ -221,7 +221,7 @@ def test_reading_a_smaller_size_uses_overviews(tmp_path):
 
 @pytest.mark.parametrize("window", [(0, 0, 61, 10), (-1, 0, 10, 10), (5, 5, 5, 9)])
 def test_windows_outside_are_refused(tmp_path, window):
-    path = write_rgb(tmp_path / "a.tif", colours(60, 90))
+    path = write_rgb(tmp_path / "a.tif", random_rgb(60, 90))
     with Scene.open(path) as scene, pytest.raises(ValueError, match="is not inside the scene"):
         scene.read(*window)
 

@@ -118,7 +118,9 @@ class Filter:
         for name in ("date_from", "date_to"):
             value = getattr(self, name)
             if value and not iso_date(value):
-                raise FilterError(f"{name.replace('_', ' ')} {value!r} is no date like 2017-08-25")
+                raise FilterError(
+                    f"{name.replace('_', ' ')} {value!r} is not a date like 2017-08-25"
+                )
         if self.date_from and self.date_to and self.date_from[:10] > last_day(self.date_to):
             raise FilterError(f"date from {self.date_from} is after date to {self.date_to}")
 

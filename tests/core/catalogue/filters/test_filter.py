@@ -121,7 +121,7 @@ def test_item_ids_and_empty_filters():
     ("conditions", "message"),
     [
         ({"precision": ("roughly",)}, "unknown location precision roughly; known are exact"),
-        ({"date_from": "soon"}, "'soon' is no date"),
+        ({"date_from": "soon"}, "'soon' is not a date"),
         ({"date_from": "2018-01-01", "date_to": "2017-12-31"}, "is after date to"),
         ({"gsd_min": 2, "gsd_max": 1}, "above the largest"),
     ],
