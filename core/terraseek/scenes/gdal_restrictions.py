@@ -97,7 +97,7 @@ def sidecars(path: "Path", depth: int = 0) -> "list[Path]":
     for sidecar in found:
         if sidecar.resolve().parent != path.resolve().parent:
             raise UnsupportedSceneError(
-                f"{sidecar.name} is a link to a file of another folder; put the file itself next to "
+                f"{sidecar.name} is a link to a file of another folder; put the file itself beside "
                 f"{path.name}, or remove the link"
             )
     if found and depth == _MAX_SIDECAR_DEPTH:
