@@ -12,7 +12,7 @@ from terraseek.encoders.load import load_encoder
 from terraseek.localization import LocalizeOptions, localize_many, overlay
 from terraseek.scenes import Scene
 
-ASKED = {
+SENTENCES = {
     "airport_city": ("planes parked next to a terminal", "a runway", "a stadium", "red trains"),
     "farmland": ("solar panels", "a small village", "green circular farmland", "a curved river"),
     "harbour_city": ("storage tanks", "ships in a harbour", "a beach", "a baseball field"),
@@ -20,31 +20,31 @@ ASKED = {
 SIDE, LINE = 300, 26
 
 
-def captioned(image: Image.Image, words: str) -> Image.Image:
-    """An image over its words."""
+def with_caption(image: Image.Image, caption: str) -> Image.Image:
+    """The image with its caption below."""
     card = Image.new("RGB", (SIDE, SIDE + LINE), "white")
     card.paste(image, (0, 0))
     font = ImageFont.load_default(12)
-    ImageDraw.Draw(card).text((4, SIDE + 4), words, fill=(30, 40, 50), font=font)
+    ImageDraw.Draw(card).text((4, SIDE + 4), caption, fill=(30, 40, 50), font=font)
     return card
 
 
-def drawn(world: Path) -> Image.Image:
-    """One row a scene, one column a sentence, with the best window's cosine and the verdict."""
+def draw_maps(world: Path) -> Image.Image:
+    """One row per scene, one column per sentence, with the best window's cosine and significance."""
     encoder = load_encoder("terraseek-tiny")
-    columns = max(len(sentences) for sentences in ASKED.values())
-    sheet = Image.new("RGB", (columns * (SIDE + 6), len(ASKED) * (SIDE + LINE)), "white")
-    for row, (name, sentences) in enumerate(ASKED.items()):
+    columns = max(len(sentences) for sentences in SENTENCES.values())
+    sheet = Image.new("RGB", (columns * (SIDE + 6), len(SENTENCES) * (SIDE + LINE)), "white")
+    for row, (name, sentences) in enumerate(SENTENCES.items()):
         with Scene.open(world / "scenes" / f"{name}.tif") as scene:
-            heats = localize_many(scene, list(sentences), encoder, LocalizeOptions())
-            for column, (words, heat) in enumerate(zip(sentences, heats, strict=True)):
-                verdict = "" if heat.significant else ", not significant"
-                image = Image.fromarray(overlay(scene, heat, SIDE))
-                card = captioned(image, f"{words} ({heat.peak.score:.2f}{verdict})")
+            heat_maps = localize_many(scene, list(sentences), encoder, LocalizeOptions())
+            for column, (sentence, heat_map) in enumerate(zip(sentences, heat_maps, strict=True)):
+                note = "" if heat_map.significant else ", not significant"
+                image = Image.fromarray(overlay(scene, heat_map, SIDE))
+                card = with_caption(image, f"{sentence} ({heat_map.peak.score:.2f}{note})")
                 sheet.paste(card, (column * (SIDE + 6), row * (SIDE + LINE)))
     return sheet
 
 
 if __name__ == "__main__":
-    image = drawn(Path(sys.argv[1])).convert("P", palette=Image.Palette.ADAPTIVE, colors=192)
+    image = draw_maps(Path(sys.argv[1])).convert("P", palette=Image.Palette.ADAPTIVE, colors=192)
     image.save(Path(__file__).parent / "images" / "heat-maps.png", optimize=True)

@@ -4,32 +4,43 @@ import ast
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {
-    "terraseek": ROOT / "core/terraseek",
-    "terraseek_train": ROOT / "training/terraseek_train",
-    "terraseek_app": ROOT / "app/terraseek_app",
-    "terraseek_demoworld": ROOT / "data/terraseek_demoworld",
-}
+from helpers.import_graph import (
+    PACKAGES,
+    ROOT,
+    describe,
+    find_cycle,
+    folder_graph,
+    import_graph,
+    modules,
+)
+
 ALLOWED = {
     "terraseek": set(),
     "terraseek_train": {"terraseek", "terraseek_demoworld"},
     "terraseek_app": {"terraseek", "terraseek_demoworld"},
     "terraseek_demoworld": {"terraseek"},
 }
+FORBIDDEN = [
+    ("terraseek.localization", "terraseek.search"),  # two peers above encoders
+    ("terraseek.localization", "terraseek.tiles"),  # tiles draw heat maps, not the reverse
+    ("terraseek.catalogue", "terraseek.review"),
+    ("terraseek.catalogue", "terraseek.search"),
+    ("terraseek.encoders", "terraseek.search"),
+    ("terraseek.encoders", "terraseek.localization"),
+    ("terraseek.scenes", "terraseek.localization"),
+    ("terraseek_app.widgets", "terraseek_app.pages"),
+    ("terraseek_app.api", "terraseek_app.pages"),
+    ("terraseek_train.peft", "terraseek_train.methods"),
+]
+"""Folder, and a folder that nothing in it imports."""
+MOST_FILES = 14
+"""Python files in one folder, its `__init__.py` left out."""
 HEAVY = ("torch", "rasterio", "faiss", "duckdb", "open_clip", "streamlit", "geopandas", "cv2")
-
-
-def modules(package: str) -> Iterator[tuple[str, Path]]:
-    folder = PACKAGES[package]
-    for path in sorted(folder.rglob("*.py")):
-        parts = path.relative_to(folder.parent).with_suffix("").parts
-        yield ".".join(p for p in parts if p != "__init__"), path
 
 
 def imported_roots(path: Path) -> set[str]:
@@ -47,6 +58,47 @@ def test_imports_only_follow_the_arrows(package: str) -> None:
     for name, path in modules(package):
         ours = imported_roots(path) & set(PACKAGES) - {package}
         assert ours <= ALLOWED[package], f"{name} imports {sorted(ours - ALLOWED[package])}"
+
+
+@pytest.mark.parametrize(("here", "there"), FORBIDDEN)
+def test_folders_do_not_import(here: str, there: str) -> None:
+    graph = import_graph()
+    found = [
+        f"{module} imports {name}"
+        for module, imported in graph.items()
+        for name in imported
+        if f"{module}.".startswith(f"{here}.") and f"{name}.".startswith(f"{there}.")
+    ]
+    assert found == []
+    assert any(f"{module}.".startswith(f"{here}.") for module in graph), f"{here} is gone"
+    assert any(f"{module}.".startswith(f"{there}.") for module in graph), f"{there} is gone"
+
+
+def test_modules_have_no_import_cycle() -> None:
+    graph = import_graph()
+    cycle = find_cycle(graph)
+    assert not cycle, " -> ".join(cycle)
+
+
+def test_folders_have_no_import_cycle() -> None:
+    graph = import_graph()
+    for depth in (2, 3, 4):
+        cycle = find_cycle(folder_graph(graph, depth))
+        assert not cycle, describe(cycle, graph)
+
+
+def test_a_cycle_is_found() -> None:
+    graph = {"p.a.x": {"p.b.y"}, "p.b.y": set(), "p.b.z": {"p.a.x"}, "p.b": set(), "p.a": set()}
+    assert find_cycle(graph) == []
+    assert find_cycle(folder_graph(graph, 2)) == ["p.a", "p.b", "p.a"]
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+def test_folders_hold_about_a_dozen_files() -> None:
+    paths = [path for package in PACKAGES for _, path in modules(package)]
+    files = Counter(path.parent for path in paths if path.name != "__init__.py")
+    crowded = {f.relative_to(ROOT).as_posix(): n for f, n in files.items() if n > MOST_FILES}
+    assert crowded == {}
 
 
 def test_importing_the_core_loads_nothing_heavy() -> None:

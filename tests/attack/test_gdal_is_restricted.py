@@ -1,4 +1,4 @@
-"""What GDAL can do in this process, whoever asks it."""
+"""What GDAL can do in this process, the caller it."""
 
 import subprocess
 import sys

@@ -17,7 +17,7 @@ from terraseek_app.pages.localize.parsing import parse_scales
 from terraseek_app.pages.localize.scene_examples import scene_captions
 
 
-def picture() -> tuple[np.ndarray, bytes]:
+def make_image() -> tuple[np.ndarray, bytes]:
     image = np.full((40, 60, 3), 30, np.uint8)
     image[:20] = (200, 40, 40)
     out = io.BytesIO()
@@ -48,7 +48,7 @@ def test_a_badly_placed_item_stays_in_its_pixels(
     lacking: dict[str, object], tmp_path: Path
 ) -> None:
     item = {"lon": 4.0, "lat": 52.0, "gsd_m": 0.5, "location_precision": "exact"} | lacking
-    image, encoded = picture()
+    image, encoded = make_image()
     path = item_raster(item, encoded, image, tmp_path)
     assert path.read_bytes() == encoded
     with Scene.open(path) as scene:
@@ -57,7 +57,7 @@ def test_a_badly_placed_item_stays_in_its_pixels(
 
 def test_the_scene_of_an_item_has_its_pixels_and_its_place(tmp_path: Path) -> None:
     item = {"lon": 4.1, "lat": 51.9, "gsd_m": 0.5, "location_precision": "exact"}
-    image, encoded = picture()
+    image, encoded = make_image()
     path = item_raster(item, encoded, image, tmp_path)
     assert path == item_raster(item, encoded, image, tmp_path)
     with Scene.open(path) as scene:

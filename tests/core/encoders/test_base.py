@@ -8,7 +8,7 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import EmptyQueryError, ModelError
 
 
-def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+def make_image(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
@@ -18,14 +18,14 @@ def test_fit_square_is_the_resize_and_crop_clip_was_trained_with(h: int, w: int,
     from PIL import Image
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-    image = picture(h, w)
+    image = make_image(h, w)
     steps = Compose([Resize(side, InterpolationMode.BICUBIC), CenterCrop(side)])
     assert np.array_equal(fit_square(image, side), np.asarray(steps(Image.fromarray(image))))
 
 
 def test_vectors_are_unit_rows_whatever_the_batch() -> None:
     encoder = FakeEncoder()
-    images = [picture(40 + i, 60, i) for i in range(7)]
+    images = [make_image(40 + i, 60, i) for i in range(7)]
     encoder.batch_size = 3
     many = encoder.encode_images(images)
     one_by_one = np.concatenate([encoder.encode_images([image]) for image in images])
@@ -61,5 +61,5 @@ def test_zero_vectors_have_no_direction() -> None:
 
 def test_progress_counts_to_the_end() -> None:
     seen: list[tuple[str, int, int]] = []
-    FakeEncoder().encode_images([picture(9, 9)] * 3, lambda *step: seen.append(step))
+    FakeEncoder().encode_images([make_image(9, 9)] * 3, lambda *step: seen.append(step))
     assert seen[-1] == ("encode images", 3, 3)

@@ -86,7 +86,7 @@ def conv_file(tmp_path_factory) -> Path:
     return path
 
 
-def pictures(count: int = 5) -> list[np.ndarray]:
+def make_images(count: int = 5) -> list[np.ndarray]:
     random = np.random.default_rng(1)
     return [random.integers(0, 256, (30 + 7 * i, 90 - 9 * i, 3), np.uint8) for i in range(count)]
 
@@ -106,8 +106,8 @@ def reference(model: torch.nn.Module, images: list[np.ndarray], **how) -> np.nda
 def test_images_as_open_clip_encodes_them(kind, vit_file, conv_file):
     architecture, path = (VIT, vit_file) if kind == "vit" else (CONV, conv_file)
     encoder = OpenClipEncoder(card_of(path, architecture))
-    wanted = reference(network(architecture), pictures())
-    got = encoder.encode_images(pictures())
+    wanted = reference(network(architecture), make_images())
+    got = encoder.encode_images(make_images())
     assert got.dtype == np.float32
     assert np.abs(got - wanted).max() < 1e-5
 
@@ -123,9 +123,9 @@ def test_squash_and_bilinear_as_open_clip_does_them(conv_file):
             ),
         )
     )
-    wanted = reference(network(CONV), pictures(), **how)
-    assert np.abs(encoder.encode_images(pictures()) - wanted).max() < 1e-5
-    assert np.abs(wanted - reference(network(CONV), pictures())).max() > 1e-3
+    wanted = reference(network(CONV), make_images(), **how)
+    assert np.abs(encoder.encode_images(make_images()) - wanted).max() < 1e-5
+    assert np.abs(wanted - reference(network(CONV), make_images())).max() > 1e-3
 
 
 def test_sentences_as_open_clip_encodes_them(vit_file):
@@ -164,9 +164,9 @@ def test_context_length_of_the_config_is_used(vit_file):
 
 def test_batches_do_not_change_the_vectors(vit_file):
     encoder = OpenClipEncoder(card_of(vit_file))
-    whole = encoder.encode_images(pictures())
+    whole = encoder.encode_images(make_images())
     encoder.batch_size = 2
-    assert np.allclose(encoder.encode_images(pictures()), whole, atol=1e-6)
+    assert np.allclose(encoder.encode_images(make_images()), whole, atol=1e-6)
 
 
 def test_id_and_sizes_are_those_of_the_card(vit_file):
@@ -179,7 +179,7 @@ def test_id_and_sizes_are_those_of_the_card(vit_file):
 
 def test_threads_share_one_encoder(conv_file):
     encoder = OpenClipEncoder(card_of(conv_file, CONV))
-    images = pictures()
+    images = make_images()
     wanted = [encoder.encode_images([image]) for image in images]
     got: dict[int, np.ndarray] = {}
 
@@ -241,8 +241,8 @@ def test_published_layouts_load(layout, suffix, tmp_path):
 def test_half_precision_on_disk_computes_in_float32(tmp_path):
     path = tmp_path / "half.safetensors"
     save_file({k: v.half() for k, v in state_of(network()).items()}, path)
-    got = OpenClipEncoder(card_of(path)).encode_images(pictures())
-    assert np.abs(got - reference(network(), pictures())).max() < 5e-3
+    got = OpenClipEncoder(card_of(path)).encode_images(make_images())
+    assert np.abs(got - reference(network(), make_images())).max() < 5e-3
 
 
 def test_top_level_layout_loads_into_a_separate_text_tower(tmp_path):
@@ -422,8 +422,8 @@ def test_cuda_is_refused_without_a_device(vit_file, monkeypatch):
 def test_bfloat16_on_a_cpu_that_supports_it(conv_file, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     card = card_of(conv_file, CONV)
-    wanted = OpenClipEncoder(card, "cpu").encode_images(pictures())
-    half = OpenClipEncoder(card, "cpu", "bfloat16").encode_images(pictures())
+    wanted = OpenClipEncoder(card, "cpu").encode_images(make_images())
+    half = OpenClipEncoder(card, "cpu", "bfloat16").encode_images(make_images())
     assert half.dtype == np.float32
     assert 0 < np.abs(half - wanted).max() < 5e-2
 
@@ -443,9 +443,9 @@ def test_the_precision_is_an_environment_variable(monkeypatch):
 @pytest.mark.gpu
 def test_cuda_gives_the_vectors_of_the_cpu(conv_file):
     card = card_of(conv_file, CONV)
-    wanted = OpenClipEncoder(card, "cpu").encode_images(pictures())
-    assert np.abs(OpenClipEncoder(card, "cuda").encode_images(pictures()) - wanted).max() < 5e-3
-    half = OpenClipEncoder(card, "cuda", "bfloat16").encode_images(pictures())
+    wanted = OpenClipEncoder(card, "cpu").encode_images(make_images())
+    assert np.abs(OpenClipEncoder(card, "cuda").encode_images(make_images()) - wanted).max() < 5e-3
+    half = OpenClipEncoder(card, "cuda", "bfloat16").encode_images(make_images())
     assert np.abs(half - wanted).max() < 5e-2
 
 
@@ -541,7 +541,7 @@ def test_preprocessing_comes_from_an_open_clip_config(vit_file, tmp_path):
     assert card == get_card("own")
     assert card.preprocess == Preprocess(32, MEAN, STD, "bicubic", "squash")
     assert card.weights.sha256 == sha256_of(vit_file)
-    assert load_encoder("own").encode_images(pictures()).shape == (5, 8)
+    assert load_encoder("own").encode_images(make_images()).shape == (5, 8)
 
 
 def test_user_options_override_the_config(vit_file):
@@ -556,7 +556,7 @@ def test_user_options_override_the_config(vit_file):
 def test_another_size_builds_another_network(conv_file, vit_file):
     card = add_model("larger", CONV, conv_file, CardOptions(size=64))
     assert card.preprocess.size == 64
-    assert load_encoder("larger").encode_images(pictures()).shape == (5, 8)
+    assert load_encoder("larger").encode_images(make_images()).shape == (5, 8)
     with pytest.raises(WeightsLayoutError, match="positional_embedding"):
         add_model("vit", VIT, vit_file, CardOptions(size=64))
 
@@ -579,7 +579,7 @@ def test_a_copy_survives_the_original(vit_file, tmp_path):
     add_model("own", VIT, here)
     add_model("kept", VIT, here, copy=True)
     here.write_bytes(b"training went on")
-    assert load_encoder("kept").encode_images(pictures()).shape == (5, 8)
+    assert load_encoder("kept").encode_images(make_images()).shape == (5, 8)
     with pytest.raises(WeightsChecksumError, match="another version"):
         load_encoder("own")
 
@@ -635,10 +635,10 @@ def test_quickgelu_as_the_user_chooses(tmp_path, caplog):
 
 
 def test_the_activation_changes_the_vectors(vit_file):
-    plain = OpenClipEncoder(card_of(vit_file)).encode_images(pictures())
+    plain = OpenClipEncoder(card_of(vit_file)).encode_images(make_images())
     quick_card = card_of(vit_file, {**VIT, "quick_gelu": True})
     quick = OpenClipEncoder(quick_card)
-    assert np.abs(plain - quick.encode_images(pictures())).max() > 1e-4
+    assert np.abs(plain - quick.encode_images(make_images())).max() > 1e-4
     assert quick.encoder_id != card_of(vit_file).encoder_id(sha256_of(vit_file))
 
 
@@ -652,5 +652,5 @@ def test_published_architectures_build_with_random_weights(name, tmp_path):
     torch.save(state_of(model), path)
     local = ModelCard.from_json({**card.to_json(), "name": "local", "weights": {"file": str(path)}})
     encoder = OpenClipEncoder(local, "cpu")
-    assert encoder.encode_images(pictures(2)).shape == (2, card.embed_dim)
+    assert encoder.encode_images(make_images(2)).shape == (2, card.embed_dim)
     assert encoder.token_count(SENTENCE) == (9, 77)
