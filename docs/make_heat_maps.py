@@ -30,7 +30,7 @@ def with_caption(image: Image.Image, caption: str) -> Image.Image:
 
 
 def draw_maps(world: Path) -> Image.Image:
-    """One row per scene, one column per sentence, with the best window's cosine and significance."""
+    """One row per scene, one column per sentence, with the best cosine and significance."""
     encoder = load_encoder("terraseek-tiny")
     columns = max(len(sentences) for sentences in SENTENCES.values())
     sheet = Image.new("RGB", (columns * (SIDE + 6), len(SENTENCES) * (SIDE + LINE)), "white")

@@ -1,4 +1,4 @@
-"""What GDAL can do in this process, the caller it."""
+"""What GDAL can do in this process, whatever code calls it."""
 
 import subprocess
 import sys
