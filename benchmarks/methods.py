@@ -149,7 +149,7 @@ def peak_memory_gib(device: str) -> float:
 
 
 def measure_scoring(
-    images: int, sentences: int, dim: int, device: str, block: int = 1024
+    images: int, captions: int, dim: int, device: str, block: int = 1024
 ) -> dict[str, float | int]:
     """Seconds of global and of combined scoring, and the additional memory of the latter.
 
@@ -160,8 +160,8 @@ def measure_scoring(
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).to(device)
 
-    image, text = (F.normalize(random(n, dim), dim=-1) for n in (images, sentences))
-    patches, words = random(images, 49, dim), random(sentences, 77, dim)
+    image, text = (F.normalize(random(n, dim), dim=-1) for n in (images, captions))
+    patches, words = random(images, 49, dim), random(captions, 77, dim)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
     def both() -> Tensor:
@@ -170,7 +170,7 @@ def measure_scoring(
     global_s = best(lambda: image @ text.T, device, 3)
     combined_s = best(both, device, 1)
     return {
-        "scored_pairs": images * sentences,
+        "scored_pairs": images * captions,
         "global_score_s": global_s,
         "combined_score_s": combined_s,
         "combined_over_global": combined_s / global_s,
@@ -181,7 +181,7 @@ def measure_scoring(
 
 @torch.inference_mode()
 def measure_encoding(
-    base: BaseModel, batch: int, device: str, images: int, sentences: int
+    base: BaseModel, batch: int, device: str, images: int, captions: int
 ) -> dict[str, float]:
     """Seconds to encode images and captions with tokens, extrapolated from one batch."""
     model = base.copy_model().to(device).eval()
@@ -189,7 +189,7 @@ def measure_encoding(
     pixels, tokens = sample.pixels.to(device), sample.tokens.to(device)
     image_s = best(lambda: image_tokens(model, pixels), device, 3) / batch
     text_s = best(lambda: text_tokens(model, tokens), device, 3) / batch
-    return {"encode_s_scaled": images * image_s + sentences * text_s}
+    return {"encode_s_scaled": images * image_s + captions * text_s}
 
 
 def best(call: Callable[[], object], device: str, repeats: int) -> float:

@@ -74,16 +74,16 @@ def test_captions_state_the_number_of_drawn_things(category, seed):
     assert all(word == expected for word in stated), (expected, chip.captions)
 
 
-def test_counts_are_stated_often_enough_to_tell_chips_apart():
-    told = sum(
+def test_most_categories_state_counts_in_their_captions():
+    n_stated = sum(
         any(re.search(rf"\b({'|'.join(WORDS)}) {COUNTED[c][0]}\b", text) for text in chip.captions)
         for c in COUNTED
         for chip in [make_chip(c, 5)]
     )
-    assert told >= 12
+    assert n_stated >= 12
 
 
-def test_all_categories_take_turns():
+def test_each_round_has_all_categories():
     names = [chip.category for chip in iter_chips(len(CATEGORIES), seed=9)]
     assert sorted(names) == sorted(CATEGORIES)
 

@@ -32,12 +32,14 @@ def ellipse(rx_m: float, ry_m: float, corners: int = 40, power: float = 2.0) -> 
     return np.stack([x, y], 1)
 
 
-def blob(rng: np.random.Generator, radius_m: float, rough: float = 0.25) -> Points:
+def blob(rng: np.random.Generator, radius_m: float, roughness: float = 0.25) -> Points:
     """Irregular closed outline around the origin, for example of a pond, in metres."""
     turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     radius = np.ones_like(turn)
     for wave in range(1, 6):
-        radius += rough / wave**0.8 * rng.normal() * np.cos(wave * turn + rng.uniform(0, 6.3)) * 0.7
+        radius += (
+            roughness / wave**0.8 * rng.normal() * np.cos(wave * turn + rng.uniform(0, 6.3)) * 0.7
+        )
     radius = np.clip(radius, 0.35, 1.9) * radius_m
     return np.stack([np.cos(turn) * radius, np.sin(turn) * radius], 1)
 

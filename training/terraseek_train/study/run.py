@@ -22,6 +22,7 @@ from terraseek_train.study.table import markdown
 
 __all__ = ["add_scene_features", "load_arm_run", "run_study"]
 
+_RUN_RECORD = "cell.json"  # written last in the folder of a run
 _SUBSET_SEED = 20_000  # selects the training images, the same in every run
 
 
@@ -48,7 +49,7 @@ def run_study(config: StudyConfig, progress: Progress = silent) -> list[ArmResul
             fingerprint = _fingerprint(config, arm, base, splits)
             if not _is_complete(folder, fingerprint):
                 run_arm(base, config, arm, seed, splits, folder, progress)
-                write_json(folder / "cell.json", {"mark": fingerprint})
+                write_json(folder / _RUN_RECORD, {"mark": fingerprint})
             runs.setdefault(arm.name, []).append(load_arm_run(folder))
         results = compare(config, runs)
         _write(config, base, splits, results, out)
@@ -81,22 +82,22 @@ def _load_splits(
 
 
 def add_scene_features(
-    pairs: CaptionedImages, folder: Path, progress: Progress = silent
+    data: CaptionedImages, folder: Path, progress: Progress = silent
 ) -> CaptionedImages:
     """The same data with features of the scene classifier in `folder`."""
     from terraseek_train.methods.prior.scene_classifier import SceneClassifier
 
-    features = SceneClassifier.open(folder).features(pairs.images, progress)
-    return replace(pairs, scene_features=features)
+    features = SceneClassifier.open(folder).features(data.images, progress)
+    return replace(data, scene_features=features)
 
 
-def _resize_to_model(pairs: CaptionedImages, base: BaseModel) -> CaptionedImages:
+def _resize_to_model(data: CaptionedImages, base: BaseModel) -> CaptionedImages:
     """The same data with images at the side of the model's input."""
     from terraseek.encoders.base import fit_square
 
     how = base.preprocess
-    images = [fit_square(s, how.size, how.interpolation, how.resize_mode) for s in pairs.images]
-    return replace(pairs, images=np.stack(images))
+    images = [fit_square(s, how.size, how.interpolation, how.resize_mode) for s in data.images]
+    return replace(data, images=np.stack(images))
 
 
 def _slug(name: str) -> str:
@@ -115,16 +116,16 @@ def _fingerprint(
     facts["arm"] = asdict(arm) | {"peft": arm.peft.to_json(), "against": None}
     facts["base"] = base.sha256
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for pairs in splits:
-        digest.update("\n".join(pairs.texts).encode())
-        digest.update(pairs.images[:: max(1, len(pairs) // 64)].tobytes())
-        if pairs.scene_features is not None:
-            digest.update(pairs.scene_features[:: max(1, len(pairs) // 64)].tobytes())
+    for data in splits:
+        digest.update("\n".join(data.texts).encode())
+        digest.update(data.images[:: max(1, len(data) // 64)].tobytes())
+        if data.scene_features is not None:
+            digest.update(data.scene_features[:: max(1, len(data) // 64)].tobytes())
     return digest.hexdigest()
 
 
 def _is_complete(folder: Path, fingerprint: str) -> bool:
-    record = folder / "cell.json"
+    record = folder / _RUN_RECORD
     return record.is_file() and read_json(record).get("mark") == fingerprint
 
 

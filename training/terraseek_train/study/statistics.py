@@ -102,7 +102,7 @@ def _result(
     comparisons: Mapping[str, Comparison],
     corrected: Mapping[str, float],
 ) -> ArmResult:
-    mean = {key: float(np.mean([c.metrics[key] for c in runs])) for key in METRICS}
+    mean = {key: float(np.mean([run.metrics[key] for run in runs])) for key in METRICS}
     comparison = comparisons.get(name)
     if comparison is not None:
         comparison = replace(comparison, p_images=corrected[name])
@@ -111,8 +111,8 @@ def _result(
         int(runs[0].metrics["parameters"]),
         len(runs),
         mean,
-        half_width([c.metrics["mR"] for c in runs]),
-        float(np.mean([c.metrics["seconds"] for c in runs])),
+        half_width([run.metrics["mR"] for run in runs]),
+        float(np.mean([run.metrics["seconds"] for run in runs])),
         comparison,
     )
 
@@ -120,11 +120,11 @@ def _result(
 def _comparison(name: str, first: Sequence[ArmRun], second: Sequence[ArmRun]) -> Comparison:
     """Second minus first over common seeds; a single run is compared with every seed."""
     if 1 not in (len(first), len(second)):
-        seeds = {c.metrics["seed"] for c in first} & {c.metrics["seed"] for c in second}
-        first = [c for c in first if c.metrics["seed"] in seeds]
-        second = [c for c in second if c.metrics["seed"] in seeds]
+        seeds = {run.metrics["seed"] for run in first} & {run.metrics["seed"] for run in second}
+        first = [run for run in first if run.metrics["seed"] in seeds]
+        second = [run for run in second if run.metrics["seed"] in seeds]
     difference = paired(_averaged(first), _averaged(second))["mR"]
-    left, right = (np.array([c.metrics["mR"] for c in runs]) for runs in (first, second))
+    left, right = (np.array([run.metrics["mR"] for run in runs]) for runs in (first, second))
     gap = right - left  # a single run is subtracted from each seed
     p_seeds = None
     if len(gap) > 2 and np.ptp(gap) > 0:
