@@ -73,7 +73,7 @@ def test_stats(catalogue: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["search", "CAT"], "the query is empty"),
+        (["search", "CAT"], "nothing to search for"),
         (["search", "CAT", "red", "--bbox", "1,2,3"], "must be four numbers"),
         (["search", "CAT", "red", "--model", "nobody"], "has no vectors of 'nobody'"),
         (["search", "CAT", "red", "--json", "--csv"], "exclude each other"),
