@@ -24,8 +24,9 @@ def delete(
     ] = None,
     condition: Annotated[
         str | None,
-        typer.Option("--where", help="SQL condition on columns: source = 'old' OR width < 32."),
+        typer.Option("--sql", help="SQL condition on columns: source = 'old' OR width < 32."),
     ] = None,
+    former_condition: Annotated[str | None, typer.Option("--where", hidden=True)] = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Restore deleted items: those of --ids, or all.")
     ] = False,
@@ -35,13 +36,16 @@ def delete(
     from terraseek.catalogue import Filter
     from terraseek.catalogue.deletion import delete_items, restore_items
 
+    if former_condition:
+        note("--where is now --sql; the old name will go with the next release")
+    condition = condition or former_condition
     chosen = [key.strip() for part in ids or () for key in part.split(",") if key.strip()]
     if undo and condition:
         raise ConfigError(
-            "--undo restores --ids or everything; --where cannot select deleted items"
+            "--undo restores --ids or everything; --sql cannot select deleted items"
         )
     if not undo and not chosen and not condition:
-        raise ConfigError("say what to delete, with --ids or --where")
+        raise ConfigError("say what to delete, with --ids or --sql")
     if undo:
         count = restore_items(catalogue, chosen)
     else:

@@ -76,7 +76,9 @@ def _help(known: Parameter) -> str:
     about = known.help[:1].upper() + known.help[1:]
     if known.repeatable:
         return f"{about}; repeatable."
-    return f"{about}." if not known.default else f"{about}; {known.codec.write(known.default)}."
+    if not known.default:
+        return about if about.endswith(".") else f"{about}."
+    return f"{about}; default {known.codec.write(known.default)}."
 
 
 def _info(name: str, about: str, known: Parameter, hidden: bool) -> Any:  # noqa: ANN401

@@ -18,7 +18,7 @@ class LocalizeOptions:
     """Settings of one localization; the defaults suit a scene of 0.3 to 1 m per pixel."""
 
     method: str = parameter(
-        "method", ", ".join(METHODS), default=DEFAULT_METHOD, choices=tuple(METHODS)
+        "method", f"one of {', '.join(METHODS)}", default=DEFAULT_METHOD, choices=tuple(METHODS)
     )
     """Name of a method in `methods.registry`."""
     scales: tuple[int, ...] | None = parameter(

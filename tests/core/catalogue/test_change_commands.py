@@ -39,7 +39,7 @@ def run(*arguments: str | Path) -> dict[str, object]:
 def test_delete_undo_compact(catalogue: Path):
     one, two, *_ = Catalogue.open(catalogue).items()["item_id"]
     assert run("delete", catalogue, "--ids", f"{one},{two}") == {"deleted": 2}
-    assert run("delete", catalogue, "--where", "image = '4.png'") == {"deleted": 1}
+    assert run("delete", catalogue, "--sql", "image = '4.png'") == {"deleted": 1}
     assert run("delete", catalogue, "--undo", "--ids", two) == {"restored": 1}
     assert run("stats", catalogue)["items"] == 3
     assert run("compact", catalogue) == {"dropped": 2, "stores": ["fake"], "unusable": []}
@@ -56,7 +56,7 @@ def test_duplicates(catalogue: Path):
     ("arguments", "error", "words"),
     [
         (("delete", "CAT"), ConfigError, "say what to delete"),
-        (("delete", "CAT", "--undo", "--where", "1=1"), ConfigError, "--undo restores"),
+        (("delete", "CAT", "--undo", "--sql", "1=1"), ConfigError, "--undo restores"),
         (("delete", "CAT", "--ids", "nosuch"), ItemNotFoundError, "nothing changed"),
         (("delete", "CAT", "--where", "nosuch = 1"), FilterError, "nosuch"),
         (("duplicates", "CAT", "--cosine", "2"), ConfigError, "must be in"),
