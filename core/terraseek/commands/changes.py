@@ -41,9 +41,7 @@ def delete(
     condition = condition or former_condition
     chosen = [key.strip() for part in ids or () for key in part.split(",") if key.strip()]
     if undo and condition:
-        raise ConfigError(
-            "--undo restores --ids or everything; --sql cannot select deleted items"
-        )
+        raise ConfigError("--undo restores --ids or everything; --sql cannot select deleted items")
     if not undo and not chosen and not condition:
         raise ConfigError("say what to delete, with --ids or --sql")
     if undo:
