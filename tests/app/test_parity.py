@@ -1,4 +1,4 @@
-"""The same question gives the same numbers through Python, command line, HTTP and page."""
+"""The same query gives the same numbers in Python, on the command line, over HTTP and on a page."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Text can be read on both themes: contrast of 4.5 to 1 (WCAG 2.2), out of the style files."""
+"""Text contrast on both themes is at least 4.5 to 1 (WCAG 2.2), computed from the style files."""
 
 import re
 import tomllib
@@ -39,13 +39,13 @@ def over(glass: tuple[float, ...], behind: Colour) -> Colour:
     return r, g, b
 
 
-def test_contrast_is_that_of_the_standard() -> None:
+def test_contrast_formula_matches_wcag() -> None:
     assert contrast(rgb("#000000"), rgb("#ffffff")) == pytest.approx(21)
     assert contrast(rgb("#777777"), rgb("#ffffff")) == pytest.approx(4.48, abs=0.01)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_and_links_of_the_theme(theme: str) -> None:
+def test_contrast_of_theme_text_and_links(theme: str) -> None:
     colours = THEMES[theme]
     for ink in ("textColor", "linkColor"):
         for paper in ("backgroundColor", "secondaryBackgroundColor"):
@@ -54,7 +54,7 @@ def test_text_and_links_of_the_theme(theme: str) -> None:
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
-def test_colours_of_our_own_rules(sheet: str) -> None:
+def test_contrast_in_our_stylesheets(sheet: str) -> None:
     text = APP.joinpath(sheet).read_text("utf-8")
     checked = 0
     for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", text):
@@ -76,7 +76,7 @@ def _papers(theme: str) -> list[str]:
 
 
 @pytest.mark.parametrize("rule", [".ts-world", ".ts-world.ts-day"])
-def test_the_maps_panels_over_any_image(rule: str) -> None:
+def test_contrast_of_map_panels_over_any_image(rule: str) -> None:
     text = APP.joinpath("map/component.css").read_text("utf-8")
     match = re.search(rf"^{re.escape(rule)} \{{(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
     assert match is not None

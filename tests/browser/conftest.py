@@ -1,4 +1,4 @@
-"""A real server on a small made catalogue, and a browser that may talk to nobody else."""
+"""A real server on a small generated catalogue, and a browser that may reach no other host."""
 
 import csv
 import os
@@ -35,7 +35,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    # nobody else is reached; cheaper than to ask about every request, which also stops caching
+    # no other host can be reached; intercepting requests instead would be slow and disable caching
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 START_S = 300
@@ -57,7 +57,7 @@ CITIES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here is a browser test."""
+    """Mark all tests of this folder as browser tests."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -118,7 +118,7 @@ def served_catalogue(source: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """A port nobody listens on."""
+    """A free port."""
 
     def find() -> int:
         with socket.socket() as trial:
@@ -203,15 +203,15 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def _note(message: Any, troubles: list[str]) -> None:
-    # on a deep link Streamlit first looks for itself below the page's address and finds a 404
+def _record_error(message: Any, errors: list[str]) -> None:
+    # on a deep link, Streamlit first requests its files below the page's address, which gives 404
     if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
-        troubles.append(message.text)
+        errors.append(message.text)
 
 
 @pytest.fixture(scope="session")
 def window(chromium: Any) -> Any:
-    """What every page opens in: one, so that the files of the app are fetched and compiled once."""
+    """The browser context of all pages; shared, so that the app's files are loaded only once."""
     context = chromium.new_context(
         viewport={"width": 1440, "height": 900},
         color_scheme="dark",
@@ -224,25 +224,25 @@ def window(chromium: Any) -> Any:
 
 @pytest.fixture
 def browse(window: Any) -> Iterator[Callable[[str], Any]]:
-    """`browse(address)` opens a server's page; asking any other host, or an error in the console,
-    fails the test when it ends."""
+    """`browse(address)` opens a page of a server; a request to another host, or an error in the
+    console, fails the test at its end."""
     opened: list[Any] = []
-    elsewhere: list[str] = []
-    troubles: list[str] = []
+    other_hosts: list[str] = []
+    errors: list[str] = []
 
     def browse_to(address: str) -> Any:
         host = urlsplit(address).netloc
 
-        def watch(request: Any) -> None:
+        def check_host(request: Any) -> None:
             parts = urlsplit(request.url)
             if parts.scheme not in ("data", "blob") and parts.netloc != host:
-                elsewhere.append(request.url)
+                other_hosts.append(request.url)
 
         page = window.new_page()
         opened.append(page)
-        page.on("request", watch)
-        page.on("console", lambda message: _note(message, troubles))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", check_host)
+        page.on("console", lambda message: _record_error(message, errors))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
         return page
 
@@ -250,8 +250,8 @@ def browse(window: Any) -> Iterator[Callable[[str], Any]]:
     for page in opened:
         page.close()
     window.clear_cookies()
-    assert elsewhere == [], "the page asked other hosts"
-    assert troubles == [], "the browser's console has errors"
+    assert other_hosts == [], "the page asked other hosts"
+    assert errors == [], "the browser's console has errors"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A page with nothing but the map, for tests of the component; it writes what it was told."""
+"""A page with only the map, for tests of the component; it prints the events as JSON."""
 
 import json
 from typing import Any
@@ -9,10 +9,10 @@ from terraseek.geo import BBox
 from terraseek_app.map import MapEvent, Overlay, heat_overlay, world_map
 from terraseek_app.server import state
 
-EVERYTHING = ("select", "box", "area", "click", "view", "shape", "centre")
+ALL_EVENTS = ("select", "box", "area", "click", "view", "shape", "centre")
 
 
-def took(event: MapEvent) -> None:
+def on_event(event: MapEvent) -> None:
     st.session_state.events = [*st.session_state.get("events", []), event.kind]
     if event.kind == "select":
         st.session_state.selected = event.clicked
@@ -62,11 +62,11 @@ event = world_map(
     overlays=overlays(pixel_space) if heat else [],
     pixels=(200, 100) if pixel_space else None,
     view={"fit": "overlays"} if heat else None,
-    report=EVERYTHING,
+    report=ALL_EVENTS,
     height=500,
-    on_event=took,
+    on_event=on_event,
 )
-told = {
+report = {
     "kind": event.kind,
     "clicked": event.clicked,
     "click": event.click,
@@ -77,7 +77,7 @@ told = {
 }
 st.session_state.runs = st.session_state.get("runs", 0) + 1
 st.text(f"runs: {st.session_state.runs}")
-# the last one of each kind stays: a test must not need to look before the next event comes
-st.session_state.setdefault("told", {})[event.kind] = told
-for one in st.session_state.told.values():
+# the last event of each kind is kept, because a test may look only after the next one
+st.session_state.setdefault("reports", {})[event.kind] = report
+for one in st.session_state.reports.values():
     st.code(json.dumps(one), language=None)

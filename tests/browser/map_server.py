@@ -1,4 +1,4 @@
-"""Serves `map_page.py` with the product's routes and two made images: CATALOGUE PORT."""
+"""Serve `map_page.py` with the app's routes and two generated images: CATALOGUE PORT."""
 
 import io
 import os

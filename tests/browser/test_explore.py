@@ -1,4 +1,4 @@
-"""Explore in a real browser: words, boxes, clicks, and the link that brings it all back."""
+"""Explore in a real browser: sentences, boxes, clicks, and the URL that restores them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ def explore(page: Any, map_state: Callable[..., Any]) -> Any:
     return page
 
 
-def ask(page: Any, text: str) -> None:
+def search(page: Any, text: str) -> None:
     box = page.get_by_label("What to look for", exact=True)
     box.fill(text)
     box.press("Enter")
@@ -37,7 +37,7 @@ def captions(page: Any) -> list[str]:
 def test_a_sentence_shows_images_and_the_same_hits_on_the_map(
     explore: Any, map_state: Callable[..., Any]
 ) -> None:
-    ask(explore, "red")
+    search(explore, "red")
     map_state(explore, KEY, "s => s.hits === 24")
     explore.wait_for_function(TILES, arg=24)
     assert all("red" in caption for caption in captions(explore)[:12])
@@ -55,10 +55,10 @@ def test_a_sentence_shows_images_and_the_same_hits_on_the_map(
     explore.locator(".st-key-explore_card").get_by_text("result 4").wait_for()
 
 
-def test_a_box_limits_the_search_and_the_link_brings_it_back(
+def test_box_limits_the_search_and_the_url_restores_it(
     explore: Any, browse: Callable[[str], Any], map_state: Callable[..., Any]
 ) -> None:
-    ask(explore, "blue")
+    search(explore, "blue")
     map_state(explore, KEY, "s => s.hits === 24")
     explore.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [6, 46], zoom: 4}})")
     explore.locator(".ts-draw").click()
@@ -82,10 +82,10 @@ def test_a_box_limits_the_search_and_the_link_brings_it_back(
     map_state(explore, KEY, "s => s.hits === 24 && s.box === null")
 
 
-def test_a_shape_limits_the_search_and_stands_in_the_link(
+def test_polygon_limits_the_search_and_is_in_the_url(
     explore: Any, browse: Callable[[str], Any], map_state: Callable[..., Any]
 ) -> None:
-    ask(explore, "blue")
+    search(explore, "blue")
     map_state(explore, KEY, "s => s.hits === 24 && !s.moving")
     explore.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [6, 46], zoom: 4}})")
     explore.locator(".ts-draw-shape").click()
@@ -120,8 +120,8 @@ def click_share(page: Any, x: float, y: float) -> None:
     page.mouse.click(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"])
 
 
-def test_more_like_this_asks_for_neighbours(explore: Any, map_state: Callable[..., Any]) -> None:
-    ask(explore, "green")
+def test_more_like_this_finds_similar_items(explore: Any, map_state: Callable[..., Any]) -> None:
+    search(explore, "green")
     map_state(explore, KEY, "s => s.hits === 24")
     first = explore.locator(".tile").first.get_attribute("data-id")
     explore.locator(".tile .like").first.click()
@@ -132,7 +132,7 @@ def test_more_like_this_asks_for_neighbours(explore: Any, map_state: Callable[..
     assert all("green" in caption for caption in captions(explore)[:11])
 
 
-def test_an_image_of_ones_own_and_votes_steer_the_search(
+def test_uploaded_image_and_votes_change_the_ranking(
     explore: Any, source: Path, map_state: Callable[..., Any]
 ) -> None:
     explore.get_by_text("Picture", exact=True).click()

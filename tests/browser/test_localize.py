@@ -41,7 +41,7 @@ def count_messages(page: Any) -> None:
     )
 
 
-def test_heat_map_lies_on_the_scene_and_the_slider_needs_no_rerun(
+def test_heat_map_covers_the_scene_and_sliders_need_no_rerun(
     localize: Any, map_state: Callable[..., Any], tmp_path: Path
 ) -> None:
     ask(localize, "red")
@@ -59,7 +59,7 @@ def test_heat_map_lies_on_the_scene_and_the_slider_needs_no_rerun(
     assert waiting.value.suggested_filename == "field-regions.geojson"
 
 
-def test_an_uploaded_image_is_asked_in_its_own_pixels(
+def test_uploaded_image_is_localized_in_pixel_space(
     localize: Any, map_state: Callable[..., Any]
 ) -> None:
     pixels = np.full((300, 400, 3), (60, 150, 60), np.uint8)
@@ -80,7 +80,7 @@ def test_an_uploaded_image_is_asked_in_its_own_pixels(
     assert 10 <= row <= 130
 
 
-def test_from_a_result_to_the_spot_in_it(
+def test_result_of_explore_is_localized(
     browse: Callable[[str], Any], server: str, map_state: Callable[..., Any]
 ) -> None:
     page = browse(f"{server}/?q=red")

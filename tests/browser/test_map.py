@@ -1,4 +1,4 @@
-"""The map component in a real browser: it survives reruns and tells what the user did."""
+"""The map component in a real browser: it is kept across reruns and reports events."""
 
 import json
 import time
@@ -32,8 +32,8 @@ def map_page(browse: Callable[[str], Any], map_server: str, map_state: Callable[
     return page
 
 
-def told(page: Any, kind: str) -> dict[str, Any]:
-    """What Python last heard, once it heard an event of this kind."""
+def reported_event(page: Any, kind: str) -> dict[str, Any]:
+    """The last event of a kind that Python received; waits for it."""
     code = page.locator("code", has_text=f'"kind": "{kind}"')
     code.wait_for()
     answer: dict[str, Any] = json.loads(code.inner_text())
@@ -61,7 +61,7 @@ def test_reruns_keep_the_map_and_the_view(map_page: Any, map_state: Callable[...
     assert state["zoom"] == pytest.approx(4)
 
 
-def test_markers_stand_where_their_items_are(map_page: Any) -> None:
+def test_markers_are_at_the_positions_of_their_items(map_page: Any) -> None:
     look(map_page, "world.map.jumpTo({center: [2.4, 48.9], zoom: 8});")
     until(
         map_page,
@@ -84,7 +84,7 @@ def test_a_marker_is_a_numbered_button_that_selects(map_page: Any) -> None:
     pin = map_page.get_by_role("button", name="Hit 2: a ")
     item = pin.get_attribute("data-item")
     pin.click()
-    answer = told(map_page, "select")
+    answer = reported_event(map_page, "select")
     assert answer["clicked"] == item
     popup = map_page.locator(".ts-popup")
     assert popup.locator(".ts-popup-caption").inner_text().startswith("2. a ")
@@ -100,7 +100,7 @@ def test_a_sample_that_is_no_hit_can_be_clicked(
     until(map_page, "return world.points.at(world.map.project([151.21, -33.87]))?.row >= 0;")
     frame = map_page.locator(".ts-map").bounding_box()
     map_page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
-    answer = told(map_page, "select")
+    answer = reported_event(map_page, "select")
     assert answer["click"] == pytest.approx([151.21, -33.87], abs=1e-4)
     assert "red field near Sydney" in map_page.locator(".ts-popup-caption").inner_text()
 
@@ -108,7 +108,7 @@ def test_a_sample_that_is_no_hit_can_be_clicked(
 def test_a_drawn_box_reaches_python_and_stays(map_page: Any, map_state: Callable[..., Any]) -> None:
     map_page.locator(".ts-draw").click()
     drag(map_page, (0.4, 0.3), (0.6, 0.6))
-    west, south, east, north = told(map_page, "box")["box"]
+    west, south, east, north = reported_event(map_page, "box")["box"]
     assert west < east
     assert south < north
     shown = map_state(map_page, KEY, "s => s.box !== null")["box"]
@@ -120,27 +120,27 @@ def test_a_drawn_box_reaches_python_and_stays(map_page: Any, map_state: Callable
     map_state(map_page, KEY, "s => s.box === null")
 
 
-def test_shift_drag_draws_without_the_tool_and_clear_forgets(
+def test_shift_drag_draws_a_box_and_clear_removes_it(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     before = look(map_page, "return world.map.getCenter().toArray();")
     map_page.keyboard.down("Shift")
     drag(map_page, (0.3, 0.3), (0.5, 0.5))
     map_page.keyboard.up("Shift")
-    assert told(map_page, "box")["box"] is not None
+    assert reported_event(map_page, "box")["box"] is not None
     assert look(map_page, "return world.map.getCenter().toArray();") == pytest.approx(before)
     map_page.locator(".ts-clear").click()
     map_state(map_page, KEY, "s => s.box === null")
     map_page.wait_for_function("document.body.innerText.includes('\"box\": null')")
 
 
-def test_a_box_over_the_antimeridian_has_its_west_in_the_east(
+def test_box_across_the_antimeridian_has_west_greater_than_east(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     look(map_page, "world.map.jumpTo({center: [180, -15], zoom: 4});")
     map_page.locator(".ts-draw").click()
     drag(map_page, (0.3, 0.3), (0.7, 0.7))
-    west, _, east, _ = told(map_page, "box")["box"]
+    west, _, east, _ = reported_event(map_page, "box")["box"]
     assert 150 < west < 180
     assert -180 < east < -150
 
@@ -155,9 +155,7 @@ def click_at(page: Any, lnglat: tuple[float, float], twice: bool = False) -> Non
     click(frame["x"] + at["x"], frame["y"] + at["y"])
 
 
-def test_a_shape_is_clicked_closed_kept_and_taken_away(
-    map_page: Any, map_state: Callable[..., Any]
-) -> None:
+def test_polygon_is_drawn_kept_and_removed(map_page: Any, map_state: Callable[..., Any]) -> None:
     look(map_page, "world.map.jumpTo({center: [8, 47], zoom: 4});")
     map_page.locator(".ts-draw-shape").click()
     for corner in TRIANGLE[:-1]:
@@ -166,8 +164,8 @@ def test_a_shape_is_clicked_closed_kept_and_taken_away(
     found = map_state(map_page, KEY, "s => s.shape !== null && !s.armed && !s.moving")
     assert found["zoom"] == pytest.approx(4), "a double-click that closes does not zoom"
     drawn = [value for corner in TRIANGLE for value in corner]
-    told_shape = told(map_page, "shape")["shape"]
-    assert [value for corner in told_shape for value in corner] == pytest.approx(drawn, abs=0.1)
+    reported_shape = reported_event(map_page, "shape")["shape"]
+    assert [value for corner in reported_shape for value in corner] == pytest.approx(drawn, abs=0.1)
     inside = look(map_page, "return world.map.querySourceFeatures('shape').length;")
     assert inside > 0
     map_page.get_by_label("hits", exact=True).fill("4")
@@ -179,9 +177,7 @@ def test_a_shape_is_clicked_closed_kept_and_taken_away(
     heard.filter(has_text='"shape": null').wait_for()
 
 
-def test_escape_gives_a_shape_up_and_clicks_are_clicks_again(
-    map_page: Any, map_state: Callable[..., Any]
-) -> None:
+def test_escape_cancels_a_polygon(map_page: Any, map_state: Callable[..., Any]) -> None:
     look(map_page, "world.map.jumpTo({center: [-140, 0], zoom: 5});")
     map_page.locator(".ts-draw-shape").click()
     click_at(map_page, (-141, 0))
@@ -189,21 +185,21 @@ def test_escape_gives_a_shape_up_and_clicks_are_clicks_again(
     map_page.keyboard.press("Escape")
     assert map_state(map_page, KEY, "s => !s.armed")["shape"] is None
     click_at(map_page, (-140, 1))
-    assert told(map_page, "click")["click"] == pytest.approx([-140, 1], abs=0.05)
+    assert reported_event(map_page, "click")["click"] == pytest.approx([-140, 1], abs=0.05)
 
 
-def test_the_first_corner_closes_a_shape_across_the_antimeridian(
+def test_first_corner_closes_a_polygon_across_the_antimeridian(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     look(map_page, "world.map.jumpTo({center: [180, -15], zoom: 4});")
     map_page.locator(".ts-draw-shape").click()
     for corner in ((175, -10), (185, -10), (180, -20), (175, -10)):
         click_at(map_page, corner)
-    shape = told(map_page, "shape")["shape"]
+    shape = reported_event(map_page, "shape")["shape"]
     assert [lon for lon, _ in shape] == pytest.approx([175, 185, 180], abs=0.1)
 
 
-def test_a_circle_is_placed_by_a_click_and_drawn_as_wide_as_python_says(
+def test_circle_is_placed_by_a_click_with_the_radius_from_python(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     look(map_page, "world.map.jumpTo({center: [-140, 60], zoom: 4});")
@@ -265,12 +261,14 @@ def test_a_circle_of_more_than_half_the_globe_is_the_map_with_a_hole(
         assert min(outer) < min(lons) < max(lons) < max(outer)
 
 
-def test_search_this_area_takes_what_is_seen(map_page: Any, map_state: Callable[..., Any]) -> None:
+def test_search_this_area_uses_the_visible_bounds(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
     assert map_page.locator(".ts-area").is_hidden()
     look(map_page, "world.map.jumpTo({center: [10, 45], zoom: 4});")
     drag(map_page, (0.5, 0.5), (0.55, 0.5))
     map_page.locator(".ts-area").click()
-    west, south, east, north = told(map_page, "area")["box"]
+    west, south, east, north = reported_event(map_page, "area")["box"]
     assert west < 10 < east
     assert south < 45 < north
 
@@ -279,7 +277,7 @@ def test_an_empty_place_gives_its_coordinates(map_page: Any) -> None:
     look(map_page, "world.map.jumpTo({center: [-140, 0], zoom: 5});")
     frame = map_page.locator(".ts-map").bounding_box()
     map_page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
-    assert told(map_page, "click")["click"] == pytest.approx([-140, 0], abs=1e-3)
+    assert reported_event(map_page, "click")["click"] == pytest.approx([-140, 0], abs=1e-3)
 
 
 def test_coordinates_follow_the_mouse_and_right_click_copies(map_page: Any) -> None:
@@ -336,7 +334,7 @@ def show_heat(page: Any, map_state: Callable[..., Any]) -> None:
     map_state(page, KEY, "s => s.heatVisible && s.zoom > 6 && !s.moving")
 
 
-def test_heat_map_lies_where_it_belongs_and_styles_without_a_rerun(
+def test_heat_map_is_at_its_position_and_styled_without_a_rerun(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     show_heat(map_page, map_state)
@@ -367,7 +365,7 @@ def test_layers_can_be_hidden(map_page: Any, map_state: Callable[..., Any]) -> N
     assert map_page.locator(".ts-hit:visible").count() == 0
 
 
-def test_an_image_without_a_place_is_shown_in_pixels(
+def test_image_without_position_is_shown_in_pixel_space(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     map_page.get_by_text("pixels", exact=True).click()
@@ -382,10 +380,10 @@ def test_an_image_without_a_place_is_shown_in_pixels(
     share = (middle["x"] / frame["width"], middle["y"] / frame["height"])
     outside = (2 / frame["width"], 100 / frame["height"])
     drag(map_page, outside, share)
-    assert told(map_page, "box")["pixel_box"] == pytest.approx([0, 0, 100, 50], abs=1)
+    assert reported_event(map_page, "box")["pixel_box"] == pytest.approx([0, 0, 100, 50], abs=1)
 
 
-def test_too_many_samples_are_density_and_dots_once_few_are_in_view(
+def test_many_samples_are_density_tiles_and_few_in_view_are_points(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:
     look(map_page, "world.map.jumpTo({center: [10, 30], zoom: 1});")

@@ -1,4 +1,4 @@
-"""Reviewing with the keyboard in a real browser; what is recorded is read from the log."""
+"""Reviewing with the keyboard in a real browser, checked in the review log."""
 
 import re
 import time
@@ -65,7 +65,7 @@ def score(page: Any, *keys: str) -> None:
         settled(page)
 
 
-def test_two_raters_judge_with_the_keyboard(
+def test_two_raters_review_with_the_keyboard(
     browse: Callable[[str], Any], review_server: str, reviewed: Path
 ) -> None:
     ana, bea = browse(review_server), browse(review_server)
@@ -87,8 +87,8 @@ def test_two_raters_judge_with_the_keyboard(
 
     records = ReviewLog.open(reviewed).events()
     first, second = Catalogue.open(reviewed).items()["item_id"].iloc[:2]
-    said = [(r.rater, r.item_id, r.action) for r in records]
-    assert sorted(said) == sorted(
+    actions = [(r.rater, r.item_id, r.action) for r in records]
+    assert sorted(actions) == sorted(
         [("Ana", first, "accept"), ("Ana", second, "edit"), ("Bea", first, "skip")]
     )
     [accepted] = [r for r in records if r.action == "accept"]
@@ -97,7 +97,7 @@ def test_two_raters_judge_with_the_keyboard(
     assert accepted.seconds > 0
 
 
-def test_keys_struck_faster_than_the_server_follows_are_kept_in_order(
+def test_keys_faster_than_the_server_are_handled_in_order(
     browse: Callable[[str], Any], review_server: str, reviewed: Path
 ) -> None:
     cleo = browse(review_server)

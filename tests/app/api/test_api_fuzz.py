@@ -1,4 +1,4 @@
-"""The API under values nobody would send: it never fails, and answers as its description says."""
+"""Random requests to the API: it never fails, and its responses match its description."""
 
 import csv
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Localization over HTTP gives the numbers of the library."""
+"""Localization over HTTP equals the library."""
 
 import io
 import json
@@ -74,7 +74,7 @@ def test_several_sentences_with_something_subtracted(client: TestClient, scene_p
         assert found["regions"] == json.loads(json.dumps(regions_geojson(heat)))
 
 
-def test_an_item_is_looked_for_in_a_scene(client: TestClient) -> None:
+def test_localize_the_image_of_an_item(client: TestClient) -> None:
     item_id = state.catalogue().item_ids[0].decode()
     (found,) = client.get(f"/api/localize/{scene_id(client)}", params={"like": item_id}).json()[
         "maps"
@@ -84,7 +84,7 @@ def test_an_item_is_looked_for_in_a_scene(client: TestClient) -> None:
     assert 20 < found["peak"]["row"] < 110
 
 
-def test_a_sent_image_is_looked_for_with_any_method(
+def test_localize_an_uploaded_image_with_any_method(
     client: TestClient, scene_path: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(np.full((60, 60, 3), (20, 200, 20), np.uint8)).save(tmp_path / "lawn.png")
@@ -118,7 +118,7 @@ def test_a_body_that_is_no_image_is_refused(
     assert "1 MB" in answer.json()["what"]
 
 
-def test_a_kept_map_is_shown_and_taken_home(client: TestClient) -> None:
+def test_heat_map_tiles_and_download(client: TestClient) -> None:
     (found,) = client.get(f"/api/localize/{scene_id(client)}?q=red").json()["maps"]
     x, y = lonlat_to_tile(found["peak"]["lon"], found["peak"]["lat"], 16)
     tile = client.get(f"/tiles/heat/{found['heat']}/16/{x}/{y}")
@@ -146,13 +146,15 @@ def test_a_kept_map_is_shown_and_taken_home(client: TestClient) -> None:
         ({"q": "red", "percentile": "101"}, "percentile"),
     ],
 )
-def test_what_cannot_be_asked(client: TestClient, params: dict[str, str], message: str) -> None:
+def test_invalid_parameters_are_refused(
+    client: TestClient, params: dict[str, str], message: str
+) -> None:
     answer = client.get(f"/api/localize/{scene_id(client)}", params=params)
     assert answer.status_code == 400
     assert message in answer.json()["what"]
 
 
-def test_unknown_scenes_and_maps(client: TestClient) -> None:
+def test_unknown_scene_and_heat_map_ids(client: TestClient) -> None:
     for address in ("/api/localize/nope?q=red", "/api/heat/nope", "/tiles/heat/nope/1/0/0"):
         assert client.get(address).status_code == 400
     assert client.get("/tiles/heat/nope/99/0/0").status_code == 400

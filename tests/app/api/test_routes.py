@@ -1,4 +1,4 @@
-"""The routes, asked as a browser or a script would ask them."""
+"""The HTTP routes, requested as a browser or a script would."""
 
 import csv
 import io
@@ -66,14 +66,14 @@ def client(folder: Path, tmp_path: Path) -> Iterator[TestClient]:
     state.reset(Settings())
 
 
-def test_health_says_what_is_served(client: TestClient) -> None:
+def test_health_names_catalogue_and_encoder(client: TestClient) -> None:
     answer = client.get("/api/health").json()
     assert answer["status"] == "ok"
     assert (answer["catalogue"], answer["items"]) == ("cat", 12)
     assert answer["encoder_id"] == FakeEncoder().encoder_id
 
 
-def test_health_names_what_is_broken(client: TestClient, tmp_path: Path) -> None:
+def test_health_reports_errors(client: TestClient, tmp_path: Path) -> None:
     state.reset(Settings(catalogue=tmp_path / "nowhere", model="fake"))
     answer = client.get("/api/health")
     assert answer.status_code == 503
@@ -81,7 +81,7 @@ def test_health_names_what_is_broken(client: TestClient, tmp_path: Path) -> None
     assert "nowhere" in answer.json()["what"]
 
 
-def test_search_gives_the_numbers_of_the_library(client: TestClient, folder: Path) -> None:
+def test_search_equals_the_library(client: TestClient, folder: Path) -> None:
     answer = client.get("/api/search", params={"q": "red", "k": 5}).json()
     same = Searcher(Catalogue.open(folder), FakeEncoder()).search(Query(text="red"), k=5)
     assert answer == {"hits": hits_json(same.hits), "matched": 12}
@@ -109,9 +109,7 @@ def test_search_filters_first(client: TestClient, params: dict[str, Any], matche
     assert len(answer["hits"]) == matched
 
 
-def test_every_kind_of_query_gives_the_numbers_of_the_library(
-    client: TestClient, folder: Path
-) -> None:
+def test_every_kind_of_query_equals_the_library(client: TestClient, folder: Path) -> None:
     same = Searcher(Catalogue.open(folder), FakeEncoder())
     red, green = (same.search(Query(text=word), k=1).hits[0].item_id for word in ("red", "green"))
     asked: list[tuple[dict[str, Any], Query]] = [
@@ -129,7 +127,7 @@ def test_every_kind_of_query_gives_the_numbers_of_the_library(
         assert answer["hits"] == hits_json(same.search(query, k=12).hits), params
 
 
-def test_more_like_this_and_less_of_that(client: TestClient) -> None:
+def test_liked_and_disliked_items(client: TestClient) -> None:
     first = client.get("/api/search", params={"q": "green", "k": 1}).json()["hits"][0]
     more = client.get("/api/search", params={"like": first["item_id"], "k": 3}).json()["hits"]
     assert first["item_id"] not in [hit["item_id"] for hit in more]
@@ -177,7 +175,7 @@ def test_more_like_this_and_less_of_that(client: TestClient) -> None:
         ("/overlays/scene/unknown.png", 400, "SceneError"),
     ],
 )
-def test_mistakes_are_answered_in_words(
+def test_errors_have_a_status_and_a_message(
     client: TestClient, address: str, status: int, error: str
 ) -> None:
     answer = client.get(address)
@@ -185,7 +183,7 @@ def test_mistakes_are_answered_in_words(
     assert len(answer.json()["what"]) > 15
 
 
-def test_no_answer_holds_a_path_of_the_server(client: TestClient, folder: Path) -> None:
+def test_no_response_contains_a_server_path(client: TestClient, folder: Path) -> None:
     for address in ("/api/health", "/api/items/nobody", "/openapi.json"):
         assert str(folder.parent) not in client.get(address).text
 
@@ -208,9 +206,7 @@ def test_thumbnails_keep_their_shape_and_are_cached(client: TestClient) -> None:
     assert client.get(f"/api/thumbnails/{item}?size=5").status_code == 400
 
 
-def test_points_are_columns_of_everything_that_has_a_place(
-    client: TestClient, folder: Path
-) -> None:
+def test_points_are_columns_of_all_located_items(client: TestClient, folder: Path) -> None:
     body = client.get("/api/points").content
     n = int(np.frombuffer(body, "<u4", 1)[0])
     assert (n, len(body)) == (11, 4 + 11 * 13)
@@ -240,7 +236,7 @@ def test_density_tiles_are_images_where_items_are(client: TestClient) -> None:
     assert client.get("/tiles/density/3/0/7").status_code == 204
 
 
-def test_scene_without_a_place_is_served_whole(client: TestClient) -> None:
+def test_scene_without_crs_is_one_image(client: TestClient) -> None:
     [(scene_id, name)] = state.example_scenes().items()
     assert name == "plain.png"
     assert name not in scene_id
@@ -248,7 +244,7 @@ def test_scene_without_a_place_is_served_whole(client: TestClient) -> None:
     assert Image.open(io.BytesIO(answer.content)).size == (80, 50)
 
 
-def test_heat_maps_reach_the_browser_as_values(client: TestClient) -> None:
+def test_heat_map_overlay_contains_values(client: TestClient) -> None:
     class Heat:
         def preview(self, max_side: int) -> tuple[np.ndarray, np.ndarray, None]:
             value = np.arange(12, dtype=np.uint8).reshape(3, 4)
@@ -262,7 +258,7 @@ def test_heat_maps_reach_the_browser_as_values(client: TestClient) -> None:
     assert (pixels[..., 1] == 255).all()
 
 
-def test_old_heat_maps_make_room(client: TestClient) -> None:
+def test_oldest_heat_maps_are_dropped(client: TestClient) -> None:
     first = state.add_heat(object())  # type: ignore[arg-type]
     for _ in range(state.MAX_HEAT_MAPS):
         state.add_heat(object())  # type: ignore[arg-type]
@@ -270,7 +266,7 @@ def test_old_heat_maps_make_room(client: TestClient) -> None:
         state.heat(first)
 
 
-def test_assets_are_the_maps_own_files_only(client: TestClient) -> None:
+def test_assets_are_only_files_of_the_map(client: TestClient) -> None:
     assert client.get("/assets/map/maplibre-gl.js").headers["content-type"].startswith("text/javas")
     assert "WorldMap" in client.get("/assets/map/world.js").text
     for name in ("..%2f..%2fserver.py", "component.py", "nothing.js"):
@@ -293,13 +289,13 @@ def test_openapi_knows_every_route(client: TestClient) -> None:
     assert described <= served - internal
 
 
-def test_explore_is_the_first_page_under_its_name_too(client: TestClient) -> None:
+def test_explore_redirects_to_the_first_page(client: TestClient) -> None:
     answer = client.get("/explore?q=red&k=12", follow_redirects=False)
     assert answer.status_code == 307
     assert answer.headers["location"].endswith("/?q=red&k=12")
 
 
-def test_status_of_follows_the_tree() -> None:
+def test_status_of_subclasses() -> None:
     assert status_of(ItemNotFoundError("")) == 404
     assert status_of(CatalogueError("")) == 503
     assert status_of(SceneTooLargeError("")) == 413

@@ -1,4 +1,4 @@
-"""What goes into the map and what comes out, without a browser."""
+"""Overlays and events of the map component, without a browser."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ BOX = BBox(1, 2, 3, 4)
 VIEW = {"center": [2.0, 3.0], "zoom": 4.0, "bounds": [0, 1, 4, 5]}
 
 
-def test_without_an_event_the_given_box_stands() -> None:
+def test_without_an_event_the_given_box_is_kept() -> None:
     assert parse_event(None, BOX, False) == MapEvent(box=BOX)
     assert parse_event(None, (1, 2, 3, 4), True) == MapEvent(pixel_box=(1, 2, 3, 4))
     assert parse_event(None, None, False) == MapEvent()
@@ -39,11 +39,11 @@ def test_a_drawn_box_replaces_the_given_one(kind: str) -> None:
     assert event.kind == kind
 
 
-def test_clearing_takes_the_given_box_away() -> None:
+def test_clearing_removes_the_given_box() -> None:
     assert parse_event({"kind": "box", "box": None, "view": VIEW}, BOX, False).box is None
 
 
-def test_boxes_of_pixels_are_no_boxes_of_the_globe() -> None:
+def test_pixel_boxes_are_not_geographic_boxes() -> None:
     event = parse_event({"kind": "box", "box": [0, 0, 5000, 900], "view": VIEW}, None, True)
     assert event.pixel_box == (0, 0, 5000, 900)
     assert event.box is None
@@ -61,7 +61,7 @@ def test_a_drawn_shape_and_a_placed_circle() -> None:
 
 
 @given(st.lists(st.floats(), min_size=4, max_size=4))
-def test_whatever_a_browser_sends_is_a_valid_box_or_refused(values: list[float]) -> None:
+def test_any_box_from_the_browser_is_valid_or_refused(values: list[float]) -> None:
     try:
         event = parse_event({"kind": "box", "box": values}, None, False)
     except BBoxError:
@@ -70,7 +70,7 @@ def test_whatever_a_browser_sends_is_a_valid_box_or_refused(values: list[float])
     assert -180 <= event.box.west <= 180
 
 
-def test_overlays_name_routes_and_never_paths() -> None:
+def test_overlay_urls_contain_no_paths() -> None:
     corners = [[1.0, 4.0], [2.0, 4.0], [2.0, 3.0], [1.0, 3.0]]
     assert heat_overlay("h1", corners, 0.1, 0.3, "red").url == "/overlays/heat/h1.png"
     assert scene_overlay("s1", corners).url == "/tiles/scene/s1/{z}/{x}/{y}"

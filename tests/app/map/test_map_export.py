@@ -1,4 +1,4 @@
-"""The stand-alone map holds everything it shows, and nothing in a caption can break out of it."""
+"""The stand-alone map contains all its data, and captions cannot inject HTML."""
 
 import base64
 import io
@@ -64,19 +64,19 @@ def test_hits_and_their_images_are_inside(page: str) -> None:
     assert Image.open(io.BytesIO(base64.b64decode(content))).size == (240, 120)
 
 
-def test_words_stay_words(page: str) -> None:
+def test_captions_cannot_inject_html(page: str) -> None:
     assert data_of(page)["hits"][0]["caption"] == NASTY
     assert "<script>alert" not in page
     assert "<h1>fields &lt;/script&gt;" in page
 
 
-def test_no_file_is_asked_for(page: str) -> None:
+def test_page_requests_no_files(page: str) -> None:
     assert not re.search(r'<(script|img|link)[^>]+(src|href)="(?!data:)', page)
     assert data_of(page)["world"].startswith("data:image/jpeg")
     assert page.count("</script>") == 3
 
 
-def test_written_whole(tmp_path: Path) -> None:
+def test_map_file_is_written_atomically(tmp_path: Path) -> None:
     write_map(tmp_path / "map.html", "red", [hit(1)], Pictures())  # type: ignore[arg-type]
     assert (tmp_path / "map.html").read_text("utf-8").rstrip().endswith("</html>")
     assert [path.name for path in tmp_path.iterdir()] == ["map.html"]

@@ -1,4 +1,4 @@
-"""Explore within shapes and circles, and where a condition on columns holds."""
+"""Explore within polygons and circles, and with an SQL condition on columns."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,7 +15,7 @@ def places(page: AppTest) -> set[str]:
 
 
 @pytest.mark.parametrize(("shape", "cities"), [(EUROPE, {"Paris"}), (PACIFIC, {"Tokyo", "Lima"})])
-def test_a_shape_in_the_link_is_searched_and_can_be_dropped(
+def test_polygon_in_the_url_limits_the_search_and_can_be_removed(
     open_page: Open, shape: str, cities: set[str]
 ) -> None:
     page = open_page("explore", q="red", polygon=shape)
@@ -26,7 +26,7 @@ def test_a_shape_in_the_link_is_searched_and_can_be_dropped(
     assert "polygon" not in page.query_params
 
 
-def test_a_circle_of_fields_is_searched_and_stands_in_the_link(open_page: Open) -> None:
+def test_circle_fields_limit_the_search_and_are_in_the_url(open_page: Open) -> None:
     page = open_page("explore", q="red")
     page.number_input(key="explore_lon").set_value(2.0)
     page.number_input(key="explore_lat").set_value(49.0)
@@ -59,7 +59,7 @@ def test_a_condition_on_columns_narrows(open_page: Open) -> None:
         ("gsd_m < 'wide'", "cannot be evaluated"),
     ],
 )
-def test_a_wrong_condition_is_one_clear_line(
+def test_invalid_condition_is_reported_in_one_line(
     open_page: Open, question: str, where: str, message: str
 ) -> None:
     page = open_page("explore", q=question, where=where)
@@ -71,7 +71,7 @@ def test_a_wrong_condition_is_one_clear_line(
     assert not page.error
 
 
-def test_what_is_drawn_on_the_map_is_asked() -> None:
+def test_areas_drawn_on_the_map_enter_the_form() -> None:
     def script() -> None:
         from terraseek_app.map import MapEvent
         from terraseek_app.pages.explore import map_panel
@@ -94,7 +94,7 @@ def test_what_is_drawn_on_the_map_is_asked() -> None:
     assert not page.exception, page.exception
 
 
-def test_where_an_area_lies_and_what_it_is_called() -> None:
+def test_area_bounds_and_texts() -> None:
     assert area_bounds((1, 2, 3, 4), ((0, 0),), None) == (1, 2, 3, 4)
     assert area_bounds(None, ((170, -5), (190, 5), (180, 9)), None) == (170, -5, 190, 9)
     around = area_bounds(None, None, (180.0, 0.0, 111.195))

@@ -1,4 +1,4 @@
-"""Explore offers to collapse near-duplicates where they are marked, and only there."""
+"""Explore collapses near-duplicates in catalogues where they are marked."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +56,7 @@ def opened(catalogue: Path, **session: object) -> AppTest:
     return test
 
 
-def test_the_box_collapses_what_is_marked(catalogue: Path) -> None:
+def test_checkbox_collapses_marked_duplicates(catalogue: Path) -> None:
     mark_duplicates(catalogue)
     page = opened(catalogue, explore_text="bright")
     assert len(page.session_state["explore_hits"]) == 4
@@ -66,7 +66,7 @@ def test_the_box_collapses_what_is_marked(catalogue: Path) -> None:
     assert "no near-duplicates" in [button.label for button in page.button]
 
 
-def test_the_api_collapses_them_as_well(catalogue: Path) -> None:
+def test_api_collapses_marked_duplicates(catalogue: Path) -> None:
     mark_duplicates(catalogue)
     state.reset(Settings(catalogue=catalogue, model="fake"))
     with TestClient(Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))) as api:
@@ -77,7 +77,7 @@ def test_the_api_collapses_them_as_well(catalogue: Path) -> None:
     assert counts == [4, 3]
 
 
-def test_unmarked_duplicates_are_an_answer_in_words(catalogue: Path) -> None:
+def test_unmarked_duplicates_are_reported(catalogue: Path) -> None:
     state.reset(Settings(catalogue=catalogue, model="fake"))
     with TestClient(Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))) as api:
         answer = api.get("/api/search", params={"q": "bright", "distinct": "1"})
@@ -85,7 +85,7 @@ def test_unmarked_duplicates_are_an_answer_in_words(catalogue: Path) -> None:
     assert "terraseek duplicates" in answer.json()["what"]
 
 
-def test_without_marks_there_is_no_box_and_an_old_link_still_answers(catalogue: Path) -> None:
+def test_without_marks_there_is_no_checkbox_and_old_links_work(catalogue: Path) -> None:
     page = opened(catalogue, explore_text="bright", explore_distinct=True)
     assert "explore_distinct" not in [box.key for box in page.checkbox]
     assert len(page.session_state["explore_hits"]) == 4

@@ -1,4 +1,4 @@
-"""Explore's ways to steer a ranking: votes, captions, prompts, an image; and its files."""
+"""Ranking options of Explore (votes, captions, prompts, query image), and downloads."""
 
 import csv
 import io
@@ -120,7 +120,7 @@ def test_votes_change_the_ranking_and_can_be_taken_back() -> None:
     assert len(page.session_state["explore_hits"]) == 6
 
 
-def test_a_new_sentence_forgets_the_votes() -> None:
+def test_new_sentence_resets_the_votes() -> None:
     page = opened(explore_text="bright", explore_liked=[item("blue2")])
     page.text_input(key="explore_text").set_value("green")
     next(b for b in page.button if b.label == "Search").click()
@@ -129,7 +129,7 @@ def test_a_new_sentence_forgets_the_votes() -> None:
     assert colours(page)[:2] == ["green", "green"]
 
 
-def test_an_image_of_ones_own_finds_images_like_it(served: Settings, tmp_path: Path) -> None:
+def test_uploaded_image_finds_similar_images(served: Settings, tmp_path: Path) -> None:
     content = io.BytesIO()
     chip(COLOURS["green"], 99).save(content, "PNG")
     content.seek(0)
@@ -144,13 +144,13 @@ def test_an_image_of_ones_own_finds_images_like_it(served: Settings, tmp_path: P
     assert colours(page)[:2] == ["red", "red"]
 
 
-def test_an_image_that_is_gone_is_an_error_in_words() -> None:
+def test_removed_upload_is_reported() -> None:
     page = opened(explore_picture="0123456789abcdef-mine.png")
     assert page.error
     assert page.session_state["explore_hits"] == []
 
 
-def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> None:
+def test_caption_weight_and_prompts_change_the_ranking_and_score_texts() -> None:
     page = opened(explore_text="red field")
     page.slider(key="explore_captions").set_value(60)
     page.toggle(key="explore_ensemble").set_value(True)
@@ -177,7 +177,7 @@ def test_captions_and_prompts_are_set_in_the_drawer_and_told_by_each_hit() -> No
         (None, "warning", "No significant match"),
     ],
 )
-def test_doubt_has_two_degrees(
+def test_insignificant_results_have_two_notes(
     monkeypatch: pytest.MonkeyPatch, percentile: float | None, kind: str, words: str
 ) -> None:
     shown = []
@@ -197,7 +197,7 @@ def test_doubt_has_two_degrees(
     assert not shown
 
 
-def test_a_link_holds_votes_captions_and_prompts() -> None:
+def test_url_contains_votes_captions_and_prompts() -> None:
     ask = SearchForm("red", liked=("a", "b"), disliked=("c",), captions=30, ensemble=True)
     params = to_params(ask, None)
     again, _, notes = from_params({k: v if isinstance(v, list) else [v] for k, v in params.items()})
@@ -207,7 +207,7 @@ def test_a_link_holds_votes_captions_and_prompts() -> None:
     assert "no percentage" in notes[0]
 
 
-def test_hits_are_offered_in_every_kind_of_file() -> None:
+def test_hits_can_be_downloaded_in_every_format() -> None:
     page = opened(explore_text="red")
     offered = [element.proto.label for element in page.get("download_button")]
     assert offered == [what for what, _ in EXPORTS.values()]

@@ -1,4 +1,4 @@
-"""The figures show what was counted."""
+"""The figures of the catalogue statistics show the counts."""
 
 from terraseek_app.pages.about.figures import bars, long_tail
 
@@ -11,7 +11,7 @@ def test_bars_keep_the_order_given() -> None:
     assert bars({}) is None
 
 
-def test_the_tail_falls_and_leaves_the_unknown_out() -> None:
+def test_long_tail_decreases_and_leaves_out_unknown_values() -> None:
     figure = long_tail({"label": {"": 99, "port": 2, "barn": 7}, "country": {"": 5}})
     assert figure is not None
     assert [trace.name for trace in figure.data] == ["label"]

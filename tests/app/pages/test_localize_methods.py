@@ -1,4 +1,4 @@
-"""The Localize page with another method, and with an image instead of words."""
+"""The Localize page with another method, and with a query image."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from helpers.page_steps import (
 from terraseek_app.server import state
 
 
-def test_an_image_found_in_explore_is_looked_for_until_words_come(open_page: Open) -> None:
+def test_image_from_explore_is_the_query_until_a_sentence_is_entered(open_page: Open) -> None:
     red, green = item_id("a red field near Paris"), item_id("a green field near Lima")
     page = open_page("localize", {"explore_hits": [green, red], "explore_selected": red})
     offered = page.selectbox(key="localize_like")
@@ -34,7 +34,7 @@ def test_an_image_found_in_explore_is_looked_for_until_words_come(open_page: Ope
     assert page.text_input(key="localize_text").value == ""
 
 
-def test_a_chosen_method_answers_the_next_question(open_page: Open) -> None:
+def test_chosen_method_is_used_by_the_next_query(open_page: Open) -> None:
     page = open_page("localize")
     page.radio(key="localize_method").set_value("selo-v2")
     run(page)
@@ -45,7 +45,7 @@ def test_a_chosen_method_answers_the_next_question(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("image", ["upload:gone.png", "item:gone"])
-def test_an_image_that_is_gone_is_said_to_be(open_page: Open, image: str) -> None:
+def test_missing_image_is_reported(open_page: Open, image: str) -> None:
     session = {"localize_picture": image, "localize_picture_name": "x", "localize_ask": True}
     page = wait_for_result(open_page("localize", session))
     assert page.error

@@ -1,4 +1,4 @@
-"""What the Localize page asks, and how it tells how long it takes."""
+"""Form values and background jobs of the Localize page."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -36,11 +36,11 @@ def fake() -> Iterator[None]:
         (" ; ", [" ; "]),
     ],
 )
-def test_a_semicolon_parts_sentences(text: str, sentences: list[str]) -> None:
+def test_semicolons_separate_sentences(text: str, sentences: list[str]) -> None:
     assert parsing.split_sentences(text) == sentences
 
 
-def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
+def test_each_sentence_gets_a_heat_map(fake: None, tmp_path: Path) -> None:
     Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "a.png")
     question = LocalizeForm("red; green", "dark", method="selo-v1", scales=(32,))
     kept = localize_job.compute_heat_maps(tmp_path / "a.png", question, silent)
@@ -49,7 +49,7 @@ def test_each_sentence_gets_a_map(fake: None, tmp_path: Path) -> None:
     assert {heat.method for heat in heats} == {"selo-v1"}
 
 
-def test_a_question_needs_words_or_an_image() -> None:
+def test_form_needs_a_sentence_or_an_image() -> None:
     with pytest.raises(EmptyQueryError, match="say what to look for"):
         LocalizeForm(minus="red")
     question = LocalizeForm("red", image="upload:abc.png", image_name="roof.png")
@@ -57,11 +57,11 @@ def test_a_question_needs_words_or_an_image() -> None:
     assert LocalizeForm(**asdict(question)) == question
 
 
-def test_dense_is_offered_where_cells_are_and_a_card_says_that_it_is_as_good() -> None:
+def test_dense_is_available_with_a_feature_map_and_a_card_that_allows_it() -> None:
     without = ["terraseek", "selo-v1", "selo-v2"]
     assert "dense" in available_methods("terraseek-tiny")
     assert available_methods("terraseek-tiny", FakeEncoder()) == without
-    assert available_methods("georsclip-vit-b-32") == without  # nobody measured it
+    assert available_methods("georsclip-vit-b-32") == without  # its card has no measurement
     assert available_methods("fake") == without
 
 
@@ -74,11 +74,11 @@ def test_dense_is_offered_where_cells_are_and_a_card_says_that_it_is_as_good() -
         (600, ", about 10 min left"),
     ],
 )
-def test_time_left_in_words(seconds: float | None, words: str) -> None:
+def test_time_left_text(seconds: float | None, words: str) -> None:
     assert localize_job.time_left(seconds) == words
 
 
-def test_time_left_follows_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_left_uses_the_rate_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(background_jobs.time, "monotonic", lambda: now)
     job: Job[str] = Job("id", "red")

@@ -1,4 +1,4 @@
-"""Items of the catalogue become scenes that lie where the item lies."""
+"""Items as georeferenced rasters, window sizes, and example sentences of a scene."""
 
 import io
 import json
@@ -27,7 +27,7 @@ def make_image() -> tuple[np.ndarray, bytes]:
 
 @settings(deadline=None)  # a busy machine is no fault of the code
 @given(st.floats(-179.9, 179.9), st.floats(-79, 83), st.floats(0.1, 30))
-def test_a_well_placed_item_is_laid_around_its_position(lon: float, lat: float, gsd: float) -> None:
+def test_item_with_precise_position_is_georeferenced(lon: float, lat: float, gsd: float) -> None:
     item = {"lon": lon, "lat": lat, "gsd_m": gsd, "location_precision": "point"}
     place = utm_placement(item, 60, 40)
     assert place is not None
@@ -44,7 +44,7 @@ def test_a_well_placed_item_is_laid_around_its_position(lon: float, lat: float, 
     "lacking",
     [{"gsd_m": None}, {"location_precision": "utm_zone"}, {"lat": 89.0}, {"lon": float("nan")}],
 )
-def test_a_badly_placed_item_stays_in_its_pixels(
+def test_item_without_precise_position_is_not_georeferenced(
     lacking: dict[str, object], tmp_path: Path
 ) -> None:
     item = {"lon": 4.0, "lat": 52.0, "gsd_m": 0.5, "location_precision": "exact"} | lacking
@@ -55,7 +55,7 @@ def test_a_badly_placed_item_stays_in_its_pixels(
         assert scene.crs is None
 
 
-def test_the_scene_of_an_item_has_its_pixels_and_its_place(tmp_path: Path) -> None:
+def test_item_raster_has_the_pixels_and_the_georeference(tmp_path: Path) -> None:
     item = {"lon": 4.1, "lat": 51.9, "gsd_m": 0.5, "location_precision": "exact"}
     image, encoded = make_image()
     path = item_raster(item, encoded, image, tmp_path)
@@ -69,18 +69,18 @@ def test_the_scene_of_an_item_has_its_pixels_and_its_place(tmp_path: Path) -> No
     np.testing.assert_array_equal(rgb, image)
 
 
-def test_window_sizes_are_read_as_people_write_them() -> None:
+def test_window_sizes_are_parsed() -> None:
     assert parse_scales("") == ()
     assert parse_scales("128, 256;512 64") == (128, 256, 512, 64)
 
 
 @pytest.mark.parametrize("text", ["big", "4", "128, -3", "12.5"])
-def test_window_sizes_that_make_no_sense_are_refused(text: str) -> None:
+def test_invalid_window_sizes_are_refused(text: str) -> None:
     with pytest.raises(LatticeError, match="whole numbers"):
         parse_scales(text)
 
 
-def test_sentences_to_try_come_from_the_annotations(tmp_path: Path) -> None:
+def test_example_sentences_come_from_the_annotations(tmp_path: Path) -> None:
     scene = tmp_path / "city.tif"
     assert scene_captions(scene) == []
     entries = [
@@ -93,7 +93,7 @@ def test_sentences_to_try_come_from_the_annotations(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '[{"caption": "x"}]'])
-def test_a_broken_annotation_file_is_told(text: str, tmp_path: Path) -> None:
+def test_invalid_annotation_file_is_reported(text: str, tmp_path: Path) -> None:
     (tmp_path / "anno.json").write_text(text, encoding="utf-8")
     with pytest.raises(AnnotationError, match="jpg_name"):
         scene_captions(tmp_path / "city.tif")

@@ -1,4 +1,4 @@
-"""The pages as a user meets them, without a browser: FakeEncoder, made images, real search."""
+"""The pages as a user sees them, without a browser: FakeEncoder, generated images, real search."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_a_sentence_ranks_the_images(open_page: Open) -> None:
     assert page.query_params["q"] == "red"
 
 
-def test_a_link_restores_question_area_and_selection(open_page: Open) -> None:
+def test_url_restores_query_area_and_selection(open_page: Open) -> None:
     page = open_page("explore", q="blue", box="130,30,145,40", k="12")
     assert hit_captions(page)[0] == "a blue field near Tokyo"
     assert len(hit_captions(page)) == 3
@@ -59,7 +59,7 @@ def test_an_area_across_the_antimeridian_is_searched(open_page: Open) -> None:
     assert {caption.split()[-1] for caption in hit_captions(page)} == {"Tokyo", "Lima"}
 
 
-def test_a_bad_link_says_what_was_left_out(open_page: Open) -> None:
+def test_invalid_url_parameter_is_reported(open_page: Open) -> None:
     page = open_page("explore", q="red", box="1,2,3")
     assert "area was left out" in page_text(page)
     assert len(hit_captions(page)) == 9
@@ -74,19 +74,19 @@ def test_filters_narrow_before_ranking(open_page: Open) -> None:
     assert len(hit_captions(page)) == 9
 
 
-def test_words_not_wanted_push_away(open_page: Open) -> None:
+def test_negative_sentence_lowers_scores(open_page: Open) -> None:
     for unwanted, left in (("blue", "red"), ("red", "blue")):
         page = open_page("explore", q="red blue", minus=unwanted)
         assert [caption.split()[1] for caption in hit_captions(page)[:3]] == [left] * 3
 
 
-def test_only_words_not_wanted_is_a_hint_and_no_error(open_page: Open) -> None:
+def test_only_a_negative_sentence_is_a_hint(open_page: Open) -> None:
     page = open_page("explore", minus="red")
     assert "needs something to search for" in page_text(page)
     assert not page.error
 
 
-def test_the_card_of_an_item_leads_on(open_page: Open, world: Settings) -> None:
+def test_item_card_shows_metadata_and_finds_similar_items(open_page: Open, world: Settings) -> None:
     chosen = item_id("a green field near Lima")
     page = open_page("explore", q="green", sel=chosen)
     shown = page_text(page)
@@ -100,17 +100,17 @@ def test_the_card_of_an_item_leads_on(open_page: Open, world: Settings) -> None:
     assert page.query_params["like"] == chosen
 
 
-def test_an_item_that_is_gone_is_said_to_be(open_page: Open) -> None:
+def test_missing_item_is_reported(open_page: Open) -> None:
     page = open_page("explore", sel="nowhere")
     assert "no item 'nowhere'" in page_text(page)
 
 
-def test_a_filter_value_that_is_gone_is_an_error_in_words(open_page: Open) -> None:
+def test_unknown_filter_value_is_reported(open_page: Open) -> None:
     page = open_page("explore", q="red", label="mars")
     assert "mars" in page_text(page)
 
 
-def test_a_catalogue_without_vectors_says_what_to_run(
+def test_catalogue_without_embeddings_names_the_command(
     open_page: Open, world: Settings, tmp_path: Path
 ) -> None:
     from terraseek.catalogue import import_source
@@ -123,7 +123,7 @@ def test_a_catalogue_without_vectors_says_what_to_run(
     assert "terraseek embed" in shown
 
 
-def test_a_server_without_a_catalogue_says_so(open_page: Open) -> None:
+def test_missing_catalogue_is_reported(open_page: Open) -> None:
     state.reset(Settings(model="fake"))
     assert "terraseek serve CATALOGUE" in page_text(open_page("explore"))
 
@@ -131,7 +131,7 @@ def test_a_server_without_a_catalogue_says_so(open_page: Open) -> None:
 # Localize
 
 
-def test_a_sentence_finds_its_place_in_a_scene(open_page: Open) -> None:
+def test_sentence_is_localized_in_a_scene(open_page: Open) -> None:
     page = open_page("localize")
     assert page.selectbox(key="localize_source").options[0] == "field.tif"
     localize_text(page, "red")
@@ -143,7 +143,7 @@ def test_a_sentence_finds_its_place_in_a_scene(open_page: Open) -> None:
     assert "best place" in shown
 
 
-def test_a_second_sentence_is_instant_and_the_first_one_kept(open_page: Open) -> None:
+def test_second_sentence_uses_the_cache_and_the_first_is_in_the_history(open_page: Open) -> None:
     page = localize_text(open_page("localize"), "red")
     first = page.session_state["localize_heat"]
     localize_text(page, "green")
@@ -154,7 +154,7 @@ def test_a_second_sentence_is_instant_and_the_first_one_kept(open_page: Open) ->
     assert page.text_input(key="localize_text").value == "red"
 
 
-def test_downloads_are_what_the_library_writes(open_page: Open, tmp_path: Path) -> None:
+def test_downloads_equal_the_files_of_the_library(open_page: Open, tmp_path: Path) -> None:
     from terraseek.localization import write_cog, write_regions
 
     page = localize_text(open_page("localize"), "red")
@@ -165,7 +165,7 @@ def test_downloads_are_what_the_library_writes(open_page: Open, tmp_path: Path) 
     assert json.loads(regions_bytes(heat))["type"] == "FeatureCollection"
 
 
-def test_a_scene_without_a_place_is_answered_in_pixels(open_page: Open) -> None:
+def test_scene_without_crs_gives_pixel_positions(open_page: Open) -> None:
     page = open_page("localize")
     page.selectbox(key="localize_source").select_index(1)
     run(page)
@@ -174,7 +174,7 @@ def test_a_scene_without_a_place_is_answered_in_pixels(open_page: Open) -> None:
     assert "column " in page_text(page)
 
 
-def test_an_item_of_explore_is_asked_with_its_sentence(open_page: Open) -> None:
+def test_item_from_explore_is_localized_with_its_sentence(open_page: Open) -> None:
     session = {
         "localize_source": f"item:{item_id('a red field near Paris')}",
         "localize_text": "red",
@@ -194,9 +194,7 @@ def test_an_empty_sentence_is_a_hint(open_page: Open) -> None:
     assert not page.error
 
 
-def test_a_question_without_a_scene_asks_for_one_and_stays(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_query_without_a_scene_is_kept(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("terraseek_app.pages.localize.scene_choice.sources", dict)
     page = open_page("localize")
     page.text_input(key="localize_text").set_value("red")
@@ -206,7 +204,7 @@ def test_a_question_without_a_scene_asks_for_one_and_stays(
     assert page.text_input(key="localize_text").value == "red"
 
 
-def test_impossible_window_sizes_are_told(open_page: Open) -> None:
+def test_invalid_window_sizes_are_reported(open_page: Open) -> None:
     page = open_page("localize")
     page.text_input(key="localize_scales").set_value("huge")
     page.text_input(key="localize_text").set_value("red")
@@ -214,7 +212,7 @@ def test_impossible_window_sizes_are_told(open_page: Open) -> None:
     assert "'huge'" in page_text(page)
 
 
-def test_a_heat_map_no_longer_kept_is_said_to_be(open_page: Open) -> None:
+def test_dropped_heat_map_is_reported(open_page: Open) -> None:
     page = open_page("localize")
     page.session_state["localize_heat"] = "gone"
     run(page)
@@ -224,7 +222,7 @@ def test_a_heat_map_no_longer_kept_is_said_to_be(open_page: Open) -> None:
 # About
 
 
-def test_about_tells_counts_health_and_terms(open_page: Open) -> None:
+def test_about_shows_counts_model_and_terms(open_page: Open) -> None:
     page = open_page("about")
     assert [metric.value for metric in page.metric] == ["9", "9", "9", "1"]
     shown = {}
@@ -237,7 +235,7 @@ def test_about_tells_counts_health_and_terms(open_page: Open) -> None:
     assert not page.metric, "what is not looked at is not drawn"
 
 
-def test_the_demo_world_is_said_to_be_synthetic(tmp_path: Path) -> None:
+def test_demo_catalogue_is_recognized(tmp_path: Path) -> None:
     from terraseek_app.pages.about.catalogue import is_demo
 
     catalogue = tmp_path / "demo" / "catalogue"
@@ -260,7 +258,9 @@ def test_scores_of_a_card_become_rows() -> None:
 # The edge
 
 
-def test_the_unexpected_is_logged_and_told_with_an_id(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_errors_are_logged_and_shown_with_an_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def script() -> None:
         from terraseek_app.messages import show_errors
 
@@ -275,7 +275,7 @@ def test_the_unexpected_is_logged_and_told_with_an_id(caplog: pytest.LogCaptureF
     assert any(error_id in record.getMessage() for record in caplog.records)
 
 
-def test_streamlits_own_signals_pass_the_guard() -> None:
+def test_streamlit_signals_pass_through_show_errors() -> None:
     def script() -> None:
         import streamlit as st
 

@@ -1,4 +1,4 @@
-"""The Review page, driven without a browser: what is recorded, and what is shown next."""
+"""The Review page without a browser: records, queues, keyboard."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_scoring_goes_from_criterion_to_criterion(open_page, log: ReviewLog, ids
     assert "1</b> of 4" in drawn(page)
 
 
-def test_editing_puts_degree_signs_back(open_page, log: ReviewLog, ids) -> None:
+def test_editing_restores_degree_signs(open_page, log: ReviewLog, ids) -> None:
     page = press(open_page(), "skip")
     assert "degree sign got lost" in drawn(page)
     press(page, "edit")
@@ -164,7 +164,7 @@ def test_two_raters_work_side_by_side(open_page, log: ReviewLog, ids) -> None:
     assert bea.session_state.review_item == ids[2]
 
 
-def test_a_new_visit_resumes_where_the_last_one_ended(open_page, ids) -> None:
+def test_new_session_resumes_the_queue(open_page, ids) -> None:
     press(open_page(), "accept", "skip")
     assert open_page().session_state.review_item == ids[2]
 
@@ -190,14 +190,14 @@ def test_the_filter_narrows_the_queue(open_page, ids) -> None:
     assert "0</b> of 2" in drawn(page)
 
 
-def test_a_click_for_an_item_that_has_gone_by_is_ignored(open_page, log: ReviewLog, ids) -> None:
+def test_click_for_an_item_no_longer_shown_is_ignored(open_page, log: ReviewLog, ids) -> None:
     page = press(open_page(), "accept")
     page.session_state.review_wanted = [(ids[0], "skip")]
     settled(page.run())
     assert [r.action for r in log.events()] == ["accept"]
 
 
-def test_keys_struck_together_are_never_guessed(open_page, log: ReviewLog, ids) -> None:
+def test_contradicting_keys_in_one_run_are_ignored(open_page, log: ReviewLog, ids) -> None:
     page = open_page()
     page.button(key="review_level_4").click()
     page.button(key="review_level_2").click()
@@ -259,7 +259,7 @@ def keyed_page(open_page) -> AppTest:
     return settled(page.run())
 
 
-def test_keys_that_arrive_together_count_one_after_the_other(
+def test_keys_that_arrive_together_are_handled_in_order(
     keyed_page: AppTest, log: ReviewLog, ids
 ) -> None:
     first = ids[0]
@@ -273,7 +273,7 @@ def test_keys_that_arrive_together_count_one_after_the_other(
     assert len(log.events()) == 1
 
 
-def test_keys_count_for_the_item_they_were_struck_on(
+def test_keys_apply_to_the_item_they_were_pressed_for(
     keyed_page: AppTest, log: ReviewLog, ids
 ) -> None:
     first, second = ids[:2]
@@ -289,7 +289,7 @@ def test_keys_count_for_the_item_they_were_struck_on(
     assert len(log.events()) == 2
 
 
-def test_keys_that_mean_nothing_here_do_nothing(keyed_page: AppTest, log: ReviewLog, ids) -> None:
+def test_unknown_keys_are_ignored(keyed_page: AppTest, log: ReviewLog, ids) -> None:
     first = ids[0]
     press_keys(keyed_page, (1, first, "x"), (2, first, "n"), (3, "nobody", "a"))
     keyed_page.session_state["presses"] = [7, {}, {"number": "1"}, {"number": 9, "item": None}]

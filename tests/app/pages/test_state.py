@@ -1,4 +1,4 @@
-"""State of the pages: what is asked survives the URL, the session and the disk."""
+"""Form values in the URL, uploads, background jobs, and metadata texts."""
 
 import io
 import threading
@@ -61,7 +61,7 @@ def asks(draw: st.DrawFn) -> SearchForm:
 
 @settings(deadline=None)  # a busy machine is no fault of the code
 @given(asks(), words)
-def test_a_question_survives_the_address(ask: SearchForm, selected: str) -> None:
+def test_form_values_survive_the_url(ask: SearchForm, selected: str) -> None:
     params = to_params(ask, selected or None)
     values = {n: v if isinstance(v, list) else [v] for n, v in params.items()}
     again, chosen, notes = from_params(values)
@@ -70,7 +70,7 @@ def test_a_question_survives_the_address(ask: SearchForm, selected: str) -> None
     assert notes == []
 
 
-def test_an_uploaded_image_stays_out_of_the_address() -> None:
+def test_uploaded_image_is_not_in_the_url() -> None:
     assert to_params(SearchForm(image="abc.png"), None) == {}
 
 
@@ -95,7 +95,7 @@ def test_an_uploaded_image_stays_out_of_the_address() -> None:
         ({"within": ["1,1,99999"]}, "circumference"),
     ],
 )
-def test_what_a_link_says_wrongly_is_left_out_and_told(
+def test_invalid_url_parameters_are_left_out_with_a_note(
     params: dict[str, list[str]], note: str
 ) -> None:
     ask, _, notes = from_params(params)
@@ -135,19 +135,19 @@ def test_a_parameter_without_a_widget_counts_and_stays_in_the_link() -> None:
     assert form.n_filters == 2
 
 
-def test_only_words_an_image_or_an_item_make_a_question() -> None:
+def test_text_image_or_item_is_a_query() -> None:
     assert not SearchForm(text="  ", minus="ships", labels=("harbour",)).has_query
     assert SearchForm(text="ships").has_query
     assert SearchForm(like="a1").has_query
     assert SearchForm(image="t.png").has_query
 
 
-def test_examples_follow_the_labels() -> None:
+def test_example_queries_fit_the_labels() -> None:
     assert example_queries(["storage tanks"])[0] == "white round storage tanks"
     assert len(example_queries([])) == 6
 
 
-def test_uploads_are_written_once_under_their_content(tmp_path: Path) -> None:
+def test_uploads_are_stored_under_their_content_hash(tmp_path: Path) -> None:
     first = keep_upload(io.BytesIO(b"pixels"), "a scene.TIF", tmp_path, 1 << 20)
     again = keep_upload(io.BytesIO(b"pixels"), "other.tif", tmp_path, 1 << 20)
     assert first == again
@@ -156,7 +156,7 @@ def test_uploads_are_written_once_under_their_content(tmp_path: Path) -> None:
     assert upload_path(first, tmp_path).read_bytes() == b"pixels"
 
 
-def test_uploads_too_large_or_empty_leave_nothing(tmp_path: Path) -> None:
+def test_too_large_or_empty_uploads_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(SceneTooLargeError, match="larger than 1 MB"):
         keep_upload(io.BytesIO(b"x" * ((1 << 20) + 1)), "big.tif", tmp_path, 1 << 20)
     with pytest.raises(EmptySceneError, match="no bytes"):
@@ -164,7 +164,7 @@ def test_uploads_too_large_or_empty_leave_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_old_uploads_are_swept_and_said_to_be_gone(tmp_path: Path) -> None:
+def test_old_uploads_are_removed(tmp_path: Path) -> None:
     old = keep_upload(io.BytesIO(b"old"), "old.png", tmp_path, 1 << 20)
     later = time.time() + MAX_AGE_S + 60
     keep_upload(io.BytesIO(b"new"), "new.png", tmp_path, 1 << 20, now=later)
@@ -215,7 +215,7 @@ def test_a_job_can_be_cancelled_between_steps() -> None:
         job.result()
 
 
-def test_a_job_hands_over_the_error_of_its_work() -> None:
+def test_job_result_raises_the_error_of_the_work() -> None:
     def work(progress: object) -> None:
         raise LatticeError("window sides 1 are too small")
 
@@ -225,7 +225,7 @@ def test_a_job_hands_over_the_error_of_its_work() -> None:
         job.result()
 
 
-def test_facts_say_what_is_known_and_leave_out_what_is_not() -> None:
+def test_metadata_rows_contain_only_known_values() -> None:
     item = {
         "item_id": "a1",
         "image": "shard.tar#1",

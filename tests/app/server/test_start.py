@@ -1,4 +1,4 @@
-"""Settings, the checks before serving, and the demo's bookkeeping."""
+"""Settings, the checks before the start, and the reuse of the demo's parts."""
 
 import socket
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_taken_port_is_found_before_the_server_starts() -> None:
     assert is_port_free("127.0.0.1", port)
 
 
-def test_the_server_sends_nothing_home_and_watches_nothing() -> None:
+def test_server_has_no_telemetry_and_no_file_watcher() -> None:
     config = streamlit_config(ServeOptions(Path("cat"), "fake", max_upload_mb=9))
     assert config["browser.gatherUsageStats"] is False
     assert config["server.fileWatcherType"] == "none"
@@ -62,7 +62,7 @@ def test_the_server_sends_nothing_home_and_watches_nothing() -> None:
     assert Path(config["theme.base"]).is_file()
 
 
-def test_runs_of_a_page_do_not_hold_up_encoding() -> None:
+def test_garbage_collection_after_runs_is_off() -> None:
     """A full garbage collection after each run keeps the GIL from a scene being encoded."""
     from streamlit import config as known
 
@@ -79,12 +79,12 @@ def test_runs_of_a_page_do_not_hold_up_encoding() -> None:
         ("fe80::1", "http://[fe80::1]:8501"),
     ],
 )
-def test_the_address_is_one_a_browser_takes(host: str, address: str) -> None:
+def test_address_can_be_opened_in_a_browser(host: str, address: str) -> None:
     assert ServeOptions(Path("cat"), "fake", host=host).address == address
 
 
 @pytest.mark.slow
-def test_the_demo_is_built_once_and_only_what_changed_again(tmp_path: Path) -> None:
+def test_demo_is_built_once_and_rebuilds_only_changed_parts(tmp_path: Path) -> None:
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.store import EmbeddingStore
     from terraseek.files import read_json, write_json
