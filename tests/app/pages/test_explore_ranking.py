@@ -165,7 +165,7 @@ def test_caption_weight_and_prompts_change_the_ranking_and_score_texts() -> None
     for hit, reading, tile in zip(hits, readings, gallery_tiles(hits, readings), strict=True):
         assert reading.short.endswith(f"by {hit.matched_by}")
         assert tile.score == reading.short
-    assert page.query_params["captions"] == "60"
+    assert page.query_params["alpha"] == "0.6"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_url_contains_votes_captions_and_prompts() -> None:
     assert (again, notes) == (ask, [])
     torn, _, notes = from_params({"captions": ["much"], "liked": ["a"], "disliked": ["a", "b"]})
     assert (torn.captions, torn.liked, torn.disliked) == (0, ("a",), ("b",))
-    assert "no percentage" in notes[0]
+    assert "give a finite number" in notes[0]
 
 
 def test_hits_can_be_downloaded_in_every_format() -> None:
