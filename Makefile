@@ -42,6 +42,8 @@ test: setup
 	{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } || \
 	echo "No Chromium, and apt-get cannot install it here: the browser tests will be skipped."
+	@if command -v node >/dev/null; then node --test tests/javascript/; \
+	else echo "No node: the unit tests of the map's JavaScript are skipped."; fi
 	@$(TEST) -m "not browser and not network and not gpu" -n 2 --dist loadfile $(ARGS); first=$$?; \
 	$(TEST) -m "browser" $(ARGS); second=$$?; \
 	[ $$first = 5 ] && [ $$second = 5 ] && exit 5; \
