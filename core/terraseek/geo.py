@@ -4,11 +4,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 
 from terraseek.errors import BBoxError
 
-__all__ = ["EARTH_KM", "MERCATOR_LIMIT", "BBox", "distance_km", "lonlat_to_tile", "tile_bounds"]
+__all__ = [
+    "EARTH_KM",
+    "MERCATOR_LIMIT",
+    "BBox",
+    "distance_km",
+    "lonlat_to_tile",
+    "tile_bounds",
+    "unwrap_longitudes",
+]
 
 EARTH_KM = 6371.0088
 """Mean radius (2a + b) / 3 of the WGS84 ellipsoid (IUGG), in kilometres."""
@@ -103,6 +111,21 @@ def distance_km(
     across = np.radians(lon - lon0)
     half = np.sin((phi - phi0) / 2) ** 2 + np.cos(phi) * math.cos(phi0) * np.sin(across / 2) ** 2
     return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
+
+
+def unwrap_longitudes(lon: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Shift longitudes by multiples of 360 degrees, so that the set of them is least wide.
+
+    The widest gap on the circle between neighbouring longitudes becomes the outside: 179 and -179
+    become 179 and 181.
+    """
+    on_circle = np.mod(lon, 360.0)
+    ordered = np.sort(on_circle)
+    gaps = np.diff(np.append(ordered, ordered[0] + 360.0))
+    start = ordered[(int(np.argmax(gaps)) + 1) % len(ordered)]
+    continuous = start + np.mod(on_circle - start, 360.0)
+    turns = np.floor((continuous.min() + 180.0) / 360.0)
+    return np.asarray(continuous - 360.0 * turns)
 
 
 def lonlat_to_tile(lon: float, lat: float, zoom: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from affine import Affine
 
+from terraseek.geo import unwrap_longitudes
 from terraseek.scenes.gcp_polynomial import fit_gcps
 from terraseek.scenes.georef import Georef
 
@@ -36,6 +37,7 @@ def read_georef(dataset: "DatasetReader", path: Path) -> Georef:
         if points and points_crs:
             from rasterio.transform import from_gcps
 
+            points = _without_jumps(points, points_crs)
             fitted = from_gcps(points)
             if not fitted.is_degenerate:
                 polynomial, error = fit_gcps(points, dataset.width, dataset.height)
@@ -67,6 +69,19 @@ def _control_points(dataset: "DatasetReader") -> tuple[list[Any], "CRS | None"]:
         for r, c, a, b in zip(rows.ravel(), cols.ravel(), x, y, strict=True)
     ]
     return found, CRS.from_epsg(4326)
+
+
+def _without_jumps(points: list[Any], crs: "CRS") -> list[Any]:
+    """Control points whose longitudes continue beyond 180: 179 and -179 are neighbours."""
+    if not crs.is_geographic:
+        return points
+    from rasterio.control import GroundControlPoint
+
+    lon = unwrap_longitudes(np.array([point.x for point in points], np.float64))
+    return [
+        GroundControlPoint(row=p.row, col=p.col, x=float(x), y=p.y, z=p.z)
+        for p, x in zip(points, lon, strict=True)
+    ]
 
 
 def _sidecar_crs(path: Path) -> "CRS | None":

@@ -140,7 +140,8 @@ def stac(key: str, href: str, **changes: object) -> dict[str, object]:
 
 def test_stac_items_become_items(tmp_path):
     folder = images(tmp_path / "stac", ["one.png"])
-    pacific = stac("two", "https://example.org/two.tif", bbox=[179.0, -1.0, -179.0, 1.0])
+    box = [179.0, -1.0, -179.0, 1.0]
+    pacific = stac("two", "https://example.org/two.tif", bbox=box, geometry=None)
     (folder / "one.json").write_text(json.dumps(stac("one", "./one.png")))
     (folder / "more.json").write_text(
         json.dumps({"type": "FeatureCollection", "features": [pacific, {"type": "Feature"}]})

@@ -8,12 +8,17 @@ from urllib.parse import unquote, urlsplit
 
 from terraseek.catalogue.importing.lookup import OUTSIDE_SOURCE, is_inside
 from terraseek.catalogue.importing.readers.caption_json import is_caption_json
+from terraseek.catalogue.importing.readers.projected import projected_location
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
+from terraseek.catalogue.metadata.outline import centre_of_box, location_columns, parse_geometry
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records
 from terraseek.errors import SourceError
 
 __all__ = ["STAC", "is_stac", "read_stac"]
 
+_MAX_CHARS = 1 << 24
+"""Length of the text in which `stac_version` is looked for: keys may be in any order, and a
+footprint of thousands of corners may come first."""
 _ROLES = ("visual", "thumbnail", "overview", "data")
 """Roles or keys of assets that are images, best first."""
 _COLUMN_OF = {
@@ -30,10 +35,10 @@ _COLUMN_OF = {
 
 
 def is_stac(path: Path) -> bool:
-    """Whether a JSON file has the keys of STAC in its first 64 KB."""
+    """Whether a JSON file has the keys of STAC ."""
     with path.open(encoding="utf-8", errors="replace") as file:
-        start = file.read(1 << 16)
-    return '"stac_version"' in start and '"Feature' in start
+        text = file.read(_MAX_CHARS)
+    return '"stac_version"' in text and '"Feature' in text
 
 
 def read_stac(path: Path) -> Records:
@@ -83,18 +88,22 @@ def _record(root: Path, file: Path, item: object, name: str) -> Record | Broken:
 
 
 def _location(item: dict[str, Any]) -> dict[str, Any]:
-    """Centre and footprint; west > east in a box across the antimeridian."""
-    bbox, geometry = item.get("bbox"), item.get("geometry")
-    columns: dict[str, Any] = {}
-    if isinstance(geometry, dict) and geometry.get("type") == "Polygon":
-        rings = geometry.get("coordinates")
-        if isinstance(rings, list) and rings:
-            columns["footprint"] = json.dumps(rings[0])
+    """Centre and footprint: of the geometry, else of the box, else of the projection extension.
+
+    The geometry comes first because the box of an item across the antimeridian is often written
+    as -180 to 180.
+    """
+    geometry = parse_geometry(item.get("geometry"))
+    columns = {} if geometry is None else location_columns(geometry)
+    if columns:
+        return columns
+    bbox = item.get("bbox")
     if isinstance(bbox, list) and len(bbox) in (4, 6) and all(map(_is_number, bbox)):
-        west, south, east, north = bbox[0], bbox[1], bbox[len(bbox) // 2], bbox[len(bbox) // 2 + 1]
-        centre = (west + east + (360 if west > east else 0)) / 2
-        columns |= {"lon": (centre + 180) % 360 - 180, "lat": (south + north) / 2}
-    return columns
+        middle = len(bbox) // 2
+        lon, lat = centre_of_box(bbox[0], bbox[1], bbox[middle], bbox[middle + 1])
+        return {"lon": lon, "lat": lat}
+    properties = item.get("properties")
+    return projected_location(properties) if isinstance(properties, dict) else {}
 
 
 def _is_number(value: object) -> bool:

@@ -1,0 +1,69 @@
+"""The one place that guards decoders of foreign bytes: whatever they raise becomes a `SceneError`.
+
+Pillow and GDAL raise SyntaxError, TypeError, struct.error, UnicodeDecodeError and others for
+damaged files. Every call into a decoder is made within `guarded`, so that one file cannot stop an
+import and its error is one line about that file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from terraseek.errors import (
+    SceneError,
+    SceneTooLargeError,
+    TerraSeekError,
+    TruncatedImageError,
+    UnsupportedSceneError,
+)
+
+__all__ = ["failure", "guarded"]
+
+_MAX_REASON = 160
+_MISSING_CODEC = ("missing codec", "compression scheme", "no decoder", "decoder jxl")
+
+
+@contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Convert every exception of a decoder to a `SceneError` that names the file.
+
+    Errors of TerraSeek, and errors of the file system (missing file, no permission), pass through.
+
+    Raises:
+        TruncatedImageError: the bytes cannot be decoded.
+        UnsupportedSceneError: this build lacks the codec of their compression.
+        SceneTooLargeError: the memory does not suffice.
+    """
+    try:
+        yield
+    except TerraSeekError:
+        raise
+    except MemoryError as error:
+        raise SceneTooLargeError(
+            f"{name} needs more memory than there is; cut it into smaller images"
+        ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the file system; decoders give no number
+        raise failure(name, error) from error
+
+
+def failure(name: str, error: BaseException) -> SceneError:
+    """Error for a file that a decoder cannot read: damaged, or its codec is missing."""
+    reason = _reason(error)
+    if any(text in reason.lower() for text in _MISSING_CODEC):
+        return UnsupportedSceneError(
+            f"{name} uses a compression that this build cannot decode ({reason}); "
+            "compress it again elsewhere, for example with: gdal_translate -co COMPRESS=DEFLATE"
+        )
+    return TruncatedImageError(
+        f"{name} could not be decoded, it is cut short or damaged ({reason}); "
+        "copy or download it again"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Message at the end of the chain of causes, where GDAL's own message is."""
+    last = error
+    while last.__cause__ is not None:
+        last = last.__cause__
+    return " ".join(str(last).split())[:_MAX_REASON] or type(last).__name__
