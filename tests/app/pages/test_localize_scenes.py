@@ -12,7 +12,7 @@ from PIL import Image
 
 from terraseek.errors import AnnotationError, LatticeError
 from terraseek.scenes import Scene
-from terraseek_app.pages.localize.item_raster import item_raster, utm_placement
+from terraseek_app.pages.localize.item_raster import item_raster, pixel_space_reason, utm_placement
 from terraseek_app.pages.localize.parsing import parse_scales
 from terraseek_app.pages.localize.scene_examples import scene_captions
 
@@ -67,6 +67,51 @@ def test_item_raster_has_the_pixels_and_the_georeference(tmp_path: Path) -> None
         rgb, valid = scene.read(0, 0, 40, 60)
     assert valid.all()
     np.testing.assert_array_equal(rgb, image)
+
+
+def test_tiff_without_georeference_is_placed_by_the_catalogue(tmp_path: Path) -> None:
+    item = {"lon": 4.1, "lat": 51.9, "gsd_m": 0.5, "location_precision": "exact"}
+    image, _ = make_image()
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "TIFF")
+    with Scene.open(item_raster(item, out.getvalue(), image, tmp_path)) as scene:
+        assert scene.pixel_to_lonlat(30, 20) == pytest.approx((4.1, 51.9), abs=1e-6)
+
+
+def test_tiff_keeps_its_own_georeference(tmp_path: Path) -> None:
+    import rasterio
+    from affine import Affine
+
+    image, _ = make_image()
+    profile = {"driver": "GTiff", "width": 60, "height": 40, "count": 3, "dtype": "uint8"}
+    place = {"crs": "EPSG:32631", "transform": Affine(2, 0, 448_000, 0, -2, 5_412_000)}
+    with rasterio.open(tmp_path / "own.tif", "w", **profile, **place) as target:
+        target.write(np.moveaxis(image, 2, 0))
+    item = {"lon": 4.1, "lat": 51.9, "gsd_m": 0.5, "location_precision": "exact"}
+    encoded = (tmp_path / "own.tif").read_bytes()
+    path = item_raster(item, encoded, image, tmp_path)
+    assert path.read_bytes() == encoded
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"gsd_m": None}, "no pixel size"),
+        ({"gsd_m": float("nan")}, "no pixel size"),
+        ({"location_precision": "utm_zone"}, "not precise (utm zone)"),
+        ({"lat": 89.0}, "84° N"),
+    ],
+)
+def test_reason_why_a_located_item_is_shown_in_pixels(
+    change: dict[str, object], words: str
+) -> None:
+    item = {"lon": 4.0, "lat": 52.0, "gsd_m": 0.5, "location_precision": "exact"} | change
+    assert utm_placement(item, 64, 64) is None
+    assert words in str(pixel_space_reason(item))
+
+
+def test_item_without_coordinates_has_no_reason() -> None:
+    assert pixel_space_reason({"lon": None, "lat": None, "gsd_m": 1.0}) is None
 
 
 def test_window_sizes_are_parsed() -> None:

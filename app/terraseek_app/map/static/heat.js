@@ -14,6 +14,37 @@ function loadImage(url) {
   });
 }
 
+// MapLibre draws rasters with a mipmap filter if they are square and a power of two wide. It makes no
+// mipmaps of a canvas, and WebGL draws a texture that lacks them black.
+export function needsStretch({ width, height }) {
+  return width === height && Number.isInteger(Math.log2(width));
+}
+
+function channels({ data }) {
+  const values = new Uint8Array(data.length / 4);
+  const opacities = new Uint8Array(data.length / 4);
+  for (let i = 0; i < values.length; i++) {
+    values[i] = data[4 * i];
+    opacities[i] = data[4 * i + 1];
+  }
+  return { values, opacities };
+}
+
+// The same map with twice as many columns, linear between the valid ones.
+export function doubled({ values, opacities }, width, height) {
+  const wide = { values: new Uint8Array(2 * width * height), opacities: new Uint8Array(2 * width * height) };
+  for (let i = 0; i < values.length; i++) {
+    for (const side of [0, 1]) {
+      const col = (i % width) + 2 * side - 1;
+      const j = i + 2 * side - 1;
+      const inside = col >= 0 && col < width && opacities[j] >= 128;
+      wide.values[2 * i + side] = Math.round(0.75 * values[i] + 0.25 * values[inside ? j : i]);
+      wide.opacities[2 * i + side] = opacities[i];
+    }
+  }
+  return wide;
+}
+
 export class HeatLayer {
   constructor(world, overlay) {
     this.world = world;
@@ -25,18 +56,15 @@ export class HeatLayer {
 
   async load() {
     const image = await loadImage(this.world.address(this.overlay.url));
+    const stretch = needsStretch(image) ? 2 : 1;
     const { width, height } = image;
-    this.canvas.width = width;
+    this.canvas.width = stretch * width;
     this.canvas.height = height;
     this.context = this.canvas.getContext("2d");
     this.context.drawImage(image, 0, 0);
-    const pixels = this.context.getImageData(0, 0, width, height);
-    this.values = new Uint8Array(width * height);
-    this.opacities = new Uint8Array(width * height);
-    for (let i = 0; i < this.values.length; i++) {
-      this.values[i] = pixels.data[4 * i];
-      this.opacities[i] = pixels.data[4 * i + 1];
-    }
+    const values = channels(this.context.getImageData(0, 0, width, height));
+    Object.assign(this, stretch === 2 ? doubled(values, width, height) : values);
+    const pixels = this.context.createImageData(this.canvas.width, height);
     this.pixels = pixels;
     await this.world.styleLoaded;
     if (this.removed) return;

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from terraseek.files import atomic_path
 from terraseek.scenes.gdal_restrictions import restrict_gdal
 
-__all__ = ["item_raster", "utm_placement"]
+__all__ = ["is_located", "item_raster", "pixel_space_reason", "utm_placement"]
 
 _PRECISE = ("exact", "point")
 """Location precisions that are good enough to georeference an image."""
@@ -26,9 +26,9 @@ def item_raster(
 ) -> Path:
     """Write an item's image as a raster file to `folder`, unless it is there already.
 
-    With a known position and ground sample distance, the image is placed north-up around its
-    position in UTM, so that its heat map can be shown on the globe. Otherwise, or if it is a TIFF
-    with its own georeference, its bytes are copied.
+    A TIFF with its own georeference is copied. Any other image with a known position and ground
+    sample distance is placed north-up around its position in UTM, so that its heat map can be shown
+    on the globe. Without them its bytes are copied.
 
     Args:
         item: row of the items table.
@@ -48,11 +48,36 @@ def item_raster(
     if path.is_file():
         return path
     with atomic_path(path) as temporary:
-        if placement and not is_tiff:
+        temporary.write_bytes(encoded)
+        if placement and not (is_tiff and is_located(temporary)):
+            temporary.unlink()
             _write_georeferenced(temporary, image, *placement)
-        else:
-            temporary.write_bytes(encoded)
     return path
+
+
+def is_located(path: Path) -> bool:
+    """Whether a raster file has a location on the globe of its own."""
+    from terraseek.scenes import Scene
+
+    with Scene.open(path) as scene:
+        return scene.footprint is not None
+
+
+def pixel_space_reason(item: Mapping[str, Any]) -> str | None:
+    """Why an item with coordinates is shown in its own pixels; None for one without coordinates.
+
+    Args:
+        item: row of the items table.
+    """
+    lon, lat, gsd = (_number(item.get(name)) for name in ("lon", "lat", "gsd_m"))
+    if lon is None or lat is None:
+        return None
+    precision = str(item.get("location_precision"))
+    if precision not in _PRECISE:
+        return f"the position is not precise ({precision.replace('_', ' ')})"
+    if not gsd or gsd < 0:
+        return "the catalogue has no pixel size (gsd_m) for it"
+    return "UTM ends at 80° S and 84° N"
 
 
 def utm_placement(

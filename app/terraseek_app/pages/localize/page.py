@@ -17,7 +17,13 @@ from terraseek_app.pages.localize.form import read_form
 from terraseek_app.pages.localize.heat_panel import heat_panel, truncation_note
 from terraseek_app.pages.localize.image_query import apply_upload, query_image
 from terraseek_app.pages.localize.query_bar import query_bar
-from terraseek_app.pages.localize.scene_choice import SceneFacts, scene_facts, scene_file, sources
+from terraseek_app.pages.localize.scene_choice import (
+    SceneFacts,
+    place_text,
+    scene_facts,
+    scene_file,
+    sources,
+)
 from terraseek_app.pages.localize.scene_examples import show_scene_examples
 from terraseek_app.server import state
 
@@ -66,7 +72,7 @@ def _start(path: Path, source: str) -> None:
 
 def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
     """Draw the right column; returns the heat map to draw on the map."""
-    st.html(_scene_line(facts))
+    st.html(_scene_line(facts, source))
     query_image()
     running = job.collect()
     if running is not None:
@@ -88,11 +94,11 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
     return heat
 
 
-def _scene_line(facts: SceneFacts) -> str:
+def _scene_line(facts: SceneFacts, source: str) -> str:
     parts = [f"<b>{facts.width:,} x {facts.height:,}</b> px"]
     if facts.gsd_m:
         parts.append(f"{facts.gsd_m:.3g} m per pixel")
-    parts.append(facts.crs or "no coordinates, shown in its own pixels")
+    parts.append(place_text(facts, source))
     return f'<span class="ts-quiet">{" · ".join(parts)}</span>'
 
 

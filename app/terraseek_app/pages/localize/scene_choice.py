@@ -8,13 +8,26 @@ import streamlit as st
 from terraseek.catalogue.importing.inspection import RASTER_SUFFIXES
 from terraseek.errors import TerraSeekError
 from terraseek_app.messages import show_error
-from terraseek_app.pages.localize.item_raster import item_raster
+from terraseek_app.pages.localize.item_raster import (
+    is_located,
+    item_raster,
+    pixel_space_reason,
+)
 from terraseek_app.pages.localize.state import clear_result
 from terraseek_app.server import state
 from terraseek_app.server.uploads import keep_upload, upload_path
 from terraseek_app.widgets.image_upload import IMAGE_TYPES
+from terraseek_app.widgets.metadata import coordinates
 
-__all__ = ["SceneFacts", "choose_scene", "scene_facts", "scene_file", "sources", "upload_panel"]
+__all__ = [
+    "SceneFacts",
+    "choose_scene",
+    "place_text",
+    "scene_facts",
+    "scene_file",
+    "sources",
+    "upload_panel",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +124,33 @@ def scene_file(source: str) -> Path:
         return state.scene_path(key)
     catalogue = state.catalogue()
     ref = catalogue.image_ref(key)
-    if ref.suffix in RASTER_SUFFIXES and not ref.member:
-        return Path(ref.file)  # a raster file with its own georeference
+    if ref.suffix in RASTER_SUFFIXES and not ref.member and is_located(ref.file):
+        return Path(ref.file)
     return item_raster(
         catalogue.item(key),
         catalogue.image_bytes(key),
         catalogue.read_image(key),
         state.settings().uploads,
     )
+
+
+def place_text(facts: SceneFacts, source: str) -> str:
+    """CRS of a scene; without one its position and why it is shown in its own pixels.
+
+    Args:
+        facts: the scene.
+        source: value of `localize_source`.
+    """
+    if facts.corners is not None and facts.crs:
+        return facts.crs
+    kind, _, key = source.partition(":")
+    if kind == "item":
+        item = state.catalogue().item(key)
+        reason = pixel_space_reason(item)
+        if reason is not None:
+            where = coordinates(item["lon"], item["lat"], 5)
+            return f"at {where}, shown in its own pixels: {reason}"
+    return facts.crs or "no coordinates, shown in its own pixels"
 
 
 def scene_facts(path: Path, name: str) -> SceneFacts:

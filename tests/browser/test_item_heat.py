@@ -1,0 +1,86 @@
+"""Heat maps of the chips of a catalogue, read from the pixels that the browser draws."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+KEY = "localize_map"
+FIELD, THING = (40, 170, 60), (45, 70, 210)
+SIDES = (64, 90, 128)
+"""90 px on the globe gives an overlay of 128 x 128 pixels."""
+
+
+@pytest.fixture(scope="module")
+def chips_server(
+    start_server: Callable[[list[str]], str], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A server with chips of 64, 90 and 128 px, all located, half of them with a pixel size."""
+    from terraseek.catalogue import Catalogue, import_source
+    from terraseek.embeddings.embed import embed_catalogue
+    from terraseek.encoders.load import load_encoder
+
+    folder = tmp_path_factory.mktemp("chips")
+    with (folder / "items.csv").open("w", newline="", encoding="utf-8") as handle:
+        table = csv.writer(handle)
+        table.writerow(["filename", "caption", "lat", "lon", "gsd_m"])
+        for side in SIDES:
+            pixels = np.full((side, side, 3), FIELD, np.uint8)
+            pixels[: side // 2, : side // 2] = THING
+            for row, gsd in enumerate(("", 10)):
+                file = f"chip_{side}_{row}.png"
+                Image.fromarray(pixels).save(folder / file)
+                where = "map" if gsd else "pixels"
+                table.writerow([file, f"chip {side} {where}", 48.5 + side / 100, 2.5 + row, gsd])
+    import_source(folder / "items.csv", folder / "catalogue", name="chips")
+    embed_catalogue(Catalogue.open(folder / "catalogue"), load_encoder("fake"))
+    return start_server(["serve", str(folder / "catalogue")])
+
+
+def drawn_colour(page: Any, fraction: float) -> np.ndarray:
+    """RGB drawn at a fraction (0-1) of the scene's diagonal, from its upper left corner."""
+    x, y = page.evaluate(
+        """([key, fraction]) => {
+            const world = window.__terraseek[key];
+            const corners = world.space.isPixels
+              ? world.space.corners()
+              : world.overlays.values().next().value.overlay.corners;
+            const [[x0, y0], [x1, y1]] = [corners[0], corners[2]];
+            const at = world.map.project([x0 + fraction * (x1 - x0), y0 + fraction * (y1 - y0)]);
+            const frame = world.map.getCanvas().getBoundingClientRect();
+            return [frame.x + at.x, frame.y + at.y];
+        }""",
+        [KEY, fraction],
+    )
+    clip = {"x": x - 2, "y": y - 2, "width": 5, "height": 5}
+    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    return np.asarray(image, float).mean(axis=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("side", "where"), [(64, "pixels"), (128, "pixels"), (64, "map"), (90, "map"), (128, "map")]
+)
+def test_heat_is_drawn_over_the_thing_and_the_picture_elsewhere(
+    chips_server: str,
+    browse: Callable[[str], Any],
+    map_state: Callable[..., Any],
+    side: int,
+    where: str,
+) -> None:
+    page = browse(f"{chips_server}/?q=blue")
+    page.get_by_role("button", name=f"chip {side} {where}").first.click()
+    page.locator(".st-key-explore_where button").click()
+    map_state(page, KEY, "s => s.heatVisible && !s.moving && s.zoom > 5")
+    if where == "pixels":
+        page.get_by_text("no pixel size").wait_for()
+    else:
+        page.get_by_text("EPSG:326").wait_for()
+    page.wait_for_timeout(1500)
+    warm, plain = drawn_colour(page, 0.2), drawn_colour(page, 0.7)
+    assert warm[0] > warm[2] + 20, f"no warm colour over the blue square: {warm}"
+    assert np.abs(plain - FIELD).max() < 30, f"the field is not visible: {plain}"
