@@ -1,13 +1,16 @@
 """The manual is complete: every command, option and file is named, every link leads somewhere."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import nbformat
 import pytest
 import typer
+from nbclient import NotebookClient
 
 from terraseek.cli import build_app
 
@@ -94,3 +97,17 @@ def test_every_page_of_the_site_is_in_its_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
     pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
     assert [page for page in pages if f" {page}\n" not in navigation] == []
+
+
+@pytest.mark.parametrize("name", ["search_a_catalogue", "localize_a_scene"])
+def test_notebook_runs_from_top_to_bottom(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = nbformat.read(ROOT / f"docs/notebooks/{name}.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs for cell in cells), "clear the outputs before a commit"
+    roots = [str(ROOT / root) for root in ("core", "training", "app", "data")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(roots))
+    monkeypatch.setenv("TERRASEEK_HOME", str(tmp_path / "home"))
+    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
+    assert all(cell.outputs for cell in cells[1:-1])
