@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing TerraSeek into $(VENV) (once, a few minutes: PyTorch is large)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[app,train,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[app,notebook,train,dev]'
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 

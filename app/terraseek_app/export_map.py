@@ -1,6 +1,5 @@
 """Export of hits as one HTML file with a map, the images and the basemap; needs no server."""
 
-import base64
 import html
 import io
 import json
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from terraseek.display import data_url
 from terraseek.files import write_text
 from terraseek_app.map.assets import read_asset
 
@@ -24,6 +24,7 @@ _FOLDER = Path(__file__).parent / "map"
 _THUMBNAIL_SIDE = 240
 """Longer side in pixels of the images."""
 _BASEMAP_ZOOM = 2
+"""Zoom of the tiles of the background image, which is 2048 pixels wide."""
 
 
 def write_map(path: Path, query: str, hits: "Sequence[Hit]", catalogue: "Catalogue") -> None:
@@ -43,11 +44,12 @@ def write_map(path: Path, query: str, hits: "Sequence[Hit]", catalogue: "Catalog
 
 def map_html(query: str, hits: "Sequence[Hit]", catalogue: "Catalogue") -> str:
     """The HTML page; see `write_map`."""
+    from terraseek.tiles.basemap import basemap_image
     from terraseek.tiles.borders import borders_geojson
 
     data = {
         "hits": [_hit_json(hit, catalogue) for hit in hits],
-        "world": _data_url(_basemap_jpeg(), "image/jpeg"),
+        "world": data_url(basemap_image(_BASEMAP_ZOOM), "image/jpeg"),
         "borders": json.loads(borders_geojson()),
     }
     template = Template((_FOLDER / "export.html").read_text("utf-8"))
@@ -75,24 +77,5 @@ def _hit_json(hit: "Hit", catalogue: "Catalogue") -> dict[str, Any]:
         "lat": hit.lat,
         "caption": hit.caption,
         "source": hit.source,
-        "picture": _data_url(out.getvalue(), "image/jpeg"),
+        "picture": data_url(out.getvalue(), "image/jpeg"),
     }
-
-
-def _basemap_jpeg() -> bytes:
-    """The basemap of the whole globe in Web Mercator, 2048 pixels wide."""
-    from terraseek.tiles.basemap import TILE_SIZE, basemap_tile
-
-    side = 1 << _BASEMAP_ZOOM
-    world = Image.new("RGB", (side * TILE_SIZE, side * TILE_SIZE))
-    for x in range(side):
-        for y in range(side):
-            tile = Image.open(io.BytesIO(basemap_tile(_BASEMAP_ZOOM, x, y)))
-            world.paste(tile, (x * TILE_SIZE, y * TILE_SIZE))
-    out = io.BytesIO()
-    world.save(out, "JPEG", quality=80)
-    return out.getvalue()
-
-
-def _data_url(content: bytes, media: str) -> str:
-    return f"data:{media};base64,{base64.b64encode(content).decode()}"

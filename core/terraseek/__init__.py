@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from terraseek.request import SearchRequest
     from terraseek.review.log import open_review
     from terraseek.scenes.scene import Scene
-    from terraseek.search.hits import SearchResult
     from terraseek.search.query import Query
+    from terraseek.search.result import SearchResult
     from terraseek.search.searcher import Searcher
 
 __all__ = [
@@ -58,7 +58,7 @@ _MODULES = {
     "Query": "terraseek.search.query",
     "Scene": "terraseek.scenes.scene",
     "SearchRequest": "terraseek.request",
-    "SearchResult": "terraseek.search.hits",
+    "SearchResult": "terraseek.search.result",
     "Searcher": "terraseek.search.searcher",
     "embed": "terraseek.embeddings.embed:embed_catalogue",
     "import_source": "terraseek.catalogue.importing.importer",

@@ -9,6 +9,7 @@ TerraSeekError
 │   │   ├── EmptySceneError
 │   │   ├── NoValidPixelsError
 │   │   └── UnsupportedSceneError
+│   ├── OutsideSceneError      a place in degrees that a scene does not contain
 │   ├── QueryError             the sentence, image or item of a query
 │   │   └── EmptyQueryError
 │   ├── BBoxError
@@ -76,6 +77,10 @@ class NoValidPixelsError(SceneError):
 
 class UnsupportedSceneError(SceneError):
     """The raster is valid but of a kind that contains no image."""
+
+
+class OutsideSceneError(InputError):
+    """A place in degrees is outside the scene, or the scene has no georeference."""
 
 
 class QueryError(InputError):

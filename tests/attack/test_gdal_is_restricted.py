@@ -114,6 +114,6 @@ def test_overviews_and_masks_of_ones_own_are_still_used(tmp_path: Path) -> None:
     assert Path(f"{path}.ovr").exists()
     with Scene.open(path) as scene:
         assert scene.overview_factors == (2, 4)
-        rgb, valid = scene.thumbnail(64)
+        rgb, valid = scene.preview(64)
     assert valid.all()
     assert len(np.unique(rgb)) == 1

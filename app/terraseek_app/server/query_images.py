@@ -53,5 +53,5 @@ def read_upload(token: str) -> UInt8[np.ndarray, "h w 3"]:
     from terraseek.scenes import Scene
 
     with Scene.open(upload_path(token, state.settings().uploads)) as scene:
-        rgb: UInt8[np.ndarray, "h w 3"] = scene.thumbnail(UPLOAD_SIDE)[0]
+        rgb: UInt8[np.ndarray, "h w 3"] = scene.preview(UPLOAD_SIDE)[0]
     return rgb

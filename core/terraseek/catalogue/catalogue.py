@@ -74,6 +74,22 @@ class Catalogue:
             )
         return cls(folder, *open_items(folder))
 
+    def __repr__(self) -> str:
+        return f"<Catalogue {self.name!r}: {self.count:,} items, {self.path}>"
+
+    def _repr_html_(self) -> str:
+        """Table of name, folder, numbers of items and sources, for notebooks."""
+        from terraseek.catalogue.notebook import catalogue_html
+
+        sources = self._items["source"].filter(self.active).value_counts().to_pylist()
+        return catalogue_html(
+            self.name,
+            self.path,
+            self.count,
+            len(self.points().row),
+            {pair["values"]: pair["counts"] for pair in sources},
+        )
+
     @property
     def name(self) -> str:
         """Name of the catalogue's folder."""

@@ -103,7 +103,7 @@ def _raster(path: Path, max_side: int | None) -> UInt8[np.ndarray, "height width
     from terraseek.scenes import Scene
 
     with Scene.open(path) as scene:
-        rgb, _ = scene.thumbnail(min(max(scene.width, scene.height), max_side or 4096))
+        rgb, _ = scene.preview(min(max(scene.width, scene.height), max_side or 4096))
     return np.ascontiguousarray(rgb)
 
 

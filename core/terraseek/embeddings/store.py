@@ -107,6 +107,14 @@ class EmbeddingStore:
         self.manifest = manifest
         """Description of the files."""
 
+    def __repr__(self) -> str:
+        known = self.manifest
+        return (
+            f"<EmbeddingStore {known.encoder_id}: {known.count - known.unreadable:,} images and "
+            f"{known.captioned:,} captions of {known.count:,} items, {known.dim} dimensions, "
+            f"{known.dtype}, {self.folder}>"
+        )
+
     @classmethod
     def open(cls, catalogue: Catalogue, encoder: str | None = None) -> "EmbeddingStore":
         """Open the vectors of an encoder.

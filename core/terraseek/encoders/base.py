@@ -43,6 +43,12 @@ class Encoder(ABC):
     batch_size: int = 64
     """Images or sentences per forward pass."""
 
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.encoder_id}: {self.dim} dimensions, "
+            f"{self.image_size} px>"
+        )
+
     @abstractmethod
     def _encode_image_batch(
         self, batch: UInt8[np.ndarray, "n side side 3"]

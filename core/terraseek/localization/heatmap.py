@@ -3,25 +3,32 @@
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
 from jaxtyping import Bool, Float32, Float64, UInt8
 
+from terraseek.display import png_bytes
+from terraseek.errors import OutsideSceneError, SceneError
+from terraseek.localization.output.colours import blend, turbo
 from terraseek.localization.windows.fields import Field
 from terraseek.localization.windows.row_blocks import for_row_blocks
-from terraseek.scenes import Georef
+from terraseek.scenes import Georef, Scene
 from terraseek.scenes.web_mercator import to_mercator
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
+    from xarray import DataArray
 
 __all__ = ["HeatMap", "Peak"]
 
 _LOW_PERCENTILE, _HIGH_PERCENTILE = 50.0, 99.8
 _DISPLAY_SAMPLES = 256
 """Rows and columns, at most, from which the display range is computed."""
+_NOTEBOOK_SIDE = 640
+"""Longest side in pixels of the image shown in a notebook."""
 _MIN_THREADED = 1 << 20
 """Pixels from which sampling uses threads; starting them costs as much as sampling these."""
 _ROWS_PER_BLOCK = 128
@@ -44,7 +51,7 @@ class Peak:
     """Cosine there."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HeatMap:
     """Scores of one query over one scene.
 
@@ -94,6 +101,39 @@ class HeatMap:
     """Cosine of the best window from which the map is significant; None if unknown."""
     level_range: tuple[float, float] | None = None
     """Cosines of level 0 and level 255 of the published 8-bit maps; None for other methods."""
+    scene_path: Path | None = None
+    """File of the scene, over which a notebook draws the map while the file is there."""
+
+    def __repr__(self) -> str:
+        found = {None: "", True: ", significant", False: ", not significant"}[self.significant]
+        return (
+            f"<HeatMap {self.query!r} in {self.scene_name!r}: {self.width} x {self.height} pixels, "
+            f"method {self.method}, {self.encoder_id}{found}>"
+        )
+
+    def _repr_png_(self) -> bytes:
+        """Image for notebooks: the map over its scene, or alone where the file is gone."""
+        scene = self._read_scene(_NOTEBOOK_SIDE)
+        if scene is not None:
+            return png_bytes(blend(*scene, self.display_values()))
+        fewer = min(1.0, _NOTEBOOK_SIDE / max(self.width, self.height))
+        height, width = (max(1, round(side * fewer)) for side in (self.height, self.width))
+        score = self.sample(*self._cell_centres(height, width))
+        alpha = np.where(np.isfinite(score), np.uint8(255), np.uint8(0))
+        return png_bytes(np.dstack([turbo(self.to_display(score)), alpha]))
+
+    def _read_scene(
+        self, max_side: int
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]] | None:
+        """RGB and valid mask of the scene; None if its file is gone or has become another one."""
+        if self.scene_path is None or not self.scene_path.is_file():
+            return None
+        try:
+            with Scene.open(self.scene_path) as scene:
+                same = (scene.width, scene.height) == (self.width, self.height)
+                return scene.preview(max_side) if same else None
+        except SceneError:
+            return None
 
     @property
     def width(self) -> int:
@@ -253,3 +293,53 @@ class HeatMap:
             self.display_values()[..., None], self.valid, self.grid, max_side
         )
         return image[..., 0], np.where(valid, np.uint8(255), np.uint8(0)), corners
+
+    def to_xarray(self) -> "DataArray":
+        """Convert `score` to a float32 DataArray with dimensions y and x; NaN is invalid.
+
+        The coordinates are those of the cell centres in the CRS, which the accessor `rio` knows:
+        `array.rio.crs`, `array.rio.to_raster("map.tif")`. On a rotated grid, on one placed by a
+        polynomial, and without a CRS, they are rows and columns of the scene; the transform or the
+        control points are written nevertheless. The attributes are query, encoder, method and
+        scene.
+
+        Raises:
+            MissingExtraError: rioxarray is not installed.
+        """
+        from terraseek.localization.output.data_array import scores_array
+
+        attributes = {
+            "long_name": "cosine of window and query",
+            "query": self.query,
+            "encoder": self.encoder_id,
+            "method": self.method,
+            "scene": self.scene_name,
+        }
+        return scores_array(self.score, self.georef, attributes)
+
+    def add_to(self, leafmap_map: Any, opacity: float = 0.7) -> Any:  # noqa: ANN401 - no types
+        """Add the map as a layer to a leafmap map and fit the view to the scene.
+
+        Colours go from dark blue at `low` to dark red at `high`; invalid pixels are transparent.
+
+        Args:
+            leafmap_map: a `leafmap.maplibregl.Map`, for example from `SearchResult.explore`.
+            opacity: of the layer, 0 to 1.
+
+        Returns:
+            `leafmap_map`.
+
+        Raises:
+            OutsideSceneError: the scene has no georeference, so it has no place on a map.
+        """
+        from terraseek.localization.output.map_layer import add_image_layer
+
+        values, alpha, corners = self.preview()
+        if corners is None:
+            raise OutsideSceneError(
+                f"{self.scene_name} has no georeference, so that its heat map has no place on a "
+                "map; show the heat map itself, or use terraseek.localization.overlay"
+            )
+        name = f"{self.query} in {self.scene_name}"
+        add_image_layer(leafmap_map, name, values, alpha, corners, opacity)
+        return leafmap_map

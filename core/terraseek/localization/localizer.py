@@ -134,4 +134,5 @@ class Localizer:
             significant=found.significant,
             significance_threshold=found.threshold,
             level_range=score_map.level_range,
+            scene_path=self.scene.path,
         )

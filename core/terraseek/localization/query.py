@@ -49,7 +49,7 @@ class ImageQuery:
             SceneError: the file cannot be read.
         """
         with Scene.open(path) as scene:
-            return cls(scene.thumbnail(IMAGE_SIDE)[0], name or path.name)
+            return cls(scene.preview(IMAGE_SIDE)[0], name or path.name)
 
 
 LocalizeQuery = str | Sequence[str] | UInt8[np.ndarray, "h w 3"] | ImageQuery

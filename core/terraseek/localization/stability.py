@@ -180,7 +180,7 @@ def _write_crop(scene: Scene, box: tuple[int, int, int, int], path: Path) -> Non
         with rasterio.open(path, "w", driver="GTiff", BIGTIFF="IF_SAFER", **profile) as target:
             for start in range(row0, row1, _ROWS_PER_READ):
                 end = min(start + _ROWS_PER_READ, row1)
-                rgb, valid = scene.read(start, col0, end, col1)
+                rgb, valid = scene.window(start, col0, end, col1)
                 window = Window(0, start - row0, col1 - col0, end - start)
                 target.write(np.moveaxis(rgb, -1, 0), window=window)
                 if scene.has_mask:

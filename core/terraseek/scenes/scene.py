@@ -9,9 +9,11 @@ import numpy as np
 from affine import Affine
 from jaxtyping import Bool, Shaped, UInt8
 
-from terraseek.errors import NoValidPixelsError
+from terraseek.display import png_bytes
+from terraseek.errors import NoValidPixelsError, OutsideSceneError
 from terraseek.files import sha256_of
 from terraseek.geo import BBox
+from terraseek.scenes.box_window import window_of_box
 from terraseek.scenes.collar import find_collar, outside_collar
 from terraseek.scenes.georef import Georef
 from terraseek.scenes.georef_from_file import read_georef
@@ -33,6 +35,8 @@ _MAX_RESIDUAL_PX = 3.0
 """Residuals of control points up to this do not matter at the size of a window."""
 _MAX_PIXELS_DECIMATED = 100_000_000
 """Scenes with more pixels (after the largest overview) are sampled in patches."""
+_NOTEBOOK_SIDE = 512
+"""Longer side in pixels of the image shown in a notebook."""
 
 
 @lru_cache(maxsize=64)
@@ -41,8 +45,17 @@ def _hash_of(path: Path, inode: int, size: int, modified_ns: int) -> str:
     return sha256_of(path)[:16]
 
 
+def _reduced_size(height: int, width: int, max_side: int) -> tuple[int, int]:
+    """(height, width) with the longer side at most `max_side` pixels; never enlarged."""
+    factor = min(1.0, max_side / max(width, height))
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
 class Scene:
     """An open raster; a context manager, which must not be read by two threads at the same time.
+
+    Read it with `window` (rows and columns), `part` (a box in degrees), `preview` (all of it) and
+    `point` (one place). Every one of them returns 8-bit RGB.
 
     Positions are in pixels: row 0 is at the top, column 0 at the left, and (0, 0) is the outer
     corner of the first pixel. A scene without a CRS is in pixel space: `crs`, `bounds`, `footprint`
@@ -82,6 +95,21 @@ class Scene:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        gsd = "" if self.gsd_m is None else f", {self.gsd_m:.3g} m per pixel"
+        crs = "no CRS" if self.crs is None else self.crs.to_string().partition("[")[0]
+        return (
+            f"<Scene {self.name!r}: {self.width} x {self.height} pixels, {self.band_count} bands "
+            f"{self.dtype}{gsd}, {crs}>"
+        )
+
+    def _repr_png_(self) -> bytes | None:
+        """Image for notebooks; invalid pixels are transparent. None if the scene is closed."""
+        if self._dataset.closed:
+            return None
+        rgb, valid = self.preview(_NOTEBOOK_SIDE)
+        return png_bytes(np.dstack([rgb, np.where(valid, np.uint8(255), np.uint8(0))]))
 
     def close(self) -> None:
         """Close the file; the georeferencing stays available."""
@@ -159,7 +187,7 @@ class Scene:
             )
         return Stretch.of(values, valid)
 
-    def read(
+    def window(
         self, row0: int, col0: int, row1: int, col1: int, size: tuple[int, int] | None = None
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
         """Read a window as RGB [h, w, 3] and a mask of valid pixels [h, w].
@@ -190,16 +218,59 @@ class Scene:
             valid = valid & outside_collar(self._collar, window, scene_size, valid.shape)
         return self._to_rgb(values, valid, stretch), valid
 
-    def thumbnail(
-        self, max_side: int
+    def part(
+        self, bbox: BBox | tuple[float, float, float, float], max_side: int | None = None
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
-        """Read the whole scene with its longer side at most `max_side` pixels; see `read`."""
-        return self.read(0, 0, self.height, self.width, self.thumbnail_size(max_side))
+        """Read the pixels that cover a box, as RGB [h, w, 3] and a mask of valid pixels [h, w].
 
-    def thumbnail_size(self, max_side: int) -> tuple[int, int]:
+        The result is the smallest window of the scene's own grid that contains the part of the box
+        inside the scene. Nothing is resampled to another CRS, so that the window of a box on a
+        rotated or projected grid also has pixels beside the box.
+
+        Args:
+            bbox: west, south, east, north in degrees, EPSG:4326; `west > east` crosses the
+                antimeridian.
+            max_side: longer side of the result in pixels, at most; None reads the pixels of the
+                file.
+
+        Raises:
+            BBoxError: the values are no box.
+            OutsideSceneError: the box is outside, or the scene has no georeference.
+            SceneError: the pixels cannot be read; see `window`.
+        """
+        box = bbox if isinstance(bbox, BBox) else BBox(*bbox)
+        row0, col0, row1, col1 = window_of_box(self.georef, box, self.name)
+        size = None if max_side is None else _reduced_size(row1 - row0, col1 - col0, max_side)
+        return self.window(row0, col0, row1, col1, size)
+
+    def point(self, lon: float, lat: float) -> UInt8[np.ndarray, "3"] | None:
+        """RGB of the pixel at a place in degrees, EPSG:4326; None where the pixel is invalid.
+
+        Raises:
+            OutsideSceneError: the place is outside, or the scene has no georeference.
+            SceneError: the pixel cannot be read; see `window`.
+        """
+        if not self.georef.located:
+            raise OutsideSceneError(
+                f"{self.name} has no georeference, so that no longitude and latitude can be found "
+                "in it; read rows and columns with `window`"
+            )
+        col, row = self.lonlat_to_pixel(lon, lat) or (-1.0, -1.0)
+        if not (0 <= col <= self.width and 0 <= row <= self.height):
+            raise OutsideSceneError(
+                f"longitude {lon:g}, latitude {lat:g} is outside {self.name}; see its `bounds`"
+            )
+        row0, col0 = min(int(row), self.height - 1), min(int(col), self.width - 1)
+        rgb, valid = self.window(row0, col0, row0 + 1, col0 + 1)
+        return rgb[0, 0] if valid[0, 0] else None
+
+    def preview(self, max_side: int) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
+        """Read the whole scene with its longer side at most `max_side` pixels; see `window`."""
+        return self.window(0, 0, self.height, self.width, self.preview_size(max_side))
+
+    def preview_size(self, max_side: int) -> tuple[int, int]:
         """(height, width) of the scene if its longer side is at most `max_side` pixels."""
-        factor = min(1.0, max_side / max(self.width, self.height))
-        return max(1, round(self.height * factor)), max(1, round(self.width * factor))
+        return _reduced_size(self.height, self.width, max_side)
 
     @property
     def overview_factors(self) -> tuple[int, ...]:
@@ -212,7 +283,7 @@ class Scene:
         factor = max(self.overview_factors, default=1)
         if self.width * self.height / factor**2 <= _MAX_PIXELS_DECIMATED:
             whole = (0, 0, self.height, self.width)
-            return self._reader.read(whole, self.thumbnail_size(_SAMPLE_SIDE))
+            return self._reader.read(whole, self.preview_size(_SAMPLE_SIDE))
         side = _PATCH_SIDE
         rows = np.linspace(0, self.height - side, _PATCHES).astype(int).tolist()
         cols = np.linspace(0, self.width - side, _PATCHES).astype(int).tolist()
@@ -224,7 +295,7 @@ class Scene:
     def _collar(self) -> Bool[np.ndarray, "h w"] | None:
         """Undeclared black collar at the resolution of `_sample`; None if there is none."""
         values, valid = self._sample
-        if self.bands.palette or values.shape[1:] != self.thumbnail_size(_SAMPLE_SIDE):
+        if self.bands.palette or values.shape[1:] != self.preview_size(_SAMPLE_SIDE):
             return None
         return find_collar(values, valid)
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from terraseek.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from terraseek.search.hits import Hit, SearchResult, hits_csv, hits_geojson, hits_json
+    from terraseek.search.hits import Hit, hits_csv, hits_geojson, hits_json
     from terraseek.search.query import Query
+    from terraseek.search.result import SearchResult
     from terraseek.search.searcher import Searcher
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 _MODULES = {
     "Hit": "terraseek.search.hits",
     "Query": "terraseek.search.query",
-    "SearchResult": "terraseek.search.hits",
+    "SearchResult": "terraseek.search.result",
     "Searcher": "terraseek.search.searcher",
     "hits_csv": "terraseek.search.hits",
     "hits_geojson": "terraseek.search.hits",

@@ -1,4 +1,4 @@
-"""Search results and their export as JSON, GeoJSON and CSV."""
+"""Hits of a search, and their export as JSON, GeoJSON and CSV."""
 
 import csv
 import io
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
-from terraseek.search.query import Query
+from terraseek.display import shortened
 
-__all__ = ["HIT_COLUMNS", "Hit", "SearchResult", "hits_csv", "hits_geojson", "hits_json"]
+__all__ = ["HIT_COLUMNS", "Hit", "hits_csv", "hits_geojson", "hits_json"]
 
 _KEYS = ("item_id", "score", "lon", "lat", "caption", "image")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Hit:
     """An item found by a search."""
 
@@ -54,6 +54,11 @@ class Hit:
     distance_km: float | None = None
     """Great-circle distance to the place of the query."""
 
+    def __repr__(self) -> str:
+        place = "" if self.lon is None or self.lat is None else f" ({self.lon:.5g}, {self.lat:.5g})"
+        caption = f" {shortened(self.caption)!r}" if self.caption else ""
+        return f"<Hit {self.rank}: {self.item_id} {self.score:.4g}{caption}{place}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the hit as a row of an exported table, with the keys `HIT_COLUMNS`."""
         return dict(zip(HIT_COLUMNS, astuple(self), strict=True))
@@ -63,29 +68,6 @@ _EXPORT_NAMES = {"significant": "convincing"}
 """Fields with another name in exported files."""
 HIT_COLUMNS = tuple(_EXPORT_NAMES.get(field.name, field.name) for field in fields(Hit))
 """Columns of exported tables, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """Ranked hits, with the number of items searched."""
-
-    hits: list[Hit]
-    """Best first."""
-    matched: int
-    """Number of items that pass the filter, with or without a vector."""
-    query: Query
-    """The query."""
-    encoder_id: str = ""
-    """Id of the encoder."""
-    unsearchable: int = 0
-    """Number of matched items without a vector: not embedded yet, or the image is unreadable."""
-    exact: bool = True
-    """Whether the hits are provably the best; approximate indexes may miss some."""
-
-    @property
-    def significant(self) -> bool | None:
-        """Whether the best hit is significant; None if the encoder has no calibration."""
-        return self.hits[0].significant if self.hits else None
 
 
 def hits_json(hits: Sequence[Hit]) -> list[dict[str, Any]]:

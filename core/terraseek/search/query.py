@@ -3,7 +3,7 @@
 `query_vectors` turns a query into a vector.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from terraseek.parameters import FLAG, LONLAT, NUMBER, parameter
 __all__ = ["Query"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Query:
     """A search query: at least one positive part, or a place alone.
 
@@ -94,6 +94,16 @@ class Query:
             raise QueryError(f"weights {weights} must be numbers from 0 up")
         if not 0 <= self.alpha <= 1:
             raise QueryError(f"alpha {self.alpha} must be between 0 (images) and 1 (captions)")
+
+    def __repr__(self) -> str:
+        given = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                given.append(f"{field.name}=<{value.shape[1]} x {value.shape[0]} pixels>")
+            elif value != field.default:
+                given.append(f"{field.name}={value!r}")
+        return f"Query({', '.join(given)})"
 
     def _check_parts(self) -> None:
         both = set(self.liked) & set(self.disliked)

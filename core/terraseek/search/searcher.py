@@ -20,9 +20,10 @@ from terraseek.search import fused_candidates
 from terraseek.search.captions import CaptionVectors
 from terraseek.search.collapse import best_of_each_group, duplicate_groups
 from terraseek.search.fused_candidates import FusedCandidates
-from terraseek.search.hits import Hit, SearchResult
+from terraseek.search.hits import Hit
 from terraseek.search.query import Query
 from terraseek.search.query_vectors import nearest_points, query_vector
+from terraseek.search.result import SearchResult
 from terraseek.search.score_fusion import ScoreFusion, ScoreStats, subsample
 from terraseek.search.significance import fdr_threshold
 
@@ -152,6 +153,7 @@ class Searcher:
             encoder_id=self.encoder.encoder_id,
             unsearchable=matched - searchable,
             exact=exact,
+            catalogue=self.catalogue,
         )
 
     def vector(self, query: Query) -> Float32[np.ndarray, " dim"]:
@@ -176,7 +178,9 @@ class Searcher:
             _hit(item, -round(float(distance), 6), rank, {"distance_km": round(float(distance), 6)})
             for rank, (item, distance) in enumerate(zip(items, km, strict=True), 1)
         ]
-        return SearchResult(hits, len(rows), query, self.encoder.encoder_id)
+        return SearchResult(
+            hits, len(rows), query, self.encoder.encoder_id, catalogue=self.catalogue
+        )
 
     def _fusion(
         self,

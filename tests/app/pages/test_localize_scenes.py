@@ -64,7 +64,7 @@ def test_item_raster_has_the_pixels_and_the_georeference(tmp_path: Path) -> None
         assert (scene.width, scene.height) == (60, 40)
         assert scene.gsd_m == pytest.approx(0.5, rel=1e-2)
         assert scene.pixel_to_lonlat(30, 20) == pytest.approx((4.1, 51.9), abs=1e-6)
-        rgb, valid = scene.read(0, 0, 40, 60)
+        rgb, valid = scene.window(0, 0, 40, 60)
     assert valid.all()
     np.testing.assert_array_equal(rgb, image)
 

@@ -291,6 +291,6 @@ def test_overlay_shows_the_peak(scene_path):
     with Scene.open(scene_path) as scene:
         heat = localize(scene, "red", FakeEncoder())
         image = overlay(scene, heat, 400)
-        plain = scene.thumbnail(400)[0]
+        plain = scene.preview(400)[0]
     assert image.shape == plain.shape
     assert abs(image.astype(int) - plain).max() > 50

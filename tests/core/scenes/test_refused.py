@@ -22,7 +22,7 @@ from terraseek.scenes import Scene, SceneLimits
 
 def read_all(path: Path) -> None:
     with Scene.open(path) as scene:
-        scene.read(0, 0, scene.height, scene.width)
+        scene.window(0, 0, scene.height, scene.width)
 
 
 def test_missing_file(tmp_path):

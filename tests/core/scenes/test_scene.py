@@ -15,7 +15,7 @@ from terraseek.scenes import Georef, Scene
 def test_a_uint8_geotiff_is_read_unchanged(tmp_path):
     rgb = random_rgb(60, 90)
     with Scene.open(write_rgb(tmp_path / "a.tif", rgb)) as scene:
-        read, valid = scene.read(10, 20, 50, 80)
+        read, valid = scene.window(10, 20, 50, 80)
         assert (scene.width, scene.height, scene.band_count, scene.dtype) == (90, 60, 3, "uint8")
         assert scene.crs == CRS.from_epsg(32633)
         assert scene.transform == UTM_GRID
@@ -90,8 +90,8 @@ def test_ground_control_points_are_used(tmp_path):
 def test_uint16_has_one_stretch_for_all_windows(tmp_path):
     ramp = np.linspace(300, 9000, 200 * 200).reshape(1, 200, 200).astype(np.uint16)
     with Scene.open(write_raster(tmp_path / "a.tif", ramp)) as scene:
-        whole, _ = scene.read(0, 0, 200, 200)
-        part, _ = scene.read(80, 0, 120, 200)
+        whole, _ = scene.window(0, 0, 200, 200)
+        part, _ = scene.window(80, 0, 120, 200)
     np.testing.assert_array_equal(part, whole[80:120])
     assert whole[0, 0, 0] == 0
     assert whole[-1, -1, 0] == 255
@@ -104,7 +104,7 @@ def test_percentiles_are_taken_over_valid_pixels_only(tmp_path):
     values[:, 40:60] = np.linspace(1, 2, 2000).reshape(1, 20, 100)
     values[:, 50, :10] = np.nan
     with Scene.open(write_raster(tmp_path / "a.tif", values, nodata=-9999)) as scene:
-        rgb, valid = scene.read(0, 0, 100, 100)
+        rgb, valid = scene.window(0, 0, 100, 100)
     assert valid.sum() == 2000 - 10
     assert not valid[50, :10].any()
     assert rgb[~valid].max() == 0
@@ -117,7 +117,7 @@ def test_nan_without_declared_nodata_is_invalid(tmp_path):
     values[:, :10] = np.nan
     with Scene.open(write_raster(tmp_path / "a.tif", values)) as scene:
         assert scene.has_mask
-        valid = scene.read(0, 0, 50, 50)[1]
+        valid = scene.window(0, 0, 50, 50)[1]
     assert valid[10:].all()
     assert not valid[:10].any()
 
@@ -129,9 +129,9 @@ def test_alpha_and_internal_masks_make_pixels_invalid(tmp_path):
     kinds = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
     rgba = np.concatenate([rgb, alpha])
     with Scene.open(write_raster(tmp_path / "alpha.tif", rgba, colorinterp=kinds)) as scene:
-        by_alpha = scene.read(0, 0, 40, 40)[1]
+        by_alpha = scene.window(0, 0, 40, 40)[1]
     with Scene.open(write_raster(tmp_path / "mask.tif", rgb, mask=alpha[0])) as scene:
-        by_mask = scene.read(0, 0, 40, 40)[1]
+        by_mask = scene.window(0, 0, 40, 40)[1]
     np.testing.assert_array_equal(by_alpha, alpha[0] > 0)
     np.testing.assert_array_equal(by_mask, by_alpha)
 
@@ -143,8 +143,8 @@ def test_an_undeclared_black_collar_is_invalid_and_a_black_lake_is_not(tmp_path)
     rgb[80:120, 150:200] = 0
     with Scene.open(write_rgb(tmp_path / "a.tif", rgb)) as scene:
         assert scene.has_mask
-        whole = scene.read(0, 0, 200, 300)[1]
-        part = scene.read(50, 40, 150, 240)[1]
+        whole = scene.window(0, 0, 200, 300)[1]
+        part = scene.window(50, 40, 150, 240)[1]
     assert not whole[:, :60].any()
     assert whole[:, 60:].all()
     np.testing.assert_array_equal(part, whole[50:150, 40:240])
@@ -154,7 +154,7 @@ def test_black_in_one_band_is_not_nodata(tmp_path):
     rgb = np.zeros((3, 20, 20), np.uint8)
     rgb[0, 5:] = 200  # pure red
     with Scene.open(write_raster(tmp_path / "a.tif", rgb, nodata=0)) as scene:
-        valid = scene.read(0, 0, 20, 20)[1]
+        valid = scene.window(0, 0, 20, 20)[1]
     assert valid[5:].all()
     assert not valid[:5].any()
 
@@ -175,7 +175,7 @@ def test_bands_of_the_rgb_image(tmp_path, count, options, bands):
     path = write_raster(tmp_path / "a.tif", values, photometric="minisblack", **options)
     with Scene.open(path) as scene:
         assert scene.bands.rgb == bands
-        assert scene.read(0, 0, 20, 20)[0].shape == (20, 20, 3)
+        assert scene.window(0, 0, 20, 20)[0].shape == (20, 20, 3)
 
 
 def test_colour_interpretation_takes_precedence_over_order(tmp_path):
@@ -191,7 +191,7 @@ def test_palette_indices_become_colours(tmp_path):
     index[:, 10:] = 7
     colormap = {0: (10, 20, 30, 255), 7: (200, 100, 50, 255)}
     with Scene.open(write_raster(tmp_path / "a.tif", index, colormap=colormap)) as scene:
-        rgb, _ = scene.read(0, 0, 20, 20)
+        rgb, _ = scene.window(0, 0, 20, 20)
     assert tuple(rgb[0, 0]) == (10, 20, 30)
     assert tuple(rgb[19, 0]) == (200, 100, 50)
 
@@ -200,10 +200,10 @@ def test_narrow_8_bit_is_stretched_and_normal_8_bit_is_not(tmp_path):
     narrow = np.zeros((1, 50, 50), np.uint8)
     narrow[:, 25:] = 1
     with Scene.open(write_raster(tmp_path / "narrow.tif", narrow)) as scene:
-        assert scene.read(0, 0, 50, 50)[0].max() == 255
+        assert scene.window(0, 0, 50, 50)[0].max() == 255
     dark = np.random.default_rng(0).integers(0, 60, (1, 50, 50)).astype(np.uint8)
     with Scene.open(write_raster(tmp_path / "dark.tif", dark)) as scene:
-        assert scene.read(0, 0, 50, 50)[0].max() < 60
+        assert scene.window(0, 0, 50, 50)[0].max() < 60
 
 
 def test_reading_a_smaller_size_uses_overviews(tmp_path):
@@ -213,7 +213,7 @@ def test_reading_a_smaller_size_uses_overviews(tmp_path):
     )
     with Scene.open(path) as scene:
         assert scene.overview_factors == (2, 4)
-        small, valid = scene.thumbnail(192)
+        small, valid = scene.preview(192)
     assert small.shape == (128, 192, 3)
     assert valid.shape == (128, 192)
     assert abs(small.astype(float).mean() - rgb.mean()) < 2
@@ -223,7 +223,7 @@ def test_reading_a_smaller_size_uses_overviews(tmp_path):
 def test_windows_outside_are_refused(tmp_path, window):
     path = write_rgb(tmp_path / "a.tif", random_rgb(60, 90))
     with Scene.open(path) as scene, pytest.raises(ValueError, match="is not inside the scene"):
-        scene.read(*window)
+        scene.window(*window)
 
 
 def test_bounds_cross_the_antimeridian():
@@ -279,7 +279,7 @@ def test_all_real_scenes_open(shared_data):
     seen = {}
     for path in sorted((shared_data / "scenes").iterdir()):
         with Scene.open(path) as scene:
-            rgb, valid = scene.thumbnail(256)
+            rgb, valid = scene.preview(256)
             assert rgb[valid].std() > 5, path.name
             seen[path.stem] = (scene.crs and scene.crs.to_string(), valid.mean())
     assert seen["gcps_only"][0] == "EPSG:4326"

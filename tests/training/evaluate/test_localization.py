@@ -139,7 +139,7 @@ def test_a_published_map_is_measured_as_published(folder: Path) -> None:
             for c in range(first, 512, 128)
         }
         for row, col in boxes:
-            rgb, _ = scene.read(row, col, row + 128, col + 128)
+            rgb, _ = scene.window(row, col, row + 128, col + 128)
             square = np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BICUBIC))
             vector = encoder.encode_squares(square[None])[0].astype(np.float16)
             total[0, row : row + 128, col : col + 128] += vector.astype(np.float32) @ query

@@ -32,7 +32,7 @@ def _date(text: str) -> str:
 DATE = Codec(_date, str, "a date like 2017-08-25", "DATE")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Filter:
     """Conditions that an item must all meet; a field left at its default allows every item.
 
@@ -129,6 +129,10 @@ class Filter:
         """Fields that restrict the items, with their values."""
         values = {field: getattr(self, field.name) for field in fields(self)}
         return {f.name: value for f, value in values.items() if value not in (f.default, "")}
+
+    def __repr__(self) -> str:
+        conditions = ", ".join(f"{name}={value!r}" for name, value in self.active.items())
+        return f"Filter({conditions})"
 
     def __bool__(self) -> bool:
         """Whether the filter restricts anything."""

@@ -51,7 +51,7 @@ def _raster(path: Path, check: bool) -> dict[str, Any]:
 
     with Scene.open(path) as scene:
         if check:
-            scene.thumbnail(64)  # a truncated file can be opened and fails only here
+            scene.preview(64)  # a truncated file can be opened and fails only here
         columns: dict[str, Any] = {"width": scene.width, "height": scene.height}
         if scene.gsd_m is not None:
             columns["gsd_m"] = scene.gsd_m

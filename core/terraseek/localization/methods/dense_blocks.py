@@ -217,12 +217,12 @@ class BlockEncoder:
         self, row0: int, col0: int, row1: int, col1: int
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
         if self._factor == 1:
-            return self._scene.read(row0, col0, row1, col1)
+            return self._scene.window(row0, col0, row1, col1)
         size = (
             max(1, round((row1 - row0) / self._factor)),
             max(1, round((col1 - col0) / self._factor)),
         )
-        return self._scene.read(row0, col0, row1, col1, size)
+        return self._scene.window(row0, col0, row1, col1, size)
 
 
 def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -4,13 +4,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.output.colours import blend, draw_ring
 from terraseek.scenes import Scene
 
 __all__ = ["overlay"]
 
-_MAX_OPACITY = 0.65
-"""Opacity of the colours at the upper end of the display range."""
-_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _MIN_RADIUS = 6
 
 
@@ -27,19 +25,9 @@ def overlay(scene: Scene, heat: HeatMap, max_side: int = 1024) -> UInt8[np.ndarr
     Raises:
         SceneError: the pixels cannot be decoded.
     """
-    import cv2
-
-    rgb, valid = scene.thumbnail(max_side)
-    height, width = valid.shape
-    values = cv2.resize(heat.display_values(), (width, height), interpolation=cv2.INTER_LINEAR)
-    colours = cv2.applyColorMap(values, cv2.COLORMAP_TURBO)[..., ::-1].astype(np.float32)
-    opacity = (values.astype(np.float32) / 255 * _MAX_OPACITY)[..., None]
-    blended = rgb * (1 - opacity) + colours * opacity
-    out = np.where(valid[..., None], blended, 255).round().astype(np.uint8)
-    peak, factor = heat.peak, width / heat.width
+    rgb, valid = scene.preview(max_side)
+    out = blend(rgb, valid, heat.display_values())
+    peak, factor = heat.peak, rgb.shape[1] / heat.width
     centre = int((peak.col + 0.5) * factor), int((peak.row + 0.5) * factor)
-    out = np.ascontiguousarray(out)
-    radius = max(_MIN_RADIUS, round(heat.window_px * factor / 2))
-    cv2.circle(out, centre, radius, _BLACK, 3, cv2.LINE_AA)
-    cv2.circle(out, centre, radius, _WHITE, 1, cv2.LINE_AA)
+    draw_ring(out, centre, max(_MIN_RADIUS, round(heat.window_px * factor / 2)))
     return out

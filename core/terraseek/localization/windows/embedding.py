@@ -169,7 +169,7 @@ def _packed_valid_mask(scene: Scene, grid: tuple[int, int]) -> Arrays:
     """Valid pixels on a grid, 8 to a byte, under `valid`; empty where all pixels are valid."""
     if not scene.has_mask:
         return {}
-    valid = scene.read(0, 0, scene.height, scene.width, grid)[1]
+    valid = scene.window(0, 0, scene.height, scene.width, grid)[1]
     return {} if np.all(valid) else {"valid": np.packbits(valid, axis=1)}
 
 

@@ -74,7 +74,7 @@ class WindowReader:
         strip_bytes = (height // factor + _ROWS_PER_READ) * self._scene.width // factor * 4
         if not aligned or strip_bytes > _MAX_STRIP_BYTES:
             size = (round(height / factor), round(width / factor)) if factor > 1 else None
-            return self._scene.read(row0, col0, row1, col1, size)
+            return self._scene.window(row0, col0, row1, col1, size)
         if factor not in self._strips:
             self._strips[factor] = _Strip(self._scene, factor)
         rgb, valid = self._strips[factor].rows(row0 // factor, row1 // factor)
@@ -115,7 +115,7 @@ class _Strip:
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
         factor, width = self._factor, self._size[1]
         size = (last - first, width) if factor > 1 else None
-        return self._scene.read(first * factor, 0, last * factor, width * factor, size)
+        return self._scene.window(first * factor, 0, last * factor, width * factor, size)
 
 
 def _resize_square(rgb: UInt8[np.ndarray, "h w 3"], side: int) -> UInt8[np.ndarray, "side side 3"]:

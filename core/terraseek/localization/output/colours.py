@@ -1,0 +1,46 @@
+"""Colours of heat maps."""
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+__all__ = ["blend", "draw_ring", "turbo"]
+
+_MAX_OPACITY = 0.65
+"""Opacity of the colours at the upper end of the display range."""
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+
+
+def turbo(values: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """RGB of display values 0-255 on the ramp Turbo (Mikhailov), from dark blue to dark red."""
+    import cv2
+
+    return np.ascontiguousarray(cv2.applyColorMap(values, cv2.COLORMAP_TURBO)[..., ::-1])
+
+
+def blend(
+    rgb: UInt8[np.ndarray, "h w 3"],
+    valid: Bool[np.ndarray, "h w"],
+    values: UInt8[np.ndarray, "h2 w2"],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Draw a heat map over its scene; higher values are more opaque, and 0 is transparent.
+
+    Args:
+        rgb: the scene.
+        valid: mask of its valid pixels; the others become white.
+        values: display values of the same area in any resolution.
+    """
+    import cv2
+
+    height, width = valid.shape
+    values = np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))
+    opacity = (values.astype(np.float32) / 255 * _MAX_OPACITY)[..., None]
+    blended = rgb * (1 - opacity) + turbo(values).astype(np.float32) * opacity
+    return np.where(valid[..., None], blended, 255).round().astype(np.uint8)
+
+
+def draw_ring(image: UInt8[np.ndarray, "h w 3"], centre: tuple[int, int], radius: int) -> None:
+    """Draw a white ring with a black edge into an image; `centre` is (column, row)."""
+    import cv2
+
+    cv2.circle(image, centre, radius, _BLACK, 3, cv2.LINE_AA)
+    cv2.circle(image, centre, radius, _WHITE, 1, cv2.LINE_AA)
