@@ -18,10 +18,26 @@ from terraseek.errors import (
     TruncatedImageError,
 )
 
-__all__ = ["FORMATS", "MAX_PIXELS", "RASTER_SUFFIXES", "decode_image", "read_bytes", "read_image"]
+__all__ = [
+    "FORMATS",
+    "MAX_ASPECT",
+    "MAX_PIXELS",
+    "RASTER_SUFFIXES",
+    "check_image_size",
+    "decode_image",
+    "read_bytes",
+    "read_image",
+]
 
 MAX_PIXELS = 180_000_000
 """Largest image of a catalogue item, in pixels; larger rasters are scenes."""
+
+MAX_ASPECT = 200
+"""Largest ratio of the sides. An encoder resizes the shorter side to its input, so that a strip of
+2,000,000 x 1 pixels would become 448,000,000 x 224."""
+
+_DEEP_COST = 4
+"""Bytes of memory per byte of an 8-bit image that 16-bit and float images need for the stretch."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 """Formats that Pillow may decode; it knows others, and would run Ghostscript for PostScript."""
@@ -45,7 +61,8 @@ def decode_image(
         EmptySceneError: no bytes, or no pixels.
         NotAnImageError: the format is not recognised or not allowed.
         TruncatedImageError: the data is cut short or damaged.
-        SceneTooLargeError: more than `MAX_PIXELS` pixels.
+        SceneTooLargeError: more than `MAX_PIXELS` pixels (a quarter of it for 16-bit and float
+            images), sides above `MAX_ASPECT`, or not enough memory.
     """
     if not data:
         raise EmptySceneError(f"{name} has no bytes; remove it or download it again")
@@ -58,12 +75,15 @@ def decode_image(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit below
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-        _check_size(image, name)
+        cost = _DEEP_COST if image.mode in _DEEP_MODES else 1
+        check_image_size(name, *image.size, MAX_PIXELS // cost)
         if max_side is not None:
             image.draft("RGB", (max_side, max_side))  # JPEG decodes at a fraction, much faster
         image.load()
     except Image.DecompressionBombError as error:
         raise SceneTooLargeError(f"{name} is a decompression bomb: {error}") from error
+    except MemoryError as error:
+        raise SceneTooLargeError(f"{name} needs more memory than there is to decode it") from error
     except UnidentifiedImageError as error:
         raise NotAnImageError(f"{name} is not an image of a known format") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -103,18 +123,30 @@ def _raster(path: Path, max_side: int | None) -> UInt8[np.ndarray, "height width
     from terraseek.scenes import Scene
 
     with Scene.open(path) as scene:
+        check_image_size(path.name, scene.width, scene.height, MAX_PIXELS * scene.decimation**2)
         rgb, _ = scene.preview(min(max(scene.width, scene.height), max_side or 4096))
     return np.ascontiguousarray(rgb)
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    width, height = image.size
+def check_image_size(name: str, width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse an image that is too large or too narrow for a catalogue item, before decoding.
+
+    Raises:
+        EmptySceneError: no pixels.
+        SceneTooLargeError: more than `max_pixels` pixels, or sides above `MAX_ASPECT`.
+    """
     if width * height == 0:
         raise EmptySceneError(f"{name} has no pixels ({width}x{height})")
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise SceneTooLargeError(
-            f"{name} has {width}x{height} pixels, above the {MAX_PIXELS} of a catalogue item; "
-            "cut it into chips or open it as a scene"
+            f"{name} has {width}x{height} pixels, above the {max_pixels} that can be decoded for a "
+            "catalogue item; cut it into chips, open it as a scene, or add overviews to a GeoTIFF "
+            "with: gdaladdo -r average FILE"
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise SceneTooLargeError(
+            f"{name} has {width}x{height} pixels, sides of more than {MAX_ASPECT} to 1; cut it "
+            "into chips"
         )
 
 

@@ -1,9 +1,12 @@
 """Members of an uncompressed tar with their byte ranges; damaged bytes are skipped."""
 
+import errno
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from terraseek.catalogue.records import Broken
 from terraseek.errors import SourceError
@@ -11,6 +14,7 @@ from terraseek.errors import SourceError
 __all__ = ["Member", "members", "read_range"]
 
 _BLOCK = 512
+_ZEROS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,10 @@ def members(path: Path) -> Iterator[Member | Broken]:
     """
     length = path.stat().st_size
     end = 0
-    with _open(path) as tar:
+    with path.open("rb") as file, _open(path) as tar:
         while True:
+            # tarfile examines each block of 512 zeros, which takes minutes for a sparse file
+            tar.offset = _skip_zeros(file, tar.offset, length)
             try:
                 info = tar.next()
             except tarfile.ReadError as error:
@@ -45,8 +51,12 @@ def members(path: Path) -> Iterator[Member | Broken]:
                 return
             if info is None:
                 break
-            if info.offset > end and _has_data(path, end, info.offset):
+            if info.offset > end and _has_data(file, end, info.offset):
                 yield Broken(f"{path.name}@{end}", "damaged bytes between members")
+            if info.issparse():
+                yield Broken(f"{path.name}#{info.name}", "a sparse member; pack it without holes")
+                end = tar.offset
+                continue
             end = info.offset_data + -(-info.size // _BLOCK) * _BLOCK
             # tarfile keeps all headers, which need much memory for large shards
             tar.members = []  # type: ignore[attr-defined]  # missing in typeshed
@@ -57,13 +67,16 @@ def members(path: Path) -> Iterator[Member | Broken]:
                 yield Broken(f"{path.name}#{name}", "cut short: the tar file ends inside it")
                 return
             yield Member(name, info.offset_data, info.size)
-    if end == 0:
-        raise _not_a_tar(path)
-    if end < length and _has_data(path, end, length):
-        yield Broken(f"{path.name}@{end}", "damaged bytes after the last readable member")
+        if end == 0:
+            raise _not_a_tar(path)
+        if end < length and _has_data(file, end, length):
+            yield Broken(f"{path.name}@{end}", "damaged bytes after the last readable member")
 
 
 def _open(path: Path) -> tarfile.TarFile:
+    with path.open("rb") as file:
+        if _skip_zeros(file, 0, path.stat().st_size) > _ZEROS:
+            raise _not_a_tar(path)
     try:
         return tarfile.open(path, "r:", ignore_zeros=True)
     except tarfile.ReadError as error:
@@ -77,19 +90,39 @@ def _not_a_tar(path: Path) -> SourceError:
     return SourceError(f"{path} cannot be read as an uncompressed tar; {advice}")
 
 
-def _has_data(path: Path, start: int, end: int) -> bool:
-    """Whether a range of bytes contains anything but zeros, with which tar files are padded."""
-    with path.open("rb") as file:
+def _skip_zeros(file: BinaryIO, start: int, stop: int) -> int:
+    """Offset of the first block in a range that is not all zeros; `stop` if there is none.
+
+    Holes of a sparse file are skipped without reading them.
+    """
+    size = _BLOCK
+    while start < stop:
         file.seek(start)
-        remaining = end - start
-        while remaining > 0:
-            chunk = file.read(min(remaining, 1 << 20))
-            if not chunk:
-                return False
-            if chunk.strip(b"\0"):
-                return True
-            remaining -= len(chunk)
-    return False
+        chunk = file.read(min(size, stop - start))
+        zeros = len(chunk) - len(chunk.lstrip(b"\0"))
+        if zeros < len(chunk):
+            return start + zeros // _BLOCK * _BLOCK
+        if not chunk:
+            return stop
+        start = max(start + zeros, _next_data(file.fileno(), start + zeros, stop))
+        size = _ZEROS
+    return max(start, stop)
+
+
+def _next_data(descriptor: int, start: int, stop: int) -> int:
+    """Offset of the first block from `start` on that a sparse file stores."""
+    if not hasattr(os, "SEEK_DATA"):
+        return start
+    try:
+        return os.lseek(descriptor, start, os.SEEK_DATA) // _BLOCK * _BLOCK
+    except OSError as error:
+        # ENXIO: no data until the end of the file
+        return stop if error.errno == errno.ENXIO else start
+
+
+def _has_data(file: BinaryIO, start: int, stop: int) -> bool:
+    """Whether a range of bytes contains anything but zeros, with which tar files are padded."""
+    return _skip_zeros(file, start, stop) < stop
 
 
 def read_range(path: Path, offset: int, size: int) -> bytes:

@@ -83,8 +83,8 @@ def decode_images(
         key = ids[row].decode()
         try:
             return encoder.fit(catalogue.read_image(key))
-        except (SceneError, CatalogueError, OSError) as error:
-            _log.warning("item %s has no vector: %s", key, error)
+        except (SceneError, CatalogueError, OSError, MemoryError) as error:
+            _log.warning("item %s has no vector: %s", key, error or type(error).__name__)
             return None
 
     pool = ThreadPoolExecutor(workers or max(2, os.cpu_count() or 2), "decode")

@@ -24,6 +24,10 @@ Precision = Literal["float32", "bfloat16"]
 """Number format of forward passes; `bfloat16` means autocast."""
 
 
+_MAX_ASPECT = 200
+"""Images with a larger ratio of the sides are cropped before they are resized."""
+
+
 class Encoder(ABC):
     """A CLIP-style pair of image and text tower with a joint embedding space.
 
@@ -166,6 +170,12 @@ def fit_square(
     height, width = image.shape[:2]
     if (height, width) == (side, side):
         return image
+    if resize_mode != "squash" and max(height, width) > _MAX_ASPECT * min(height, width):
+        # crop first: the resized strip would have many times the pixels of the image
+        length = 2 * min(height, width)
+        row, col = (max(0, (n - length) // 2) for n in (height, width))
+        image = image[row : row + length, col : col + length]
+        height, width = image.shape[:2]
     if resize_mode == "squash":
         size = (side, side)
     elif width <= height:

@@ -8,8 +8,14 @@ from terraseek.errors import ConfigError, SceneTooLargeError
 
 __all__ = ["SceneLimits"]
 
-MAX_BLOCK_BYTES = 1 << 30
+MAX_BLOCK_BYTES = 1 << 28
 """Largest decoded strip or tile in bytes, because GDAL decodes each as a whole."""
+
+MAX_SEQUENTIAL_BYTES = 1 << 30
+"""Largest decoded image in bytes of a format that is decoded from its first row, such as PNG."""
+
+SEQUENTIAL_DRIVERS = frozenset({"PNG", "GIF", "WEBP"})
+"""GDAL drivers of formats whose pixels cannot be read without those before them."""
 
 
 def _from_environment(name: str, default: int) -> int:

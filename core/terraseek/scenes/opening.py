@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from terraseek.errors import (
     EmptySceneError,
     NotAnImageError,
@@ -26,7 +28,12 @@ from terraseek.scenes.gdal_restrictions import (
     restrict_gdal,
     sidecars,
 )
-from terraseek.scenes.limits import MAX_BLOCK_BYTES, SceneLimits
+from terraseek.scenes.limits import (
+    MAX_BLOCK_BYTES,
+    MAX_SEQUENTIAL_BYTES,
+    SEQUENTIAL_DRIVERS,
+    SceneLimits,
+)
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -188,9 +195,21 @@ def _check_header(dataset: "DatasetReader", path: Path, limits: SceneLimits) -> 
             f"{path.name} contains complex numbers ({dataset.dtypes[0]}), not an image; "
             "convert it to amplitude first"
         )
+    _check_decoded_bytes(dataset, path)
+
+
+def _check_decoded_bytes(dataset: "DatasetReader", path: Path) -> None:
     rows, cols = dataset.block_shapes[0]
-    block = rows * cols * (dataset.count if dataset.interleaving else 1) * 8
-    if block > 8 * MAX_BLOCK_BYTES:
+    pixel_bytes = dataset.count * np.dtype(dataset.dtypes[0]).itemsize
+    decoded = dataset.width * dataset.height * pixel_bytes
+    if dataset.driver in SEQUENTIAL_DRIVERS and decoded > MAX_SEQUENTIAL_BYTES:
+        raise SceneTooLargeError(
+            f"{path.name} has {decoded / 1e6:,.0f} MB of pixels, the limit for a {dataset.driver}, "
+            f"which must be decoded from its first row, is {MAX_SEQUENTIAL_BYTES / 1e6:,.0f} MB; "
+            "store it in tiles, for example with: rio cogeo create IN OUT"
+        )
+    separate = dataset.interleaving is not None and dataset.interleaving.name == "band"
+    if rows * cols * (pixel_bytes // dataset.count if separate else pixel_bytes) > MAX_BLOCK_BYTES:
         raise SceneTooLargeError(
             f"{path.name} is stored in blocks of {cols:,} x {rows:,} pixels, which must be decoded "
             "as a whole; store it in tiles, for example with: rio cogeo create IN OUT"

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
+from terraseek.scenes.limits import SEQUENTIAL_DRIVERS
 from terraseek.scenes.opening import decoding
+from terraseek.scenes.sequential import average_rows
 from terraseek.scenes.spectral_bands import RgbBands
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ __all__ = ["PixelWindow", "RasterReader"]
 
 PixelWindow = tuple[int, int, int, int]
 """First row, first column, row after the last, column after the last."""
+
+
+_MAX_DECODED_TWICE = 1 << 24
+"""Windows of PNG files with more pixels are decimated row by row, see `sequential`."""
 
 
 class RasterReader:
@@ -76,6 +82,20 @@ class RasterReader:
         shrinks = height < row1 - row0 or width < col1 - col0
         # no cubic resampling, which rings at nodata edges; palette indices cannot be averaged
         smooth = Resampling.average if shrinks else Resampling.bilinear
+        large = (row1 - row0) * (col1 - col0) > _MAX_DECODED_TWICE
+        if (
+            shrinks
+            and large
+            and self._dataset.driver in SEQUENTIAL_DRIVERS
+            and not self._bands.palette
+            and height <= row1 - row0
+            and width <= col1 - col0
+        ):
+            return average_rows(
+                lambda start, stop: self.read((row0 + start, col0, row0 + stop, col1)),
+                (row1 - row0, col1 - col0),
+                (height, width),
+            )
         resampling = Resampling.nearest if self._bands.palette else smooth
         shape = (len(self._bands.rgb), height, width)
         indexes = list(self._bands.rgb)

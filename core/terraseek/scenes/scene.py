@@ -277,11 +277,19 @@ class Scene:
         """Decimation factors of the overviews in the file, for example (2, 4, 8)."""
         return self._reader.overview_factors
 
+    @property
+    def decimation(self) -> int:
+        """Factor of the smallest overview of which a thumbnail can be made; 1 without overviews.
+
+        A thumbnail decodes at most about `width * height / decimation**2` pixels.
+        """
+        largest = 1.5 * max(self.width, self.height) / _SAMPLE_SIDE
+        return max((f for f in self.overview_factors if f <= largest), default=1)
+
     @cached_property
     def _sample(self) -> tuple[Shaped[np.ndarray, "bands h w"], Bool[np.ndarray, "h w"]]:
         """Values from all over the scene: a decimated read, or patches where that is too slow."""
-        factor = max(self.overview_factors, default=1)
-        if self.width * self.height / factor**2 <= _MAX_PIXELS_DECIMATED:
+        if self.width * self.height / self.decimation**2 <= _MAX_PIXELS_DECIMATED:
             whole = (0, 0, self.height, self.width)
             return self._reader.read(whole, self.preview_size(_SAMPLE_SIDE))
         side = _PATCH_SIDE

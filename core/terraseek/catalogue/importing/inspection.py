@@ -7,7 +7,13 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from terraseek.catalogue.images import RASTER_SUFFIXES, read_bytes, read_image
+from terraseek.catalogue.images import (
+    MAX_PIXELS,
+    RASTER_SUFFIXES,
+    check_image_size,
+    read_bytes,
+    read_image,
+)
 from terraseek.catalogue.records import ImageRef
 
 __all__ = ["RASTER_SUFFIXES", "inspect"]
@@ -50,6 +56,7 @@ def _raster(path: Path, check: bool) -> dict[str, Any]:
     from terraseek.scenes import Scene
 
     with Scene.open(path) as scene:
+        check_image_size(path.name, scene.width, scene.height, MAX_PIXELS * scene.decimation**2)
         if check:
             scene.preview(64)  # a truncated file can be opened and fails only here
         columns: dict[str, Any] = {"width": scene.width, "height": scene.height}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from terraseek.catalogue.importing.pickles import read_pickled_frame
+from terraseek.catalogue.importing.table_limits import check_columns, check_lines
 from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import SourceError
 
@@ -113,6 +114,7 @@ def read_without_vectors(path: Path) -> pd.DataFrame:
 
     try:
         schema = pq.read_schema(path)
+        check_columns(path, schema.names)
         kept = [
             field.name
             for field in schema
@@ -135,13 +137,17 @@ def read_table(path: Path) -> pd.DataFrame:
 
     try:
         if path.suffix.lower() in (".pkl", ".pickle"):
-            return read_pickled_frame(path)
+            unpickled = read_pickled_frame(path)
+            check_columns(path, unpickled.columns)
+            return unpickled
         if path.suffix.lower() in _PARQUET:
             names = pq.read_schema(path).names
+            check_columns(path, names)
             kept = [n for n in names if n != "geometry"]
             columns: pd.DataFrame = pq.read_table(path, columns=kept).to_pandas()
             return columns
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        check_lines(path, separator)
         frame = pd.read_csv(
             path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
