@@ -94,11 +94,11 @@ def test_sixteen_bits_count_four_times() -> None:
 def test_a_png_of_16_bits_is_decoded_once_for_a_thumbnail(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(6000, 6000, bits=16))
     with Scene.open(tmp_path / "a.png") as scene:
-        scene.read(0, 0, 500, 500)  # imports, stretch
+        scene.window(0, 0, 500, 500)  # imports, stretch
         started = time.process_time()
-        scene.read(0, 0, 6000, 6000)
+        scene.window(0, 0, 6000, 6000)
         decoded = time.process_time()
-        rgb, valid = scene.thumbnail(64)
+        rgb, valid = scene.preview(64)
         shrunk = time.process_time()
     assert rgb.shape == (64, 64, 3)
     assert valid.all()

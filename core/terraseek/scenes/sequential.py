@@ -66,4 +66,5 @@ def _weights(
     low = np.arange(first, last)[:, None] * ratio
     pixel = np.arange(start, stop)[None, :]
     overlap = np.minimum(low + ratio, pixel + 1) - np.maximum(low, pixel)
-    return np.clip(overlap, 0, None) / ratio
+    shares: Float64[np.ndarray, "out inp"] = np.clip(overlap, 0, None) / ratio
+    return shares
