@@ -21,7 +21,8 @@ _MOST_SHOWN = 60
 _CAPTION_LENGTH = 120
 _COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 """Ramp from the lowest to the highest score: viridis (Smith and van der Walt)."""
-_SOURCE = "terraseek-hits"
+_LAYER = "hits"
+"""Name of layer and source."""
 _FIT = {"padding": 60, "maxZoom": 12, "animate": False}
 
 _GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:12px"
@@ -59,22 +60,21 @@ def hits_map(hits: Sequence[Hit], catalogue: Catalogue | None, height: str) -> A
     ]
     # the best are drawn last, above the others
     collection = {"type": "FeatureCollection", "features": features[::-1]}
-    shown.add_source(_SOURCE, {"type": "geojson", "data": collection})
+    shown.add_source(_LAYER, {"type": "geojson", "data": collection})
     shown.add_layer(
         {
-            "id": _SOURCE,
+            "id": _LAYER,
             "type": "circle",
-            "source": _SOURCE,
+            "source": _LAYER,
             "paint": {
                 "circle-radius": 7,
                 "circle-color": ["get", "colour"],
                 "circle-stroke-color": "#ffffff",
                 "circle-stroke-width": 1.5,
             },
-        },
-        name="hits",
+        }
     )
-    shown.add_popup(_SOURCE, "popup")
+    shown.add_popup(_LAYER, "popup")
     if located:
         shown.fit_bounds(_bounds(located), dict(_FIT))
     return shown

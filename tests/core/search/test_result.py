@@ -160,6 +160,9 @@ def test_the_map_shows_the_hits_and_fits_them_across_the_antimeridian(result, ex
     assert (colours[0], colours[-1]) == ("#fde725", "#440154")
     (layer,) = called(explored, "addLayer")
     assert layer[0]["source"] == source[0]
+    # leafmap sets visibility and opacity by its own name of the layer, which must be MapLibre's
+    for method in ("setLayoutProperty", "setPaintProperty"):
+        assert {call[0] for call in called(explored, method)} == {layer[0]["id"]}
     assert layer[0]["paint"]["circle-color"] == ["get", "colour"]
     assert called(explored, "addPopup") == [(layer[0]["id"], "popup", None)]
     (fit,) = called(explored, "fitBounds")
