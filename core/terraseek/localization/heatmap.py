@@ -1,5 +1,6 @@
 """The result of a localization: a score at every place of a scene, with the scene's geometry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from functools import cached_property
@@ -99,6 +100,12 @@ class HeatMap:
     """
     significance_threshold: float | None = None
     """Cosine of the best window from which the map is significant; None if unknown."""
+    minus: tuple[str, ...] = ()
+    """Sentences whose mean cosine was subtracted."""
+    scales: tuple[int, ...] = ()
+    """Sides in pixels of the windows that were compared, ascending."""
+    parameters: Mapping[str, str | list[str]] = dataclass_field(default_factory=dict)
+    """Parameters of a localization request that gives this map again; see `LocalizeRequest`."""
     level_range: tuple[float, float] | None = None
     """Cosines of level 0 and level 255 of the published 8-bit maps; None for other methods."""
     scene_path: Path | None = None
@@ -134,6 +141,11 @@ class HeatMap:
                 return scene.preview(max_side) if same else None
         except SceneError:
             return None
+
+    @property
+    def question(self) -> str:
+        """The query with the sentences that were subtracted: "planes minus car park"."""
+        return " minus ".join((self.query, *self.minus))
 
     @property
     def width(self) -> int:

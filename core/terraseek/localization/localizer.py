@@ -17,6 +17,7 @@ from terraseek.localization.options import LocalizeOptions, scales_of
 from terraseek.localization.query import EncodedQuery
 from terraseek.localization.significance.assessment import Significance, assess_scores
 from terraseek.localization.windows.embedding import SceneEmbedding
+from terraseek.parameters import write_parameters
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
@@ -135,4 +136,7 @@ class Localizer:
             significance_threshold=found.threshold,
             level_range=score_map.level_range,
             scene_path=self.scene.path,
+            minus=self.options.minus,
+            scales=embedding.lattice.scales,
+            parameters={"q": list(query.sentences)} | write_parameters(self.options),
         )

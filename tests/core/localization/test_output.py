@@ -20,11 +20,14 @@ from terraseek.geo import lonlat_to_tile, tile_bounds
 from terraseek.localization import (
     localize,
     localize_many,
+    map_numbers,
     regions,
     regions_geojson,
     write_cog,
     write_regions,
 )
+from terraseek.localization.options import LocalizeOptions
+from terraseek.request import LocalizeRequest
 from terraseek.scenes import Scene
 from terraseek.tiles import heat_tile, scene_preview, scene_tile
 
@@ -237,7 +240,7 @@ def test_command_writes_everything(tmp_path):
     done = run(path, "red", "--json", "--out", heat, "--regions", areas, "--png", png)
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert set(found) == {"windows", "encode_s", "query_s", "peak", "crs"}
+    assert {"windows", "encode_s", "query_s", "peak", "crs"} <= set(found)
     with Scene.open(path) as scene:
         peak = localize(scene, "red", FakeEncoder()).peak
     assert found["peak"]["score"] == pytest.approx(peak.score)
@@ -260,3 +263,41 @@ def test_command_refuses_what_it_cannot_use(tmp_path):
     assert isinstance(done.exception, NotAnImageError)
     done = run(make(tmp_path, "utm"), "red", "--scales", "12,x")
     assert "whole numbers" in str(done.exception)
+
+
+def test_every_file_carries_the_whole_query(tmp_path):
+    """ "red" minus "green" must not read as "red" in any of the files."""
+    path = make(tmp_path, "utm")
+    tif, areas = tmp_path / "h.tif", tmp_path / "r.geojson"
+    words = ("red", "--minus", "green", "--scales", "64,128", "--threshold", "0.1")
+    done = run(path, *words, "--json", "--out", tif, "--regions", areas)
+    assert done.exit_code == 0, done.output
+    printed = json.loads(done.stdout)
+    collection = json.loads(areas.read_text(encoding="utf-8"))
+    with rasterio.open(tif) as written:
+        tags, band = written.tags(), written.descriptions[0]
+    assert tags["TERRASEEK_QUERY"] == "red"
+    assert (tags["TERRASEEK_MINUS"], tags["TERRASEEK_SCALES"]) == ("green", "64,128")
+    assert band == "score: red minus green"
+    for found in (printed, json.loads(tags["TERRASEEK_REQUEST"])[0], collection["request"][0]):
+        assert (found["query"], found["minus"], found["scales"]) == ("red", ["green"], [64, 128])
+        assert found["method"] == "terraseek"
+        assert found["encoder"] == FakeEncoder().encoder_id
+        again = LocalizeRequest.from_params(
+            {k: [v] if isinstance(v, str) else v for k, v in found["parameters"].items()}
+        )
+        assert again.sentences == ("red",)
+        assert (again.options.minus, again.options.scales) == (("green",), (64, 128))
+    assert collection["request"][0]["parameters"]["threshold"] == "0.1"
+    assert collection["features"][0]["properties"]["minus"] == ["green"]
+
+
+def test_numbers_carry_the_query_and_the_threshold(tmp_path):
+    with Scene.open(make(tmp_path, "utm")) as scene:
+        options = LocalizeOptions(minus=("green",), scales=(64, 128))
+        heat = localize(scene, "red", FakeEncoder(), options)
+    found = map_numbers(heat, percentile=95)
+    assert (found["query"], found["minus"], found["scales"]) == ("red", ["green"], [64, 128])
+    assert found["threshold"] == pytest.approx(np.percentile(heat.score[heat.valid], 95))
+    assert found["parameters"]["percentile"] == "95"
+    assert map_numbers(heat)["threshold"] == pytest.approx((heat.low + heat.score.max()) / 2)

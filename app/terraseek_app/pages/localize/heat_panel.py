@@ -26,7 +26,7 @@ def heat_panel(heat: HeatMap) -> None:
 
 
 def _headline(heat: HeatMap) -> None:
-    st.html(f'<p class="ts-title">“{html.escape(heat.query)}”</p>')
+    st.html(f'<p class="ts-title">“{html.escape(heat.question)}”</p>')
     encoded = "from the cache" if heat.from_cache else f"encoded in {heat.encode_s:.1f} s"
     st.html(
         f'<span class="ts-quiet">{_method_text(heat.method)}<b>{heat.n_windows:,}</b> windows '

@@ -18,7 +18,7 @@ def map_overlays(facts: SceneFacts, heat: HeatMap | None, heat_id: str | None) -
     overlays = [scene_overlay(facts.scene_id, facts.corners)]
     if heat is not None and heat_id is not None:
         corners = _heat_corners(heat_id)
-        overlays.append(heat_overlay(heat_id, corners, heat.low, heat.high, heat.query))
+        overlays.append(heat_overlay(heat_id, corners, heat.low, heat.high, heat.question))
     return overlays
 
 

@@ -1,5 +1,6 @@
 """Write heat maps as cloud-optimized GeoTIFF on the CRS and grid of the scene."""
 
+import json
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from jaxtyping import Float32
 from terraseek.errors import OutputError
 from terraseek.files import atomic_path
 from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.output.provenance import provenance
 from terraseek.scenes.gdal_restrictions import restrict_gdal
 
 __all__ = ["write_cog"]
@@ -28,7 +30,8 @@ _ReadRows = Callable[[int, int], Float32[np.ndarray, "rows width"]]
 def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = False) -> Path:
     """Write scores as a float32 COG on the scene's grid, completely or not at all.
 
-    The file has one band per heat map. Nodata is NaN. Tags hold query, encoder and method. Rows are
+    The file has one band per heat map. Nodata is NaN. Tags hold query, subtracted
+    sentences, encoder, method and window sides, and `TERRASEEK_REQUEST` all of them as JSON. Rows are
     computed and written in blocks, so memory does not grow with the scene. A scene without a CRS
     gives a file without one.
 
@@ -61,7 +64,7 @@ def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = Fals
 def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _ReadRows]]:
     """Description and scores of each band."""
     found: list[tuple[str, _ReadRows]] = [
-        (heat.query if len(heats) > 1 else f"score: {heat.query}", heat.read_rows) for heat in heats
+        (heat.question if len(heats) > 1 else f"score: {heat.question}", heat.read_rows) for heat in heats
     ]
     if len(heats) > 1:
         found.append(("best query (number of the band, from 0)", lambda a, b: _best(heats, a, b)))
@@ -93,6 +96,9 @@ def _tags(heats: Sequence[HeatMap]) -> dict[str, str]:
     first = heats[0]
     return {
         "TERRASEEK_QUERY": " ; ".join(heat.query for heat in heats),
+        "TERRASEEK_MINUS": " ; ".join(first.minus),
+        "TERRASEEK_SCALES": ",".join(map(str, first.scales)),
+        "TERRASEEK_REQUEST": json.dumps([provenance(heat) for heat in heats], ensure_ascii=False),
         "TERRASEEK_ENCODER": first.encoder_id,
         "TERRASEEK_METHOD": first.method,
         "TERRASEEK_WINDOWS": str(first.n_windows),

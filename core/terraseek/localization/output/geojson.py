@@ -8,6 +8,7 @@ from terraseek.errors import OutputError
 from terraseek.files import write_json
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.outlines import split_at_antimeridian, to_lonlat
+from terraseek.localization.output.provenance import provenance
 from terraseek.localization.output.regions import Region, regions
 
 __all__ = ["regions_geojson", "write_regions"]
@@ -21,7 +22,8 @@ def regions_geojson(
 ) -> dict[str, Any]:
     """Regions as a GeoJSON FeatureCollection (RFC 7946, longitude and latitude).
 
-    The properties of each feature hold outline and peak in pixels. In pixel space the geometry
+    The properties of each feature hold outline and peak in pixels, and the collection's member
+    `request` the `provenance` of each heat map. In pixel space the geometry
     itself is in pixels (column, row), and the collection has `"crs": null, "space": "pixel"`.
 
     Args:
@@ -41,7 +43,8 @@ def regions_geojson(
     collection: dict[str, Any] = {"type": "FeatureCollection"}
     if not heats[0].georef.located:
         collection |= {"crs": None, "space": "pixel"}
-    return collection | {"features": features}
+    asked = [provenance(one, threshold, percentile) for one in heats]
+    return collection | {"request": asked, "features": features}
 
 
 def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
@@ -55,6 +58,7 @@ def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
         "geometry": mapping(region.polygon if lonlat is None else split_at_antimeridian(lonlat)),
         "properties": {
             "query": heat.query,
+            "minus": list(heat.minus),
             "rank": rank,
             "score": round(peak.score, 6),
             "mean_score": round(region.mean_score, 6),
@@ -70,6 +74,7 @@ def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
             "scene": heat.scene_name,
             "encoder": heat.encoder_id,
             "method": heat.method,
+            "scales": list(heat.scales),
         },
     }
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.geojson import regions_geojson
+from terraseek.localization.output.provenance import provenance
+from terraseek.localization.output.regions import lowest_score
 
 __all__ = ["HEAT_SIDE", "map_numbers", "summary"]
 
@@ -12,9 +14,9 @@ HEAT_SIDE = 1536
 
 
 def summary(heat: HeatMap) -> dict[str, Any]:
-    """Size, timing, peak and CRS of a heat map: what `terraseek localize --json` prints."""
+    """Query, size, timing, peak and CRS of a heat map: what `terraseek localize --json` prints."""
     peak = heat.peak
-    return {
+    return provenance(heat) | {
         "windows": heat.n_windows,
         "encode_s": round(heat.encode_s, 4),
         "query_s": round(heat.query_s, 4),
@@ -32,7 +34,7 @@ def summary(heat: HeatMap) -> dict[str, Any]:
 def map_numbers(
     heat: HeatMap, threshold: float | None = None, percentile: float | None = None
 ) -> dict[str, Any]:
-    """`summary` with query, method, encoder, display range, significance, warnings and regions.
+    """`summary` with display range, threshold, significance, warnings and regions.
 
     Args:
         heat: the heat map.
@@ -43,9 +45,8 @@ def map_numbers(
         ConfigError: both are given, or one is out of range.
     """
     return summary(heat) | {
-        "query": heat.query,
-        "method": heat.method,
-        "encoder": heat.encoder_id,
+        "parameters": provenance(heat, threshold, percentile)["parameters"],
+        "threshold": lowest_score(heat, threshold, percentile),
         "low": heat.low,
         "high": heat.high,
         "convincing": heat.significant,

@@ -19,7 +19,7 @@ from terraseek.localization.output.outlines import area_m2
 if TYPE_CHECKING:
     from shapely import Polygon
 
-__all__ = ["Region", "default_threshold", "regions"]
+__all__ = ["Region", "default_threshold", "lowest_score", "regions"]
 
 MAX_REGIONS = 200
 """Most regions of a heat map; the best are kept."""
@@ -67,7 +67,7 @@ def regions(
     Raises:
         ConfigError: both are given, the percentile is out of range or the threshold is not finite.
     """
-    lowest = _lowest_score(heat, threshold, percentile)
+    lowest = lowest_score(heat, threshold, percentile)
     mask = np.nan_to_num(heat.score, nan=-np.inf) >= lowest
     found = [_region(heat, label, labels, shape) for label, labels, shape in _shapes(mask)]
     min_area = heat.window_px**2 * _MIN_AREA
@@ -75,7 +75,10 @@ def regions(
     return sorted(kept, key=lambda region: -region.peak.score)[:MAX_REGIONS]
 
 
-def _lowest_score(heat: HeatMap, threshold: float | None, percentile: float | None) -> float:
+def lowest_score(
+    heat: HeatMap, threshold: float | None = None, percentile: float | None = None
+) -> float:
+    """The lowest cosine of a region; see `regions` for arguments and errors."""
     if threshold is not None and percentile is not None:
         raise ConfigError("give a threshold as a score or as a percentile, not both")
     if percentile is not None:
