@@ -32,7 +32,13 @@ _SCHEMAS: dict[str, Any] = {
         }
     ),
     "Answer": object_schema(
-        {"hits": array(schema_ref("Hit")), "matched": {"type": "integer", "minimum": 0}}
+        {
+            "hits": array(schema_ref("Hit")),
+            "matched": {"type": "integer", "minimum": 0},
+            "request": object_schema(
+                {"query": TEXT, "filter": TEXT, "model": TEXT, "link": TEXT, "parameters": {}}
+            ),
+        }
     ),
     "Item": object_schema({"item_id": TEXT}, lon=NUMBER_OR_NULL, lat=NUMBER_OR_NULL),
     "Health": object_schema({"status": {"enum": ["ok", "broken"]}, "version": TEXT}),

@@ -25,20 +25,22 @@ def search_json(request: Request) -> dict[str, Any]:
     """Search as the query parameters say.
 
     Returns:
-        `{"hits": [...], "matched": n}`; a hit has the keys of `terraseek search --json`, and
-        `matched` is the number of items that pass the filter.
+        `{"hits": [...], "matched": n, "request": {...}}`; a hit has the keys of
+        `terraseek search --json`, and `matched` is the number of items that pass the filter.
 
     Raises:
         InputError: a parameter is invalid.
     """
     from terraseek.request import SearchRequest
     from terraseek.search import hits_json
+    from terraseek.search.export.provenance import Provenance
 
     wanted = SearchRequest.from_params(all_values(request))
     if wanted.k > MAX_K:
         raise InputError(f"k is {wanted.k}; give a whole number between 1 and {MAX_K}")
     result = state.searcher().run(wanted)
-    return {"hits": hits_json(result.hits), "matched": result.matched}
+    asked = Provenance(wanted, result.encoder_id).to_json()
+    return {"hits": hits_json(result.hits), "matched": result.matched, "request": asked}
 
 
 ROUTES: list[BaseRoute] = [Route("/api/search", search, methods=["GET"])]

@@ -110,6 +110,7 @@ def _result_line(heat: "HeatMap") -> str:
         place += f"; not significant, {heat.n_windows:,} unrelated windows can score as high"
     encoded = "from the cache" if heat.from_cache else f"encoded in {heat.encode_s:.2f} s"
     return (
-        f"{heat.question}: best at column {peak.col}, row {peak.row}{place}, score {peak.score:.3f} "
-        f"({heat.n_windows:,} windows, {encoded}, localized in {heat.query_s * 1000:.0f} ms)"
+        f"{heat.question}: best at column {peak.col}, row {peak.row}{place}, "
+        f"score {peak.score:.3f} ({heat.n_windows:,} windows, {encoded}, "
+        f"localized in {heat.query_s * 1000:.0f} ms)"
     )

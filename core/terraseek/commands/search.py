@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from terraseek.catalogue import Catalogue
     from terraseek.encoders.base import Encoder
     from terraseek.search import Hit, Searcher, SearchResult
+    from terraseek.search.export.provenance import Provenance
 
 __all__ = ["search"]
 
@@ -63,6 +64,7 @@ def search(
     from terraseek.embeddings.store import EmbeddingStore
     from terraseek.search import Searcher
     from terraseek.search.export.files import export_kind, write_hits
+    from terraseek.search.export.provenance import Provenance
 
     if as_json + as_geojson + as_csv > 1:
         raise ConfigError("--json, --geojson and --csv exclude each other; use one")
@@ -81,11 +83,12 @@ def search(
         _batch(searcher, queries, out, request)
         return
     result = searcher.run(request)
+    provenance = Provenance(request, result.encoder_id)
     if html is not None:
-        _write_html(html, request.ranked_query.text or "", result, opened)
+        _write_html(html, provenance, result, opened)
     for path in export or ():
-        note(f"{write_hits(path, result.hits, opened)} written to {path}")
-    _print(result, as_json, as_geojson, as_csv)
+        note(f"{write_hits(path, result.hits, opened, provenance)} written to {path}")
+    _print(result, provenance, as_json, as_geojson, as_csv)
 
 
 def _batch(searcher: "Searcher", queries: Path, out: Path, request: SearchRequest) -> None:
@@ -106,12 +109,14 @@ def _batch(searcher: "Searcher", queries: Path, out: Path, request: SearchReques
     note(f"{len(batch):,} queries, {len(rows):,} hits written to {out}")
 
 
-def _write_html(path: Path, words: str, result: "SearchResult", catalogue: "Catalogue") -> None:
+def _write_html(
+    path: Path, provenance: "Provenance", result: "SearchResult", catalogue: "Catalogue"
+) -> None:
     """Write a stand-alone map with the app, which core finds through an entry point."""
     writers = entry_points(group="terraseek.exports", name="html")
     if not writers:
         raise MissingExtraError("--html needs the application: pip install 'terraseek[app]'")
-    next(iter(writers)).load()(path, words, result.hits, catalogue)
+    next(iter(writers)).load()(path, provenance.query, result.hits, catalogue, provenance)
     note(f"map written to {path}")
 
 
@@ -129,15 +134,21 @@ def _image(path: Path) -> "np.ndarray":
     return read_image(ImageRef(path.absolute()))
 
 
-def _print(result: "SearchResult", as_json: bool, as_geojson: bool, as_csv: bool) -> None:
+def _print(
+    result: "SearchResult",
+    provenance: "Provenance",
+    as_json: bool,
+    as_geojson: bool,
+    as_csv: bool,
+) -> None:
     from terraseek.search import hits_csv, hits_geojson, hits_json
 
     if as_json:
         print_json(hits_json(result.hits))
     elif as_geojson:
-        print_json(hits_geojson(result.hits))
+        print_json(hits_geojson(result.hits, provenance.to_json()))
     elif as_csv:
-        sys.stdout.write(hits_csv(result.hits))
+        sys.stdout.write(hits_csv(result.hits, provenance.row()))
     else:
         _table(result)
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
@@ -70,15 +70,28 @@ HIT_COLUMNS = tuple(_EXPORT_NAMES.get(field.name, field.name) for field in field
 """Columns of exported tables, in order."""
 
 
-def hits_json(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """Convert hits to JSON values with the keys item_id, score, lon, lat, caption, image."""
-    return [{key: getattr(hit, key) for key in _KEYS} for hit in hits]
+def hits_json(
+    hits: Sequence[Hit], provenance: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Convert hits to JSON values with the keys item_id, score, lon, lat, caption, image.
+
+    Args:
+        hits: best first.
+        provenance: further keys of every hit, see `search.export.provenance`.
+    """
+    return [{key: getattr(hit, key) for key in _KEYS} | dict(provenance or {}) for hit in hits]
 
 
-def hits_geojson(hits: Sequence[Hit]) -> dict[str, Any]:
+def hits_geojson(
+    hits: Sequence[Hit], provenance: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Convert hits to a GeoJSON FeatureCollection (RFC 7946).
 
     Hits without a place have a null geometry.
+
+    Args:
+        hits: best first.
+        provenance: the collection's member `request`, see `search.export.provenance`.
     """
     features = []
     for hit in hits:
@@ -89,13 +102,20 @@ def hits_geojson(hits: Sequence[Hit]) -> dict[str, Any]:
         features.append(
             {"type": "Feature", "id": hit.item_id, "geometry": geometry, "properties": properties}
         )
-    return {"type": "FeatureCollection", "features": features}
+    asked = {"request": dict(provenance)} if provenance else {}
+    return {"type": "FeatureCollection", **asked, "features": features}
 
 
-def hits_csv(hits: Sequence[Hit]) -> str:
-    """Convert hits to CSV with a header line; unknown values are empty."""
+def hits_csv(hits: Sequence[Hit], provenance: Mapping[str, str] | None = None) -> str:
+    """Convert hits to CSV with a header line; unknown values are empty.
+
+    Args:
+        hits: best first.
+        provenance: further columns, the same on every line, see `search.export.provenance`.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, HIT_COLUMNS, lineterminator="\n")
+    more = dict(provenance or {})
+    writer = csv.DictWriter(text, (*HIT_COLUMNS, *more), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(hit.to_dict() for hit in hits)
+    writer.writerows(hit.to_dict() | more for hit in hits)
     return text.getvalue()

@@ -6,6 +6,7 @@ import json
 import tarfile
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,9 +20,11 @@ from terraseek.cli import build_app
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError, MissingColumnError, QueryError
+from terraseek.request import SearchRequest
 from terraseek.search import Query, Searcher
 from terraseek.search.batch import read_queries, search_all, write_results
 from terraseek.search.export.files import EXPORTS, export_bytes, write_hits
+from terraseek.search.export.provenance import Provenance
 from terraseek.search.export.stac import stac_items
 
 DATES = ("2020-03-05", "2019", "2021-02", "")
@@ -111,6 +114,52 @@ def test_stac_items_follow_the_standard(searcher: Searcher):
     assert by_date["3"]["terraseek:dated"] is False
 
 
+QUESTION = {"q": ["red"], "minus": ["blue"], "precision": ["exact"], "k": ["3"]}
+
+
+def requests_in(extension: str, content: bytes) -> list[dict[str, str]]:
+    """Query, filter, model and link wherever an exported file holds them."""
+    if extension == ".csv":
+        return list(csv.DictReader(io.StringIO(content.decode())))
+    if extension == ".parquet":
+        metadata = pq.read_schema(io.BytesIO(content)).metadata
+        return [json.loads(metadata[b"terraseek"])["request"]]
+    if extension == ".tar":
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            texts = [tar.extractfile(m).read() for m in tar if m.name.endswith(".json")]
+        return [
+            {key.removeprefix("found_by_"): value for key, value in json.loads(text).items()}
+            for text in texts
+        ]
+    found = json.loads(content)
+    if extension == ".json":
+        return list(found)
+    return [found["request" if extension == ".geojson" else "terraseek:request"]]
+
+
+@pytest.mark.parametrize("extension", EXPORTS)
+def test_every_export_carries_query_filter_model_and_link(searcher: Searcher, extension: str):
+    request = SearchRequest.from_params(QUESTION)
+    result = searcher.run(request)
+    provenance = Provenance(request, result.encoder_id)
+    content = export_bytes(extension, result.hits, searcher.catalogue, provenance)
+    found = requests_in(extension, content)
+    assert found
+    for one in found:
+        assert (one["query"], one["filter"]) == ("red minus blue", "precision=exact")
+        assert one["model"] == FakeEncoder().encoder_id
+        again = SearchRequest.from_params(parse_qs(urlsplit(one["link"]).query))
+        assert again.to_params() == request.to_params()
+
+
+def test_commands_print_the_question_too(searcher: Searcher):
+    words = ["search", str(searcher.catalogue.path), "red", "--minus", "blue", "--model", "fake"]
+    lines = CliRunner().invoke(build_app(), [*words, "--csv"]).stdout
+    assert {row["query"] for row in csv.DictReader(io.StringIO(lines))} == {"red minus blue"}
+    collection = json.loads(CliRunner().invoke(build_app(), [*words, "--geojson"]).stdout)
+    assert collection["request"]["parameters"] == {"q": "red", "minus": ["blue"]}
+
+
 @pytest.mark.parametrize("extension", EXPORTS)
 def test_an_empty_result_can_be_exported(searcher: Searcher, extension: str):
     assert isinstance(export_bytes(extension, [], searcher.catalogue), bytes)
@@ -145,7 +194,7 @@ def test_queries_are_read_from_a_csv(tmp_path: Path):
         ("", MissingColumnError, "columns none"),
         ("query\n\n", QueryError, "contains no query"),
         ("query,minus\nred,\n,red", QueryError, "query 2 is not valid: the query is empty"),
-        ("query,k\nred,0", QueryError, "k is 0"),
+        ("query,k\nred,0", QueryError, "k is '0'"),
         ("query,alpha\nred,much", QueryError, "query 1 is not valid"),
     ],
 )
@@ -183,11 +232,14 @@ def test_the_command_exports_and_runs_batches(searcher: Searcher, tmp_path: Path
     answer = run.invoke(build_app(), ["search", folder, "red", "-k", "3", "--json", *flags])
     assert answer.exit_code == 0, answer.output
     same = searcher.search(Query(text="red"), 3).hits
+    request = SearchRequest(Query(text="red"), k=3)
+    provenance = Provenance(request, FakeEncoder().encoder_id)
     assert [hit["item_id"] for hit in json.loads(answer.stdout)] == [hit.item_id for hit in same]
     for path in exports:
         kind = next(extension for extension in EXPORTS if path.name.endswith(extension))
         if kind != ".stac.json":  # holds the time it was written
-            assert path.read_bytes() == export_bytes(kind, same, searcher.catalogue)
+            expected = export_bytes(kind, same, searcher.catalogue, provenance)
+            assert path.read_bytes() == expected
     (tmp_path / "q.csv").write_text("query\nred\nblue")
     batch = ["search", folder, "--queries", str(tmp_path / "q.csv")]
     answer = run.invoke(build_app(), [*batch, "--out", str(tmp_path / "r.parquet"), "-k", "2"])
@@ -212,5 +264,5 @@ def test_the_command_accepts_feedback_and_places(searcher: Searcher):
     ) == [hit.item_id for hit in searcher.search(query).hits]
     nearest = searcher.search(Query(near=(12.1, 48.0)), 2).hits
     assert found("--near", "12.1,48.0", "-k", "2") == [hit.item_id for hit in nearest]
-    with pytest.raises(QueryError, match="must be LON,LAT"):
+    with pytest.raises(QueryError, match="give LON,LAT"):
         run.invoke(build_app(), ["search", folder, "--near", "Paris"], catch_exceptions=False)

@@ -104,7 +104,7 @@ def _results(
         return
     with st.container(horizontal=True, vertical_alignment="center", key="explore_head"):
         result_summary(results, scores)
-        download_menu(results.hits)
+        download_menu(results.hits, form)
     gallery(
         "explore_gallery",
         gallery_tiles(results.hits, scores, form.liked),

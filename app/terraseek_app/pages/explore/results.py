@@ -9,7 +9,9 @@ import streamlit as st
 
 from terraseek.search import Hit
 from terraseek.search.export.files import EXPORTS, export_bytes
-from terraseek_app.pages.explore.search import ResultList
+from terraseek.search.export.provenance import Provenance
+from terraseek_app.pages.explore.search import ResultList, build_request
+from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
 from terraseek_app.widgets.gallery import GalleryTile
 from terraseek_app.widgets.metadata import coordinates
@@ -121,15 +123,15 @@ def _not_embedded_note(results: ResultList) -> str:
     return f"; {results.n_not_embedded:,} are not embedded yet (run <code>terraseek embed</code>)"
 
 
-def download_menu(hits: Sequence[Hit]) -> None:
-    """Draw a menu of the file formats the hits can be downloaded in."""
+def download_menu(hits: Sequence[Hit], form: SearchForm) -> None:
+    """Draw a menu of the file formats the hits can be downloaded in, with the query in each."""
     if not hits:
         return
     with st.popover("Download", icon=":material/download:", type="tertiary", key="explore_export"):
         for suffix, (label, _) in EXPORTS.items():
             st.download_button(
                 label,
-                partial(_file_bytes, suffix, tuple(hits)),
+                partial(_file_bytes, suffix, tuple(hits), form),
                 file_name=f"terraseek-hits{suffix}",
                 mime=_MIME.get(suffix, "application/json"),
                 on_click="ignore",
@@ -138,5 +140,6 @@ def download_menu(hits: Sequence[Hit]) -> None:
             )
 
 
-def _file_bytes(suffix: str, hits: tuple[Hit, ...]) -> bytes:
-    return export_bytes(suffix, hits, state.catalogue())
+def _file_bytes(suffix: str, hits: tuple[Hit, ...], form: SearchForm) -> bytes:
+    provenance = Provenance(build_request(form), state.encoder().encoder_id)
+    return export_bytes(suffix, hits, state.catalogue(), provenance)

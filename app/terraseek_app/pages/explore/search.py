@@ -8,6 +8,7 @@ import streamlit as st
 from terraseek.catalogue import Circle, Filter
 from terraseek.geo import BBox
 from terraseek.parameters import read_parameters
+from terraseek.request import SearchRequest
 from terraseek.search import Hit, Query
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app.pages.explore.areas import polygon_area
@@ -15,7 +16,7 @@ from terraseek_app.pages.explore.state import WITH_COORDINATES, SearchForm
 from terraseek_app.server import state
 from terraseek_app.server.query_images import read_upload
 
-__all__ = ["ResultList", "build_filter", "count_matching", "run_search"]
+__all__ = ["ResultList", "build_filter", "build_request", "count_matching", "run_search"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,15 @@ def _build_query(form: SearchForm) -> Query:
         "ensemble": form.ensemble,
     }
     return Query(**read_parameters(Query, dict(form.extra)) | values)
+
+
+def build_request(form: SearchForm) -> SearchRequest:
+    """The form as the library's request.
+
+    Raises:
+        TerraSeekError: the form cannot be searched for.
+    """
+    return SearchRequest(_build_query(form), build_filter(form), form.k, form.collapse_duplicates)
 
 
 def build_filter(form: SearchForm) -> Filter:

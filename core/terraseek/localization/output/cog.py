@@ -31,9 +31,9 @@ def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = Fals
     """Write scores as a float32 COG on the scene's grid, completely or not at all.
 
     The file has one band per heat map. Nodata is NaN. Tags hold query, subtracted
-    sentences, encoder, method and window sides, and `TERRASEEK_REQUEST` all of them as JSON. Rows are
-    computed and written in blocks, so memory does not grow with the scene. A scene without a CRS
-    gives a file without one.
+    sentences, encoder, method and window sides, and `TERRASEEK_REQUEST` all of them as JSON. Rows
+    are computed and written in blocks, so memory does not grow with the scene. A scene without a
+    CRS gives a file without one.
 
     Args:
         heat: one heat map, or several of one scene. Several get one more band with the number of
@@ -64,7 +64,8 @@ def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = Fals
 def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _ReadRows]]:
     """Description and scores of each band."""
     found: list[tuple[str, _ReadRows]] = [
-        (heat.question if len(heats) > 1 else f"score: {heat.question}", heat.read_rows) for heat in heats
+        (heat.question if len(heats) > 1 else f"score: {heat.question}", heat.read_rows)
+        for heat in heats
     ]
     if len(heats) > 1:
         found.append(("best query (number of the band, from 0)", lambda a, b: _best(heats, a, b)))

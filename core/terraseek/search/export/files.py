@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from terraseek.catalogue import Catalogue
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path
+from terraseek.search.export.provenance import Provenance
 from terraseek.search.export.stac import stac_items
 from terraseek.search.hits import HIT_COLUMNS, Hit, hits_csv, hits_geojson, hits_json
 
@@ -31,13 +32,16 @@ _FLOATS = (
 )  # fmt: skip
 
 
-def write_hits(path: Path, hits: Sequence[Hit], catalogue: Catalogue) -> str:
+def write_hits(
+    path: Path, hits: Sequence[Hit], catalogue: Catalogue, provenance: Provenance | None = None
+) -> str:
     """Write hits to a file, atomically, and return the name of the format.
 
     Args:
         path: with an extension of `EXPORTS`.
         hits: best first.
         catalogue: in which they were found.
+        provenance: the request they answer, which the file then carries.
 
     Raises:
         ConfigError: no format has this extension.
@@ -45,7 +49,7 @@ def write_hits(path: Path, hits: Sequence[Hit], catalogue: Catalogue) -> str:
     """
     kind = export_kind(path.name)
     with atomic_path(path) as part:
-        part.write_bytes(export_bytes(kind, hits, catalogue))
+        part.write_bytes(export_bytes(kind, hits, catalogue, provenance))
     return EXPORTS[kind][0]
 
 
@@ -62,17 +66,22 @@ def export_kind(name: str) -> str:
     raise ConfigError(f"{name!r} has no extension of a known format; use one of {formats}")
 
 
-def export_bytes(kind: str, hits: Sequence[Hit], catalogue: Catalogue) -> bytes:
-    """Return the content of a file with an extension of `EXPORTS`."""
-    return EXPORTS[kind][1](hits, catalogue)
+def export_bytes(
+    kind: str, hits: Sequence[Hit], catalogue: Catalogue, provenance: Provenance | None = None
+) -> bytes:
+    """Return the content of a file with an extension of `EXPORTS`; see `write_hits`."""
+    return EXPORTS[kind][1](hits, catalogue, provenance)
 
 
 def _json_bytes(value: Any) -> bytes:  # noqa: ANN401 - JSON is any of these
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 
-def hits_geoparquet(hits: Sequence[Hit]) -> bytes:
-    """Convert hits to GeoParquet 1.1: `HIT_COLUMNS` and a WKB point, null without a place."""
+def hits_geoparquet(hits: Sequence[Hit], provenance: Provenance | None = None) -> bytes:
+    """Convert hits to GeoParquet 1.1: `HIT_COLUMNS` and a WKB point, null without a place.
+
+    The request is JSON under the key `terraseek` of the file's metadata.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -88,7 +97,10 @@ def hits_geoparquet(hits: Sequence[Hit]) -> bytes:
         "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Point"]}},
     }
     out = io.BytesIO()
-    table = pa.table(columns).replace_schema_metadata({b"geo": json.dumps(geo).encode()})
+    metadata = {b"geo": json.dumps(geo).encode()}
+    if provenance is not None:
+        metadata[b"terraseek"] = _json_bytes({"request": provenance.to_json()})
+    table = pa.table(columns).replace_schema_metadata(metadata)
     pq.write_table(table, out, compression="zstd")
     return out.getvalue()
 
@@ -113,23 +125,29 @@ def arrow_type(name: str) -> "pa.DataType":
     )
 
 
-def hits_shard(hits: Sequence[Hit], catalogue: Catalogue) -> bytes:
+def hits_shard(
+    hits: Sequence[Hit], catalogue: Catalogue, provenance: Provenance | None = None
+) -> bytes:
     """Convert hits to a webdataset shard with `000001.jpg`, `.txt` and `.json` of each, best first.
 
-    Image files are copied unchanged. `.json` has all columns of the item, its rank and its score,
-    so that `terraseek import` restores places and captions.
+    Image files are copied unchanged. `.json` has all columns of the item, its rank, its score and
+    the request, so that `terraseek import` restores places and captions.
 
     Raises:
         CatalogueError: an image file is missing.
     """
     out = io.BytesIO()
+    row = {} if provenance is None else provenance.row()
+    asked = {f"found_by_{name}": value for name, value in row.items()}
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for hit in hits:
-            _add(tar, f"{hit.rank:06d}", hit, catalogue)
+            _add(tar, f"{hit.rank:06d}", hit, catalogue, asked)
     return out.getvalue()
 
 
-def _add(tar: tarfile.TarFile, key: str, hit: Hit, catalogue: Catalogue) -> None:
+def _add(
+    tar: tarfile.TarFile, key: str, hit: Hit, catalogue: Catalogue, asked: dict[str, str]
+) -> None:
     item = {k: v for k, v in catalogue.item(hit.item_id).items() if v is not None}
     found = {"found_rank": hit.rank, "found_score": hit.score, "found_as": hit.item_id}
     ending = catalogue.image_ref(hit.item_id).suffix or ".jpg"
@@ -137,7 +155,7 @@ def _add(tar: tarfile.TarFile, key: str, hit: Hit, catalogue: Catalogue) -> None
     if hit.caption:
         _member(tar, f"{key}.txt", hit.caption.encode())
     left_out = ("item_id", "image", "caption")
-    values = {k: v for k, v in item.items() if k not in left_out} | found
+    values = {k: v for k, v in item.items() if k not in left_out} | found | asked
     _member(tar, f"{key}.json", _json_bytes(values))
 
 
@@ -147,12 +165,29 @@ def _member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(info, io.BytesIO(content))
 
 
-EXPORTS: dict[str, tuple[str, Callable[[Sequence[Hit], Catalogue], bytes]]] = {
-    ".geojson": ("GeoJSON", lambda hits, _: _json_bytes(hits_geojson(hits))),
-    ".csv": ("CSV", lambda hits, _: hits_csv(hits).encode()),
-    ".parquet": ("GeoParquet", lambda hits, _: hits_geoparquet(hits)),
-    ".stac.json": ("STAC item collection", lambda hits, cat: _json_bytes(stac_items(hits, cat))),
-    ".json": ("JSON", lambda hits, _: _json_bytes(hits_json(hits))),
+def _json(hits: Sequence[Hit], _: Catalogue, provenance: Provenance | None) -> bytes:
+    return _json_bytes(hits_json(hits, None if provenance is None else provenance.row()))
+
+
+def _geojson(hits: Sequence[Hit], _: Catalogue, provenance: Provenance | None) -> bytes:
+    return _json_bytes(hits_geojson(hits, None if provenance is None else provenance.to_json()))
+
+
+def _csv(hits: Sequence[Hit], _: Catalogue, provenance: Provenance | None) -> bytes:
+    return hits_csv(hits, None if provenance is None else provenance.row()).encode()
+
+
+def _stac(hits: Sequence[Hit], catalogue: Catalogue, provenance: Provenance | None) -> bytes:
+    asked = {} if provenance is None else {"terraseek:request": provenance.to_json()}
+    return _json_bytes(stac_items(hits, catalogue) | asked)
+
+
+EXPORTS: dict[str, tuple[str, Callable[[Sequence[Hit], Catalogue, Provenance | None], bytes]]] = {
+    ".geojson": ("GeoJSON", _geojson),
+    ".csv": ("CSV", _csv),
+    ".parquet": ("GeoParquet", lambda hits, _, asked: hits_geoparquet(hits, asked)),
+    ".stac.json": ("STAC item collection", _stac),
+    ".json": ("JSON", _json),
     ".tar": ("webdataset shard", hits_shard),
 }
 """Name of the format and conversion function, by file extension."""
