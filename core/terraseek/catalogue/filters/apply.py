@@ -4,9 +4,10 @@
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from threading import Lock
+from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CONDITIONS", "Condition", "ItemsTable"]
 
 _CACHED_FILTERS = 8
+_MAX_SECONDS = 30
 
 
 class Condition(NamedTuple):
@@ -111,7 +113,12 @@ class ItemsTable:
             query += " WHERE " + " AND ".join(f"({condition.sql})" for condition in conditions)
         values = [value for condition in conditions for value in condition.values]
         try:
-            found = self._connection.execute(query, values).fetchnumpy()
+            with _interrupt_after(_MAX_SECONDS, self._connection):
+                found = self._connection.execute(query, values).fetchnumpy()
+        except duckdb.InterruptException as error:
+            raise FilterError(
+                f"the condition was stopped after {_MAX_SECONDS} s; write a simpler one"
+            ) from error
         except duckdb.Error as error:
             raise FilterError(
                 f"the condition cannot be evaluated: {str(error).splitlines()[0]}"
@@ -146,6 +153,18 @@ class ItemsTable:
         import pyarrow.compute as pc
 
         return [label or "" for label in pc.unique(self._table["label"]).to_pylist()]
+
+
+@contextmanager
+def _interrupt_after(seconds: float, connection: Any) -> Iterator[None]:  # noqa: ANN401
+    """Interrupt the queries of a DuckDB connection that run longer than `seconds`."""
+    timer = Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _select(field: "pa.Field") -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from terraseek.catalogue.filters.crossings import has_more_crossings
 from terraseek.errors import FilterError
 from terraseek.geo import EARTH_KM, BBox, distance_km
 from terraseek.parameters import Codec, format_degrees
@@ -16,7 +18,15 @@ from terraseek.parameters import Codec, format_degrees
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["AREA", "CIRCLE", "Area", "Circle"]
+__all__ = ["AREA", "CIRCLE", "MAX_VERTICES", "Area", "Circle"]
+
+MAX_VERTICES = 10_000
+"""Most vertices of an area given as text, as in a request."""
+_MAX_FILE_VERTICES = 1_000_000
+_MAX_CROSSINGS = 250  # GEOS resolves them in 0.1 s; 5,000 take 7 s
+_MAX_UNION_CROSSINGS = 5_000  # of the edges of several areas, united in 0.2 s
+_MAX_NESTING = 20
+_MAX_TESTS = 200_000_000  # of a point against an edge: about 5 s
 
 _HALF_GLOBE_KM = math.pi * EARTH_KM
 _MARGIN_DEG = 1e-9
@@ -90,7 +100,7 @@ class Area:
     Edges are straight lines in longitude and latitude, as in RFC 7946. An area across the
     antimeridian is either cut there into a MultiPolygon or continues past 180 degrees (170 to 190);
     longitudes may range from -360 to 360. Raises `FilterError` for another geometry type, an empty
-    polygon, or coordinates out of range.
+    polygon, one that crosses itself more than 250 times, or coordinates out of range.
     """
 
     geometry: "BaseGeometry"
@@ -105,6 +115,11 @@ class Area:
         if not np.isfinite(shapely.get_coordinates(geometry)).all():
             raise FilterError("the area has a vertex that is not a number")
         if not geometry.is_valid:
+            if has_more_crossings(geometry, _MAX_CROSSINGS):
+                raise FilterError(
+                    f"the edges of the area cross more than {_MAX_CROSSINGS} times; give an "
+                    "outline that does not cross itself"
+                )
             # self-intersecting edges: the even-odd rule, as GIS programs draw them
             geometry = shapely.make_valid(geometry)
             object.__setattr__(self, "geometry", geometry)
@@ -128,26 +143,27 @@ class Area:
         if text_or_file.lower().endswith(_SUFFIXES):
             path = Path(text_or_file)
             try:
-                return cls.parse(path.read_text(encoding="utf-8"))
+                return cls.parse(path.read_text(encoding="utf-8"), _MAX_FILE_VERTICES)
             except (OSError, UnicodeDecodeError) as error:
                 raise FilterError(f"the area {path} cannot be read: {error}") from error
         return cls.parse(text_or_file)
 
     @classmethod
-    def parse(cls, text: str) -> "Area":
+    def parse(cls, text: str, max_vertices: int = MAX_VERTICES) -> "Area":
         """Read WKT, a GeoJSON geometry, Feature or FeatureCollection, or corners.
 
         Corners are `LON,LAT;LON,LAT;...` in degrees; the last is joined to the first.
 
         Raises:
-            FilterError: it is none of these, or not a polygon.
+            FilterError: it is none of these, not a polygon, or has more than `max_vertices`.
         """
         import shapely
 
         text = text.strip()
+        _check_size(text, max_vertices)
         try:
             if text.startswith("{"):
-                found = shapely.union_all(_geometries(json.loads(text)))
+                found = _union(_geometries(json.loads(text)))
             elif text[:1] in _NUMBER_STARTS:
                 found = shapely.Polygon([_corner(part) for part in text.split(";")])
             else:
@@ -186,15 +202,68 @@ class Area:
     def contains(
         self, lon: Float[np.ndarray, " n"], lat: Float[np.ndarray, " n"]
     ) -> Bool[np.ndarray, " n"]:
-        """Which points lie in the area, edges included; NaN points do not."""
+        """Which points lie in the area, edges included; NaN points do not.
+
+        Raises:
+            FilterError: the area has too many edges for so many points.
+        """
         import shapely
 
+        if len(lon) * _edges_per_latitude(self.geometry) > _MAX_TESTS:
+            raise FilterError(
+                f"the area has too many edges to be tested on {len(lon):,} positions; simplify "
+                "its outline, or restrict the search by other filters"
+            )
         west, _, east, _ = self.geometry.bounds
         inside = np.zeros(len(lon), bool)
         for shift in (0, 360, -360):
             if west - shift <= 180 and east - shift >= -180:
                 inside |= shapely.intersects_xy(self.geometry, lon + shift, lat)
         return inside
+
+
+def _check_size(text: str, max_vertices: int) -> None:
+    """Refuse a text with more vertices or deeper nesting than an area needs, before parsing."""
+    depth, deepest = 0, 0
+    for bracket in re.findall(r"[\[({})\]]", text):
+        depth += 1 if bracket in "[({" else -1
+        deepest = max(deepest, depth)
+    if deepest > _MAX_NESTING:
+        raise FilterError(
+            f"the area {_short(text)} is nested {deepest} levels deep, more than {_MAX_NESTING}; "
+            "give a POLYGON or MULTIPOLYGON"
+        )
+    # every vertex but the last is followed by a comma in WKT and GeoJSON, by ";" in corners
+    n_vertices = text.count(";" if text[:1] in _NUMBER_STARTS else ",") + 1
+    n_vertices = n_vertices // 2 if text.startswith("{") else n_vertices
+    if n_vertices > max_vertices:
+        raise FilterError(
+            f"the area has about {n_vertices:,} vertices, more than {max_vertices:,}; simplify "
+            "its outline"
+        )
+
+
+def _union(geometries: "list[BaseGeometry]") -> "BaseGeometry":
+    """Union of polygons; other geometries are united too, and refused later by their type."""
+    import shapely
+
+    if len(geometries) > 1:
+        together = shapely.GeometryCollection(geometries)
+        if has_more_crossings(together, _MAX_UNION_CROSSINGS):
+            raise FilterError(
+                f"the edges of the areas cross more than {_MAX_UNION_CROSSINGS} times; give areas "
+                "that do not overlap, or fewer"
+            )
+    union: BaseGeometry = shapely.union_all(geometries)
+    return union
+
+
+def _edges_per_latitude(geometry: "BaseGeometry") -> float:
+    """Mean number of edges at a latitude of the area; a point is tested against these."""
+    import shapely
+
+    lat = shapely.get_coordinates(geometry)[:, 1]
+    return float(np.abs(np.diff(lat)).sum() / np.ptp(lat))
 
 
 def _corner(text: str) -> tuple[float, float]:
@@ -206,7 +275,7 @@ def _wrap(lon: float) -> float:
     return lon if -180 <= lon <= 180 else (lon + 180) % 360 - 180
 
 
-def _geometries(value: dict[str, Any]) -> list[Any]:
+def _geometries(value: dict[str, Any]) -> "list[BaseGeometry]":
     import shapely
 
     if value["type"] == "FeatureCollection":

@@ -12,10 +12,17 @@ from typing import Any
 from terraseek.catalogue.filters.database import cursor
 from terraseek.errors import FilterError
 
-__all__ = ["FUNCTIONS", "MAX_LENGTH", "check_expression", "referenced_columns"]
+__all__ = ["FUNCTIONS", "MAX_DEPTH", "MAX_LENGTH", "check_expression", "referenced_columns"]
 
 MAX_LENGTH = 4000
 """Longest condition, in characters."""
+MAX_DEPTH = 60
+"""Deepest nesting of operators and functions in a condition."""
+
+_TOO_DEEP = (
+    f"the condition is nested more than {MAX_DEPTH} levels deep; write it with fewer operators and "
+    "functions inside each other"
+)
 
 _ALLOWED_FUNCTIONS = """
 + - * / // % ** ^ & | || ^@ ~~ !~~ ~~* !~~* ~~~ like_escape not_like_escape ilike_escape
@@ -95,8 +102,13 @@ def _parse(text: str) -> Any:  # noqa: ANN401
             row = parser.execute(query, [f"SELECT {text}"]).fetchone()
     except (duckdb.Error, UnicodeError) as error:
         raise FilterError(f"{problem}: {_first_line(error)}") from error
-    parsed = json.loads(row[0])
+    try:
+        parsed = json.loads(row[0])
+    except RecursionError as error:
+        raise FilterError(_TOO_DEEP) from error
     if parsed.get("error_type") == "parser":
+        if parsed["error_message"].startswith("Max expression depth"):
+            raise FilterError(_TOO_DEEP)
         raise FilterError(f"{problem}: {parsed['error_message']}")
     # anything but SELECT gives an error of another type and no statements
     nodes = [statement["node"] for statement in parsed.get("statements", ())]
@@ -117,16 +129,24 @@ def _is_single_expression(node: dict[str, Any]) -> bool:
     )
 
 
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
-    """Every node of the tree, at any depth, so that it works for any version of DuckDB."""
-    if isinstance(value, list):
-        for part in value:
-            yield from _nodes(part)
-    elif isinstance(value, dict):
-        if "class" in value:
-            yield value
-        for part in value.values():
-            yield from _nodes(part)
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+    """Every node of the tree, at any depth, so that it works for any version of DuckDB.
+
+    Raises:
+        FilterError: the nodes are nested more than `MAX_DEPTH` deep.
+    """
+    pending = [(tree, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise FilterError(_TOO_DEEP)
+        if isinstance(value, list):
+            pending += [(part, depth) for part in value]
+        elif isinstance(value, dict):
+            is_node = "class" in value
+            if is_node:
+                yield value
+            pending += [(part, depth + is_node) for part in value.values()]
 
 
 def _first_line(error: Exception) -> str:
