@@ -6,6 +6,7 @@
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
@@ -18,8 +19,11 @@ from terraseek_app.api import (
     tile_routes,
 )
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
+from terraseek_app.server import state
+from terraseek_app.server.request_guard import RequestGuard
+from terraseek_app.server.slow_clients import BodyTimeout
 
-__all__ = ["app", "create_app", "routes"]
+__all__ = ["app", "create_app", "middleware", "routes"]
 
 
 def routes() -> list[BaseRoute]:
@@ -34,6 +38,14 @@ def routes() -> list[BaseRoute]:
     ]
 
 
+def middleware() -> list[Middleware]:
+    """Checks around all routes, Streamlit's included; the outermost first."""
+    return [
+        Middleware(RequestGuard, allowed_hosts=lambda: state.settings().allowed_hosts),
+        Middleware(BodyTimeout),
+    ]
+
+
 def _redirect_to_root(request: Request) -> RedirectResponse:
     """Redirect `/explore`: Streamlit serves its default page at `/` only, and 404s elsewhere."""
     base = request.scope.get("root_path", "")
@@ -45,6 +57,7 @@ def create_app() -> st.App:
     return st.App(
         Path(__file__).parent / "entry" / "main.py",
         routes=routes(),
+        middleware=middleware(),
         exception_handlers=EXCEPTION_HANDLERS,
     )
 

@@ -132,7 +132,9 @@ def serve(options: ServeOptions, log: "Callable[[str], None]") -> None:
     if options.scenes is not None:
         os.environ["TERRASEEK_SCENES"] = str(options.scenes.resolve())
     from terraseek_app.asgi import app
+    from terraseek_app.server.slow_clients import limit_slow_clients
 
+    limit_slow_clients()
     threading.Thread(target=_announce, args=(options, log), daemon=True).start()
     app.run(config=streamlit_config(options))
 

@@ -36,6 +36,7 @@ TerraSeekError
 ├── ReviewError
 ├── OutputError                a result that cannot be written: disk full, folder not writable
 ├── MissingExtraError          an optional dependency; the message has the pip command
+├── ServerBusyError            the server has no room for another expensive request
 └── Cancelled                  raised by a progress callback to stop a job
 
 A message says what is wrong, which value, and what to do next, in one or two sentences. The command
@@ -185,6 +186,15 @@ class OutputError(TerraSeekError):
 
 class MissingExtraError(TerraSeekError):
     """An optional dependency is not installed."""
+
+
+class ServerBusyError(TerraSeekError):
+    """The server has no room for another expensive request; the client may try again."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        """Keep the seconds after which the client may try again."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Cancelled(TerraSeekError):

@@ -73,7 +73,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Path], TestClient]]:
     from terraseek.embeddings import embed_catalogue
     from terraseek.encoders.fake import FakeEncoder
     from terraseek_app.api.responses import EXCEPTION_HANDLERS
-    from terraseek_app.asgi import routes
+    from terraseek_app.asgi import middleware, routes
     from terraseek_app.server import state
     from terraseek_app.server.settings import Settings
 
@@ -93,8 +93,12 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Path], TestClient]]:
                 uploads=tmp_path / "uploads",
             )
         )
-        app = Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))
-        return TestClient(app, raise_server_exceptions=False)
+        app = Starlette(
+            routes=routes(),
+            middleware=middleware(),
+            exception_handlers=dict(EXCEPTION_HANDLERS),
+        )
+        return TestClient(app, "http://localhost", raise_server_exceptions=False)
 
     yield start
     state.reset(Settings())

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.errors import CatalogueError, FilterError, NotAnImageError
-from terraseek_app.server.uploads import keep_upload
+from terraseek_app.server.uploads import keep_upload, upload_folder
 
 NOISE = np.random.default_rng(1).integers(0, 256, (20, 20, 3), np.uint8)
 
@@ -176,7 +176,7 @@ def test_a_link_out_of_the_scenes_is_not_shown(
 def test_an_upload_is_never_named_like_a_sidecar(name: str, tmp_path: Path) -> None:
     token = keep_upload(io.BytesIO(b"abc"), name, tmp_path / "up", 1 << 20)
     assert Path(token).suffix == ""
-    assert [path.name for path in (tmp_path / "up").iterdir()] == [token]
+    assert [path.name for path in upload_folder(tmp_path / "up").iterdir()] == [token]
 
 
 @pytest.mark.parametrize(

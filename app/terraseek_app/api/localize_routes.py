@@ -1,21 +1,24 @@
 """Routes of the localization: the scenes of the server, and heat maps of queries in them."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from terraseek.errors import InputError, SceneTooLargeError
+from terraseek.errors import EmptySceneError, InputError, SceneTooLargeError
+from terraseek.progress import Progress, silent
 from terraseek_app.api.query_params import all_values
 from terraseek_app.api.responses import cached
 from terraseek_app.api.tile_routes import tile_zxy
 from terraseek_app.server import state
-from terraseek_app.server.query_images import item_image, uploaded_image
-from terraseek_app.server.uploads import keep_upload
+from terraseek_app.server.image_heads import HEAD_BYTES, check_image_head
+from terraseek_app.server.query_images import item_image
+from terraseek_app.server.work_queue import LOCALIZATIONS
 
 __all__ = ["MAX_IMAGE_BYTES", "MAX_QUERIES", "ROUTES", "localize_json"]
 
@@ -31,45 +34,73 @@ def scenes(request: Request) -> Response:
     return JSONResponse({"scenes": [{"id": key, "name": name} for key, name in examples.items()]})
 
 
-def localize(request: Request) -> Response:
+async def localize(request: Request) -> Response:
     """Peaks and regions of sentences or items in a scene; the first request encodes the scene."""
-    return JSONResponse(localize_json(request))
+    async with LOCALIZATIONS.admit() as place:
+        found = await place.run(request, partial(localize_json, request, None))
+    return JSONResponse(found)
 
 
 async def localize_image(request: Request) -> Response:
     """The same for an image in the request's body, next to the sentences and items."""
-    token = await _store_body(request)
-    return JSONResponse(await run_in_threadpool(localize_json, request, token))
+    _check_body_size(request)
+    async with LOCALIZATIONS.admit() as place:
+        # before the body, which is not read for an unknown scene
+        await run_in_threadpool(state.scene_path, request.path_params["id"])
+        with tempfile.TemporaryDirectory(prefix="terraseek-body-") as folder:
+            image = Path(folder) / "image"
+            await _receive_image(request, image)
+            found = await place.run(request, partial(localize_json, request, image))
+    return JSONResponse(found)
 
 
-async def _store_body(request: Request) -> str:
-    """Store the image in the body as an upload, without holding it in memory; returns its token.
+async def _receive_image(request: Request, path: Path) -> None:
+    """Write the image in the body to a file; stops at the first bytes if it is no image.
 
     Raises:
         EmptySceneError: the body is empty.
-        SceneTooLargeError: the body is larger than the server accepts.
+        NotAnImageError: it does not start like an image.
+        SceneTooLargeError: it is larger than the server accepts.
     """
-    settings = state.settings()
-    max_bytes = min(MAX_IMAGE_BYTES, settings.max_upload_bytes)
-    with tempfile.SpooledTemporaryFile(max_size=1 << 20) as body:
+    head, size = b"", 0
+    with path.open("wb") as out:
         async for chunk in request.stream():
-            body.write(chunk)
-            if body.tell() > max_bytes:
-                raise SceneTooLargeError(
-                    f"the image is larger than {max_bytes >> 20} MB, the most this server "
-                    "accepts; reduce its size"
-                )
-        return await run_in_threadpool(
-            keep_upload, cast(BinaryIO, body), "the body", settings.uploads, max_bytes
+            size += len(chunk)
+            _check_size(size)
+            if len(head) < HEAD_BYTES:
+                head += chunk[: HEAD_BYTES - len(head)]
+                if len(head) == HEAD_BYTES:
+                    check_image_head(head, "the body")
+            out.write(chunk)
+    if size == 0:
+        raise EmptySceneError("the body has no bytes; send an image")
+    check_image_head(head, "the body")
+
+
+def _check_body_size(request: Request) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal():
+        _check_size(int(declared))
+
+
+def _check_size(size: int) -> None:
+    max_bytes = min(MAX_IMAGE_BYTES, state.settings().max_upload_bytes)
+    if size > max_bytes:
+        raise SceneTooLargeError(
+            f"the image is larger than {max_bytes >> 20} MB, the most this server accepts; reduce "
+            "its size"
         )
 
 
-def localize_json(request: Request, image: str = "") -> dict[str, Any]:
+def localize_json(
+    request: Request, image: Path | None = None, progress: Progress = silent
+) -> dict[str, Any]:
     """Localize as the query parameters say.
 
     Args:
         request: the request.
-        image: token of an uploaded query image; blank without one.
+        image: file of a query image.
+        progress: progress callback.
 
     Returns:
         `{"maps": [...]}` with the numbers of each query's heat map, and its id under `heat`.
@@ -78,19 +109,20 @@ def localize_json(request: Request, image: str = "") -> dict[str, Any]:
         InputError: a parameter is invalid.
     """
     from terraseek.localization import localize_many, map_numbers
+    from terraseek.localization.query import ImageQuery
     from terraseek.request import LocalizeRequest
     from terraseek.scenes import Scene
 
     path = state.scene_path(request.path_params["id"])
     wanted = LocalizeRequest.from_params(all_values(request))
-    if len(wanted.sentences) + len(wanted.items) + bool(image) > MAX_QUERIES:
+    if len(wanted.sentences) + len(wanted.items) + (image is not None) > MAX_QUERIES:
         raise InputError(
             f"a request may have at most {MAX_QUERIES} queries; send the others in another request"
         )
     name = request.query_params.get("name") or "sent"
-    queries = wanted.queries(item_image, uploaded_image(image, name) if image else None)
+    queries = wanted.queries(item_image, ImageQuery.read(image, name) if image else None)
     with Scene.open(path) as scene:
-        heat_maps = localize_many(scene, queries, state.encoder(), wanted.options)
+        heat_maps = localize_many(scene, queries, state.encoder(), wanted.options, progress)
     return {
         "maps": [
             map_numbers(heat, wanted.threshold, wanted.percentile) | {"heat": state.add_heat(heat)}

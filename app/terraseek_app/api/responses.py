@@ -23,8 +23,11 @@ _STATUS: Mapping[type[errors.TerraSeekError], int] = {
     errors.StoreError: 503,
     errors.ModelError: 503,
     errors.MissingExtraError: 503,
+    errors.ServerBusyError: 503,
+    errors.Cancelled: 499,
 }
-"""HTTP status of an error class and its subclasses; other errors are 500."""
+"""HTTP status of an error class and its subclasses; other errors are 500. A client that caused
+`Cancelled` is gone, so that 499 is only logged."""
 
 
 def status_of(error: errors.TerraSeekError) -> int:
@@ -37,9 +40,11 @@ def status_of(error: errors.TerraSeekError) -> int:
 
 def _terraseek_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.TerraSeekError)
-    return JSONResponse(
-        {"error": type(error).__name__, "what": str(error)}, status_code=status_of(error)
-    )
+    headers = {}
+    if isinstance(error, errors.ServerBusyError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    body = {"error": type(error).__name__, "what": str(error)}
+    return JSONResponse(body, status_code=status_of(error), headers=headers)
 
 
 def _unexpected_error(request: Request, error: Exception) -> Response:

@@ -1,7 +1,9 @@
 """Routes about the service itself: its health, and the description of its API."""
 
+import asyncio
 import platform
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.requests import Request
@@ -16,10 +18,16 @@ from terraseek_app.server import state
 __all__ = ["ROUTES"]
 
 _start_time = time.time()
+# threads of its own: those of the other routes may all be taken
+_health_threads = ThreadPoolExecutor(2, thread_name_prefix="terraseek-health")
 
 
-def health(request: Request) -> Response:
+async def health(request: Request) -> Response:
     """Whether catalogue, embeddings and encoder can be used; 503 with the reason if not."""
+    return await asyncio.get_running_loop().run_in_executor(_health_threads, _health)
+
+
+def _health() -> Response:
     body: dict[str, Any] = {
         "version": terraseek.__version__,
         "python": platform.python_version(),

@@ -27,6 +27,11 @@ class Settings:
     """Folder of uploaded files (`TERRASEEK_UPLOADS`)."""
     max_upload_bytes: int = 500 * _MEGABYTE
     """Largest upload in bytes (`TERRASEEK_MAX_UPLOAD_MB`)."""
+    upload_quota_bytes: int = 5000 * _MEGABYTE
+    """Bytes of all uploads that are kept (`TERRASEEK_UPLOAD_QUOTA_MB`); a client may use half."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Names the server is reached by, beside those of this computer (`TERRASEEK_ALLOWED_HOSTS`,
+    joined by commas; `*` allows every name)."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -42,7 +47,9 @@ class Settings:
             model=env.get("TERRASEEK_MODEL") or defaults.model,
             scenes=_folder("TERRASEEK_SCENES", scenes) if scenes else None,
             uploads=Path(env.get("TERRASEEK_UPLOADS") or defaults.uploads),
-            max_upload_bytes=_megabytes(env.get("TERRASEEK_MAX_UPLOAD_MB") or "500"),
+            max_upload_bytes=_megabytes(env, "TERRASEEK_MAX_UPLOAD_MB", "500"),
+            upload_quota_bytes=_megabytes(env, "TERRASEEK_UPLOAD_QUOTA_MB", "5000"),
+            allowed_hosts=_host_names(env.get("TERRASEEK_ALLOWED_HOSTS") or ""),
         )
 
 
@@ -52,7 +59,19 @@ def _folder(name: str, value: str) -> Path:
     return Path(value)
 
 
-def _megabytes(value: str) -> int:
+def _megabytes(env: Mapping[str, str], name: str, default: str) -> int:
+    value = env.get(name) or default
     if not value.isdecimal() or int(value) == 0:
-        raise ConfigError(f"TERRASEEK_MAX_UPLOAD_MB is {value!r}; give whole megabytes, e.g. 500")
+        raise ConfigError(f"{name} is {value!r}; give whole megabytes, e.g. {default}")
     return int(value) * _MEGABYTE
+
+
+def _host_names(value: str) -> frozenset[str]:
+    names = {name.strip().lower() for name in value.split(",") if name.strip()}
+    for name in names:
+        if "/" in name or ":" in name:
+            raise ConfigError(
+                f"TERRASEEK_ALLOWED_HOSTS contains {name!r}; give names without a scheme or port, "
+                "e.g. maps.example.org"
+            )
+    return frozenset(names)

@@ -1,7 +1,13 @@
-"""Uploaded files: stored on disk under a hash of their content, and removed after a day."""
+"""Uploaded files: stored on disk under a hash of their content, and removed after a day.
+
+They are in a subfolder of the configured folder that only this module writes to. A file there is
+removed only if its name is one that this module gives, so that a folder with other files can be
+configured.
+"""
 
 import hashlib
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -9,45 +15,86 @@ from typing import BinaryIO
 
 from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import EmptySceneError, SceneError, SceneTooLargeError
+from terraseek_app.server.upload_ages import UploadAges
+from terraseek_app.server.upload_owners import UploadOwners
 
-__all__ = ["keep_upload", "upload_path"]
+__all__ = [
+    "MAX_AGE_S",
+    "SUBFOLDER",
+    "discard_upload",
+    "keep_upload",
+    "upload_folder",
+    "upload_path",
+]
 
-_CHUNK_BYTES = 1 << 20
+SUBFOLDER = "terraseek-uploads"
+"""Folder of the uploads in the configured one."""
 MAX_AGE_S = 24 * 3600
 """Uploads that were not used for this long are removed by the next upload."""
 
+_CHUNK_BYTES = 1 << 20
+_NAME = re.compile(r"(item-)?[0-9a-f]{20}(\.[a-z0-9]{2,5})?|\.incoming-[a-z0-9_]{8}")
+_MEGABYTE = 1 << 20
+_DEFAULT_QUOTA = 5000 * _MEGABYTE
+_ages = UploadAges()
+_owners = UploadOwners()
+
+
+def upload_folder(folder: Path) -> Path:
+    """Subfolder of the configured folder that holds the uploads; made when missing.
+
+    Raises:
+        SceneError: something else has its name.
+    """
+    kept = folder / SUBFOLDER
+    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if kept.is_symlink():
+        raise SceneError(f"{kept} is a link; set TERRASEEK_UPLOADS to another folder")
+    return kept
+
 
 def keep_upload(
-    source: BinaryIO, name: str, folder: Path, max_bytes: int, now: float | None = None
+    source: BinaryIO,
+    name: str,
+    folder: Path,
+    max_bytes: int,
+    now: float | None = None,
+    *,
+    client: str = "",
+    quota_bytes: int = _DEFAULT_QUOTA,
 ) -> str:
     """Store an upload and return its token.
 
     Args:
         source: the content; read from its start.
         name: file name from the browser; only its suffix is used, if it is one of an image.
-        folder: made when missing.
+        folder: the configured folder; made when missing.
         max_bytes: largest upload accepted.
-        now: current time in seconds since the epoch; default: the clock.
+        now: current time of the monotonic clock in seconds; default: the clock.
+        client: address or session of the sender, who may use half of the quota.
+        quota_bytes: most bytes of all uploads together.
 
     Raises:
         EmptySceneError: the upload is empty.
-        SceneTooLargeError: it is larger than `max_bytes`.
+        SceneTooLargeError: it is larger than `max_bytes`, or than what is left of a quota.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_old(folder, now or time.time())
+    kept = upload_folder(folder)
+    _remove_old(kept, time.monotonic() if now is None else now)
     # another suffix could make the upload a side-car file (.ovr, .aux.xml, .prj) of another one
     suffix = Path(name).suffix.lower()
     suffix = suffix if suffix in IMAGE_SUFFIXES else ""
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".incoming-")
+    free = _free_bytes(kept, client, quota_bytes)
+    handle, temporary = tempfile.mkstemp(dir=kept, prefix=".incoming-")
     try:
         with os.fdopen(handle, "wb") as out:
-            digest, size = _copy(source, out, name, max_bytes)
+            digest, size = _copy(source, out, name, max_bytes, free)
         if size == 0:
             raise EmptySceneError(f"{name} has no bytes; choose another file")
         token = f"{digest[:20]}{suffix}"
-        os.replace(temporary, folder / token)
+        os.replace(temporary, kept / token)
     finally:
         Path(temporary).unlink(missing_ok=True)
+    _owners.add(kept / token, client)
     return token
 
 
@@ -57,14 +104,26 @@ def upload_path(token: str, folder: Path) -> Path:
     Raises:
         SceneError: the upload was removed.
     """
-    path = folder / Path(token).name
+    path = folder / SUBFOLDER / Path(token).name
     if not path.is_file():
         raise SceneError("the uploaded file is no longer kept; upload it again")
     os.utime(path)
     return path
 
 
-def _copy(source: BinaryIO, out: BinaryIO, name: str, max_bytes: int) -> tuple[str, int]:
+def discard_upload(token: str, folder: Path) -> None:
+    """Remove an upload that turned out to be of no use."""
+    (folder / SUBFOLDER / Path(token).name).unlink(missing_ok=True)
+
+
+def _free_bytes(kept: Path, client: str, quota_bytes: int) -> int:
+    """Bytes that a client may still store."""
+    sizes = {path: path.stat().st_size for path in _own_files(kept)}
+    of_client = sum(size for path, size in sizes.items() if _owners.is_of(path, client))
+    return min(quota_bytes - sum(sizes.values()), quota_bytes // 2 - of_client)
+
+
+def _copy(source: BinaryIO, out: BinaryIO, name: str, max_bytes: int, free: int) -> tuple[str, int]:
     """Copy the content; returns its SHA-256 as hex digits, and its size in bytes."""
     digest, size = hashlib.sha256(), 0
     source.seek(0)
@@ -72,17 +131,33 @@ def _copy(source: BinaryIO, out: BinaryIO, name: str, max_bytes: int) -> tuple[s
         size += len(chunk)
         if size > max_bytes:
             raise SceneTooLargeError(
-                f"{name} is larger than {max_bytes // (1 << 20)} MB, the most this server "
+                f"{name} is larger than {max_bytes // _MEGABYTE} MB, the most this server "
                 "accepts; use a smaller file, or start the server with a higher "
                 "TERRASEEK_MAX_UPLOAD_MB"
+            )
+        if size > free:
+            raise SceneTooLargeError(
+                f"{name} does not fit: {max(free, 0) // _MEGABYTE} MB are left for uploads; try "
+                "again when older ones were removed, or start the server with a higher "
+                "TERRASEEK_UPLOAD_QUOTA_MB"
             )
         digest.update(chunk)
         out.write(chunk)
     return digest.hexdigest(), size
 
 
-def _remove_old(folder: Path, now: float) -> None:
+def _remove_old(kept: Path, now: float) -> None:
     """Remove uploads that were not used for `MAX_AGE_S`."""
-    for path in folder.iterdir():
-        if path.is_file() and now - path.stat().st_mtime > MAX_AGE_S:
+    for path in _own_files(kept):
+        if _ages.age(path, now) > MAX_AGE_S:
             path.unlink(missing_ok=True)
+            _ages.forget(path)
+
+
+def _own_files(kept: Path) -> list[Path]:
+    """Files that this module or `item_raster` wrote."""
+    return [
+        path
+        for path in kept.iterdir()
+        if _NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+    ]

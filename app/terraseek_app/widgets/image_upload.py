@@ -1,15 +1,19 @@
 """Upload field for a query image."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from terraseek.errors import TerraSeekError
 from terraseek_app.messages import show_error
 from terraseek_app.server import state
-from terraseek_app.server.uploads import keep_upload
+from terraseek_app.server.uploads import discard_upload, keep_upload
 
-__all__ = ["IMAGE_TYPES", "image_upload"]
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+__all__ = ["IMAGE_TYPES", "check_or_discard", "image_upload", "store"]
 
 IMAGE_TYPES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "jp2")
 """File suffixes that the upload fields accept."""
@@ -43,13 +47,39 @@ def image_upload(
     )
     if upload is None:
         return None
-    settings = state.settings()
     try:
-        token = keep_upload(upload, upload.name, settings.uploads, settings.max_upload_bytes)
+        token = store(upload)
         if check is not None:
-            check(token)
+            check_or_discard(token, check)
     except TerraSeekError as error:
         show_error(error)
         return None
     st.session_state[f"{key}_generation"] = field_number + 1
     return token, upload.name
+
+
+def store(upload: "UploadedFile") -> str:
+    """Store an upload of this session's client and return its token.
+
+    Raises:
+        EmptySceneError: the upload is empty.
+        SceneTooLargeError: it is larger than the server accepts, or than what is left of its quota.
+    """
+    settings = state.settings()
+    return keep_upload(
+        upload,
+        upload.name,
+        settings.uploads,
+        settings.max_upload_bytes,
+        client=st.context.ip_address or "",
+        quota_bytes=settings.upload_quota_bytes,
+    )
+
+
+def check_or_discard(token: str, check: Callable[[str], object]) -> None:
+    """Check an upload; one that is refused is removed at once."""
+    try:
+        check(token)
+    except TerraSeekError:
+        discard_upload(token, state.settings().uploads)
+        raise

@@ -21,7 +21,7 @@ from terraseek_app.pages.explore.example_queries import example_queries
 from terraseek_app.pages.explore.link import from_params, to_params
 from terraseek_app.pages.explore.search import build_filter
 from terraseek_app.pages.explore.state import K_CHOICES, SearchForm
-from terraseek_app.server.uploads import MAX_AGE_S, keep_upload, upload_path
+from terraseek_app.server.uploads import MAX_AGE_S, keep_upload, upload_folder, upload_path
 from terraseek_app.widgets.background_jobs import JobQueue
 from terraseek_app.widgets.metadata import coordinates, has_value, metadata_rows
 
@@ -152,7 +152,7 @@ def test_uploads_are_stored_under_their_content_hash(tmp_path: Path) -> None:
     again = keep_upload(io.BytesIO(b"pixels"), "other.tif", tmp_path, 1 << 20)
     assert first == again
     assert first.endswith(".tif")
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"pixels"]
+    assert [path.read_bytes() for path in upload_folder(tmp_path).iterdir()] == [b"pixels"]
     assert upload_path(first, tmp_path).read_bytes() == b"pixels"
 
 
@@ -161,12 +161,13 @@ def test_too_large_or_empty_uploads_leave_no_file(tmp_path: Path) -> None:
         keep_upload(io.BytesIO(b"x" * ((1 << 20) + 1)), "big.tif", tmp_path, 1 << 20)
     with pytest.raises(EmptySceneError, match="no bytes"):
         keep_upload(io.BytesIO(b""), "none.tif", tmp_path, 1 << 20)
-    assert list(tmp_path.iterdir()) == []
+    assert list(upload_folder(tmp_path).iterdir()) == []
 
 
 def test_old_uploads_are_removed(tmp_path: Path) -> None:
     old = keep_upload(io.BytesIO(b"old"), "old.png", tmp_path, 1 << 20)
-    later = time.time() + MAX_AGE_S + 60
+    keep_upload(io.BytesIO(b"second"), "second.png", tmp_path, 1 << 20)
+    later = time.monotonic() + MAX_AGE_S + 60
     keep_upload(io.BytesIO(b"new"), "new.png", tmp_path, 1 << 20, now=later)
     with pytest.raises(SceneError, match="upload it again"):
         upload_path(old, tmp_path)

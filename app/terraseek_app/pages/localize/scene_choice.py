@@ -15,8 +15,8 @@ from terraseek_app.pages.localize.item_raster import (
 )
 from terraseek_app.pages.localize.state import clear_result
 from terraseek_app.server import state
-from terraseek_app.server.uploads import keep_upload, upload_path
-from terraseek_app.widgets.image_upload import IMAGE_TYPES
+from terraseek_app.server.uploads import upload_folder, upload_path
+from terraseek_app.widgets.image_upload import IMAGE_TYPES, check_or_discard, store
 from terraseek_app.widgets.metadata import coordinates
 
 __all__ = [
@@ -96,8 +96,10 @@ def upload_panel() -> None:
     if upload is None:
         return
     try:
-        token = keep_upload(upload, upload.name, settings.uploads, settings.max_upload_bytes)
-        scene_facts(upload_path(token, settings.uploads), upload.name)
+        token = store(upload)
+        check_or_discard(
+            token, lambda kept: scene_facts(upload_path(kept, settings.uploads), upload.name)
+        )
     except TerraSeekError as error:
         show_error(error)
         return
@@ -130,7 +132,7 @@ def scene_file(source: str) -> Path:
         catalogue.item(key),
         catalogue.image_bytes(key),
         catalogue.read_image(key),
-        state.settings().uploads,
+        upload_folder(state.settings().uploads),
     )
 
 

@@ -1,0 +1,111 @@
+"""Queue of expensive requests: few run at once, few wait, and work stops when its client left."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from terraseek.errors import Cancelled, ServerBusyError
+from terraseek.progress import Progress
+
+__all__ = ["LOCALIZATIONS", "Place", "WorkQueue"]
+
+Result = TypeVar("Result")
+
+_POLL_S = 0.25
+
+
+class WorkQueue:
+    """Runs work in threads of its own, so that other routes keep theirs."""
+
+    def __init__(self, workers: int, max_waiting: int, retry_after_s: int = 10) -> None:
+        """Make a queue.
+
+        Args:
+            workers: requests that run at the same time.
+            max_waiting: further requests that may wait or send their body.
+            retry_after_s: seconds after which a refused client may try again.
+        """
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="terraseek-request")
+        self._max_admitted = workers + max_waiting
+        self._retry_after_s = retry_after_s
+        self._lock = threading.Lock()
+        self._n_admitted = 0
+
+    @asynccontextmanager
+    async def admit(self) -> AsyncIterator["Place"]:
+        """Hold a place in the queue, until the block and the work begun in it have ended.
+
+        Raises:
+            ServerBusyError: every place is taken.
+        """
+        with self._lock:
+            if self._n_admitted >= self._max_admitted:
+                raise ServerBusyError(
+                    f"the server is busy with {self._n_admitted} other requests; try again in "
+                    f"{self._retry_after_s} s",
+                    self._retry_after_s,
+                )
+            self._n_admitted += 1
+        place = Place(self._pool)
+        try:
+            yield place
+        finally:
+            # a thread cannot be stopped at once; its place stays taken until it has ended
+            if place.submitted is None:
+                self._release()
+            else:
+                place.submitted.add_done_callback(lambda _: self._release())
+
+    def _release(self) -> None:
+        with self._lock:
+            self._n_admitted -= 1
+
+
+class Place:
+    """A place in a queue; runs one piece of work."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self.submitted: Future[Any] | None = None
+        """The work, once it was begun."""
+
+    async def run(self, request: Request, work: Callable[[Progress], Result]) -> Result:
+        """Run work when it is its turn.
+
+        Args:
+            request: stops the work, at its next report of progress, when its client disconnects.
+            work: called in a thread with a progress callback.
+
+        Raises:
+            Cancelled: the client disconnected.
+        """
+        cancelled = threading.Event()
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if cancelled.is_set():
+                raise Cancelled("the client disconnected")
+
+        def start() -> Result:
+            progress("start", 0, 0)
+            return work(progress)
+
+        self.submitted = self._pool.submit(start)
+        future = asyncio.wrap_future(self.submitted)
+        try:
+            while not (await asyncio.wait([future], timeout=_POLL_S))[0]:
+                if await request.is_disconnected():
+                    raise Cancelled("the client disconnected")
+            return future.result()
+        finally:
+            cancelled.set()
+            future.cancel()
+
+
+LOCALIZATIONS = WorkQueue(workers=max(1, (os.cpu_count() or 1) // 4), max_waiting=8)
+"""Queue of the requests that encode a scene."""
