@@ -95,8 +95,9 @@ class Place:
             progress("start", 0, 0)
             return work(progress)
 
-        self.submitted = self._pool.submit(start)
-        future = asyncio.wrap_future(self.submitted)
+        submitted: Future[Result] = self._pool.submit(start)
+        self.submitted = submitted
+        future = asyncio.wrap_future(submitted)
         try:
             while not (await asyncio.wait([future], timeout=_POLL_S))[0]:
                 if await request.is_disconnected():

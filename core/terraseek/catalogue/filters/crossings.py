@@ -74,8 +74,9 @@ def _side(edge: Edges, point: Float[np.ndarray, "n 2"]) -> Int64[np.ndarray, " n
     """Side of an edge that a point lies on: 1 left, -1 right, 0 on its line."""
     across = edge[:, 2:] - edge[:, :2]
     to_point = point - edge[:, :2]
-    side = np.sign(across[:, 0] * to_point[:, 1] - across[:, 1] * to_point[:, 0])
-    return side.astype(np.int64)
+    left = across[:, 0] * to_point[:, 1] - across[:, 1] * to_point[:, 0]
+    side: Int64[np.ndarray, " n"] = np.sign(left).astype(np.int64)
+    return side
 
 
 def _overlap(a: Edges, b: Edges) -> Bool[np.ndarray, " n"]:
