@@ -27,11 +27,12 @@ from terraseek.embeddings.store import (
     store_folder,
     store_names,
 )
-from terraseek.errors import StoreError
+from terraseek.errors import CatalogueError, StoreError
 from terraseek.files import fsync_folder, write_json
+from terraseek.mapped_files import create_array, require_space
 from terraseek.progress import Progress, silent
 
-__all__ = ["Compaction", "compact_catalogue"]
+__all__ = ["Compaction", "compact_catalogue", "finish_killed_compaction"]
 
 _WORK = ".compact"
 _BLOCK = 1 << 16
@@ -71,14 +72,35 @@ def compact_catalogue(path: str | Path, progress: Progress = silent) -> Compacti
             return Compaction(0, (), ())
         moved: list[str] = []
         unusable: list[str] = []
-        for number, name in enumerate(store_names(catalogue)):
-            progress("compact", number, len(store_names(catalogue)))
-            (moved if _prepare(catalogue, name, kept) else unusable).append(name)
+        try:
+            for number, name in enumerate(store_names(catalogue)):
+                progress("compact", number, len(store_names(catalogue)))
+                (moved if _prepare(catalogue, name, kept) else unusable).append(name)
+        except BaseException:  # before the commit; a disk that is full must not stay full
+            shutil.rmtree(folder / _WORK, ignore_errors=True)
+            raise
         frame = read_items(folder)
         frame = frame[frame[DELETED] == 0].drop(columns=DELETED).reset_index(drop=True)
         write_items(folder, frame, read_sources(folder))
         _finish(folder)
         return Compaction(dropped, tuple(moved), tuple(unusable))
+
+
+def finish_killed_compaction(catalogue: Catalogue) -> None:
+    """Finish or undo a compaction that was killed, so that its copies of vectors do not stay.
+
+    Nothing is done while another process changes the catalogue or one of its stores.
+    """
+    if not (catalogue.path / _WORK).is_dir():
+        return
+    with ExitStack() as locks:
+        try:
+            locks.enter_context(exclusive(catalogue.path))
+            for name in store_names(catalogue):
+                locks.enter_context(exclusive(store_folder(catalogue, name)))
+        except CatalogueError:
+            return
+        _finish(catalogue.path)
 
 
 def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> bool:
@@ -88,6 +110,9 @@ def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> 
     except StoreError:
         return False
     rows = kept[kept < store.count]
+    arrays = 2 if store.metadata is None else 3
+    size = arrays * len(rows) * store.manifest.dim * store.vectors.itemsize
+    require_space(catalogue.path, size, f"the compacted store of {name}")
     work = catalogue.path / _WORK / name
     work.mkdir(parents=True, exist_ok=True)
     (work / "manifest.json").unlink(missing_ok=True)
@@ -117,9 +142,7 @@ def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> 
 
 
 def _copy_rows(path: Path, array: np.ndarray, rows: Int64[np.ndarray, " k"]) -> None:
-    out = np.lib.format.open_memmap(
-        path, mode="w+", dtype=array.dtype, shape=(len(rows), array.shape[1])
-    )
+    out = create_array(path, (len(rows), array.shape[1]), array.dtype)
     for start in range(0, len(rows), _BLOCK):
         part = rows[start : start + _BLOCK]
         out[start : start + len(part)] = array[part]

@@ -16,6 +16,7 @@ from jaxtyping import Int64, UInt8
 
 from terraseek.catalogue import Catalogue
 from terraseek.catalogue.locking import exclusive
+from terraseek.embeddings.compact import finish_killed_compaction
 from terraseek.embeddings.store import EmbeddingStore, store_folder
 from terraseek.embeddings.writer import StoreJob
 from terraseek.encoders.base import Encoder
@@ -51,8 +52,10 @@ def embed_catalogue(
 
     Raises:
         CatalogueError: another process is changing the same store.
+        OutputError: the disk has no room; finished chunks are kept.
         Cancelled: the callback asked to stop; finished chunks are kept.
     """
+    finish_killed_compaction(catalogue)
     folder = store_folder(catalogue, encoder.name)
     with exclusive(folder):
         job = StoreJob(catalogue, encoder, folder, progress)

@@ -26,6 +26,7 @@ from terraseek.embeddings.store import (
 from terraseek.encoders.base import Encoder
 from terraseek.errors import StoreError
 from terraseek.files import atomic_path, write_json
+from terraseek.mapped_files import create_array, remove_dead_temporaries, require_space
 from terraseek.progress import Progress
 
 __all__ = ["StoreJob"]
@@ -40,10 +41,15 @@ class StoreJob:
     def __init__(
         self, catalogue: Catalogue, encoder: Encoder, folder: Path, progress: Progress
     ) -> None:
-        """Open the store in `folder`, if it is usable, and the chunks of unfinished jobs."""
+        """Open the store in `folder`, if it is usable, and the chunks of unfinished jobs.
+
+        Temporary files of killed jobs are removed.
+        """
         self.catalogue, self.encoder, self.folder = catalogue, encoder, folder
         self.progress = progress
         self.chunk_folder = folder / "parts"
+        for place in (folder, self.chunk_folder):
+            remove_dead_temporaries(place)
         self.ids = catalogue.item_ids
         self._captions = catalogue.texts()
         self._metadata_texts = catalogue.metadata_texts()
@@ -200,19 +206,21 @@ class StoreJob:
 
     def _merge(self, appending: bool) -> None:
         count, dim = len(self.ids), self.encoder.dim
+        kinds = 3 if any(self._metadata_texts) else 2
+        require_space(self.folder, kinds * count * dim * 2, "the store of vectors")
         with ExitStack() as stack:
             paths = {
                 name: stack.enter_context(atomic_path(self.folder / f"{name}.npy"))
                 for name in _FILES
             }
-            vectors = _create_array(paths["vectors"], (count, dim), np.float16)
-            captions = _create_array(paths["captions"], (count, dim), np.float16)
+            vectors = create_array(paths["vectors"], (count, dim), np.float16)
+            captions = create_array(paths["captions"], (count, dim), np.float16)
             flags = np.zeros(count, np.uint8)
             metadata = None
             for chunk in self._chunks():
                 if chunk.metadata is not None and metadata is None:
                     part = stack.enter_context(atomic_path(self.folder / "metadata.npy"))
-                    metadata = _create_array(part, (count, dim), np.float16)
+                    metadata = create_array(part, (count, dim), np.float16)
                 known, rows = self._rows_of(chunk.item_ids)
                 for bit, array, made in (
                     (HAS_IMAGE, vectors, chunk.vectors),
@@ -264,11 +272,6 @@ def _usable(folder: Path, encoder: Encoder) -> EmbeddingStore | None:
 def _is_prefix(store: EmbeddingStore, ids: np.ndarray) -> bool:
     """Whether the store has the first of `ids`, so that new rows can be appended."""
     return store.manifest.item_ids_sha256 == hash_ids(ids[: store.count])
-
-
-def _create_array(path: Path, shape: tuple[int, int], dtype: type[np.float16]) -> Any:  # noqa: ANN401
-    """Create a zero-filled `.npy` file, mapped for writing."""
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Build an index over a store's vectors, tune it, measure its recall, and write it atomically."""
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from jaxtyping import Int64
 
 from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
-from terraseek.errors import StoreError
+from terraseek.errors import OutputError, StoreError
 from terraseek.files import atomic_path, write_json
 from terraseek.index.index_types import FaissIndex, parallelize_lists
 from terraseek.index.manifest import (
@@ -28,6 +29,7 @@ from terraseek.index.sampling import float32_blocks
 from terraseek.index.scan import faiss_module
 from terraseek.index.scoring import Matrix
 from terraseek.index.training import train_index
+from terraseek.mapped_files import create_array, remove_dead_temporaries, require_space
 from terraseek.progress import Progress, silent
 
 __all__ = ["DEFAULT_MEMORY", "TARGET_RECALL", "IndexFile", "build_index", "write_codes"]
@@ -81,6 +83,7 @@ def build_index(
         ConfigError: the kind is unknown, or does not fit into the memory.
         CatalogueError: another process is building the same index.
         StoreError: there are no vectors.
+        OutputError: the disk has no room; the old index stays.
         Cancelled: the callback asked to stop; the old index stays.
     """
     began = time.perf_counter()
@@ -89,6 +92,7 @@ def build_index(
     plan = plan_index(store.count, store.manifest.dim, memory, kind)
     folder = index_folder(store)
     with exclusive(folder):
+        remove_dead_temporaries(folder)
         built = _build(store, plan, folder, progress)
         manifest = _manifest(store, plan, built, time.perf_counter() - began)
         write_json(folder / INDEX_MANIFEST, manifest.to_json())
@@ -149,12 +153,13 @@ def write_codes(vectors: np.ndarray, path: Path, progress: Progress = silent) ->
     largest = np.zeros(vectors.shape[1], np.float32)
     for _, block in float32_blocks(vectors):
         largest = np.maximum(largest, np.abs(block).max(axis=0))
+    require_space(path.parent, vectors.size, "the int8 index")
     scale = (127 / np.maximum(largest, 1e-9)).astype(np.float32)
     with atomic_path(scale_file(path)) as part, part.open("wb") as file:
         np.save(file, scale)
     error = 0.0
     with atomic_path(path) as part:
-        codes = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=vectors.shape)
+        codes = create_array(part, vectors.shape, np.uint8)
         for start, block in float32_blocks(vectors):
             rounded = np.rint(block * scale)
             codes[start : start + len(block)] = (rounded + 128).astype(np.uint8)
@@ -179,7 +184,13 @@ def _write_faiss(
     parallelize_lists(index)
     built = _tune(store, plan, index, usable, path.name, progress)
     with atomic_path(path) as part:
-        faiss.write_index(index, str(part))
+        try:
+            faiss.write_index(index, str(part))
+        except RuntimeError as error:
+            free = shutil.disk_usage(part.parent).free
+            raise OutputError(
+                f"{path} cannot be written ({free / 1e6:,.1f} MB free); make room and try again"
+            ) from error
     return built
 
 
