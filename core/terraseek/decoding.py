@@ -5,6 +5,7 @@ damaged files. Every call into a decoder is made within `guarded`, so that one f
 import and its error is one line about that file.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,9 @@ from terraseek.errors import (
 )
 
 __all__ = ["failure", "guarded"]
+
+# Pillow warns of EXIF and other metadata that it ignores; for the process, as threads decode
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _MAX_REASON = 160
 _MISSING_CODEC = ("missing codec", "compression scheme", "no decoder", "decoder jxl")

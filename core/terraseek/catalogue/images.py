@@ -1,22 +1,27 @@
 """Decoding of images to RGB arrays; errors name the damaged or oversized image."""
 
 import io
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from terraseek.catalogue.records import ImageRef
 from terraseek.catalogue.tars import read_range
+from terraseek.decoding import guarded
 from terraseek.errors import (
     EmptySceneError,
     NotAnImageError,
     SceneTooLargeError,
     TruncatedImageError,
 )
+from terraseek.scenes.first_frame import upright
 
 __all__ = [
     "FORMATS",
@@ -25,8 +30,10 @@ __all__ = [
     "RASTER_SUFFIXES",
     "check_image_size",
     "decode_image",
+    "open_image",
     "read_bytes",
     "read_image",
+    "temporary_copy",
 ]
 
 MAX_PIXELS = 180_000_000
@@ -66,29 +73,57 @@ def decode_image(
     """
     if not data:
         raise EmptySceneError(f"{name} has no bytes; remove it or download it again")
-    if Path(name).suffix.lower() in RASTER_SUFFIXES:
-        with NamedTemporaryFile(suffix=Path(name).suffix) as file:
-            file.write(data)
-            file.flush()
-            return _raster(Path(file.name), max_side)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # own limit below
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    suffix = ".png" if _is_deep_png(data) else Path(name).suffix.lower()
+    if _is_deep_png(data):
+        check_image_size(name, *struct.unpack(">II", data[16:24]), MAX_PIXELS // _DEEP_COST)
+    if suffix in RASTER_SUFFIXES or _is_deep_png(data):
+        with temporary_copy(data, name, suffix) as path:
+            return _raster(path, max_side, name)
+    with open_image(data, name) as image, guarded(name):
         cost = _DEEP_COST if image.mode in _DEEP_MODES else 1
         check_image_size(name, *image.size, MAX_PIXELS // cost)
         if max_side is not None:
             image.draft("RGB", (max_side, max_side))  # JPEG decodes at a fraction, much faster
         image.load()
-    except Image.DecompressionBombError as error:
-        raise SceneTooLargeError(f"{name} is a decompression bomb: {error}") from error
-    except MemoryError as error:
-        raise SceneTooLargeError(f"{name} needs more memory than there is to decode it") from error
-    except UnidentifiedImageError as error:
-        raise NotAnImageError(f"{name} is not an image of a known format") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise TruncatedImageError(f"{name} is damaged or cut short: {error}") from error
-    return _to_rgb(ImageOps.exif_transpose(image), max_side)
+        return _to_rgb(upright(image), max_side)
+
+
+def open_image(data: bytes, name: str) -> Image.Image:
+    """Open an image with Pillow; its header is read, its pixels are not.
+
+    Raises:
+        NotAnImageError: the format is not recognised or not allowed.
+        SceneTooLargeError: Pillow takes it for a decompression bomb.
+        TruncatedImageError: the header is damaged.
+    """
+    try:
+        with guarded(name), warnings.catch_warnings():
+            # own limit of pixels; EXIF that is damaged is ignored, as viewers do
+            warnings.simplefilter("ignore")
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except TruncatedImageError as error:
+        if isinstance(error.__cause__, UnidentifiedImageError):
+            raise NotAnImageError(f"{name} is not an image of a known format") from error
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            raise SceneTooLargeError(
+                f"{name} is a decompression bomb: {error.__cause__}"
+            ) from error
+        raise
+
+
+@contextmanager
+def temporary_copy(data: bytes, name: str, suffix: str) -> Iterator[Path]:
+    """Write bytes to a file that GDAL can open, with the name that errors shall show."""
+    with TemporaryDirectory(prefix="terraseek-") as folder:
+        stem = Path(name.rsplit("#", 1)[-1]).stem.encode()[:100].decode(errors="ignore")
+        path = Path(folder) / f"{stem}{suffix}"
+        path.write_bytes(data)
+        yield path
+
+
+def _is_deep_png(data: bytes) -> bool:
+    """Whether a PNG has 16 bits per channel, of which Pillow keeps only the upper 8."""
+    return data.startswith(b"\x89PNG\r\n\x1a\n") and data[24:25] == b"\x10"
 
 
 def read_image(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
@@ -99,7 +134,7 @@ def read_image(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, 
         FileNotFoundError: its file is missing.
     """
     if ref.suffix in RASTER_SUFFIXES and not ref.member:
-        return _raster(ref.file, max_side)
+        return _raster(ref.file, max_side, ref.label)
     return decode_image(read_bytes(ref), ref.label, max_side)
 
 
@@ -118,12 +153,12 @@ def read_bytes(ref: ImageRef) -> bytes:
     return data
 
 
-def _raster(path: Path, max_side: int | None) -> UInt8[np.ndarray, "height width 3"]:
+def _raster(path: Path, max_side: int | None, name: str) -> UInt8[np.ndarray, "height width 3"]:
     """Read a raster of any bit depth, stretched over valid pixels; at most 4096 pixels a side."""
     from terraseek.scenes import Scene
 
-    with Scene.open(path) as scene:
-        check_image_size(path.name, scene.width, scene.height, MAX_PIXELS * scene.decimation**2)
+    with guarded(name), Scene.open(path) as scene:
+        check_image_size(name, scene.width, scene.height, MAX_PIXELS * scene.decimation**2)
         rgb, _ = scene.preview(min(max(scene.width, scene.height), max_side or 4096))
     return np.ascontiguousarray(rgb)
 
@@ -153,6 +188,8 @@ def check_image_size(name: str, width: int, height: int, max_pixels: int = MAX_P
 def _to_rgb(image: Image.Image, max_side: int | None) -> UInt8[np.ndarray, "height width 3"]:
     if image.mode in _DEEP_MODES:
         image = Image.fromarray(_stretch(np.asarray(image, np.float32)))
+    if "A" in image.mode or "transparency" in image.info:
+        image = _on_black(image.convert("RGBA"))
     image = image.convert("RGB")
     if max_side is not None and max(image.size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
@@ -168,3 +205,10 @@ def _stretch(values: np.ndarray) -> UInt8[np.ndarray, "height width"]:
     scaled = (np.nan_to_num(values, nan=low) - low) / max(float(high - low), 1e-9)
     grey: UInt8[np.ndarray, "height width"] = (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
     return grey
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """Black where the image is fully transparent, as scenes show invalid pixels."""
+    pixels = np.array(image)
+    pixels[pixels[..., 3] == 0] = 0
+    return Image.fromarray(pixels[..., :3])

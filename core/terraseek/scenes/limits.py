@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from terraseek.errors import ConfigError, SceneTooLargeError
+from terraseek.errors import ConfigError, SceneTooLargeError, UnsupportedSceneError
 
 __all__ = ["SceneLimits"]
 
@@ -45,6 +45,24 @@ class SceneLimits:
         default_factory=lambda: _from_environment("TERRASEEK_MAX_BYTES", 500_000_000)
     )
     """Size of the file in bytes (`TERRASEEK_MAX_BYTES`)."""
+
+    max_gcp_error_px: int = field(
+        default_factory=lambda: _from_environment("TERRASEEK_MAX_GCP_ERROR", 10)
+    )
+    """Error of the fit to ground control points in pixels (`TERRASEEK_MAX_GCP_ERROR`)."""
+
+    def check_control_points(self, path: Path, residual_px: float | None) -> None:
+        """Refuse a raster whose control points contradict each other.
+
+        Raises:
+            UnsupportedSceneError: the fit misses them by more than `max_gcp_error_px`.
+        """
+        if residual_px is not None and residual_px > self.max_gcp_error_px:
+            raise UnsupportedSceneError(
+                f"the control points of {path.name} contradict each other: the best fit misses "
+                f"them by {residual_px:,.0f} pixels, the limit is {self.max_gcp_error_px}; correct "
+                "them, or raise TERRASEEK_MAX_GCP_ERROR to accept places that are so wrong"
+            )
 
     def check_file(self, path: Path, size: int) -> None:
         """Refuse a file above `max_bytes`.

@@ -9,12 +9,13 @@ import os
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from terraseek.decoding import failure, guarded
 from terraseek.errors import (
     EmptySceneError,
     NotAnImageError,
@@ -99,10 +100,13 @@ def open_dataset(path: Path, limits: SceneLimits) -> "DatasetReader":
     restrict_gdal()
     for sidecar in sidecars(path):
         _check_sidecar(sidecar)
-    dataset = _open(path, head, READ_DRIVERS)
+    with guarded(path.name):
+        dataset = _open(path, head, READ_DRIVERS)
+        _read_exif(dataset)
     try:
-        refuse_references(dataset, path.name)
-        _check_header(dataset, path, limits)
+        with guarded(path.name):
+            refuse_references(dataset, path.name)
+            _check_header(dataset, path, limits)
     except BaseException:
         dataset.close()
         raise
@@ -175,10 +179,15 @@ def _open(path: Path, head: bytes, drivers: tuple[str, ...]) -> "DatasetReader":
                 f"{path.name} is not an image or raster that can be read; "
                 "give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file"
             ) from error
-        raise TruncatedImageError(
-            f"{path.name} starts like a {kind} file but cannot be opened, it is cut short or "
-            f"damaged ({_reason(error)}); copy or download it again"
-        ) from error
+        raise failure(f"{path.name} ({kind})", error) from error
+
+
+def _read_exif(dataset: "DatasetReader") -> None:
+    """Make GDAL read the EXIF, which it does once; damaged EXIF does not concern the pixels."""
+    if dataset.driver in ("JPEG", "PNG", "WEBP"):
+        for read in (dataset.tags, lambda: dataset.colorinterp):
+            with suppress(Exception):  # GDAL's errors have no public base class
+                read()
 
 
 def _check_header(dataset: "DatasetReader", path: Path, limits: SceneLimits) -> None:
@@ -218,28 +227,14 @@ def _check_decoded_bytes(dataset: "DatasetReader", path: Path) -> None:
 
 @contextmanager
 def decoding(name: str) -> Iterator[None]:
-    """Apply the GDAL options of reads, and convert GDAL's errors to `TruncatedImageError`.
+    """Apply the GDAL options of reads, and convert every error to one of a `SceneError`.
 
     Raises:
         TruncatedImageError: the pixels cannot be decoded.
+        UnsupportedSceneError: this build lacks the codec.
     """
     restrict_gdal()
     import rasterio
-    from rasterio.errors import RasterioIOError
 
-    try:
-        with rasterio.Env(**gdal_settings()):
-            yield
-    except RasterioIOError as error:
-        raise TruncatedImageError(
-            f"{name} could not be decoded, it is cut short or damaged ({_reason(error)}); "
-            "copy or download it again"
-        ) from error
-
-
-def _reason(error: BaseException) -> str:
-    """Message of GDAL, which is at the end of rasterio's chain of causes."""
-    last: BaseException = error
-    while last.__cause__ is not None:
-        last = last.__cause__
-    return " ".join(str(last).split())[:160]
+    with guarded(name), rasterio.Env(**gdal_settings()):
+        yield

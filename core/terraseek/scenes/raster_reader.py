@@ -103,6 +103,8 @@ class RasterReader:
             values = self._dataset.read(
                 indexes, window=where, out_shape=shape, resampling=resampling
             )
+            if self._bands.cmyk:
+                values = _cmyk_to_rgb(values)
             if not self.declares_mask:
                 return values, np.ones((height, width), bool)
             masks = self._dataset.read_masks(
@@ -112,3 +114,10 @@ class RasterReader:
         if values.dtype.kind == "f":
             valid &= np.all(np.isfinite(values), axis=0)
         return values, valid
+
+
+def _cmyk_to_rgb(values: Shaped[np.ndarray, "4 h w"]) -> UInt8[np.ndarray, "3 h w"]:
+    """Light that remains after each ink and the black ink; 8-bit values, 255 is full ink."""
+    inks = values.astype(np.uint16)
+    rgb: UInt8[np.ndarray, "3 h w"] = ((255 - inks[:3]) * (255 - inks[3]) // 255).astype(np.uint8)
+    return rgb

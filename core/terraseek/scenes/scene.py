@@ -9,12 +9,14 @@ import numpy as np
 from affine import Affine
 from jaxtyping import Bool, Shaped, UInt8
 
+from terraseek.decoding import guarded
 from terraseek.display import png_bytes
 from terraseek.errors import NoValidPixelsError, OutsideSceneError
 from terraseek.files import sha256_of
 from terraseek.geo import BBox
 from terraseek.scenes.box_window import window_of_box
 from terraseek.scenes.collar import find_collar, outside_collar
+from terraseek.scenes.first_frame import upright_copy
 from terraseek.scenes.georef import Georef
 from terraseek.scenes.georef_from_file import read_georef
 from terraseek.scenes.limits import SceneLimits
@@ -62,7 +64,7 @@ class Scene:
     and `gsd_m` are None.
     """
 
-    def __init__(self, path: Path, dataset: "DatasetReader") -> None:
+    def __init__(self, path: Path, dataset: "DatasetReader", animated: bool = False) -> None:
         self.path = path
         self.name = path.name
         self._dataset = dataset
@@ -72,6 +74,8 @@ class Scene:
         self.dtype: str = dataset.dtypes[0]
         self.georef: Georef = read_georef(dataset, path)
         self.bands: RgbBands = choose_rgb_bands(dataset)
+        self.animated = animated
+        """Whether the file has more frames than the first, which is the one that is read."""
         self._reader = RasterReader(dataset, path.name, self.bands)
 
     @classmethod
@@ -83,7 +87,20 @@ class Scene:
             SceneError: the file cannot be used; the subclass says why.
         """
         path = Path(path)
-        return cls(path, open_dataset(path, limits or SceneLimits()))
+        limits = limits or SceneLimits()
+        dataset = open_dataset(path, limits)
+        try:
+            with guarded(path.name):
+                copy, animated = upright_copy(dataset, path)
+                if copy is not None:
+                    dataset.close()
+                    dataset = copy
+                scene = cls(path, dataset, animated)
+            limits.check_control_points(path, scene.georef.residual_px)
+        except BaseException:
+            dataset.close()
+            raise
+        return scene
 
     def __enter__(self) -> "Scene":
         return self
@@ -150,14 +167,17 @@ class Scene:
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """Warnings about the georeferencing, one sentence each."""
+        """What to know about the georeferencing, the bands and the frames, one sentence each."""
+        found = [] if self.bands.note is None else [f"{self.name}: {self.bands.note}"]
+        if self.animated:
+            found.append(f"{self.name} is an animation; only its first frame is read")
         residual = self.georef.residual_px
-        if residual is None or residual <= _MAX_RESIDUAL_PX:
-            return ()
-        return (
-            f"{self.name} is placed by control points with a fit error of {residual:.1f} pixels; "
-            "its coordinates are that uncertain",
-        )
+        if residual is not None and residual > _MAX_RESIDUAL_PX:
+            found.append(
+                f"{self.name} is placed by control points with a fit error of {residual:.1f} "
+                "pixels; its coordinates are that uncertain"
+            )
+        return tuple(found)
 
     @cached_property
     def scene_hash(self) -> str:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from terraseek.scenes.band_names import bands_by_name
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 __all__ = ["RgbBands", "choose_rgb_bands"]
 
-# band names in Sentinel-2, Landsat 8/9 and Planet products
-_BY_DESCRIPTION = (("red", "green", "blue"), ("b04", "b03", "b02"), ("b4", "b3", "b2"))
+_MAX_PLAIN_BANDS = 4
+"""Files with more bands get a note which of them are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,38 +21,58 @@ class RgbBands:
     """Bands of a raster that make its RGB image, counted from 1."""
 
     rgb: tuple[int, ...]
-    """Red, green and blue band, or a single band that is shown grey or through the palette."""
+    """Red, green and blue band, or a single band that is shown grey or through the palette; with
+    `cmyk` the four inks."""
     palette: bool = False
     """Whether the single band contains palette indices."""
+    cmyk: bool = False
+    """Whether the bands are cyan, magenta, yellow and black ink."""
+    note: str | None = None
+    """Which bands were taken and why, where another choice was possible."""
 
 
 def choose_rgb_bands(dataset: "DatasetReader") -> RgbBands:
     """Choose red, green and blue by the metadata of the bands, else by their order.
 
-    Colour interpretation is used first, then band descriptions ("red", "B04"), then the first three
-    bands (the order of NAIP and most RGB+NIR files). Files with one or two bands are shown grey.
-    Alpha and near infrared are never used as a colour.
+    Colour interpretation is used first, then band descriptions (see `band_names`), then the first
+    three bands (the order of NAIP and most RGB+NIR files). Files with one or two bands are shown
+    grey, as are palette indices without a table. Alpha and near infrared are never used as a
+    colour.
     """
     from rasterio.enums import ColorInterp
 
     interp = dict(zip(dataset.indexes, dataset.colorinterp, strict=True))
     first = dataset.indexes[0]
     if interp[first] == ColorInterp.palette:
-        return RgbBands((first,), palette=True)
+        if _has_palette(dataset, first):
+            return RgbBands((first,), palette=True)
+        return RgbBands((first,), note="it has palette indices but no palette, and is shown grey")
+    inks = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
+    cmyk = _find(interp, inks)
+    if cmyk and all(dataset.dtypes[i - 1] == "uint8" for i in cmyk):
+        return RgbBands(cmyk, cmyk=True)
     colours = _find(interp, (ColorInterp.red, ColorInterp.green, ColorInterp.blue))
     if colours:
         return RgbBands(colours)
-    texts = {i: (text or "").strip().lower() for i, text in _descriptions(dataset)}
-    for names in _BY_DESCRIPTION:
-        named = _find(texts, names)
-        if named:
-            return RgbBands(named)
+    texts = {i: text or "" for i, text in zip(dataset.indexes, dataset.descriptions, strict=True)}
+    named = bands_by_name(texts, f"{Path(dataset.name).name} {' '.join(dataset.tags().values())}")
+    if named is not None:
+        return RgbBands(named.rgb, note=named.note)
     plain = [i for i in dataset.indexes if interp[i] != ColorInterp.alpha] or [first]
-    return RgbBands(tuple(plain[:3]) if len(plain) >= 3 else (plain[0],))
+    if len(plain) < 3:
+        return RgbBands((plain[0],))
+    note = (
+        f"red, green and blue are its first bands ({', '.join(map(str, plain[:3]))} of "
+        f"{dataset.count}), because nothing names the colours"
+    )
+    return RgbBands(tuple(plain[:3]), note=note if len(plain) > _MAX_PLAIN_BANDS else None)
 
 
-def _descriptions(dataset: "DatasetReader") -> list[tuple[int, str | None]]:
-    return list(zip(dataset.indexes, dataset.descriptions, strict=True))
+def _has_palette(dataset: "DatasetReader", band: int) -> bool:
+    try:
+        return bool(dataset.colormap(band))
+    except ValueError:  # NULL color table
+        return False
 
 
 def _find(value_of: Mapping[int, object], wanted: tuple[object, ...]) -> tuple[int, ...] | None:

@@ -63,7 +63,7 @@ def test_a_noisy_affine_scene_stays_affine(tmp_path):
 def test_too_few_points_for_a_polynomial_give_a_note(tmp_path):
     with scene(tmp_path, points(4)) as opened:
         assert opened.georef.polynomial is None
-    with scene(tmp_path, points(25, order=1, noise=15.0)) as opened:
+    with scene(tmp_path, points(25, order=1, noise=6.0)) as opened:
         heat = localize(opened, "red", FakeEncoder())
     assert "fit error of" in heat.warnings[0]
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from terraseek.catalogue.images import (
@@ -13,32 +12,49 @@ from terraseek.catalogue.images import (
     check_image_size,
     read_bytes,
     read_image,
+    temporary_copy,
 )
+from terraseek.catalogue.importing.photographs import has_world_file, photograph_columns
 from terraseek.catalogue.records import ImageRef
+from terraseek.decoding import guarded
 
-__all__ = ["RASTER_SUFFIXES", "inspect"]
+__all__ = ["RASTER_SUFFIXES", "UNPLACED", "inspect"]
+
+UNPLACED = "_unplaced"
+"""Key of the reason why an image has a position that could not be used."""
 
 
 def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
     """Read the columns that the image file contains.
 
-    These are width and height in pixels and, for georeferenced rasters, the location.
+    These are width and height in pixels, the location and footprint of georeferenced rasters and of
+    images with a world file, and place and time in the EXIF of photographs.
 
     Args:
         ref: location of the image.
-        check: decode the image; otherwise only rasters are opened.
+        check: decode the image; otherwise only rasters and headers are read.
 
     Raises:
         SceneError: it cannot be decoded.
         OSError: it cannot be read.
     """
-    if ref.suffix in RASTER_SUFFIXES:
-        with _as_file(ref) as path:
-            return _raster(path, check)
-    if not check:
-        return {}
-    rgb = read_image(ref)
-    return {"width": rgb.shape[1], "height": rgb.shape[0]}
+    with guarded(ref.label):
+        if ref.suffix in RASTER_SUFFIXES:
+            with _as_file(ref) as path:
+                columns = _raster(path, check)
+        else:
+            columns = _image(ref, check)
+        return columns if "lon" in columns else columns | photograph_columns(ref)
+
+
+def _image(ref: ImageRef, check: bool) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    if check:
+        rgb = read_image(ref)
+        columns = {"width": rgb.shape[1], "height": rgb.shape[0]}
+    if not ref.member and has_world_file(ref.file):
+        columns = _raster(ref.file, check=False) | columns
+    return columns
 
 
 @contextmanager
@@ -46,10 +62,8 @@ def _as_file(ref: ImageRef) -> Iterator[Path]:
     if not ref.member:
         yield ref.file
         return
-    with NamedTemporaryFile(suffix=ref.suffix) as file:
-        file.write(read_bytes(ref))
-        file.flush()
-        yield Path(file.name)
+    with temporary_copy(read_bytes(ref), ref.member, ref.suffix) as path:
+        yield path
 
 
 def _raster(path: Path, check: bool) -> dict[str, Any]:
@@ -62,10 +76,14 @@ def _raster(path: Path, check: bool) -> dict[str, Any]:
         columns: dict[str, Any] = {"width": scene.width, "height": scene.height}
         if scene.gsd_m is not None:
             columns["gsd_m"] = scene.gsd_m
-        footprint = scene.footprint
         centre = scene.pixel_to_lonlat(scene.width / 2, scene.height / 2)
-        if footprint is not None and centre is not None:
-            lon, lat = centre
+        if centre is None:
+            if not scene.transform.is_identity and scene.crs is None:
+                columns[UNPLACED] = "a world file without a CRS; put a .prj file beside it"
+            return columns
+        columns |= {"lon": centre[0], "lat": centre[1], "location_precision": "exact"}
+        footprint = scene.footprint
+        if footprint is not None:
             corners = [[float(x), float(y)] for x, y in footprint]
-            columns |= {"lon": lon, "lat": lat, "footprint": json.dumps(corners)}
+            columns["footprint"] = json.dumps(corners)
         return columns

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from terraseek.catalogue.importing.geometa import Geometa
+from terraseek.catalogue.importing.inspection import UNPLACED
 from terraseek.catalogue.importing.report import ImportReport
 from terraseek.catalogue.importing.tables import column_renames
 from terraseek.catalogue.metadata.caption_facts import add_caption_facts
@@ -28,7 +29,8 @@ def item_row(
     """Make the row of an item in the items table.
 
     Of several values for a column, that of the record is used first, then that of the metadata
-    table, the image file and the caption. A location from a raster file is exact.
+    table, the image file and the caption. A location from a raster file is exact, one from the EXIF
+    of a photograph is the point of the camera.
 
     Args:
         item_id: id of the item.
@@ -41,9 +43,14 @@ def item_row(
     """
     columns = _join_geometa(record, geometa, report)
     precision = precision or (geometa.precision if geometa else None)
+    inspected = dict(inspected)
+    from_file = inspected.pop("location_precision", None)
+    unplaced = inspected.pop(UNPLACED, None)
     if parse_number(columns.get("lon")) is None and "lon" in inspected:
         columns |= {"lon": inspected["lon"], "lat": inspected["lat"]}
-        precision = "exact"
+        precision = from_file
+    elif unplaced and parse_number(columns.get("lon")) is None:
+        report.unused[unplaced] = report.unused.get(unplaced, 0) + 1
     columns = {**inspected, **{k: v for k, v in columns.items() if v is not None and v != ""}}
     columns = add_caption_facts(columns)
     location = locate(columns, precision)

@@ -47,6 +47,8 @@ class ImportReport:
     """Added items without a row in these tables."""
     geometa_unused: int = 0
     """Names in these tables that no image has."""
+    unused: dict[str, int] = field(default_factory=dict)
+    """What the source contains and the import could not use or place, by reason."""
     total: int = 0
     """Items in the catalogue after the import."""
 
@@ -60,6 +62,8 @@ class ImportReport:
             "bad coordinates": self.bad_coordinates,
             "without metadata row": self.geometa_missing,
             "metadata rows unused": self.geometa_unused,
+            "without a place": self.precision.get("none", 0),
+            **{f"not used: {reason}": count for reason, count in self.unused.items()},
         }
         parts += [f"{count:,} {what}" for what, count in rest.items() if count]
         return f"{self.source}: {', '.join(parts)}; {self.total:,} items in all"

@@ -1,0 +1,106 @@
+"""Images that GDAL reads unlike a viewer: animated WebP, and photographs stored on their side."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from terraseek.decoding import guarded
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from rasterio.io import DatasetReader
+
+__all__ = ["orientation_of", "upright", "upright_copy"]
+
+_ORIENTATION_TAG = 0x0112
+_DRIVERS = ("JPEG", "PNG", "WEBP")
+_MAX_PIXELS = 180_000_000
+"""Larger photographs are read as they are stored, because turning needs all pixels in memory."""
+
+
+def orientation_of(image: "Image") -> int:
+    """EXIF orientation of an open image, 1 to 8; 1 if there is none or the EXIF is damaged."""
+    try:
+        value = int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # noqa: BLE001 - Pillow raises almost anything; viewers ignore such EXIF too
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def upright(image: "Image") -> "Image":
+    """The image turned and mirrored as its EXIF orientation states."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    turn = turns.get(orientation_of(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def upright_copy(dataset: "DatasetReader", path: Path) -> "tuple[DatasetReader | None, bool]":
+    """A copy in memory of the first frame, upright; None where GDAL's own reading is right.
+
+    Georeferenced images are not turned, because their transform is that of the stored pixels.
+
+    Returns:
+        The copy or None, and whether the file is an animation.
+
+    Raises:
+        SceneError: the image cannot be decoded.
+    """
+    if dataset.driver not in (*_DRIVERS, "GIF") or dataset.dtypes[0] != "uint8":
+        return None, False
+    image = _header(path)
+    if image is None:
+        return None, False
+    with image, guarded(path.name):
+        animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+        turned = orientation_of(image) != 1 and dataset.transform.is_identity
+        if not (turned or (animated and dataset.driver == "WEBP")):
+            return None, animated
+        mode = "RGBA" if "A" in image.mode or "transparency" in image.info else "RGB"
+        return _in_memory(np.asarray(upright(image).convert(mode))), animated
+
+
+def _header(path: Path) -> "Image | None":
+    """The image with its header read; None if Pillow cannot read it or it is too large to turn."""
+    import PIL.Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of size, see the limit below, and damaged EXIF
+            image = PIL.Image.open(path, formats=(*_DRIVERS, "GIF"))
+    except Exception:  # noqa: BLE001 - then GDAL's reading is used, which has its own errors
+        return None
+    if image.width * image.height > _MAX_PIXELS:
+        image.close()
+        return None
+    return image
+
+
+def _in_memory(pixels: np.ndarray) -> "DatasetReader":
+    from rasterio.enums import ColorInterp
+    from rasterio.errors import NotGeoreferencedWarning
+    from rasterio.io import MemoryFile
+
+    height, width, count = pixels.shape
+    profile: dict[str, Any] = {"count": count, "height": height, "width": width, "dtype": "uint8"}
+    colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        memory = MemoryFile()
+        with memory.open(driver="GTiff", **profile) as target:
+            target.colorinterp = colours[:count]
+            target.write(np.moveaxis(pixels, -1, 0))
+        copy = memory.open()
+    copy.memory_file = memory  # its bytes live as long as the dataset
+    return copy
