@@ -98,7 +98,7 @@ def seen_by_both(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with Scene.open(path) as scene:
-            shown, _ = scene.read(0, 0, scene.height, scene.width)
+            shown, _ = scene.window(0, 0, scene.height, scene.width)
             notes = scene.notes
     return decode_image(path.read_bytes(), path.name), shown, notes
 
@@ -186,7 +186,7 @@ def test_palette_indices_without_a_palette_are_grey(tmp_path):
         "</PAMDataset>"
     )
     with Scene.open(tmp_path / "p.tif") as scene:
-        rgb, _ = scene.read(0, 0, 20, 20)
+        rgb, _ = scene.window(0, 0, 20, 20)
         assert "no palette" in scene.notes[0]
     np.testing.assert_array_equal(rgb, np.repeat(values[0][..., None], 3, axis=2))
 

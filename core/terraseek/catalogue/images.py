@@ -75,7 +75,8 @@ def decode_image(
         raise EmptySceneError(f"{name} has no bytes; remove it or download it again")
     suffix = ".png" if _is_deep_png(data) else Path(name).suffix.lower()
     if _is_deep_png(data):
-        check_image_size(name, *struct.unpack(">II", data[16:24]), MAX_PIXELS // _DEEP_COST)
+        width, height = struct.unpack(">II", data[16:24])
+        check_image_size(name, width, height, MAX_PIXELS // _DEEP_COST)
     if suffix in RASTER_SUFFIXES or _is_deep_png(data):
         with temporary_copy(data, name, suffix) as path:
             return _raster(path, max_side, name)
