@@ -154,8 +154,8 @@ def test_overviews_are_read_where_they_suffice(tmp_path, monkeypatch):
     ready = write_raster(
         tmp_path / "ready.tif", np.moveaxis(rgb, -1, 0), overviews=(2, 4, 8), tiled=True
     )
-    sizes, read = [], Scene.read
-    monkeypatch.setattr(Scene, "read", lambda *a: sizes.append(a[5:]) or read(*a))
+    sizes, window = [], Scene.window
+    monkeypatch.setattr(Scene, "window", lambda *a: sizes.append(a[5:]) or window(*a))
     found = []
     for path in (plain, ready):
         with Scene.open(path) as scene:

@@ -17,8 +17,8 @@ class Counting(Scene):
 
     pixels = 0
 
-    def read(self, row0, col0, row1, col1, size=None):
-        rgb, valid = super().read(row0, col0, row1, col1, size)
+    def window(self, row0, col0, row1, col1, size=None):
+        rgb, valid = super().window(row0, col0, row1, col1, size)
         self.pixels += valid.size
         return rgb, valid
 
