@@ -59,6 +59,54 @@ def test_heat_map_covers_the_scene_and_sliders_need_no_rerun(
     assert waiting.value.suggested_filename == "field-regions.geojson"
 
 
+def test_one_threshold_for_colours_outlines_table_and_files(
+    localize: Any, map_state: Callable[..., Any]
+) -> None:
+    ask(localize, "red")
+    map_state(localize, KEY, "s => s.heatVisible && s.zoom > 8")
+    shares = []
+    for setting in (None, "0.9"):
+        if setting:
+            localize.locator(".ts-threshold").fill(setting)
+        shown = localize.evaluate(f"window.__terraseek.{KEY}.heatStyle.threshold")
+        low, high = (float(localize.locator(".ts-legend-ends span").nth(n).inner_text())
+                     for n in (0, 1))  # fmt: skip
+        threshold = low + shown * (high - low)
+        text = localize.get_by_text("above the threshold")
+        localize.wait_for_function(
+            "value => Math.abs(Number(document.body.innerText.match("
+            "/above the threshold ([0-9.]+)/)?.[1]) - value) < 0.002",
+            arg=threshold,
+        )
+        with localize.expect_download() as waiting:
+            localize.locator(".st-key-localize_geojson button").click()
+        regions = json.loads(Path(waiting.value.path()).read_text(encoding="utf-8"))
+        given = float(regions["request"][0]["parameters"]["threshold"])
+        assert given == pytest.approx(threshold, abs=0.002)
+        assert text.inner_text().startswith(str(len(regions["features"])))
+        drawn = localize.evaluate(
+            """key => {
+                const world = window.__terraseek[key];
+                const heat = world.heats()[0];
+                const { width, height } = heat.canvas;
+                const { data } = heat.context.getImageData(0, 0, width, height);
+                let opaque = 0, valid = 0;
+                for (let i = 0; i < heat.values.length; i++) {
+                    opaque += data[4 * i + 3] > 0;
+                    valid += heat.opacities[i] >= 128;
+                }
+                const outlines = JSON.parse(world.regions.shown)[0].features;
+                return { share: opaque / valid, outlines };
+            }""",
+            KEY,
+        )
+        assert drawn["outlines"] == regions["features"]
+        share = sum(f["properties"]["area_px"] for f in regions["features"]) / 1024**2
+        assert drawn["share"] == pytest.approx(share, rel=0.15)
+        shares.append(share)
+    assert shares[1] < 0.8 * shares[0]
+
+
 def test_uploaded_image_is_localized_in_pixel_space(
     localize: Any, map_state: Callable[..., Any]
 ) -> None:

@@ -18,7 +18,7 @@ __all__ = ["EVENTS", "world_map"]
 _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
 """Events reported by default. Others: `click` (on an empty place), `view` (map moved), `shape`
-(polygon drawn), `centre` (circle placed)."""
+(polygon drawn), `centre` (circle placed), `threshold` (of the heat map set)."""
 
 
 def world_map(
@@ -34,6 +34,7 @@ def world_map(
     overlays: Sequence[Overlay] = (),
     regions: Mapping[str, Any] | None = None,
     peaks: Sequence[Mapping[str, Any]] = (),
+    threshold: float | None = None,
     view: Mapping[str, Any] | None = None,
     pixels: tuple[int, int] | None = None,
     report: Sequence[str] = EVENTS,
@@ -59,6 +60,7 @@ def world_map(
         overlays: scenes and heat maps; scenes are drawn below heat maps.
         regions: GeoJSON polygons in lon/lat, or in col/row in pixel space.
         peaks: {"x", "y", "label"} with lon/lat in degrees, or col/row in pixel space.
+        threshold: where the heat map's colours begin, 0-1 of its display range; None leaves it.
         view: {"center": [lon, lat], "zoom": z} | {"bounds": [w, s, e, n]} |
             {"fit": "hits" | "overlays" | "box"}; the map moves whenever this value changes, so a
             further key with a new value repeats the same view.
@@ -85,6 +87,7 @@ def world_map(
         "overlays": [overlay_json(overlay) for overlay in overlays],
         "regions": regions,
         "peaks": [dict(peak) for peak in peaks],
+        "threshold": threshold,
         "view": view,
         "pixels": list(pixels) if pixels else None,
         "report": list(report),

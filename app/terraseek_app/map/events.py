@@ -1,5 +1,6 @@
 """Events of the map: what the user did on it, as the browser reports it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,7 +17,9 @@ PixelBox = tuple[float, float, float, float]
 class MapEvent:
     """The user's action on the map in this run, and the map's state after it."""
 
-    kind: Literal["none", "select", "click", "box", "area", "view", "shape", "centre"] = "none"
+    kind: Literal[
+        "none", "select", "click", "box", "area", "view", "shape", "centre", "threshold"
+    ] = "none"
     """`box`, `shape` and `centre` (of a circle) were drawn or removed; `area` is a box from the
     button "Search this area"."""
     clicked: str | None = None
@@ -31,6 +34,8 @@ class MapEvent:
     """{"center": [lon, lat], "zoom", "bounds": [w, s, e, n]} at the time of the event."""
     shape: tuple[tuple[float, float], ...] | None = None
     """Corners (lon, lat) of the polygon drawn with this event; None when it was removed."""
+    threshold: float | None = None
+    """Where the heat map's threshold was set, 0-1 of its display range."""
 
 
 def parse_event(
@@ -53,7 +58,14 @@ def parse_event(
     click = raw.get("click")
     position = (float(click[0]), float(click[1])) if click and None not in click else None
     shape = _parse_shape(raw["shape"]) if raw["kind"] == "shape" else None
-    event = MapEvent(raw["kind"], raw.get("item_id"), position, view=raw.get("view"), shape=shape)
+    event = MapEvent(
+        raw["kind"],
+        raw.get("item_id"),
+        position,
+        view=raw.get("view"),
+        shape=shape,
+        threshold=_parse_threshold(raw.get("threshold")),
+    )
     return _with_box(event, box)
 
 
@@ -70,6 +82,12 @@ def _parse_shape(
     if corners is None:
         return None
     return tuple((round(float(lon), 5), round(float(lat), 5)) for lon, lat in corners)
+
+
+def _parse_threshold(value: object) -> float | None:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return min(max(float(value), 0.0), 1.0)
 
 
 def _with_box(event: MapEvent, box: BBox | PixelBox | None) -> MapEvent:

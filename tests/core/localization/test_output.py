@@ -299,5 +299,5 @@ def test_numbers_carry_the_query_and_the_threshold(tmp_path):
     found = map_numbers(heat, percentile=95)
     assert (found["query"], found["minus"], found["scales"]) == ("red", ["green"], [64, 128])
     assert found["threshold"] == pytest.approx(np.percentile(heat.score[heat.valid], 95))
-    assert found["parameters"]["percentile"] == "95"
+    assert found["parameters"]["percentile"] == "95.0"
     assert map_numbers(heat)["threshold"] == pytest.approx((heat.low + heat.score.max()) / 2)

@@ -104,13 +104,14 @@ export class Controls {
       make("div", "ts-legend-ends", [this.low, this.high]),
       this.slider("Opacity", "ts-opacity", world.heatStyle.opacity, (v) => world.styleHeat({ opacity: v })),
       this.slider("Threshold", "ts-threshold", world.heatStyle.threshold,
-        (v) => world.styleHeat({ threshold: v })),
+        (v) => world.styleHeat({ threshold: v }), (v) => world.reportThreshold(v)),
     ]);
     panel.hidden = true;
     return panel;
   }
 
-  slider(label, className, value, onInput) {
+  // onChange is called once, when the slider is released.
+  slider(label, className, value, onInput, onChange = () => {}) {
     const shown = make("output", "", `${Math.round(value * 100)} %`);
     const input = make("input", className, [], {
       type: "range", min: "0", max: "1", step: "0.01", value: String(value), "aria-label": label,
@@ -119,6 +120,7 @@ export class Controls {
       shown.textContent = `${Math.round(input.valueAsNumber * 100)} %`;
       onInput(input.valueAsNumber);
     });
+    input.addEventListener("change", () => onChange(input.valueAsNumber));
     return make("label", "ts-slider", [make("span", "", label), input, shown]);
   }
 
@@ -132,6 +134,9 @@ export class Controls {
     this.high.textContent = number(overlay.high);
     this.legend.style.background = gradient(style.ramp);
     this.mark.style.width = `${style.threshold * 100}%`;
+    const slider = this.heat.querySelector(".ts-threshold");
+    if (slider.valueAsNumber !== style.threshold) slider.value = String(style.threshold);
+    slider.nextElementSibling.textContent = `${Math.round(style.threshold * 100)} %`;
   }
 
   showMessage(text) {

@@ -110,6 +110,7 @@ export class WorldMap {
     this.shapeTool.sync(data.shape);
     this.circleTool.sync(data.circle);
     this.showOverlays(data.overlays);
+    this.followThreshold(data.threshold);
     this.regions.show(data.regions);
     this.peaks.show(data.peaks);
     this.select(data.selected);
@@ -163,6 +164,18 @@ export class WorldMap {
       else heat.applyStyle(this.heatStyle);
     }
     this.controls.showHeat(this.heats()[0]?.overlay, this.heatStyle);
+  }
+
+  // The page's threshold, with which it draws outlines, table and files; set when it changes.
+  followThreshold(threshold) {
+    const text = JSON.stringify([threshold, this.heats()[0]?.id]);
+    if (typeof threshold !== "number" || text === this.lastThreshold) return;
+    this.lastThreshold = text;
+    this.styleHeat({ threshold });
+  }
+
+  reportThreshold(threshold) {
+    if (this.reports("threshold")) this.emit("threshold", { threshold });
   }
 
   select(itemId) {

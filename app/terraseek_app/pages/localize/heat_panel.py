@@ -17,12 +17,17 @@ from terraseek_app.widgets.score_text import UNCERTAIN_FROM, share_text
 __all__ = ["heat_panel", "truncation_note"]
 
 
-def heat_panel(heat: HeatMap) -> None:
-    """Draw the panel."""
+def heat_panel(heat: HeatMap, threshold: float) -> None:
+    """Draw the panel.
+
+    Args:
+        heat: the heat map.
+        threshold: lowest cosine of a region, for the table and the downloads.
+    """
     _headline(heat)
     _peak(heat)
-    _regions(heat)
-    download_buttons(heat)
+    _regions(heat, threshold)
+    download_buttons(heat, threshold)
 
 
 def _headline(heat: HeatMap) -> None:
@@ -96,15 +101,15 @@ def _show_on_map(heat: HeatMap, col: float, row: float) -> None:
     st.rerun()
 
 
-def _regions(heat: HeatMap) -> None:
+def _regions(heat: HeatMap, threshold: float) -> None:
     """Draw the table of regions; a selected row moves the map."""
-    found = regions(heat)
+    found = regions(heat, threshold)
     if not found:
         st.html('<span class="ts-quiet">No region stands out from its surroundings.</span>')
         return
     table = pd.DataFrame([_table_row(rank, region) for rank, region in enumerate(found, 1)])
     count = f"<b>{len(found)}</b> region{'' if len(found) == 1 else 's'}"
-    st.html(f'<span class="ts-quiet">{count} above the threshold</span>')
+    st.html(f'<span class="ts-quiet">{count} above the threshold {threshold:.3f}</span>')
     event = st.dataframe(
         table,
         hide_index=True,

@@ -79,6 +79,7 @@ def _store_result(heat_ids: tuple[str, ...]) -> None:
     session.localize_heat = heat_ids[0]
     session.localize_fly = None
     session.localize_region = None
+    session.localize_threshold = None
     source, values = session.localize_asked["source"], session.localize_asked["form"]
     labelled = list(zip(LocalizeForm(**values).labels, heat_ids, strict=True))
     for label, heat_id in reversed(labelled):  # so that the first comes first in the history

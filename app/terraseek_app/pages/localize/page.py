@@ -8,7 +8,7 @@ import streamlit as st
 from terraseek.errors import TerraSeekError
 from terraseek.localization import HeatMap
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
-from terraseek_app.map import world_map
+from terraseek_app.map import MapEvent, world_map
 from terraseek_app.messages import show_error
 from terraseek_app.navigation import explore_query
 from terraseek_app.pages.localize import job, scene_map
@@ -82,7 +82,8 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
         note = truncation_note(heat.query)
         if note:
             st.warning(note, icon=":material/content_cut:")
-        heat_panel(heat)
+        chosen = st.session_state.localize_threshold
+        heat_panel(heat, scene_map.region_threshold(heat, chosen))
     elif running is None:
         st.html(
             '<p class="ts-hero">Where in this scene?</p><p class="ts-quiet">Write what to look '
@@ -146,16 +147,30 @@ def _history_label(entry: dict[str, Any]) -> str:
 
 def _map(facts: SceneFacts, heat: HeatMap | None) -> None:
     heat_id = st.session_state.localize_heat if heat is not None else None
+    threshold = None
+    if heat is not None:
+        threshold = scene_map.region_threshold(heat, st.session_state.localize_threshold)
     world_map(
         "localize_map",
         overlays=scene_map.map_overlays(facts, heat, heat_id),
         view=scene_map.map_view(facts, heat, st.session_state.localize_fly),
         pixels=None if facts.corners else (facts.width, facts.height),
         peaks=scene_map.peak_markers(heat),
-        regions=scene_map.region_outlines(heat_id),
-        report=(),  # no map event changes the query
+        regions=scene_map.region_outlines(heat_id, threshold),
+        threshold=None
+        if heat is None or threshold is None
+        else scene_map.colour_threshold(heat, threshold),
+        report=("threshold",),
+        on_event=_on_map_event,
         height=MAP_HEIGHT,
     )
+
+
+def _on_map_event(event: MapEvent) -> None:
+    """Store the threshold that the user set on the map."""
+    if event.kind == "threshold":
+        st.session_state.localize_threshold = event.threshold
+        st.session_state.localize_region = None
 
 
 def _welcome() -> None:

@@ -5,12 +5,20 @@ from typing import Any
 
 from terraseek.localization import HeatMap, regions_geojson
 from terraseek.localization.output.numbers import HEAT_SIDE
+from terraseek.localization.output.regions import default_threshold
 from terraseek.scenes import Georef
 from terraseek_app.map import Overlay, heat_overlay, scene_overlay
 from terraseek_app.pages.localize.scene_choice import SceneFacts
 from terraseek_app.server import state
 
-__all__ = ["map_overlays", "map_view", "peak_markers", "region_outlines"]
+__all__ = [
+    "colour_threshold",
+    "map_overlays",
+    "map_view",
+    "peak_markers",
+    "region_outlines",
+    "region_threshold",
+]
 
 
 def map_overlays(facts: SceneFacts, heat: HeatMap | None, heat_id: str | None) -> list[Overlay]:
@@ -37,14 +45,32 @@ def peak_markers(heat: HeatMap | None) -> list[dict[str, Any]]:
     return [{"x": x, "y": y, "label": f"best: {peak.score:.3f}"}]
 
 
-def region_outlines(heat_id: str | None) -> dict[str, Any] | None:
+def region_threshold(heat: HeatMap, chosen: float | None) -> float:
+    """The lowest cosine of a region: of colours, outlines, count, table and files alike.
+
+    Args:
+        heat: the heat map.
+        chosen: where the user set the threshold, 0-1 of the display range; None: halfway between
+            median and highest score, but at most the end of the display range.
+    """
+    if chosen is None:
+        return min(default_threshold(heat), heat.high)
+    return heat.low + chosen * (heat.high - heat.low)
+
+
+def colour_threshold(heat: HeatMap, threshold: float) -> float:
+    """A threshold as 0-1 of the heat map's display range."""
+    return min(max((threshold - heat.low) / (heat.high - heat.low), 0.0), 1.0)
+
+
+def region_outlines(heat_id: str | None, threshold: float | None = None) -> dict[str, Any] | None:
     """Regions of a heat map as GeoJSON; None without a heat map."""
-    return None if heat_id is None else _regions(heat_id)
+    return None if heat_id is None else _regions(heat_id, threshold)
 
 
 @lru_cache(maxsize=64)
-def _regions(heat_id: str) -> dict[str, Any]:
-    geojson: dict[str, Any] = regions_geojson(state.heat(heat_id))
+def _regions(heat_id: str, threshold: float | None) -> dict[str, Any]:
+    geojson: dict[str, Any] = regions_geojson(state.heat(heat_id), threshold=threshold)
     return geojson
 
 

@@ -34,10 +34,12 @@ DEFAULTS: dict[str, Any] = {
     "localize_uploads": {},
     "localize_fly": None,
     "localize_region": None,
+    "localize_threshold": None,
     "localize_taken": "",
 }
 """Session keys of the page with their default values; plain values only.
 
+`localize_threshold` is where the user set the threshold, 0-1 of the heat map's display range.
 `localize_source`, the scene, is `example:<scene id>`, `item:<item id>` or `upload:<token>`.
 `localize_picture`, a query image, is one of the last two, or empty for a text query.
 """
@@ -67,7 +69,11 @@ def suggest_text(text: str) -> None:
 def clear_result() -> None:
     """Remove the heat map and the running job, after another scene was chosen."""
     st.session_state.update(
-        localize_heat=None, localize_job=None, localize_fly=None, localize_region=None
+        localize_heat=None,
+        localize_job=None,
+        localize_fly=None,
+        localize_region=None,
+        localize_threshold=None,
     )
 
 
@@ -103,6 +109,8 @@ def show_from_history(entry: dict[str, Any]) -> None:
         localize_method=form["method"],
         localize_scales=", ".join(map(str, form["scales"])),
         localize_fly=None,
+        localize_region=None,
+        localize_threshold=None,
     )
 
 

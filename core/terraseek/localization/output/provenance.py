@@ -18,7 +18,7 @@ def provenance(
         percentile: the same as a percentile of the scene's scores, if one was given.
     """
     limits = {"threshold": threshold, "percentile": percentile}
-    given = {name: f"{value:g}" for name, value in limits.items() if value is not None}
+    given = {name: repr(float(value)) for name, value in limits.items() if value is not None}
     return {
         "query": heat.query,
         "minus": list(heat.minus),
