@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from terraseek.encoders.registry import list_models
     from terraseek.localization.api import localize
     from terraseek.localization.heatmap import HeatMap
-    from terraseek.request import SearchRequest
+    from terraseek.request import LocalizeRequest, SearchRequest
     from terraseek.review.log import open_review
     from terraseek.scenes.scene import Scene
     from terraseek.search.query import Query
@@ -37,6 +37,7 @@ __all__ = [
     "Catalogue",
     "Filter",
     "HeatMap",
+    "LocalizeRequest",
     "Query",
     "Scene",
     "SearchRequest",
@@ -55,6 +56,7 @@ _MODULES = {
     "Catalogue": "terraseek.catalogue.catalogue",
     "Filter": "terraseek.catalogue.filters.filter",
     "HeatMap": "terraseek.localization.heatmap",
+    "LocalizeRequest": "terraseek.request",
     "Query": "terraseek.search.query",
     "Scene": "terraseek.scenes.scene",
     "SearchRequest": "terraseek.request",

@@ -13,6 +13,7 @@ NAMES = [
     "Catalogue",
     "Filter",
     "HeatMap",
+    "LocalizeRequest",
     "Query",
     "Scene",
     "SearchRequest",
