@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
-from terraseek.files import atomic_path, sha256_of
+from terraseek.checksums import block_checksums, damaged_block, small_enough
+from terraseek.files import atomic_path, read_json, sha256_of, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ __all__ = [
     "arrow_table",
     "columns_file",
     "id_array",
+    "items_checksum_file",
     "map_columns",
     "remove_stale",
     "write_columns",
@@ -78,16 +80,41 @@ def write_columns(folder: Path, frame: "pd.DataFrame", digest: str | None = None
         pa.ipc.new_file(file, table.schema) as out,
     ):
         out.write_table(table)
+    checksums = block_checksums(first)
     if digest is None:
         digest = sha256_of(first)[:_DIGEST_LENGTH]
         os.replace(first, columns_file(folder, digest))
+    write_json(_checksum_file(folder, digest), checksums)
     return digest
 
 
+def _checksum_file(folder: Path, digest: str) -> Path:
+    return columns_file(folder, digest).with_suffix(".crc.json")
+
+
+def items_checksum_file(folder: Path, digest: str) -> Path:
+    """Path of the checksums of the items table whose columns have this digest."""
+    return columns_file(folder, digest).with_suffix(".parquet.crc.json")
+
+
+def _is_damaged(folder: Path, digest: str) -> bool:
+    """Whether a columns file has changed since it was written; large ones are not read for it."""
+    path = columns_file(folder, digest)
+    try:
+        expected = read_json(_checksum_file(folder, digest))
+        return small_enough(path) and damaged_block(block_checksums(path), expected) is not None
+    except FileNotFoundError:
+        return False  # made before there were checksums
+    except (OSError, ValueError, TypeError):
+        return True
+
+
 def map_columns(folder: Path, digest: str, rows: int) -> "pa.Table | None":
-    """Memory-map the columns; None if the file is missing, unreadable or of another row count."""
+    """Memory-map the columns; None if the file is missing, damaged or of another row count."""
     import pyarrow as pa
 
+    if _is_damaged(folder, digest):
+        return None
     try:
         # the table keeps the mapping open, also after the file is replaced or removed
         mapped = pa.memory_map(str(columns_file(folder, digest)), "r")
@@ -103,6 +130,9 @@ def remove_stale(folder: Path, digest: str) -> None:
         if path != columns_file(folder, digest):
             with contextlib.suppress(OSError):  # Windows does not remove mapped files
                 path.unlink()
+    for path in folder.glob(".items.*.crc.json"):
+        if path not in (_checksum_file(folder, digest), items_checksum_file(folder, digest)):
+            path.unlink(missing_ok=True)
 
 
 def id_array(column: "pa.ChunkedArray") -> np.ndarray:

@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from terraseek.catalogue.columns import arrow_table, map_columns, remove_stale, write_columns
+from terraseek.catalogue.columns import (
+    arrow_table,
+    items_checksum_file,
+    map_columns,
+    remove_stale,
+    write_columns,
+)
 from terraseek.catalogue.items import COLUMNS, FILE_COLUMNS, set_types
+from terraseek.checksums import block_checksums, damaged_block
 from terraseek.errors import CatalogueError
-from terraseek.files import atomic_path
+from terraseek.files import atomic_path, read_json, write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["ITEMS_FILE", "open_items", "read_items", "read_sources", "write_items"]
+__all__ = ["ITEMS_FILE", "open_items", "read_items", "read_sources", "verify_items", "write_items"]
 
 ITEMS_FILE = "items.parquet"
+FORMAT = 1
+"""Version of the items table; tables before it was written count as 1."""
 
 _log = logging.getLogger(__name__)
 _METADATA_KEY = b"terraseek"
@@ -53,15 +62,39 @@ def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> N
             cells = pa.array(frame[column].mask(empty, None), table.schema.field(index).type)
             table = table.set_column(index, column, cells)
     table = table.append_column("geometry", pa.array(_points(frame), pa.binary()))
-    described = json.dumps({"sources": sources, "columns": digest}, ensure_ascii=False)
+    described = json.dumps(
+        {"format": FORMAT, "sources": sources, "columns": digest}, ensure_ascii=False
+    )
     metadata = {
         **(table.schema.metadata or {}),
         b"geo": json.dumps(_geo(frame)).encode(),
         _METADATA_KEY: described.encode(),
     }
     with atomic_path(folder / ITEMS_FILE) as part:
-        pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd")
+        pq.write_table(
+            table.replace_schema_metadata(metadata),
+            part,
+            compression="zstd",
+            write_page_checksum=True,
+        )
+        # before the rename: a killed process leaves at most a file that belongs to no table
+        write_json(items_checksum_file(folder, digest), block_checksums(part))
     remove_stale(folder, digest)
+
+
+def verify_items(folder: Path) -> None:
+    """Compare the file of the items with its checksums, if it has any.
+
+    Raises:
+        CatalogueError: it is damaged.
+    """
+    with _open(folder) as file:
+        digest = _metadata(file).get("columns")
+    path = items_checksum_file(folder, str(digest))
+    if path.is_file():
+        block = damaged_block(block_checksums(folder / ITEMS_FILE), read_json(path))
+        if block is not None:
+            raise _damaged(folder, ValueError(f"block {block} has changed since it was written"))
 
 
 def _points(frame: pd.DataFrame) -> list[bytes | None]:
@@ -125,9 +158,19 @@ def _open(folder: Path) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(folder / ITEMS_FILE)
-    except pa.ArrowException as error:
+        file = pq.ParquetFile(folder / ITEMS_FILE, page_checksum_verification=True)
+        found = _metadata(file).get("format", FORMAT)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
         raise _damaged(folder, error) from error
+    if found != FORMAT:
+        file.close()
+        raise CatalogueError(
+            f"{folder / ITEMS_FILE} has format {found!r}, this TerraSeek reads {FORMAT}; update "
+            "TerraSeek"
+        )
+    return file
 
 
 def _read(file: "pq.ParquetFile", folder: Path) -> pd.DataFrame:
@@ -136,7 +179,11 @@ def _read(file: "pq.ParquetFile", folder: Path) -> pd.DataFrame:
     names = [n for n in file.schema_arrow.names if n != "geometry"]
     try:
         frame = file.read(columns=names).to_pandas()
-    except pa.ArrowException as error:
+    except (
+        OSError,
+        ValueError,
+        pa.ArrowException,
+    ) as error:  # OSError: a page with a wrong checksum
         raise _damaged(folder, error) from error
     missing = [c for c in (*COLUMNS, *FILE_COLUMNS) if c not in frame]
     if missing:

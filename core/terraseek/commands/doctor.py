@@ -1,11 +1,13 @@
 """`terraseek doctor`: check the installation and advise how to repair it."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 
 from terraseek.commands.checks import Check, run_checks
 from terraseek.commands.console import print_json
+from terraseek.commands.deep_checks import deep_checks
 
 __all__ = ["register"]
 
@@ -16,10 +18,13 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
+    deep: Path | None = typer.Option(
+        None, help="Folder of a catalogue: compare all its files with their checksums, instead."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
     """Check versions, devices, model files, disk and map; exit code 1 if something is broken."""
-    checks = run_checks()
+    checks = run_checks() if deep is None else list(deep_checks(deep))
     broken = [check for check in checks if check.status == "broken"]
     if as_json:
         print_json({"ok": not broken, "checks": [asdict(check) for check in checks]})

@@ -23,6 +23,7 @@ from terraseek.embeddings.store import (
     HAS_IMAGE,
     HAS_METADATA,
     EmbeddingStore,
+    array_checksums,
     hash_ids,
     store_folder,
     store_names,
@@ -116,6 +117,8 @@ def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> 
     work = catalogue.path / _WORK / name
     work.mkdir(parents=True, exist_ok=True)
     (work / "manifest.json").unlink(missing_ok=True)
+    for part in store.manifest.checksums:  # damaged vectors would get new checksums
+        store.verify(part)
     for part, array in (
         ("vectors", store.vectors),
         ("captions", store.captions),
@@ -136,6 +139,11 @@ def _prepare(catalogue: Catalogue, name: str, kept: Int64[np.ndarray, " k"]) -> 
         captioned=int(((flags & HAS_CAPTION) > 0).sum()),
         item_ids_sha256=hash_ids(ids),
         described=int(((flags & HAS_METADATA) > 0).sum()),
+        checksums={
+            path.stem: array_checksums(path, len(rows))
+            for path in sorted(work.glob("*.npy"))
+            if path.stem != "item_ids"
+        },
     )
     write_json(work / "manifest.json", manifest.to_json())
     return True

@@ -8,7 +8,7 @@ store valid.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -17,18 +17,22 @@ import numpy as np
 from jaxtyping import Float16, UInt8
 
 from terraseek.catalogue import Catalogue
+from terraseek.checksums import block_checksums, damaged_block, small_enough
 from terraseek.embeddings.row_reader import RowReader, map_rows
 from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, StoreCorruptError, StoreNotFoundError
 from terraseek.files import read_json
 
 __all__ = [
+    "FORMAT",
     "HAS_CAPTION",
     "HAS_IMAGE",
     "HAS_METADATA",
+    "PENDING_FILE",
     "EmbeddingStore",
     "Manifest",
     "TextKind",
+    "array_checksums",
     "hash_ids",
     "store_folder",
     "store_names",
@@ -38,6 +42,10 @@ __all__ = [
 TextKind = Literal["captions", "metadata"]
 """Vectors of texts: captions (without metadata part), or metadata parts of captions."""
 
+FORMAT = 1
+"""Version of the files of a store."""
+PENDING_FILE = "pending-checksums.json"
+"""Checksums of files that are about to be replaced, until their manifest is written."""
 HAS_IMAGE = 1
 """Bit of `flags`: `vectors` has a vector in this row; otherwise the image was unreadable."""
 HAS_CAPTION = 2
@@ -76,6 +84,11 @@ class Manifest:
     """Time of writing, UTC."""
     described: int = 0
     """Number of rows with a vector of their caption's metadata part."""
+    format: int = FORMAT
+    """Version of the files; those before it was written count as 1."""
+    checksums: dict[str, list[str]] = field(default_factory=dict)
+    """CRC-32 of each block of the first `count` rows, by name of the array; empty in older
+    stores."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON values."""
@@ -85,6 +98,14 @@ class Manifest:
 def hash_ids(ids: np.ndarray) -> str:
     """Compute a digest of item ids (`S12`) in the given order."""
     return hashlib.sha256(np.ascontiguousarray(ids).view(np.uint8).data).hexdigest()
+
+
+def array_checksums(path: Path, count: int) -> list[str]:
+    """Compute the checksums of the first `count` rows of a `.npy` file, without its header."""
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    width = array.itemsize * int(np.prod(array.shape[1:]))
+    start = int(getattr(array, "offset", path.stat().st_size - array.nbytes))
+    return block_checksums(path, start, start + width * count)
 
 
 def store_folder(catalogue: Catalogue, model: str) -> Path:
@@ -185,6 +206,42 @@ class EmbeddingStore:
             raise StoreCorruptError(f"{self.folder} has fewer rows than its manifest says; {hint}")
         if digest != self.manifest.item_ids_sha256:
             raise StoreCorruptError(f"{self.folder} has other rows than its manifest says; {hint}")
+        self.verify("flags")
+
+    def verify(self, name: str) -> None:
+        """Compare an array with the checksums of the manifest; nothing to do in older stores.
+
+        Args:
+            name: `vectors`, `captions`, `metadata` or `flags`.
+
+        Raises:
+            StoreCorruptError: a block has changed since it was written.
+        """
+        expected = self.manifest.checksums.get(name)
+        if expected is None:
+            return
+        path = self.folder / f"{name}.npy"
+        first = damaged_block(array_checksums(path, self.manifest.count), expected)
+        if first is None or self._is_pending(name, path):
+            return
+        raise StoreCorruptError(
+            f"{path} has changed since it was written (block {first} of {len(expected)}); restore "
+            f"it from a backup, or remove {self.folder} and "
+            + _embed_hint(self.folder, self.manifest.model)
+        )
+
+    def _is_pending(self, name: str, path: Path) -> bool:
+        """Whether the file is the new one of a job that was killed before its manifest."""
+        try:
+            pending = read_json(self.folder / PENDING_FILE)
+            expected = pending["checksums"][name]
+            return damaged_block(array_checksums(path, pending["count"]), expected) is None
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _verify_small(self, name: str) -> None:
+        if small_enough(self.folder / f"{name}.npy"):
+            self.verify(name)
 
     def _load(self, name: str) -> np.ndarray:
         array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -210,6 +267,7 @@ class EmbeddingStore:
 
     @cached_property
     def _mapped(self) -> tuple[np.ndarray, RowReader | None]:
+        self._verify_small("vectors")
         return map_rows(self.folder / "vectors.npy")
 
     @property
@@ -225,12 +283,16 @@ class EmbeddingStore:
     @cached_property
     def captions(self) -> Float16[np.ndarray, "n dim"]:
         """Unit vectors of the captions, mapped; rows without `HAS_CAPTION` are zero."""
+        self._verify_small("captions")
         return self._load("captions")[: self.count]
 
     @cached_property
     def metadata(self) -> Float16[np.ndarray, "n dim"] | None:
         """Unit vectors of the metadata parts of captions, mapped; None if no caption has one."""
-        return self._load("metadata")[: self.count] if self.manifest.described else None
+        if not self.manifest.described:
+            return None
+        self._verify_small("metadata")
+        return self._load("metadata")[: self.count]
 
     @property
     def index_name(self) -> str:
@@ -278,6 +340,7 @@ class _TextStore(EmbeddingStore):
     def _mapped(self) -> tuple[np.ndarray, RowReader | None]:
         if self._kind == "metadata" and not self.manifest.described:
             raise StoreNotFoundError(f"{self.folder} has no vectors of {self._kind}")
+        self._verify_small(self._kind)
         return map_rows(self.folder / f"{self._kind}.npy")
 
     @cached_property
@@ -309,11 +372,22 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         value = read_json(path)
         known = {f.name for f in fields(Manifest)}
-        return Manifest(**{k: v for k, v in value.items() if k in known})
+        manifest = Manifest(**{k: v for k, v in value.items() if k in known})
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise StoreCorruptError(
             f"{path} is damaged ({error}); embed the catalogue again"
         ) from error
+    if manifest.format != FORMAT:
+        raise StoreCorruptError(
+            f"{path} has format {manifest.format!r}, this TerraSeek reads {FORMAT}; update "
+            "TerraSeek"
+        )
+    if manifest.dtype != "float16" or manifest.normalised is not True:
+        raise StoreCorruptError(
+            f"{path} says dtype {manifest.dtype!r} and normalised {manifest.normalised!r}; stores "
+            f"have float16 vectors of unit length; {_embed_hint(folder, folder.name)}"
+        )
+    return manifest
 
 
 def weights_and_preprocessing(encoder: Encoder) -> tuple[str | None, dict[str, Any] | None]:

@@ -18,8 +18,10 @@ from terraseek.embeddings.store import (
     HAS_CAPTION,
     HAS_IMAGE,
     HAS_METADATA,
+    PENDING_FILE,
     EmbeddingStore,
     Manifest,
+    array_checksums,
     hash_ids,
     weights_and_preprocessing,
 )
@@ -235,12 +237,21 @@ class StoreJob:
                 array.flush()
             _save(paths["flags"], flags)
             _save(paths["item_ids"], self.ids)
+            written = {n: paths[n] for n in ("vectors", "captions", "flags")}
+            if metadata is not None:
+                written["metadata"] = part
+            checksums = {name: array_checksums(path, count) for name, path in written.items()}
+            # if this job is killed between two renames, the old manifest finds new files
+            write_json(self.folder / PENDING_FILE, {"count": count, "checksums": checksums})
             if not appending:
                 # rows moved or the encoder changed: the old manifest does not match the new files
                 (self.folder / "manifest.json").unlink(missing_ok=True)
-        write_json(self.folder / "manifest.json", self._manifest(flags).to_json())
+        write_json(self.folder / "manifest.json", self._manifest(flags, checksums).to_json())
+        (self.folder / PENDING_FILE).unlink(missing_ok=True)
 
-    def _manifest(self, flags: UInt8[np.ndarray, " n"]) -> Manifest:
+    def _manifest(
+        self, flags: UInt8[np.ndarray, " n"], checksums: dict[str, list[str]]
+    ) -> Manifest:
         sha256, preprocessing = weights_and_preprocessing(self.encoder)
         return Manifest(
             model=self.encoder.name,
@@ -256,6 +267,7 @@ class StoreJob:
             item_ids_sha256=hash_ids(self.ids),
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             described=int(((flags & HAS_METADATA) > 0).sum()),
+            checksums=checksums,
         )
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from terraseek.catalogue.locking import exclusive
+from terraseek.checksums import block_checksums
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import OutputError, StoreError
 from terraseek.files import atomic_path, write_json
@@ -95,6 +96,9 @@ def build_index(
         remove_dead_temporaries(folder)
         built = _build(store, plan, folder, progress)
         manifest = _manifest(store, plan, built, time.perf_counter() - began)
+        files = folder.glob(f"{built.file.split('.')[0]}.*") if built.file else ()
+        sums = {path.name: block_checksums(path) for path in files}
+        manifest = replace(manifest, checksums=sums)
         write_json(folder / INDEX_MANIFEST, manifest.to_json())
         for path in folder.iterdir():
             # the file of scales has the name of the file of codes up to the first dot

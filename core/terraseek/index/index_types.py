@@ -146,6 +146,7 @@ def open_index(store: EmbeddingStore) -> Index | None:
     manifest = IndexManifest.read(store)
     if manifest is None or manifest.kind == "flat":
         return None
+    manifest.verify(store)
     if manifest.kind == "fp16":
         return ExactIndex(store.vectors[: manifest.count])
     path = index_folder(store) / manifest.file

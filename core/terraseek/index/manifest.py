@@ -1,10 +1,11 @@
 """Manifest of an index: its type, parameters and measured recall, stored as JSON."""
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from terraseek.checksums import block_checksums, damaged_block, small_enough
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore, hash_ids
 from terraseek.errors import EncoderMismatchError, StoreCorruptError
 from terraseek.files import read_json
@@ -61,6 +62,8 @@ class IndexManifest:
     """Time to build and measure, in seconds."""
     created: str
     """Time of creation, UTC."""
+    checksums: dict[str, list[str]] = field(default_factory=dict)
+    """CRC-32 of each block of its files, by name; empty in older indexes."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON values."""
@@ -79,13 +82,39 @@ class IndexManifest:
             return None
         try:
             value = read_json(path)
-            found = cls(**{field.name: value[field.name] for field in fields(cls)})
+            known = {f.name: value[f.name] for f in fields(cls) if _required(f) or f.name in value}
+            found = cls(**known)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise StoreCorruptError(
                 f"{path} is damaged ({error!r}); {rebuild_hint(store)}"
             ) from error
         found.check_belongs_to(store)
         return found
+
+    def verify(self, store: EmbeddingStore, *, all_files: bool = False) -> None:
+        """Compare the files of the index with their checksums.
+
+        Args:
+            store: with the index.
+            all_files: also those that are too large to be checked whenever the index is opened.
+
+        Raises:
+            StoreCorruptError: a block has changed since it was written, or a file is missing.
+        """
+        for name, expected in self.checksums.items():
+            path = index_folder(store) / name
+            try:
+                checked = all_files or small_enough(path)
+                damaged = damaged_block(block_checksums(path), expected) if checked else None
+            except OSError as error:
+                raise StoreCorruptError(
+                    f"{path} cannot be read ({error.strerror}); {rebuild_hint(store)}"
+                ) from error
+            if damaged is not None:
+                raise StoreCorruptError(
+                    f"{path} cannot be read: block {damaged} of {len(expected)} has changed "
+                    f"since it was written; {rebuild_hint(store)}"
+                )
 
     def check_belongs_to(self, store: EmbeddingStore) -> None:
         """Check that the index belongs to this store.
@@ -105,6 +134,10 @@ class IndexManifest:
                 f"the index in {index_folder(store)} is of other vectors than the store; "
                 + rebuild_hint(store)
             )
+
+
+def _required(column: Field[Any]) -> bool:
+    return column.default is MISSING and column.default_factory is MISSING
 
 
 def index_folder(store: EmbeddingStore) -> Path:
