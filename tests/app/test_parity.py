@@ -200,6 +200,8 @@ def test_localize_by_any_method_and_question(
     else:
         query_params = {"like": item_id} if image else {"q": "red"}
         [from_http] = request_json(address, **params, **query_params)["maps"]
+    if image:  # the three name the same image differently
+        from_cli = from_cli | {"query": from_http["query"]}
     assert {key: from_http[key] for key in from_cli} == from_cli
     assert from_http["method"] == method
 
@@ -216,7 +218,8 @@ def test_localize_by_any_method_and_question(
             localize_scales=scales, **session,
         )
     )  # fmt: skip
-    assert lasting(summary(heat)) == from_cli
+    found = lasting(summary(heat))
+    assert found | ({"query": from_cli["query"]} if image else {}) == from_cli
     files = (json.loads(numbers_bytes(heat)), json.loads(regions_bytes(heat)))
     assert (files[0]["method"], files[0]["query"]) == (method, heat.query)
     assert {f["properties"]["method"] for f in files[1]["features"]} <= {method}

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
+from terraseek.errors import SceneError
 from terraseek_app.server import state
-from terraseek_app.server.uploads import upload_path
+from terraseek_app.server.uploads import named_error, upload_path
 
 if TYPE_CHECKING:
     from terraseek.localization.query import ImageQuery
@@ -41,7 +42,10 @@ def uploaded_image(token: str, name: str) -> "ImageQuery":
     """
     from terraseek.localization.query import ImageQuery
 
-    return ImageQuery.read(upload_path(token, state.settings().uploads), name)
+    try:
+        return ImageQuery.read(upload_path(token, state.settings().uploads), name)
+    except SceneError as error:
+        raise named_error(error, token, name) from error
 
 
 def read_upload(token: str) -> UInt8[np.ndarray, "h w 3"]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from terraseek.catalogue.records import IMAGE_SUFFIXES
-from terraseek.errors import EmptySceneError, SceneError, SceneTooLargeError
+from terraseek.errors import EmptySceneError, SceneError, SceneTooLargeError, TerraSeekError
 from terraseek_app.server.upload_ages import UploadAges
 from terraseek_app.server.upload_owners import UploadOwners
 
@@ -23,6 +23,7 @@ __all__ = [
     "SUBFOLDER",
     "discard_upload",
     "keep_upload",
+    "named_error",
     "upload_folder",
     "upload_path",
 ]
@@ -51,6 +52,11 @@ def upload_folder(folder: Path) -> Path:
     if kept.is_symlink():
         raise SceneError(f"{kept} is a link; set TERRASEEK_UPLOADS to another folder")
     return kept
+
+
+def named_error(error: TerraSeekError, token: str, name: str) -> TerraSeekError:
+    """The error with the user's file name in place of the token of the upload."""
+    return type(error)(str(error).replace(token, name)) if token in str(error) else error
 
 
 def keep_upload(

@@ -8,7 +8,7 @@ import streamlit as st
 from terraseek.errors import TerraSeekError
 from terraseek_app.messages import show_error
 from terraseek_app.server import state
-from terraseek_app.server.uploads import discard_upload, keep_upload
+from terraseek_app.server.uploads import discard_upload, keep_upload, named_error
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -50,7 +50,7 @@ def image_upload(
     try:
         token = store(upload)
         if check is not None:
-            check_or_discard(token, check)
+            check_or_discard(token, upload.name, check)
     except TerraSeekError as error:
         show_error(error)
         return None
@@ -76,10 +76,16 @@ def store(upload: "UploadedFile") -> str:
     )
 
 
-def check_or_discard(token: str, check: Callable[[str], object]) -> None:
-    """Check an upload; one that is refused is removed at once."""
+def check_or_discard(token: str, name: str, check: Callable[[str], object]) -> None:
+    """Check an upload; one that is refused is removed at once.
+
+    Args:
+        token: token of the upload.
+        name: the user's file name, which errors then have in place of the token.
+        check: called with the token; raises `TerraSeekError` if the file is invalid.
+    """
     try:
         check(token)
-    except TerraSeekError:
+    except TerraSeekError as error:
         discard_upload(token, state.settings().uploads)
-        raise
+        raise named_error(error, token, name) from error

@@ -11,6 +11,9 @@ from terraseek.scenes import Scene
 __all__ = ["LocalizeOptions", "scales_of"]
 
 _MIN_GRID_SIDE = 16
+_MAX_SCENES_PER_WINDOW = 10
+"""Most lengths of the scene in a window side: larger windows than the scene score it as a whole,
+which gives a warning, but one of this size is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,25 @@ def scales_of(scene: Scene, options: LocalizeOptions) -> tuple[int, ...]:
     """Window sides in pixels for this scene.
 
     Raises:
-        LatticeError: a side is not a finite number, or below two pixels.
+        LatticeError: a side is not a finite number, below two pixels, or far larger
+            than the scene.
         SceneError: the sides are in metres and the scene has no ground sample distance.
     """
     if options.scales is not None:
+        _check_size(scene, options.scales)
         return options.scales
     if options.scales_m is not None:
         return _from_metres(scene, options.scales_m)
     return get_method(options.method).default_scales(scene)
+
+
+def _check_size(scene: Scene, sides: tuple[int, ...]) -> None:
+    longest = max(scene.width, scene.height)
+    if sides and max(sides) > _MAX_SCENES_PER_WINDOW * longest:
+        raise LatticeError(
+            f"window side {max(sides):,} px is far larger than {scene.name} ({scene.width:,} x "
+            f"{scene.height:,} px); take at most {longest:,}, which is all of it"
+        )
 
 
 def _from_metres(scene: Scene, sides: tuple[float, ...]) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """A query to a scene (a sentence, several wordings, or an image) as a unit vector."""
 
 import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,10 @@ def encode_query(query: LocalizeQuery, encoder: Encoder, options: LocalizeOption
     sentences = (query,) if isinstance(query, str) else tuple(query)
     if not sentences:
         raise EmptyQueryError("there is no sentence; say what to look for in a few words")
+    for sentence in sentences:
+        if not any(unicodedata.category(letter)[0] in "LNS" for letter in sentence):
+            problem = f"{sentence!r} holds no word" if sentence.strip() else "the sentence is empty"
+            raise EmptyQueryError(f"{problem}; say what to look for in a few words")
     method = get_method(options.method)
     wordings = [w for sentence in sentences for w in method.wordings(sentence, options.seed)]
     mean = encoder.encode_texts(wordings).mean(axis=0, keepdims=True)

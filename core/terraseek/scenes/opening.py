@@ -35,6 +35,7 @@ from terraseek.scenes.limits import (
     SEQUENTIAL_DRIVERS,
     SceneLimits,
 )
+from terraseek.scenes.tiff_blocks import missing_bytes
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -205,6 +206,12 @@ def _check_header(dataset: "DatasetReader", path: Path, limits: SceneLimits) -> 
             "convert it to amplitude first"
         )
     _check_decoded_bytes(dataset, path)
+    missing = missing_bytes(dataset, path)
+    if missing:
+        raise TruncatedImageError(
+            f"{path.name} is a TIFF cut short or damaged: {missing:,} bytes at its end are "
+            "missing; copy or download it again"
+        )
 
 
 def _check_decoded_bytes(dataset: "DatasetReader", path: Path) -> None:

@@ -49,6 +49,12 @@ def test_each_sentence_gets_a_heat_map(fake: None, tmp_path: Path) -> None:
     assert {heat.method for heat in heats} == {"selo-v1"}
 
 
+@pytest.mark.parametrize("text", [";;;", " ; ; ", ";"])
+def test_semicolons_alone_are_refused_in_words(text: str) -> None:
+    with pytest.raises(EmptyQueryError, match="holds no sentence; say what to look for"):
+        LocalizeForm(text=text)
+
+
 def test_form_needs_a_sentence_or_an_image() -> None:
     with pytest.raises(EmptyQueryError, match="say what to look for"):
         LocalizeForm(minus="red")

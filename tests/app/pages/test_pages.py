@@ -289,3 +289,24 @@ def test_streamlit_signals_pass_through_show_errors() -> None:
     page = AppTest.from_function(script, default_timeout=SECONDS).run()
     assert [text.value for text in page.markdown] == ["before"]
     assert not page.error
+
+
+def test_error_keeps_the_last_results_and_their_map(open_page: Open) -> None:
+    page = open_page("explore", q="red")
+    before = hit_captions(page)
+    page.text_input(key="explore_sql").set_value("gsd_m < 'wide'")
+    run(page)
+    assert "cannot be evaluated" in page_text(page)
+    assert "Conversion Error" not in page_text(page)
+    assert hit_captions(page) == before
+    page.text_input(key="explore_sql").set_value("label = 'blue'")
+    run(page)
+    assert [caption.split()[1] for caption in hit_captions(page)] == ["blue"] * 3
+
+
+def test_missing_example_item_has_a_way_out(open_page: Open) -> None:
+    page = open_page("explore", like="nope", q="red")
+    assert "nope" in page_text(page)
+    click_button(page, "Search without the missing picture")
+    assert page.session_state["explore_like"] is None
+    assert len(hit_captions(page)) == 9

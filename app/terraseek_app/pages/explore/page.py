@@ -1,5 +1,7 @@
 """Explore: search with a sentence or an image; results in a gallery and on the map."""
 
+from dataclasses import asdict
+
 import streamlit as st
 
 from terraseek.errors import ItemNotFoundError, TerraSeekError
@@ -43,13 +45,17 @@ def render() -> None:
     search_bar.search_bar(form)
     has_chips = filter_chips(form)
     results, error = _search(form)
+    shown = form if error is None else _last_good_form()
+    if error is not None:
+        _search_error(form, error)
+        results = None if shown is None else run_search(shown)
     st.session_state.explore_hits = [hit.item_id for hit in results.hits] if results else []
     top = TOP_HEIGHT + (CHIPS_HEIGHT if has_chips else 0)
     left, right = st.columns([3, 2.15], gap="small")
     with left:
-        map_panel(form, results, _remaining_height(top, 440))
+        map_panel(shown or form, results, _remaining_height(top, 440))
     with right:
-        _results(form, results, error, top)
+        _results(shown or form, results, error, top)
     _update_url(form)
 
 
@@ -81,9 +87,39 @@ def _search(form: SearchForm) -> tuple[ResultList | None, TerraSeekError | None]
         return None, None
     try:
         with st.spinner("Searching ...", show_time=False):
-            return run_search(form), None
+            results = run_search(form)
+        st.session_state.explore_good = asdict(form)
+        return results, None
     except TerraSeekError as error:
         return None, error
+
+
+def _last_good_form() -> SearchForm | None:
+    """Form values of the last search that worked; its results stay while there is an error."""
+    values = st.session_state.get("explore_good")
+    return SearchForm(**values) if values else None
+
+
+def _search_error(form: SearchForm, error: TerraSeekError) -> None:
+    """Show why the search failed, below the fields it came from, with a way out."""
+    show_error(error)
+    keys = {
+        "explore_like": form.like,
+        "explore_liked": form.liked,
+        "explore_disliked": form.disliked,
+    }
+    given = [key for key, value in keys.items() if value]
+    with st.container(horizontal=True, gap="small"):
+        if isinstance(error, ItemNotFoundError) and given:
+            st.button(
+                "Search without the missing picture",
+                icon=":material/close:",
+                on_click=explore_state.reset_keys,
+                args=given,
+                key="explore_without_item",
+            )
+        if st.session_state.get("explore_good"):
+            st.html('<span class="ts-quiet">The results are those of the search before.</span>')
 
 
 def _remaining_height(used: int, minimum: int) -> str:
@@ -94,8 +130,6 @@ def _remaining_height(used: int, minimum: int) -> str:
 def _results(
     form: SearchForm, results: ResultList | None, error: TerraSeekError | None, top: int
 ) -> None:
-    if error is not None:
-        show_error(error)
     scores = score_texts(results.hits) if results else []
     has_card = _card(results, scores)
     if results is None:

@@ -36,8 +36,9 @@ class LocalizeForm:
     """Window sides in pixels; empty uses the method's own."""
 
     def __post_init__(self) -> None:
-        if not (self.text or self.image):
-            raise EmptyQueryError("The sentence is empty; say what to look for in a few words.")
+        if not (self.text.strip("; ") or self.image):
+            problem = f"{self.text!r} holds no sentence" if self.text else "The sentence is empty"
+            raise EmptyQueryError(f"{problem}; say what to look for in a few words.")
 
     @property
     def labels(self) -> list[str]:

@@ -98,7 +98,9 @@ def upload_panel() -> None:
     try:
         token = store(upload)
         check_or_discard(
-            token, lambda kept: scene_facts(upload_path(kept, settings.uploads), upload.name)
+            token,
+            upload.name,
+            lambda kept: scene_facts(upload_path(kept, settings.uploads), upload.name),
         )
     except TerraSeekError as error:
         show_error(error)

@@ -121,7 +121,8 @@ class ItemsTable:
             ) from error
         except duckdb.Error as error:
             raise FilterError(
-                f"the condition cannot be evaluated: {str(error).splitlines()[0]}"
+                f"the condition cannot be evaluated: {_reason(error)}; compare numbers with "
+                "numbers, and texts and dates with text in single quotes"
             ) from error
         inside = np.ones(len(found["_row"]), bool)
         for area in areas:
@@ -153,6 +154,13 @@ class ItemsTable:
         import pyarrow.compute as pc
 
         return [label or "" for label in pc.unique(self._table["label"]).to_pylist()]
+
+
+def _reason(error: Exception) -> str:
+    """First line of DuckDB's message without the name of its exception."""
+    kind, _, rest = str(error).splitlines()[0].partition(": ")
+    text = rest if kind.endswith(" Error") else f"{kind}: {rest}"
+    return text[:1].lower() + text[1:]
 
 
 @contextmanager

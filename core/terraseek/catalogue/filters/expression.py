@@ -6,6 +6,7 @@ allowed node classes and functions.
 
 import json
 from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -83,7 +84,11 @@ def _check_function(node: dict[str, Any]) -> None:
     name = node["function_name"].lower()
     if name not in FUNCTIONS or node.get("schema") or node.get("catalog"):
         words = sorted(f for f in FUNCTIONS if f.isidentifier())
-        raise FilterError(f"a condition cannot use {name}(); it can use {', '.join(words)}")
+        near = get_close_matches(name, words, 3) or ["lower", "round", "year"]
+        raise FilterError(
+            f"a condition cannot use {name}(); it can use functions of numbers, texts and dates, "
+            f"such as {', '.join(near)} (all are listed under Conditions in SQL in the manual)"
+        )
 
 
 def _syntax_tree(text: str) -> Any:  # noqa: ANN401 - JSON

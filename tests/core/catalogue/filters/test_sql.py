@@ -125,13 +125,13 @@ def test_forbidden_conditions_are_refused(table: ItemsTable, sql: str):
 def test_error_messages_say_what_to_do(table: ItemsTable):
     with pytest.raises(FilterError, match=r"no column 'nosuch'; there are caption, captured_at"):
         table.rows(Filter(sql="nosuch = 1"))
-    with pytest.raises(FilterError, match=r"cannot use getenv\(\); it can use abs, ceil"):
+    with pytest.raises(FilterError, match=r"cannot use getenv\(\); it can use functions of"):
         Filter(sql="getenv('HOME') = ''")
     with pytest.raises(FilterError, match="cannot hold a subquery"):
         Filter(sql="gsd_m = (SELECT 1)")
     with pytest.raises(FilterError, match=r"not one SQL expression.*syntax error"):
         Filter(sql="gsd_m <")
-    with pytest.raises(FilterError, match="cannot be evaluated: Conversion Error"):
+    with pytest.raises(FilterError, match="cannot be evaluated: could not convert"):
         table.rows(Filter(sql="CAST(country AS INTEGER) = 1"))
 
 
