@@ -6,7 +6,7 @@ of a pickled `numpy.dtype` can make numpy follow pointers that the file contains
 
 import datetime as dt
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def read_dtype(node: Any) -> np.dtype[Any]:  # noqa: ANN401 - a node of the tree
         raise DamagedPickleError("a type that is no numpy.dtype")
     kind = node.args[0].lstrip("<>|=")
     state = node.state if isinstance(node.state, tuple) else ()
-    order = state[1] if len(state) > 1 and state[1] in ("<", ">") else "="
+    order: Literal["<", ">"] = ">" if len(state) > 1 and state[1] == ">" else "<"
     if kind in ("O", "O8", "O4"):
         return np.dtype(object)
     if kind in ("M8", "m8"):
@@ -170,10 +170,11 @@ def _called_cell(call: Call) -> Any:  # noqa: ANN401
             return pd.Timestamp(number, unit=_TIMESTAMP_UNITS[unit[0] if unit else 10])
     if name in ("datetime", "date") and len(call.args) == 1:
         raw = _raw(call.args[0])
-        year, rest = raw[0] * 256 + raw[1], raw[2:]
+        date = dt.date(raw[0] * 256 + raw[1], raw[2], raw[3])
         if name == "date":
-            return dt.date(year, *rest)
-        return dt.datetime(year, *rest[:5], int.from_bytes(rest[5:8], "big"))
+            return date
+        time = dt.time(raw[4], raw[5], raw[6], int.from_bytes(raw[7:10], "big"))
+        return dt.datetime.combine(date, time)
     if name == "scalar":
         kind, data = call.args
         return _shaped(_raw(data), read_dtype(kind), (1,), "C")[0]
