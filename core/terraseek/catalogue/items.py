@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "HIDDEN_COLUMNS",
     "append_items",
     "build_frame",
+    "distinct_columns",
     "set_types",
 ]
 
@@ -54,6 +56,34 @@ def build_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
         if column not in frame:
             frame[column] = None
     return set_types(frame)
+
+
+def distinct_columns(
+    rows: list[dict[str, Any]], existing: Iterable[str]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Rename columns that differ from another one by case only, as SQL ignores case.
+
+    Args:
+        rows: new items.
+        existing: columns of the catalogue, which keep their names.
+
+    Returns:
+        The rows, and the old name to the new name of renamed columns.
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    taken = {name.lower(): name for name in (*COLUMNS, *FILE_COLUMNS, *existing)}
+    renamed: dict[str, str] = {}
+    for name in names:
+        unique, number = name, 2
+        while taken.setdefault(unique.lower(), unique) != unique or (
+            unique != name and unique in names
+        ):
+            unique, number = f"{name}_{number}", number + 1
+        if unique != name:
+            renamed[name] = unique
+    if not renamed:
+        return rows, {}
+    return [{renamed.get(k, k): v for k, v in row.items()} for row in rows], renamed
 
 
 def append_items(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

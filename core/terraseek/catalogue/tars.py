@@ -60,7 +60,7 @@ def members(path: Path) -> Iterator[Member | Broken]:
             end = info.offset_data + -(-info.size // _BLOCK) * _BLOCK
             # tarfile keeps all headers, which need much memory for large shards
             tar.members = []  # type: ignore[attr-defined]  # missing in typeshed
-            name = info.name.removeprefix("./")
+            name = _text(info.name).removeprefix("./")
             if not info.isreg() or name.rsplit("/", 1)[-1].startswith("._"):
                 continue
             if info.offset_data + info.size > length:
@@ -71,6 +71,15 @@ def members(path: Path) -> Iterator[Member | Broken]:
             raise _not_a_tar(path)
         if end < length and _has_data(file, end, length):
             yield Broken(f"{path.name}@{end}", "damaged bytes after the last readable member")
+
+
+def _text(name: str) -> str:
+    """Member name, which is bytes; those that are no UTF-8 are taken for Latin-1."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape").decode("latin-1")
+    return name
 
 
 def _open(path: Path) -> tarfile.TarFile:

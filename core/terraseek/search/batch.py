@@ -14,6 +14,7 @@ from terraseek.progress import Progress, silent
 from terraseek.request import TEXT_COLUMNS, SearchRequest
 from terraseek.search.hits import HIT_COLUMNS
 from terraseek.search.query import Query
+from terraseek.text_tables import read_text_table
 
 if TYPE_CHECKING:
     from terraseek.search.searcher import Searcher
@@ -43,11 +44,12 @@ def read_queries(path: Path) -> list[BatchQuery]:
     ignored, blank lines skipped.
 
     Raises:
+        SourceError: the file is neither UTF-8 nor UTF-16.
         MissingColumnError: no column has texts or items to search for.
         QueryError: a line is no valid query; the message has its number.
     """
-    text = path.read_text(encoding="utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    text, separator = read_text_table(path)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     names = [name.strip().lower() for name in reader.fieldnames or ()]
     if not set(names) & {*TEXT_COLUMNS, "like", "liked"}:
         raise MissingColumnError(

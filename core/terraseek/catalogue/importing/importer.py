@@ -19,7 +19,7 @@ from terraseek.catalogue.importing.item_row import image_label, item_row, table_
 from terraseek.catalogue.importing.readers.reader import OpenedSource
 from terraseek.catalogue.importing.readers.registry import open_source
 from terraseek.catalogue.importing.report import ImportReport, write_broken
-from terraseek.catalogue.items import append_items, build_frame
+from terraseek.catalogue.items import append_items, build_frame, distinct_columns
 from terraseek.catalogue.items_file import ITEMS_FILE, read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
 from terraseek.catalogue.records import Broken, LocationPrecision, Record, item_id
@@ -132,6 +132,7 @@ class _ImportJob:
             first = self.report.broken[0] if self.report.broken else None
             why = f"; {first.member}: {first.reason}" if first else ""
             raise SourceError(f"{self.opened.location} contains no usable image{why}")
+        rows, self.report.renamed = distinct_columns(rows, self.old.columns)
         frame = append_items(self.old, build_frame(rows)) if rows else self.old
         self._count(frame.iloc[len(self.old) :])
         if rows or relinked:
@@ -149,6 +150,10 @@ class _ImportJob:
         for count, entry in enumerate(self.opened.read(), start=1):
             if isinstance(entry, Broken):
                 self.report.broken.append(entry)
+                continue
+            if not _is_text(entry):
+                name = entry.key.encode("utf-8", "replace").decode()
+                self.report.broken.append(Broken(name, "its name is no UTF-8; rename it"))
                 continue
             key = item_id(self.source, entry.key)
             if key in new or key in known:
@@ -237,6 +242,12 @@ class _ImportJob:
             "written": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         write_json(path, manifest)
+
+
+def _is_text(record: Record) -> bool:
+    """Whether names can be stored: those of files that are no UTF-8 have lone surrogates."""
+    names = (record.key, "" if record.image is None else str(record.image.file))
+    return not any("\ud800" <= letter <= "\udfff" for name in names for letter in name)
 
 
 def _free_name(opened: OpenedSource, sources: dict[str, Any]) -> str:

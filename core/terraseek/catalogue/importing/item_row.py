@@ -2,16 +2,17 @@
 
 from typing import Any
 
-import pandas as pd
-
+from terraseek.catalogue.importing.cells import plain_columns, plain_value
 from terraseek.catalogue.importing.geometa import Geometa
+from terraseek.catalogue.importing.geometry_column import GEOMETRY_LOCATION, GEOMETRY_NAMES
 from terraseek.catalogue.importing.inspection import UNPLACED
 from terraseek.catalogue.importing.report import ImportReport
 from terraseek.catalogue.importing.tables import column_renames
 from terraseek.catalogue.metadata.caption_facts import add_caption_facts
 from terraseek.catalogue.metadata.dates import iso_date
 from terraseek.catalogue.metadata.label_captions import compose_caption
-from terraseek.catalogue.metadata.location import locate, parse_number
+from terraseek.catalogue.metadata.location import locate, parse_degrees
+from terraseek.catalogue.metadata.outline import location_columns, parse_geometry
 from terraseek.catalogue.records import LocationPrecision, Record
 
 __all__ = ["image_label", "item_row", "table_names"]
@@ -42,14 +43,15 @@ def item_row(
         report: counts invalid coordinates and missing metadata rows.
     """
     columns = _join_geometa(record, geometa, report)
+    _place_by_geometry(columns, report)
     precision = precision or (geometa.precision if geometa else None)
     inspected = dict(inspected)
     from_file = inspected.pop("location_precision", None)
     unplaced = inspected.pop(UNPLACED, None)
-    if parse_number(columns.get("lon")) is None and "lon" in inspected:
+    if parse_degrees(columns.get("lon")) is None and "lon" in inspected:
         columns |= {"lon": inspected["lon"], "lat": inspected["lat"]}
         precision = from_file
-    elif unplaced and parse_number(columns.get("lon")) is None:
+    elif unplaced and parse_degrees(columns.get("lon")) is None:
         report.unused[unplaced] = report.unused.get(unplaced, 0) + 1
     columns = {**inspected, **{k: v for k, v in columns.items() if v is not None and v != ""}}
     columns = add_caption_facts(columns)
@@ -76,22 +78,42 @@ def item_row(
 
 def _join_geometa(record: Record, geometa: Geometa | None, report: ImportReport) -> dict[str, Any]:
     # the JSON of a webdataset may use column aliases, too
-    renames = column_renames(tuple(record.columns))
-    columns = {renames.get(k, k): v for k, v in record.columns.items()}
+    own = plain_columns(record.columns)
+    renames = column_renames(tuple(own))
+    columns = {renames.get(name, name): value for name, value in own.items()}
     if geometa is None:
         return columns
     row = geometa.find(*table_names(record))
     if row is None:
         report.geometa_missing += 1
         return columns
-    stated = {str(k): v for k, v in row.items() if not pd.isna(v) and v != ""}
-    return stated | {k: v for k, v in columns.items() if v not in (None, "")}
+    return plain_columns({str(k): v for k, v in row.items()}) | columns
+
+
+def _place_by_geometry(columns: dict[str, Any], report: ImportReport) -> None:
+    """Use the geometry of a row if it states no coordinates, and remove it from the columns.
+
+    The catalogue writes its own column `geometry`.
+    """
+    located = columns.pop(GEOMETRY_LOCATION, None)
+    names = [name for name in columns if name.lower() in GEOMETRY_NAMES]
+    for name in names:
+        value = columns.pop(name)
+        geometry = parse_geometry(value)
+        if located is None and geometry is not None:
+            located = location_columns(geometry)
+    stated = parse_degrees(columns.get("lon")) is not None
+    if located and not stated:
+        columns.update(located)
+    elif names and not located and not stated:
+        reason = "geometry that is no WKT or WKB"
+        report.unused[reason] = report.unused.get(reason, 0) + 1
 
 
 def table_names(record: Record) -> tuple[str, ...]:
     """Names that a metadata table may use for an image."""
     member = "" if record.image is None else record.image.member
-    return (str(record.columns.get("img_name") or ""), record.key, member)
+    return (str(plain_value(record.columns.get("img_name")) or ""), record.key, member)
 
 
 def image_label(record: Record) -> str:

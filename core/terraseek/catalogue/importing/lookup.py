@@ -1,5 +1,6 @@
 """Lookup of the images that a table names, as files or in tars beside it."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -63,20 +64,24 @@ class ImageLookup:
         self._root = images or base
         self._folders = [base] if images is None else [images, base]
         self._allowed = [folder for folder in self._folders if folder.is_dir()]
-        self._wanted = {name.rsplit("/", 1)[-1] for name in wanted}
+        self._wanted = {_file_name(name) for name in wanted}
         self._index: dict[str, ImageRef] | None = None
+        self._folded: dict[str, ImageRef | None] = {}
 
     def find(self, name: str) -> ImageRef | None:
         """Location of the image `name`, or None."""
         if not name:
             return None
-        for folder in self._folders:
-            path = folder / name
-            if folder.is_dir() and path.is_file() and is_inside(path, *self._allowed):
-                return ImageRef(path.resolve())
+        for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+            for folder in self._folders:
+                path = folder / spelling
+                if folder.is_dir() and path.is_file() and is_inside(path, *self._allowed):
+                    return ImageRef(path.resolve())
         if self._index is None:
             self._index = self._list()
-        return self._index.get(name) or self._index.get(name.rsplit("/", 1)[-1])
+            self._folded = _folded_names(self._index)
+        found = self._index.get(name) or self._index.get(_file_name(name))
+        return found or self._folded.get(_fold(name)) or self._folded.get(_fold(_file_name(name)))
 
     def missing_reason(self, name: str) -> str:
         """Explain why `find` returned None for a name."""
@@ -103,6 +108,25 @@ class ImageLookup:
 def _tar_names(tar: Path) -> dict[str, ImageRef | None]:
     found = (member for member in members(tar) if isinstance(member, Member))
     return _names([(m.name, ImageRef(tar.resolve(), m.offset, m.size, m.name)) for m in found])
+
+
+def _file_name(name: str) -> str:
+    """Last part of a path, with either separator: tables are also made on Windows."""
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _fold(name: str) -> str:
+    """Name without differences of case and of Unicode composition (macOS decomposes accents)."""
+    return unicodedata.normalize("NFC", name.replace("\\", "/")).casefold()
+
+
+def _folded_names(index: dict[str, ImageRef]) -> dict[str, ImageRef | None]:
+    """Images by folded name; None for a name that two images share."""
+    folded: dict[str, ImageRef | None] = {}
+    for name, ref in index.items():
+        key = _fold(name)
+        folded[key] = ref if folded.get(key, ref) == ref else None
+    return folded
 
 
 def _names(found: list[tuple[str, ImageRef]]) -> dict[str, ImageRef | None]:

@@ -49,6 +49,8 @@ class ImportReport:
     """Names in these tables that no image has."""
     unused: dict[str, int] = field(default_factory=dict)
     """What the source contains and the import could not use or place, by reason."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """New names of columns whose name differs from another one by case only."""
     total: int = 0
     """Items in the catalogue after the import."""
 
@@ -66,6 +68,7 @@ class ImportReport:
             **{f"not used: {reason}": count for reason, count in self.unused.items()},
         }
         parts += [f"{count:,} {what}" for what, count in rest.items() if count]
+        parts += [f"column {old!r} is now {new!r}" for old, new in self.renamed.items()]
         return f"{self.source}: {', '.join(parts)}; {self.total:,} items in all"
 
     def to_json(self) -> dict[str, Any]:

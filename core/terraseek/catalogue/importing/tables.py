@@ -1,16 +1,23 @@
 """Tables as CSV, TSV, Parquet or pickled frames, with common column names renamed."""
 
+import io
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from terraseek.catalogue.importing.geometry_column import geometry_of_schema, locate_rows
 from terraseek.catalogue.importing.pickles import read_pickled_frame
 from terraseek.catalogue.importing.table_limits import check_columns, check_lines
 from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import SourceError
+from terraseek.text_tables import read_text_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "COLUMN_ALIASES",
@@ -133,7 +140,6 @@ def read_table(path: Path) -> pd.DataFrame:
         SourceError: the file is not a table of its kind, or empty.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         if path.suffix.lower() in (".pkl", ".pickle"):
@@ -141,18 +147,40 @@ def read_table(path: Path) -> pd.DataFrame:
             check_columns(path, unpickled.columns)
             return unpickled
         if path.suffix.lower() in _PARQUET:
-            names = pq.read_schema(path).names
-            check_columns(path, names)
-            kept = [n for n in names if n != "geometry"]
-            columns: pd.DataFrame = pq.read_table(path, columns=kept).to_pandas()
-            return columns
-        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+            return _read_parquet(path)
+        text, separator = read_text_table(path)
         check_lines(path, separator)
-        frame = pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
+        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8 ({error.reason}); convert it to UTF-8") from error
-    return frame
+    return locate_rows(frame, None)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet table; binary columns are left out, and geometry becomes a location."""
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(path)
+    check_columns(path, schema.names)
+    geometry = geometry_of_schema(schema)
+    geometry_name = "" if geometry is None else geometry["name"]
+    binary = [f.name for f in schema if f.name != geometry_name and _has_bytes(f.type)]
+    kept = [name for name in schema.names if name not in binary]
+    if binary and find_column(kept, "img_name") is None:
+        raise SourceError(
+            f"{path.name} contains its images in the column {binary[0]!r} (Hugging Face's layout), "
+            "which is not read; save them as files, with a table of file names and captions"
+        )
+    frame = pq.read_table(path, columns=kept).to_pandas()
+    return frame if geometry is None else locate_rows(frame, geometry)
+
+
+def _has_bytes(kind: "pa.DataType") -> bool:
+    """Whether a column contains binary data, perhaps in a struct or list."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(_has_bytes(kind.field(n).type) for n in range(kind.num_fields))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _has_bytes(kind.value_type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

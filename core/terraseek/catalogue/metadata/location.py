@@ -1,13 +1,14 @@
 """Location of an item: coordinates that can be trusted, and how precise they are."""
 
 import math
+import re
 from typing import Any, NamedTuple
 
 from terraseek.catalogue.metadata.countries import country_code
 from terraseek.catalogue.metadata.gazetteer import Place, find_place
 from terraseek.catalogue.records import PRECISIONS, LocationPrecision
 
-__all__ = ["Location", "locate", "lookup_place", "parse_number"]
+__all__ = ["Location", "locate", "lookup_place", "parse_degrees", "parse_number"]
 
 
 class Location(NamedTuple):
@@ -34,6 +35,31 @@ def parse_number(value: object) -> float | None:
     return parsed if math.isfinite(parsed) else None
 
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3},\d+")
+_SEXAGESIMAL = re.compile(
+    r"(?P<sign>[+-]?)(?P<degrees>\d{1,3}(?:[.,]\d+)?)\s*[°ºd]?\s*"
+    r"(?:(?P<minutes>\d{1,2}(?:[.,]\d+)?)\s*['\u2032\u2019m]\s*)?"
+    r"(?:(?P<seconds>\d{1,2}(?:[.,]\d+)?)\s*(?:\"|″|”|''|s)\s*)?(?P<side>[NSEWnsew]?)"
+)
+
+
+def parse_degrees(value: object) -> float | None:
+    """Degrees of a table cell: a number, also with a decimal comma, or `48°51'24"N`."""
+    number = parse_number(value)
+    if number is not None or not isinstance(value, str):
+        return number
+    text = value.strip()
+    if _DECIMAL_COMMA.fullmatch(text):
+        return float(text.replace(",", "."))
+    match = _SEXAGESIMAL.fullmatch(text)
+    if match is None:
+        return None
+    parts = (match["degrees"], match["minutes"] or "0", match["seconds"] or "0")
+    degrees, minutes, seconds = (float(part.replace(",", ".")) for part in parts)
+    angle = degrees + minutes / 60 + seconds / 3600
+    return -angle if match["sign"] == "-" or match["side"].upper() in ("S", "W") else angle
+
+
 def locate(columns: dict[str, Any], precision: LocationPrecision | None) -> Location:
     """Locate an item by its coordinates, else by its place name, its UTM zone or its country.
 
@@ -48,7 +74,7 @@ def locate(columns: dict[str, Any], precision: LocationPrecision | None) -> Loca
             "exact" without it.
     """
     stated = bool(_text(columns.get("lon")) or _text(columns.get("lat")))
-    lon, lat = parse_number(columns.get("lon")), parse_number(columns.get("lat"))
+    lon, lat = parse_degrees(columns.get("lon")), parse_degrees(columns.get("lat"))
     if lon is not None and lat is not None and _is_plausible(lon, lat):
         text = _text(columns.get("location_precision"))
         stored = next((known for known in PRECISIONS[:-1] if known == text), None)

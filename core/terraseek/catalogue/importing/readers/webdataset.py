@@ -23,6 +23,11 @@ __all__ = ["SHARDS", "is_shard", "open_shards", "read_shards"]
 _IMAGE = ("img_content", "input.image")
 _NAME = ("img_name", "input.name")
 _CAPTION = ("caption", "input.caption", "txt", "text")
+_KNOWN = sorted(
+    {*_IMAGE, *_NAME, *_CAPTION, "json", *(suffix[1:] for suffix in IMAGE_SUFFIXES)},
+    key=len,
+    reverse=True,
+)
 _MAX_MEMBERS_CHECKED = 30
 _MAX_SHARDS_CHECKED = 3
 _MAX_TEXT_BYTES = 1 << 20
@@ -32,8 +37,8 @@ def is_shard(path: Path) -> bool:
     """Whether the first members of a tar look like webdataset samples."""
     for member in islice(members(path), _MAX_MEMBERS_CHECKED):
         if isinstance(member, Member):
-            extension = _split(member.name)[1]
-            if extension in (*_IMAGE, *_NAME, *_CAPTION):
+            extensions = {_split(member.name)[1], _split_at_known(member.name)[1]}
+            if extensions & {*_IMAGE, *_NAME, *_CAPTION}:
                 return True
     return False
 
@@ -63,13 +68,46 @@ def _split(name: str) -> tuple[str, str]:
     return (f"{folder}/{stem}" if folder else stem), extension.lower()
 
 
+def _split_at_known(name: str) -> tuple[str, str]:
+    """Split a member name before an extension that is known, as for keys with dots."""
+    for extension in _KNOWN:
+        if name.lower().endswith(f".{extension}"):
+            return name[: -len(extension) - 1], extension
+    return _split(name)
+
+
 def _samples(shard: Path) -> Iterator[tuple[str, dict[str, Member] | Broken]]:
-    current, sample = "", dict[str, Member]()
+    for key, found in _runs(shard):
+        if isinstance(found, Broken):
+            yield "", found
+        # a sample has a member of a known extension, unless dots in its key hide them
+        elif any(_split(member.name)[1] in _KNOWN for member in found):
+            yield from _grouped([(key, _split(member.name)[1], member) for member in found])
+        else:
+            yield from _grouped([(*_split_at_known(member.name), member) for member in found])
+
+
+def _runs(shard: Path) -> Iterator[tuple[str, list[Member] | Broken]]:
+    """Members that follow each other with the same name before the first dot."""
+    current, run = "", list[Member]()
     for member in members(shard):
         if isinstance(member, Broken):
             yield "", member
             continue
-        key, extension = _split(member.name)
+        key = _split(member.name)[0]
+        if key != current:
+            if run:
+                yield current, run
+            current, run = key, []
+        run.append(member)
+    if run:
+        yield current, run
+
+
+def _grouped(found: list[tuple[str, str, Member]]) -> Iterator[tuple[str, dict[str, Member]]]:
+    """Samples of consecutive members with the same key; a repeated extension starts another."""
+    current, sample = "", dict[str, Member]()
+    for key, extension, member in found:
         if key != current or extension in sample:
             if sample:
                 yield current, sample

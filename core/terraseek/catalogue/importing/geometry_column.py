@@ -1,0 +1,113 @@
+"""Geometry columns of tables: GeoParquet 1.0 and 1.1, GeoArrow, WKB and WKT."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from terraseek.catalogue.metadata.outline import location_columns, parse_geometry
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["GEOMETRY_LOCATION", "GEOMETRY_NAMES", "geometry_of_schema", "locate_rows"]
+
+GEOMETRY_NAMES = ("geometry", "geom", "the_geom", "wkt", "wkb_geometry", "geometry_wkt")
+"""Names of geometry columns in lower case, of tables without GeoParquet metadata."""
+GEOMETRY_LOCATION = "geometry location"
+"""Column of the location that a row's geometry gives; None where it has none."""
+_NATIVE = {
+    "point": "Point",
+    "linestring": "LineString",
+    "polygon": "Polygon",
+    "multipoint": "MultiPoint",
+    "multilinestring": "MultiLineString",
+    "multipolygon": "MultiPolygon",
+}
+
+
+def geometry_of_schema(schema: "pa.Schema") -> dict[str, Any] | None:
+    """Name, encoding and CRS of the geometry column of a Parquet file; None without one."""
+    geo = _json((schema.metadata or {}).get(b"geo"))
+    columns = geo.get("columns")
+    name = geo.get("primary_column")
+    if isinstance(columns, dict) and name in schema.names:
+        described = columns.get(name)
+        described = described if isinstance(described, dict) else {}
+        return {"name": name, "encoding": described.get("encoding"), "crs": described.get("crs")}
+    for field in schema:
+        metadata = field.metadata or {}
+        extension = metadata.get(b"ARROW:extension:name", b"").decode(errors="replace")
+        if extension.startswith("geoarrow.") or field.name.lower() in GEOMETRY_NAMES:
+            described = _json(metadata.get(b"ARROW:extension:metadata"))
+            encoding = extension.removeprefix("geoarrow.")
+            return {"name": field.name, "encoding": encoding, "crs": described.get("crs")}
+    return None
+
+
+def locate_rows(frame: "pd.DataFrame", described: dict[str, Any] | None) -> "pd.DataFrame":
+    """Replace the geometry column by `GEOMETRY_LOCATION`, in longitude and latitude.
+
+    Args:
+        frame: the table.
+        described: see `geometry_of_schema`; None looks for a column of a usual name.
+    """
+    if described is None:
+        names = [str(n) for n in frame.columns if str(n).lower() in GEOMETRY_NAMES]
+        if not names:
+            return frame
+        described = {"name": names[0], "encoding": "", "crs": None}
+    name = described["name"]
+    transform = _to_lonlat(described["crs"])
+    native = _NATIVE.get(str(described["encoding"] or "").lower())
+    found = [_location(value, native, transform) for value in frame[name]]
+    import pandas as pd
+
+    located: pd.DataFrame = frame.drop(columns=name)
+    located[GEOMETRY_LOCATION] = pd.Series(found, index=frame.index, dtype=object)
+    return located
+
+
+def _location(value: Any, native: str | None, transform: Any) -> dict[str, Any] | None:  # noqa: ANN401
+    import shapely
+
+    if native is not None and value is not None:
+        value = {"type": native, "coordinates": _coordinates(value)}
+    geometry = parse_geometry(value)
+    if geometry is None:
+        return None
+    if transform is not None:
+        geometry = shapely.transform(geometry, transform, interleaved=False)
+    return location_columns(geometry) or None
+
+
+def _coordinates(value: Any) -> Any:  # noqa: ANN401 - nested lists
+    """GeoArrow's nested lists of `{x, y}` or `[x, y]`, as in GeoJSON."""
+    if isinstance(value, dict):
+        return [value.get("x"), value.get("y")]
+    if hasattr(value, "__len__"):
+        return [_coordinates(part) for part in value]
+    return value
+
+
+def _to_lonlat(crs: Any) -> Any:  # noqa: ANN401 - PROJJSON, text or None
+    """Function from x, y in a CRS to longitude, latitude; None if they are that already."""
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import ProjError
+
+    if not crs:
+        return None
+    try:
+        source = CRS.from_user_input(crs)
+        if source.to_epsg() == 4326 or source.to_authority() == ("OGC", "CRS84"):
+            return None
+        return Transformer.from_crs(source, "EPSG:4326", always_xy=True).transform
+    except ProjError:
+        return None
+
+
+def _json(data: bytes | None) -> dict[str, Any]:
+    try:
+        value = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
