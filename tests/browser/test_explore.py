@@ -149,3 +149,16 @@ def test_uploaded_image_and_votes_change_the_ranking(
     explore.locator(".st-key-explore_tags button", has_text="less like 1 picture").first.wait_for()
     explore.locator(f".tile[data-id='{disliked}']").wait_for(state="detached")
     explore.wait_for_function(f"location.search.includes('disliked={disliked}')")
+
+
+def test_the_page_works_under_its_content_security_policy(
+    explore: Any, server: str, map_state: Callable[..., Any]
+) -> None:
+    answer = explore.request.get(server)
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    # the policy reports what it blocks in the console, and `browse` fails on an error there
+    search(explore, "red")
+    map_state(explore, KEY, "s => s.hits === 24")
+    explore.wait_for_function(TILES, arg=24)
