@@ -103,7 +103,7 @@ NUMBERS = Codec(
     "N,N,...",
 )
 WHOLE_NUMBERS = Codec(
-    lambda text: tuple(_whole(part) for part in text.split(",")),
+    lambda text: tuple(int(part) for part in text.split(",")),
     lambda values: ",".join(map(str, values)),
     "whole numbers like 96,192,384",
     "N,N,...",
@@ -138,10 +138,9 @@ class Parameter:
         return isinstance(self.default, tuple)
 
     def values(self, params: Params) -> list[str]:
-        """Values given under the name or a former name; blank ones are left out."""
-        return [
-            text for name in (self.name, *self.aliases) for text in params.get(name, ()) if text
-        ]
+        """Values given under the name or a former name; a single blank value is not given."""
+        found = [text for name in (self.name, *self.aliases) for text in params.get(name, ())]
+        return found if self.repeatable else [text for text in found if text]
 
     def read(
         self, text: str, error_class: type[TerraSeekError] = InputError, local_files: bool = False

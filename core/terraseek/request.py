@@ -6,10 +6,10 @@ HTTP parameters, page links, query tables and the OpenAPI description derive fro
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from terraseek.catalogue.filters.filter import Filter
-from terraseek.errors import EmptyQueryError, TerraSeekError
+from terraseek.errors import ConfigError, EmptyQueryError, TerraSeekError
 from terraseek.localization.options import LocalizeOptions
 from terraseek.parameters import (
     FLAG,
@@ -133,6 +133,8 @@ class SearchRequest:
 @dataclass(frozen=True, slots=True)
 class LocalizeRequest:
     """A localization: what to look for in a scene, how, and which regions to report."""
+
+    parameter_error: ClassVar[type[ConfigError]] = ConfigError
 
     sentences: tuple[str, ...] = parameter(
         "q", "sentence to look for; one heat map each", default=()

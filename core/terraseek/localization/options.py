@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from terraseek.errors import ConfigError, LatticeError, SceneError
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS, get_method
@@ -19,6 +20,8 @@ which gives a warning, but one of this size is a typing error."""
 @dataclass(frozen=True, slots=True)
 class LocalizeOptions:
     """Settings of one localization; the defaults suit a scene of 0.3 to 1 m per pixel."""
+
+    parameter_error: ClassVar[type[LatticeError]] = LatticeError
 
     method: str = parameter(
         "method", f"one of {', '.join(METHODS)}", default=DEFAULT_METHOD, choices=tuple(METHODS)

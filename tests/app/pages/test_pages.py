@@ -61,7 +61,7 @@ def test_an_area_across_the_antimeridian_is_searched(open_page: Open) -> None:
 
 def test_invalid_url_parameter_is_reported(open_page: Open) -> None:
     page = open_page("explore", q="red", box="1,2,3")
-    assert "area was left out" in page_text(page)
+    assert "bbox '1,2,3' must be four numbers W,S,E,N" in page_text(page)
     assert len(hit_captions(page)) == 9
 
 

@@ -20,11 +20,11 @@ WORK = """
 import sys
 from pathlib import Path
 from terraseek.catalogue import Catalogue, Filter, import_source
-from terraseek.catalogue.deleting import delete_items
+from terraseek.catalogue.deletion import delete_items
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.files import write_text
-from terraseek.search import embed_catalogue
-from terraseek.search.compacting import compact_catalogue
+from terraseek.embeddings import embed_catalogue
+from terraseek.embeddings.compact import compact_catalogue
 
 sources, out = Path(sys.argv[1]), Path(sys.argv[2])
 done = out.with_suffix(".steps")

@@ -69,8 +69,8 @@ def everything_but(tmp_path, *known):
         (["red", "--scales-m", "0.1"], LatticeError, "below two pixels"),
         (["red", "--scales", "64", "--scales-m", "64"], ConfigError, "not both"),
         (["red", "--method", "magic"], ConfigError, "selo-v1"),
-        (["red", "--regions", "r.json", "--threshold", "nan"], ConfigError, "threshold nan"),
-        (["red", "--regions", "r.json", "--percentile", "nan"], ConfigError, "percentile nan"),
+        (["red", "--regions", "r.json", "--threshold", "nan"], ConfigError, "threshold is 'nan'"),
+        (["red", "--regions", "r.json", "--percentile", "nan"], ConfigError, "percentile is 'nan'"),
     ],
 )
 def test_refused_on_the_command_line(path, tmp_path, monkeypatch, words, kind, says):

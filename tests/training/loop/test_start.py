@@ -186,7 +186,7 @@ def test_a_registered_run_encodes_like_the_trained_towers(
 def test_only_a_run_with_weights_can_be_registered(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="no folder of a training run"):
+    with pytest.raises(ConfigError, match="not the folder of a training run"):
         models("add", "mine", "--run", str(tmp_path / "nowhere"))
     run = train(config_of(settings, tmp_path), stop_after=1)
     with pytest.raises(WeightsNotFoundError, match="when the run validates"):

@@ -239,8 +239,8 @@ def test_chunks_do_not_change_the_losses(settings: dict[str, Any], tmp_path: Pat
 def test_a_run_is_not_resumed_with_other_settings(settings: dict[str, Any], tmp_path: Path) -> None:
     train(write_config(settings, tmp_path), stop_after=2)
     train(write_config(settings, tmp_path, threads=2, eval_every=4), stop_after=3)
-    with pytest.raises(ConfigError, match=r"initial with lr 0\.001, now 0\.002; take another"):
+    with pytest.raises(ConfigError, match=r"begun with lr 0\.001, now 0\.002; take another"):
         train(write_config(settings, tmp_path, lr=0.002))
     settings["data"][0]["weight"] = 0.5
-    with pytest.raises(ConfigError, match=r"initial with data\[0\]\.weight 1\.0, now 0\.5"):
+    with pytest.raises(ConfigError, match=r"begun with data\[0\]\.weight 1\.0, now 0\.5"):
         train(write_config(settings, tmp_path))

@@ -78,8 +78,8 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
         k: v for p in SEARCH_PARTS for k, v in read_parameters(p, params, problems=notes).items()
     }
     box = values.get("bbox")
-    liked = tuple(dict.fromkeys(values.get("liked", ())))
-    disliked = dict.fromkeys(values.get("disliked", ()))
+    liked = tuple(dict.fromkeys(filter(None, values.get("liked", ()))))
+    disliked = dict.fromkeys(filter(None, values.get("disliked", ())))
     with_coordinates = set(values.get("precision", ())) == set(WITH_COORDINATES)
     form = SearchForm(
         text=values.get("text", "").strip(),
