@@ -76,7 +76,7 @@ def test_two_raters_review_with_the_keyboard(
     ana.get_by_text("1 accepted").wait_for()
     settled(ana)
     bea.keyboard.press("s")
-    recorded(reviewed, "Bea", "skip")  # not in her counts: Ana's decision took it off her queue
+    recorded(reviewed, "Bea", "skip")
     ana.keyboard.press("e")
     ana.locator(".st-key-review_text textarea").fill("a better caption")
     ana.locator(".st-key-review_save button").click()
@@ -95,6 +95,22 @@ def test_two_raters_review_with_the_keyboard(
     assert dict(accepted.scores) == {"relevance_detail": 4, "hallucination": 5, "fluency": 3}
     assert accepted.seconds is not None
     assert accepted.seconds > 0
+
+
+def test_keys_work_after_choosing_a_queue(
+    browse: Callable[[str], Any], review_server: str, reviewed: Path
+) -> None:
+    page = browse(review_server)
+    start(page, "Dora")
+    page.locator(".st-key-review_kind input").click()
+    page.get_by_role("option", name="The whole catalogue").click()
+    settled(page)
+    page.wait_for_timeout(1000)
+    score(page, "2", "3", "4")
+    page.keyboard.press("n")
+    recorded(reviewed, "Dora", "rate")
+    [rated] = [r for r in ReviewLog.open(reviewed).events() if r.rater == "Dora"]
+    assert dict(rated.scores) == {"relevance_detail": 2, "hallucination": 3, "fluency": 4}
 
 
 def test_keys_faster_than_the_server_are_handled_in_order(

@@ -68,7 +68,8 @@ def import_reviews(
     for report in reports:
         note(
             f"{Path(report.file).name}: {report.rows} ratings by {report.rater}, "
-            f"{report.added} new, {report.unknown} of images not in the catalogue"
+            f"{report.added} new, {report.unknown} of images not in the catalogue (kept, but "
+            "not counted)"
         )
         for problem in report.problems:
             note(f"  {problem}")
@@ -81,11 +82,20 @@ def show_stats(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object on stdout."),
 ) -> None:
     """Print counts, scores and agreement of raters."""
-    stats = review_stats(ReviewLog.open(catalogue))
+    stats = review_stats(ReviewLog.open(catalogue), _item_ids(catalogue))
     if as_json:
         print_json(stats)
     else:
         _print_tables(stats)
+
+
+def _item_ids(catalogue: Path) -> set[str] | None:
+    """Ids of the items of a catalogue; None if it has no items yet."""
+    if not (catalogue / "items.parquet").is_file():
+        return None
+    from terraseek.catalogue import Catalogue
+
+    return set(Catalogue.open(catalogue).items(["item_id"])["item_id"].astype(str))
 
 
 def _item_names(catalogue: Path) -> dict[str, str]:
@@ -107,6 +117,11 @@ def _print_tables(stats: dict[str, Any]) -> None:
     console.print(
         f"{stats['reviews']} reviews of {stats['items']} items, {stats['events']} records"
     )
+    if stats["not_in_catalogue"]:
+        console.print(
+            f"{stats['not_in_catalogue']} further reviews of images that are not in the catalogue "
+            "are not counted."
+        )
     scores = Table("criterion", *"12345", "mean", "std", "2+ raters", box=SIMPLE_HEAD)
     agreement = Table("agreement", "alpha (ordinal)", "kappa (quadratic)", "AC2", box=SIMPLE_HEAD)
     for key, row in stats["criteria"].items():

@@ -141,12 +141,22 @@ class ReviewLog:
             )
             return [row[0] for row in rows]
 
-    def decided_by_others(self, rater: str) -> set[str]:
-        """Ids of the items that another rater has accepted, edited or rated."""
+    def decided_by_others(
+        self, rater: str, at_least: int = 1, *, imported: bool = True
+    ) -> set[str]:
+        """Ids of the items that other raters have accepted, edited or rated.
+
+        Args:
+            rater: the rater whose own decisions do not count.
+            at_least: number of other raters who must have decided about an item.
+            imported: whether ratings from imported files count.
+        """
+        sources = "" if imported else "AND source <> 'import'"
         with self._connect() as connection:
             rows = connection.execute(
-                "SELECT DISTINCT item_id FROM current WHERE rater <> ? AND action <> 'skip'",
-                (rater,),
+                f"SELECT item_id FROM current WHERE rater <> ? AND action <> 'skip' {sources} "
+                "GROUP BY item_id HAVING count(DISTINCT rater) >= ?",
+                (rater, at_least),
             )
             return {row[0] for row in rows}
 

@@ -1,7 +1,7 @@
 """Statistics of a review log: work done, scores, agreement of raters."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,16 +33,25 @@ def score_table(reviews: Sequence[Review], key: str) -> Float[np.ndarray, "rater
     return table
 
 
-def review_stats(log: ReviewLog) -> dict[str, Any]:
-    """Counts, means, standard deviations and agreement as one JSON object; null if undefined."""
-    current = log.current()
+def review_stats(log: ReviewLog, item_ids: Collection[str] | None = None) -> dict[str, Any]:
+    """Counts, means, standard deviations and agreement as one JSON object; null if undefined.
+
+    Args:
+        log: the review log.
+        item_ids: items of the catalogue; records of other items, such as imported ratings of
+            images it does not have, are only counted under `not_in_catalogue`. None: all count.
+    """
+    everything = log.current()
+    known = None if item_ids is None else set(item_ids)
+    current = [r for r in everything if known is None or r.item_id in known]
     return {
+        "not_in_catalogue": len(everything) - len(current),
         "events": len(log.events()),
         "items": len({r.item_id for r in current}),
         "reviews": len(current),
         "actions": dict(Counter(r.action for r in current)),
         "flags": dict(Counter(code for r in current for code in r.flags)),
-        "raters": [_rater_stats(name, current) for name in log.raters()],
+        "raters": [_rater_stats(name, current) for name in dict.fromkeys(r.rater for r in current)],
         "criteria": {c.key: _criterion_stats(current, c.key) for c in CRITERIA},
     }
 

@@ -101,7 +101,7 @@ def test_scoring_goes_from_criterion_to_criterion(open_page, log: ReviewLog, ids
     assert record.caption == CAPTIONS[0]
     assert record.comment == "sharp"
     assert record.image
-    assert record.queue == "Not reviewed by anybody else"
+    assert record.queue == "Reviewed by fewer than two others"
     assert record.seconds is not None
     assert page.session_state.review_item == ids[1]
     assert page.session_state.review_scores == {}
@@ -223,11 +223,17 @@ def test_queues(log: ReviewLog, ids) -> None:
     log.append(Review(item_id=ids[1], rater="Ana", action="rate", scores={"fluency": 1}))
     log.append(Review(item_id=ids[2], rater="Ana", action="skip"))
     assert queue("all") == ids
-    assert queue("open") == ids[1:]
+    assert queue("open") == ids  # one other rater: Ana is the second
+    assert queue("new") == ids[1:]
     assert queue("mine") == [ids[1]]
     assert queue("skipped") == [ids[2]]
     assert queue("all", labels=["f"]) == ids[:2]
     assert queue("search", hits=[ids[3], "gone", ids[0]]) == [ids[3], ids[0]]
+    log.append(Review(item_id=ids[3], rater="file", action="rate", source="import"))
+    log.append(Review(item_id=ids[3], rater="file 2", action="rate", source="import"))
+    assert queue("open") == ids  # imported ratings leave the queue as it is
+    log.append(Review(item_id=ids[0], rater="Cem", action="edit", edited="a field"))
+    assert queue("open") == ids[1:]
     assert next_in_queue("mine", [ids[1]], log, "Ana") == ids[1]
     assert next_in_queue("mine", [ids[1]], log, "Ana", ids[1]) is None
     assert next_in_queue("all", ids, log, "Ana", ids[1]) == ids[3]

@@ -102,4 +102,10 @@ def test_statistics_of_a_log(tmp_path: Path) -> None:
     assert fluency["items_with_two_raters"] == 4
     assert stats["criteria"]["hallucination"]["mean"] is None
     assert [r["median_seconds"] for r in stats["raters"]] == [4.0, 4.0]
+    assert stats["not_in_catalogue"] == 0
+    log.append(Review(action="rate", item_id="x", rater="Cem", scores={"fluency": 5}))
+    within = review_stats(log, ["i0", "i1", "i2", "i3"])
+    assert (within["reviews"], within["not_in_catalogue"]) == (8, 1)
+    assert [r["rater"] for r in within["raters"]] == ["Ana", "Bea"]
+    assert within["criteria"]["fluency"] == fluency
     json.dumps(stats, allow_nan=False)

@@ -24,6 +24,12 @@ function onKeyDown(listener, event) {
   listener.send("presses", [...listener.pending]);
 }
 
+// The list of queues keeps the focus after a choice and would take the next keys as typing.
+function leaveClosedList() {
+  const active = document.activeElement;
+  if (active?.closest(".stSelectbox, [role=combobox]")) active.blur();
+}
+
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
   let listener = window.__terraseekKeys;
@@ -31,6 +37,8 @@ export default function (component) {
     listener = window.__terraseekKeys = { pending: [], lastNumber: 0 };
     window.addEventListener("keydown", (event) => onKeyDown(listener, event), true);
   }
+  if (listener.queue !== data.queue) leaveClosedList();
+  listener.queue = data.queue;
   listener.data = data;
   listener.element = parentElement;
   listener.send = setStateValue;

@@ -45,6 +45,7 @@ def keyboard(item_id: str) -> None:
         key=_COMPONENT_KEY,
         data={
             "item": item_id,
+            "queue": st.session_state.review_kind,
             "taken": st.session_state.review_taken,
             "keys": sorted(KEYS),
             "final": [key for key in sorted(KEYS) if not key.isdecimal()],

@@ -10,12 +10,16 @@ __all__ = ["QUEUES", "next_in_queue", "queue_items"]
 
 QUEUES = {
     "search": "Hits of the search in Explore",
-    "open": "Not reviewed by anybody else",
+    "open": "Reviewed by fewer than two others",
+    "new": "Not reviewed by anybody else",
     "all": "The whole catalogue",
     "mine": "Reviewed by me, to look again",
     "skipped": "Skipped by me",
 }
-"""Name of a queue -> its title on the page."""
+"""Name of a queue -> its title on the page. The default, `open`, gives every item to at least two
+raters, so that their agreement can be measured; imported ratings take no item off it."""
+_OTHERS_PER_ITEM = 2
+"""Other raters who decided about an item before it leaves the queue `open`."""
 _REVIEWED_QUEUES = ("mine", "skipped")
 """Queues of items that the rater has already worked on."""
 
@@ -83,5 +87,8 @@ def _membership(name: str, log: ReviewLog, rater: str) -> Callable[[str], bool]:
         actions = {"skip"} if name == "skipped" else {"accept", "edit", "rate"}
         rater_actions = log.actions(rater)
         return lambda item: rater_actions.get(item) in actions
-    others = log.decided_by_others(rater)
+    if name == "new":
+        others = log.decided_by_others(rater)
+    else:
+        others = log.decided_by_others(rater, _OTHERS_PER_ITEM, imported=False)
     return lambda item: item not in others
