@@ -314,3 +314,20 @@ def decoded_or_refused(data: bytes, name: str) -> tuple[np.ndarray | None, str]:
         return decode_image(data, name), ""
     except SceneError as error:
         return None, str(error)
+
+
+def test_an_import_says_what_it_did_not_use(tmp_path):
+    folder = tmp_path / "f"
+    folder.mkdir()
+    plain = Image.fromarray(drawing())
+    for name in ("a.webp", "b.gif", "c.png"):
+        plain.save(folder / name, save_all=True, append_images=[plain.rotate(180)])
+    plain.save(folder / "d.png")
+    (folder / "lost").symlink_to(tmp_path / "gone")
+    (folder / "e.png").symlink_to(tmp_path / "gone.png")
+    (folder / "f.png").write_bytes(b"no image")
+    report = import_source(folder, tmp_path / "cat")
+    assert report.unused == {"frames after the first of animations": 3}
+    assert "3 not used: frames after the first of animations" in report.summary()
+    assert [broken.member for broken in report.broken] == ["e.png", "lost", "f.png"]
+    assert "4 without a place" in report.summary()

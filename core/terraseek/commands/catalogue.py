@@ -136,6 +136,10 @@ def _import_vectors(catalogue: Path, encoder: "Encoder") -> None:
 
 def _print_report(report: "ImportReport") -> None:
     note(report.summary())
+    if report.added and report.precision.get("none", 0) == report.added:
+        note(
+            "  no image has a place; give a table with the columns filename, lat, lon by --geometa"
+        )
     for broken in report.broken[:_MAX_BROKEN_SHOWN]:
         note(f"  skipped {broken.member}: {broken.reason}")
     if len(report.broken) > _MAX_BROKEN_SHOWN:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from terraseek.catalogue.importing.bounded_map import bounded_map
 from terraseek.catalogue.importing.geometa import Geometa
-from terraseek.catalogue.importing.inspection import inspect
+from terraseek.catalogue.importing.inspection import ANIMATED, inspect
 from terraseek.catalogue.importing.item_row import image_label, item_row, table_names
 from terraseek.catalogue.importing.readers.reader import OpenedSource
 from terraseek.catalogue.importing.readers.registry import open_source
@@ -186,6 +186,9 @@ class _ImportJob:
                 if isinstance(inspected, Broken):
                     self.report.broken.append(inspected)
                 else:
+                    if inspected.pop(ANIMATED, False):
+                        reason = "frames after the first of animations"
+                        self.report.unused[reason] = self.report.unused.get(reason, 0) + 1
                     yield self._row(key, records[key], inspected)
                 if done % 100 == 0 or done == len(records):
                     self.progress("check", done, len(records))

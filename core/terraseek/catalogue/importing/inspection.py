@@ -14,12 +14,18 @@ from terraseek.catalogue.images import (
     read_image,
     temporary_copy,
 )
-from terraseek.catalogue.importing.photographs import has_world_file, photograph_columns
+from terraseek.catalogue.importing.photographs import (
+    has_world_file,
+    is_animated,
+    photograph_columns,
+)
 from terraseek.catalogue.records import ImageRef
 from terraseek.decoding import guarded
 
-__all__ = ["RASTER_SUFFIXES", "UNPLACED", "inspect"]
+__all__ = ["ANIMATED", "RASTER_SUFFIXES", "UNPLACED", "inspect"]
 
+ANIMATED = "_animated"
+"""Key that marks an image with more frames than the first, which is the one that is read."""
 UNPLACED = "_unplaced"
 """Key of the reason why an image has a position that could not be used."""
 
@@ -52,6 +58,8 @@ def _image(ref: ImageRef, check: bool) -> dict[str, Any]:
     if check:
         rgb = read_image(ref)
         columns = {"width": rgb.shape[1], "height": rgb.shape[0]}
+        if is_animated(ref):
+            columns[ANIMATED] = True
     if not ref.member and has_world_file(ref.file):
         columns = _raster(ref.file, check=False) | columns
     return columns

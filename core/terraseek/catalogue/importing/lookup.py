@@ -24,9 +24,14 @@ def is_inside(path: Path, *folders: Path) -> bool:
 
 
 def links_leading_outside(folder: Path) -> Iterator[Path]:
-    """Links below a folder to images or folders outside of it, which are not followed."""
+    """Links below a folder to images or folders outside of it, which are not followed.
+
+    Links whose target does not exist are among them, if they are named like a folder or an image.
+    """
     for path in sorted(path for path in folder.rglob("*") if path.is_symlink()):
-        usable = path.is_dir() or (path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES)
+        is_image = path.suffix.lower() in IMAGE_SUFFIXES
+        missing = not path.exists() and not path.suffix
+        usable = path.is_dir() or missing or is_image
         if usable and not is_inside(path, folder):
             yield path
 

@@ -7,7 +7,7 @@ from typing import Any
 from terraseek.catalogue.images import open_image, read_bytes
 from terraseek.catalogue.records import ImageRef
 
-__all__ = ["has_world_file", "photograph_columns"]
+__all__ = ["has_world_file", "is_animated", "photograph_columns"]
 
 _GPS_IFD, _EXIF_IFD = 0x8825, 0x8769
 _LATITUDE, _LONGITUDE = (1, 2), (3, 4)
@@ -43,6 +43,17 @@ def photograph_columns(ref: ImageRef) -> dict[str, Any]:
         columns = {"lon": lon, "lat": lat, "location_precision": "point"}
     moment = _gps_moment(gps) or _camera_moment(taken) or _text(modified)
     return columns | ({"captured_at": moment} if moment else {})
+
+
+def is_animated(ref: ImageRef) -> bool:
+    """Whether an image of a format with animations has more than one frame."""
+    if ref.suffix not in (".gif", ".png", ".webp"):
+        return False
+    try:
+        with open_image(read_bytes(ref), ref.label) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # noqa: BLE001 - as above; the first frame was decoded
+        return False
 
 
 def _degrees(gps: dict[int, Any], tags: tuple[int, int], negative: str) -> float | None:
