@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terraseek.catalogue.importing.pickles import read_pickled_frame
+from terraseek.catalogue.importing.pickled.frame import read_pickled_frame
 from terraseek.errors import SourceError
 
 BOUND_S = 20

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from terraseek.catalogue import Catalogue, import_source
-from terraseek.catalogue.importing.pickles import read_pickled_frame
+from terraseek.catalogue.importing.pickled.frame import read_pickled_frame
 from terraseek.errors import CatalogueError, MissingColumnError, SourceError
 
 

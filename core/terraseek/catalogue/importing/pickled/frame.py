@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from terraseek.catalogue.importing.pickle_arrays import read_array
-from terraseek.catalogue.importing.pickle_opcodes import (
+from terraseek.catalogue.importing.pickled.arrays import read_array
+from terraseek.catalogue.importing.pickled.opcodes import (
     Call,
     DamagedPickleError,
     RefusedGlobalError,
@@ -53,6 +53,20 @@ _ALLOWED = {
 }
 """Names by module that pickled tables of pandas 1 to 3 contain."""
 
+_WRONG_NODES = (
+    DamagedPickleError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+"""What numpy, pandas, pyarrow and this module raise for a tree with other nodes than a table's."""
+
 
 def read_pickled_frame(path: Path) -> pd.DataFrame:
     """Read a pickled pandas table.
@@ -75,7 +89,7 @@ def read_pickled_frame(path: Path) -> pd.DataFrame:
         raise SourceError(f"{path} contains a {kind}, not a pandas table")
     try:
         return _frame(tree.state)
-    except Exception as error:  # nodes of any kind may be in any place
+    except _WRONG_NODES as error:
         reason = str(error).partition("\n")[0][:200]
         raise SourceError(f"{path} is not a pickled table, or damaged: {reason}") from error
 

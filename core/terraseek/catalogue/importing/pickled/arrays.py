@@ -1,4 +1,4 @@
-"""Columns of a pickled table, built from the tree that `pickle_opcodes` reads.
+"""Columns of a pickled table, built from the tree that `opcodes` reads.
 
 Types, shapes and offsets are checked against the bytes before numpy or pyarrow see them: the state
 of a pickled `numpy.dtype` can make numpy follow pointers that the file contains.
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from terraseek.catalogue.importing.pickle_opcodes import Call, DamagedPickleError, Global
+from terraseek.catalogue.importing.pickled.opcodes import Call, DamagedPickleError, Global
 
 __all__ = ["read_array", "read_dtype"]
 

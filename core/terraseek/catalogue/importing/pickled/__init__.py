@@ -1,0 +1,1 @@
+"""Pickled pandas tables, read as data: opcodes, arrays, and the frame that is built from them."""
