@@ -100,7 +100,7 @@ def test_twenty_kills_do_not_change_the_result(tmp_path: Path):
     whole = time.monotonic() - began
     calm = Catalogue.open(tmp_path / "calm")
     vectors = vectors_by_id(calm)
-    assert calm.count == calm.rows == len(vectors) == 110
+    assert calm.count == calm.row_count == len(vectors) == 110
     every = {key for key in _ids(sources)}
 
     moments = random.Random(7)
