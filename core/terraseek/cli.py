@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 import typer
 
+from terraseek.commands.foreign_errors import describe
 from terraseek.errors import TerraSeekError
 from terraseek.version import __version__
 
@@ -53,14 +54,11 @@ def main() -> None:
 
 
 def run(build: Callable[[], typer.Typer]) -> None:
-    """Run a command line; a `TerraSeekError` gives one line on stderr and exit code 2."""
+    """Run a command line; expected errors give one line on stderr and exit code 2."""
     try:
         build()(standalone_mode=True)
     except TerraSeekError as error:
         sys.stderr.write(f"terraseek: {' '.join(str(error).split())}\n")
-        sys.exit(2)
-    except FileNotFoundError as error:
-        sys.stderr.write(f"terraseek: no such file: {error.filename}\n")
         sys.exit(2)
     except BrokenPipeError:
         # the reader of a pipe (head, less) has closed it; redirect stdout so that exit is silent
@@ -69,3 +67,9 @@ def run(build: Callable[[], typer.Typer]) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("terraseek: interrupted; finished work is kept\n")
         sys.exit(130)
+    except Exception as error:  # the only place that does; see `foreign_errors`
+        line = describe(error)
+        if line is None:
+            raise
+        sys.stderr.write(f"terraseek: {' '.join(line.split())}\n")
+        sys.exit(2)

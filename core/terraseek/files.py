@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,18 @@ __all__ = [
     "atomic_path",
     "fsync_folder",
     "home",
+    "plain_cell",
     "read_json",
     "sha256_of",
+    "text_cell",
     "write_json",
     "write_text",
 ]
 
 _CHUNK = 1 << 20
+# a spreadsheet runs text that begins like this as a formula, which can send other cells away
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
 def home() -> Path:
@@ -88,3 +94,15 @@ def sha256_of(path: Path) -> str:
         while chunk := source.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def text_cell(value: object) -> object:
+    """Return a value for a CSV cell; text that would be a formula begins with an apostrophe."""
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def plain_cell(value: str) -> str:
+    """Return the text that `text_cell` has written to a cell."""
+    return value[1:] if value.startswith("'") and _FORMULA.match(value[1:]) else value

@@ -1,4 +1,4 @@
-"""`terraseek review export|import|stats`: ratings and captions of a catalogue."""
+"""`terraseek review export|import|stats|backup`: ratings and captions of a catalogue."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group.command("export")(export_reviews)
     group.command("import")(import_reviews)
     group.command("stats")(show_stats)
+    group.command("backup")(backup_reviews)
     app.add_typer(group, name="review")
 
 
@@ -53,6 +54,14 @@ def export_reviews(
         note(f"{write_long(reviews, long)} rows -> {long}")
     if captions is not None:
         note(f"{write_captions(reviews, captions)} captions -> {captions}")
+
+
+def backup_reviews(
+    catalogue: Path = _CATALOGUE,
+    out: Path = typer.Argument(help="File to write, for example reviews-backup.sqlite."),
+) -> None:
+    """Copy the review log to one file, also while it is in use."""
+    note(f"{ReviewLog.open(catalogue).backup(out)} records -> {out}")
 
 
 def import_reviews(

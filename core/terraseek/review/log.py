@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from terraseek.errors import CatalogueNotFoundError, ReviewError
+from terraseek.files import atomic_path
 from terraseek.review.criteria import CRITERIA
 from terraseek.review.records import Review, caption_hash, now
 from terraseek.review.schema import migrate
@@ -76,7 +77,8 @@ class ReviewLog:
             ReviewError: the log is damaged, locked, read-only or from a newer TerraSeek.
         """
         folder = Path(catalogue)
-        if not (folder / "catalogue.json").is_file():
+        # `catalogue.json` is only a copy for people and may be missing
+        if not any((folder / name).is_file() for name in ("items.parquet", "catalogue.json")):
             raise CatalogueNotFoundError(
                 f"there is no catalogue at {folder}; make one with "
                 f"`terraseek import SOURCE --out {folder}`"
@@ -86,6 +88,31 @@ class ReviewLog:
             _use_wal(connection)
             migrate(connection, str(log.path))
         return log
+
+    def backup(self, target: Path) -> int:
+        """Copy the log to a file, also while raters are writing, and return its number of records.
+
+        A copy of `reviews.sqlite` alone lacks the records that are still in `reviews.sqlite-wal`.
+
+        Args:
+            target: the copy, which is replaced as a whole or not at all.
+
+        Raises:
+            ReviewError: the log cannot be read, the copy is not sound, or `target` is the log.
+        """
+        if target.exists() and target.samefile(self.path):
+            raise ReviewError(f"{target} is the review log itself; name another file")
+        with self._connect() as connection, atomic_path(target) as part:
+            copy = sqlite3.connect(part, isolation_level=None)
+            try:
+                connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a WAL beside it
+                if copy.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+                    raise ReviewError(f"the copy of {self.path} is damaged; was the log damaged?")
+                count: int = copy.execute("SELECT count(*) FROM events").fetchone()[0]
+            finally:
+                copy.close()
+        return count
 
     def append(self, review: Review) -> Review:
         """Write one record and return it as stored.
@@ -220,6 +247,8 @@ class ReviewLog:
             advice = "the folder must exist and be writable"
         elif "not a database" in text or "malformed" in text:
             advice = "the file is damaged; keep a copy, then restore it from a backup"
+        elif "full" in text:
+            advice = "the disk is full; nothing was written; make room and try again"
         else:
             advice = "nothing was written"
         return ReviewError(f"review log {self.path}: {text}; {advice}")

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from terraseek.errors import AnnotationError
-from terraseek.files import write_text
+from terraseek.files import plain_cell, text_cell, write_text
 from terraseek.review.criteria import CRITERIA
 from terraseek.review.log import ReviewLog
 from terraseek.review.records import Review
@@ -158,7 +158,7 @@ def _write(path: str | Path, header: Sequence[str], rows: Sequence[Sequence[obje
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([text_cell(cell) for cell in row] for row in rows)
     write_text(Path(path), text.getvalue())
     return len(rows)
 
@@ -184,7 +184,7 @@ def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]
             if "_more" in row or None in row.values() or not row["image_path"].strip():
                 problems.append(f"line {reader.line_num}: not five values, ignored")
             else:
-                rows.append((reader.line_num, row))
+                rows.append((reader.line_num, {k: plain_cell(v) for k, v in row.items()}))
     except csv.Error as error:
         raise AnnotationError(f"{path}, line {reader.line_num}: {error}") from error
     return rows, problems

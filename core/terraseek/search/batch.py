@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from terraseek.catalogue import Filter
 from terraseek.errors import ConfigError, MissingColumnError, QueryError, TerraSeekError
-from terraseek.files import atomic_path
+from terraseek.files import atomic_path, text_cell
 from terraseek.progress import Progress, silent
 from terraseek.request import TEXT_COLUMNS, SearchRequest
 from terraseek.search.hits import HIT_COLUMNS
@@ -137,7 +137,7 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({k: text_cell(v) for k, v in row.items()} for row in rows)
     return text.getvalue()
 
 

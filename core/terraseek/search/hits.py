@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 from terraseek.display import shortened
+from terraseek.files import text_cell
 
 __all__ = ["HIT_COLUMNS", "Hit", "hits_csv", "hits_geojson", "hits_json"]
 
@@ -117,5 +118,6 @@ def hits_csv(hits: Sequence[Hit], provenance: Mapping[str, str] | None = None) -
     more = dict(provenance or {})
     writer = csv.DictWriter(text, (*HIT_COLUMNS, *more), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(hit.to_dict() | more for hit in hits)
+    for hit in hits:
+        writer.writerow({k: text_cell(v) for k, v in (hit.to_dict() | more).items()})
     return text.getvalue()

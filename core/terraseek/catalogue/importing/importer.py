@@ -24,7 +24,7 @@ from terraseek.catalogue.items_file import ITEMS_FILE, read_items, read_sources,
 from terraseek.catalogue.locking import exclusive
 from terraseek.catalogue.records import Broken, LocationPrecision, Record, item_id
 from terraseek.errors import CatalogueExistsError, SceneError, SourceError
-from terraseek.files import write_json
+from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
 
 __all__ = ["MANIFEST_FILE", "import_source"]
@@ -236,15 +236,23 @@ class _ImportJob:
 
     def _write_manifest(self, frame: pd.DataFrame) -> None:
         path = self.folder / MANIFEST_FILE
-        if path.exists() and path.stat().st_mtime >= (self.folder / ITEMS_FILE).stat().st_mtime:
-            return
         manifest = {
             "name": self.folder.name,
             "items": len(frame),
             "sources": self.sources,
             "written": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        write_json(path, manifest)
+        if _without_time(path) != {k: v for k, v in manifest.items() if k != "written"}:
+            write_json(path, manifest)
+
+
+def _without_time(path: Path) -> dict[str, Any] | None:
+    """Content of `catalogue.json` without the time of writing; None if it cannot be read."""
+    try:
+        value = read_json(path)
+    except (OSError, ValueError):
+        return None
+    return {k: v for k, v in value.items() if k != "written"} if isinstance(value, dict) else None
 
 
 def _is_text(record: Record) -> bool:

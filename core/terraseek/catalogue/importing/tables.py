@@ -153,6 +153,11 @@ def read_table(path: Path) -> pd.DataFrame:
         frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # pyarrow reports damaged pages as OSError without a number
+        raise SourceError(f"{path} cannot be read as a table: {error}") from error
     return locate_rows(frame, None)
 
 
