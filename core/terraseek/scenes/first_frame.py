@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from terraseek.decoding import guarded
+from terraseek.errors import SceneError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,8 +24,9 @@ _MAX_PIXELS = 180_000_000
 def orientation_of(image: "Image") -> int:
     """EXIF orientation of an open image, 1 to 8; 1 if there is none or the EXIF is damaged."""
     try:
-        value = int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # noqa: BLE001 - Pillow raises almost anything; viewers ignore such EXIF too
+        with guarded("EXIF"):
+            value = int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except SceneError:  # viewers ignore damaged EXIF, too
         return 1
     return value if 1 <= value <= 8 else 1
 
@@ -76,10 +78,10 @@ def _header(path: Path) -> "Image | None":
     import PIL.Image
 
     try:
-        with warnings.catch_warnings():
+        with guarded(path.name), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of size, see the limit below, and damaged EXIF
             image = PIL.Image.open(path, formats=(*_DRIVERS, "GIF"))
-    except Exception:  # noqa: BLE001 - then GDAL's reading is used, which has its own errors
+    except SceneError:  # then GDAL's reading is used, which has its own errors
         return None
     if image.width * image.height > _MAX_PIXELS:
         image.close()

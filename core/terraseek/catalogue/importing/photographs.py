@@ -6,6 +6,8 @@ from typing import Any
 
 from terraseek.catalogue.images import open_image, read_bytes
 from terraseek.catalogue.records import ImageRef
+from terraseek.decoding import guarded
+from terraseek.errors import SceneError
 
 __all__ = ["has_world_file", "is_animated", "photograph_columns"]
 
@@ -31,11 +33,11 @@ def photograph_columns(ref: ImageRef) -> dict[str, Any]:
     (UTC), else the camera's clock, with its offset if that is stated. Damaged EXIF gives nothing.
     """
     try:
-        with open_image(read_bytes(ref), ref.label) as image:
+        with guarded(ref.label), open_image(read_bytes(ref), ref.label) as image:
             exif = image.getexif()
             gps, taken = exif.get_ifd(_GPS_IFD), exif.get_ifd(_EXIF_IFD)
             modified = exif.get(_MODIFIED)
-    except Exception:  # noqa: BLE001 - Pillow raises almost anything; viewers ignore such EXIF too
+    except SceneError:  # viewers ignore damaged EXIF, too
         return {}
     columns: dict[str, Any] = {}
     lat, lon = _degrees(gps, _LATITUDE, "S"), _degrees(gps, _LONGITUDE, "W")
@@ -50,9 +52,9 @@ def is_animated(ref: ImageRef) -> bool:
     if ref.suffix not in (".gif", ".png", ".webp"):
         return False
     try:
-        with open_image(read_bytes(ref), ref.label) as image:
+        with guarded(ref.label), open_image(read_bytes(ref), ref.label) as image:
             return bool(getattr(image, "is_animated", False))
-    except Exception:  # noqa: BLE001 - as above; the first frame was decoded
+    except SceneError:  # the first frame was decoded
         return False
 
 
