@@ -47,6 +47,15 @@ def test_each_sentence_gets_a_heat_map(fake: None, tmp_path: Path) -> None:
     heats = [state.heat(heat_id) for heat_id in kept]
     assert [heat.query for heat in heats] == question.labels == ["red", "green"]
     assert {heat.method for heat in heats} == {"selo-v1"}
+    assert {heat.scene_name for heat in heats} == {"a.png"}
+
+
+def test_heat_maps_of_an_upload_have_the_name_of_the_users_file(fake: None, tmp_path: Path) -> None:
+    Image.fromarray(np.full((90, 120, 3), 120, np.uint8)).save(tmp_path / "0a1b2c.png")
+    form = LocalizeForm("red", scales=(32,))
+    path = tmp_path / "0a1b2c.png"
+    [kept] = localize_job.compute_heat_maps(path, form, silent, name="harbour.png")
+    assert state.heat(kept).scene_name == "harbour.png"
 
 
 @pytest.mark.parametrize("text", [";;;", " ; ; ", ";"])

@@ -1,6 +1,6 @@
 """Localization as a background job: start it, show its progress, cancel it, collect its result."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,20 +34,32 @@ def start(path: Path, source: str, form: LocalizeForm) -> None:
         source: the scene, as in the session key `localize_source`.
         form: the query.
     """
-    job = _queue().start(" ; ".join(form.labels), partial(compute_heat_maps, path, form))
+    name = st.session_state.localize_uploads.get(source.removeprefix("upload:"), "")
+    job = _queue().start(" ; ".join(form.labels), partial(compute_heat_maps, path, form, name=name))
     st.session_state.localize_job = job.job_id
     st.session_state.localize_asked = {"source": source, "form": asdict(form)}
     job.has_ended(INITIAL_WAIT_S)
 
 
-def compute_heat_maps(path: Path, form: LocalizeForm, progress: Progress) -> tuple[str, ...]:
-    """Localize in the scene, keep the heat maps in the shared state, and return their ids."""
+def compute_heat_maps(
+    path: Path, form: LocalizeForm, progress: Progress, name: str = ""
+) -> tuple[str, ...]:
+    """Localize in the scene, keep the heat maps in the shared state, and return their ids.
+
+    Args:
+        path: the scene's file.
+        form: the query.
+        progress: called while windows are encoded.
+        name: name of the scene in the heat maps' files; blank: the name of `path`.
+    """
     from terraseek.localization import localize_many
     from terraseek.scenes import Scene
 
     queries = form.queries()
     with Scene.open(path) as scene:
         heat_maps = localize_many(scene, queries, state.encoder(), form.options, progress)
+    if name:
+        heat_maps = [replace(heat_map, scene_name=name) for heat_map in heat_maps]
     return tuple(state.add_heat(heat_map) for heat_map in heat_maps)
 
 
