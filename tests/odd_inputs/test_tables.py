@@ -19,11 +19,11 @@ from PIL import Image
 from pyproj import CRS, Transformer
 
 from terraseek.catalogue import Catalogue, Filter, import_source
-from terraseek.catalogue.importing.cells import plain_columns, plain_value
+from terraseek.catalogue.importing.columns.cells import plain_columns, plain_value
+from terraseek.catalogue.importing.columns.text_tables import read_text_table
 from terraseek.catalogue.metadata.location import parse_degrees
 from terraseek.errors import QueryError, SourceError, TerraSeekError
 from terraseek.search.batch import read_queries
-from terraseek.text_tables import read_text_table
 
 NAMES = [f"im{n}.png" for n in range(4)]
 LON, LAT = [10.0, 11.0, 12.0, 13.0], [50.0, 51.0, 52.0, 53.0]

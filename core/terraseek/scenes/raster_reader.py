@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
+from terraseek.scenes.bands.spectral_bands import RgbBands
 from terraseek.scenes.limits import SEQUENTIAL_DRIVERS
 from terraseek.scenes.opening import decoding
 from terraseek.scenes.sequential import average_rows
-from terraseek.scenes.spectral_bands import RgbBands
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader

@@ -14,6 +14,8 @@ from terraseek.display import png_bytes
 from terraseek.errors import NoValidPixelsError, OutsideSceneError
 from terraseek.files import sha256_of
 from terraseek.geo import BBox
+from terraseek.scenes.bands.spectral_bands import RgbBands, choose_rgb_bands
+from terraseek.scenes.bands.stretch import Stretch
 from terraseek.scenes.box_window import window_of_box
 from terraseek.scenes.collar import find_collar, outside_collar
 from terraseek.scenes.first_frame import upright_copy
@@ -22,8 +24,6 @@ from terraseek.scenes.georef_from_file import read_georef
 from terraseek.scenes.limits import SceneLimits
 from terraseek.scenes.opening import open_dataset
 from terraseek.scenes.raster_reader import RasterReader
-from terraseek.scenes.spectral_bands import RgbBands, choose_rgb_bands
-from terraseek.scenes.stretch import Stretch
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS

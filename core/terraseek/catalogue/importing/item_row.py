@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from terraseek.catalogue.importing.cells import plain_columns, plain_value
+from terraseek.catalogue.importing.columns.cells import plain_columns, plain_value
+from terraseek.catalogue.importing.columns.geometry_column import GEOMETRY_LOCATION, GEOMETRY_NAMES
 from terraseek.catalogue.importing.geometa import Geometa
-from terraseek.catalogue.importing.geometry_column import GEOMETRY_LOCATION, GEOMETRY_NAMES
 from terraseek.catalogue.importing.inspection import UNPLACED
 from terraseek.catalogue.importing.report import ImportReport
 from terraseek.catalogue.importing.tables import column_renames

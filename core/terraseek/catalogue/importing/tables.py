@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from terraseek.catalogue.importing.geometry_column import geometry_of_schema, locate_rows
+from terraseek.catalogue.importing.columns.geometry_column import geometry_of_schema, locate_rows
+from terraseek.catalogue.importing.columns.text_tables import read_text_table
 from terraseek.catalogue.importing.pickled.frame import read_pickled_frame
 from terraseek.catalogue.importing.table_limits import check_columns, check_lines
 from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import SourceError
-from terraseek.text_tables import read_text_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from terraseek.scenes.band_names import bands_by_name
+from terraseek.scenes.bands.band_names import bands_by_name
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader

@@ -1,0 +1,1 @@
+"""Cells and columns of tables: text, missing values, geometry."""
