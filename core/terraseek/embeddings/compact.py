@@ -18,6 +18,7 @@ from terraseek.catalogue import Catalogue
 from terraseek.catalogue.items import DELETED
 from terraseek.catalogue.items_file import read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
+from terraseek.embeddings.mapped_files import create_array, require_space
 from terraseek.embeddings.store import (
     HAS_CAPTION,
     HAS_IMAGE,
@@ -30,7 +31,6 @@ from terraseek.embeddings.store import (
 )
 from terraseek.errors import CatalogueError, StoreError
 from terraseek.files import fsync_folder, write_json
-from terraseek.mapped_files import create_array, require_space
 from terraseek.progress import Progress, silent
 
 __all__ = ["Compaction", "compact_catalogue", "finish_killed_compaction"]

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float16, Int64, UInt8
 from terraseek.catalogue import Catalogue
 from terraseek.embeddings.chunks import Chunk, read_chunks, write_chunk
 from terraseek.embeddings.long_texts import encode_long_texts
+from terraseek.embeddings.mapped_files import create_array, remove_dead_temporaries, require_space
 from terraseek.embeddings.store import (
     HAS_CAPTION,
     HAS_IMAGE,
@@ -28,7 +29,6 @@ from terraseek.embeddings.store import (
 from terraseek.encoders.base import Encoder
 from terraseek.errors import StoreError
 from terraseek.files import atomic_path, write_json
-from terraseek.mapped_files import create_array, remove_dead_temporaries, require_space
 from terraseek.progress import Progress
 
 __all__ = ["StoreJob"]

@@ -13,6 +13,7 @@ from jaxtyping import Int64
 
 from terraseek.catalogue.locking import exclusive
 from terraseek.checksums import block_checksums
+from terraseek.embeddings.mapped_files import create_array, remove_dead_temporaries, require_space
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import OutputError, StoreError
 from terraseek.files import atomic_path, write_json
@@ -30,7 +31,6 @@ from terraseek.index.sampling import float32_blocks
 from terraseek.index.scan import faiss_module
 from terraseek.index.scoring import Matrix
 from terraseek.index.training import train_index
-from terraseek.mapped_files import create_array, remove_dead_temporaries, require_space
 from terraseek.progress import Progress, silent
 
 __all__ = ["DEFAULT_MEMORY", "TARGET_RECALL", "IndexFile", "build_index", "write_codes"]

@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from terraseek import mapped_files
 from terraseek.catalogue import Catalogue, import_source
-from terraseek.embeddings import embed_catalogue
+from terraseek.embeddings import embed_catalogue, mapped_files
 from terraseek.embeddings.compact import compact_catalogue
+from terraseek.embeddings.mapped_files import create_array, require_space
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import OutputError
 from terraseek.index.build import write_codes
-from terraseek.mapped_files import create_array, require_space
 
 
 @pytest.fixture

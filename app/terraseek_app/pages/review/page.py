@@ -13,6 +13,7 @@ from terraseek_app.pages.review.form import review_form
 from terraseek_app.pages.review.item_panel import caption_panel, item_image, metadata_panel
 from terraseek_app.pages.review.queue import QUEUES, next_in_queue
 from terraseek_app.server import state
+from terraseek_app.widgets.plain_text import as_markdown
 
 __all__ = ["render"]
 
@@ -62,7 +63,7 @@ def _ask_name(known: list[str]) -> None:
             with st.container(horizontal=True, gap="small"):
                 for number, name in enumerate(known[:8]):
                     st.button(
-                        name, key=f"review_known_{number}", icon=":material/person:",
+                        as_markdown(name), key=f"review_known_{number}", icon=":material/person:",
                         on_click=review_state.set_rater, args=(name,),
                     )  # fmt: skip
 
@@ -91,7 +92,7 @@ def _header(progress: ReviewProgress) -> None:
             )  # fmt: skip
     counts.html(_progress_html(progress))
     rater.button(
-        session.review_name, icon=":material/person:", type="tertiary", width="stretch",
+        as_markdown(session.review_name), icon=":material/person:", type="tertiary", width="stretch",
         on_click=review_state.change_rater, help="Change the rater", key="review_change",
     )  # fmt: skip
 
