@@ -1,4 +1,4 @@
-"""Names of raters are drawn as text: Markdown in a name made every visitor's browser call a host."""
+"""Names of raters are text: Markdown in a name made every visitor's browser call a host."""
 
 import re
 

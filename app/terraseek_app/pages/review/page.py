@@ -92,8 +92,9 @@ def _header(progress: ReviewProgress) -> None:
             )  # fmt: skip
     counts.html(_progress_html(progress))
     rater.button(
-        as_markdown(session.review_name), icon=":material/person:", type="tertiary", width="stretch",
-        on_click=review_state.change_rater, help="Change the rater", key="review_change",
+        as_markdown(session.review_name), icon=":material/person:", type="tertiary",
+        width="stretch", on_click=review_state.change_rater, help="Change the rater",
+        key="review_change",
     )  # fmt: skip
 
 
