@@ -15,6 +15,8 @@ _MIN_GRID_SIDE = 16
 _MAX_SCENES_PER_WINDOW = 10
 """Most lengths of the scene in a window side: larger windows than the scene score it as a whole,
 which gives a warning, but one of this size is a typing error."""
+_SMALL_SIDE = 1024
+"""Window side in pixels up to which scenes may be as small as they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def scales_of(scene: Scene, options: LocalizeOptions) -> tuple[int, ...]:
 
 def _check_size(scene: Scene, sides: tuple[int, ...]) -> None:
     longest = max(scene.width, scene.height)
-    if sides and max(sides) > _MAX_SCENES_PER_WINDOW * longest:
+    if sides and max(sides) > max(_MAX_SCENES_PER_WINDOW * longest, _SMALL_SIDE):
         raise LatticeError(
             f"window side {max(sides):,} px is far larger than {scene.name} ({scene.width:,} x "
             f"{scene.height:,} px); take at most {longest:,}, which is all of it"

@@ -78,7 +78,10 @@ def test_the_default_map_is_highest_inside_the_spot(scene_path):
 def test_json_summary_has_exactly_the_documented_keys(scene_path):
     with Scene.open(scene_path) as scene:
         found = summary(localize(scene, "red", FakeEncoder()))
-    assert list(found) == ["windows", "encode_s", "query_s", "peak", "crs"]
+    assert list(found) == [
+        *("query", "minus", "method", "scales", "encoder", "scene", "parameters"),
+        *("windows", "encode_s", "query_s", "peak", "crs"),
+    ]
     assert list(found["peak"]) == ["lon", "lat", "col", "row", "score"]
     assert found["crs"] == "EPSG:32633"
 
