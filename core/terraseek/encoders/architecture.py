@@ -11,6 +11,10 @@ concatenated vector. Instead of a number, `members` may be a list with one objec
 `{"vision_cfg": {...}, "share": 0.3}`: the image tower, if it differs from that of the config, and
 the member's weight in the cosine (default 1). With `"hubs"` beside it, the vectors get a hubness
 correction (`encoders.nets.hubness`), whose extra dimensions are included in `embed_dim`.
+
+MiniLM: a config whose `text_cfg` contains `minilm` is not an open_clip network but that of
+`encoders.nets.lite_clip`. Its vocabulary is stored in its weights, so the tokenizer is made by the
+network.
 """
 
 import re

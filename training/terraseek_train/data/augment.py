@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-__all__ = ["NUMBERS_PER_VIEW", "PredrawnRandom", "RandomSource", "augment", "coarse_mosaic"]
+__all__ = ["NUMBERS_PER_VIEW", "PredrawnRandom", "RandomSource", "augment", "coarse_mosaic", "crop"]
 
 NUMBERS_PER_VIEW = 64
 """Random numbers drawn for one view or mosaic; neither takes more."""
@@ -59,7 +59,7 @@ def augment(
         area: smallest and largest share of the image's area that the view shows.
         air: probability of the look of data without atmospheric correction.
     """
-    view = _crop(image, side, area, rng)
+    view = crop(image, side, area, rng)
     if air and rng.random() < air:
         view = _top_of_atmosphere(_dim(view, rng), rng)
     if rng.random() < 0.25:
@@ -84,7 +84,7 @@ def coarse_mosaic(
         rng: makes every choice.
     """
     half = max(12, round(side / _between(rng, 2.5, 5.0)))
-    tiles = [_crop(image, 2 * half, (0.6, 1.0), rng) for image in images]
+    tiles = [crop(image, 2 * half, (0.6, 1.0), rng) for image in images]
     colour_matrix = _colour_matrix(rng)
     mosaic = np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
     small = cv2.resize(mosaic, (2 * half, 2 * half), interpolation=cv2.INTER_AREA)
@@ -96,7 +96,7 @@ def _between(rng: RandomSource, low: float, high: float) -> float:
     return low + (high - low) * rng.random()
 
 
-def _crop(
+def crop(
     image: UInt8[np.ndarray, "h w 3"], side: int, area: tuple[float, float], rng: RandomSource
 ) -> UInt8[np.ndarray, "side side 3"]:
     """Crop, resize, turn and mirror; 30 % are also rotated by up to 11 degrees."""

@@ -19,6 +19,7 @@ from terraseek_train.data.text_table import TextTable, rs5m_phrases, sentence_ve
 
 __all__ = [
     "Corpus",
+    "ImageColumns",
     "SquareImages",
     "build_corpus",
     "epoch_order",
@@ -75,7 +76,7 @@ class Corpus:
 
 
 @dataclass
-class _ImageColumns:
+class ImageColumns:
     """Columns of the corpus over images, growing while sources are read."""
 
     source: list[int] = field(default_factory=list)
@@ -122,7 +123,7 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
         for concept, number in _CONCEPT_ID.items()
     }
     images: list[SquareImages] = []
-    columns = _ImageColumns()
+    columns = ImageColumns()
     for number, source in enumerate(config.data):
         if source.stream:
             samples, streamed = read_streamed(source, side)

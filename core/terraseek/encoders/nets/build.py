@@ -1,4 +1,4 @@
-"""Build the open_clip network, without weights, and the tokenizer of a card's architecture."""
+"""Build the network, without weights, and the tokenizer of a card's architecture."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -12,19 +12,22 @@ from terraseek.encoders.architecture import ensemble_members, model_config
 from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.nets.ensemble import build_ensemble
 from terraseek.encoders.nets.hubness import MODALITIES, hubness_correction
+from terraseek.encoders.nets.lite_clip import build_lite_clip
 from terraseek.errors import ConfigError, MissingExtraError
 
 __all__ = ["build_model", "build_tokenizer"]
 
 
 def build_model(architecture: str | Mapping[str, Any]) -> nn.Module:
-    """Build an open_clip network with random weights, in evaluation mode, on the CPU.
+    """Build the network of an architecture with random weights, in evaluation mode, on the CPU.
 
     Raises:
         ConfigError: the config cannot be built.
         MissingExtraError: it needs a package that is not installed.
     """
     config = model_config(architecture)
+    if "minilm" in config["text_cfg"]:
+        return build_lite_clip(config).eval()
     if "members" in config:
         return _ensemble(config)
     _require_transformers(config)

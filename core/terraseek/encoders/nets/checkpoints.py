@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from terraseek.encoders.nets.int8_storage import dequantize_state
 from terraseek.errors import WeightsLayoutError
 
 __all__ = ["clip_state", "fit_state", "load_weights", "read_state"]
@@ -84,7 +85,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsLayoutError: the file holds no state dict, or one that would run code when loaded.
     """
-    state = _unwrap(_read(path), path)
+    state = dequantize_state(_unwrap(_read(path), path))
     while state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
     return {_open_clip_key(key): value for key, value in state.items()}

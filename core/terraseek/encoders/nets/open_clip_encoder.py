@@ -73,7 +73,10 @@ class OpenClipEncoder(Encoder):
         model = build_model(card.architecture)
         load_weights(model, weights.path)
         attach_adapter(model, card)
-        self._tokenizer: Any = build_tokenizer(card)
+        tokenizer: Any = getattr(
+            model, "tokenizer", None
+        )  # of networks that store their vocabulary
+        self._tokenizer: Any = build_tokenizer(card) if tokenizer is None else tokenizer()
         self._context = int(self._tokenizer.context_length)
         self._model: Any = model.to(self.device).to(memory_format=torch.channels_last)
         self._mean = torch.tensor(card.preprocess.mean, device=self.device).view(1, 3, 1, 1) * 255

@@ -1,0 +1,119 @@
+"""Network in training: frozen and trained parts, and their learning rates."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from terraseek.encoders.nets.fuse import fold_batch_norms
+from terraseek.encoders.nets.lite_clip import LiteClip, build_lite_clip
+from terraseek.errors import WeightsLayoutError
+from terraseek_train.small.corpus import Corpus, minilm_of
+from terraseek_train.small.settings import Settings, vocabulary_bytes
+
+__all__ = ["SmallModel", "load_trunk", "parameter_groups"]
+
+
+class SmallModel(nn.Module):
+    """Both towers and a scene classifier; the first blocks of the trunk and MiniLM are frozen."""
+
+    def __init__(self, settings: Settings, corpus: Corpus) -> None:
+        super().__init__()
+        torch.manual_seed(settings.seed)
+        self.towers: LiteClip = build_lite_clip(settings.arch)
+        text = self.towers.text
+        text.reader = minilm_of(Path(settings.minilm), settings.levels)
+        width = text.reader.width
+        if settings.dim == width:
+            text.project.straight.weight.data.copy_(torch.eye(width))
+            text.project.straight.bias.data.zero_()
+        text.vocabulary.copy_(
+            torch.tensor(list(vocabulary_bytes(Path(settings.minilm))), dtype=torch.uint8)
+        )
+        text.usual.copy_(mean_text(corpus, settings))
+        if settings.trunk:
+            load_trunk(self.towers.visual.trunk, Path(settings.trunk))
+        self.towers.visual.to(memory_format=torch.channels_last)
+        self.classes = nn.Linear(
+            int(self.towers.visual.trunk.num_features), max(1, len(corpus.class_source))
+        )
+        self.scale = nn.Parameter(torch.tensor(3.0))
+        for head in (self.towers.visual.project, text.project):
+            head.drop.p = settings.dropout
+        self._frozen = settings.frozen_blocks
+        for part in [*self.stages()[: self._frozen + 1], text.reader]:
+            part.requires_grad_(False)
+        # batch norms folded; in a list, so that it is no submodule and not saved
+        early = nn.Sequential(*self.stages()[: self._frozen + 1]).eval()
+        self._frozen_trunk = [fold_batch_norms(early, settings.side)]
+
+    def stages(self) -> list[nn.Module]:
+        """Return the stem, the blocks and the last convolution, in their order."""
+        trunk = self.towers.visual.trunk
+        stem, last = (
+            nn.Sequential(trunk.conv_stem, trunk.bn1),
+            nn.Sequential(trunk.conv_head, trunk.bn2),
+        )
+        return [stem, *trunk.blocks, last]
+
+    def train(self, mode: bool = True) -> "SmallModel":
+        """Set the mode of the trained parts; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for part in [*self.stages()[: self._frozen + 1], self.towers.text.reader]:
+            part.eval()
+        return self
+
+    def pooled(self, pixels: Tensor) -> Tensor:
+        """Compute the pooled features [n, c] of normalised pixels."""
+        with torch.no_grad():
+            pixels = self._frozen_trunk[0](pixels)
+        for part in self.stages()[self._frozen + 1 :]:
+            pixels = part(pixels)
+        return pixels.mean(dim=(2, 3))
+
+
+def mean_text(corpus: Corpus, settings: Settings) -> Tensor:
+    """Compute MiniLM's mean vector over sentences, weighted by how often training shows them."""
+    weight = torch.zeros(len(corpus.texts), dtype=torch.float64)
+    shares = torch.tensor([source.weight for source in settings.data])
+    for row, captions in enumerate(corpus.captions):
+        own = captions if len(captions) else corpus.templates[int(corpus.concept[row])]
+        weight[own] += float(shares[int(corpus.source[row])]) / len(own)
+    means = torch.from_numpy(corpus.text_means).double()
+    return ((weight[:, None] * means).sum(0) / weight.sum()).float()
+
+
+def load_trunk(trunk: nn.Module, path: Path) -> None:
+    """Load published EfficientNet-Lite weights: same tensors in the same order, other names.
+
+    Raises:
+        WeightsLayoutError: a tensor has another shape.
+    """
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    pairs = list(zip(trunk.state_dict().items(), stored.values(), strict=False))
+    for (name, target), value in pairs:
+        if target.shape != value.shape:
+            raise WeightsLayoutError(
+                f"{path} has {tuple(value.shape)} for {name} {tuple(target.shape)}; give the "
+                "published weights of efficientnet_lite0"
+            )
+    trunk.load_state_dict({name: value for (name, _), value in pairs})
+
+
+def parameter_groups(model: SmallModel, settings: Settings) -> list[dict[str, Any]]:
+    """Group parameters by learning rate, lower for earlier blocks; no weight decay for vectors."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    rates: dict[int, float] = {}
+    for depth, stage in enumerate(reversed(model.stages())):
+        for parameter in stage.parameters():
+            rates[id(parameter)] = settings.lr * settings.decay**depth
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            lr = rates.get(id(parameter), settings.head_lr)
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((lr, decay), []).append(parameter)
+    return [
+        {"params": params, "lr": lr, "peak": lr, "weight_decay": decay}
+        for (lr, decay), params in groups.items()
+    ]
