@@ -26,7 +26,7 @@ class MiniLM(nn.Module):
 
     def __init__(
         self,
-        levels: Sequence[int] = (6,),
+        levels: Sequence[int] = (),
         vocab_size: int = 30_522,
         width: int = 384,
         layers: int = 6,
@@ -36,7 +36,8 @@ class MiniLM(nn.Module):
         """Build the network with random weights.
 
         Args:
-            levels: numbers of layers after which means are taken; 0 is the token embeddings.
+            levels: numbers of layers after which means are taken; 0 is the token embeddings, and
+                by default the last layer is taken.
             vocab_size: number of tokens in the vocabulary.
             width: dimensions of a token.
             layers: layers of the transformer.
@@ -47,9 +48,10 @@ class MiniLM(nn.Module):
             ConfigError: a level is not a number from 0 to `layers`.
         """
         super().__init__()
-        if not levels or not set(levels) <= set(range(layers + 1)):
+        levels = tuple(levels) or (layers,)
+        if not set(levels) <= set(range(layers + 1)):
             raise ConfigError(f"MiniLM levels {levels} must be numbers from 0 to {layers}")
-        self.levels, self.width = tuple(levels), width
+        self.levels, self.width = levels, width
         self.words = nn.Embedding(vocab_size, width)
         self.positions = nn.Embedding(positions, width)
         self.kind = nn.Parameter(torch.zeros(width))
