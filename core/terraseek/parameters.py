@@ -70,7 +70,6 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    text = text.strip()
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise ValueError(f"{text!r} is no whole number")
     return int(text)
@@ -151,19 +150,22 @@ class Parameter:
             TerraSeekError: of the class given, or the value's own, with name, value and form.
         """
         reader = (local_files and self.codec.read_local) or self.codec.read
+        wanted = f"{self.name} is {text!r}; give {self.codec.form}{self._range()}"
         try:
             value = reader(text)
         except ValueError as error:
-            raise error_class(f"{self.name} is {text!r}; give {self.codec.form}") from error
+            raise error_class(wanted) from error
         low, high = self.minimum, self.maximum
         if (low is not None and value < low) or (high is not None and value > high):
-            raise error_class(f"{self.name} is {text!r}; give {self.codec.form} {self._range()}")
+            raise error_class(wanted)
         return value
 
     def _range(self) -> str:
+        if self.minimum is None and self.maximum is None:
+            return ""
         if self.minimum is not None and self.maximum is not None:
-            return f"between {self.minimum:g} and {self.maximum:g}"
-        return f"from {self.minimum:g} up" if self.maximum is None else f"up to {self.maximum:g}"
+            return f" between {self.minimum:g} and {self.maximum:g}"
+        return f" from {self.minimum:g} up" if self.maximum is None else f" up to {self.maximum:g}"
 
 
 def parameter(

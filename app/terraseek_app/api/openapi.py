@@ -16,6 +16,7 @@ from terraseek_app.api.openapi_parts import (
     query_parameter,
     schema_ref,
 )
+from terraseek_app.api.search_routes import MAX_K
 
 __all__ = ["DESCRIPTION"]
 
@@ -50,7 +51,10 @@ _HEAT_MAPS = object_schema({"maps": array(object_schema(_HEAT_MAP))})
 _ID = path_parameter("id")
 _ZXY = tuple(path_parameter(name, "integer") for name in ("z", "x", "y"))
 
-_SEARCH = tuple(describe_parameters(SEARCH_PARTS))
+_SEARCH = tuple(
+    one | {"schema": one["schema"] | {"maximum": MAX_K}} if one["name"] == "k" else one
+    for one in describe_parameters(SEARCH_PARTS)
+)
 _LOCALIZE = (_ID, *describe_parameters(LOCALIZE_PARTS))
 
 _CATALOGUE_PATHS: dict[str, Any] = {

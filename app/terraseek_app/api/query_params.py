@@ -2,8 +2,7 @@
 
 from starlette.requests import Request
 
-from terraseek.errors import InputError
-from terraseek.parameters import Params
+from terraseek.parameters import WHOLE_NUMBER, Parameter, Params
 
 __all__ = ["all_values", "whole_number"]
 
@@ -20,8 +19,7 @@ def whole_number(request: Request, name: str, default: int, limits: tuple[int, i
     Raises:
         InputError: the value is no whole number, or outside the limits.
     """
-    text = request.query_params.get(name) or str(default)
     low, high = limits
-    if not (text.isascii() and text.isdecimal() and len(text) < 10) or not low <= int(text) <= high:
-        raise InputError(f"{name} is {text!r}; give a whole number between {low} and {high}")
-    return int(text)
+    known = Parameter(name, "", WHOLE_NUMBER, default, minimum=low, maximum=high)
+    number: int = known.read(request.query_params.get(name) or str(default))
+    return number

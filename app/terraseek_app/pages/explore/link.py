@@ -9,8 +9,6 @@ from datetime import date
 from typing import Any
 
 from terraseek.catalogue import Area, Circle
-from terraseek.errors import FilterError
-from terraseek.geo import BBox
 from terraseek.parameters import (
     Params,
     format_degrees,
@@ -20,6 +18,7 @@ from terraseek.parameters import (
 )
 from terraseek.request import SEARCH_PARTS
 from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
+from terraseek_app.pages.explore.search import filter_values, query_values
 from terraseek_app.pages.explore.state import K_CHOICES, WITH_COORDINATES, Corners, SearchForm
 
 __all__ = ["from_params", "to_params"]
@@ -36,24 +35,8 @@ def to_params(form: SearchForm, selected: str | None) -> dict[str, str | list[st
         form: the values.
         selected: item id of the selected item.
     """
-    values = {
-        "text": form.text or None,
-        "minus": (form.minus,) if form.minus else (),
-        "item_id": form.like,
-        "liked": form.liked,
-        "disliked": form.disliked,
-        "alpha": form.captions / 100,
-        "ensemble": form.ensemble,
-        "bbox": BBox(*form.box) if form.box else None,
-        "within": Circle(*form.circle) if form.circle else None,
-        "sql": form.where or None,
-        "sources": form.sources,
-        "labels": form.labels,
-        "date_from": form.date_from,
-        "date_to": form.date_to,
-        "precision": WITH_COORDINATES if form.with_coordinates else (),
-        "collapse_duplicates": form.collapse_duplicates,
-    }
+    switches = {"collapse_duplicates": form.collapse_duplicates}
+    values = query_values(form) | filter_values(form) | switches
     params = write_values(_KNOWN, values)
     if form.polygon:  # as it was drawn, even where its edges cross
         params["polygon"] = ";".join(map(format_degrees, form.polygon))
@@ -151,8 +134,9 @@ def _circle(circle: Circle | None, notes: list[str]) -> tuple[float, float, floa
     if circle is None:
         return None
     if circle.km > MAX_RADIUS_KM:
-        error = FilterError(f"within {circle.km:g} km is more than half the Earth's circumference")
-        notes.append(f"{error}; it was left out.")
+        notes.append(
+            f"within {circle.km:g} km is more than half the Earth's circumference; it was left out."
+        )
         return None
     return circle.lon, circle.lat, circle.km
 

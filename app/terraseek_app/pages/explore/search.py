@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -16,7 +17,15 @@ from terraseek_app.pages.explore.state import WITH_COORDINATES, SearchForm
 from terraseek_app.server import state
 from terraseek_app.server.query_images import read_upload
 
-__all__ = ["ResultList", "build_filter", "build_request", "count_matching", "run_search"]
+__all__ = [
+    "ResultList",
+    "build_filter",
+    "build_request",
+    "count_matching",
+    "filter_values",
+    "query_values",
+    "run_search",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +68,10 @@ def _search(form: SearchForm, path: str, count: int, encoder_id: str) -> ResultL
     return ResultList(tuple(result.hits), result.matched, count, seconds, result.unsearchable)
 
 
-def _build_query(form: SearchForm) -> Query:
-    values = {
+def query_values(form: SearchForm) -> dict[str, Any]:
+    """Fields of a `Query` as the form has them; the image is uploaded and not among them."""
+    return {
         "text": form.text or None,
-        "image": read_upload(form.image) if form.image else None,
         "item_id": form.like,
         "minus": (form.minus,) if form.minus else (),
         "liked": form.liked,
@@ -70,7 +79,26 @@ def _build_query(form: SearchForm) -> Query:
         "alpha": form.captions / 100,
         "ensemble": form.ensemble,
     }
-    return Query(**read_parameters(Query, dict(form.extra)) | values)
+
+
+def filter_values(form: SearchForm) -> dict[str, Any]:
+    """Fields of a `Filter` as the form has them; the polygon is drawn and not among them."""
+    values = {
+        "bbox": BBox(*form.box) if form.box else None,
+        "within": Circle(*form.circle) if form.circle else None,
+        "sql": form.where or None,
+        "sources": form.sources,
+        "labels": form.labels,
+        "date_from": form.date_from,
+        "date_to": form.date_to,
+    }
+    return values | ({"precision": WITH_COORDINATES} if form.with_coordinates else {})
+
+
+def _build_query(form: SearchForm) -> Query:
+    image = read_upload(form.image) if form.image else None
+    extra = read_parameters(Query, dict(form.extra))
+    return Query(**extra | query_values(form), image=image)
 
 
 def build_request(form: SearchForm) -> SearchRequest:
@@ -88,19 +116,8 @@ def build_filter(form: SearchForm) -> Filter:
     Raises:
         FilterError: the area or the SQL condition cannot be used.
     """
-    values = {
-        "bbox": BBox(*form.box) if form.box else None,
-        "polygon": polygon_area(form.polygon) if form.polygon else None,
-        "within": Circle(*form.circle) if form.circle else None,
-        "sql": form.where or None,
-        "sources": form.sources,
-        "labels": form.labels,
-        "date_from": form.date_from,
-        "date_to": form.date_to,
-    }
-    if form.with_coordinates:
-        values["precision"] = WITH_COORDINATES
-    return Filter(**read_parameters(Filter, dict(form.extra)) | values)
+    drawn = {"polygon": polygon_area(form.polygon) if form.polygon else None}
+    return Filter(**read_parameters(Filter, dict(form.extra)) | filter_values(form) | drawn)
 
 
 def count_matching(form: SearchForm) -> tuple[int, int]:
