@@ -313,3 +313,11 @@ def test_a_failed_load_is_tried_again(folder: Path, tmp_path: Path) -> None:
     os.symlink(folder, tmp_path / "later")
     assert state.catalogue().count == 12
     assert state.catalogue() is state.catalogue()
+
+
+def test_the_description_has_the_limit_of_hits(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["paths"]["/api/search"]["get"]["parameters"]
+    [hits] = [one["schema"] for one in described if one["name"] == "k"]
+    assert hits == {"type": "integer", "minimum": 1, "maximum": 1000}
+    answer = client.get("/api/search?q=red&k=1001")
+    assert (answer.status_code, answer.json()["error"]) == (400, "InputError")
