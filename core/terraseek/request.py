@@ -207,7 +207,7 @@ def describe_parameters(parts: Sequence[type]) -> list[dict[str, Any]]:
 
 def _asks(wanted: Mapping[str, Any]) -> bool:
     """Whether anything of a query is given beside its settings."""
-    return bool(set(wanted) - {"alpha", "ensemble"})
+    return bool({name for name in wanted if not name.endswith("_weight")} - {"alpha", "ensemble"})
 
 
 def _build(build: Callable[[], Part], default: Part, problems: list[str] | None) -> Part:

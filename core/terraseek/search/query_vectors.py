@@ -9,7 +9,7 @@ from terraseek.encoders.base import Encoder, unit
 from terraseek.encoders.prompts import prompts
 from terraseek.errors import QueryError
 from terraseek.geo import distance_km
-from terraseek.search.query import Query
+from terraseek.search.query import Query, Weights
 
 __all__ = ["mean_text_vector", "nearest_points", "query_vector"]
 
@@ -38,17 +38,20 @@ def query_vector(
         raise QueryError("a place has no vector; give a text, an image or an item")
     total = np.zeros(encoder.dim, np.float64)
     if query.sentences:
-        total += query.text_weight * mean_text_vector(query.sentences, encoder, query.ensemble)
-    if query.image is not None:
-        total += query.image_weight * encoder.encode_images([query.image])[0]
-    if query.item_id is not None:
-        total += query.item_weight * _mean([query.item_id], item_vector)
+        texts = _text_vectors(query.sentences, encoder, query.ensemble)
+        total += _weighted(query.text_weight, texts)
+    if query.images:
+        images = np.asarray(encoder.encode_images(list(query.images)), np.float64)
+        total += _weighted(query.image_weight, images)
+    if query.items:
+        total += _weighted(query.item_weight, _item_vectors(query.items, item_vector))
     if query.liked:
-        total += query.liked_weight * _mean(query.liked, item_vector)
+        total += _weighted(query.liked_weight, _item_vectors(query.liked, item_vector))
     if query.minus:
-        total -= query.minus_weight * mean_text_vector(query.minus, encoder, query.ensemble)
+        unwanted = _text_vectors(query.minus, encoder, query.ensemble)
+        total -= _weighted(query.minus_weight, unwanted)
     if query.disliked:
-        total -= query.disliked_weight * _mean(query.disliked, item_vector)
+        total -= _weighted(query.disliked_weight, _item_vectors(query.disliked, item_vector))
     length = float(np.linalg.norm(total))
     if length < 1e-6:
         raise QueryError("the parts of the query cancel each other; change texts or weights")
@@ -66,13 +69,29 @@ def mean_text_vector(
         ensemble: whether to insert each sentence into the zero-shot prompts. As in the zero-shot
             protocol, features are averaged before they are scaled to length 1.
     """
+    mean: Float64[np.ndarray, " dim"] = _text_vectors(sentences, encoder, ensemble).mean(axis=0)
+    return mean
+
+
+def _weighted(
+    weights: Weights, vectors: Float64[np.ndarray, "n dim"]
+) -> Float64[np.ndarray, " dim"]:
+    """Mean of vectors, each multiplied by its weight."""
+    factors = np.broadcast_to(np.asarray(weights, np.float64), len(vectors))
+    mean: Float64[np.ndarray, " dim"] = (factors[:, None] * vectors).mean(axis=0)
+    return mean
+
+
+def _text_vectors(
+    sentences: Sequence[str], encoder: Encoder, ensemble: bool
+) -> Float64[np.ndarray, "n dim"]:
     if not ensemble:
-        return np.asarray(encoder.encode_texts(list(sentences)).mean(axis=0), np.float64)
+        return np.asarray(encoder.encode_texts(list(sentences)), np.float64)
     templates = prompts("rs105")
     rows = [template.format(_class_name(text)) for text in sentences for template in templates]
     features = encoder.encode_text_features(rows)
     means = features.reshape(len(sentences), len(templates), -1).mean(axis=1)
-    return np.asarray(unit(means).mean(axis=0), np.float64)
+    return np.asarray(unit(means), np.float64)
 
 
 def _class_name(text: str) -> str:
@@ -83,11 +102,10 @@ def _class_name(text: str) -> str:
     return " ".join(words)
 
 
-def _mean(item_ids: Sequence[str], item_vector: ItemVector) -> Float64[np.ndarray, " dim"]:
+def _item_vectors(item_ids: Sequence[str], item_vector: ItemVector) -> Float64[np.ndarray, "n dim"]:
     rows = np.stack([np.asarray(item_vector(key), np.float64) for key in item_ids])
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    mean: Float64[np.ndarray, " dim"] = rows.mean(axis=0)
-    return mean
+    return rows
 
 
 def nearest_points(

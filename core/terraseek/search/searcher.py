@@ -139,7 +139,7 @@ class Searcher:
             return self._nearest(query, query.near, k, where)
         rows, matched = self._filtered_rows(where)
         searchable = len(rows)
-        excluded = [*query.disliked, *([] if query.item_id is None else [query.item_id])]
+        excluded = [*query.disliked, *query.items]
         if excluded:
             rows = rows[~np.isin(rows, [self.catalogue.row(key) for key in excluded])]
         vector = self.vector(query)

@@ -245,3 +245,43 @@ def test_samples_are_evenly_spaced():
     assert len(sample) == len(np.unique(sample)) == SAMPLE_SIZE
     assert (sample[0], sample[-1]) == (3, 99_999)
     assert subsample(rows[:10]).tolist() == rows[:10].tolist()
+
+
+def test_each_part_has_its_own_weight() -> None:
+    encoder = FakeEncoder()
+    red, blue, green = (
+        np.asarray(v, np.float64) for v in encoder.encode_texts(["red", "blue", "green"])
+    )
+
+    def vector(**parts: object) -> np.ndarray:
+        return query_vector(Query(**parts), encoder, lambda key: np.asarray(blue, np.float32))  # type: ignore[arg-type]
+
+    def unit(total: np.ndarray) -> np.ndarray:
+        return np.asarray(total / np.linalg.norm(total))
+
+    found = vector(
+        text="red", plus=("green",), text_weight=(1.0, 0.25), minus=("blue",), minus_weight=0.1
+    )
+    assert found == pytest.approx(unit((red + 0.25 * green) / 2 - 0.1 * blue), abs=1e-6)
+    both = vector(text="red", item_id="x", item_weight=2.0)
+    assert both == pytest.approx(unit(red + 2 * blue), abs=1e-6)
+    assert vector(plus_items=("x", "y"), text="red") == pytest.approx(unit(red + blue), abs=1e-6)
+    noise = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3)).astype(np.uint8)
+    first, second = (np.asarray(v, np.float64) for v in encoder.encode_images(list(noise)))
+    images = vector(image=noise[0], plus_images=(noise[1],), image_weight=(1.0, 0.0))
+    assert images == pytest.approx(unit(first), abs=1e-6)
+    assert vector(plus_images=tuple(noise)) == pytest.approx(unit(first + second), abs=1e-6)
+
+
+def test_weights_are_read_from_parameters_and_checked() -> None:
+    from terraseek.request import SearchRequest
+
+    params = {"q": ["red"], "plus": ["blue"], "text_weight": ["1,0.5"], "minus_weight": ["0.2"]}
+    request = SearchRequest.from_params(params)
+    assert request.ranked_query.text_weight == (1.0, 0.5)
+    assert request.ranked_query.minus_weight == 0.2
+    assert request.to_params()["text_weight"] == "1,0.5"
+    with pytest.raises(QueryError, match="3 weights for 1 parts"):
+        Query("red", text_weight=(1.0, 2.0, 3.0))
+    with pytest.raises(QueryError, match="numbers from 0 up; text_weight"):
+        Query("red", plus=("blue",), text_weight=(1.0, -1.0))

@@ -1,6 +1,7 @@
 """What a list of hits answers: query, filter, model and link, for every exported file."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -23,6 +24,8 @@ class Provenance:
     """Query, filter and number of hits."""
     model: str
     """Id of the encoder."""
+    link_params: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Further parameters of the link, such as the names of uploaded images on the server."""
 
     @property
     def query(self) -> str:
@@ -35,14 +38,16 @@ class Provenance:
         minus = params.pop("minus", [])
         for sentence in [minus] if isinstance(minus, str) else minus:
             words.append(f"minus {sentence}")
-        if query.image is not None:
-            words.insert(0, "an image")
+        n_images = len(query.images)
+        if n_images:
+            words.insert(0, "an image" if n_images == 1 else f"{n_images} images")
         return " ".join([*words, *_listed(params)])
 
     @property
     def link(self) -> str:
         """Address of the search in Explore, below the address of a server of the catalogue."""
-        return f"/?{urlencode(self.request.to_params(), doseq=True)}"
+        params = self.request.to_params() | dict(self.link_params)
+        return f"/?{urlencode(params, doseq=True)}"
 
     def row(self) -> dict[str, str]:
         """Values of `COLUMNS`."""
