@@ -48,6 +48,14 @@ _SCENES = object_schema({"scenes": array(object_schema({"id": TEXT, "name": TEXT
 _HEAT_MAP = {"query": TEXT, "method": TEXT, "heat": TEXT, "windows": {"type": "integer"}}
 _HEAT_MAPS = object_schema({"maps": array(object_schema(_HEAT_MAP))})
 
+_ITEM_TILES = object_schema(
+    {
+        "items": {"type": "integer", "minimum": 0},
+        "minzoom": {"type": ["integer", "null"]},
+        "maxzoom": {"type": "integer"},
+    }
+)
+
 _ID = path_parameter("id")
 _ZXY = tuple(path_parameter(name, "integer") for name in ("z", "x", "y"))
 
@@ -112,6 +120,22 @@ _TILE_PATHS: dict[str, Any] = {
         *_ZXY,
         media="image/png",
         no_content="there are no items in the tile",
+    ),
+    "/tiles/items.json": get(
+        "Number of items with a footprint, and the zooms of their tiles", schema=_ITEM_TILES
+    ),
+    "/tiles/items/{z}/{x}/{y}": get(
+        "Tile of the images of items in their footprints",
+        *_ZXY,
+        media="image/webp",
+        no_content="no footprint is in the tile, or all are too small",
+    ),
+    "/tiles/items/{id}/{z}/{x}/{y}": get(
+        "Tile of the image of one item in its footprint",
+        _ID,
+        *_ZXY,
+        media="image/webp",
+        no_content="the tile is outside the footprint, or the item has none",
     ),
     "/tiles/scene/{id}/{z}/{x}/{y}": get(
         "Tile of a scene",

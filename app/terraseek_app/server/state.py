@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from terraseek.localization import HeatMap
     from terraseek.search import Searcher
     from terraseek.tiles.density import DensityIndex
+    from terraseek.tiles.item_tiles import ItemTiles
 
 __all__ = [
     "Shared",
@@ -32,6 +33,7 @@ __all__ = [
     "encoder_if_loaded",
     "example_scenes",
     "heat",
+    "item_tiles",
     "points",
     "remove_scene",
     "reset",
@@ -155,6 +157,15 @@ def density() -> "DensityIndex":
 
     located = points()
     return shared().load_once("density", lambda: DensityIndex.build(located.lon, located.lat))
+
+
+def item_tiles() -> "ItemTiles":
+    """Tiles of the served catalogue's images, with the index of their footprints."""
+    from terraseek.tiles.footprints import FootprintIndex
+    from terraseek.tiles.item_tiles import ItemTiles
+
+    served = catalogue()
+    return shared().load_once("item_tiles", lambda: ItemTiles(served, FootprintIndex.build(served)))
 
 
 def add_scene(path: Path) -> str:

@@ -16,7 +16,14 @@ from terraseek.localization.heatmap import HeatMap
 from terraseek.scenes import Georef, Scene
 from terraseek.scenes.web_mercator import sample, source_positions, to_mercator
 
-__all__ = ["TILE_SIDE", "heat_tile", "scene_preview", "scene_tile"]
+__all__ = [
+    "TILE_SIDE",
+    "heat_tile",
+    "is_located",
+    "scene_preview",
+    "scene_tile",
+    "scene_tile_pixels",
+]
 
 TILE_SIDE = 256
 """Side of a tile in pixels."""
@@ -37,7 +44,7 @@ class _SharedScene:
     lock: threading.Lock
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _open_shared(path: Path, modified_ns: int, size: int) -> _SharedScene:
     """The open scene; time and size are in the key so that a replaced file is opened again."""
     return _SharedScene(Scene.open(path), threading.Lock())
@@ -52,13 +59,43 @@ def scene_tile(path: Path, z: int, x: int, y: int) -> bytes | None:
         BBoxError: there is no such tile.
         SceneError: the file cannot be read.
     """
-    state = path.stat()
-    shared = _open_shared(path, state.st_mtime_ns, state.st_size)
+    pixels = scene_tile_pixels(path, z, x, y)
+    return None if pixels is None else _rgba_png(*pixels)
+
+
+def scene_tile_pixels(
+    path: Path, z: int, x: int, y: int
+) -> tuple[UInt8[np.ndarray, "side side 3"], Bool[np.ndarray, "side side"]] | None:
+    """Pixels of a scene in a tile and which are valid; None outside the scene, see `scene_tile`.
+
+    Raises:
+        BBoxError: there is no such tile.
+        SceneError: the file cannot be read.
+    """
+    shared = _shared_scene(path)
     with shared.lock:
         return _scene_tile(shared.scene, z, x, y)
 
 
-def _scene_tile(scene: Scene, z: int, x: int, y: int) -> bytes | None:
+def is_located(path: Path) -> bool:
+    """Whether a raster file has a location on the globe of its own.
+
+    Raises:
+        SceneError: the file cannot be read.
+    """
+    shared = _shared_scene(path)
+    with shared.lock:
+        return shared.scene.georef.bounds is not None
+
+
+def _shared_scene(path: Path) -> _SharedScene:
+    state = path.stat()
+    return _open_shared(path, state.st_mtime_ns, state.st_size)
+
+
+def _scene_tile(
+    scene: Scene, z: int, x: int, y: int
+) -> tuple[UInt8[np.ndarray, "side side 3"], Bool[np.ndarray, "side side"]] | None:
     positions = _tile_positions(scene.georef, z, x, y)
     if positions is None:
         return None
@@ -77,7 +114,7 @@ def _scene_tile(scene: Scene, z: int, x: int, y: int) -> bytes | None:
     image, visible = sample(rgb, valid, local_cols, local_rows)
     visible &= inside
     image[~visible] = 0
-    return _rgba_png(image, visible) if np.any(visible) else None
+    return (image, visible) if np.any(visible) else None
 
 
 def heat_tile(heat: HeatMap, z: int, x: int, y: int) -> bytes | None:

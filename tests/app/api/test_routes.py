@@ -24,7 +24,9 @@ from terraseek.errors import (
     SceneTooLargeError,
     TerraSeekError,
 )
+from terraseek.geo import lonlat_to_tile
 from terraseek.search import Query, Searcher, hits_json
+from terraseek.tiles.footprints import mercator
 from terraseek_app.api.responses import EXCEPTION_HANDLERS, status_of
 from terraseek_app.asgi import routes
 from terraseek_app.server import state
@@ -71,6 +73,31 @@ def test_health_names_catalogue_and_encoder(client: TestClient) -> None:
     assert answer["status"] == "ok"
     assert (answer["catalogue"], answer["items"]) == ("cat", 12)
     assert answer["encoder_id"] == FakeEncoder().encoder_id
+
+
+def test_tiles_of_items_show_the_image_at_its_place(client: TestClient) -> None:
+    info = client.get("/tiles/items.json").json()
+    assert info["items"] == 11
+    zoom = info["minzoom"] + 3
+    lon, lat = PLACES[0]
+    x, y = lonlat_to_tile(lon, lat, zoom)
+    answer = client.get(f"/tiles/items/{zoom}/{x}/{y}")
+    assert answer.headers["content-type"] == "image/webp"
+    square = mercator(np.array([lon, lat])) * 2**zoom - (x, y)
+    place = tuple((square * 256).astype(int).tolist())
+    with Image.open(io.BytesIO(answer.content)) as image:  # the last of three at this place
+        assert image.convert("RGBA").getpixel(place) == pytest.approx(
+            (*COLOURS["blue"], 255), abs=25
+        )
+    red = Catalogue.open(state.settings().catalogue or "").items(["item_id", "caption"])
+    red_id = red["item_id"][red["caption"] == "a red field"].iloc[0]
+    with Image.open(
+        io.BytesIO(client.get(f"/tiles/items/{red_id}/{zoom}/{x}/{y}").content)
+    ) as image:
+        assert image.convert("RGBA").getpixel(place) == pytest.approx(
+            (*COLOURS["red"], 255), abs=25
+        )
+    assert client.get(f"/tiles/items/{zoom}/{x + 9}/{y}").status_code == 204
 
 
 def test_health_reports_errors(client: TestClient, tmp_path: Path) -> None:
@@ -170,6 +197,8 @@ def test_liked_and_disliked_items(client: TestClient) -> None:
         ("/tiles/basemap/0/x/0", 400, "InputError"),
         ("/tiles/density/1/2/0", 400, "BBoxError"),
         ("/tiles/density/999999999/0/0", 400, "InputError"),
+        ("/tiles/items/1/2/0", 400, "BBoxError"),
+        ("/tiles/items/nothing/1/0/0", 404, "ItemNotFoundError"),
         ("/api/points?bbox=1,2,3", 400, "BBoxError"),
         ("/api/points?bbox=1,2,3,4&most=0", 400, "InputError"),
         ("/tiles/scene/unknown/0/0/0", 400, "SceneError"),

@@ -5,11 +5,13 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import streamlit as st
 
 from terraseek.search import Hit
 from terraseek.search.export.files import EXPORTS, export_bytes
 from terraseek.search.export.provenance import Provenance
+from terraseek.tiles.footprints import footprints_of
 from terraseek_app.pages.explore.search import ResultList, build_request
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
@@ -62,6 +64,10 @@ def gallery_tiles(
 
 def map_markers(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """Markers of the map; hits without coordinates have none."""
+    catalogue = state.catalogue()
+    placed = [hit for hit in hits if coordinates(hit.lon, hit.lat)]
+    rows = np.array([catalogue.row(hit.item_id) for hit in placed], np.int64)
+    corners = footprints_of(catalogue, rows)
     return [
         {
             "item_id": hit.item_id,
@@ -72,9 +78,9 @@ def map_markers(hits: Sequence[Hit]) -> list[dict[str, Any]]:
             "caption": hit.caption or "",
             "thumbnail": thumbnail_url(hit.item_id),
             "precision": hit.location_precision,
+            "footprint": footprint.round(7).tolist() if np.isfinite(footprint).all() else None,
         }
-        for hit in hits
-        if coordinates(hit.lon, hit.lat)
+        for hit, footprint in zip(placed, corners, strict=True)
     ]
 
 
