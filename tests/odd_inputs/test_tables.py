@@ -265,6 +265,20 @@ def test_names_of_windows_and_macos_are_found(tmp_path):
     ]
 
 
+def test_rows_without_a_name_are_listed(folder, tmp_path):
+    names = [None, "im0.png", "", "im1.png"]
+    table = pa.table({"filename": names, "caption": ["a", "b", "c", None]})
+    pq.write_table(table, folder / "t.parquet")
+    report, items = imported(folder / "t.parquet", tmp_path)
+    assert items["caption"].to_dict() == {"im0.png": "b", "im1.png": ""}
+    assert [b.reason for b in report.broken] == ["it names no image"] * 2
+    metadata = pa.table({"filename": [None, "im2.png"], "lat": [9.0, 1.0], "lon": [9.0, 2.0]})
+    pq.write_table(metadata, tmp_path / "geo.parquet")
+    (folder / "t.parquet").unlink()
+    _, items = imported(folder, tmp_path, geometa=tmp_path / "geo.parquet", name="other")
+    assert items["lat"].dropna().to_dict() == {"im2.png": 1.0}
+
+
 def shard(path, members):
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         for name, data in members:
@@ -310,13 +324,6 @@ def test_file_names_that_are_no_utf_8_are_listed(folder, tmp_path):
     report, _ = imported(folder, tmp_path)
     assert report.added == 4
     assert [b.reason for b in report.broken] == ["its name is no UTF-8; rename it"]
-
-
-def test_images_embedded_in_parquet_are_refused_in_one_line(tmp_path):
-    images = pa.array([{"bytes": png(), "path": "a.png"}])
-    pq.write_table(pa.table({"image": images, "label": [1]}), tmp_path / "train.parquet")
-    with pytest.raises(SourceError, match="contains its images in the column 'image'"):
-        import_source(tmp_path / "train.parquet", tmp_path / "cat")
 
 
 @settings(deadline=None, max_examples=60)

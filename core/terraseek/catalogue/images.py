@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from terraseek.catalogue.embedded_images import PARQUET_SUFFIXES, read_embedded
 from terraseek.catalogue.records import ImageRef
 from terraseek.catalogue.tars import read_range
 from terraseek.decoding import guarded
@@ -146,7 +147,10 @@ def read_bytes(ref: ImageRef) -> bytes:
         TruncatedImageError: the file has become shorter since the import.
         FileNotFoundError: the file is missing.
     """
-    data = read_range(ref.file, ref.offset, ref.size)
+    if ref.member and ref.file.suffix.lower() in PARQUET_SUFFIXES:
+        data = read_embedded(ref.file, ref.offset)
+    else:
+        data = read_range(ref.file, ref.offset, ref.size)
     if ref.size >= 0 and len(data) < ref.size:
         raise TruncatedImageError(
             f"{ref.label} is cut short; was {ref.file} replaced? Import it again"

@@ -15,6 +15,7 @@ __all__ = [
     "LocationPrecision",
     "Record",
     "Records",
+    "Unused",
     "item_id",
 ]
 
@@ -39,20 +40,20 @@ IMAGE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Location of the encoded bytes of an image: a whole file, or a range of bytes in a tar."""
+    """Location of the encoded bytes of an image: a file, a range of a tar, a row of Parquet."""
 
     file: Path
-    """Path of the image or of the tar that contains it; absolute."""
+    """Path of the image, or of the tar or Parquet file that contains it; absolute."""
     offset: int = 0
-    """Offset of the image in `file`, in bytes."""
+    """Offset of the image in `file` in bytes; in a Parquet file its row."""
     size: int = -1
     """Length in bytes; -1 means the whole file."""
     member: str = ""
-    """Name inside the tar; empty for a loose file."""
+    """Name inside the tar or Parquet file; empty for a loose file."""
 
     @property
     def label(self) -> str:
-        """Name shown to users: the file name, with `#member` for an image in a tar."""
+        """Name shown to users: the file name, with `#member` for one in a tar or Parquet."""
         return f"{self.file.name}#{self.member}" if self.member else self.file.name
 
     @property
@@ -83,7 +84,17 @@ class Broken:
     """Why it cannot be used, in a few words."""
 
 
-Records = Iterator[Record | Broken]
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """What a source contains and a reader leaves out on purpose, such as masks."""
+
+    what: str
+    """What it is and why it is not used; the import adds up the counts of the same text."""
+    count: int = 1
+    """How many there are."""
+
+
+Records = Iterator[Record | Broken | Unused]
 """Result of a reader, in the order of the source."""
 
 

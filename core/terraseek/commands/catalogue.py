@@ -40,7 +40,8 @@ def import_(
         list[str],
         typer.Argument(
             help="Shards (name-{0000..0001}.tar), tar or folder of images, "
-            "table (CSV, Parquet, pickled frame), caption JSON, STAC items, clip-retrieval folder, "
+            "table (CSV, Parquet, pickled frame), Parquet with images in it, caption JSON, STAC items, "
+            "clip-retrieval folder, "
             "Major TOM embeddings. Several sources are imported one after the other."
         ),
     ],
@@ -52,7 +53,8 @@ def import_(
     kind: Annotated[
         str,
         typer.Option(
-            help="auto, shards, folder, classes, table, captions, stac, clip-retrieval, major-tom."
+            help="auto, shards, folder, classes, table, parquet-images, captions, stac, "
+            "clip-retrieval, major-tom."
         ),
     ] = "auto",
     name: Annotated[str | None, typer.Option(help="Name of the source.")] = None,

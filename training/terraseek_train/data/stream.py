@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from terraseek.catalogue.images import FORMATS
 from terraseek.catalogue.importing.readers.webdataset import is_shard, read_shards
-from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef
+from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record
 from terraseek.catalogue.tars import members, read_range
 from terraseek.errors import NotAnImageError, SourceError
 from terraseek_train.data.sources.images import decode
@@ -179,7 +179,7 @@ def _images_of_shard(shard: Path) -> Iterator[tuple[Sample, ImageRef]]:
     for record in read_shards([shard]):
         if isinstance(record, Broken):
             _log.warning("%s skipped: %s", record.member, record.reason)
-        elif record.image is not None:
+        elif isinstance(record, Record) and record.image is not None:
             caption = str(record.columns.get("caption", ""))
             name = str(record.columns["img_name"])
             if concept_of(caption):

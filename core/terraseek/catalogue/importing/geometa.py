@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.tables import read_table, rename_columns
 from terraseek.catalogue.records import LocationPrecision
 from terraseek.errors import MissingColumnError
@@ -38,7 +39,8 @@ class Geometa:
                 f"{origin} has no column of image names (img_name, filename, ...); "
                 f"it has {', '.join(map(str, frame.columns))}"
             )
-        keys = frame["img_name"].astype(str).str.strip()
+        keys = pd.Series(list(map(cell_text, frame["img_name"])), frame.index, str)
+        frame, keys = frame[keys != ""], keys[keys != ""]
         self.duplicates = int(keys.duplicated().sum())
         """Rows ignored because an earlier row has the same name."""
         first = frame.loc[~keys.duplicated()]

@@ -22,7 +22,7 @@ from terraseek.catalogue.importing.report import ImportReport, write_broken
 from terraseek.catalogue.items import append_items, build_frame, distinct_columns
 from terraseek.catalogue.items_file import ITEMS_FILE, read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
-from terraseek.catalogue.records import Broken, LocationPrecision, Record, item_id
+from terraseek.catalogue.records import Broken, LocationPrecision, Record, Unused, item_id
 from terraseek.errors import CatalogueExistsError, SceneError, SourceError
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
@@ -151,6 +151,9 @@ class _ImportJob:
             if isinstance(entry, Broken):
                 self.report.broken.append(entry)
                 continue
+            if isinstance(entry, Unused):
+                self._count_unused(entry.what, entry.count)
+                continue
             if not _is_text(entry):
                 name = entry.key.encode("utf-8", "replace").decode()
                 self.report.broken.append(Broken(name, "its name is no UTF-8; rename it"))
@@ -187,11 +190,13 @@ class _ImportJob:
                     self.report.broken.append(inspected)
                 else:
                     if inspected.pop(ANIMATED, False):
-                        reason = "frames after the first of animations"
-                        self.report.unused[reason] = self.report.unused.get(reason, 0) + 1
+                        self._count_unused("frames after the first of animations", 1)
                     yield self._row(key, records[key], inspected)
                 if done % 100 == 0 or done == len(records):
                     self.progress("check", done, len(records))
+
+    def _count_unused(self, what: str, count: int) -> None:
+        self.report.unused[what] = self.report.unused.get(what, 0) + count
 
     def _row(self, key: str, record: Record, inspected: dict[str, Any]) -> dict[str, Any]:
         return item_row(

@@ -90,6 +90,8 @@ class ImageLookup:
 
     def missing_reason(self, name: str) -> str:
         """Explain why `find` returned None for a name."""
+        if not name:
+            return "it names no image"
         if any((folder / name).is_file() for folder in self._allowed):
             return f"the image {name!r} {OUTSIDE_SOURCE}"
         return f"no image {name!r} beside the table"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.columns.geometry_column import geometry_of_schema, locate_rows
 from terraseek.catalogue.importing.columns.text_tables import read_text_table
 from terraseek.catalogue.importing.pickled.frame import read_pickled_frame
@@ -97,8 +98,8 @@ def rename_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """
     renames = dict(column_renames(tuple(map(str, frame.columns))))
     if "img_name" not in renames.values() and "img_name" not in frame and len(frame):
-        first = frame.iloc[:100, 0].astype(str)
-        if first.map(_is_image_name).all():
+        first = map(cell_text, frame.iloc[:100, 0])
+        if all(map(_is_image_name, first)):
             renames[str(frame.columns[0])] = "img_name"
             if frame.shape[1] > 1 and not {"caption"} & ({*renames.values(), *frame.columns}):
                 renames[str(frame.columns[1])] = "caption"
@@ -173,8 +174,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     kept = [name for name in schema.names if name not in binary]
     if binary and find_column(kept, "img_name") is None:
         raise SourceError(
-            f"{path.name} contains its images in the column {binary[0]!r} (Hugging Face's layout), "
-            "which is not read; save them as files, with a table of file names and captions"
+            f"{path.name} names no images, and its column {binary[0]!r} is not used as a table's; "
+            "if it contains images, import it with --kind parquet-images, else add file names"
         )
     frame = pq.read_table(path, columns=kept).to_pandas()
     return frame if geometry is None else locate_rows(frame, geometry)

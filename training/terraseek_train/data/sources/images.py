@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from terraseek.catalogue.images import FORMATS
 from terraseek.catalogue.importing.readers.webdataset import read_shards
-from terraseek.catalogue.records import Broken, ImageRef
+from terraseek.catalogue.records import Broken, ImageRef, Record
 from terraseek.catalogue.tars import Member, members, read_range
 from terraseek.errors import NotAnImageError, SourceError
 from terraseek_train.data.sources.sample import Sample
@@ -171,7 +171,7 @@ def _from_shard(path: Path) -> Iterator[tuple[str, _Entry]]:
     for record in read_shards([path]):
         if isinstance(record, Broken):
             _log.warning("%s skipped: %s", record.member, record.reason)
-        elif record.image is not None:
+        elif isinstance(record, Record) and record.image is not None:
             caption = str(record.columns.get("caption", ""))
             yield str(record.columns["img_name"]), (caption, record.image)
 

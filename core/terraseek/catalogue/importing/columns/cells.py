@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["plain_columns", "plain_value"]
+__all__ = ["cell_text", "plain_columns", "plain_value"]
 
 _MISSING = frozenset({"", "nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT"})
 """Texts that pandas, Python, JSON and SQL write for a missing value."""
@@ -31,6 +31,12 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
     if isinstance(value, float) and math.isnan(value):
         return None
     return None if str(value) in _MISSING else value
+
+
+def cell_text(value: Any) -> str:  # noqa: ANN401 - a cell of any type
+    """Text of a cell without surrounding blanks; empty for a missing value."""
+    plain = plain_value(value)
+    return "" if plain is None else str(plain).strip()
 
 
 def plain_columns(columns: dict[str, Any]) -> dict[str, Any]:

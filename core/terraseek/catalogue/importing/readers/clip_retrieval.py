@@ -7,8 +7,7 @@ vector are stored in `vector_file` and `vector_row`; the vectors stay where they
 import re
 from pathlib import Path
 
-import pandas as pd
-
+from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.importing.tables import read_table, rename_columns
@@ -37,17 +36,17 @@ def read_clip_retrieval(folder: Path, images: Path | None) -> Records:
     for path in sorted(folder.glob("metadata/*.parquet"), key=_file_number):
         frame = rename_columns(read_table(path))
         vectors = _vector_file(folder, path)
-        names = frame["img_name"].astype(str) if "img_name" in frame else pd.Series(dtype=str)
+        names = map(cell_text, frame.get("img_name", ()))
         lookup = ImageLookup(folder, images, names)
         if vectors is not None and (count := _vector_count(vectors)) != len(frame):
             yield Broken(path.name, f"{vectors.name} has {count} rows, not {len(frame)}")
             continue
         for row, cells in enumerate(frame.to_dict("records")):
             columns = {str(key): value for key, value in cells.items()}
-            name = str(columns.get("img_name") or "")
+            name = cell_text(columns.get("img_name"))
             if vectors is not None:
                 columns |= {"vector_file": str(vectors), "vector_row": row}
-            key = name or str(columns.get("url") or "") or f"{path.name}#{row}"
+            key = name or cell_text(columns.get("url")) or f"{path.name}#{row}"
             yield Record(key, lookup.find(name), columns)
 
 

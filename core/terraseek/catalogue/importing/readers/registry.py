@@ -7,11 +7,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from terraseek.catalogue.embedded_images import PARQUET_SUFFIXES
 from terraseek.catalogue.importing.readers import (
     caption_json,
     clip_retrieval,
     image_folder,
     major_tom,
+    parquet_images,
     stac,
     table,
     webdataset,
@@ -25,6 +27,7 @@ READERS: tuple[Reader, ...] = (
     webdataset.SHARDS,
     clip_retrieval.CLIP_RETRIEVAL,
     major_tom.MAJOR_TOM,
+    parquet_images.PARQUET_IMAGES,
     stac.STAC,
     table.TABLE,
     caption_json.CAPTIONS,
@@ -56,7 +59,8 @@ def open_source(
     """Recognise the format of a source and open it.
 
     Args:
-        source: a file, a folder, shards as `name-{0000..0031}.tar`, or a list of shards.
+        source: a file, a folder, shards as `name-{0000..0031}.tar`, or a list of
+            shards or of Parquet files with images in them.
         kind: one of `KINDS`, or `auto` to recognise the format.
         images: folder or tar of the images that a table or caption file names.
 
@@ -72,6 +76,8 @@ def open_source(
             raise SourceError(f"no such file or folder to import: {path}")
     if not paths:
         raise SourceError("nothing to import was named; give a file or folder")
+    if len(paths) > 1 and all(path.suffix.lower() in PARQUET_SUFFIXES for path in paths):
+        return parquet_images.open_parquet_images(paths, images)
     if len(paths) > 1:
         return webdataset.open_shards(paths)
     path = paths[0]
@@ -101,6 +107,6 @@ def _recognise(path: Path) -> Reader:
         raise UnknownSourceError(f"{path} contains no images, shards or tables that can be read")
     raise UnknownSourceError(
         f"{path} cannot be imported; give webdataset shards, a folder or tar of images, a CSV or "
-        "Parquet table naming images, a caption JSON in RSICD's layout, STAC items, an output "
-        "folder of clip-retrieval, or Major TOM embeddings"
+        "Parquet table naming images, Parquet with images in it, a caption JSON in RSICD's layout, "
+        "STAC items, an output folder of clip-retrieval, or Major TOM embeddings"
     )

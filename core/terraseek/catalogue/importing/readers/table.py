@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.importing.tables import (
@@ -15,7 +16,7 @@ from terraseek.catalogue.importing.tables import (
 from terraseek.catalogue.records import Broken, Record, Records
 from terraseek.errors import MissingColumnError, SourceError
 
-__all__ = ["TABLE", "find_image_table", "read_rows"]
+__all__ = ["TABLE", "find_image_table", "read_rows", "row_columns"]
 
 _MAX_TABLES = 3
 _RESERVED = ("item_id", "image", "source", "width", "height")
@@ -39,17 +40,18 @@ def read_rows(path: Path, images: Path | None) -> Records:
             f"{path.name} has no column of image names (filename, image, img_name, ...); "
             f"it has {', '.join(map(str, frame.columns))}"
         )
-    lookup = ImageLookup(path.parent, images, frame["img_name"].astype(str))
+    lookup = ImageLookup(path.parent, images, map(cell_text, frame["img_name"]))
     for number, row in enumerate(frame.to_dict("records"), start=2):
-        name = str(row["img_name"]).strip()
+        name = cell_text(row["img_name"])
         ref = lookup.find(name)
         if ref is None:
             yield Broken(f"{path.name} line {number}", lookup.missing_reason(name))
             continue
-        yield Record(name, ref, _columns(row, name))
+        yield Record(name, ref, row_columns(row, name))
 
 
-def _columns(row: dict[Any, Any], name: str) -> dict[str, Any]:
+def row_columns(row: dict[Any, Any], name: str) -> dict[str, Any]:
+    """Columns of the item of a table's row, whose image is called `name`."""
     columns = {str(key): value for key, value in row.items()}
     columns["img_name"] = name
     for reserved in _RESERVED:
