@@ -114,6 +114,11 @@ def test_labels_of_several_classes_and_of_another_name(tmp_path):
     assert catalogue.items()["label"].tolist() == ["airport", "beach", "forest", "airport", "beach"]
 
 
+def test_class_numbers_without_names_are_labels(tmp_path):
+    _, catalogue = imported(dataset(tmp_path / "t.parquet", rows=2, label=[0, 1]), tmp_path)
+    assert catalogue.items()["label"].tolist() == ["0", "1"]
+
+
 def test_a_folder_and_a_list_of_files(tmp_path):
     data = tmp_path / "eurosat" / "data"
     data.mkdir(parents=True)

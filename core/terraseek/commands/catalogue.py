@@ -40,8 +40,8 @@ def import_(
         list[str],
         typer.Argument(
             help="Shards (name-{0000..0001}.tar), tar or folder of images, "
-            "table (CSV, Parquet, pickled frame), Parquet with images in it, caption JSON, STAC items, "
-            "clip-retrieval folder, "
+            "table (CSV, Parquet, pickled frame), Parquet with images in it, caption JSON, "
+            "STAC items, clip-retrieval folder, "
             "Major TOM embeddings. Several sources are imported one after the other."
         ),
     ],

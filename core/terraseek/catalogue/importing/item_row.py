@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from terraseek.catalogue.importing.columns.cells import plain_columns, plain_value
+from terraseek.catalogue.importing.columns.cells import cell_text, plain_columns, plain_value
 from terraseek.catalogue.importing.columns.geometry_column import GEOMETRY_LOCATION, GEOMETRY_NAMES
 from terraseek.catalogue.importing.geometa import Geometa
 from terraseek.catalogue.importing.inspection import UNPLACED
@@ -69,7 +69,7 @@ def item_row(
         "location_precision": location.precision,
         "captured_at": iso_date(columns.get("captured_at")),
         "source": source,
-        "label": columns.get("label") or "",
+        "label": cell_text(columns.get("label")),
         "_file": "" if ref is None else str(ref.file),
         "_offset": 0 if ref is None else ref.offset,
         "_size": -1 if ref is None else ref.size,
