@@ -22,6 +22,7 @@ from terraseek.errors import (
     TerraSeekError,
     WeightsNotFoundError,
 )
+from terraseek_app.plain_text import sentence_as_markdown
 
 __all__ = ["headline", "show_error", "show_errors"]
 
@@ -48,12 +49,13 @@ def headline(error: TerraSeekError) -> str:
 
 def show_error(error: TerraSeekError) -> None:
     """Show an expected error; an empty query is shown as a hint, a cancelled job as a notice."""
+    text = sentence_as_markdown(str(error))  # it may quote names of files and people
     if isinstance(error, Cancelled):
         st.info("Stopped. What was finished before is kept.", icon=":material/block:")
     elif isinstance(error, EmptyQueryError):
-        st.info(f"**{headline(error)}.** {error}", icon=":material/edit:")
+        st.info(f"**{headline(error)}.** {text}", icon=":material/edit:")
     else:
-        st.error(f"**{headline(error)}.** {error}", icon=":material/error:")
+        st.error(f"**{headline(error)}.** {text}", icon=":material/error:")
 
 
 @contextmanager

@@ -34,6 +34,7 @@ TerraSeekError
 │   ├── WeightsChecksumError
 │   └── WeightsLayoutError
 ├── ReviewError
+│   └── RaterKeyError          the key does not belong to this rater
 ├── OutputError                a result that cannot be written: disk full, folder not writable
 ├── MissingExtraError          an optional dependency; the message has the pip command
 ├── ServerBusyError            the server has no room for another expensive request
@@ -178,6 +179,10 @@ class WeightsLayoutError(ModelError):
 
 class ReviewError(TerraSeekError):
     """A review record is invalid, or the review log cannot be used."""
+
+
+class RaterKeyError(ReviewError):
+    """The key of a rater is missing or wrong, or the name belongs to another rater."""
 
 
 class OutputError(TerraSeekError):

@@ -133,3 +133,27 @@ def test_keys_faster_than_the_server_are_handled_in_order(
     events = ReviewLog.open(reviewed).events()
     rated = [r for r in events if (r.rater, r.action) == ("Cleo", "rate")]
     assert [dict(r.scores) for r in rated] == [{"relevance_detail": 3}]
+
+
+def test_a_browser_keeps_the_key_and_a_link_brings_it_to_another(
+    browse: Callable[[str], Any], window: Any, review_server: str, reviewed: Path
+) -> None:
+    eva = browse(review_server)
+    start(eva, "Eva")
+    link = eva.locator(".st-key-review_copy_link button").get_attribute("title")
+    assert re.search(r"/review\?rater=Eva#key=[a-z0-9-]{24}$", link)
+    eva.goto(f"{review_server}/review?rater=Eva")  # a new session of the same browser
+    eva.wait_for_selector(".st-key-review_open")
+    with window.browser.new_context() as elsewhere:
+        # the name alone signs nobody in
+        other = elsewhere.new_page()
+        other.goto(f"{review_server}/review?rater=Eva")
+        other.locator(".st-key-review_go button").click()
+        other.get_by_text("is taken").wait_for()
+        other.goto("about:blank")
+        other.goto(link)
+        other.wait_for_selector(".st-key-review_open")
+        assert "key" not in other.url
+        settled(other)
+        other.keyboard.press("s")
+        recorded(reviewed, "Eva", "skip")

@@ -1,4 +1,4 @@
-"""`terraseek review export|import|stats|backup`: ratings and captions of a catalogue."""
+"""`terraseek review export|import|stats|backup|raters|key`: reviews and raters of a catalogue."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,9 +8,11 @@ import typer
 
 from terraseek.commands.console import note, print_json
 from terraseek.review import (
+    RaterKeys,
     ReviewLog,
     import_ratings,
     item_names,
+    rater_name,
     review_stats,
     write_captions,
     write_long,
@@ -34,6 +36,8 @@ def register(app: typer.Typer) -> None:
     group.command("import")(import_reviews)
     group.command("stats")(show_stats)
     group.command("backup")(backup_reviews)
+    group.command("raters")(list_raters)
+    group.command("key")(make_key)
     app.add_typer(group, name="review")
 
 
@@ -62,6 +66,33 @@ def backup_reviews(
 ) -> None:
     """Copy the review log to one file, also while it is in use."""
     note(f"{ReviewLog.open(catalogue).backup(out)} records -> {out}")
+
+
+def list_raters(
+    catalogue: Path = _CATALOGUE,
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON list on stdout."),
+) -> None:
+    """List the raters, and when their keys were made; a name without key is free to be claimed."""
+    log = ReviewLog.open(catalogue)
+    made_at = RaterKeys(log).made_at()
+    names = dict.fromkeys([*log.raters(), *made_at])
+    rows = [{"rater": name, "key_made_at": made_at.get(name)} for name in names]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        note(f"{row['rater']}: {row['key_made_at'] or 'no key yet'}")
+
+
+def make_key(
+    catalogue: Path = _CATALOGUE,
+    rater: str = typer.Argument(help="Name of the rater."),
+) -> None:
+    """Print a new key for a rater, who lost the old one, which is no longer valid then."""
+    name = rater_name(rater)
+    key = RaterKeys(ReviewLog.open(catalogue)).replace(name)
+    note(f"{name} enters this key on the Review page; it is shown only now:")
+    print(key)
 
 
 def import_reviews(

@@ -4,6 +4,7 @@ from terraseek.review.agreement import gwet_ac2, krippendorff_alpha, quadratic_k
 from terraseek.review.criteria import CRITERIA, Criterion
 from terraseek.review.flags import Flag, caption_flags
 from terraseek.review.log import ReviewLog, ReviewProgress
+from terraseek.review.rater_keys import RaterKeys, rater_name
 from terraseek.review.ratings import (
     RatingsReport,
     import_ratings,
@@ -19,6 +20,7 @@ __all__ = [
     "CRITERIA",
     "Criterion",
     "Flag",
+    "RaterKeys",
     "RatingsReport",
     "Review",
     "ReviewLog",
@@ -31,6 +33,7 @@ __all__ = [
     "krippendorff_alpha",
     "now",
     "quadratic_kappa",
+    "rater_name",
     "review_stats",
     "score_table",
     "write_captions",

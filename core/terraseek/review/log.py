@@ -2,9 +2,7 @@
 
 import json
 import sqlite3
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +10,8 @@ from typing import TYPE_CHECKING
 from terraseek.errors import CatalogueNotFoundError, ReviewError
 from terraseek.files import atomic_path
 from terraseek.review.criteria import CRITERIA
+from terraseek.review.database import connect, transaction, use_wal
+from terraseek.review.rater_keys import check_key
 from terraseek.review.records import Review, caption_hash, now
 from terraseek.review.schema import migrate
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ReviewLog", "ReviewProgress", "open_review"]
 
-_BUSY_SECONDS = 15.0
 _SCORES = tuple(c.key for c in CRITERIA)
 _COLUMNS = (
     *("event_id", "item_id", "rater", "action", *_SCORES, "caption", "caption_sha256", "edited"),
@@ -84,8 +83,8 @@ class ReviewLog:
                 f"`terraseek import SOURCE --out {folder}`"
             )
         log = cls(folder / "reviews.sqlite")
-        with log._connect() as connection:
-            _use_wal(connection)
+        with connect(log.path) as connection:
+            use_wal(connection)
             migrate(connection, str(log.path))
         return log
 
@@ -102,7 +101,7 @@ class ReviewLog:
         """
         if target.exists() and target.samefile(self.path):
             raise ReviewError(f"{target} is the review log itself; name another file")
-        with self._connect() as connection, atomic_path(target) as part:
+        with connect(self.path) as connection, atomic_path(target) as part:
             copy = sqlite3.connect(part, isolation_level=None)
             try:
                 connection.backup(copy)
@@ -114,24 +113,35 @@ class ReviewLog:
                 copy.close()
         return count
 
-    def append(self, review: Review) -> Review:
+    def append(self, review: Review, key: str = "") -> Review:
         """Write one record and return it as stored.
 
         A record whose `event_id` exists already (a double click) is not written again.
+
+        Args:
+            review: the record.
+            key: key of its rater; needed for records of the app if the rater has one.
+
+        Raises:
+            RaterKeyError: the rater has another key.
         """
-        self.append_many([review])
+        self.append_many([review], key)
         return self._select("SELECT * FROM events WHERE event_id = ?", review.event_id)[0]
 
-    def append_many(self, reviews: Sequence[Review]) -> int:
-        """Write records in one transaction; returns how many were new."""
-        with self._connect() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                new = sum(_insert(connection, review) for review in reviews)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+    def append_many(self, reviews: Sequence[Review], key: str = "") -> int:
+        """Write records in one transaction; returns how many were new.
+
+        Args:
+            reviews: the records.
+            key: see `append`; records that are imported need none.
+
+        Raises:
+            RaterKeyError: a rater has another key.
+        """
+        with connect(self.path) as connection, transaction(connection):
+            for rater in {review.rater for review in reviews if review.source == "app"}:
+                check_key(connection, rater, key)
+            new = sum(_insert(connection, review) for review in reviews)
         return new
 
     def current(self, rater: str | None = None) -> list[Review]:
@@ -162,7 +172,7 @@ class ReviewLog:
             imported: include raters who are known only from imported files.
         """
         where = "" if imported else "WHERE source <> 'import'"
-        with self._connect() as connection:
+        with connect(self.path) as connection:
             rows = connection.execute(
                 f"SELECT rater FROM events {where} GROUP BY rater ORDER BY min(seq)"
             )
@@ -179,7 +189,7 @@ class ReviewLog:
             imported: whether ratings from imported files count.
         """
         sources = "" if imported else "AND source <> 'import'"
-        with self._connect() as connection:
+        with connect(self.path) as connection:
             rows = connection.execute(
                 f"SELECT item_id FROM current WHERE rater <> ? AND action <> 'skip' {sources} "
                 "GROUP BY item_id HAVING count(DISTINCT rater) >= ?",
@@ -190,7 +200,7 @@ class ReviewLog:
     def actions(self, rater: str | None = None) -> dict[str, str]:
         """Map item id to the current action of a rater, or to the latest one by anyone."""
         where, values = ("", ()) if rater is None else ("WHERE rater = ?", (rater,))
-        with self._connect() as connection:
+        with connect(self.path) as connection:
             rows = connection.execute(
                 f"SELECT item_id, action FROM current {where} ORDER BY seq", values
             )
@@ -219,52 +229,8 @@ class ReviewLog:
         return next((item for item in ordered if item not in done), None)
 
     def _select(self, statement: str, *values: str) -> list[Review]:
-        with self._connect() as connection:
+        with connect(self.path) as connection:
             return [_review(row) for row in connection.execute(statement, values)]
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._error(error) from error
-        try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA foreign_keys = ON")
-            # FULL: a decision survives a power cut right after the click
-            connection.execute("PRAGMA synchronous = FULL")
-            yield connection
-        except sqlite3.Error as error:
-            raise self._error(error) from error
-        finally:
-            connection.close()
-
-    def _error(self, error: sqlite3.Error) -> ReviewError:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            advice = f"another process has been writing for over {_BUSY_SECONDS:g} s; try again"
-        elif "readonly" in text or "unable to open" in text:
-            advice = "the folder must exist and be writable"
-        elif "not a database" in text or "malformed" in text:
-            advice = "the file is damaged; keep a copy, then restore it from a backup"
-        elif "full" in text:
-            advice = "the disk is full; nothing was written; make room and try again"
-        else:
-            advice = "nothing was written"
-        return ReviewError(f"review log {self.path}: {text}; {advice}")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging, so that readers never wait; the file keeps the mode."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            # SQLite does not wait here if several processes create the file at the same time
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 def _insert(connection: sqlite3.Connection, review: Review) -> bool:

@@ -58,6 +58,22 @@ _MIGRATIONS: Final = (
         );
         """,
     ),
+    (
+        "keys of raters",
+        """
+        -- the latest key of a rater is valid; keys are stored as hashes only
+        CREATE TABLE rater_keys (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            rater TEXT NOT NULL CHECK (rater <> ''),
+            key_sha256 TEXT NOT NULL,
+            made_at TEXT NOT NULL
+        );
+        CREATE INDEX keys_of_rater ON rater_keys (rater, seq);
+        -- browsers keep the keys of several logs apart by this id
+        CREATE TABLE log_id (id TEXT NOT NULL);
+        INSERT INTO log_id VALUES (lower(hex(randomblob(8))));
+        """,
+    ),
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

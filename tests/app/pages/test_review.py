@@ -10,7 +10,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from terraseek.catalogue import Catalogue, import_source
-from terraseek.review import Review, ReviewLog
+from terraseek.review import RaterKeys, Review, ReviewLog
+from terraseek_app.pages.review.browser_keys import valid_entries
 from terraseek_app.pages.review.queue import next_in_queue, queue_items
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
@@ -42,15 +43,29 @@ def log(catalogue: Catalogue) -> ReviewLog:
     return ReviewLog.open(catalogue.path)
 
 
+class SignedIn:
+    """Session values of raters who have signed in; the first time makes their key."""
+
+    def __init__(self, log: ReviewLog) -> None:
+        self._keys = RaterKeys(log)
+        self._made: dict[str, str] = {}
+
+    def __call__(self, rater: str) -> dict[str, str]:
+        if rater not in self._made:
+            self._made[rater] = self._keys.claim(rater)
+        return {"review_name": rater, "review_key": self._made[rater]}
+
+
 @pytest.fixture
 def open_page(catalogue: Catalogue) -> Iterator[Callable[..., AppTest]]:
     """`open_page(rater, **session)` draws the page for a rater in a session of its own."""
     state.reset(Settings(catalogue=catalogue.path, model="fake"))
+    signed_in = SignedIn(ReviewLog.open(catalogue.path))
 
     def draw(rater: str | None = "Ana", **session: object) -> AppTest:
         page = AppTest.from_function(_page, default_timeout=180)
         if rater:
-            page.query_params["rater"] = rater
+            session |= signed_in(rater)
         for key, value in session.items():
             page.session_state[key] = value
         return settled(page.run())
@@ -80,13 +95,82 @@ def drawn(page: AppTest) -> str:
     return " ".join(element.proto.body for element in page.get("html"))
 
 
-def test_a_name_is_asked_for_first(open_page, log: ReviewLog) -> None:
+def test_a_name_is_asked_for_first_and_gets_a_key(open_page, log: ReviewLog) -> None:
     page = open_page(None)
     page.text_input(key="review_rater").set_value("  Ana   Lytics ").run()
     assert settled(page).session_state.review_name == "Ana Lytics"
     assert page.query_params["rater"] == "Ana Lytics"
     assert "0</b> of 4" in drawn(page)
     assert log.events() == []
+    [shown] = [code.value for code in page.code]
+    assert RaterKeys(log).is_valid("Ana Lytics", shown)
+    press(page, "link_done")
+    assert not page.code
+    press(page, "accept")
+    assert [r.rater for r in log.events()] == ["Ana Lytics"]
+
+
+def test_a_name_in_the_address_is_nobody(open_page, log: ReviewLog, ids) -> None:
+    press(open_page("Alice"), "accept")
+    page = AppTest.from_function(_page, default_timeout=180)
+    page.query_params["rater"] = "Alice"
+    settled(page.run())
+    assert page.session_state.review_name == ""
+    assert page.text_input(key="review_rater").value == "Alice"
+    assert not [b for b in page.button if b.key.startswith("review_known_")]
+    press(page, "go")
+    assert page.session_state.review_name == ""
+    assert "is taken" in page.error[0].value
+    page.text_input(key="review_own_key").set_value("aaaa-bbbb").run()
+    assert "not the key of Alice" in page.error[0].value
+    assert page.session_state.review_name == ""
+    assert [r.action for r in log.history(ids[0])] == ["accept"]
+
+
+def test_a_rater_continues_on_another_device_with_the_key(open_page, log: ReviewLog, ids) -> None:
+    press(open_page("Alice"), "accept")
+    key = RaterKeys(log).replace("Alice")
+    page = open_page(None)
+    page.text_input(key="review_rater").set_value("Alice").run()
+    page.text_input(key="review_own_key").set_value(key.upper()).run()
+    assert settled(page).session_state.review_name == "Alice"
+    assert page.session_state.review_item == ids[1]
+    assert not page.code  # the key is not new
+
+
+def test_a_browser_that_kept_a_key_offers_its_name(open_page, log: ReviewLog) -> None:
+    key = RaterKeys(log).claim("![x](http://h.example)")
+    page = open_page(None, review_kept={"![x](http://h.example)": key, "Bea": "wrong"})
+    assert page.button(key="review_known_0").label.startswith("\\!\\[x\\]")
+    press(page, "known_1")
+    assert page.session_state.review_name == ""
+    assert "not valid now" in page.error[0].value
+    assert page.session_state.review_forget == ["Bea"]
+    press(page, "known_0")
+    assert page.session_state.review_name == "![x](http://h.example)"
+
+
+def test_a_session_whose_key_was_replaced_writes_nothing(open_page, log: ReviewLog) -> None:
+    page = press(open_page("Alice"), "accept")
+    RaterKeys(log).replace("Alice")
+    press(page, "accept")
+    assert "another key" in page.error[0].value
+    assert len(log.events()) == 1
+
+
+def test_forgetting_a_rater_signs_out(open_page, log: ReviewLog) -> None:
+    page = press(open_page("Alice"), "forget_me")
+    assert page.session_state.review_name == page.session_state.review_key == ""
+    assert page.session_state.review_forget == ["Alice"]
+    assert not page.session_state.review_kept
+    assert "rater" not in page.query_params
+    page = press(open_page("Bea"), "change", "known_0")
+    assert page.session_state.review_name == "Bea"
+
+
+@pytest.mark.parametrize("sent", [None, 7, {"a": "b"}, [["a"], ["a", 1], "ab", ["Ana", "k"]]])
+def test_malformed_entries_of_a_browser_are_left_out(sent: object) -> None:
+    assert valid_entries(sent) in ({}, {"Ana": "k"})
 
 
 def test_scoring_goes_from_criterion_to_criterion(open_page, log: ReviewLog, ids) -> None:
@@ -259,9 +343,10 @@ def press_keys(page: AppTest, *presses: tuple[int, str, str]) -> AppTest:
 
 
 @pytest.fixture
-def keyed_page(open_page) -> AppTest:
+def keyed_page(open_page, log: ReviewLog) -> AppTest:
     page = AppTest.from_function(_page_with_keys, default_timeout=180)
-    page.query_params["rater"] = "Ana"
+    for key, value in SignedIn(log)("Ana").items():
+        page.session_state[key] = value
     return settled(page.run())
 
 

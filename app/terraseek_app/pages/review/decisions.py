@@ -66,11 +66,12 @@ def _apply(item_id: str, decision: Decision) -> None:
             show_item(queue[position - 1])
     elif decision == "retract":
         retraction = Review(item_id=item_id, rater=session.review_name, action="retract")
-        review_log().append(retraction)
+        review_log().append(retraction, session.review_key)
         session.review_shown = None
     else:
         if decision != "keep":
-            review_log().append(_record(state.catalogue().item(item_id), decision))
+            record = _record(state.catalogue().item(item_id), decision)
+            review_log().append(record, session.review_key)
         log = review_log()
         show_item(next_in_queue(session.review_kind, queue, log, session.review_name, item_id))
         session.review_finished = session.review_item is None

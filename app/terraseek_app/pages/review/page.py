@@ -5,15 +5,16 @@ from typing import Any
 
 import streamlit as st
 
+from terraseek.errors import ReviewError
 from terraseek.review import Review, ReviewProgress
+from terraseek_app.messages import show_error
 from terraseek_app.navigation import explore_hits
-from terraseek_app.pages.review import decisions
+from terraseek_app.pages.review import decisions, sign_in
 from terraseek_app.pages.review import state as review_state
 from terraseek_app.pages.review.form import review_form
 from terraseek_app.pages.review.item_panel import caption_panel, item_image, metadata_panel
 from terraseek_app.pages.review.queue import QUEUES, next_in_queue
 from terraseek_app.server import state
-from terraseek_app.widgets.plain_text import as_markdown
 
 __all__ = ["render"]
 
@@ -27,13 +28,15 @@ def render() -> None:
     decisions.apply_decisions()
     log = review_state.review_log()
     session = st.session_state
+    sign_in.keep_in_browser()
     if not session.review_name:
-        _ask_name(log.raters(imported=False))
+        sign_in.ask_rater()
         return
+    sign_in.new_key_panel()
     queue = review_state.current_queue()
     _header(log.progress(session.review_name, queue))
     if session.review_error:
-        st.error(session.review_error, icon=":material/error:")
+        show_error(ReviewError(session.review_error))
     item_id = session.review_item
     if item_id is None and not session.get("review_finished"):
         item_id = next_in_queue(session.review_kind, queue, log, session.review_name)
@@ -42,30 +45,6 @@ def render() -> None:
         return
     review_state.load_item(item_id)
     _item(state.catalogue().item(item_id), log.current_of(item_id, session.review_name))
-
-
-def _ask_name(known: list[str]) -> None:
-    st.space("large")
-    middle = st.columns([1, 1.4, 1])[1]
-    with middle, st.container(border=True, key="review_start"):
-        st.html('<p class="ts-hero">Review captions</p>')
-        st.html(
-            '<span class="ts-quiet">Rate one picture and its caption at a time. Every decision is '
-            "saved under your name, nothing is ever overwritten, and several people can work at "
-            "the same time.</span>"
-        )
-        st.text_input(
-            "Your name", key="review_rater", max_chars=60, on_change=review_state.set_rater,
-            placeholder="saved with your reviews",
-        )  # fmt: skip
-        st.button("Start", type="primary", on_click=review_state.set_rater, key="review_go")
-        if known:
-            with st.container(horizontal=True, gap="small"):
-                for number, name in enumerate(known[:8]):
-                    st.button(
-                        as_markdown(name), key=f"review_known_{number}", icon=":material/person:",
-                        on_click=review_state.set_rater, args=(name,),
-                    )  # fmt: skip
 
 
 def _header(progress: ReviewProgress) -> None:
@@ -91,11 +70,8 @@ def _header(progress: ReviewProgress) -> None:
                 on_change=review_state.start_queue, persist_state="session",
             )  # fmt: skip
     counts.html(_progress_html(progress))
-    rater.button(
-        as_markdown(session.review_name), icon=":material/person:", type="tertiary",
-        width="stretch", on_click=review_state.change_rater, help="Change the rater",
-        key="review_change",
-    )  # fmt: skip
+    with rater:
+        sign_in.rater_menu()
 
 
 def _progress_html(progress: ReviewProgress) -> str:

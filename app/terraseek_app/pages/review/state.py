@@ -15,14 +15,12 @@ from terraseek_app.server import state
 
 __all__ = [
     "cancel_edit",
-    "change_rater",
     "current_queue",
     "first_unscored",
     "load_item",
     "open_criterion",
     "review_log",
     "score",
-    "set_rater",
     "setup",
     "show_item",
     "start_edit",
@@ -31,6 +29,11 @@ __all__ = [
 
 _DEFAULTS: dict[str, Any] = {
     "review_name": "",
+    "review_key": "",
+    "review_kept": {},
+    "review_forget": [],
+    "review_is_new_key": False,
+    "review_taken_name": "",
     "review_item": None,
     "review_shown": None,
     "review_scores": {},
@@ -45,18 +48,22 @@ _DEFAULTS: dict[str, Any] = {
 }
 """Session keys of the page with their default values; plain values only.
 
-`review_name` is the rater; `review_item` the item to show and `review_shown` the item the form was
+`review_name` is the rater and `review_key` the key of the name; `review_kept` the names and keys
+that the browser has kept, and `review_forget` the names it shall forget; `review_is_new_key`
+whether the key was made in this session; `review_taken_name` the name whose key is asked for;
+`review_item` the item to show and `review_shown` the item the form was
 filled for; `review_focus` the criterion to score; `review_struck` the scores and `review_wanted`
 the decisions that arrived since the last run; `review_taken` the number of the last key press.
 """
 
 
 def setup() -> None:
-    """Set missing keys to their defaults; the rater's name is also kept in the URL."""
+    """Set missing keys to their defaults; the rater's name is also in the URL.
+
+    The name in a URL signs nobody in; see `sign_in`.
+    """
     for key, value in _DEFAULTS.items():
         st.session_state.setdefault(key, copy(value))
-    if not st.session_state.review_name:
-        st.session_state.review_name = st.query_params.get("rater", "").strip()
     if st.session_state.review_name:
         st.query_params["rater"] = st.session_state.review_name
     if "review_kind" not in st.session_state:
@@ -88,20 +95,6 @@ def current_queue() -> list[str]:
 def _items(path: str, count: int) -> pd.DataFrame:
     # path and count are part of the cache key only
     return state.catalogue().items(columns=["item_id", "source", "label"])
-
-
-def set_rater(name: str | None = None) -> None:
-    """Set the rater to a known name, or to the name in the text field."""
-    chosen = " ".join((name or st.session_state.get("review_rater") or "").split())
-    st.session_state.review_name = chosen
-    show_item(None)
-
-
-def change_rater() -> None:
-    """Ask for the rater's name again."""
-    st.session_state.review_name = ""
-    st.query_params.pop("rater", None)
-    show_item(None)
 
 
 def start_queue() -> None:
