@@ -101,9 +101,7 @@ def _use_key(name: str, key: str) -> None:
     except ReviewError as error:
         session.review_error = str(error)
         return
-    session.review_error = (
-        f"the key of {name} in this browser is not valid now; enter the new one"
-    )
+    session.review_error = f"the key of {name} in this browser is not valid now; enter the new one"
     session.review_kept = {n: k for n, k in session.review_kept.items() if n != name}
     session.review_forget = [name]
     session.review_rater = session.review_taken_name = name
