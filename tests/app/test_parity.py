@@ -131,7 +131,7 @@ def test_search(served: Settings) -> None:
     )
     assert from_http["hits"] == library
 
-    ask = SearchForm("red", "dark", liked=(liked,), captions=30, ensemble=True, box=BOX, k=12)
+    ask = SearchForm("red", ("dark",), liked=(liked,), captions=30, ensemble=True, box=BOX, k=12)
     page = page_of(
         "explore", explore_text="red", explore_minus="dark", explore_liked=[liked],
         explore_captions=30, explore_ensemble=True, explore_box=list(BOX), explore_k=12,

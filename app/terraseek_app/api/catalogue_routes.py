@@ -7,6 +7,7 @@ import io
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +18,8 @@ from terraseek.geo import BBox
 from terraseek_app.api.query_params import whole_number
 from terraseek_app.api.responses import cached
 from terraseek_app.server import state
+from terraseek_app.server.query_images import read_upload
+from terraseek_app.server.uploads import is_token
 
 __all__ = ["MAX_POINTS", "ROUTES", "thumbnail_bytes"]
 
@@ -68,7 +71,27 @@ def thumbnail_bytes(catalogue: str, item_id: str, size: int) -> bytes:
         ItemNotFoundError: the catalogue has no such item.
         SceneError: its image cannot be read.
     """
-    image = Image.fromarray(state.catalogue().read_image(item_id, size))
+    return _jpeg(state.catalogue().read_image(item_id, size), size)
+
+
+def upload_thumbnail(request: Request) -> Response:
+    """JPEG thumbnail of an uploaded query image; `size` is its longer side in pixels."""
+    size = whole_number(request, "size", 256, THUMBNAIL_SIDES)
+    token = request.path_params["id"]
+    if not is_token(token):
+        raise InputError(f"the upload is {token!r}; give the token of an uploaded image")
+    body = _upload_bytes(str(state.settings().uploads), token, size)
+    return cached(request, body, "image/jpeg", 3600)
+
+
+@lru_cache(maxsize=256)
+def _upload_bytes(uploads: str, token: str, size: int) -> bytes:
+    # the folder is part of the cache key only
+    return _jpeg(read_upload(token), size)
+
+
+def _jpeg(pixels: UInt8[np.ndarray, "h w 3"], size: int) -> bytes:
+    image = Image.fromarray(pixels)
     scale = size / max(image.size)
     side = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     out = io.BytesIO()
@@ -110,5 +133,6 @@ ROUTES: list[BaseRoute] = [
     Route("/api/rows/{row}", item_by_row, methods=["GET"]),
     Route("/api/items/{id}", item, methods=["GET"]),
     Route("/api/thumbnails/{id}", thumbnail, methods=["GET"]),
+    Route("/api/uploads/{id}", upload_thumbnail, methods=["GET"]),
     Route("/api/points", points, methods=["GET"]),
 ]

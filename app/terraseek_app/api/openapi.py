@@ -83,6 +83,12 @@ _CATALOGUE_PATHS: dict[str, Any] = {
         query_parameter("size", "longer side in pixels", "integer", minimum=32, maximum=1024),
         media="image/jpeg",
     ),
+    "/api/uploads/{id}": get(
+        "JPEG thumbnail of an uploaded query image",
+        _ID,
+        query_parameter("size", "longer side in pixels", "integer", minimum=32, maximum=1024),
+        media="image/jpeg",
+    ),
     "/api/points": get(
         "Positions of items: uint32 n, uint32 row[n], float32 lon[n], float32 lat[n], "
         "uint8 precision[n], little-endian",

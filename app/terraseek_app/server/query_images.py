@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.errors import SceneError
-from terraseek_app.server import state
+from terraseek_app.server import state, uploads
 from terraseek_app.server.uploads import named_error, upload_path
 
 if TYPE_CHECKING:
     from terraseek.localization.query import ImageQuery
 
-__all__ = ["UPLOAD_SIDE", "item_image", "read_upload", "uploaded_image"]
+__all__ = ["UPLOAD_SIDE", "is_kept", "item_image", "read_upload", "uploaded_image"]
 
 UPLOAD_SIDE = 1024
 """Longer side in pixels an uploaded image is read at by `read_upload`; no encoder uses more."""
@@ -46,6 +46,11 @@ def uploaded_image(token: str, name: str) -> "ImageQuery":
         return ImageQuery.read(upload_path(token, state.settings().uploads), name)
     except SceneError as error:
         raise named_error(error, token, name) from error
+
+
+def is_kept(token: str) -> bool:
+    """Whether an uploaded image is still kept on this server."""
+    return uploads.is_kept(token, state.settings().uploads)
 
 
 def read_upload(token: str) -> UInt8[np.ndarray, "h w 3"]:

@@ -29,6 +29,9 @@ class Settings:
     """Largest upload in bytes (`TERRASEEK_MAX_UPLOAD_MB`)."""
     upload_quota_bytes: int = 5000 * _MEGABYTE
     """Bytes of all uploads that are kept (`TERRASEEK_UPLOAD_QUOTA_MB`); a client may use half."""
+    upload_age_s: float = 7 * 24 * 3600
+    """Seconds an upload is kept after its last use (`TERRASEEK_UPLOAD_HOURS`), so that links to
+    searches with uploaded images work that long."""
     allowed_hosts: frozenset[str] = frozenset()
     """Names the server is reached by, beside those of this computer (`TERRASEEK_ALLOWED_HOSTS`,
     joined by commas; `*` allows every name)."""
@@ -49,6 +52,7 @@ class Settings:
             uploads=Path(env.get("TERRASEEK_UPLOADS") or defaults.uploads),
             max_upload_bytes=_megabytes(env, "TERRASEEK_MAX_UPLOAD_MB", "500"),
             upload_quota_bytes=_megabytes(env, "TERRASEEK_UPLOAD_QUOTA_MB", "5000"),
+            upload_age_s=_hours(env, "TERRASEEK_UPLOAD_HOURS", defaults.upload_age_s),
             allowed_hosts=_host_names(env.get("TERRASEEK_ALLOWED_HOSTS") or ""),
         )
 
@@ -64,6 +68,15 @@ def _megabytes(env: Mapping[str, str], name: str, default: str) -> int:
     if not value.isdecimal() or int(value) == 0:
         raise ConfigError(f"{name} is {value!r}; give whole megabytes, e.g. {default}")
     return int(value) * _MEGABYTE
+
+
+def _hours(env: Mapping[str, str], name: str, default_s: float) -> float:
+    value = env.get(name)
+    if not value:
+        return default_s
+    if not value.isdecimal() or int(value) == 0:
+        raise ConfigError(f"{name} is {value!r}; give whole hours, e.g. 24")
+    return int(value) * 3600.0
 
 
 def _host_names(value: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Uploaded files: stored on disk under a hash of their content, and removed after a day.
+"""Uploaded files: stored on disk under a hash of their content, and removed when long unused.
 
 They are in a subfolder of the configured folder that only this module writes to. A file there is
 removed only if its name is one that this module gives, so that a folder with other files can be
@@ -22,6 +22,8 @@ __all__ = [
     "MAX_AGE_S",
     "SUBFOLDER",
     "discard_upload",
+    "is_kept",
+    "is_token",
     "keep_upload",
     "named_error",
     "upload_folder",
@@ -31,9 +33,10 @@ __all__ = [
 SUBFOLDER = "terraseek-uploads"
 """Folder of the uploads in the configured one."""
 MAX_AGE_S = 24 * 3600
-"""Uploads that were not used for this long are removed by the next upload."""
+"""Uploads that were not used for this long are removed by the next upload, by default."""
 
 _CHUNK_BYTES = 1 << 20
+_TOKEN = re.compile(r"[0-9a-f]{20}(\.[a-z0-9]{2,5})?")
 _NAME = re.compile(r"(item-)?[0-9a-f]{20}(\.[a-z0-9]{2,5})?|\.incoming-[a-z0-9_]{8}")
 _MEGABYTE = 1 << 20
 _DEFAULT_QUOTA = 5000 * _MEGABYTE
@@ -68,6 +71,7 @@ def keep_upload(
     *,
     client: str = "",
     quota_bytes: int = _DEFAULT_QUOTA,
+    max_age_s: float = MAX_AGE_S,
 ) -> str:
     """Store an upload and return its token.
 
@@ -79,13 +83,14 @@ def keep_upload(
         now: current time of the monotonic clock in seconds; default: the clock.
         client: address or session of the sender, who may use half of the quota.
         quota_bytes: most bytes of all uploads together.
+        max_age_s: uploads that were not used for this long are removed.
 
     Raises:
         EmptySceneError: the upload is empty.
         SceneTooLargeError: it is larger than `max_bytes`, or than what is left of a quota.
     """
     kept = upload_folder(folder)
-    _remove_old(kept, time.monotonic() if now is None else now)
+    _remove_old(kept, time.monotonic() if now is None else now, max_age_s)
     # another suffix could make the upload a side-car file (.ovr, .aux.xml, .prj) of another one
     suffix = Path(name).suffix.lower()
     suffix = suffix if suffix in IMAGE_SUFFIXES else ""
@@ -102,6 +107,16 @@ def keep_upload(
         Path(temporary).unlink(missing_ok=True)
     _owners.add(kept / token, client)
     return token
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a token of an upload."""
+    return bool(_TOKEN.fullmatch(text))
+
+
+def is_kept(token: str, folder: Path) -> bool:
+    """Whether an upload is still there."""
+    return is_token(token) and (folder / SUBFOLDER / token).is_file()
 
 
 def upload_path(token: str, folder: Path) -> Path:
@@ -152,10 +167,10 @@ def _copy(source: BinaryIO, out: BinaryIO, name: str, max_bytes: int, free: int)
     return digest.hexdigest(), size
 
 
-def _remove_old(kept: Path, now: float) -> None:
-    """Remove uploads that were not used for `MAX_AGE_S`."""
+def _remove_old(kept: Path, now: float, max_age_s: float) -> None:
+    """Remove uploads that were not used for `max_age_s`."""
     for path in _own_files(kept):
-        if _ages.age(path, now) > MAX_AGE_S:
+        if _ages.age(path, now) > max_age_s:
             path.unlink(missing_ok=True)
             _ages.forget(path)
 

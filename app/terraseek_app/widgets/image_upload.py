@@ -73,6 +73,7 @@ def store(upload: "UploadedFile") -> str:
         settings.max_upload_bytes,
         client=st.context.ip_address or "",
         quota_bytes=settings.upload_quota_bytes,
+        max_age_s=settings.upload_age_s,
     )
 
 

@@ -120,13 +120,18 @@ def test_votes_change_the_ranking_and_can_be_taken_back() -> None:
     assert len(page.session_state["explore_hits"]) == 6
 
 
-def test_new_sentence_resets_the_votes() -> None:
-    page = opened(explore_text="bright", explore_liked=[item("blue2")])
+def test_a_new_sentence_keeps_the_other_parts() -> None:
+    blue = item("blue2")
+    page = opened(explore_text="bright", explore_liked=[blue], explore_likes=[item("red0")])
     page.text_input(key="explore_text").set_value("green")
     next(b for b in page.button if b.label == "Search").click()
     run(page)
-    assert page.session_state["explore_liked"] == []
-    assert colours(page)[:2] == ["green", "green"]
+    assert page.session_state["explore_liked"] == [blue]
+    assert page.session_state["explore_likes"] == [item("red0")]
+    assert item("red0") not in page.session_state["explore_hits"]
+    wanted = Query(text="green", item_id=item("red0"), liked=(blue,))
+    hits = state.searcher().search(wanted, 24).hits
+    assert page.session_state["explore_hits"] == [hit.item_id for hit in hits]
 
 
 def test_uploaded_image_finds_similar_images(served: Settings, tmp_path: Path) -> None:
@@ -134,20 +139,63 @@ def test_uploaded_image_finds_similar_images(served: Settings, tmp_path: Path) -
     chip(COLOURS["green"], 99).save(content, "PNG")
     content.seek(0)
     token = keep_upload(content, "mine.png", served.uploads, served.max_upload_bytes)
-    page = opened(explore_picture=token)
+    page = opened(explore_pictures=[token])
     assert colours(page)[:2] == ["green", "green"]
-    assert "like your picture" in [button.label for button in page.button]
+    assert page.query_params["image"] == token
     page.text_input(key="explore_text").set_value("red")
     next(b for b in page.button if b.label == "Search").click()
     run(page)
-    assert page.session_state["explore_picture"] is None
+    assert page.session_state["explore_pictures"] == [token]
+    both = page.session_state["explore_hits"]
+    assert {*colours(page)[:4]} == {"red", "green"}
+    linked = from_link(q="red", image=token)
+    assert linked.session_state["explore_hits"] == both
+    drop = next(b for b in linked.button if "like your picture" in b.label)
+    assert f"/api/uploads/{token}" in drop.label
+    drop.click()
+    assert colours(run(linked))[:2] == ["red", "red"]
+
+
+def from_link(**params: str) -> AppTest:
+    page = AppTest.from_function(_page, default_timeout=SECONDS)
+    for name, value in params.items():
+        page.query_params[name] = value
+    return run(page)
+
+
+def test_a_link_to_a_removed_upload_says_so_and_has_a_way_out() -> None:
+    page = from_link(q="red", image="0123456789abcdef0123.png")
+    (error,) = [error.value for error in page.error]
+    assert "no longer kept on this server" in error
     assert colours(page)[:2] == ["red", "red"]
+    assert page.query_params["image"] == "0123456789abcdef0123.png"
+    next(b for b in page.button if b.label == "Search without it").click()
+    run(page)
+    assert not page.error
+    assert "image" not in page.query_params
+    alone = from_link(image="0123456789abcdef0123.png")
+    assert len(alone.error) == 1
+    assert alone.session_state["explore_hits"] == []
 
 
-def test_removed_upload_is_reported() -> None:
-    page = opened(explore_picture="0123456789abcdef-mine.png")
-    assert page.error
-    assert page.session_state["explore_hits"] == []
+def test_parts_have_weights_that_are_in_the_link() -> None:
+    page = from_link(q="red", plus="green", text_weight="1,0.25", minus="blue", minus_weight="0")
+    labels = [button.label for button in page.button]
+    assert "green · weight 0.25" in labels
+    assert "not blue · weight 0" in labels
+    wanted = Query("red", plus=("green",), text_weight=(1.0, 0.25))
+    hits = state.searcher().search(wanted, 24).hits
+    assert page.session_state["explore_hits"] == [hit.item_id for hit in hits]
+    page.slider(key="explore_weight_1_text:green").set_value(3.0)
+    run(page)
+    assert page.query_params["text_weight"] == "1,3"
+    assert colours(page)[:2] == ["green", "green"]
+    next(b for b in page.button if b.label == "red").click()
+    run(page)
+    assert page.session_state["explore_text"] == "green"
+    assert "plus" not in page.query_params
+    wrong = from_link(q="red", text_weight="1,2,3")
+    assert "give one number from 0 up" in wrong.warning[0].value
 
 
 def test_caption_weight_and_prompts_change_the_ranking_and_score_texts() -> None:

@@ -96,8 +96,10 @@ def test_item_card_shows_metadata_and_finds_similar_items(open_page: Open, world
     click_button(page, "More like this")
     assert all("green" in caption for caption in hit_captions(page)[:2])
     assert "a green field near Lima" not in hit_captions(page)
-    assert page.session_state["explore_text"] == ""
+    assert page.session_state["explore_text"] == "green"
+    assert page.query_params["q"] == "green"
     assert page.query_params["like"] == chosen
+    assert any("like a green field near Lima" in button.label for button in page.button)
 
 
 def test_missing_item_is_reported(open_page: Open) -> None:
@@ -307,6 +309,8 @@ def test_error_keeps_the_last_results_and_their_map(open_page: Open) -> None:
 def test_missing_example_item_has_a_way_out(open_page: Open) -> None:
     page = open_page("explore", like="nope", q="red")
     assert "nope" in page_text(page)
-    click_button(page, "Search without the missing picture")
-    assert page.session_state["explore_like"] is None
+    assert len(hit_captions(page)) == 9
+    click_button(page, "Search without it")
+    assert page.session_state["explore_likes"] == []
+    assert not page.error
     assert len(hit_captions(page)) == 9

@@ -21,8 +21,12 @@ FILTER_KEYS = tuple(
 """Session keys of all filters and areas."""
 
 
-def filter_panel() -> None:
-    """Draw the panel; its widgets write to the session state."""
+def filter_panel(sql_problem: str = "") -> None:
+    """Draw the panel; its widgets write to the session state.
+
+    Args:
+        sql_problem: what is wrong with the SQL condition, shown below its field.
+    """
     catalogue = state.catalogue()
     st.multiselect("Source", list(catalogue.sources), key="explore_sources", placeholder="all")
     st.multiselect("Label", list(catalogue.labels), key="explore_labels", placeholder="all")
@@ -33,7 +37,7 @@ def filter_panel() -> None:
     if DUPLICATE_OF in catalogue.columns:
         st.checkbox("Of near-duplicates only the best", key="explore_distinct")
     _distance_fields()
-    _sql_field(catalogue.columns)
+    _sql_field(catalogue.columns, sql_problem)
     st.slider(
         "Share of the captions in the score",
         min_value=0,
@@ -69,7 +73,7 @@ def _distance_fields() -> None:
         st.caption("All three are needed, or none.")
 
 
-def _sql_field(columns: list[str]) -> None:
+def _sql_field(columns: list[str], problem: str) -> None:
     st.text_input(
         "Condition on columns (SQL)",
         key="explore_sql",
@@ -77,6 +81,8 @@ def _sql_field(columns: list[str]) -> None:
         help="The part after WHERE in SQL: comparisons, AND, OR, NOT, LIKE, IN, BETWEEN and "
         "simple functions.",
     )
+    if problem:
+        st.error(problem, icon=":material/error:")
     st.html(f'<span class="ts-quiet">Columns: {", ".join(map(_code, columns))}</span>')
 
 

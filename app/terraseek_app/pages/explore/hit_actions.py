@@ -2,8 +2,6 @@
 
 import streamlit as st
 
-from terraseek_app.pages.explore.state import reset_keys
-
 __all__ = ["search_similar", "select", "vote"]
 
 
@@ -13,11 +11,9 @@ def select(item_id: str) -> None:
 
 
 def search_similar(item_id: str) -> None:
-    """Replace the query by a search for items similar to this one."""
-    reset_keys(
-        "explore_text", "explore_minus", "explore_picture", "explore_liked", "explore_disliked"
-    )
-    st.session_state.explore_like = item_id
+    """Add an item to the query; its other parts stay."""
+    session = st.session_state
+    session.explore_likes = list(dict.fromkeys([*session.explore_likes, item_id]))
 
 
 def vote(item_id: str, relevant: bool) -> None:

@@ -1,10 +1,11 @@
 """URL parameters of the Explore page: form values to parameters and back.
 
 Names, limits and spelling are those declared for every door (`terraseek.request`). The URL holds
-everything except an uploaded image, so a copied link shows the same results.
+everything, uploaded images by the hash of their content, so a copied link shows the same results.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -18,11 +19,15 @@ from terraseek.parameters import (
 )
 from terraseek.request import SEARCH_PARTS
 from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
+from terraseek_app.pages.explore.query.parts import WEIGHT_FIELDS, read_weights
 from terraseek_app.pages.explore.search import filter_values, query_values
 from terraseek_app.pages.explore.state import K_CHOICES, WITH_COORDINATES, Corners, SearchForm
+from terraseek_app.server.uploads import is_token
 
-__all__ = ["from_params", "to_params"]
+__all__ = ["IMAGE", "from_params", "to_params"]
 
+IMAGE = "image"
+"""Parameter with the token of an uploaded image; repeatable."""
 _SELECTED = "sel"
 _MAX_K = 1000
 _KNOWN = {name: known for part in SEARCH_PARTS for name, known in parameters_of(part).items()}
@@ -40,6 +45,8 @@ def to_params(form: SearchForm, selected: str | None) -> dict[str, str | list[st
     params = write_values(_KNOWN, values)
     if form.polygon:  # as it was drawn, even where its edges cross
         params["polygon"] = ";".join(map(format_degrees, form.polygon))
+    if form.images:
+        params[IMAGE] = list(form.images)
     if form.k != SearchForm().k:
         params["k"] = str(form.k)
     params |= {name: list(texts) for name, texts in form.extra if name not in params}
@@ -66,8 +73,10 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
     with_coordinates = set(values.get("precision", ())) == set(WITH_COORDINATES)
     form = SearchForm(
         text=values.get("text", "").strip(),
-        minus=(*values.get("minus", ()), "")[0].strip(),
-        like=values.get("item_id"),
+        minus=_distinct(values.get("minus", ())),
+        plus=_distinct(values.get("plus", ())),
+        likes=_distinct((values.get("item_id", ""), *values.get("plus_items", ()))),
+        images=_images(params.get(IMAGE, ()), notes),
         liked=liked,
         disliked=tuple(item for item in disliked if item not in liked),
         captions=round(100 * values.get("alpha", 0), -1),
@@ -85,11 +94,13 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
         collapse_duplicates=values.get("collapse_duplicates", False),
         extra=_extra(values, params, with_coordinates),
     )
+    form = replace(form, weights=read_weights(form, values, notes))
     return form, (*params.get(_SELECTED, ()), "")[0] or None, notes
 
 
 _FORM_FIELDS = {
-    *("text", "minus", "item_id", "liked", "disliked", "alpha", "ensemble", "bbox", "polygon"),
+    *("text", "plus", "minus", "item_id", "plus_items", "liked", "disliked", "alpha", "ensemble"),
+    *("bbox", "polygon", *WEIGHT_FIELDS.values()),
     *("within", "sql", "k", "sources", "labels", "date_from", "date_to", "collapse_duplicates"),
 }
 """Fields of a request that the form has a widget for."""
@@ -113,6 +124,18 @@ def _extra(
     shown = _FORM_FIELDS | ({"precision"} if with_coordinates else set())
     names = [field for field in values if field not in shown]
     return tuple((_KNOWN[name].name, tuple(_KNOWN[name].values(params))) for name in names)
+
+
+def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text.strip() for text in texts if text.strip()))
+
+
+def _images(tokens: Sequence[str], notes: list[str]) -> tuple[str, ...]:
+    wrong = [token for token in tokens if not is_token(token)]
+    notes += [
+        f"{IMAGE} is {token!r}, which is no uploaded image; it was left out." for token in wrong
+    ]
+    return _distinct([token for token in tokens if token not in wrong])
 
 
 def _corners(area: Area | None, texts: Sequence[str], notes: list[str]) -> Corners | None:

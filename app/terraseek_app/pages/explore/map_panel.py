@@ -61,7 +61,7 @@ def _map_view(form: SearchForm, results: ResultList | None) -> dict[str, Any] | 
 
 def _query_values(form: SearchForm) -> list[Any]:
     """Form values whose change moves the map; filters and votes leave the map where it is."""
-    return [form.text, form.minus, form.like, form.image]
+    return [form.text, form.plus, form.minus, form.likes, form.images]
 
 
 def on_map_event(event: MapEvent) -> None:

@@ -1,23 +1,23 @@
 """Explore: search with a sentence or an image; results in a gallery and on the map."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from terraseek.errors import ItemNotFoundError, TerraSeekError
+from terraseek.errors import TerraSeekError
 from terraseek_app.messages import show_error
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
-from terraseek_app.pages.explore.filter_chips import filter_chips
+from terraseek_app.pages.explore.filter_panel import filter_panel
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
 from terraseek_app.pages.explore.item_card import item_card
 from terraseek_app.pages.explore.map_panel import map_panel
-from terraseek_app.pages.explore.results import (
-    download_menu,
-    gallery_tiles,
-    result_summary,
-)
+from terraseek_app.pages.explore.query.chips import chip_row
+from terraseek_app.pages.explore.query.parts import drop_part, query_parts, without
+from terraseek_app.pages.explore.query.problems import Problems, find_problems, part_problems
+from terraseek_app.pages.explore.results import download_menu, gallery_tiles, result_summary
 from terraseek_app.pages.explore.search import ResultList, count_matching, run_search
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
@@ -26,6 +26,8 @@ from terraseek_app.widgets.score_text import ScoreText, score_texts
 
 __all__ = ["render"]
 
+RAIL_HEIGHT = 760
+"""CSS pixels of the filters, which scroll inside."""
 TOP_HEIGHT = 122
 """CSS pixels of header, search bar and margins; the map takes the rest of the window."""
 CHIPS_HEIGHT = 44
@@ -43,20 +45,32 @@ def render() -> None:
     form = explore_state.read_form()
     state.catalogue()  # fails before anything is drawn when there is no catalogue
     search_bar.search_bar(form)
-    has_chips = filter_chips(form)
-    results, error = _search(form)
-    shown = form if error is None else _last_good_form()
-    if error is not None:
-        _search_error(form, error)
-        results = None if shown is None else run_search(shown)
+    problems = Problems(parts=part_problems(form))
+    has_chips = chip_row(form, problems.parts)
+    shown, results, problems = _search(form, problems)
+    _show_problems(form, problems, kept=results is not None)
     st.session_state.explore_hits = [hit.item_id for hit in results.hits] if results else []
     top = TOP_HEIGHT + (CHIPS_HEIGHT if has_chips else 0)
-    left, right = st.columns([3, 2.15], gap="small")
+    rail, left, right = _columns(problems)
+    if rail is not None:
+        with rail, st.container(key="explore_rail_panel", height=RAIL_HEIGHT, border=False):
+            filter_panel(problems.sql)
     with left:
-        map_panel(shown or form, results, _remaining_height(top, 440))
+        map_panel(shown, results, _remaining_height(top, 440))
     with right:
-        _results(shown or form, results, error, top)
+        _results(shown, results, problems, top)
     _update_url(form)
+
+
+def _columns(
+    problems: Problems,
+) -> tuple[DeltaGenerator | None, DeltaGenerator, DeltaGenerator]:
+    """Columns of the filters (None when hidden), the map and the results."""
+    if st.session_state.explore_rail or problems.sql:
+        rail, left, right = st.columns([1.15, 2.6, 2.15], gap="small")
+        return rail, left, right
+    left, right = st.columns([3, 2.15], gap="small")
+    return None, left, right
 
 
 def _restore_from_url() -> list[str]:
@@ -82,44 +96,64 @@ def _update_url(form: SearchForm) -> None:
         st.query_params.from_dict(wanted)
 
 
-def _search(form: SearchForm) -> tuple[ResultList | None, TerraSeekError | None]:
-    if not form.has_query:
-        return None, None
+def _search(form: SearchForm, problems: Problems) -> tuple[SearchForm, ResultList | None, Problems]:
+    """Run the search; after a mistake, the results of the last one that worked stay.
+
+    Returns:
+        The form whose results are shown, its results, and what is wrong with `form`.
+    """
+    if problems:
+        return _fall_back(form, problems)
     try:
+        if not form.has_query:
+            count_matching(form)  # fails for filters that cannot be used
+            return form, None, problems
         with st.spinner("Searching ...", show_time=False):
             results = run_search(form)
         st.session_state.explore_good = asdict(form)
-        return results, None
+        return form, results, problems
     except TerraSeekError as error:
-        return None, error
+        return _fall_back(form, find_problems(form, error))
 
 
-def _last_good_form() -> SearchForm | None:
-    """Form values of the last search that worked; its results stay while there is an error."""
+def _fall_back(
+    form: SearchForm, problems: Problems
+) -> tuple[SearchForm, ResultList | None, Problems]:
     values = st.session_state.get("explore_good")
-    return SearchForm(**values) if values else None
+    shown = SearchForm(**values) if values else without(form, list(problems.parts))
+    if problems.sql or problems.other or not shown.has_query:
+        shown = shown if values else form
+        return shown, run_search(shown) if values else None, problems
+    try:
+        return shown, run_search(shown), problems
+    except TerraSeekError as error:
+        return form, None, replace(find_problems(form, error), parts=problems.parts)
 
 
-def _search_error(form: SearchForm, error: TerraSeekError) -> None:
-    """Show why the search failed, below the fields it came from, with a way out."""
-    show_error(error)
-    keys = {
-        "explore_like": form.like,
-        "explore_liked": form.liked,
-        "explore_disliked": form.disliked,
-    }
-    given = [key for key, value in keys.items() if value]
-    with st.container(horizontal=True, gap="small"):
-        if isinstance(error, ItemNotFoundError) and given:
-            st.button(
-                "Search without the missing picture",
-                icon=":material/close:",
-                on_click=explore_state.reset_keys,
-                args=given,
-                key="explore_without_item",
-            )
-        if st.session_state.get("explore_good"):
-            st.html('<span class="ts-quiet">The results are those of the search before.</span>')
+def _show_problems(form: SearchForm, problems: Problems, kept: bool) -> None:
+    """Say what is wrong with parts of the query, below their chips, with a way out.
+
+    Args:
+        form: the form values.
+        problems: what is wrong with them; that of the SQL condition is shown below its field.
+        kept: whether results are shown all the same.
+    """
+    for part in query_parts(form):
+        if part.key in problems.parts:
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                st.error(problems.parts[part.key], icon=":material/error:")
+                st.button(
+                    "Search without it",
+                    key=f"explore_without_{part.key}",
+                    on_click=drop_part,
+                    args=(part.kind, part.value),
+                )
+    if problems.other is not None:
+        show_error(problems.other)
+    if problems and kept:
+        before = bool(st.session_state.get("explore_good"))
+        which = "those of the search before" if before else "without what is missing"
+        st.html(f'<span class="ts-quiet">The results shown are {which}.</span>')
 
 
 def _remaining_height(used: int, minimum: int) -> str:
@@ -127,13 +161,11 @@ def _remaining_height(used: int, minimum: int) -> str:
     return f"max({minimum}px, calc(100vh - {used}px))"
 
 
-def _results(
-    form: SearchForm, results: ResultList | None, error: TerraSeekError | None, top: int
-) -> None:
+def _results(form: SearchForm, results: ResultList | None, problems: Problems, top: int) -> None:
     scores = score_texts(results.hits) if results else []
     has_card = _card(results, scores)
     if results is None:
-        if error is None:
+        if not problems:
             _welcome(form)
         return
     with st.container(horizontal=True, vertical_alignment="center", key="explore_head"):
@@ -157,7 +189,7 @@ def _card(results: ResultList | None, scores: list[ScoreText]) -> bool:
         return False
     try:
         item = state.catalogue().item(selected)
-    except ItemNotFoundError as error:
+    except TerraSeekError as error:
         show_error(error)
         explore_state.reset_keys("explore_selected")
         return False

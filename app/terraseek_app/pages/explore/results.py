@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import streamlit as st
@@ -12,14 +11,16 @@ from terraseek.search import Hit
 from terraseek.search.export.files import EXPORTS, export_bytes
 from terraseek.search.export.provenance import Provenance
 from terraseek.tiles.footprints import footprints_of
+from terraseek_app.pages.explore.link import IMAGE
 from terraseek_app.pages.explore.search import ResultList, build_request
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
 from terraseek_app.widgets.gallery import GalleryTile
 from terraseek_app.widgets.metadata import coordinates
 from terraseek_app.widgets.score_text import UNCERTAIN_FROM, ScoreText, share_text
+from terraseek_app.widgets.thumbnails import thumbnail_url
 
-__all__ = ["download_menu", "gallery_tiles", "map_markers", "result_summary", "thumbnail_url"]
+__all__ = ["download_menu", "gallery_tiles", "map_markers", "result_summary"]
 
 _MIME = {
     ".geojson": "application/geo+json",
@@ -27,13 +28,6 @@ _MIME = {
     ".parquet": "application/vnd.apache.parquet",
     ".tar": "application/x-tar",
 }
-THUMBNAIL_SIDE = 256
-"""Longer side in pixels of thumbnails in the gallery and on the map."""
-
-
-def thumbnail_url(item_id: str, side: int = THUMBNAIL_SIDE) -> str:
-    """URL of an item's thumbnail on this server; `side` is its longer side in pixels."""
-    return f"/api/thumbnails/{quote(item_id, safe='')}?size={side}"
 
 
 def gallery_tiles(
@@ -147,5 +141,6 @@ def download_menu(hits: Sequence[Hit], form: SearchForm) -> None:
 
 
 def _file_bytes(suffix: str, hits: tuple[Hit, ...], form: SearchForm) -> bytes:
-    provenance = Provenance(build_request(form), state.encoder().encoder_id)
+    images = {IMAGE: form.images} if form.images else {}
+    provenance = Provenance(build_request(form), state.encoder().encoder_id, images)
     return export_bytes(suffix, hits, state.catalogue(), provenance)

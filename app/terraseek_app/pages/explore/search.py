@@ -13,6 +13,7 @@ from terraseek.request import SearchRequest
 from terraseek.search import Hit, Query
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app.pages.explore.areas import polygon_area
+from terraseek_app.pages.explore.query.parts import part_weights
 from terraseek_app.pages.explore.state import WITH_COORDINATES, SearchForm
 from terraseek_app.server import state
 from terraseek_app.server.query_images import read_upload
@@ -69,15 +70,18 @@ def _search(form: SearchForm, path: str, count: int, encoder_id: str) -> ResultL
 
 
 def query_values(form: SearchForm) -> dict[str, Any]:
-    """Fields of a `Query` as the form has them; the image is uploaded and not among them."""
+    """Fields of a `Query` as the form has them; images are uploaded and not among them."""
     return {
         "text": form.text or None,
-        "item_id": form.like,
-        "minus": (form.minus,) if form.minus else (),
+        "plus": form.plus,
+        "item_id": next(iter(form.likes), None),
+        "plus_items": form.likes[1:],
+        "minus": form.minus,
         "liked": form.liked,
         "disliked": form.disliked,
         "alpha": form.captions / 100,
         "ensemble": form.ensemble,
+        **part_weights(form),
     }
 
 
@@ -96,9 +100,9 @@ def filter_values(form: SearchForm) -> dict[str, Any]:
 
 
 def _build_query(form: SearchForm) -> Query:
-    image = read_upload(form.image) if form.image else None
     extra = read_parameters(Query, dict(form.extra))
-    return Query(**extra | query_values(form), image=image)
+    images = tuple(read_upload(token) for token in form.images)
+    return Query(**extra | query_values(form), plus_images=images)
 
 
 def build_request(form: SearchForm) -> SearchRequest:

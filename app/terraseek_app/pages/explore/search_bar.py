@@ -1,28 +1,42 @@
-"""The search bar of Explore: query, query image, filters; and example queries below it."""
+"""The search bar of Explore: query, further parts, filters; and example queries below it."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from terraseek_app.pages.explore.example_queries import example_queries
-from terraseek_app.pages.explore.filter_panel import FILTER_KEYS, filter_panel
+from terraseek_app.pages.explore.filter_panel import FILTER_KEYS
 from terraseek_app.pages.explore.state import DEFAULTS, SearchForm, reset_keys
+from terraseek_app.server.query_images import read_upload
 from terraseek_app.widgets.image_upload import image_upload
 
 __all__ = ["search_bar", "show_examples"]
 
+_ADDABLE = {
+    "explore_plus": ("Also look for", "further words, such as: at sunset"),
+    "explore_more_minus": ("But not", "unwanted words, such as: clouds"),
+    "explore_likes": ("Like an item", "the id of an item of the catalogue"),
+}
+"""List in the session -> label and placeholder of the field that adds to it."""
+
 
 def search_bar(form: SearchForm) -> None:
-    """Draw the query form and the two popovers beside it; they write to the session state."""
+    """Draw the query form and the two buttons beside it; they write to the session state."""
     with st.container(key="explore_bar"):
-        query, image, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
+        query, more, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
     with query, st.container(key="explore_form"), st.form("explore_ask"):
         _query_fields()
-    with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):
-        _query_image()
+    with more, st.popover("Add", icon=":material/add:", width="stretch", key="explore_add"):
+        _further_parts()
     label = f"Filters ({form.n_filters})" if form.n_filters else "Filters"
-    with filters, st.popover(label, icon=":material/tune:", width="stretch"):
-        filter_panel()
+    filters.button(
+        label,
+        icon=":material/tune:",
+        width="stretch",
+        key="explore_filters",
+        help="Show or hide the filters",
+        on_click=_toggle_rail,
+    )
 
 
 def _query_fields() -> None:
@@ -45,20 +59,40 @@ def _query_fields() -> None:
 
 
 def _on_submit() -> None:
-    # a new sentence replaces the query image or item of the search before
-    if st.session_state.explore_text.strip():
-        reset_keys("explore_like", "explore_picture")
-    reset_keys("explore_selected", "explore_liked", "explore_disliked")
+    # other parts of the query stay; each has a chip that removes it
+    reset_keys("explore_selected")
 
 
-def _query_image() -> None:
-    st.caption("Find pictures that look like yours. A sentence can be added.")
-    upload = image_upload("Query picture", "explore_upload")
+def _toggle_rail() -> None:
+    st.session_state.explore_rail = not st.session_state.explore_rail
+
+
+def _further_parts() -> None:
+    """Draw the fields that add a part to the query; all parts it has stay."""
+    st.caption("Pictures that look like yours, alone or together with words.")
+    # the check reports a file that is no image here, before it becomes part of the query
+    upload = image_upload("Query picture", "explore_upload", check=read_upload)
+    for key, (label, placeholder) in _ADDABLE.items():
+        widget = f"{key}_added"
+        st.text_input(
+            label, key=widget, placeholder=placeholder, on_change=_add, args=(key, widget)
+        )
     if upload is None:
         return
-    st.session_state.explore_picture, _ = upload
-    reset_keys("explore_like", "explore_selected")
+    token, name = upload
+    session = st.session_state
+    session.explore_pictures = list(dict.fromkeys([*session.explore_pictures, token]))
+    session.explore_picture_names = {**session.explore_picture_names, token: name}
+    reset_keys("explore_selected")
     st.rerun()
+
+
+def _add(key: str, widget: str) -> None:
+    """Append the text of a field to a list of the session, and empty the field."""
+    text = (st.session_state[widget] or "").strip()
+    if text:
+        st.session_state[key] = list(dict.fromkeys([*st.session_state[key], text]))
+    st.session_state[widget] = ""
 
 
 def show_examples(labels: Sequence[str]) -> None:
@@ -77,5 +111,6 @@ def show_examples(labels: Sequence[str]) -> None:
 
 def _search_example(text: str) -> None:
     """Search for an example; filters and the number of results are kept."""
-    reset_keys(*(key for key in DEFAULTS if key not in FILTER_KEYS and key != "explore_k"))
+    kept = (*FILTER_KEYS, "explore_k", "explore_rail", "explore_picture_names")
+    reset_keys(*(key for key in DEFAULTS if key not in kept))
     st.session_state.explore_text = text

@@ -1,5 +1,6 @@
 """Form values of the Explore page, and the session keys that hold them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -30,12 +31,17 @@ K_CHOICES = (12, 24, 48, 96)
 DEFAULTS: dict[str, Any] = {
     "explore_text": "",
     "explore_minus": "",
-    "explore_like": None,
+    "explore_plus": [],
+    "explore_more_minus": [],
+    "explore_likes": [],
     "explore_liked": [],
     "explore_disliked": [],
     "explore_captions": 0,
     "explore_ensemble": False,
-    "explore_picture": None,
+    "explore_pictures": [],
+    "explore_picture_names": {},
+    "explore_weights": {},
+    "explore_rail": True,
     "explore_box": None,
     "explore_polygon": None,
     "explore_lon": None,
@@ -52,7 +58,13 @@ DEFAULTS: dict[str, Any] = {
     "explore_selected": None,
     "explore_extra": {},
 }
-"""Session keys of the page with their default values; plain values only."""
+"""Session keys of the page with their default values; plain values only.
+
+`explore_text` and `explore_minus` are the sentences in the search bar; `explore_weights` is by the
+keys of `query.parts`; `explore_rail` is whether the filters are shown.
+"""
+_KEPT = ("explore_rail", "explore_picture_names")
+"""Session keys that a new search leaves as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +73,12 @@ class SearchForm:
 
     text: str = ""
     """Sentence to search for."""
-    minus: str = ""
-    """Sentence whose score is subtracted."""
-    like: str | None = None
-    """Item to find similar items of."""
+    minus: tuple[str, ...] = ()
+    """Sentences whose score is subtracted."""
+    plus: tuple[str, ...] = ()
+    """Further sentences to search for."""
+    likes: tuple[str, ...] = ()
+    """Items to find similar items of."""
     liked: tuple[str, ...] = ()
     """Hits voted as relevant."""
     disliked: tuple[str, ...] = ()
@@ -73,8 +87,10 @@ class SearchForm:
     """Weight of the captions in the score, in percent."""
     ensemble: bool = False
     """Whether the text embedding is averaged over many prompt templates."""
-    image: str | None = None
-    """Token of an uploaded query image; valid on this server only, so the URL leaves it out."""
+    images: tuple[str, ...] = ()
+    """Tokens of uploaded query images: hashes of their content, known to this server only."""
+    weights: tuple[tuple[str, float], ...] = ()
+    """Weights that are not the default, by the keys of `query.parts`."""
     box: tuple[float, float, float, float] | None = None
     """(west, south, east, north) in degrees; west > east crosses the antimeridian."""
     polygon: Corners | None = None
@@ -103,7 +119,7 @@ class SearchForm:
     @property
     def has_query(self) -> bool:
         """Whether there is something to rank by."""
-        return bool(self.text.strip() or self.like or self.image or self.liked)
+        return bool(self.text.strip() or self.plus or self.likes or self.images or self.liked)
 
     @property
     def n_filters(self) -> int:
@@ -128,8 +144,8 @@ def preserve_session() -> None:
 
 
 def reset_keys(*keys: str) -> None:
-    """Set session keys to their default values; all keys of the page when none is given."""
-    for key in keys or DEFAULTS:
+    """Set session keys to their default values; those of a whole search when none is given."""
+    for key in keys or [name for name in DEFAULTS if name not in _KEPT]:
         st.session_state[key] = DEFAULTS[key]
 
 
@@ -138,13 +154,15 @@ def read_form() -> SearchForm:
     state = st.session_state
     return SearchForm(
         text=(state.explore_text or "").strip(),
-        minus=(state.explore_minus or "").strip(),
-        like=state.explore_like,
+        minus=_sentences(state.explore_minus, state.explore_more_minus),
+        plus=_sentences("", state.explore_plus),
+        likes=tuple(state.explore_likes),
         liked=tuple(state.explore_liked),
         disliked=tuple(state.explore_disliked),
         captions=int(state.explore_captions),
         ensemble=bool(state.explore_ensemble),
-        image=state.explore_picture,
+        images=tuple(state.explore_pictures),
+        weights=tuple(state.explore_weights.items()),
         box=tuple(state.explore_box) if state.explore_box else None,
         polygon=_corners(state.explore_polygon),
         circle=_circle(state.explore_lon, state.explore_lat, state.explore_km),
@@ -164,13 +182,17 @@ def write_form(form: SearchForm, selected: str | None) -> None:
     """Store form values, for example from a link, in the session.
 
     Args:
-        form: the values; the uploaded image is not restored.
+        form: the values.
         selected: item id of the selected item.
     """
     st.session_state.update(
         explore_text=form.text,
-        explore_minus=form.minus,
-        explore_like=form.like,
+        explore_minus=next(iter(form.minus), ""),
+        explore_more_minus=list(form.minus[1:]),
+        explore_plus=list(form.plus),
+        explore_likes=list(form.likes),
+        explore_pictures=list(form.images),
+        explore_weights=dict(form.weights),
         explore_liked=list(form.liked),
         explore_disliked=list(form.disliked),
         explore_captions=form.captions,
@@ -190,6 +212,11 @@ def write_form(form: SearchForm, selected: str | None) -> None:
     )
     lon, lat, km = form.circle or (None, None, None)
     st.session_state.update(explore_lon=lon, explore_lat=lat, explore_km=km)
+
+
+def _sentences(first: str | None, more: Sequence[str]) -> tuple[str, ...]:
+    stripped = ((text or "").strip() for text in (first, *more))
+    return tuple(dict.fromkeys(text for text in stripped if text))
 
 
 def _corners(value: list[list[float]] | None) -> Corners | None:

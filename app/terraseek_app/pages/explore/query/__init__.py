@@ -1,0 +1,1 @@
+"""The query of Explore: its parts, their weights and their chips."""
