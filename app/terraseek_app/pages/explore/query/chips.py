@@ -11,8 +11,8 @@ from terraseek.errors import TerraSeekError
 from terraseek_app.pages.explore.areas import box_text, circle_text
 from terraseek_app.pages.explore.query.parts import Part, drop_part, query_parts, set_weight
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
+from terraseek_app.plain_text import as_markdown
 from terraseek_app.server import state
-from terraseek_app.widgets.plain_text import as_markdown
 from terraseek_app.widgets.thumbnails import thumbnail_url, upload_url
 
 __all__ = ["chip_row"]
