@@ -1,98 +1,171 @@
-"""Metadata tables joined to images by name, such as RS5M's geometa CSVs."""
+"""Metadata tables joined to images by name, such as RS5M's geometa and NER tables."""
 
-from collections.abc import Hashable
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from terraseek.catalogue.importing.columns.cells import cell_text
-from terraseek.catalogue.importing.tables import read_table, rename_columns
+from terraseek.catalogue.importing.columns.cells import cell_text, plain_columns
+from terraseek.catalogue.importing.image_names import name_spellings
+from terraseek.catalogue.importing.tables import iterate_table, rename_columns
 from terraseek.catalogue.records import LocationPrecision
-from terraseek.errors import MissingColumnError
+from terraseek.errors import MissingColumnError, SourceError
 
-__all__ = ["Geometa"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LOCATION_COLUMNS", "Geometa", "add_precision"]
+
+LOCATION_COLUMNS = ("lon", "lat", "location_precision")
+"""Columns that belong together: a row's precision is that of its own coordinates."""
+_POINT_NAME = r"(?:.*/)?(?:fmow|yfcc\w*)_"
 
 
 class Geometa:
-    """Rows of a metadata table by image name.
+    """Rows of metadata tables by image name.
 
-    Of several rows with the same name, the first is used; the others are counted in `duplicates`.
-    RS5M's geometa of FMoW and YFCC gives a corner of the original scene or the position of the
-    photographer, so tables in its layout (with a column `geometa_cap`) have the precision `point`;
-    other tables with coordinates have the precision `exact`.
+    The rows that several tables have for an image complete each other: a column has the value of
+    the first table that has one. Of several rows with the same name in one table, the first is
+    used; the others are counted in `duplicates`. Each row has the location precision of its own
+    table, see `add_precision`.
     """
 
-    def __init__(self, frame: pd.DataFrame, origin: str) -> None:
-        """Index `frame` by its column of image names.
-
-        Args:
-            frame: the table.
-            origin: name of the table, for error messages.
-
-        Raises:
-            MissingColumnError: no column contains image names.
-        """
-        frame = rename_columns(frame)
-        if "img_name" not in frame:
-            raise MissingColumnError(
-                f"{origin} has no column of image names (img_name, filename, ...); "
-                f"it has {', '.join(map(str, frame.columns))}"
-            )
-        keys = pd.Series(list(map(cell_text, frame["img_name"])), frame.index, str)
-        frame, keys = frame[keys != ""], keys[keys != ""]
-        self.duplicates = int(keys.duplicated().sum())
-        """Rows ignored because an earlier row has the same name."""
-        first = frame.loc[~keys.duplicated()]
-        self.precision: LocationPrecision = "point" if "geometa_cap" in frame else "exact"
-        """Location precision of its coordinates."""
-        rows = first.drop(columns="img_name").to_dict("records")
-        self._rows = dict(zip(keys.loc[first.index], rows, strict=True))
-        self._used: set[str] = set()
+    def __init__(self, *tables: "_NamedRows") -> None:
+        """Join tables; `read` and `from_frame` make them."""
+        self._tables = tables
 
     @classmethod
     def read(cls, *paths: Path) -> "Geometa":
-        """Read and concatenate one or several tables (CSV, TSV, Parquet, pickled frame).
+        """Read one or several tables (CSV, TSV, Parquet, pickled frame).
+
+        Text tables are read in pieces; the rows stay in memory in about the size of the file.
 
         Raises:
             SourceError: a file is not a table, or has no column of image names.
         """
-        tables = [cls(read_table(path), path.name) for path in paths]
-        first = tables[0]
-        for table in tables[1:]:
-            first.duplicates += table.duplicates + len(first._rows.keys() & table._rows.keys())
-            first._rows = table._rows | first._rows
-            first.precision = "point" if "point" in (first.precision, table.precision) else "exact"
-        return first
+        return cls(*(_NamedRows(iterate_table(path), path.name) for path in paths))
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, origin: str) -> "Geometa":
+        """Use a table in memory; `origin` is its name in error messages.
+
+        Raises:
+            MissingColumnError: no column contains image names.
+        """
+        return cls(_NamedRows([frame], origin))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(set(chain.from_iterable(table.names for table in self._tables)))
+
+    @property
+    def duplicates(self) -> int:
+        """Rows ignored because an earlier row of the same table has the same name."""
+        return sum(table.duplicates for table in self._tables)
 
     @property
     def unused(self) -> int:
-        """Number of names that no image has."""
-        return len(self._rows) - len(self._used)
+        """Number of rows with a name that no image has."""
+        return sum(table.unused for table in self._tables)
 
-    def find(self, *names: str) -> dict[Hashable, Any] | None:
-        """Row of the first of `names` that the table has, in any of RS5M's spellings; else None."""
+    def find(self, *names: str) -> dict[str, Any] | None:
+        """Columns of an image, by the first of `names` that a table has, in RS5M's spellings.
+
+        None if no table has any of them.
+        """
+        found = [row for table in self._tables if (row := table.find(names)) is not None]
+        if not found:
+            return None
+        merged = dict(found[0])
+        for row in found[1:]:
+            if "lon" in merged:
+                row = {name: value for name, value in row.items() if name not in LOCATION_COLUMNS}
+            merged |= {name: value for name, value in row.items() if name not in merged}
+        return merged
+
+
+class _NamedRows:
+    """One table, in Arrow memory; its columns have the names of the catalogue."""
+
+    def __init__(self, frames: Iterable[pd.DataFrame], origin: str) -> None:
+        import pyarrow as pa
+
+        self.names: dict[str, int] = {}
+        self.duplicates = 0
+        self._chunks: list[pa.RecordBatch | pa.Table] = []
+        self._starts: list[int] = []
+        rows = 0
+        for frame in frames:
+            frame = add_precision(rename_columns(frame))
+            if "img_name" not in frame:
+                raise MissingColumnError(
+                    f"{origin} has no column of image names (img_name, filename, ...); "
+                    f"it has {', '.join(map(str, frame.columns))}"
+                )
+            for row, name in enumerate(map(cell_text, frame["img_name"]), start=rows):
+                if name and self.names.setdefault(name, row) != row:
+                    self.duplicates += 1
+            self._starts.append(rows)
+            self._chunks.append(_arrow(frame.drop(columns="img_name"), origin))
+            rows += len(frame)
+        self._used = np.zeros(rows, bool)
+
+    @property
+    def unused(self) -> int:
+        return len(self.names) - int(self._used.sum())
+
+    def find(self, names: tuple[str, ...]) -> dict[str, Any] | None:
         for name in names:
-            for spelling in _spellings(name):
-                if spelling in self._rows:
-                    self._used.add(spelling)
-                    return self._rows[spelling]
+            for spelling in name_spellings(name):
+                row = self.names.get(spelling)
+                if row is not None:
+                    self._used[row] = True
+                    return self._row(row)
         return None
 
+    def _row(self, row: int) -> dict[str, Any]:
+        at = bisect_right(self._starts, row) - 1
+        chunk, place = self._chunks[at], row - self._starts[at]
+        cells = {name: chunk[name][place].as_py() for name in chunk.schema.names}
+        columns = plain_columns(cells)
+        if "lon" not in columns:
+            columns.pop("location_precision", None)
+        return columns
 
-def _spellings(name: str) -> tuple[str, ...]:
-    """Names of an image in tables: with or without folder, suffix, and prefix of RS5M's subsets.
 
-    RS5M's `ben_489390.jpg` is `489390` or `489390.jpg` in BigEarthNet's tables; PUB11 names have no
-    suffix in its metadata and `.jpg` in that of YFCC.
+def _arrow(frame: pd.DataFrame, origin: str) -> "pa.Table":
+    """Convert to Arrow; a column of values of several types becomes text."""
+    import pyarrow as pa
+
+    frame = frame.reset_index(drop=True)
+    frame.columns = [str(name) for name in frame.columns]
+    if not frame.columns.is_unique:
+        raise SourceError(f"{origin} has two columns of the same name; rename one of them")
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False).combine_chunks()
+    except pa.ArrowException:
+        mixed = frame.select_dtypes("object").columns
+        texts = {name: frame[name].map(str, na_action="ignore") for name in mixed}
+        return pa.Table.from_pandas(frame.assign(**texts), preserve_index=False).combine_chunks()
+
+
+def add_precision(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the precision of the coordinates to a table with columns of the catalogue's names.
+
+    RS5M gives a corner of the original scene (fMoW) or the position of the photographer (YFCC), so
+    the coordinates of tables in its layout (with metadata captions) and of images named like those
+    of fMoW and YFCC are a `point`; other coordinates are `exact`. A table that states the precision
+    is unchanged.
     """
-    file_name = name.rsplit("/", 1)[-1]
-    stem = file_name.rsplit(".", 1)[0]
-    spellings = [name, file_name, stem, f"{stem}.jpg"] if file_name else []
-    prefix, _, rest = file_name.partition("_")
-    if prefix in ("fmow", "ben", "millionaid") and rest:
-        spellings += [rest, rest.rsplit(".", 1)[0]]
-    return tuple(spellings)
+    if "location_precision" in frame or not {"lon", "lat"} <= set(frame.columns):
+        return frame
+    exact: LocationPrecision = "exact"
+    precision = pd.Series(exact, index=frame.index, dtype="str")
+    if "geometa_cap" in frame:
+        precision[:] = "point"
+    elif "img_name" in frame:
+        precision[frame["img_name"].astype("str").str.match(_POINT_NAME)] = "point"
+    return frame.assign(location_precision=precision)

@@ -4,12 +4,12 @@ from typing import Any
 
 from terraseek.catalogue.importing.columns.cells import cell_text, plain_columns, plain_value
 from terraseek.catalogue.importing.columns.geometry_column import GEOMETRY_LOCATION, GEOMETRY_NAMES
-from terraseek.catalogue.importing.geometa import Geometa
+from terraseek.catalogue.importing.geometa import LOCATION_COLUMNS, Geometa
 from terraseek.catalogue.importing.inspection import UNPLACED
 from terraseek.catalogue.importing.report import ImportReport
 from terraseek.catalogue.importing.tables import column_renames
 from terraseek.catalogue.metadata.caption_facts import add_caption_facts
-from terraseek.catalogue.metadata.dates import iso_date
+from terraseek.catalogue.metadata.dates import iso_date, parse_month
 from terraseek.catalogue.metadata.label_captions import compose_caption
 from terraseek.catalogue.metadata.location import locate, parse_degrees
 from terraseek.catalogue.metadata.outline import location_columns, parse_geometry
@@ -44,7 +44,7 @@ def item_row(
     """
     columns = _join_geometa(record, geometa, report)
     _place_by_geometry(columns, report)
-    precision = precision or (geometa.precision if geometa else None)
+    _read_month(columns, report)
     inspected = dict(inspected)
     from_file = inspected.pop("location_precision", None)
     unplaced = inspected.pop(UNPLACED, None)
@@ -87,7 +87,21 @@ def _join_geometa(record: Record, geometa: Geometa | None, report: ImportReport)
     if row is None:
         report.geometa_missing += 1
         return columns
-    return plain_columns({str(k): v for k, v in row.items()}) | columns
+    if parse_degrees(columns.get("lon")) is not None:  # its own place, with its own precision
+        row = {name: value for name, value in row.items() if name not in LOCATION_COLUMNS}
+    return row | columns
+
+
+def _read_month(columns: dict[str, Any], report: ImportReport) -> None:
+    """Replace the month, which RS5M's tables write as a name, by its number."""
+    if columns.get("month") is None:
+        return
+    month = parse_month(columns.pop("month"))
+    if month is None:
+        reason = "month that is neither a number nor a name"
+        report.unused[reason] = report.unused.get(reason, 0) + 1
+    else:
+        columns["month"] = month
 
 
 def _place_by_geometry(columns: dict[str, Any], report: ImportReport) -> None:

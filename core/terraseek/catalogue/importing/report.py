@@ -42,11 +42,11 @@ class ImportReport:
     geometa: str = ""
     """Names of the metadata tables that were joined."""
     geometa_duplicates: int = 0
-    """Rows of these tables with the name of an earlier row."""
+    """Rows of these tables with the name of an earlier row of the same table."""
     geometa_missing: int = 0
     """Added items without a row in these tables."""
     geometa_unused: int = 0
-    """Names in these tables that no image has."""
+    """Rows of these tables with a name that no image has."""
     unused: dict[str, int] = field(default_factory=dict)
     """What the source contains and the import could not use or place, by reason."""
     renamed: dict[str, str] = field(default_factory=dict)

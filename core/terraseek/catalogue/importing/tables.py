@@ -1,8 +1,7 @@
 """Tables as CSV, TSV, Parquet or pickled frames, with common column names renamed."""
 
-import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +10,10 @@ import pandas as pd
 
 from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.columns.geometry_column import geometry_of_schema, locate_rows
-from terraseek.catalogue.importing.columns.text_tables import read_text_table
+from terraseek.catalogue.importing.columns.text_tables import TextTable, sniff_table
+from terraseek.catalogue.importing.image_names import is_image_name
 from terraseek.catalogue.importing.pickled.frame import read_pickled_frame
 from terraseek.catalogue.importing.table_limits import check_columns, check_lines
-from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import SourceError
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ __all__ = [
     "TABLE_SUFFIXES",
     "column_renames",
     "find_column",
+    "iterate_table",
     "read_table",
     "read_without_vectors",
     "rename_columns",
@@ -32,9 +32,9 @@ __all__ = [
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".geoparquet", ".pkl", ".pickle"})
 _PARQUET = (".parquet", ".geoparquet")
-_RS5M_NAME = re.compile(
-    r"(laion|coyo|yfcc|cc3m|cc12m|redcaps|sbu|wit|vg|fmow|ben|millionaid)\w*_\w+"
-)
+CHUNK_ROWS = 20_000
+"""Rows of a piece of `iterate_table`."""
+_MERGED = re.compile(r"(.+)_[xy]")
 
 COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
     "img_name": (
@@ -52,7 +52,8 @@ COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
         "path",
         "name",
     ),
-    "caption": ("caption", "title", "text", "description"),
+    "caption": ("caption", "title", "text", "description", "ssl_cap", "top_cap"),
+    "geometa_cap": ("geometa_cap", "meta_caption"),
     "lat": ("lat", "latitude", "centre_lat", "center_lat", "y"),
     "lon": ("lon", "longitude", "lng", "long", "centre_lon", "center_lon", "x"),
     "label": ("label", "class", "class_name", "category", "scene_class"),
@@ -93,22 +94,35 @@ def column_renames(names: tuple[str, ...]) -> dict[str, str]:
 def rename_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """Rename columns by `COLUMN_ALIASES`; other columns are kept.
 
+    Columns that pandas has named `text_x` and `text_y`, because both sides of a merge had `text`,
+    become one column: the first with a value counts.
+
     RS5M's `*_intermediate.csv` are read by position: if no column is an alias of the image name and
     the first column contains names of images, the first two columns are image name and caption.
     """
+    frame = _unite_merged(frame)
     renames = dict(column_renames(tuple(map(str, frame.columns))))
     if "img_name" not in renames.values() and "img_name" not in frame and len(frame):
         first = map(cell_text, frame.iloc[:100, 0])
-        if all(map(_is_image_name, first)):
+        if all(map(is_image_name, first)):
             renames[str(frame.columns[0])] = "img_name"
             if frame.shape[1] > 1 and not {"caption"} & ({*renames.values(), *frame.columns}):
                 renames[str(frame.columns[1])] = "caption"
     return frame.rename(columns=renames)
 
 
-def _is_image_name(name: str) -> bool:
-    has_suffix = Path(name).suffix.lower() in IMAGE_SUFFIXES
-    return has_suffix or _RS5M_NAME.fullmatch(name) is not None
+def _unite_merged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Unite `NAME_x` and `NAME_y` of a pandas merge to `NAME`, where NAME is not a column."""
+    names = [str(name) for name in frame.columns]
+    bases = [m[1] for name in names if name.endswith("_x") and (m := _MERGED.fullmatch(name))]
+    for base in bases:
+        left, right = f"{base}_x", f"{base}_y"
+        if right in names and base not in names:
+            first = frame[left]
+            missing = first.isna() | (first.astype(str).str.strip() == "")
+            frame = frame.assign(**{base: first.mask(missing, frame[right])})
+            frame = frame.drop(columns=[left, right])
+    return frame
 
 
 def read_without_vectors(path: Path) -> pd.DataFrame:
@@ -140,18 +154,33 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         SourceError: the file is not a table of its kind, or empty.
     """
+    pieces = list(iterate_table(path))
+    return pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
+
+
+def iterate_table(path: Path, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
+    """Read a table in pieces; at least one, which may be empty.
+
+    Text files are read piece by piece, so that memory does not grow with their size.
+
+    Args:
+        path: the table.
+        rows: number of rows of a piece of a text file.
+
+    Raises:
+        SourceError: the file is not a table of its kind, or empty.
+    """
     import pyarrow as pa
 
     try:
         if path.suffix.lower() in (".pkl", ".pickle"):
             unpickled = read_pickled_frame(path)
             check_columns(path, unpickled.columns)
-            return unpickled
-        if path.suffix.lower() in _PARQUET:
-            return _read_parquet(path)
-        text, separator = read_text_table(path)
-        check_lines(path, separator)
-        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+            yield unpickled
+        elif path.suffix.lower() in _PARQUET:
+            yield _read_parquet(path)
+        else:
+            yield from _text_pieces(path, rows)
     except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from error
     except OSError as error:
@@ -159,7 +188,33 @@ def read_table(path: Path) -> pd.DataFrame:
             raise
         # pyarrow reports damaged pages as OSError without a number
         raise SourceError(f"{path} cannot be read as a table: {error}") from error
-    return locate_rows(frame, None)
+
+
+def _text_pieces(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    """Read a text table; the first line is data if its first cell is the name of an image."""
+    table = sniff_table(path)
+    check_lines(path, table.separator)
+    names = _positional_names(table)
+    with table.open() as file:
+        pieces = pd.read_csv(
+            file,
+            sep=table.separator,
+            dtype=str,
+            keep_default_na=False,
+            chunksize=rows,
+            header=None if names else 0,
+            names=names,
+        )
+        for piece in pieces:
+            yield locate_rows(piece.reset_index(drop=True), None)
+
+
+def _positional_names(table: TextTable) -> list[str] | None:
+    """Names for the columns of a table without a header, as RS5M's `*_intermediate.csv` may be."""
+    if not table.first or not is_image_name(table.first[0].strip()):
+        return None
+    others = [f"column_{n}" for n in range(3, len(table.first) + 1)]
+    return ["img_name", "caption", *others][: len(table.first)]
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from terraseek.catalogue.metadata.caption_parser import parse_metadata_caption
+from terraseek.catalogue.metadata.entities import parse_entities, place_of_entities
 from terraseek.catalogue.metadata.location import lookup_place, parse_number
 from terraseek.catalogue.metadata.utm import latitude_band, parse_utm_zone
 
@@ -32,12 +33,14 @@ def add_caption_facts(columns: dict[str, Any]) -> dict[str, Any]:
     The sentences are read from `caption` and `geometa_cap`. A metadata caption keeps its whole
     text, with degree signs restored; its metadata part is copied to `geometa_cap` and its generated
     sentence to `sentence`, because CLIP reads 77 tokens and the metadata alone has more (RS5M: 128
-    on average for fMoW). A column that has a value is never overwritten. `utm_kind` states what the
-    letter of `utm` means, where that can be decided.
+    on average for fMoW). Without a stated place, it may be that of the named entities. A column
+    that has a value is never overwritten. `utm_kind` states what the letter of `utm` means, where
+    that can be decided.
     """
     filled = dict(columns)
     for source in ("caption", "geometa_cap"):
-        facts = parse_metadata_caption(str(columns.get(source) or ""))
+        text = str(columns.get(source) or "")
+        facts = parse_metadata_caption(text, is_metadata=source == "geometa_cap")
         if facts is None:
             continue
         filled[source] = f"{facts.metadata} {facts.sentence}".strip()
@@ -47,12 +50,23 @@ def add_caption_facts(columns: dict[str, Any]) -> dict[str, Any]:
             value = getattr(facts, name)
             if value not in (None, "") and filled.get(name) in (None, ""):
                 filled[name] = value
+    _add_entities(filled)
     if filled.get("utm") and not filled.get("utm_kind"):
         filled["utm_kind"] = _utm_kind(str(filled["utm"]), parse_number(filled.get("lat")))
     if "?" in str(filled.get("place") or ""):
         place = lookup_place(filled)
         filled["place"] = place.name if place else filled["place"]
     return filled
+
+
+def _add_entities(columns: dict[str, Any]) -> None:
+    """Fill the place with that of named entities (RS5M's column `entity`), if none is stated."""
+    names = parse_entities(columns.get("entity"))
+    if names and columns.get("place") in (None, ""):
+        country = str(columns.get("country") or "")
+        for name, value in place_of_entities(names, country).items():
+            if columns.get(name) in (None, ""):
+                columns[name] = value
 
 
 def _utm_kind(zone: str, lat: float | None) -> str:

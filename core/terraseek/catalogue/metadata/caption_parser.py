@@ -11,30 +11,36 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 from terraseek.catalogue.metadata.countries import country_names
+from terraseek.catalogue.metadata.dates import MONTHS
 from terraseek.catalogue.metadata.labels import find_label
 from terraseek.catalogue.metadata.text_repair import restore_degrees
 from terraseek.catalogue.metadata.utm import parse_utm_zone
 
 __all__ = ["ParsedCaption", "parse_metadata_caption", "split_caption"]
 
-_MONTH_NAMES = (
-    "January February March April May June July August September October November December"
-)
-_MONTHS = _MONTH_NAMES.split()
 _SEASON_OF = ("Winter",) * 2 + ("Spring",) * 3 + ("Summer",) * 3 + ("Fall",) * 3 + ("Winter",)
-_TIME = re.compile(rf"(?:(\d{{1,2}}) o'clock, )?\b({'|'.join(_MONTHS)}) (\d{{1,2}}), (\d{{4}})\b")
-_UTM = re.compile(r"\butm zones?:? (\d{1,2}[A-Z])\b|\b(\d{1,2}[A-Z]) utm zone\b", re.IGNORECASE)
-_AZIMUTH = re.compile(r"\btarget azimuth(?: angle)?(?:[: ]+(?:of|at|is|was))?[: ]+(\d+(?:\.\d+)?)")
-_OFF_NADIR = re.compile(r"\boff-nadir(?: angle)?(?:[: ]+(?:of|at|is|was))?[: ]+(\d+(?:\.\d+)?)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
-_METRES = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?m\b")
-_SCAN = re.compile(r"\b(forward|reverse)\b")
-_SCANNER = re.compile(r"\b(?:scan|acquisition|equipment|sensors?\b)")
-_SEASON = re.compile(r"\b(Spring|Summer|Fall|Autumn|Winter)\b")
+# patterns begin with a letter or digit, not with \b: the engine then skips to the next such letter
+_DATE = re.compile(rf"({'|'.join(MONTHS)}) (\d{{1,2}}), (\d{{4}})\b")
+_HOUR = re.compile(r"(\d{1,2}) o'clock, $")
+_UTM = re.compile(r"[uU][tT][mM] [zZ]one")
+_ZONE_AFTER = re.compile(r"s?:? (\d{1,2}[A-Za-z])\b")
+_ZONE_BEFORE = re.compile(r"\b(\d{1,2}[A-Za-z]) $")
+_ZONE_LENGTH = 4
+_AZIMUTH = re.compile(r"target azimuth(?: angle)?(?:[: ]+(?:of|at|is|was))?[: ]+(\d+(?:\.\d+)?)")
+_OFF_NADIR = re.compile(r"off-nadir(?: angle)?(?:[: ]+(?:of|at|is|was))?[: ]+(\d+(?:\.\d+)?)")
+_NUMBER_BEFORE = re.compile(r"(\d+(?:\.\d+)?)$")
+_NUMBER_LENGTH = 12
+_SENTENCE_END = re.compile(r"\. (?<=\D\. )")
+_METRES = re.compile(r"(\d+(?:\.\d+)?) ?m\b")
+_SCALE = ("ground sample distance", "pixel", "resolution")
+_SCAN = re.compile(r"(?:forward|reverse)\b(?<!\w{8})")
+_SCANNER = ("scan", "acquisition", "equipment", "sensor")
+_SEASON = re.compile(r"(?:Spring|Summer|Autumn|Winter)\b(?<!\w{7})|Fall\b(?<!\w{5})")
 _CELL = r"(?:top|center|bottom)(?:-(?:left|center|right))?"
-_BLOCKS = re.compile(rf"\b({_CELL})(?: and ({_CELL}))? blocks?\b")
+_BLOCKS = re.compile(rf"({_CELL})(?: and ({_CELL}))? blocks?\b")
 _END = re.compile(r"[.?!](?:\s+|$)")
 _CAPITAL = re.compile(r"(?!\d{1,2}[A-Z]\b)(?:\?|.*[^\W\da-z_])")
 _PLACE_PREPOSITIONS = (
@@ -80,6 +86,52 @@ class ParsedCaption:
     """Position of the object in the image: one or two of 3x3 grid cells (`center and top-left`)."""
 
 
+class _Anchors(NamedTuple):
+    """Parts of a metadata caption that a generated sentence does not have."""
+
+    times: list[tuple[str | None, str, str, str]]
+    """Hour (or None), month, day and year of each date."""
+    zones: list[str]
+    """UTM zones."""
+    azimuths: list[str]
+    off_nadirs: list[str]
+    """Angles in degrees."""
+    end: int
+    """Where the last of them ends."""
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self[:4]))
+
+
+def _find_anchors(text: str) -> _Anchors:
+    dates = list(_DATE.finditer(text))
+    times = []
+    for date in dates:
+        hour = _HOUR.search(text, max(0, date.start() - 14), date.start())
+        times.append((hour[1] if hour else None, date[1], date[2], date[3]))
+    zones, ends = _zones(text)
+    azimuths, off_nadirs = list(_AZIMUTH.finditer(text)), list(_OFF_NADIR.finditer(text))
+    ends += [match.end() for match in (*dates, *azimuths, *off_nadirs)]
+    return _Anchors(
+        times, zones, [m[1] for m in azimuths], [m[1] for m in off_nadirs], max(ends, default=0)
+    )
+
+
+def _zones(text: str) -> tuple[list[str], list[int]]:
+    """UTM zones, and where they end: `utm zone 34H` and `34H utm zone`."""
+    zones, ends = [], []
+    for match in _UTM.finditer(text):
+        start, end = match.span()
+        if after := _ZONE_AFTER.match(text, end):
+            zones.append(after[1].upper())
+            ends.append(after.end())
+        elif before := _ZONE_BEFORE.search(text, max(0, start - _ZONE_LENGTH), start):
+            zones.append(before[1].upper())
+            ends.append(end)
+    return zones, ends
+
+
 def split_caption(text: str) -> tuple[str, str]:
     """Split a caption into its metadata part and its generated sentence.
 
@@ -87,10 +139,13 @@ def split_caption(text: str) -> tuple[str, str]:
     the text is not a metadata caption.
     """
     text = " ".join(text.split())
-    anchors = [m.end() for rule in (_TIME, _UTM, _AZIMUTH, _OFF_NADIR) for m in rule.finditer(text)]
-    if len(anchors) < 2 or not _SEASON.search(text):
+    return _split(text, _find_anchors(text))
+
+
+def _split(text: str, anchors: _Anchors) -> tuple[str, str]:
+    if anchors.count < 2 or not _SEASON.search(text):
         return "", text
-    end = _END.search(text, max(anchors))
+    end = _END.search(text, anchors.end)
     # a lost degree sign looks like the end of a question: "21.48?. a satellite image"
     while end is not None and text[end.start()] == "?" and text[end.start() - 1].isdigit():
         end = _END.search(text, end.start() + 1)
@@ -99,25 +154,37 @@ def split_caption(text: str) -> tuple[str, str]:
     return text[: end.start() + 1], text[end.end() :]
 
 
-def parse_metadata_caption(text: str) -> ParsedCaption | None:
+def parse_metadata_caption(text: str, is_metadata: bool = False) -> ParsedCaption | None:
     """Parse a caption; None if it is not a metadata caption of RS5M.
 
     Args:
         text: the caption; degree signs may have become question marks.
+        is_metadata: the text comes from a column of metadata captions, so that it is one even if it
+            states only a country or a time, as those of YFCC and RedCaps do. The words of such a
+            short caption are not taken for a class.
     """
-    metadata, sentence = split_caption(text)
+    text = " ".join(text.split())
+    anchors = _find_anchors(text)
+    metadata, sentence = _split(text, anchors)
+    is_long = bool(metadata)
     if not metadata:
-        return None
+        if not is_metadata or not text:
+            return None
+        metadata, sentence = text, ""
     metadata = restore_degrees(metadata)
     place, country, span = _place(metadata)
-    captured_at, month = _capture_time(metadata)
+    captured_at, month = _capture_time(anchors)
     gsd = _gsd(metadata)
-    azimuth, off_nadir = _angle(_AZIMUTH, metadata, 360), _angle(_OFF_NADIR, metadata, 90)
-    utm = _unique({(m[1] or m[2]).upper() for m in _UTM.finditer(metadata)})
+    azimuth, off_nadir = (
+        _unique_number(set(anchors.azimuths), 360),
+        _unique_number(set(anchors.off_nadirs), 90),
+    )
+    utm = _unique(set(anchors.zones))
     utm = utm if parse_utm_zone(utm) else ""
     # BigEarthNet states the hemisphere, and neither country nor resolution nor angles
     is_bigearthnet = not country and gsd is None and azimuth is None
-    clouds = {m[1] for m in _PERCENT.finditer(metadata)} if "cloud" in metadata else set()
+    clouds = _percentages(metadata) if "cloud" in metadata else set()
+    scans = set(_SCAN.findall(metadata))
     blocks = _BLOCKS.search(metadata)
     return ParsedCaption(
         metadata,
@@ -130,10 +197,10 @@ def parse_metadata_caption(text: str) -> ParsedCaption | None:
         utm,
         "" if not utm else "hemisphere" if is_bigearthnet and utm[-1] in "NS" else "band",
         _unique_number(clouds, 100),
-        _unique(set(_SCAN.findall(metadata))) if _SCANNER.search(metadata) else "",
+        _unique(scans) if any(word in metadata for word in _SCANNER) else "",
         azimuth,
         off_nadir,
-        find_label(metadata[: span[0]] + " " + metadata[span[1] :]),
+        find_label(metadata[: span[0]] + " " + metadata[span[1] :]) if is_long else "",
         " and ".join(cell for cell in blocks.groups() if cell) if blocks else "",
     )
 
@@ -165,7 +232,7 @@ def _place_start(metadata: str, end: int) -> int | None:
     Templates are in lower case, so the name starts at the first capital that is not a season's.
     """
     for word in re.finditer(r"\S+", metadata[:end]):
-        if not _CAPITAL.match(word[0]) or word[0].rstrip(",") in _MONTHS:
+        if not _CAPITAL.match(word[0]) or word[0].rstrip(",") in MONTHS:
             continue
         following = metadata[word.end() : end].strip()
         season = _SEASON.fullmatch(word[0].rstrip(",'s")) is not None
@@ -194,12 +261,12 @@ def _season(metadata: str, place: tuple[int, int], month: int | None) -> str:
     return _unique(stated)
 
 
-def _capture_time(metadata: str) -> tuple[str, int | None]:
-    found = {m.groups() for m in _TIME.finditer(metadata)}
+def _capture_time(anchors: _Anchors) -> tuple[str, int | None]:
+    found = set(anchors.times)
     if len(found) != 1:
         return "", None
     hour, name, day, year = found.pop()
-    month = _MONTHS.index(name) + 1
+    month = MONTHS.index(name) + 1
     try:
         moment = datetime(int(year), month, int(day), int(hour or 0))
     except ValueError:
@@ -208,17 +275,21 @@ def _capture_time(metadata: str) -> tuple[str, int | None]:
 
 
 def _gsd(metadata: str) -> float | None:
+    if not any(word in metadata for word in _SCALE):
+        return None
     stated = {
         m[1]
-        for part in re.split(r"(?<=[^\d])\. ", metadata)
-        if re.search(r"ground sample distance|pixel|resolution", part)
+        for part in _SENTENCE_END.split(metadata)
+        if any(word in part for word in _SCALE)
         for m in _METRES.finditer(part)
+        if part[m.start() - 1 : m.start()] != "."
     }
     return _unique_number(stated, 100_000)
 
 
-def _angle(pattern: re.Pattern[str], metadata: str, most: float) -> float | None:
-    return _unique_number({m[1] for m in pattern.finditer(metadata)}, most)
+def _percentages(metadata: str) -> set[str]:
+    before = metadata.split("%")[:-1]
+    return {m[1] for part in before if (m := _NUMBER_BEFORE.search(part[-_NUMBER_LENGTH:]))}
 
 
 def _unique_number(stated: set[str], most: float) -> float | None:

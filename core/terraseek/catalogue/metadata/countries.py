@@ -10,7 +10,7 @@ from functools import cache
 from terraseek.catalogue.metadata.gazetteer_files import gazetteer_file
 from terraseek.catalogue.metadata.text_repair import ascii_with_question_marks
 
-__all__ = ["country_code", "country_names"]
+__all__ = ["country_code", "country_name", "country_names"]
 
 _VARIANTS = {
     "BN": ("Brunei",),
@@ -83,3 +83,14 @@ def country_code(name: str) -> str | None:
     if len(text) == 2 and text.upper() in set(_codes().values()):
         return text.upper()
     return _codes_by_folded_name().get(text.casefold())
+
+
+def country_name(code: str) -> str:
+    """Name of a country, given its code, as the gazetteer spells it; the code if it is unknown."""
+    return _names_by_code().get(code, code)
+
+
+@cache
+def _names_by_code() -> dict[str, str]:
+    with gazetteer_file("countries.csv").open(encoding="utf-8", newline="") as file:
+        return dict(csv.reader(file))

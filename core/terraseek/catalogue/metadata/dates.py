@@ -4,7 +4,18 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-__all__ = ["iso_date", "last_day"]
+__all__ = ["MONTHS", "iso_date", "last_day", "parse_month"]
+
+_MONTH_NAMES = (
+    "January February March April May June July August September October November December"
+)
+MONTHS = _MONTH_NAMES.split()
+"""English names of the months."""
+_MONTH_BY_NAME = {
+    name.lower(): number
+    for number, month in enumerate(MONTHS, start=1)
+    for name in (month, month[:3], "sept" if month == "September" else month)
+}
 
 _PARTIAL = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 _FORMATS = (
@@ -33,6 +44,18 @@ def iso_date(value: object) -> str:
     if len(text) <= 10:
         return moment.strftime("%Y-%m-%d")
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_month(value: object) -> int | None:
+    """Month 1 to 12 of a number or an English name (`July`, `jul`, `7`, `7.0`); None if neither."""
+    text = str(value).strip().rstrip(".").lower()
+    if text in _MONTH_BY_NAME:
+        return _MONTH_BY_NAME[text]
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if number in range(1, 13) else None
 
 
 def last_day(date: object) -> str:

@@ -25,7 +25,7 @@ from terraseek.catalogue.metadata.utm import (
 )
 from terraseek.geo import EARTH_KM
 
-__all__ = ["Place", "find_place"]
+__all__ = ["Place", "find_anywhere", "find_place", "find_states"]
 
 _SAME_PLACE_KM = 25.0
 
@@ -44,6 +44,8 @@ class Place:
     """Degrees north of its centre, EPSG:4326."""
     population: int
     """Inhabitants; 0 where GeoNames does not know."""
+    state: str = ""
+    """First-level division (state, region) it is in."""
 
 
 @cache
@@ -60,37 +62,85 @@ def _places_by_key(country: str) -> dict[str, tuple[Place, ...]]:
     """Places of one country by `_key` of their name."""
     found: dict[str, list[Place]] = defaultdict(list)
     for row in _rows_by_country().get(country, ()):
-        place = Place(row["city"], country, row["longitude"], row["latitude"], row["population"])
+        place = Place(
+            row["city"],
+            country,
+            row["longitude"],
+            row["latitude"],
+            row["population"],
+            row.get("state", ""),
+        )
         found[_key(place.name)].append(place)
     return {key: tuple(places) for key, places in found.items()}
+
+
+@cache
+def _countries_by_key() -> dict[str, tuple[str, ...]]:
+    """Codes of the countries that have a place of this name, by `_key`."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for country, rows in _rows_by_country().items():
+        for row in rows:
+            found[_key(row["city"])].add(country)
+    return {key: tuple(sorted(codes)) for key, codes in found.items()}
 
 
 def _key(name: str) -> str:
     return ascii_with_question_marks(" ".join(name.split())).casefold()
 
 
-def find_place(name: str, country: str, zone: str = "") -> Place | None:
+def find_states(name: str) -> frozenset[str]:
+    """Codes of the countries that have a state or region of this name."""
+    return _countries_of_states().get(_key(name), frozenset())
+
+
+@cache
+def _countries_of_states() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for country, rows in _rows_by_country().items():
+        for state in {row.get("state", "") for row in rows} - {""}:
+            found[_key(state)].add(country)
+    return {key: frozenset(codes) for key, codes in found.items()}
+
+
+def find_anywhere(name: str) -> Place | None:
+    """Find the only place on Earth with this name; None if there is none or it is ambiguous.
+
+    Several places within 25 km of the largest count as one, as in `find_place`.
+    """
+    codes = _countries_by_key().get(_key(name), ())
+    return _only_one(tuple(p for code in codes for p in _places_by_key(code)[_key(name)]))
+
+
+def find_place(name: str, country: str, zone: str = "", state: str = "") -> Place | None:
     """Find the place with this name in this country; None if there is none or it is ambiguous.
 
-    Of several places with one name, those in the UTM zone come before those in a neighbouring
-    zone. The remaining ones must lie within 25 km of the largest (GeoNames lists some towns twice),
-    which is returned.
+    If any of several places with one name is in the state, the others do not count. Of the rest,
+    those in the UTM zone come before those in a neighbouring zone. The remaining ones must lie
+    within 25 km of the largest (GeoNames lists some towns twice), which is returned.
 
     Args:
         name: as in a caption; `?` stands for any letter.
         country: name or code.
         zone: UTM zone with latitude band (`34H`) of the place or next to it; may be empty.
+        state: first-level division (`Texas`); may be empty.
     """
     code = country_code(country)
     if code is None or not name.strip(" ?"):
         return None
     key = _key(name)
     places = _places_by_key(code).get(key) or (_matching(code, key) if "?" in name else ())
+    if state:
+        places = tuple(p for p in places if _key(p.state) == _key(state)) or places
     parsed = parse_utm_zone(zone)
     if parsed is not None:
         distances = [(_zone_distance(place, *parsed), place) for place in places]
         inside, beside = (tuple(p for away, p in distances if away == n) for n in (0, 1))
         places = inside or beside
+    return _only_one(places)
+
+
+def _only_one(places: tuple[Place, ...]) -> Place | None:
+    """The largest of places that all lie within 25 km of it; else None."""
     if not places:
         return None
     largest = max(places, key=lambda place: place.population)

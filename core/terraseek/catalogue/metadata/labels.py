@@ -19,11 +19,10 @@ _NAMES = """
 FMOW_CLASSES = tuple(_NAMES.split())
 """Categories of Functional Map of the World (Christie et al. 2018), as captions spell them."""
 
-_FMOW = re.compile(
-    rf"(?<![\w-])({'|'.join(sorted(map(re.escape, FMOW_CLASSES), key=len, reverse=True))})(?![\w-])"
-)
-_QUOTED = re.compile(r"(?:(?<=\s)|^)'([^']+)'(?=[\s,.]|$)")
-_UNDERSCORED = re.compile(r"(?<![\w-])[a-z][a-z-]*(?:_[a-z-]+)+(?![\w-])")
+_WORDS = re.compile(r"[\w-]+")
+_FMOW = frozenset(FMOW_CLASSES)
+_QUOTED = re.compile(r" '([^']+)'(?=[\s,.]|$)")
+_UNDERSCORED = re.compile(r"[a-z][a-z-]*(?:_[a-z-]+)+")
 
 
 def find_label(metadata: str) -> str:
@@ -32,8 +31,9 @@ def find_label(metadata: str) -> str:
     Args:
         metadata: the sentence without the name of the place.
     """
-    for rule in (_QUOTED, _FMOW, _UNDERSCORED):
-        found = {match.group(match.lastindex or 0) for match in rule.finditer(metadata)}
+    words = set(_WORDS.findall(metadata))
+    underscored = {word for word in words if "_" in word and _UNDERSCORED.fullmatch(word)}
+    for found in (set(_QUOTED.findall(f" {metadata}")), words & _FMOW, underscored):
         if len(found) == 1:
             return " ".join(found.pop().split())
         if found:

@@ -92,7 +92,8 @@ def locate(columns: dict[str, Any], precision: LocationPrecision | None) -> Loca
 def lookup_place(columns: dict[str, Any]) -> Place | None:
     """Gazetteer entry of the columns `place` and `country`; None if unknown or ambiguous.
 
-    `place` may end with the country (`Bergvliet, South Africa`).
+    `place` may end with the country (`Bergvliet, South Africa`). A `state` that has one of several
+    places of that name decides between them.
     """
     name, country = _text(columns.get("place")), _text(columns.get("country"))
     if name and not country and "," in name:
@@ -101,7 +102,8 @@ def lookup_place(columns: dict[str, Any]) -> Place | None:
         return None
     # a letter that means the hemisphere is not a latitude band
     has_band = _text(columns.get("utm_kind")) != "hemisphere"
-    return find_place(name, country, _text(columns.get("utm")) if has_band else "")
+    zone = _text(columns.get("utm")) if has_band else ""
+    return find_place(name, country, zone, _text(columns.get("state")))
 
 
 def _is_plausible(lon: float, lat: float) -> bool:

@@ -12,7 +12,7 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 def restore_degrees(caption: str) -> str:
     """Replace each "?" after a number by the degree sign that it was."""
-    return LOST_DEGREE.sub("°", caption)
+    return LOST_DEGREE.sub("°", caption) if "?" in caption else caption
 
 
 def ascii_with_question_marks(name: str) -> str:

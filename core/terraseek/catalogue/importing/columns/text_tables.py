@@ -1,14 +1,66 @@
 """Text of tables as programs write them: UTF-8 with or without mark, UTF-16, any separator."""
 
+import codecs
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from terraseek.errors import SourceError
 
-__all__ = ["read_text_table", "separator_of"]
+__all__ = ["TextTable", "read_text_table", "separator_of", "sniff_table"]
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SEPARATORS = (",", ";", "\t", "|")
+_START_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A text table and how to read it."""
+
+    path: Path
+    """The file."""
+    encoding: str
+    """Its encoding."""
+    separator: str
+    """Character that separates cells."""
+    first: tuple[str, ...]
+    """Cells of the first line that is not empty."""
+
+    @contextmanager
+    def open(self) -> Iterator[TextIO]:
+        """Open the file as text.
+
+        Raises:
+            SourceError: it is neither UTF-8 nor UTF-16.
+        """
+        with self.path.open(encoding=self.encoding, newline="") as file:
+            try:
+                yield file
+            except UnicodeDecodeError as error:
+                raise _not_utf8(self.path) from error
+
+
+def sniff_table(path: Path) -> TextTable:
+    """Find the encoding and the separator of a CSV or TSV file in its first megabyte.
+
+    Raises:
+        SourceError: it is neither UTF-8 nor UTF-16.
+    """
+    with path.open("rb") as file:
+        data = file.read(_START_BYTES)
+    encoding = _encoding_of(data)
+    try:
+        # the start may end inside a letter
+        text = codecs.getincrementaldecoder(encoding)().decode(data)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
+    _check_text(path, text)
+    separator = separator_of(text)
+    return TextTable(path, encoding, separator, _first_cells(text, separator))
 
 
 def read_text_table(path: Path) -> tuple[str, str]:
@@ -18,21 +70,52 @@ def read_text_table(path: Path) -> tuple[str, str]:
         SourceError: it is neither UTF-8 nor UTF-16.
     """
     data = path.read_bytes()
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(encoding)
+        text = data.decode(_encoding_of(data))
     except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{path.name} is not UTF-8 (byte {error.start}); save it as 'CSV UTF-8', or convert it "
-            "with: iconv -f LATIN1 -t UTF-8 IN > OUT"
-        ) from error
-    if "\0" in text[:4096]:
-        raise SourceError(f"{path.name} is not UTF-8 text, perhaps UTF-16; save it as 'CSV UTF-8'")
+        raise _not_utf8(path) from error
+    _check_text(path, text)
     return text, separator_of(text)
 
 
 def separator_of(text: str) -> str:
     """The separator that gives the header line most cells; a comma if there is only one cell."""
-    header = text.lstrip("\r\n").splitlines()[:1]
-    cells = {s: len(next(csv.reader(header, delimiter=s), [])) for s in _SEPARATORS}
+    cells = {separator: len(_first_cells(text, separator)) for separator in _SEPARATORS}
     return max(_SEPARATORS, key=lambda separator: cells[separator])
+
+
+def _encoding_of(data: bytes) -> str:
+    return next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+
+
+def _first_cells(text: str, separator: str) -> tuple[str, ...]:
+    header = text.lstrip("\r\n").splitlines()[:1]
+    return tuple(next(csv.reader(header, delimiter=separator), []))
+
+
+def _check_text(path: Path, text: str) -> None:
+    if "\0" in text[:4096]:
+        raise SourceError(f"{path.name} is not UTF-8 text, perhaps UTF-16; save it as 'CSV UTF-8'")
+
+
+def _not_utf8(path: Path) -> SourceError:
+    byte = _first_bad_byte(path)
+    where = "" if byte is None else f" (byte {byte})"
+    return SourceError(
+        f"{path.name} is not UTF-8{where}; save it as 'CSV UTF-8', or convert it "
+        "with: iconv -f LATIN1 -t UTF-8 IN > OUT"
+    )
+
+
+def _first_bad_byte(path: Path) -> int | None:
+    """Position of the first byte that is not UTF-8."""
+    decoder, position = codecs.getincrementaldecoder("utf-8")(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_START_BYTES):
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                return position - pending + error.start
+            position += len(chunk)
+    return None

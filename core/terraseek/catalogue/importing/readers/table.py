@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.catalogue.importing.columns.cells import cell_text
+from terraseek.catalogue.importing.geometa import add_precision
 from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.importing.tables import (
     TABLE_SUFFIXES,
     find_column,
+    iterate_table,
     read_table,
     rename_columns,
 )
@@ -34,7 +36,7 @@ def read_rows(path: Path, images: Path | None) -> Records:
         MissingColumnError: no column names the images.
         SourceError: the table cannot be read.
     """
-    frame = rename_columns(read_table(path))
+    frame = add_precision(rename_columns(read_table(path)))
     if "img_name" not in frame:
         raise MissingColumnError(
             f"{path.name} has no column of image names (filename, image, img_name, ...); "
@@ -70,7 +72,7 @@ def find_image_table(folder: Path) -> Path | None:
 
 def _names_images(path: Path) -> bool:
     try:
-        return find_column(read_table(path).columns, "img_name") is not None
+        return find_column(next(iterate_table(path)).columns, "img_name") is not None
     except SourceError:
         return False
 
