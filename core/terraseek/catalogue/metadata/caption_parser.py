@@ -100,8 +100,8 @@ class _Anchors(NamedTuple):
     """Where the last of them ends."""
 
     @property
-    def count(self) -> int:
-        return sum(map(len, self[:4]))
+    def number(self) -> int:
+        return len(self.times) + len(self.zones) + len(self.azimuths) + len(self.off_nadirs)
 
 
 def _find_anchors(text: str) -> _Anchors:
@@ -143,7 +143,7 @@ def split_caption(text: str) -> tuple[str, str]:
 
 
 def _split(text: str, anchors: _Anchors) -> tuple[str, str]:
-    if anchors.count < 2 or not _SEASON.search(text):
+    if anchors.number < 2 or not _SEASON.search(text):
         return "", text
     end = _END.search(text, anchors.end)
     # a lost degree sign looks like the end of a question: "21.48?. a satellite image"

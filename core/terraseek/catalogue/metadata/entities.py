@@ -65,7 +65,8 @@ def _place(names: tuple[str, ...], country: str) -> tuple[tuple[str, str], ...]:
     if len(towns) == 1:
         found |= _one_town(towns[0], code)
     elif len(towns) == 2:
-        found |= _town_in_state(towns[0], towns[1], code) or _town_in_state(*towns[::-1], code)
+        one, other = towns
+        found |= _town_in_state(one, other, code) or _town_in_state(other, one, code)
     return tuple(found.items())
 
 
