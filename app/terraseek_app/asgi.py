@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from terraseek_app.api import (
     catalogue_routes,
+    item_tile_routes,
     localize_routes,
     search_routes,
     service_routes,
@@ -35,6 +36,7 @@ def routes() -> list[BaseRoute]:
         *catalogue_routes.ROUTES,
         *localize_routes.ROUTES,
         *tile_routes.ROUTES,
+        *item_tile_routes.ROUTES,
     ]
 
 

@@ -1,10 +1,12 @@
 """Explore in a real browser: sentences, boxes, clicks, and the URL that restores them."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from helpers.browser_steps import drag
 
@@ -49,6 +51,7 @@ def test_a_sentence_shows_images_and_the_same_hits_on_the_map(
     map_state(explore, KEY, f"s => s.selected === '{chosen}'")
     explore.locator(".st-key-explore_card").get_by_text("result 2").wait_for()
 
+    map_state(explore, KEY, "s => !s.moving && s.zoom > 15")  # flown to the hit, marks are apart
     explore.locator(".ts-hit").filter(has_text="4").first.dispatch_event("click")
     fourth = explore.locator(".tile").nth(3).get_attribute("data-id")
     explore.locator(f".tile.selected[data-id='{fourth}']").wait_for()
@@ -162,3 +165,50 @@ def test_the_page_works_under_its_content_security_policy(
     search(explore, "red")
     map_state(explore, KEY, "s => s.hits === 24")
     explore.wait_for_function(TILES, arg=24)
+
+
+def colour_at(page: Any, lon: float, lat: float) -> tuple[int, ...]:
+    """RGB of the map on the screen at a coordinate."""
+    at = page.evaluate(
+        f"([lon, lat]) => {{ const world = window.__terraseek.{KEY};"
+        " const frame = world.element.querySelector('.ts-map').getBoundingClientRect();"
+        " const at = world.map.project([lon, lat]);"
+        " return [frame.x + at.x, frame.y + at.y]; }",
+        [lon, lat],
+    )
+    clip = {"x": round(at[0]), "y": round(at[1]), "width": 1, "height": 1}
+    with Image.open(io.BytesIO(page.screenshot(clip=clip))) as image:
+        return tuple(image.convert("RGB").getpixel((0, 0)))
+
+
+def test_flying_to_a_hit_ends_at_its_pixels(explore: Any, map_state: Callable[..., Any]) -> None:
+    search(explore, "red")
+    map_state(explore, KEY, "s => s.hits === 24 && s.images")
+    explore.wait_for_function(TILES, arg=24)
+    explore.locator(".tile .pick").first.click()
+    map_state(explore, KEY, "s => !s.moving && s.zoom > 15 && s.hitImages === 1")
+    hit = explore.evaluate(f"window.__terraseek.{KEY}.hitsLayer.hits[0]")
+    (west, north), (_, _), (east, south), (_, _) = hit["footprint"]
+    explore.wait_for_timeout(300)  # the image fades in
+    for across, down in ((0.25, 0.3), (0.7, 0.3), (0.3, 0.8)):
+        lon, lat = west + across * (east - west), north - down * (north - south)
+        assert colour_at(explore, lon, lat) == pytest.approx((205, 40, 40), abs=45)
+    # beside the footprint is the basemap, not the image
+    red, green, _ = colour_at(explore, west - 0.3 * (east - west), (north + south) / 2)
+    assert red < 1.5 * green + 40
+
+
+def test_hovering_a_tile_lights_its_mark_and_a_mark_its_tile(
+    explore: Any, map_state: Callable[..., Any]
+) -> None:
+    search(explore, "red")
+    map_state(explore, KEY, "s => s.hits === 24")
+    explore.wait_for_function(TILES, arg=24)
+    explore.locator(".tile").nth(2).hover()
+    explore.locator(".ts-hit.ts-lit").first.wait_for(state="attached")
+    explore.mouse.move(0, 0)
+    explore.locator(".ts-hit.ts-lit").first.wait_for(state="detached")
+    mark = explore.locator(".ts-hit:visible").first
+    mark.dispatch_event("mouseenter")
+    item = mark.get_attribute("data-item")
+    explore.locator(f".tile.lit[data-id='{item}']").wait_for()

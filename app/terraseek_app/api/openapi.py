@@ -51,6 +51,7 @@ _HEAT_MAPS = object_schema({"maps": array(object_schema(_HEAT_MAP))})
 _ITEM_TILES = object_schema(
     {
         "items": {"type": "integer", "minimum": 0},
+        "complete": {"type": "boolean"},
         "minzoom": {"type": ["integer", "null"]},
         "maxzoom": {"type": "integer"},
     }
@@ -129,6 +130,13 @@ _TILE_PATHS: dict[str, Any] = {
     ),
     "/tiles/items.json": get(
         "Number of items with a footprint, and the zooms of their tiles", schema=_ITEM_TILES
+    ),
+    "/api/item-at": get(
+        "The item whose image is drawn on the map at a coordinate",
+        query_parameter("at", "LON,LAT in degrees"),
+        query_parameter("zoom", "zoom of the tiles", "integer", minimum=0, maximum=30),
+        schema=schema_ref("Item"),
+        no_content="no image is drawn there",
     ),
     "/tiles/items/{z}/{x}/{y}": get(
         "Tile of the images of items in their footprints",

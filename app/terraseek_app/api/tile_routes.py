@@ -1,15 +1,13 @@
-"""Routes of the map: basemap, density, item and scene tiles, overlays, the component's files."""
+"""Routes of the map: basemap, density and scene tiles, overlays, and the component's files."""
 
 import io
-import os
-import threading
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from terraseek.errors import InputError
@@ -17,19 +15,13 @@ from terraseek_app.api.responses import cached
 from terraseek_app.map.assets import MEDIA_TYPES, asset_path, is_maplibre
 from terraseek_app.server import state
 
-__all__ = ["ROUTES", "heat_png", "tile_zxy"]
+__all__ = ["MAX_TILE_ZOOM", "ROUTES", "heat_png", "tile_zxy"]
 
 _DAY_S = 86_400
 MAX_TILE_ZOOM = 30
 """Deepest zoom of a tile; its pixels are a tenth of a millimetre."""
-MAX_ITEM_ZOOM = 22
-"""Deepest zoom of tiles of items; a map enlarges these."""
 SCENE_SIDE = 2560
 """Longest side in pixels of the overlay of a scene without a CRS."""
-
-
-_drawing = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
-"""Held while a tile of items is drawn, so that other requests keep their share of the processor."""
 
 
 def tile_zxy(request: Request) -> tuple[int, int, int]:
@@ -71,24 +63,6 @@ def density(request: Request) -> Response:
     """A tile of the density of items; 204 where there are none."""
     body = state.density().png(*tile_zxy(request))
     return Response(status_code=204) if body is None else cached(request, body, "image/png", 300)
-
-
-def items_info(request: Request) -> Response:
-    """How many items have a footprint, and the zooms of their tiles."""
-    footprints = state.item_tiles().footprints
-    values = {"items": footprints.count, "minzoom": footprints.min_zoom, "maxzoom": MAX_ITEM_ZOOM}
-    return JSONResponse(values)
-
-
-def items_tile(request: Request) -> Response:
-    """A tile of the images of items, of one item with an id; 204 where there are none."""
-    z, x, y = tile_zxy(request)
-    item_id = request.path_params.get("id")
-    row = None if item_id is None else state.catalogue().row(item_id)
-    tiles = state.item_tiles()
-    with _drawing:
-        body = tiles.tile(z, x, y, row)
-    return Response(status_code=204) if body is None else cached(request, body, "image/webp", 300)
 
 
 def scene_tile(request: Request) -> Response:
@@ -151,9 +125,6 @@ ROUTES: list[BaseRoute] = [
     Route("/tiles/basemap/{z}/{x}/{y}", basemap, methods=["GET"]),
     Route("/tiles/borders.json", borders, methods=["GET"]),
     Route("/tiles/density/{z}/{x}/{y}", density, methods=["GET"]),
-    Route("/tiles/items.json", items_info, methods=["GET"]),
-    Route("/tiles/items/{z}/{x}/{y}", items_tile, methods=["GET"]),
-    Route("/tiles/items/{id}/{z}/{x}/{y}", items_tile, methods=["GET"]),
     Route("/tiles/scene/{id}/{z}/{x}/{y}", scene_tile, methods=["GET"]),
     Route("/overlays/scene/{id}.png", scene_overlay, methods=["GET"]),
     Route("/overlays/heat/{id}.png", heat_overlay, methods=["GET"]),

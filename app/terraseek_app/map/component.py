@@ -26,6 +26,7 @@ def world_map(
     *,
     points_url: str | None = None,
     density_url: str | None = None,
+    items_url: str | None = None,
     hits: Sequence[Mapping[str, Any]] = (),
     selected: str | None = None,
     box: BBox | PixelBox | None = None,
@@ -52,7 +53,10 @@ def world_map(
         density_url: URL of density tiles, for catalogues with too many samples to send; then only
             the samples in view are requested from `points_url`, which answers 204 if there are too
             many.
-        hits: numbered markers, best first: item_id, score, lon, lat, caption and more.
+        items_url: URL of the tiles of the items' images, normally `/tiles/items`; drawn from the
+            zoom at which footprints are large enough.
+        hits: marks, best first: item_id, score, lon, lat, caption, and if known the precision of
+            the place, a footprint of four corners, and the URL of a thumbnail.
         selected: id of the item whose marker is highlighted.
         box: the search box to draw.
         shape: corners (lon, lat) of a polygon to draw; not in pixel space.
@@ -79,6 +83,7 @@ def world_map(
         "version": _version(),
         "points_url": f"{_base_path()}{points_url}" if points_url else None,
         "density_url": f"{_base_path()}{density_url}" if density_url else None,
+        "items_url": f"{_base_path()}{items_url}" if items_url else None,
         "hits": [dict(hit) for hit in hits],
         "selected": selected,
         "box": list(box.as_tuple() if isinstance(box, BBox) else box) if box else None,

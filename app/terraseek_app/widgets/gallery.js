@@ -2,6 +2,7 @@
 // and the scroll position is kept across reruns.
 
 const HEIGHT_PROPERTY = "--ts-gallery-height";
+const HOVER = "terraseek:hover";
 const THUMB_UP = "M7 11v9H4v-9zm0 0 4-8 2 1v5h6l-2 11H7";
 const THUMB_DOWN = "M17 13V4h3v9zm0 0-4 8-2-1v-5H5L7 4h10";
 
@@ -64,7 +65,21 @@ function createTile(tile, send) {
   const foot = createElement("span", "foot");
   foot.append(like, votes);
   article.append(createPickButton(tile, send), foot);
+  article.onmouseenter = () => announceHover(tile.item_id);
+  article.onmouseleave = () => announceHover(null);
   return article;
+}
+
+// The map lights the mark of the hovered tile, and the other way round (map/static/hover.js).
+function announceHover(itemId) {
+  window.dispatchEvent(new CustomEvent(HOVER, { detail: { from: "gallery", itemId } }));
+}
+
+function followHover(grid) {
+  window.addEventListener(HOVER, ({ detail }) => {
+    if (detail.from === "gallery") return;
+    for (const node of grid.children) node.classList.toggle("lit", node.dataset.id === detail.itemId);
+  });
 }
 
 // Arrow keys move the focus from tile to tile.
@@ -84,6 +99,7 @@ export default function (component) {
     grid = createElement("div", "grid");
     grid.setAttribute("role", "list");
     grid.onkeydown = (event) => moveFocus(grid, event);
+    followHover(grid);
     parentElement.append(grid);
   }
   grid.style.setProperty(HEIGHT_PROPERTY, data.height);

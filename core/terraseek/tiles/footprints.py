@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, Num
 
 from terraseek.catalogue import Catalogue
-from terraseek.geo import MERCATOR_LIMIT, BBox, tile_bounds, unwrap_longitudes
+from terraseek.geo import MERCATOR_LIMIT, BBox, lonlat_to_tile, tile_bounds, unwrap_longitudes
 from terraseek.tiles.density import DensityIndex
 
 if TYPE_CHECKING:
@@ -92,6 +92,24 @@ class FootprintIndex:
             return None
         found: Float64[np.ndarray, "4 2"] = self._corners[position]
         return found
+
+    def at(self, lon: float, lat: float, z: int) -> int | None:
+        """Row of the topmost item that is drawn at a coordinate; None where there is none.
+
+        Args:
+            lon: degrees east, EPSG:4326.
+            lat: degrees north, within Web Mercator.
+            z: zoom of the tiles.
+        """
+        point = mercator(np.array([lon, lat]))
+        for row in self.in_tile(z, *lonlat_to_tile(lon, lat, z)).tolist():
+            quad = mercator(self._corners[np.searchsorted(self.rows, row)]) - point
+            quad[:, 0] -= round(float(quad[:, 0].mean()))
+            ahead = np.roll(quad, -1, axis=0)
+            turns = quad[:, 0] * ahead[:, 1] - quad[:, 1] * ahead[:, 0]
+            if np.all(turns >= 0) or np.all(turns <= 0):
+                return int(row)
+        return None
 
     def in_tile(self, z: int, x: int, y: int) -> Int64[np.ndarray, " m"]:
         """Rows of the items that may lie in a tile and are large enough to be drawn.

@@ -98,6 +98,10 @@ def test_tiles_of_items_show_the_image_at_its_place(client: TestClient) -> None:
             (*COLOURS["red"], 255), abs=25
         )
     assert client.get(f"/tiles/items/{zoom}/{x + 9}/{y}").status_code == 204
+    clicked = client.get(f"/api/item-at?at={lon},{lat}&zoom={zoom}").json()
+    assert clicked["caption"] == "a blue field"
+    assert client.get(f"/api/item-at?at={lon},{lat}&zoom=1").status_code == 204
+    assert client.get(f"/api/item-at?at={lon},{lat + 1}&zoom={zoom}").status_code == 204
 
 
 def test_health_reports_errors(client: TestClient, tmp_path: Path) -> None:
@@ -198,6 +202,8 @@ def test_liked_and_disliked_items(client: TestClient) -> None:
         ("/tiles/density/1/2/0", 400, "BBoxError"),
         ("/tiles/density/999999999/0/0", 400, "InputError"),
         ("/tiles/items/1/2/0", 400, "BBoxError"),
+        ("/api/item-at?at=1,100&zoom=5", 400, "BBoxError"),
+        ("/api/item-at?zoom=5", 400, "InputError"),
         ("/tiles/items/nothing/1/0/0", 404, "ItemNotFoundError"),
         ("/api/points?bbox=1,2,3", 400, "BBoxError"),
         ("/api/points?bbox=1,2,3,4&most=0", 400, "InputError"),

@@ -5,14 +5,15 @@ import { make } from "./dom.js";
 const GROUPS = [
   ["basemap", "Basemap", (id) => id === "basemap"],
   ["borders", "Coasts and borders", (id) => id === "borders"],
+  ["items", "Images", (id) => id === "items" || id.startsWith("item:")],
   ["scene", "Scene", (id) => id.startsWith("scene:")],
   ["heat", "Heat map", (id) => id.startsWith("heat:")],
   ["regions", "Regions", (id) => id.startsWith("regions")],
   ["samples", "Samples", (id) => id.startsWith("sample")],
-  ["hits", "Hits", () => false],
+  ["hits", "Hits", (id) => id.startsWith("hit-")],
 ];
 
-export const ANCHORS = ["above-scenes", "above-heat", "above-regions", "above-samples"];
+export const ANCHORS = ["above-items", "above-hit-images", "above-scenes", "above-heat", "above-regions", "above-samples"];
 
 export class Layers {
   constructor(world) {
@@ -36,7 +37,7 @@ export class Layers {
         world.map.setLayoutProperty(id, "visibility", this.hidden.has(name) ? "none" : "visible");
       }
       if (name === "regions" && world.regions?.count === 0) continue;
-      if (ids.length || (name === "hits" && world.hitsLayer.markers.size)) {
+      if (name === "hits" ? world.hitsLayer.markers.size : ids.length) {
         rows.push(this.row(name, label));
       }
     }

@@ -103,6 +103,7 @@ export class PointsLayer {
         "circle-stroke-color": ["case", ["get", "approximate"], "#67e8f9", "rgba(8,47,73,0.9)"],
       },
     }, before);
+    this.world.items.fadePoints();
   }
 
   // What is at a screen point: {row} of a sample, {cluster} id, or null.

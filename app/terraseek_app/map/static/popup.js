@@ -17,14 +17,16 @@ export function openPopup(world, item) {
   const src = `${world.base}/api/thumbnails/${encodeURIComponent(item.item_id)}?size=320`;
   const image = make("img", "ts-popup-picture", [], { src, alt: item.caption ?? "sample" });
   const title = item.rank ? `${item.rank}. ${item.caption ?? ""}` : (item.caption ?? "");
+  const hit = world.hitsLayer.get(item.item_id);
+  const isDrawn = hit && world.items.isDrawn(hit); // the image is on the map already
   const content = make("div", "ts-popup", [
-    image, make("div", "ts-popup-caption", title), ...details(item, world.space),
+    ...(isDrawn ? [] : [image]), make("div", "ts-popup-caption", title), ...details(item, world.space),
   ]);
   world.popup = new window.maplibregl.Popup({
     offset: item.rank ? [0, -34] : 10, maxWidth: "250px", className: "ts-popup-frame",
     focusAfterOpen: false,
   });
   world.popup.itemId = item.item_id;
-  world.popup.setLngLat(world.space.toMap([item.lon, item.lat]));
+  world.popup.setLngLat(world.hitsLayer.place(item.item_id) ?? world.space.toMap([item.lon, item.lat]));
   world.popup.setDOMContent(content).addTo(world.map);
 }

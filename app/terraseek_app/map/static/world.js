@@ -7,6 +7,7 @@ import { BoxTool } from "./draw.js";
 import { make } from "./dom.js";
 import { HeatLayer } from "./heat.js";
 import { HitsLayer } from "./hits.js";
+import { ItemsLayer } from "./items.js";
 import { ANCHORS, Layers } from "./layers.js";
 import { PeaksLayer, RegionsLayer } from "./marks.js";
 import { PointsLayer, drawCount } from "./points.js";
@@ -19,6 +20,7 @@ import { followTheme } from "./theme.js";
 
 const FIT_PADDING_PX = { top: 70, bottom: 60, left: 60, right: 60 };
 const VIEW_DELAY_MS = 400;
+const ZOOM_OF_PRECISION = { exact: 13, point: 12, place_name: 8 };
 
 export class WorldMap {
   constructor(data) {
@@ -43,6 +45,7 @@ export class WorldMap {
     this.controls = new Controls(this);
     this.hitsLayer = new HitsLayer(this);
     this.layers = new Layers(this);
+    this.items = new ItemsLayer(this);
     this.points = new PointsLayer(this);
     this.density = new DensityLayer(this);
     this.regions = new RegionsLayer(this);
@@ -105,6 +108,7 @@ export class WorldMap {
     const useDensity = Boolean(data.density_url);
     this.points.show(data.pixels || useDensity ? null : data.points_url).catch((error) => this.reportError(error));
     this.density.show(data.pixels ? null : data.density_url, data.points_url);
+    this.items.show(data.pixels ? null : data.items_url).catch((error) => this.reportError(error));
     this.hitsLayer.show(data.hits);
     this.boxTool.sync(data.box);
     this.shapeTool.sync(data.shape);
@@ -186,7 +190,17 @@ export class WorldMap {
     const hit = this.hitsLayer.get(itemId);
     if (!hit || hit.lon === null || hit.lon === undefined) return;
     const center = this.space.toMap([hit.lon, hit.lat]);
-    if (!this.map.getBounds().contains(center)) this.map.easeTo({ center, duration: 700 });
+    this.flyTo(hit, center);
+  }
+
+  // Fly to a hit that was chosen elsewhere: to its image, or as near as its place is known.
+  flyTo(hit, center) {
+    if (hit.footprint) {
+      this.map.fitBounds(boundsOf(hit.footprint), { padding: FIT_PADDING_PX, maxZoom: 19, duration: 1200 });
+      return;
+    }
+    const zoom = Math.max(this.map.getZoom(), ZOOM_OF_PRECISION[hit.precision] ?? 4);
+    this.map.flyTo({ center, zoom, duration: 1200 });
   }
 
   async onClick(event) {
@@ -195,6 +209,8 @@ export class WorldMap {
     if (tool) return tool.click(event);
     const found = this.points.at(event.point);
     if (found?.cluster !== undefined) return this.points.expandCluster(found);
+    const item = found || this.space.isPixels ? null : await this.items.at(this.space.fromMap(event.lngLat));
+    if (item) return this.pick(item, "sample");
     if (!found && this.density.shown) this.controls.showMessage("Zoom in to see single samples");
     if (!found) return this.reports("click") && this.emit("click", { click: this.space.fromMap(event.lngLat) });
     const response = await fetch(`${this.base}/api/rows/${found.row}`);
@@ -289,6 +305,7 @@ export class WorldMap {
 
   remove() {
     this.theme.stop();
+    this.hitsLayer.remove();
     this.shapeTool.remove();
     this.circleTool.remove();
     this.map.remove();
@@ -299,6 +316,8 @@ export class WorldMap {
     return {
       hits: this.hitsLayer.markers.size, samples: this.points.count, density: this.density.shown, box: this.boxTool.box,
       shape: this.shapeTool.corners, circle: this.circleTool.circle, armed: this.tools().some((tool) => tool.active),
+      images: this.items.minZoom !== null, hitImages: this.items.drawn.size,
+      marks: [...this.hitsLayer.groups.values()].map((group) => group.mode),
       selected: this.hitsLayer.selected, zoom: this.map.getZoom(), idle: this.map.loaded(),
       moving: this.map.isMoving(),
       heatVisible: this.heats().some((heat) => Boolean(this.map.getLayer(heat.id))

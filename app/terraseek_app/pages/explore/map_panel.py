@@ -8,7 +8,7 @@ from terraseek.geo import BBox
 from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.results import map_markers
-from terraseek_app.pages.explore.samples import sample_bounds, sample_urls
+from terraseek_app.pages.explore.samples import items_url, sample_bounds, sample_urls
 from terraseek_app.pages.explore.search import ResultList
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.server import state
@@ -32,6 +32,7 @@ def map_panel(form: SearchForm, results: ResultList | None, height: str) -> None
         "explore_map",
         points_url=points_url,
         density_url=density_url,
+        items_url=items_url(),
         hits=map_markers(results.hits if results else ()),
         selected=st.session_state.explore_selected,
         box=BBox(*form.box) if form.box else None,

@@ -5,7 +5,7 @@ import streamlit as st
 
 from terraseek_app.server import state
 
-__all__ = ["MANY_SAMPLES", "sample_bounds", "sample_urls"]
+__all__ = ["MANY_SAMPLES", "items_url", "sample_bounds", "sample_urls"]
 
 WORLDWIDE_DEGREES = 140
 """Samples that span more degrees of longitude are shown on the whole globe."""
@@ -51,3 +51,9 @@ def sample_urls() -> tuple[str, str | None]:
     if count <= MANY_SAMPLES:
         return "/api/points", None
     return f"/api/points?most={MAX_POINTS_IN_VIEW}", f"/tiles/density?n={count}"
+
+
+def items_url() -> str:
+    """URL of the tiles of the items' images; it contains the version of the catalogue's rows."""
+    catalogue = state.catalogue()
+    return f"/tiles/items?n={catalogue.row_count}-{catalogue.count}"

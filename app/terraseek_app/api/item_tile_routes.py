@@ -1,0 +1,67 @@
+"""Routes of the catalogue's images on the map: tiles, and the item at a coordinate."""
+
+import os
+import threading
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from terraseek.geo import BBox
+from terraseek.parameters import LONLAT, Parameter
+from terraseek_app.api.query_params import whole_number
+from terraseek_app.api.responses import cached
+from terraseek_app.api.tile_routes import MAX_TILE_ZOOM, tile_zxy
+from terraseek_app.server import state
+
+__all__ = ["ROUTES"]
+
+MAX_ITEM_ZOOM = 22
+"""Deepest zoom of tiles of items; a map enlarges these."""
+_POSITION = Parameter("at", "a place on the map", LONLAT, None)
+_drawing = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
+"""Held while a tile is drawn, so that other requests keep their share of the processor."""
+
+
+def items_info(request: Request) -> Response:
+    """How many items have a footprint, whether these are all on the map, and the tiles' zooms."""
+    footprints = state.item_tiles().footprints
+    return JSONResponse(
+        {
+            "items": footprints.count,
+            "complete": footprints.count == len(state.points().row),
+            "minzoom": footprints.min_zoom,
+            "maxzoom": MAX_ITEM_ZOOM,
+        }
+    )
+
+
+def item_at(request: Request) -> Response:
+    """All columns of the item whose image is drawn at a coordinate; 204 where there is none."""
+    lon, lat = _POSITION.read(request.query_params.get("at") or "")
+    BBox(lon, lat, lon, lat)  # refuses what lies outside the globe
+    zoom = whole_number(request, "zoom", MAX_ITEM_ZOOM, (0, MAX_TILE_ZOOM))
+    row = state.item_tiles().footprints.at(lon, lat, zoom)
+    if row is None:
+        return Response(status_code=204)
+    catalogue = state.catalogue()
+    return JSONResponse(catalogue.item(catalogue.item_ids[row].decode()))
+
+
+def items_tile(request: Request) -> Response:
+    """A tile of the images of items, of one item with an id; 204 where there are none."""
+    z, x, y = tile_zxy(request)
+    item_id = request.path_params.get("id")
+    row = None if item_id is None else state.catalogue().row(item_id)
+    tiles = state.item_tiles()
+    with _drawing:
+        body = tiles.tile(z, x, y, row)
+    return Response(status_code=204) if body is None else cached(request, body, "image/webp", 300)
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/tiles/items.json", items_info, methods=["GET"]),
+    Route("/api/item-at", item_at, methods=["GET"]),
+    Route("/tiles/items/{z}/{x}/{y}", items_tile, methods=["GET"]),
+    Route("/tiles/items/{id}/{z}/{x}/{y}", items_tile, methods=["GET"]),
+]
