@@ -6,6 +6,7 @@ import typer
 
 from terraseek.cli import empty_app, run
 from terraseek.commands.console import bar, note
+from terraseek_train.corpus import commands as corpus_commands
 from terraseek_train.evaluate import commands as evaluate_commands
 from terraseek_train.evaluate.localization import commands as localization_commands
 from terraseek_train.study import commands as study_commands
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="evaluate")
     app.command("train")(train)
     study_commands.register(app)
+    corpus_commands.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,79 @@
+"""`terraseek corpus`: build a corpus by a recipe, and say what happened to its items."""
+
+from pathlib import Path
+
+import typer
+
+from terraseek.commands.console import JsonOption, bar, note, print_json
+
+__all__ = ["register"]
+
+_OUT = typer.Argument(..., help="Folder of the corpus, the recipe's out.", file_okay=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `corpus`."""
+    group = typer.Typer(help="Build a corpus from web captions and archives.", no_args_is_help=True)
+    group.command("run")(run)
+    group.command("status")(status)
+    group.command("explain")(explain)
+    app.add_typer(group, name="corpus")
+
+
+def run(
+    recipe: Path = typer.Argument(..., help="Recipe as JSON.", dir_okay=False, exists=True),
+    workers: int = typer.Option(1, "--workers", min=1, help="Worker processes."),
+    as_json: JsonOption = False,
+) -> None:
+    """Run the stages of a recipe; work that is done and has not changed is not done again.
+
+    Exit code 1 if a shard failed; the next run tries it again.
+    """
+    from terraseek_train.corpus.engines.local import LocalEngine
+    from terraseek_train.corpus.recipe import load_recipe
+    from terraseek_train.corpus.run import run_recipe
+
+    settings = load_recipe(recipe)
+    with bar() as progress, LocalEngine(workers) as engine:
+        run_recipe(settings, engine, progress)
+    _show(Path(settings.out), as_json)
+
+
+def status(out: Path = _OUT, as_json: JsonOption = False) -> None:
+    """Show counts, rejections and rates of each stage; exit code 1 if a shard failed."""
+    _show(out, as_json)
+
+
+def _show(out: Path, as_json: bool) -> None:
+    from terraseek_train.corpus.status import read_status, status_lines
+
+    stages = read_status(out)
+    if as_json:
+        print_json(stages)
+    else:
+        for line in status_lines(stages):
+            typer.echo(line)
+    failed = [(s["name"], shard, error) for s in stages for shard, error in s["failed"].items()]
+    for name, shard, error in failed:
+        note(f"stage {name}, shard {shard} failed: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def explain(
+    out: Path = _OUT,
+    item: str = typer.Argument(..., help="Id of the item (source/key), or its address."),
+    as_json: JsonOption = False,
+) -> None:
+    """Say what each stage did with one item, and why it was rejected."""
+    from terraseek_train.corpus.explain import explain_item
+
+    history = explain_item(out, item)
+    if as_json:
+        print_json(history)
+        return
+    for step in history:
+        reason = f": {step['reason']}" if step["reason"] else ""
+        typer.echo(f"{step['stage']}: {step['outcome']}{reason}")
+        for name, value in step["changes"].items():
+            typer.echo(f"    {name} = {value}")

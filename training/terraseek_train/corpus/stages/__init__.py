@@ -1,0 +1,1 @@
+"""Stages of a corpus recipe, one file each; the registry names them."""
