@@ -11,6 +11,8 @@ __all__ = ["STAGES", "build_stage"]
 
 STAGES = {
     "keywords": "keywords:Keywords",
+    "broken": "broken:Broken",
+    "duplicates": "duplicates:Duplicates",
 }
 """Stage name to module below `stages` and class."""
 
