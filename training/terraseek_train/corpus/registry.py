@@ -11,6 +11,7 @@ __all__ = ["STAGES", "build_stage"]
 
 STAGES = {
     "keywords": "keywords:Keywords",
+    "download": "download:DownloadImages",
     "broken": "broken:Broken",
     "duplicates": "duplicates:Duplicates",
 }

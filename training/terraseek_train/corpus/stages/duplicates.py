@@ -1,9 +1,9 @@
 """Duplicates by address, exact bytes, perceptual hash or embedding; one item per group survives.
 
 RS5M (appendix B4) removes equal addresses, then clusters embeddings with `fastdup`: the five
-nearest neighbours by cosine, joined to connected components. Which member survives: one whose source has
-the smallest rank (RS5M prefers LAION-2B, LAION-400M and COYO, and takes LAION-COCO last), at random
-among those.
+nearest neighbours by cosine, joined to connected components. Which member survives: one whose
+source has the smallest rank (RS5M prefers LAION-2B, LAION-400M and COYO, and takes LAION-COCO
+last), at random among those.
 """
 
 import hashlib

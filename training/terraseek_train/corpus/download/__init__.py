@@ -1,0 +1,1 @@
+"""Download of images by address: polite, bounded, and never from private addresses."""

@@ -1,0 +1,128 @@
+"""A shard in img2dataset's layout: `00000.tar`, `00000.parquet` and `00000_stats.json`.
+
+https://github.com/rom1504/img2dataset: members `000000000.jpg`, `.txt` and `.json` per image that
+was downloaded; the Parquet table has a row for every address, with status and error.
+"""
+
+import io
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from terraseek.files import atomic_path, write_json
+from terraseek_train.corpus.tables import write_table
+
+__all__ = ["Download", "write_shard"]
+
+
+@dataclass(frozen=True)
+class Download:
+    """Result of one address."""
+
+    item: str
+    url: str
+    caption: str
+    content: bytes | None
+    """Encoded image; None if the download failed."""
+    error: str = ""
+    """Kind and cause of the failure."""
+    width: int = 0
+    height: int = 0
+    sha256: str = ""
+
+
+def write_shard(
+    folder: Path, number: int, downloads: Sequence[Download], times: tuple[float, float]
+) -> list[tuple[str, int, int]]:
+    """Write tar, table and statistics of a shard.
+
+    The bytes of an image are stored as they came, with the suffix `.jpg` as img2dataset does.
+
+    Args:
+        folder: of the shards.
+        number: of the shard.
+        downloads: results in the order of the rows.
+        times: start and end in seconds since 1970.
+
+    Returns:
+        For each download, the name of its member, and the offset and length of its bytes in the
+        tar; an empty name where it failed.
+    """
+    name = f"{number:05}"
+    keys = [f"{name}{row:04}" for row in range(len(downloads))]
+    rows = [_row(key, entry) for key, entry in zip(keys, downloads, strict=True)]
+    places: list[tuple[str, int, int]] = []
+    with atomic_path(folder / f"{name}.tar") as part, tarfile.open(part, "w") as tar:
+        for key, entry, row in zip(keys, downloads, rows, strict=True):
+            if entry.content is None:
+                places.append(("", 0, -1))
+                continue
+            places.append((f"{key}.jpg", tar.offset + tarfile.BLOCKSIZE, len(entry.content)))
+            _add(tar, f"{key}.jpg", entry.content)
+            _add(tar, f"{key}.txt", entry.caption.encode())
+            _add(tar, f"{key}.json", json.dumps(row, indent=4).encode())
+    write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / f"{name}.parquet")
+    write_json(folder / f"{name}_stats.json", _stats(rows, times))
+    return places
+
+
+_SCHEMA = pa.schema(
+    [
+        ("url", pa.string()),
+        ("caption", pa.string()),
+        ("key", pa.string()),
+        ("status", pa.string()),
+        ("error_message", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("original_width", pa.int32()),
+        ("original_height", pa.int32()),
+        ("exif", pa.string()),
+        ("sha256", pa.string()),
+        ("item", pa.string()),
+    ]
+)
+
+
+def _row(key: str, entry: Download) -> dict[str, Any]:
+    failed = entry.content is None
+    return {
+        "url": entry.url,
+        "caption": entry.caption,
+        "key": key,
+        "status": "failed_to_download" if failed else "success",
+        "error_message": entry.error or None,
+        "width": entry.width or None,
+        "height": entry.height or None,
+        "original_width": entry.width or None,
+        "original_height": entry.height or None,
+        "exif": None,
+        "sha256": entry.sha256 or None,
+        "item": entry.item,
+    }
+
+
+def _stats(rows: list[dict[str, Any]], times: tuple[float, float]) -> dict[str, Any]:
+    good = sum(row["status"] == "success" for row in rows)
+    return {
+        "count": len(rows),
+        "successes": good,
+        "failed_to_download": len(rows) - good,
+        "failed_to_resize": 0,
+        "duration": times[1] - times[0],
+        "start_time": times[0],
+        "end_time": times[1],
+        "status_dict": dict(Counter(row["error_message"] or "success" for row in rows)),
+    }
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
