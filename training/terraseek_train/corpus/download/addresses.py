@@ -14,14 +14,14 @@ from terraseek_train.corpus.download.errors import DownloadError
 __all__ = ["connect"]
 
 
-def connect(parts: SplitResult, timeout: float, allow_private: bool) -> HTTPConnection:
+def connect(parts: SplitResult, timeout: float, private_hosts: tuple[str, ...]) -> HTTPConnection:
     """Make a connection, not yet opened, to the host of an address.
 
     Args:
         parts: the address, split.
         timeout: seconds of each wait for the network.
-        allow_private: also connect to loopback, private and reserved addresses (for tests and
-            archives in the own network).
+        private_hosts: hosts that may have loopback, private and reserved addresses: archives in
+            the own network.
 
     Raises:
         DownloadError: another scheme than http and https, an unknown host, or one with an address
@@ -33,20 +33,20 @@ def connect(parts: SplitResult, timeout: float, allow_private: bool) -> HTTPConn
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise DownloadError(f"bad address: {error}") from error
-    address = _resolve(parts.hostname, port, allow_private)
+    address = _resolve(parts.hostname, port, private_hosts)
     kind = _CheckedHTTPS if parts.scheme == "https" else _CheckedHTTP
     connection = kind(parts.hostname, port, timeout=timeout)
     connection.address = address
     return connection
 
 
-def _resolve(host: str, port: int, allow_private: bool) -> str:
+def _resolve(host: str, port: int, private_hosts: tuple[str, ...]) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise DownloadError(f"unknown host: {host} ({error})") from error
     addresses = [str(entry[4][0]) for entry in found]
-    if not allow_private:
+    if host not in private_hosts:
         for address in addresses:
             if not _is_public(address):
                 raise DownloadError(f"private address: {host} is {address}")

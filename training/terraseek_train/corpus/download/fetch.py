@@ -1,4 +1,4 @@
-"""Fetch one image: redirects, robots.txt, headers against use for training, size and time limits."""
+"""Fetch one image: redirects, robots.txt, headers against training, size and time limits."""
 
 import http.client
 import ssl
@@ -40,8 +40,8 @@ class Limits:
     """Whether robots.txt is read and honoured."""
     refusals: tuple[str, ...] = _REFUSALS
     """Directives of the header `X-Robots-Tag` that forbid an image."""
-    allow_private: bool = False
-    """Whether private and loopback addresses are allowed."""
+    private_hosts: tuple[str, ...] = ()
+    """Hosts of the own network that may have private and loopback addresses."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Fetcher:
     ) -> tuple[bytes, str | None]:
         """Content, or the target of a redirect."""
         timeout = min(self.limits.wait_seconds, max(0.05, deadline - time.monotonic()))
-        connection = connect(parts, timeout, self.limits.allow_private)
+        connection = connect(parts, timeout, self.limits.private_hosts)
         try:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             agent = {"User-Agent": self.limits.agent, "Accept": "image/*" if image else "*/*"}

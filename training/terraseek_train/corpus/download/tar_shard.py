@@ -7,8 +7,9 @@ was downloaded; the Parquet table has a row for every address, with status and e
 import io
 import json
 import tarfile
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow as pa
 from terraseek.files import atomic_path, write_json
 from terraseek_train.corpus.tables import write_table
 
-__all__ = ["Download", "write_shard"]
+__all__ = ["Download", "Stored", "write_shard"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,21 @@ class Download:
     sha256: str = ""
 
 
-def write_shard(
-    folder: Path, number: int, downloads: Sequence[Download], times: tuple[float, float]
-) -> list[tuple[str, int, int]]:
-    """Write tar, table and statistics of a shard.
+@dataclass(frozen=True)
+class Stored:
+    """Where a downloaded image is stored; the member is empty if the download failed."""
+
+    error: str
+    sha256: str
+    member: str = ""
+    offset: int = 0
+    """Of its bytes in the tar."""
+    size: int = -1
+    """In bytes."""
+
+
+def write_shard(folder: Path, number: int, downloads: Iterable[Download]) -> list[Stored]:
+    """Write tar, table and statistics of a shard; one image is in memory at a time.
 
     The bytes of an image are stored as they came, with the suffix `.jpg` as img2dataset does.
 
@@ -48,28 +60,25 @@ def write_shard(
         folder: of the shards.
         number: of the shard.
         downloads: results in the order of the rows.
-        times: start and end in seconds since 1970.
-
-    Returns:
-        For each download, the name of its member, and the offset and length of its bytes in the
-        tar; an empty name where it failed.
     """
-    name = f"{number:05}"
-    keys = [f"{name}{row:04}" for row in range(len(downloads))]
-    rows = [_row(key, entry) for key, entry in zip(keys, downloads, strict=True)]
-    places: list[tuple[str, int, int]] = []
+    name, started = f"{number:05}", time.time()
+    rows: list[dict[str, Any]] = []
+    stored: list[Stored] = []
     with atomic_path(folder / f"{name}.tar") as part, tarfile.open(part, "w") as tar:
-        for key, entry, row in zip(keys, downloads, rows, strict=True):
+        for entry in downloads:
+            key = f"{name}{len(rows):04}"
+            rows.append(_row(key, entry))
             if entry.content is None:
-                places.append(("", 0, -1))
+                stored.append(Stored(entry.error, ""))
                 continue
-            places.append((f"{key}.jpg", tar.offset + tarfile.BLOCKSIZE, len(entry.content)))
+            place = (f"{key}.jpg", tar.offset + tarfile.BLOCKSIZE, len(entry.content))
+            stored.append(Stored("", entry.sha256, *place))
             _add(tar, f"{key}.jpg", entry.content)
             _add(tar, f"{key}.txt", entry.caption.encode())
-            _add(tar, f"{key}.json", json.dumps(row, indent=4).encode())
+            _add(tar, f"{key}.json", json.dumps(rows[-1], indent=4).encode())
     write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / f"{name}.parquet")
-    write_json(folder / f"{name}_stats.json", _stats(rows, times))
-    return places
+    write_json(folder / f"{name}_stats.json", _stats(rows, started, time.time()))
+    return stored
 
 
 _SCHEMA = pa.schema(
@@ -108,16 +117,16 @@ def _row(key: str, entry: Download) -> dict[str, Any]:
     }
 
 
-def _stats(rows: list[dict[str, Any]], times: tuple[float, float]) -> dict[str, Any]:
+def _stats(rows: list[dict[str, Any]], started: float, ended: float) -> dict[str, Any]:
     good = sum(row["status"] == "success" for row in rows)
     return {
         "count": len(rows),
         "successes": good,
         "failed_to_download": len(rows) - good,
         "failed_to_resize": 0,
-        "duration": times[1] - times[0],
-        "start_time": times[0],
-        "end_time": times[1],
+        "duration": ended - started,
+        "start_time": started,
+        "end_time": ended,
         "status_dict": dict(Counter(row["error_message"] or "success" for row in rows)),
     }
 

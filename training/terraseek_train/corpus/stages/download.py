@@ -1,19 +1,19 @@
 """Download of the images of web captions into shards of img2dataset's layout."""
 
 import hashlib
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import lru_cache, partial
+from typing import Any
 
 import pyarrow as pa
 
 from terraseek.catalogue.images import open_image
 from terraseek.catalogue.importing.bounded_map import bounded_map
-from terraseek.errors import SceneError
+from terraseek.errors import ConfigError, SceneError
 from terraseek_train.corpus.download.errors import DownloadError
 from terraseek_train.corpus.download.fetch import Fetcher, Limits
-from terraseek_train.corpus.download.tar_shard import Download, write_shard
+from terraseek_train.corpus.download.tar_shard import Download, Stored, write_shard
 from terraseek_train.corpus.items import set_column, texts
 from terraseek_train.corpus.stage import BatchStage, Shard, StageOutput
 
@@ -30,29 +30,34 @@ class DownloadImages(BatchStage):
 
     threads: int = 32
     """Downloads at the same time per worker."""
-    limits: dict[str, object] | None = None
+    limits: dict[str, Any] | None = None
     """Values of `Limits` that differ from its defaults."""
+
+    def __post_init__(self) -> None:
+        known = {item.name for item in fields(Limits)}
+        unknown = sorted(set(self.limits or {}) - known)
+        if unknown:
+            raise ConfigError(
+                f"download has no limit {unknown[0]!r}; known: {', '.join(sorted(known))}"
+            )
 
     def apply(self, items: pa.Table, shard: Shard) -> StageOutput:
         """See `BatchStage.apply`; adds `sha256` of the bytes."""
-        started = time.time()
-        rows = list(
-            zip(*(texts(items, c) for c in ("item", "url", "caption", "image_file")), strict=True)
-        )
+        columns = (texts(items, name) for name in ("item", "url", "caption", "image_file"))
+        rows = list(zip(*columns, strict=True))
         wanted = [row for row, entry in enumerate(rows) if entry[1] and not entry[3]]
         fetcher = _fetcher(_limits(self.limits))
-        with ThreadPoolExecutor(self.threads) as pool:
-            entries = (rows[row][:3] for row in wanted)
-            downloads = list(
-                bounded_map(pool, lambda e: _download(fetcher, *e), entries, 2 * self.threads)
-            )
         folder = shard.folder / "images"
-        places = write_shard(folder, shard.number, downloads, (started, time.time()))
-        return _placed(items, wanted, downloads, places, str(folder / f"{shard.number:05}.tar"))
+        with ThreadPoolExecutor(self.threads) as pool:
+            downloads = bounded_map(
+                pool, partial(_download, fetcher), (rows[row] for row in wanted), 2 * self.threads
+            )
+            stored = write_shard(folder, shard.number, downloads)
+        return _placed(items, wanted, stored, str(folder / f"{shard.number:05}.tar"))
 
 
-def _limits(values: dict[str, object] | None) -> Limits:
-    return Limits(**(values or {}))  # type: ignore[arg-type]  # checked by the dataclass
+def _limits(values: dict[str, Any] | None) -> Limits:
+    return Limits(**{k: tuple(v) if isinstance(v, list) else v for k, v in (values or {}).items()})
 
 
 @lru_cache(maxsize=4)
@@ -61,7 +66,8 @@ def _fetcher(limits: Limits) -> Fetcher:
     return Fetcher(limits)
 
 
-def _download(fetcher: Fetcher, item: str, url: str, caption: str) -> Download:
+def _download(fetcher: Fetcher, row: tuple[str, ...]) -> Download:
+    item, url, caption = row[:3]
     try:
         content = fetcher.fetch(url)
     except DownloadError as error:
@@ -75,25 +81,18 @@ def _download(fetcher: Fetcher, item: str, url: str, caption: str) -> Download:
     return Download(item, url, caption, content, "", width, height, digest)
 
 
-def _placed(
-    items: pa.Table,
-    wanted: list[int],
-    downloads: list[Download],
-    places: list[tuple[str, int, int]],
-    tar: str,
-) -> StageOutput:
-    columns = {
-        name: items.column(name).to_pylist()
-        for name in ("image_file", "image_member", "image_offset", "image_size")
-    }
+def _placed(items: pa.Table, wanted: list[int], stored: list[Stored], tar: str) -> StageOutput:
+    names = ("image_file", "image_member", "image_offset", "image_size")
+    columns = {name: items.column(name).to_pylist() for name in names}
     reasons, sha256 = [""] * len(items), [""] * len(items)
-    for row, download, (member, offset, size) in zip(wanted, downloads, places, strict=True):
-        reasons[row], sha256[row] = download.error, download.sha256
-        if member:
-            columns["image_file"][row], columns["image_member"][row] = tar, member
-            columns["image_offset"][row], columns["image_size"][row] = offset, size
-    for row, (url, file) in enumerate(zip(texts(items, "url"), columns["image_file"], strict=True)):
-        if not url and not file:
+    for row, entry in zip(wanted, stored, strict=True):
+        reasons[row], sha256[row] = entry.error, entry.sha256
+        if entry.member:
+            values = (tar, entry.member, entry.offset, entry.size)
+            for name, value in zip(names, values, strict=True):
+                columns[name][row] = value
+    for row, url in enumerate(texts(items, "url")):
+        if not url and not columns["image_file"][row]:
             reasons[row] = "no address"
     for name, values in columns.items():
         items = set_column(items, name, values)
