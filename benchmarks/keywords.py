@@ -64,7 +64,7 @@ def _duckdb(table: pa.Table, expression: str) -> dict[str, Matcher]:
     connection = duckdb.connect(config={"threads": 1})
     connection.register("captions", table)
     query = f"select regexp_matches(caption, '{expression}', 'i') as m from captions"
-    return {"duckdb": lambda: connection.execute(query).fetchnumpy()["m"]}
+    return {"duckdb": lambda: np.asarray(connection.execute(query).fetchnumpy()["m"])}
 
 
 def _polars(captions: list[str], patterns: tuple[str, ...]) -> dict[str, Matcher]:
@@ -84,7 +84,7 @@ def _polars(captions: list[str], patterns: tuple[str, ...]) -> dict[str, Matcher
 def _automata(captions: list[str], patterns: tuple[str, ...]) -> dict[str, Matcher]:
     found: dict[str, Matcher] = {}
     try:
-        import ahocorasick
+        import ahocorasick  # type: ignore[import-not-found]
 
         automaton = ahocorasick.Automaton()
         for pattern in patterns:

@@ -1,6 +1,7 @@
 """Pairs of equal or similar rows, and the groups that pairs connect."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt64
@@ -86,9 +87,10 @@ def vector_pairs(
     return np.concatenate(found_rows), np.concatenate(found_others)
 
 
-def _index(vectors: Float32[np.ndarray, "n dim"]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _index(vectors: Float32[np.ndarray, "n dim"]) -> Any:  # noqa: ANN401 - any FAISS index
     import faiss
 
+    index: Any
     dim = vectors.shape[1]
     if len(vectors) <= _MAX_EXACT:
         index = faiss.IndexFlatIP(dim)
@@ -108,4 +110,5 @@ def _agree(
     max_bits: int,
 ) -> np.ndarray:
     bits = distances(np.broadcast_to(hashes[rows, :1], (len(rows), 8)), hashes[others]).min(axis=1)
-    return (bits <= max_bits) & (hashes[rows, 0] != FLAT) & (hashes[others, 0] != FLAT)
+    structured = (hashes[rows, 0] != FLAT) & (hashes[others, 0] != FLAT)
+    return np.asarray((bits <= max_bits) & structured)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from terraseek.catalogue.importing.geometa import Geometa
 from terraseek.catalogue.importing.item_row import table_names
 from terraseek.catalogue.importing.readers.registry import open_source
-from terraseek.catalogue.records import Broken, Record
+from terraseek.catalogue.records import Record, Records
 from terraseek.errors import SourceError
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress
@@ -170,15 +170,13 @@ def _importable(source: SourceEntry, broken: list[list[str]]) -> Iterator[pa.Tab
         yield item_table(_columns(record, source, geometa) for record in block)
 
 
-def _wanted(
-    entries: Iterator[Record | Broken], source: SourceEntry, broken: list[list[str]]
-) -> Iterator[Record]:
+def _wanted(entries: Records, source: SourceEntry, broken: list[list[str]]) -> Iterator[Record]:
     taken = 0
     seen: set[str] = set()
     for entry in entries:
         if source.limit and taken >= source.limit:
             return
-        if isinstance(entry, Broken):
+        if not isinstance(entry, Record):
             broken.append([entry.member, entry.reason])
         elif entry.key in seen:
             broken.append([entry.key, "the name occurs twice in the source"])

@@ -57,7 +57,11 @@ class DownloadImages(BatchStage):
 
 
 def _limits(values: dict[str, Any] | None) -> Limits:
-    return Limits(**{k: tuple(v) if isinstance(v, list) else v for k, v in (values or {}).items()})
+    given: dict[str, Any] = dict(values or {})
+    for name in ("refusals", "private_hosts"):
+        if name in given:
+            given[name] = tuple(given[name])
+    return Limits(**given)
 
 
 @lru_cache(maxsize=4)
