@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from terraseek.catalogue.importing.geometa import Geometa
 from terraseek.catalogue.importing.item_row import table_names
 from terraseek.catalogue.importing.readers.registry import open_source
-from terraseek.catalogue.records import Record, Records
+from terraseek.catalogue.records import Broken, Record, Records
 from terraseek.errors import SourceError
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress
@@ -176,8 +176,10 @@ def _wanted(entries: Records, source: SourceEntry, broken: list[list[str]]) -> I
     for entry in entries:
         if source.limit and taken >= source.limit:
             return
-        if not isinstance(entry, Record):
+        if isinstance(entry, Broken):
             broken.append([entry.member, entry.reason])
+        elif not isinstance(entry, Record):
+            broken.append(["", f"{entry.count} x {entry.what}"])
         elif entry.key in seen:
             broken.append([entry.key, "the name occurs twice in the source"])
         elif not source.split or entry.columns.get("split", source.split) == source.split:
