@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from terraseek.commands.console import JsonOption, bar, note, print_json
+from terraseek.encoders.registry import DEFAULT_MODEL
 
 __all__ = ["register"]
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     group.command("run")(run)
     group.command("status")(status)
     group.command("explain")(explain)
+    group.command("detector")(detector)
     app.add_typer(group, name="corpus")
 
 
@@ -77,3 +79,38 @@ def explain(
         typer.echo(f"{step['stage']}: {step['outcome']}{reason}")
         for name, value in step["changes"].items():
             typer.echo(f"    {name} = {value}")
+
+
+def detector(
+    out: Path = typer.Option(..., "--out", help="File of the detector, .npz."),
+    overhead: list[str] = typer.Option(
+        ..., "--overhead", help="Source of overhead imagery; repeatable."
+    ),
+    ground: list[str] = typer.Option(
+        [], "--ground", help="Folder of photographs taken on the ground; repeatable."
+    ),
+    images: int = typer.Option(1000, "--images", min=40, help="Overhead images to train on."),
+    model: str = typer.Option(DEFAULT_MODEL, "--model", help="Name of the encoder."),
+    seed: int = typer.Option(0, "--seed", help="Seed of crops and of drawn graphics."),
+    as_json: JsonOption = False,
+) -> None:
+    """Train the detector of overhead imagery that the stage `outliers` uses.
+
+    Negatives are photographs that scikit-image ships or you give, and graphics drawn by code.
+    """
+    from terraseek_train.corpus.detector.train import DetectorConfig, train_detector
+
+    config = DetectorConfig(
+        str(out), tuple(overhead), tuple(ground), images=images, model=model, seed=seed
+    )
+    with bar() as progress:
+        facts = train_detector(config, progress)
+    if as_json:
+        print_json(facts)
+        return
+    for split in ("train", "test"):
+        called = ", ".join(
+            f"{kind} {found['overhead']} of {found['images']}"
+            for kind, found in facts[split]["called"].items()
+        )
+        typer.echo(f"{split}: accuracy {facts[split]['accuracy']:.1%}; called overhead: {called}")

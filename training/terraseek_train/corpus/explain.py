@@ -38,7 +38,11 @@ def explain_item(out: Path, item: str) -> list[dict[str, Any]]:
             break
         reason = row.pop("reason", "") or ""
         before = before or {key: row[key] for key in SCHEMA.names if key in row}
-        changes = {key: value for key, value in row.items() if before.get(key) != value}
+        changes = {
+            key: value
+            for key, value in row.items()
+            if before.get(key) != value and not key.startswith("vector ")
+        }
         history.append({"stage": name, "outcome": outcome, "reason": reason, "changes": changes})
         before = row
     if not history:

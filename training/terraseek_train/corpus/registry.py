@@ -13,6 +13,8 @@ STAGES = {
     "keywords": "keywords:Keywords",
     "download": "download:DownloadImages",
     "broken": "broken:Broken",
+    "embed": "embed:Embed",
+    "outliers": "outliers:Outliers",
     "duplicates": "duplicates:Duplicates",
 }
 """Stage name to module below `stages` and class."""

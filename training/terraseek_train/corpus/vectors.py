@@ -12,7 +12,7 @@ from terraseek.encoders.load import load_encoder
 from terraseek.errors import SceneError
 from terraseek_train.corpus.items import image_refs, read_pixels
 
-__all__ = ["encoder_of", "image_vectors", "vector_column", "vectors_of"]
+__all__ = ["encoder_of", "image_vectors", "vector_column", "vector_name", "vectors_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,8 +26,11 @@ def encoder_of(model: str) -> Encoder:
 def image_vectors(items: pa.Table, encoder: Encoder) -> Float32[np.ndarray, "n dim"]:
     """Unit vectors of the images of items; zeros for an image that cannot be read.
 
-    One batch of decoded images is in memory at a time.
+    One batch of decoded images is in memory at a time. Vectors that the stage `embed` has stored
+    are used.
     """
+    if vector_name(encoder) in items.column_names:
+        return vectors_of(items, vector_name(encoder))
     out = np.zeros((len(items), encoder.dim), np.float32)
     refs = image_refs(items)
     for start in range(0, len(refs), encoder.batch_size):
@@ -41,6 +44,11 @@ def image_vectors(items: pa.Table, encoder: Encoder) -> Float32[np.ndarray, "n d
         if rows:
             out[rows] = encoder.encode_squares(np.stack(squares))
     return out
+
+
+def vector_name(encoder: Encoder) -> str:
+    """Name of the column of an encoder's vectors."""
+    return f"vector {encoder.encoder_id}"
 
 
 def vector_column(vectors: Float32[np.ndarray, "n dim"]) -> pa.FixedSizeListArray:

@@ -1,0 +1,1 @@
+"""Detector of overhead imagery: tells it from photographs of the ground, graphics and text."""
