@@ -21,8 +21,10 @@ from terraseek_app.api import (
 )
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
 from terraseek_app.server import state
-from terraseek_app.server.request_guard import RequestGuard
-from terraseek_app.server.slow_clients import BodyTimeout
+from terraseek_app.server.middleware.client_share import ClientShare
+from terraseek_app.server.middleware.request_guard import RequestGuard
+from terraseek_app.server.middleware.slow_clients import BodyTimeout
+from terraseek_app.server.middleware.streamlit_uploads import StreamlitUploads
 
 __all__ = ["app", "create_app", "middleware", "routes"]
 
@@ -43,7 +45,13 @@ def routes() -> list[BaseRoute]:
 def middleware() -> list[Middleware]:
     """Checks around all routes, Streamlit's included; the outermost first."""
     return [
-        Middleware(RequestGuard, allowed_hosts=lambda: state.settings().allowed_hosts),
+        Middleware(
+            RequestGuard,
+            allowed_hosts=lambda: state.settings().allowed_hosts,
+            allowed_origins=lambda: state.settings().allowed_origins,
+        ),
+        Middleware(ClientShare),
+        Middleware(StreamlitUploads, max_upload_bytes=lambda: state.settings().max_upload_bytes),
         Middleware(BodyTimeout),
     ]
 

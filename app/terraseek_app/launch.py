@@ -125,14 +125,17 @@ def serve(options: ServeOptions, log: "Callable[[str], None]") -> None:
     Raises:
         TerraSeekError: see `check`.
     """
+    from terraseek_app.server.settings import Settings
+
     check(options)
     os.environ["TERRASEEK_CATALOGUE"] = str(options.catalogue.resolve())
     os.environ["TERRASEEK_MODEL"] = options.model
     os.environ["TERRASEEK_MAX_UPLOAD_MB"] = str(options.max_upload_mb)
     if options.scenes is not None:
         os.environ["TERRASEEK_SCENES"] = str(options.scenes.resolve())
+    Settings.from_env()  # a wrong setting stops the start, not the first request
     from terraseek_app.asgi import app
-    from terraseek_app.server.slow_clients import limit_slow_clients
+    from terraseek_app.server.middleware.slow_clients import limit_slow_clients
 
     limit_slow_clients()
     threading.Thread(target=_announce, args=(options, log), daemon=True).start()

@@ -1,7 +1,8 @@
 """Error messages on the pages, and the app's only broad `except`.
 
-A `TerraSeekError` says what is wrong and what to do, and is shown as it is. Any other exception is
-a bug: its traceback goes to the log, and the page shows an id to find it by.
+A `TerraSeekError` says what is wrong and what to do, and is shown on one line, without folders of
+the server. Errors of disks and files are explained in the same way. Any other exception is a bug:
+its traceback goes to the log, and the page shows an id to find it by.
 """
 
 import logging
@@ -23,8 +24,11 @@ from terraseek.errors import (
     WeightsNotFoundError,
 )
 from terraseek_app.plain_text import sentence_as_markdown
+from terraseek_app.server import state
+from terraseek_app.server.client_text import client_text
+from terraseek_app.server.failures import explain
 
-__all__ = ["headline", "show_error", "show_errors"]
+__all__ = ["headline", "page_text", "show_error", "show_errors"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,9 +51,18 @@ def headline(error: TerraSeekError) -> str:
     return "That did not work"
 
 
+def page_text(text: str) -> str:
+    """A sentence for the page: without folders of the server, and with no Markdown in it.
+
+    It may quote names of files, values of the address and whatever else people write.
+    """
+    uploads = st.session_state.get("upload_names") or {}
+    return sentence_as_markdown(client_text(text, state.settings(), uploads))
+
+
 def show_error(error: TerraSeekError) -> None:
     """Show an expected error; an empty query is shown as a hint, a cancelled job as a notice."""
-    text = sentence_as_markdown(str(error))  # it may quote names of files and people
+    text = page_text(str(error))
     if isinstance(error, Cancelled):
         st.info("Stopped. What was finished before is kept.", icon=":material/block:")
     elif isinstance(error, EmptyQueryError):
@@ -68,9 +81,13 @@ def show_errors() -> Iterator[None]:
         yield
     except TerraSeekError as error:
         show_error(error)
-    except Exception:  # noqa: BLE001 - the app's only broad except; logs the traceback
+    except Exception as error:  # noqa: BLE001 - the app's only broad except; logs the traceback
         error_id = secrets.token_hex(3)
         _log.exception("unexpected error %s", error_id)
+        failure = explain(error)
+        if failure is not None:
+            st.error(f"**That did not work.** {page_text(failure.text)}", icon=":material/error:")
+            return
         st.error(
             f"**Something unexpected happened** (id `{error_id}`). The server's log has the "
             "details under this id; reload the page to start again.",

@@ -38,6 +38,7 @@ TerraSeekError
 ├── OutputError                a result that cannot be written: disk full, folder not writable
 ├── MissingExtraError          an optional dependency; the message has the pip command
 ├── ServerBusyError            the server has no room for another expensive request
+│   └── TooManyRequestsError   nor will it serve this client at once
 └── Cancelled                  raised by a progress callback to stop a job
 
 A message says what is wrong, which value, and what to do next, in one or two sentences. The command
@@ -200,6 +201,10 @@ class ServerBusyError(TerraSeekError):
         """Keep the seconds after which the client may try again."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyRequestsError(ServerBusyError):
+    """One client sends more expensive requests, or more data, than its share."""
 
 
 class Cancelled(TerraSeekError):

@@ -1,5 +1,6 @@
 """A server in a process of its own, as `terraseek serve` starts it, and plain sockets to it."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -14,11 +15,17 @@ START_S = 180
 _LAUNCH = """
 import sys
 from pathlib import Path
-from terraseek_app.server import slow_clients
+from terraseek_app.server.middleware import slow_clients
 slow_clients.HEAD_TIMEOUT_S = slow_clients.PAUSE_TIMEOUT_S = 2.0
 from terraseek_app.launch import ServeOptions, serve
-catalogue, scenes, port = sys.argv[1:]
-options = ServeOptions(Path(catalogue), "fake", Path(scenes), port=int(port), browser=False)
+import json, resource
+catalogue, scenes, port, more, file_bytes = sys.argv[1:]
+if int(file_bytes):  # as a disk that is full: no file may grow further
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_bytes), int(file_bytes)))
+more = json.loads(more)
+options = ServeOptions(
+    Path(catalogue), "fake", Path(scenes), port=int(port), browser=False, **more
+)
 serve(options, lambda line: print(line, flush=True))
 """
 
@@ -58,12 +65,23 @@ def until_closed(client: socket.socket) -> bytes:
 
 
 @contextmanager
-def served(catalogue: Path, scenes: Path, log: Path) -> Iterator[Server]:
-    """Run a server whose slow clients are cut off after 2 s."""
+def served(
+    catalogue: Path, scenes: Path, log: Path, file_bytes: int = 0, **options: int
+) -> Iterator[Server]:
+    """Run a server whose slow clients are cut off after 2 s.
+
+    Args:
+        catalogue: folder of the catalogue.
+        scenes: folder of the scenes.
+        log: file for what the server prints.
+        file_bytes: largest file that the server can write; 0: any.
+        **options: fields of `ServeOptions`.
+    """
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port: int = trial.getsockname()[1]
     command = [sys.executable, "-c", _LAUNCH, str(catalogue), str(scenes), str(port)]
+    command += [json.dumps(options), str(file_bytes)]
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
             server = Server(port)

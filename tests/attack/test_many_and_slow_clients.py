@@ -57,10 +57,16 @@ def timed(server: Server, address: str) -> float:
     return time.monotonic() - start
 
 
+def from_client(number: int) -> str:
+    """Header of a proxy on this computer, which names the client that it forwards for."""
+    return f"X-Forwarded-For: 10.0.{number}.1\r\n"
+
+
 def test_more_localizations_than_the_server_has_room_for(server: Server, address: str) -> None:
     with ThreadPoolExecutor(N_CLIENTS) as clients:
         requests = [
-            clients.submit(server.get, f"{address}{0.2 + i / 1000}") for i in range(N_CLIENTS)
+            clients.submit(server.get, f"{address}{0.2 + i / 1000}", from_client(i))
+            for i in range(N_CLIENTS)
         ]
         waits, searches = [], []
         while not all(request.done() for request in requests):
@@ -75,6 +81,23 @@ def test_more_localizations_than_the_server_has_room_for(server: Server, address
     assert sum(status(answer) == 200 for answer in answers) >= 1
     assert np.percentile(waits, 95) < HEALTH_S
     assert np.percentile(searches, 95) < HEALTH_S
+
+
+def test_one_client_leaves_room_for_others(server: Server, address: str) -> None:
+    with ThreadPoolExecutor(N_CLIENTS) as clients:
+        greedy = [
+            clients.submit(server.get, f"{address}{0.6 + i / 1000}", from_client(7))
+            for i in range(N_CLIENTS)
+        ]
+        time.sleep(1)
+        other = server.get(f"{address}0.9", from_client(8))
+        answers = [request.result() for request in greedy]
+    assert status(other) == 200
+    refused = [answer for answer in answers if status(answer) == 429]
+    assert len(refused) >= N_CLIENTS - 8  # four at a time
+    assert all(b"retry-after: 10" in answer.lower() for answer in refused)
+    assert all(b"TooManyRequestsError" in answer for answer in refused)
+    assert {status(answer) for answer in answers} == {200, 429}
 
 
 def test_work_for_clients_that_left_is_dropped(server: Server, address: str) -> None:

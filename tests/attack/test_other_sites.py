@@ -111,3 +111,66 @@ def test_headers_of_every_response(address: str, serve: Serve, tmp_path: Path) -
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "*" not in headers["content-security-policy"]
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+READS = ("/api/search?q=red", "/api/points", "/api/scenes", "/tiles/basemap/0/0/0")
+FOREIGN_READS = [
+    *FOREIGN_PAGES,
+    {"Sec-Fetch-Site": "same-site"},
+    {"Referer": "https://evil.example/page"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN_READS)
+def test_a_get_from_another_page(headers: dict[str, str], serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "scenes").mkdir()
+    plain(tmp_path / "scenes" / "ground.tif")
+    client = serve(tmp_path / "scenes")
+    scene = client.get("/api/scenes").json()["scenes"][0]["id"]
+    costly = (f"/api/localize/{scene}?q=red", f"/overlays/scene/{scene}.png")
+    for address in (*READS, *costly, "/api/heat/x", f"/tiles/scene/{scene}/0/0/0"):
+        answer = client.get(address, headers=headers)
+        assert answer.status_code == 403, (address, answer.text)
+        assert "are refused" in answer.json()["what"]
+    assert len(state.shared().heat_maps) == 0
+    assert client.get("/api/health", headers=headers).status_code == 200
+    own = (
+        {},
+        {"Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Referer": "http://localhost/review"},
+    )
+    for headers_of_own_page in own:
+        assert client.get("/api/search?q=red", headers=headers_of_own_page).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://maps.example.org", "Sec-Fetch-Site": "cross-site"},
+        {"Referer": "https://maps.example.org/", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_a_configured_site_may_show_pictures(
+    headers: dict[str, str], serve: Serve, tmp_path: Path
+) -> None:
+    client = serve(tmp_path / "scenes")
+    named = Settings.from_env({"TERRASEEK_ALLOWED_ORIGINS": "https://Maps.example.org/"})
+    old = state.settings()
+    origins = named.allowed_origins
+    state.reset(Settings(old.catalogue, old.model, old.scenes, allowed_origins=origins))
+    answer = client.get("/tiles/basemap/0/0/0", headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert answer.headers["access-control-allow-origin"] == "https://maps.example.org"
+    for foreign in FOREIGN_READS:
+        refused = client.get("/tiles/basemap/0/0/0", headers=foreign)
+        assert refused.status_code == 403
+        assert refused.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in refused.headers
+    assert client.post("/api/localize/x", content=b"x", headers=headers).status_code == 403
+    with pytest.raises(ConfigError, match="without a path"):
+        Settings.from_env({"TERRASEEK_ALLOWED_ORIGINS": "maps.example.org"})

@@ -18,6 +18,7 @@ from terraseek.geo import BBox
 from terraseek_app.api.query_params import whole_number
 from terraseek_app.api.responses import cached
 from terraseek_app.server import state
+from terraseek_app.server.client_text import client_values
 from terraseek_app.server.query_images import read_upload
 from terraseek_app.server.uploads import is_token
 
@@ -31,7 +32,7 @@ THUMBNAIL_SIDES = (32, 1024)
 
 def item(request: Request) -> Response:
     """All columns of an item."""
-    return JSONResponse(state.catalogue().item(request.path_params["id"]))
+    return JSONResponse(client_values(state.catalogue().item(request.path_params["id"])))
 
 
 def item_by_row(request: Request) -> Response:
@@ -48,7 +49,7 @@ def item_by_row(request: Request) -> Response:
         raise ItemNotFoundError(
             f"row {text} does not exist; the catalogue has {catalogue.count} items"
         )
-    return JSONResponse(catalogue.item(catalogue.item_ids[row].decode()))
+    return JSONResponse(client_values(catalogue.item(catalogue.item_ids[row].decode())))
 
 
 def thumbnail(request: Request) -> Response:

@@ -16,6 +16,7 @@ from terraseek_app.api.query_params import all_values
 from terraseek_app.api.responses import cached
 from terraseek_app.api.tile_routes import tile_zxy
 from terraseek_app.server import state
+from terraseek_app.server.clients import client_of
 from terraseek_app.server.image_heads import HEAD_BYTES, check_image_head
 from terraseek_app.server.query_images import item_image
 from terraseek_app.server.work_queue import LOCALIZATIONS
@@ -36,7 +37,7 @@ def scenes(request: Request) -> Response:
 
 async def localize(request: Request) -> Response:
     """Peaks and regions of sentences or items in a scene; the first request encodes the scene."""
-    async with LOCALIZATIONS.admit() as place:
+    async with LOCALIZATIONS.admit(client_of(request.scope)) as place:
         found = await place.run(request, partial(localize_json, request, None))
     return JSONResponse(found)
 
@@ -44,7 +45,7 @@ async def localize(request: Request) -> Response:
 async def localize_image(request: Request) -> Response:
     """The same for an image in the request's body, next to the sentences and items."""
     _check_body_size(request)
-    async with LOCALIZATIONS.admit() as place:
+    async with LOCALIZATIONS.admit(client_of(request.scope)) as place:
         # before the body, which is not read for an unknown scene
         await run_in_threadpool(state.scene_path, request.path_params["id"])
         with tempfile.TemporaryDirectory(prefix="terraseek-body-") as folder:

@@ -17,7 +17,14 @@ __all__ = [
 
 TEXT: dict[str, Any] = {"type": "string"}
 NUMBER_OR_NULL: dict[str, Any] = {"type": ["number", "null"]}
-_ERRORS = {"400": "Refused", "404": "Unknown", "503": "Broken"}
+_ERRORS = {
+    "400": "Refused",
+    "403": "Foreign",
+    "404": "Unknown",
+    "429": "TooMany",
+    "503": "Broken",
+    "507": "NoRoom",
+}
 """HTTP status -> name of the response in `ERROR_RESPONSES` that every operation may give."""
 
 
@@ -130,7 +137,10 @@ def _error_response(description: str) -> dict[str, Any]:
 ERROR_RESPONSES = {
     "Refused": _error_response("a value is invalid; `what` says which, and what to do"),
     "Unknown": _error_response("there is nothing with this id"),
+    "Foreign": _error_response("a page of another site sent the request"),
+    "TooMany": _error_response("the client has too many requests under way; see `Retry-After`"),
     "Broken": _error_response("the server cannot answer now; `what` says why"),
+    "NoRoom": _error_response("a disk of the server is full"),
     "TooLarge": _error_response("the body is larger than this server accepts"),
 }
 """Responses of failed requests, for `components`."""

@@ -10,64 +10,49 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from terraseek import errors
+from terraseek_app.server import state
+from terraseek_app.server.client_text import client_text
+from terraseek_app.server.failures import FOREIGN_ERRORS, explain
 
-__all__ = ["EXCEPTION_HANDLERS", "cached", "status_of"]
+__all__ = ["EXCEPTION_HANDLERS", "cached"]
 
 _log = logging.getLogger(__name__)
-
-_STATUS: Mapping[type[errors.TerraSeekError], int] = {
-    errors.ItemNotFoundError: 404,
-    errors.SceneTooLargeError: 413,
-    errors.InputError: 400,
-    errors.CatalogueError: 503,
-    errors.StoreError: 503,
-    errors.ModelError: 503,
-    errors.MissingExtraError: 503,
-    errors.ServerBusyError: 503,
-    errors.Cancelled: 499,
-}
-"""HTTP status of an error class and its subclasses; other errors are 500. A client that caused
-`Cancelled` is gone, so that 499 is only logged."""
+_MAX_ADDRESS = 200
+"""Characters of an unknown address that are repeated in the response."""
 
 
-def status_of(error: errors.TerraSeekError) -> int:
-    """HTTP status of an error: that of its nearest base class in the table."""
-    for cls in type(error).__mro__:
-        if cls in _STATUS:
-            return _STATUS[cls]
-    return 500
-
-
-def _terraseek_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, errors.TerraSeekError)
-    headers = {}
-    if isinstance(error, errors.ServerBusyError):
-        headers["Retry-After"] = str(error.retry_after_s)
-    body = {"error": type(error).__name__, "what": str(error)}
-    return JSONResponse(body, status_code=status_of(error), headers=headers)
-
-
-def _unexpected_error(request: Request, error: Exception) -> Response:
-    _log.error("%s %s", request.method, request.url.path, exc_info=error)
-    return JSONResponse(
-        {"error": "Unexpected", "what": "the server failed; its log has the details"}, 500
-    )
+def _error(request: Request, error: Exception) -> Response:
+    """An error that can be explained, or a fault of the program, which only the log explains."""
+    failure = explain(error)
+    if failure is None:
+        _log.error("%s %s", request.method, request.url.path, exc_info=error)
+        what = "the server failed; its log has the details"
+        return JSONResponse({"error": "Unexpected", "what": what}, 500)
+    if not isinstance(error, errors.TerraSeekError):
+        _log.warning("%s %s", request.method, request.url.path, exc_info=error)
+    retry = failure.retry_after_s
+    headers = {} if retry is None else {"Retry-After": str(retry)}
+    what = client_text(failure.text, state.settings())
+    return JSONResponse({"error": failure.name, "what": what}, failure.status, headers=headers)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     """Unknown addresses and methods that an address does not have."""
     assert isinstance(error, HTTPException)
+    address = request.url.path
+    address = address if len(address) <= _MAX_ADDRESS else f"{address[:_MAX_ADDRESS]}…"
     return JSONResponse(
-        {"error": error.detail, "what": f"{request.method} {request.url.path} is not served here"},
+        {"error": error.detail, "what": f"{request.method} {address} is not served here"},
         error.status_code,
         headers=dict(error.headers or {}),
     )
 
 
 EXCEPTION_HANDLERS: Mapping[Any, Any] = {
-    errors.TerraSeekError: _terraseek_error,
+    errors.TerraSeekError: _error,
+    **dict.fromkeys(FOREIGN_ERRORS, _error),
     HTTPException: _http_error,
-    Exception: _unexpected_error,
+    Exception: _error,
 }
 """Starlette's exception handlers: every error is answered in JSON."""
 

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from terraseek.errors import InputError
 from terraseek_app.api.query_params import all_values
 from terraseek_app.server import state
+from terraseek_app.server.client_text import client_values
 
 __all__ = ["MAX_K", "ROUTES", "search_json"]
 
@@ -40,7 +41,11 @@ def search_json(request: Request) -> dict[str, Any]:
         raise InputError(f"k is {wanted.k}; give a whole number between 1 and {MAX_K}")
     result = state.searcher().run(wanted)
     asked = Provenance(wanted, result.encoder_id).to_json()
-    return {"hits": hits_json(result.hits), "matched": result.matched, "request": asked}
+    return {
+        "hits": list(map(client_values, hits_json(result.hits))),
+        "matched": result.matched,
+        "request": asked,
+    }
 
 
 ROUTES: list[BaseRoute] = [Route("/api/search", search, methods=["GET"])]

@@ -14,6 +14,8 @@ import terraseek
 from terraseek.errors import TerraSeekError
 from terraseek_app.api.openapi import DESCRIPTION
 from terraseek_app.server import state
+from terraseek_app.server.client_text import client_text
+from terraseek_app.server.failures import FOREIGN_ERRORS, explain
 
 __all__ = ["ROUTES"]
 
@@ -39,8 +41,10 @@ def _health() -> Response:
         body |= {"catalogue": catalogue.name, "items": catalogue.count}
         body |= {"encoder_id": state.encoder().encoder_id}
         state.searcher()
-    except TerraSeekError as error:
-        body |= {"status": "broken", "error": type(error).__name__, "what": str(error)}
+    except (TerraSeekError, *FOREIGN_ERRORS) as error:
+        failure = explain(error)
+        what = client_text(failure.text if failure else str(error), state.settings())
+        body |= {"status": "broken", "error": type(error).__name__, "what": what}
         return JSONResponse(body, status_code=503)
     return JSONResponse({"status": "ok", **body})
 

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from terraseek.errors import ConfigError
 
@@ -36,6 +37,10 @@ class Settings:
     """Names the server is reached by, beside those of this computer (`TERRASEEK_ALLOWED_HOSTS`,
     joined by commas; `*` allows every name)."""
 
+    allowed_origins: frozenset[str] = frozenset()
+    """Origins of pages of other sites that may show pictures and tiles of this server and request
+    its data (`TERRASEEK_ALLOWED_ORIGINS`, such as `https://maps.example.org`, joined by commas)."""
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings; unset or empty variables keep their defaults.
@@ -54,6 +59,7 @@ class Settings:
             upload_quota_bytes=_megabytes(env, "TERRASEEK_UPLOAD_QUOTA_MB", "5000"),
             upload_age_s=_hours(env, "TERRASEEK_UPLOAD_HOURS", defaults.upload_age_s),
             allowed_hosts=_host_names(env.get("TERRASEEK_ALLOWED_HOSTS") or ""),
+            allowed_origins=_origins(env.get("TERRASEEK_ALLOWED_ORIGINS") or ""),
         )
 
 
@@ -88,3 +94,15 @@ def _host_names(value: str) -> frozenset[str]:
                 "e.g. maps.example.org"
             )
     return frozenset(names)
+
+
+def _origins(value: str) -> frozenset[str]:
+    origins = {name.strip().lower().rstrip("/") for name in value.split(",") if name.strip()}
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ConfigError(
+                f"TERRASEEK_ALLOWED_ORIGINS contains {origin!r}; give schemes and names without a "
+                "path, e.g. https://maps.example.org"
+            )
+    return frozenset(origins)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from terraseek.errors import Cancelled, ServerBusyError
 from terraseek.progress import Progress
+from terraseek_app.server.clients import ClientCounts
 
 __all__ = ["LOCALIZATIONS", "Place", "WorkQueue"]
 
@@ -23,14 +24,19 @@ _POLL_S = 0.25
 class WorkQueue:
     """Runs work in threads of its own, so that other routes keep theirs."""
 
-    def __init__(self, workers: int, max_waiting: int, retry_after_s: int = 10) -> None:
+    def __init__(
+        self, workers: int, max_waiting: int, max_of_client: int, retry_after_s: int = 10
+    ) -> None:
         """Make a queue.
 
         Args:
             workers: requests that run at the same time.
             max_waiting: further requests that may wait or send their body.
+            max_of_client: requests of one client among all of these.
             retry_after_s: seconds after which a refused client may try again.
         """
+        what = "expensive requests"
+        self._clients = ClientCounts(max_of_client, what, retry_after_s)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="terraseek-request")
         self._max_admitted = workers + max_waiting
         self._retry_after_s = retry_after_s
@@ -38,13 +44,18 @@ class WorkQueue:
         self._n_admitted = 0
 
     @asynccontextmanager
-    async def admit(self) -> AsyncIterator["Place"]:
+    async def admit(self, client: str) -> AsyncIterator["Place"]:
         """Hold a place in the queue, until the block and the work begun in it have ended.
 
+        Args:
+            client: name of the client, see `client_name`.
+
         Raises:
+            TooManyRequestsError: the client has as many places as it may.
             ServerBusyError: every place is taken.
         """
         with self._lock:
+            self._clients.check(client)
             if self._n_admitted >= self._max_admitted:
                 raise ServerBusyError(
                     f"the server is busy with {self._n_admitted} other requests; try again in "
@@ -52,19 +63,21 @@ class WorkQueue:
                     self._retry_after_s,
                 )
             self._n_admitted += 1
+            self._clients.add(client)
         place = Place(self._pool)
         try:
             yield place
         finally:
             # a thread cannot be stopped at once; its place stays taken until it has ended
             if place.submitted is None:
-                self._release()
+                self._release(client)
             else:
-                place.submitted.add_done_callback(lambda _: self._release())
+                place.submitted.add_done_callback(lambda _: self._release(client))
 
-    def _release(self) -> None:
+    def _release(self, client: str) -> None:
         with self._lock:
             self._n_admitted -= 1
+            self._clients.remove(client)
 
 
 class Place:
@@ -108,5 +121,7 @@ class Place:
             future.cancel()
 
 
-LOCALIZATIONS = WorkQueue(workers=max(1, (os.cpu_count() or 1) // 4), max_waiting=8)
+LOCALIZATIONS = WorkQueue(
+    workers=max(1, (os.cpu_count() or 1) // 4), max_waiting=8, max_of_client=4
+)
 """Queue of the requests that encode a scene."""

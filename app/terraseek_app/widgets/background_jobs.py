@@ -14,12 +14,18 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from terraseek.errors import Cancelled
+from terraseek.errors import Cancelled, ServerBusyError
 from terraseek.progress import Progress
 
 __all__ = ["Job", "JobQueue"]
 
 Result = TypeVar("Result")
+
+_RETRY_AFTER_S = 20
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass
@@ -40,6 +46,8 @@ class Job(Generic[Result]):
     """Monotonic time in seconds and `done` at the first report of the current stage."""
     cancel_requested: threading.Event = field(default_factory=threading.Event)
     """Set to cancel the job at its next report."""
+    is_wanted: Callable[[], bool] = _always
+    """Whether anybody still waits for the result; asked at each report."""
     future: "Future[Result] | None" = None
     """Receives the result or the exception."""
 
@@ -47,13 +55,15 @@ class Job(Generic[Result]):
         """Record progress; the progress callback given to the work.
 
         Raises:
-            Cancelled: the job was cancelled.
+            Cancelled: the job was cancelled, or nobody waits for it any more.
         """
         if stage != self.stage:
             self.stage_start = (time.monotonic(), done)
         self.stage, self.done, self.total = stage, done, total
         if self.cancel_requested.is_set():
             raise Cancelled("stopped by the user")
+        if not self.is_wanted():
+            raise Cancelled("the page was closed")
 
     @property
     def fraction(self) -> float:
@@ -91,21 +101,45 @@ class Job(Generic[Result]):
 class JobQueue(Generic[Result]):
     """Runs jobs in order of arrival, and keeps the last ones."""
 
-    def __init__(self, workers: int = 1, max_jobs: int = 64) -> None:
+    def __init__(self, workers: int = 1, max_jobs: int = 64, max_waiting: int = 16) -> None:
+        """Make a queue.
+
+        Args:
+            workers: jobs that run at the same time.
+            max_jobs: jobs whose results are kept.
+            max_waiting: further jobs that may wait for their turn.
+        """
+        self._max_unfinished = workers + max_waiting
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="terraseek-job")
         self._jobs: OrderedDict[str, Job[Result]] = OrderedDict()
         self._max_jobs = max_jobs
         self._lock = threading.Lock()
 
-    def start(self, title: str, work: Callable[[Progress], Result]) -> Job[Result]:
+    def start(
+        self,
+        title: str,
+        work: Callable[[Progress], Result],
+        is_wanted: Callable[[], bool] = _always,
+    ) -> Job[Result]:
         """Queue work and return its job.
 
         Args:
             title: what the job does, for people.
             work: called in a thread with a progress callback, which raises `Cancelled` once the
                 job is cancelled.
+            is_wanted: whether anybody still waits for the result; if not, the job is cancelled.
+
+        Raises:
+            ServerBusyError: as many jobs wait as may.
         """
-        job: Job[Result] = Job(secrets.token_hex(8), title)
+        with self._lock:
+            unfinished = sum(not kept.has_ended() for kept in self._jobs.values())
+        if unfinished >= self._max_unfinished:
+            raise ServerBusyError(
+                f"{unfinished} other questions are waiting; try again in {_RETRY_AFTER_S} s",
+                _RETRY_AFTER_S,
+            )
+        job: Job[Result] = Job(secrets.token_hex(8), title, is_wanted=is_wanted)
 
         def run() -> Result:
             job.report("starting", 0, 0)

@@ -8,6 +8,7 @@ import streamlit as st
 from terraseek.errors import TerraSeekError
 from terraseek_app.messages import show_error
 from terraseek_app.server import state
+from terraseek_app.server.clients import client_name
 from terraseek_app.server.uploads import discard_upload, keep_upload, named_error
 
 if TYPE_CHECKING:
@@ -66,15 +67,19 @@ def store(upload: "UploadedFile") -> str:
         SceneTooLargeError: it is larger than the server accepts, or than what is left of its quota.
     """
     settings = state.settings()
-    return keep_upload(
+    token = keep_upload(
         upload,
         upload.name,
         settings.uploads,
         settings.max_upload_bytes,
-        client=st.context.ip_address or "",
+        client=client_name(st.context.ip_address or "127.0.0.1"),
         quota_bytes=settings.upload_quota_bytes,
         max_age_s=settings.upload_age_s,
     )
+    # errors then have the user's name of the file
+    names = st.session_state.get("upload_names") or {}
+    st.session_state.upload_names = {**names, token: upload.name}
+    return token
 
 
 def check_or_discard(token: str, name: str, check: Callable[[str], object]) -> None:

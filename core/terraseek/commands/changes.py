@@ -1,5 +1,6 @@
-"""`terraseek delete`, `compact` and `duplicates`: commands that change a catalogue."""
+"""`terraseek delete`, `compact`, `duplicates` and `backup`: changes and copies of a catalogue."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("delete")(delete)
     app.command("compact")(compact)
     app.command("duplicates")(duplicates)
+    app.command("backup")(backup)
 
 
 def delete(
@@ -72,6 +74,18 @@ def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
                 "unusable": list(done.unusable),
             }
         )
+
+
+def backup(
+    catalogue: CatalogueArgument,
+    out: Annotated[Path, typer.Argument(help="New folder for the copy.")],
+) -> None:
+    """Copy a catalogue with its embeddings and reviews, also while it is served and reviewed."""
+    from terraseek.review.backup import backup_catalogue
+
+    with bar() as progress:
+        n_bytes = backup_catalogue(catalogue, out, progress)
+    note(f"{n_bytes / 1e6:,.1f} MB -> {out}; the images stay where they are")
 
 
 def duplicates(

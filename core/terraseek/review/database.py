@@ -87,8 +87,12 @@ def _write_problem(path: Path) -> str:
     if shutil.disk_usage(path.parent).free < _LEAST_FREE_BYTES:
         return "the disk is full"
     probe = path.with_name(f".{path.name}.probe-{os.getpid()}")
+    written = [path, path.with_name(f"{path.name}-wal")]
+    largest = max(one.stat().st_size if one.exists() else 0 for one in written)
     try:
-        probe.write_bytes(bytes(_LEAST_FREE_BYTES))
+        with probe.open("wb") as file:
+            file.truncate(largest + _LEAST_FREE_BYTES)  # meets a limit of the file size
+            file.write(bytes(_LEAST_FREE_BYTES))  # and this a full disk
     except OSError as error:
         known = {
             errno.ENOSPC: "the disk is full",

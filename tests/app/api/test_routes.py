@@ -27,9 +27,10 @@ from terraseek.errors import (
 from terraseek.geo import lonlat_to_tile
 from terraseek.search import Query, Searcher, hits_json
 from terraseek.tiles.footprints import mercator
-from terraseek_app.api.responses import EXCEPTION_HANDLERS, status_of
+from terraseek_app.api.responses import EXCEPTION_HANDLERS
 from terraseek_app.asgi import routes
 from terraseek_app.server import state
+from terraseek_app.server.failures import status_of
 from terraseek_app.server.settings import Settings
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220)}

@@ -213,3 +213,32 @@ def test_level_descriptions_are_unique() -> None:
     for criterion in CRITERIA:
         assert len(set(criterion.levels)) == 5
         assert criterion.level(5) == criterion.levels[-1]
+
+
+FULL = """
+import resource, sys
+from terraseek.errors import ReviewError
+from terraseek.review import Review, ReviewLog
+
+log = ReviewLog.open(sys.argv[1])
+log.append(Review(item_id="a", rater="Ana", action="accept"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+try:
+    for number in range(10_000):
+        log.append(Review(item_id=str(number), rater="Ana", action="accept", comment="c" * 500))
+except ReviewError as error:
+    print(number, error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_log_that_cannot_grow_names_the_cause_and_keeps_its_records(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(folder)], capture_output=True, text=True, check=True
+    )
+    number, message = done.stdout.strip().split(" ", 1)
+    assert "largest allowed size (ulimit -f)" in message
+    assert "nothing was written" in message
+    kept = ReviewLog.open(folder).events()
+    assert len(kept) == 1 + int(number)
+    assert not list(folder.glob("*probe*"))

@@ -9,6 +9,7 @@ import streamlit as st
 
 from terraseek.commands.checks import Check, run_checks
 from terraseek_app.server import state
+from terraseek_app.server.client_text import client_text
 
 __all__ = ["about_health"]
 
@@ -27,7 +28,7 @@ def about_health() -> None:
         )
     left, right = st.columns([1.7, 1])
     with left:
-        table = pd.DataFrame([asdict(check) for check in checks])
+        table = pd.DataFrame([asdict(check) for check in checks]).map(_client_text)
         table["status"] = table["status"].map(lambda status: _STATUS_TEXT.get(status, status))
         st.dataframe(table, hide_index=True, height=480)
     with right:
@@ -39,6 +40,10 @@ def about_health() -> None:
             st.dataframe(
                 pd.DataFrame(timings, columns=["what", "time"]), hide_index=True, width="stretch"
             )
+
+
+def _client_text(cell: str) -> str:
+    return client_text(cell, state.settings())
 
 
 @st.cache_data(ttl=60, show_spinner="Checking ...")

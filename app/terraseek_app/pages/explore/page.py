@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from terraseek.errors import TerraSeekError
-from terraseek_app.messages import show_error
+from terraseek_app.messages import page_text, show_error
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
@@ -41,7 +41,7 @@ SUMMARY_HEIGHT = 50
 def render() -> None:
     """Draw the page."""
     for note in _restore_from_url():
-        st.warning(note)
+        st.warning(page_text(note))
     form = explore_state.read_form()
     state.catalogue()  # fails before anything is drawn when there is no catalogue
     search_bar.search_bar(form)

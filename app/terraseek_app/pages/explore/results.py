@@ -1,6 +1,7 @@
 """The results of Explore: gallery tiles, map markers, the summary line, downloads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from terraseek_app.pages.explore.link import IMAGE
 from terraseek_app.pages.explore.search import ResultList, build_request
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
+from terraseek_app.server.client_text import file_name
 from terraseek_app.widgets.gallery import GalleryTile
 from terraseek_app.widgets.metadata import coordinates
 from terraseek_app.widgets.score_text import UNCERTAIN_FROM, ScoreText, share_text
@@ -143,4 +145,5 @@ def download_menu(hits: Sequence[Hit], form: SearchForm) -> None:
 def _file_bytes(suffix: str, hits: tuple[Hit, ...], form: SearchForm) -> bytes:
     images = {IMAGE: form.images} if form.images else {}
     provenance = Provenance(build_request(form), state.encoder().encoder_id, images)
-    return export_bytes(suffix, hits, state.catalogue(), provenance)
+    named = [replace(hit, image=file_name(hit.image)) for hit in hits]
+    return export_bytes(suffix, named, state.catalogue(), provenance)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from terraseek.localization import HeatMap, Region, regions
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
+from terraseek_app.messages import page_text
 from terraseek_app.pages.localize.downloads import download_buttons
 from terraseek_app.server import state
 from terraseek_app.widgets.copy_button import copy_button
@@ -40,7 +41,7 @@ def _headline(heat: HeatMap) -> None:
     )
     _significance_note(heat)
     for warning in heat.warnings:
-        st.info(warning, icon=":material/info:")
+        st.info(page_text(warning), icon=":material/info:")
 
 
 def _method_text(name: str) -> str:

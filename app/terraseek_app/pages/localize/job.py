@@ -8,10 +8,11 @@ import streamlit as st
 
 from terraseek.errors import TerraSeekError
 from terraseek.progress import Progress
-from terraseek_app.messages import show_error
+from terraseek_app.messages import show_error, show_errors
 from terraseek_app.pages.localize.form import LocalizeForm
 from terraseek_app.pages.localize.state import add_to_history
 from terraseek_app.server import state
+from terraseek_app.server.sessions import session_watch
 from terraseek_app.widgets.background_jobs import Job, JobQueue
 
 __all__ = ["collect", "compute_heat_maps", "show_progress", "start", "time_left"]
@@ -33,9 +34,16 @@ def start(path: Path, source: str, form: LocalizeForm) -> None:
         path: the scene's file.
         source: the scene, as in the session key `localize_source`.
         form: the query.
+
+    Raises:
+        ServerBusyError: too many questions of others are waiting.
     """
+    previous = _queue().get(st.session_state.localize_job)
+    if previous is not None:  # what it has encoded is kept
+        previous.cancel_requested.set()
     name = st.session_state.localize_uploads.get(source.removeprefix("upload:"), "")
-    job = _queue().start(" ; ".join(form.labels), partial(compute_heat_maps, path, form, name=name))
+    work = partial(compute_heat_maps, path, form, name=name)
+    job = _queue().start(" ; ".join(form.labels), work, session_watch())
     st.session_state.localize_job = job.job_id
     st.session_state.localize_asked = {"source": source, "form": asdict(form)}
     job.has_ended(INITIAL_WAIT_S)
@@ -101,6 +109,11 @@ def _store_result(heat_ids: tuple[str, ...]) -> None:
 @st.fragment(run_every=0.5)
 def show_progress(job_id: str) -> None:
     """Draw the progress of a job and a button to cancel it; redrawn twice a second."""
+    with show_errors():  # a fragment runs again without the page around it
+        _show_progress(job_id)
+
+
+def _show_progress(job_id: str) -> None:
     job = _queue().get(job_id)
     if job is None or job.has_ended():
         st.rerun()

@@ -9,7 +9,7 @@ from terraseek.errors import TerraSeekError
 from terraseek.localization import HeatMap
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.map import MapEvent, world_map
-from terraseek_app.messages import show_error
+from terraseek_app.messages import page_text, show_error
 from terraseek_app.navigation import explore_query
 from terraseek_app.pages.localize import job, scene_map
 from terraseek_app.pages.localize import state as localize_state
@@ -81,7 +81,7 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
     if heat is not None:
         note = truncation_note(heat.query)
         if note:
-            st.warning(note, icon=":material/content_cut:")
+            st.warning(page_text(note), icon=":material/content_cut:")
         chosen = st.session_state.localize_threshold
         heat_panel(heat, scene_map.region_threshold(heat, chosen))
     elif running is None:

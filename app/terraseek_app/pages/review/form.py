@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from terraseek_app.messages import show_errors
 from terraseek_app.pages.review.criteria import criteria
 from terraseek_app.pages.review.decisions import Decision, request, start_run
 from terraseek_app.pages.review.keyboard import keyboard
@@ -19,6 +20,11 @@ def review_form(item_id: str, text: str, has_record: bool) -> None:
         text: its caption.
         has_record: whether the rater has reviewed the item before.
     """
+    with show_errors():  # a fragment runs again without the page around it
+        _form(item_id, text, has_record)
+
+
+def _form(item_id: str, text: str, has_record: bool) -> None:
     if start_run():
         st.rerun()
     if st.session_state.review_editing:

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from terraseek.errors import TerraSeekError
 from terraseek.review.criteria import MAX_SCORE, MIN_SCORE
 from terraseek_app.pages.review.decisions import request
 from terraseek_app.pages.review.state import first_unscored, review_log, start_edit
@@ -56,8 +57,12 @@ def keyboard(item_id: str) -> None:
 
 def _on_presses() -> None:
     presses = st.session_state[_COMPONENT_KEY].get("presses")
-    if isinstance(presses, list):
+    if not isinstance(presses, list):
+        return
+    try:
         handle_presses(presses)
+    except TerraSeekError as error:
+        st.session_state.review_error = str(error)
 
 
 def handle_presses(presses: Sequence[Any]) -> None:

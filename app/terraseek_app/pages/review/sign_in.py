@@ -4,7 +4,7 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from terraseek.errors import RaterKeyError, ReviewError
+from terraseek.errors import RaterKeyError, ReviewError, TerraSeekError
 from terraseek.review import RaterKeys, rater_name
 from terraseek_app.messages import show_error
 from terraseek_app.pages.review.browser_keys import browser_keys
@@ -86,7 +86,7 @@ def _start() -> None:
     except RaterKeyError as error:
         session.review_error = str(error)
         session.review_taken_name = name
-    except ReviewError as error:
+    except TerraSeekError as error:
         session.review_error = str(error)
 
 
@@ -98,7 +98,7 @@ def _use_key(name: str, key: str) -> None:
         if RaterKeys(review_log()).is_valid(name, key):
             _enter(name, key)
             return
-    except ReviewError as error:
+    except TerraSeekError as error:
         session.review_error = str(error)
         return
     session.review_error = f"the key of {name} in this browser is not valid now; enter the new one"

@@ -2,16 +2,19 @@
 
 A page of another site can make a browser send requests to a server on the same computer or network.
 Three rules keep such pages out: the `Host` must be a name of this server, because a site can give
-its own name the address 127.0.0.1 (DNS rebinding); requests that change or compute something, and
-WebSockets, must come from a page of this server; and browsers are told what pages may load.
+its own name the address 127.0.0.1 (DNS rebinding); requests that change or compute something, which
+all routes but those of the pages do, and WebSockets, must come from a page of this server; and
+browsers are told what pages may load. Configured origins may use the routes by `GET`.
 """
 
 import ipaddress
-import json
 import socket
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from terraseek_app.server.clients import route_path
+from terraseek_app.server.middleware.refusals import refuse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,40 +48,50 @@ _HEADERS = {
     b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
 }
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_POLICY_VIOLATION = 1008
+_ROUTES = ("/api/", "/tiles/", "/overlays/")
+_CHEAP = "/api/health"
 
 
 class RequestGuard:
     """Middleware that checks `Host` and `Origin` and adds headers to responses."""
 
-    def __init__(self, app: "ASGIApp", allowed_hosts: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self,
+        app: "ASGIApp",
+        allowed_hosts: Callable[[], Collection[str]],
+        allowed_origins: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: the application.
             allowed_hosts: called for each request; names of the server beside those of this
                 computer, in lower case and without a port; `*` allows every name.
+            allowed_origins: called for each request; origins of other sites whose pages may send
+                `GET` requests to the routes and show what they return.
         """
         self._app = app
         self._allowed_hosts = allowed_hosts
+        self._allowed_origins = allowed_origins
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer a request, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        problem = self._problem(scope)
-        if problem is None:
-            await self._app(scope, receive, _with_headers(send))
-        elif scope["type"] == "websocket":
-            await receive()  # the request to connect; closed before it is accepted: HTTP 403
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": problem[1]})
-        else:
-            await _refuse(_with_headers(send), *problem)
-
-    def _problem(self, scope: "Scope") -> tuple[int, str] | None:
-        """Status and reason of a request that is refused."""
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        embedding = self._embedding_origin(scope, headers)
+        send = _with_headers(send, embedding)
+        problem = self._problem(scope, headers, embedding)
+        if problem is None:
+            await self._app(scope, receive, send)
+        else:
+            await refuse(*problem, scope, receive, send)
+
+    def _problem(
+        self, scope: "Scope", headers: dict[bytes, str], embedding: str
+    ) -> tuple[int, str] | None:
+        """Status and reason of a request that is refused."""
         allowed = self._allowed_hosts()
         host = headers.get(b"host", "")
         if not is_host_allowed(host, allowed):
@@ -86,16 +99,28 @@ class RequestGuard:
                 f"the address {host[:100]!r} is not one of this server; set "
                 "TERRASEEK_ALLOWED_HOSTS to the names it is reached by"
             )
-        if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
+        is_read = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
+        path = route_path(scope)
+        if is_read and (embedding or not path.startswith(_ROUTES) or path == _CHEAP):
             return None
-        origin = headers.get(b"origin")
-        if origin is None:  # a program, or a browser that says where the request comes from
-            foreign = headers.get(b"sec-fetch-site", "none") in ("cross-site", "same-site")
-        else:
-            foreign = not _is_same_site(origin, host, allowed)
-        if foreign:
-            return 403, f"requests from pages of {(origin or 'another site')[:100]} are refused"
-        return None
+        if not _is_foreign(headers, host, allowed):
+            return None
+        site = (headers.get(b"origin") or "another site")[:100]
+        if is_read:
+            return 403, (
+                f"requests from pages of {site} are refused; open the address itself, or set "
+                "TERRASEEK_ALLOWED_ORIGINS to the sites that may show pictures of this server"
+            )
+        return 403, f"requests from pages of {site} are refused"
+
+    def _embedding_origin(self, scope: "Scope", headers: dict[bytes, str]) -> str:
+        """Configured origin of the page that sends a request to read; blank if it has another."""
+        allowed = self._allowed_origins()
+        if not allowed or scope["type"] != "http" or scope["method"] not in _SAFE_METHODS:
+            return ""
+        # images of other sites are requested without an origin
+        page = headers.get(b"origin") or _origin_of(headers.get(b"referer", ""))
+        return page.lower() if page.lower() in allowed else ""
 
 
 def is_host_allowed(host: str, allowed: Collection[str]) -> bool:
@@ -145,20 +170,45 @@ def _is_same_site(origin: str, host: str, allowed: Collection[str]) -> bool:
     return bool(page) and (page == host.lower() or _name_of(page) in allowed)
 
 
-async def _refuse(send: "Send", status: int, what: str) -> None:
-    body = json.dumps({"error": "Refused", "what": what}).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _is_foreign(headers: dict[bytes, str], host: str, allowed: Collection[str]) -> bool:
+    """Whether a page of another site sends the request.
+
+    A browser states the origin of the page, or how it relates to this server, or, if it is old, the
+    page itself; a program states nothing.
+    """
+    origin = headers.get(b"origin")
+    if origin is not None:
+        return not _is_same_site(origin, host, allowed)
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    page = headers.get(b"referer")
+    return page is not None and not _is_same_site(page, host, allowed)
 
 
-def _with_headers(send: "Send") -> "Send":
-    """Add the hardening headers to the start of the response, unless it sets them itself."""
+def _origin_of(page: str) -> str:
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def _with_headers(send: "Send", embedding: str) -> "Send":
+    """Add the hardening headers to the start of the response, unless it sets them itself.
+
+    A browser gives the content of the response to pages of `embedding` and of this server only.
+    """
+    resources = b"cross-origin" if embedding else b"same-origin"
+    more = {b"cross-origin-resource-policy": resources}
+    if embedding:
+        more |= {b"access-control-allow-origin": embedding.encode(), b"vary": b"Origin"}
 
     async def send_with_headers(message: "Message") -> None:
         if message["type"] == "http.response.start":
             given = {name.lower() for name, _ in message.get("headers", ())}
-            added = [(name, value) for name, value in _HEADERS.items() if name not in given]
+            ours = {**_HEADERS, **more}
+            added = [(name, value) for name, value in ours.items() if name not in given]
             message = {**message, "headers": [*message.get("headers", ()), *added]}
         await send(message)
 
