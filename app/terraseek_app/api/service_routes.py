@@ -11,11 +11,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import terraseek
-from terraseek.errors import TerraSeekError
 from terraseek_app.api.openapi import DESCRIPTION
 from terraseek_app.server import state
 from terraseek_app.server.client_text import client_text
-from terraseek_app.server.failures import FOREIGN_ERRORS, explain
+from terraseek_app.server.failures import EXPLAINED_ERRORS, explain
 
 __all__ = ["ROUTES"]
 
@@ -41,7 +40,7 @@ def _health() -> Response:
         body |= {"catalogue": catalogue.name, "items": catalogue.count}
         body |= {"encoder_id": state.encoder().encoder_id}
         state.searcher()
-    except (TerraSeekError, *FOREIGN_ERRORS) as error:
+    except EXPLAINED_ERRORS as error:
         failure = explain(error)
         what = client_text(failure.text if failure else str(error), state.settings())
         body |= {"status": "broken", "error": type(error).__name__, "what": what}

@@ -17,7 +17,7 @@ import pyarrow as pa
 from terraseek import errors
 from terraseek.commands.foreign_errors import describe
 
-__all__ = ["FOREIGN_ERRORS", "Failure", "explain", "status_of"]
+__all__ = ["EXPLAINED_ERRORS", "FOREIGN_ERRORS", "Failure", "explain", "status_of"]
 
 _STATUS: Mapping[type[errors.TerraSeekError], int] = {
     errors.ItemNotFoundError: 404,
@@ -48,6 +48,9 @@ FOREIGN_ERRORS: tuple[type[Exception], ...] = (
     pa.ArrowException,
 )
 """Classes of the system and of libraries whose errors `explain` may know."""
+
+EXPLAINED_ERRORS: tuple[type[Exception], ...] = (errors.TerraSeekError, *FOREIGN_ERRORS)
+"""All classes whose errors `explain` may know."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BAD_NAME = {errno.ENAMETOOLONG, errno.EILSEQ}

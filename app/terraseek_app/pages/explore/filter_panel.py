@@ -5,6 +5,7 @@ import html
 import streamlit as st
 
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
+from terraseek_app.messages import page_text
 from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
 from terraseek_app.pages.explore.state import K_CHOICES, reset_keys
 from terraseek_app.server import state
@@ -82,7 +83,7 @@ def _sql_field(columns: list[str], problem: str) -> None:
         "simple functions.",
     )
     if problem:
-        st.error(problem, icon=":material/error:")
+        st.error(page_text(problem), icon=":material/error:")
     st.html(f'<span class="ts-quiet">Columns: {", ".join(map(_code, columns))}</span>')
 
 

@@ -141,7 +141,7 @@ def _show_problems(form: SearchForm, problems: Problems, kept: bool) -> None:
     for part in query_parts(form):
         if part.key in problems.parts:
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                st.error(problems.parts[part.key], icon=":material/error:")
+                st.error(page_text(problems.parts[part.key]), icon=":material/error:")
                 st.button(
                     "Search without it",
                     key=f"explore_without_{part.key}",
