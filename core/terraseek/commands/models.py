@@ -89,7 +89,10 @@ def add(
         help="Activation of OpenAI's CLIP and models fine-tuned from it; by default guessed.",
     ),
     context_length: int | None = typer.Option(
-        None, min=3, help="Maximum number of tokens of a text."
+        None,
+        min=3,
+        help="Maximum number of tokens of a text; more than the weights have are stretched as in "
+        "LongCLIP.",
     ),
     title: str = typer.Option("", help="Title for display."),
     description: str = typer.Option("", help="Description, one sentence."),
@@ -188,7 +191,13 @@ def _architecture(card: ModelCard) -> str:
 
 
 def _tower(config: Mapping[str, Any]) -> str:
-    return str(config.get("vision_cfg", {}).get("timm_model_name") or "own config")
+    vision, text = config.get("vision_cfg", {}), config.get("text_cfg", {})
+    if "timm_model_name" in vision:
+        return str(vision["timm_model_name"])
+    if not {"layers", "width", "patch_size"} <= vision.keys():
+        return "own config"
+    name = f"ViT {vision['layers']} x {vision['width']}, patch {vision['patch_size']}"
+    return f"{name}, {text['context_length']} tokens" if "context_length" in text else name
 
 
 def _scores(card: ModelCard) -> str:

@@ -12,6 +12,10 @@ concatenated vector. Instead of a number, `members` may be a list with one objec
 the member's weight in the cosine (default 1). With `"hubs"` beside it, the vectors get a hubness
 correction (`encoders.nets.hubness`), whose extra dimensions are included in `embed_dim`.
 
+Long texts: `stretched_from` in `text_cfg` is the number of position embeddings of the weights, when
+`context_length` is larger; loading stretches them as LongCLIP does
+(`encoders.nets.published.long_clip`).
+
 MiniLM: a config whose `text_cfg` contains `minilm` is not an open_clip network but that of
 `encoders.nets.lite_clip`. Its vocabulary is stored in its weights, so the tokenizer is made by the
 network.
@@ -30,12 +34,15 @@ __all__ = [
     "looks_like_openai",
     "model_config",
     "quickgelu_sibling",
+    "with_context_length",
 ]
 
 HUBNESS_DIMS = 8
 """Dimensions a hubness correction appends: four in use, and zeros up to a multiple of eight."""
 
-_OPENAI_NAMES = re.compile(r"rs5m|georsclip|openai|clip-rsicd", re.IGNORECASE)
+_OPENAI_NAMES = re.compile(
+    r"rs5m|georsclip|openai|clip-rsicd|farslip|lrsclip|longclip", re.IGNORECASE
+)
 _OPENAI_ARCHITECTURES = frozenset(
     [
         "RN50",
@@ -117,6 +124,30 @@ def _is_member(entry: object) -> bool:
     weight = entry.get("share", 1)
     positive = isinstance(weight, int | float) and weight > 0
     return positive and isinstance(entry.get("vision_cfg", {}), dict)
+
+
+def with_context_length(
+    architecture: str | Mapping[str, Any], length: int | None
+) -> str | Mapping[str, Any]:
+    """Return the architecture with a text tower of at least `length` tokens.
+
+    The weights' position embeddings are stretched as LongCLIP does. An architecture that reads
+    `length` tokens or more is returned as it is.
+
+    Raises:
+        ConfigError: the text tower is longer only with other weights: it is not CLIP's.
+    """
+    config = model_config(architecture)
+    text = config["text_cfg"]
+    known = int(text.get("context_length", 77))
+    if length is None or length <= known:
+        return architecture
+    if "members" in config or "minilm" in text or text.get("hf_model_name"):
+        raise ConfigError(
+            f"the text tower reads {known} tokens and cannot be lengthened to {length}; only those "
+            "of CLIP's kind can. Give a context length up to that"
+        )
+    return {**config, "text_cfg": {**text, "context_length": length, "stretched_from": known}}
 
 
 def quickgelu_sibling(architecture: str | Mapping[str, Any]) -> str | None:

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from terraseek.encoders.architecture import looks_like_openai, model_config, quickgelu_sibling
+from terraseek.encoders.architecture import (
+    looks_like_openai,
+    model_config,
+    quickgelu_sibling,
+    with_context_length,
+)
 from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
 from terraseek.errors import ConfigError, WeightsNotFoundError
 from terraseek.files import read_json, sha256_of
@@ -37,7 +42,8 @@ class CardOptions:
     quick_gelu: bool | None = None
     """Whether the activation is QuickGELU, as in models fine-tuned from OpenAI's CLIP."""
     context_length: int | None = None
-    """Maximum number of tokens of a text."""
+    """Maximum number of tokens of a text; above that of the architecture, position embeddings of
+    the weights are stretched as LongCLIP does, unless they have this length already."""
     title: str = ""
     description: str = ""
     source: str = ""
@@ -65,6 +71,7 @@ def user_card(
         )
     architecture, preprocess = _read_architecture(architecture)
     architecture = _with_activation(architecture, options.quick_gelu, name, weights.name)
+    architecture = with_context_length(architecture, options.context_length)
     config = model_config(architecture)
     default = config["vision_cfg"].get("image_size", 224)
     size = options.size or _side(preprocess.get("size", default))

@@ -13,6 +13,7 @@ from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.nets.ensemble import build_ensemble
 from terraseek.encoders.nets.hubness import MODALITIES, hubness_correction
 from terraseek.encoders.nets.lite_clip import build_lite_clip
+from terraseek.encoders.nets.text_tower import text_tower
 from terraseek.errors import ConfigError, MissingExtraError
 
 __all__ = ["build_model", "build_tokenizer"]
@@ -36,6 +37,7 @@ def build_model(architecture: str | Mapping[str, Any]) -> nn.Module:
         config["vision_cfg"]["timm_model_pretrained"] = False
     if "hf_model_name" in config["text_cfg"]:
         config["text_cfg"]["hf_model_pretrained"] = False
+    stretched_from = config["text_cfg"].pop("stretched_from", None)
     custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
     if "multimodal_cfg" in config:
         network = open_clip.CoCa
@@ -45,6 +47,8 @@ def build_model(architecture: str | Mapping[str, Any]) -> nn.Module:
         model: nn.Module = network(**config)
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise ConfigError(f"architecture cannot be built by open_clip: {error}") from error
+    if stretched_from is not None:
+        text_tower(model).stretched_from = int(stretched_from)
     return model.eval()
 
 

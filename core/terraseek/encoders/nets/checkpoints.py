@@ -2,8 +2,9 @@
 
 Supported are `.safetensors` and torch pickles (restricted loader, `weights_only=True`) with a flat
 state dict, one wrapped as `{"state_dict": ...}`, `module.` prefixes of data-parallel training, the
-`text_backbone.` / `image_backbone.` of ITRA (GeoRSCLIP and RemoteCLIP), and the checkpoints of
-TerraSeek's training, which also contain training heads.
+`text_backbone.` / `image_backbone.` of ITRA (GeoRSCLIP and RemoteCLIP), the two position tables of
+LongCLIP (LRSCLIP, FarSLIP), and the checkpoints of TerraSeek's training, which also contain
+training heads.
 """
 
 import pickle
@@ -18,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from terraseek.encoders.nets.int8_storage import dequantize_state
+from terraseek.encoders.nets.published.long_clip import merge_position_tables, stretch_positions
+from terraseek.encoders.nets.text_tower import stretched_from, text_tower
 from terraseek.errors import WeightsLayoutError
 
 __all__ = ["clip_state", "fit_state", "load_weights", "read_state"]
@@ -41,6 +44,7 @@ _TEXT_PREFIXES = (
     "ln_final",
 )
 _CLIP_PREFIX = "clip."
+_POSITIONS = ("positional_embedding", "text.positional_embedding")
 _MAX_LISTED = 4
 """Number of keys listed in an error message."""
 
@@ -66,8 +70,10 @@ def fit_state(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         WeightsLayoutError: keys are missing, unknown or of another shape; the message lists them.
     """
     target = model.state_dict()
+    state = merge_position_tables(state)
     if any(key.startswith("text.") for key in target):
         state = _with_text_prefix(state)
+    state = _with_stretched_positions(state, target, stretched_from(text_tower(model)))
     state = {
         key: value for key, value in state.items() if key not in _IGNORED_KEYS or key in target
     }
@@ -159,6 +165,16 @@ def _with_text_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"text.{k}" if k.startswith(_TEXT_PREFIXES) else k: v for k, v in state.items()}
 
 
+def _with_stretched_positions(
+    state: dict[str, Tensor], target: Mapping[str, Tensor], rows: int | None
+) -> dict[str, Tensor]:
+    """Stretch position embeddings of `rows` rows to those of the network; leave others alone."""
+    key = next((key for key in _POSITIONS if key in target and key in state), None)
+    if key is None or rows is None or len(state[key]) != rows:
+        return state
+    return state | {key: stretch_positions(state[key].float(), len(target[key]))}
+
+
 def _check(state: Mapping[str, Any], target: Mapping[str, Any], path: Path) -> None:
     missing = [key for key in target if key not in state]
     unknown = [key for key in state if key not in target]
@@ -170,9 +186,20 @@ def _check(state: Mapping[str, Any], target: Mapping[str, Any], path: Path) -> N
     parts = (("lacks", missing), ("has unknown", unknown), ("has other shapes:", shapes))
     if found := [f"{what} {_shortened_list(keys)}" for what, keys in parts if keys]:
         raise WeightsLayoutError(
-            f"{path} does not fit the architecture: it {'; it '.join(found)}. Name the "
-            "architecture these weights were made for"
+            f"{path} does not fit the architecture: it {'; it '.join(found)}. "
+            f"{_context_hint(state, target)}Name the architecture these weights were made for"
         )
+
+
+def _context_hint(state: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    """Say in words that the text towers differ in the tokens they read, or nothing."""
+    for key in _POSITIONS:
+        if key in state and key in target and len(state[key]) != len(target[key]):
+            return (
+                f"Its text tower reads {len(state[key])} tokens, that of the architecture "
+                f"{len(target[key])}. "
+            )
+    return ""
 
 
 def _shortened_list(keys: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "hidden_states",
     "is_causal",
     "project_text",
+    "stretched_from",
     "text_tower",
     "trim_padding",
 ]
@@ -29,6 +30,15 @@ __all__ = [
 def text_tower(model: Any) -> Any:  # noqa: ANN401 - open_clip has no types
     """Return the text tower of a model; the plain CLIP class is itself its text tower."""
     return getattr(model, "text", model)
+
+
+def stretched_from(tower: Any) -> int | None:  # noqa: ANN401
+    """Return the rows of position embeddings to stretch when weights are loaded, if any.
+
+    `build_model` notes them on towers whose config has `stretched_from`.
+    """
+    rows: int | None = getattr(tower, "stretched_from", None)
+    return rows
 
 
 def is_causal(tower: Any) -> bool:  # noqa: ANN401

@@ -1,0 +1,1 @@
+"""Parts of published networks that open_clip does not build."""
