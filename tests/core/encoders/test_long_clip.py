@@ -74,7 +74,7 @@ WEIGHT_BIAS = ("weight", "bias")
 
 
 def published(name: str, device: str, config: dict[str, Any], dtype=torch.float16):
-    """A checkpoint as the authors save it: FarSLIP by open_clip's trainer, LRSCLIP by LongCLIP's."""
+    """A checkpoint as the authors save it: FarSLIP by open_clip, LRSCLIP by LongCLIP."""
     torch.manual_seed(0)
     shapes = clip_shapes(config)
     if config["text_cfg"]["context_length"] == 248:
