@@ -122,6 +122,11 @@ _TILE_PATHS: dict[str, Any] = {
         no_content="the tile is outside the heat map",
     ),
     "/tiles/basemap/{z}/{x}/{y}": get("Tile of the Blue Marble", *_ZXY, media="image/jpeg"),
+    "/tiles/reference/{z}/{x}/{y}": get(
+        "Vector tile (MVT) with layers coasts, borders, states, rivers and towns",
+        *_ZXY,
+        media="application/vnd.mapbox-vector-tile",
+    ),
     "/tiles/density/{z}/{x}/{y}": get(
         "Tile of the density of items",
         *_ZXY,

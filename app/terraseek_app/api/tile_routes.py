@@ -1,4 +1,4 @@
-"""Routes of the map: basemap, density and scene tiles, overlays, and the component's files."""
+"""Routes of the map: basemap, vector, density and scene tiles, overlays, component files."""
 
 import io
 from functools import lru_cache
@@ -18,6 +18,7 @@ from terraseek_app.server import state
 __all__ = ["MAX_TILE_ZOOM", "ROUTES", "heat_png", "tile_zxy"]
 
 _DAY_S = 86_400
+_VECTOR_TILE = "application/vnd.mapbox-vector-tile"
 MAX_TILE_ZOOM = 30
 """Deepest zoom of a tile; its pixels are a tenth of a millimetre."""
 SCENE_SIDE = 2560
@@ -57,6 +58,16 @@ def borders(request: Request) -> Response:
     from terraseek.tiles.borders import borders_geojson
 
     return cached(request, borders_geojson(), "application/geo+json", _DAY_S)
+
+
+def reference(request: Request) -> Response:
+    """A vector tile of coasts, borders, rivers and towns; empty where there are none."""
+    from terraseek.tiles.reference_tiles import MAX_ZOOM, reference_tile
+
+    z, x, y = tile_zxy(request)
+    if z > MAX_ZOOM:
+        raise InputError(f"reference tiles go down to zoom {MAX_ZOOM}; {z} was asked for")
+    return cached(request, reference_tile(z, x, y), _VECTOR_TILE, _DAY_S)
 
 
 def density(request: Request) -> Response:
@@ -124,6 +135,7 @@ def asset(request: Request) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/tiles/basemap/{z}/{x}/{y}", basemap, methods=["GET"]),
     Route("/tiles/borders.json", borders, methods=["GET"]),
+    Route("/tiles/reference/{z}/{x}/{y}", reference, methods=["GET"]),
     Route("/tiles/density/{z}/{x}/{y}", density, methods=["GET"]),
     Route("/tiles/scene/{id}/{z}/{x}/{y}", scene_tile, methods=["GET"]),
     Route("/overlays/scene/{id}.png", scene_overlay, methods=["GET"]),

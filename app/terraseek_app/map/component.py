@@ -1,6 +1,7 @@
 """The map as a Streamlit component: MapLibre GL, kept across reruns."""
 
 import hashlib
+import html
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -81,6 +82,7 @@ def world_map(
         "key": key,
         "base": _base_path(),
         "version": _version(),
+        "basemap": _operator_basemap(),
         "points_url": f"{_base_path()}{points_url}" if points_url else None,
         "density_url": f"{_base_path()}{density_url}" if density_url else None,
         "items_url": f"{_base_path()}{items_url}" if items_url else None,
@@ -119,6 +121,16 @@ def _component() -> Any:  # noqa: ANN401 - Streamlit gives a callable without a 
         css=css,
         js="\n" + (_HERE / "component.js").read_text("utf-8"),
     )
+
+
+def _operator_basemap() -> dict[str, str] | None:
+    """URL and attribution of the basemap that the operator configured; None for the Blue Marble."""
+    from terraseek_app.server import state
+
+    settings = state.settings()
+    if not settings.basemap:
+        return None
+    return {"url": settings.basemap, "attribution": html.escape(settings.basemap_attribution)}
 
 
 def _base_path() -> str:

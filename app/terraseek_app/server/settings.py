@@ -12,6 +12,8 @@ from terraseek.errors import ConfigError
 __all__ = ["Settings"]
 
 _MEGABYTE = 1 << 20
+_WMS_BOX = "{bbox-epsg-3857}"
+"""Placeholder that MapLibre replaces by the bounds of a tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     """Names the server is reached by, beside those of this computer (`TERRASEEK_ALLOWED_HOSTS`,
     joined by commas; `*` allows every name)."""
+    basemap: str = ""
+    """URL of tiles that browsers load as the basemap, with {z}, {x}, {y} (XYZ) or with
+    {bbox-epsg-3857} (WMS) (`TERRASEEK_BASEMAP`); empty for the Blue Marble, without a network."""
+    basemap_attribution: str = ""
+    """Attribution that its licence asks for (`TERRASEEK_BASEMAP_ATTRIBUTION`)."""
 
     allowed_origins: frozenset[str] = frozenset()
     """Origins of pages of other sites that may show pictures and tiles of this server and request
@@ -49,6 +56,7 @@ class Settings:
             ConfigError: a value is invalid; the message names the variable.
         """
         defaults = cls()
+        basemap, attribution = _basemap(env)
         catalogue, scenes = env.get("TERRASEEK_CATALOGUE"), env.get("TERRASEEK_SCENES")
         return cls(
             catalogue=Path(catalogue) if catalogue else None,
@@ -60,6 +68,8 @@ class Settings:
             upload_age_s=_hours(env, "TERRASEEK_UPLOAD_HOURS", defaults.upload_age_s),
             allowed_hosts=_host_names(env.get("TERRASEEK_ALLOWED_HOSTS") or ""),
             allowed_origins=_origins(env.get("TERRASEEK_ALLOWED_ORIGINS") or ""),
+            basemap=basemap,
+            basemap_attribution=attribution,
         )
 
 
@@ -106,3 +116,22 @@ def _origins(value: str) -> frozenset[str]:
                 "path, e.g. https://maps.example.org"
             )
     return frozenset(origins)
+
+
+def _basemap(env: Mapping[str, str]) -> tuple[str, str]:
+    url = (env.get("TERRASEEK_BASEMAP") or "").strip()
+    attribution = (env.get("TERRASEEK_BASEMAP_ATTRIBUTION") or "").strip()
+    if not url:
+        return "", ""
+    is_xyz = all(part in url for part in ("{z}", "{x}", "{y}"))
+    if not url.startswith(("https://", "http://", "/")) or not (is_xyz or _WMS_BOX in url):
+        raise ConfigError(
+            f"TERRASEEK_BASEMAP is {url!r}; give the address of tiles with {{z}}, {{x}} and {{y}}, "
+            f"or of a WMS with BBOX={_WMS_BOX}"
+        )
+    if not attribution:
+        raise ConfigError(
+            "TERRASEEK_BASEMAP needs TERRASEEK_BASEMAP_ATTRIBUTION, the attribution that the "
+            "licence of its tiles asks for"
+        )
+    return url, attribution

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from terraseek.geo import MERCATOR_LIMIT
 from terraseek.tiles.basemap import basemap_file
 
-__all__ = ["borders_geojson"]
+__all__ = ["borders_geojson", "split_line"]
 
 _MIN_COAST_KM2 = 25.0
 """Islands and lakes smaller than this are left out."""
@@ -68,10 +68,10 @@ def _lines(folder: Path, name: str, min_km2: float | None) -> Iterator[Float32[n
         line = points[start : start + count]
         if min_km2 is not None and count > 2:  # rings are stored without their last point
             line = np.concatenate([line, line[:1]])
-        yield from _split(line)
+        yield from split_line(line)
 
 
-def _split(line: Float32[np.ndarray, "n 2"]) -> Iterator[Float32[np.ndarray, "n 2"]]:
+def split_line(line: Float32[np.ndarray, "n 2"]) -> Iterator[Float32[np.ndarray, "n 2"]]:
     """The line without segments along the antimeridian, across it, or beyond the map's limit."""
     lon, lat = line[:, 0], line[:, 1]
     on_edge = (np.abs(lon) >= _ANTIMERIDIAN) | (np.abs(lat) > MERCATOR_LIMIT)

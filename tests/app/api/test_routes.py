@@ -311,6 +311,14 @@ def test_assets_are_only_files_of_the_map(client: TestClient) -> None:
         assert client.get(f"/assets/map/{name}").status_code == 404
 
 
+def test_reference_tiles_are_served(client: TestClient) -> None:
+    answer = client.get(f"/tiles/reference/6/{'/'.join(map(str, lonlat_to_tile(2.35, 48.86, 6)))}")
+    assert answer.headers["content-type"] == "application/vnd.mapbox-vector-tile"
+    assert b"towns" in answer.content
+    assert b"Paris" in answer.content
+    assert client.get("/tiles/reference/11/0/0").status_code == 400
+
+
 def test_borders_are_lines_on_the_globe(client: TestClient) -> None:
     features = client.get("/tiles/borders.json").json()["features"]
     assert [feature["properties"]["kind"] for feature in features] == ["coast", "border"]

@@ -2,9 +2,11 @@
 
 import { make } from "./dom.js";
 
+const REFERENCE_LAYERS = ["rivers", "states", "borders", "coasts"];
 const GROUPS = [
   ["basemap", "Basemap", (id) => id === "basemap"],
-  ["borders", "Coasts and borders", (id) => id === "borders"],
+  ["borders", "Coasts, borders, rivers", (id) => REFERENCE_LAYERS.includes(id)],
+  ["towns", "Towns", (id) => id === "towns"],
   ["items", "Images", (id) => id === "items" || id.startsWith("item:")],
   ["scene", "Scene", (id) => id.startsWith("scene:")],
   ["heat", "Heat map", (id) => id.startsWith("heat:")],

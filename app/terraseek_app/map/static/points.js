@@ -125,21 +125,3 @@ export class PointsLayer {
     map.easeTo({ center: found.position, zoom: Math.min(zoom + 0.3, 15) });
   }
 }
-
-// The numbers on clusters are drawn as images, because text layers need glyph files from a server.
-export function drawCount(map, id) {
-  if (!id.startsWith("count:")) return;
-  const text = id.slice("count:".length);
-  const ratio = 2;
-  const canvas = document.createElement("canvas");
-  canvas.width = 22 * text.length + 12;
-  canvas.height = 32;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.font = "600 22px system-ui, sans-serif";
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.fillStyle = "#ffffff";
-  context.fillText(text, canvas.width / 2, canvas.height / 2 + 1);
-  const image = context.getImageData(0, 0, canvas.width, canvas.height);
-  if (!map.hasImage(id)) map.addImage(id, image, { pixelRatio: ratio });
-}

@@ -8,9 +8,10 @@ import { make } from "./dom.js";
 import { HeatLayer } from "./heat.js";
 import { HitsLayer } from "./hits.js";
 import { ItemsLayer } from "./items.js";
+import { drawMissingImage } from "./labels.js";
 import { ANCHORS, Layers } from "./layers.js";
 import { PeaksLayer, RegionsLayer } from "./marks.js";
-import { PointsLayer, drawCount } from "./points.js";
+import { PointsLayer } from "./points.js";
 import { openPopup } from "./popup.js";
 import { SceneLayer } from "./scene.js";
 import { ShapeTool } from "./shape.js";
@@ -20,6 +21,7 @@ import { followTheme } from "./theme.js";
 
 const FIT_PADDING_PX = { top: 70, bottom: 60, left: 60, right: 60 };
 const VIEW_DELAY_MS = 400;
+const ATTRIBUTION_FROM_PX = 700;
 const ZOOM_OF_PRECISION = { exact: 13, point: 12, place_name: 8 };
 
 export class WorldMap {
@@ -34,13 +36,13 @@ export class WorldMap {
     this.space = data.pixels ? new Pixels(data.pixels) : new Globe();
     this.report = data.report;
     this.map = new window.maplibregl.Map({
-      container: frame, style: mapStyle(this.base, location.origin), center: [10, 25], zoom: 1.3,
+      container: frame, style: mapStyle(this.base, location.origin, data.basemap), center: [10, 25], zoom: 1.3,
       maxZoom: 21, attributionControl: { compact: true }, dragRotate: false, pitchWithRotate: false,
       renderWorldCopies: true, fadeDuration: 100, canvasContextAttributes: { antialias: true },
     });
     this.map.touchZoomRotate.disableRotation();
     this.styleLoaded = new Promise((resolve) => this.map.once("load", resolve));
-    this.map.on("styleimagemissing", (event) => drawCount(this.map, event.id));
+    this.map.on("styleimagemissing", (event) => drawMissingImage(this.map, event.id));
     this.addMapControls();
     this.controls = new Controls(this);
     this.hitsLayer = new HitsLayer(this);
@@ -75,7 +77,16 @@ export class WorldMap {
     const { maplibregl } = window;
     this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new maplibregl.FullscreenControl({ container: this.element }), "top-right");
+    this.styleLoaded.then(() => this.collapseAttribution());
     this.map.addControl(new maplibregl.ScaleControl({ maxWidth: 110 }), "bottom-left");
+  }
+
+  // On narrow maps the attribution starts as its button, so that it covers nothing.
+  collapseAttribution() {
+    if (this.map.getCanvas().clientWidth > ATTRIBUTION_FROM_PX) return;
+    const element = this.element.querySelector(".maplibregl-ctrl-attrib");
+    element?.removeAttribute("open");
+    element?.classList.remove("maplibregl-compact-show");
   }
 
   listen() {
@@ -133,7 +144,7 @@ export class WorldMap {
     for (const layer of this.overlays.values()) layer.remove();
     this.overlays.clear();
     this.styleLoaded.then(() => {
-      for (const id of ["basemap", "borders"]) {
+      for (const id of ["basemap", "borders", "towns"]) {
         this.layers.hidden[pixels ? "add" : "delete"](id);
       }
       this.layers.refresh();
