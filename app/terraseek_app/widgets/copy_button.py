@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-__all__ = ["copy_button"]
+__all__ = ["BUTTON_CSS", "copy_button"]
 
-_CSS = """
+BUTTON_CSS = """
 button {
   font: inherit; font-family: var(--st-font, sans-serif); font-size: 0.875rem; cursor: pointer;
   min-height: 2.1rem; padding: 0.1rem 0.6rem; white-space: nowrap;
@@ -15,6 +15,7 @@ button {
 @media (max-width: 1320px) { button { font-size: 0.76rem; padding-inline: 0.35rem; } }
 button:hover { border-color: var(--st-primary-color, #2bb3a3); color: var(--st-primary-color); }
 """
+"""Style of a small button inside a component."""
 
 _JS = """
 async function copy(text) {
@@ -48,7 +49,7 @@ export default function ({ data, parentElement }) {
 
 @st.cache_resource(show_spinner=False)
 def _component() -> object:
-    return st.components.v2.component("terraseek_copy", css=_CSS, js=_JS)
+    return st.components.v2.component("terraseek_copy", css=BUTTON_CSS, js=_JS)
 
 
 def copy_button(text: str, label: str, *, key: str) -> None:

@@ -46,7 +46,8 @@ function createPickButton(tile, send) {
   fill.style.width = `${Math.round(100 * tile.strength)}%`;
   bar.append(fill);
   button.append(frame, bar, createElement("span", "caption", tile.caption || "no caption"));
-  if (tile.place) button.append(createElement("span", "place", tile.place));
+  const facts = [tile.place, tile.facts].filter(Boolean);
+  facts.forEach((text) => button.append(createElement("span", "place", text)));
   button.onclick = () => send("picked", tile.item_id);
   return button;
 }

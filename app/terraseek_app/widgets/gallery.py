@@ -31,6 +31,8 @@ class GalleryTile:
     """Length of the score bar, 0 to 1."""
     liked: bool = False
     """Whether the user voted the hit as relevant."""
+    facts: str = ""
+    """Date and resolution; blank when unknown."""
     weak: bool = False
     """Whether the score is not significant."""
 

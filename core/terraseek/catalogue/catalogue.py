@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
 from terraseek.catalogue.columns import ROW_ORDER, id_array
 from terraseek.catalogue.filters.apply import ItemsTable
+from terraseek.catalogue.filters.facets import Facet, facet_counts, facet_names, without_column
 from terraseek.catalogue.filters.filter import Filter
 from terraseek.catalogue.images import read_bytes, read_image
 from terraseek.catalogue.items import DELETED, FILE_COLUMNS, HIDDEN_COLUMNS
@@ -241,6 +242,32 @@ class Catalogue:
             self._check_known("label", where.labels, self.labels)
         passed: Bool[np.ndarray, " rows"] = self._table.mask(where) & self.active
         return passed
+
+    @cached_property
+    def facet_names(self) -> list[str]:
+        """Columns whose values can be counted by `facets`, the most useful first."""
+        return facet_names(self._items, self.columns)
+
+    def facets(self, names: Sequence[str], where: Filter | None = None) -> "dict[str, Facet]":
+        """Count the items by the values of columns.
+
+        Args:
+            names: columns, or `month` and `year` of the date.
+            where: counts only items that meet it; its own conditions on a column are left out of
+                the counts of that column, so that other values can be chosen.
+
+        Raises:
+            FilterError: the filter cannot be used.
+        """
+        groups: dict[Filter, list[str]] = {}
+        for name in names:
+            groups.setdefault(without_column(where or Filter(), name), []).append(name)
+        found: dict[str, Facet] = {}
+        for others, group in groups.items():
+            passed = self.mask(others) if others else self.active
+            rows = None if passed.all() else passed
+            found |= facet_counts(self._items, group, rows)
+        return {name: found[name] for name in names}
 
     def _check_known(self, what: str, names: tuple[str, ...], known: list[str]) -> None:
         folded = {name.casefold() if what == "label" else name for name in known}

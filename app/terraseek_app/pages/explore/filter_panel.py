@@ -1,4 +1,4 @@
-"""The filter panel of Explore: sources, labels, dates, distance, SQL condition, ranking options."""
+"""The filters of Explore (counts by column, dates, distance, SQL) and its search settings."""
 
 import html
 
@@ -7,28 +7,31 @@ import streamlit as st
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app.messages import page_text
 from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
-from terraseek_app.pages.explore.state import K_CHOICES, reset_keys
+from terraseek_app.pages.explore.filters.facet_rail import facet_rail
+from terraseek_app.pages.explore.state import K_CHOICES, SearchForm, reset_keys
 from terraseek_app.server import state
 
-__all__ = ["FILTER_KEYS", "filter_panel"]
+__all__ = ["FILTER_KEYS", "filter_panel", "settings_panel"]
 
 FILTER_KEYS = tuple(
     f"explore_{name}"
     for name in (
-        *("sources", "labels", "from", "to", "placed", "distinct"),
+        *("sources", "labels", "from", "to", "placed", "distinct", "columns"),
         *("box", "polygon", "lon", "lat", "km", "sql"),
     )
 )
 """Session keys of all filters and areas."""
 
 
-def filter_panel(sql_problem: str = "") -> None:
+def filter_panel(form: SearchForm, sql_problem: str = "") -> None:
     """Draw the panel; its widgets write to the session state.
 
     Args:
+        form: the form values.
         sql_problem: what is wrong with the SQL condition, shown below its field.
     """
     catalogue = state.catalogue()
+    facet_rail(form)
     st.multiselect("Source", list(catalogue.sources), key="explore_sources", placeholder="all")
     st.multiselect("Label", list(catalogue.labels), key="explore_labels", placeholder="all")
     first, last = st.columns(2)
@@ -39,6 +42,11 @@ def filter_panel(sql_problem: str = "") -> None:
         st.checkbox("Of near-duplicates only the best", key="explore_distinct")
     _distance_fields()
     _sql_field(catalogue.columns, sql_problem)
+    st.button("Clear filters", on_click=reset_keys, args=FILTER_KEYS, width="stretch")
+
+
+def settings_panel() -> None:
+    """Draw how the search ranks, apart from what it may find."""
     st.slider(
         "Share of the captions in the score",
         min_value=0,
@@ -54,7 +62,6 @@ def filter_panel(sql_problem: str = "") -> None:
         help="For a word or two such as “oil tank”; full sentences do not need it.",
     )
     st.segmented_control("Results", K_CHOICES, key="explore_k", required=True)
-    st.button("Clear filters", on_click=reset_keys, args=FILTER_KEYS, width="stretch")
 
 
 def _distance_fields() -> None:

@@ -91,6 +91,7 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
         date_from=_day(values, "date_from", notes),
         date_to=_day(values, "date_to", notes),
         with_coordinates=with_coordinates,
+        columns=tuple(one.to_text() for one in values.get("columns", ())),
         collapse_duplicates=values.get("collapse_duplicates", False),
         extra=_extra(values, params, with_coordinates),
     )
@@ -100,7 +101,7 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
 
 _FORM_FIELDS = {
     *("text", "plus", "minus", "item_id", "plus_items", "liked", "disliked", "alpha", "ensemble"),
-    *("bbox", "polygon", *WEIGHT_FIELDS.values()),
+    *("bbox", "polygon", "columns", *WEIGHT_FIELDS.values()),
     *("within", "sql", "k", "sources", "labels", "date_from", "date_to", "collapse_duplicates"),
 }
 """Fields of a request that the form has a widget for."""

@@ -1,30 +1,31 @@
 """The map of Explore: samples, hits and the search area; what is drawn on it limits the search."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from terraseek.geo import BBox
+from terraseek.search import Hit
 from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.results import map_markers
 from terraseek_app.pages.explore.samples import items_url, sample_bounds, sample_urls
-from terraseek_app.pages.explore.search import ResultList
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.server import state
 
-__all__ = ["DEFAULT_RADIUS_KM", "map_panel", "on_map_event"]
+__all__ = ["DEFAULT_RADIUS_KM", "link_view", "map_panel", "on_map_event"]
 
 DEFAULT_RADIUS_KM = 100.0
 """Radius of the first circle placed on the map; the filter panel changes it."""
 
 
-def map_panel(form: SearchForm, results: ResultList | None, height: str) -> None:
+def map_panel(form: SearchForm, hits: Sequence[Hit] | None, height: str) -> None:
     """Draw the map.
 
     Args:
         form: the form values, whose area is drawn.
-        results: hits to mark; None without a query.
+        hits: to mark; None without a query.
         height: CSS length.
     """
     points_url, density_url = sample_urls()
@@ -33,31 +34,47 @@ def map_panel(form: SearchForm, results: ResultList | None, height: str) -> None
         points_url=points_url,
         density_url=density_url,
         items_url=items_url(),
-        hits=map_markers(results.hits if results else ()),
+        hits=map_markers(hits or ()),
         selected=st.session_state.explore_selected,
         box=BBox(*form.box) if form.box else None,
         shape=form.polygon,
         circle=form.circle,
         report=(*EVENTS, "shape", "centre"),
-        view=_map_view(form, results),
+        view=_map_view(form, hits),
         height=height,
         on_event=on_map_event,
     )
 
 
-def _map_view(form: SearchForm, results: ResultList | None) -> dict[str, Any] | None:
+def _map_view(form: SearchForm, hits: Sequence[Hit] | None) -> dict[str, Any] | None:
     """The view to move the map to: new hits, but never away from an area the user chose."""
+    linked_view = st.session_state.get("explore_view")
+    if linked_view and linked_view["of"] == _query_values(form):
+        return dict(linked_view["view"])
     if form.has_area:
         linked = st.session_state.get("explore_linked_view")
         area = area_bounds(form.box, form.polygon, form.circle)
         return {"bounds": list(linked)} if linked and linked == area else None
-    if results and results.hits:
+    if hits:
         return {"fit": "hits", "of": _query_values(form)}
-    if results is None:
+    if hits is None:
         catalogue = state.catalogue()
         bounds = sample_bounds(str(catalogue.path), catalogue.count)
         return {"bounds": bounds} if bounds else None
     return None
+
+
+def link_view(form: SearchForm, view: dict[str, Any] | None) -> None:
+    """Show the view of a link until another search moves the map.
+
+    Args:
+        form: the form values of the link.
+        view: center and zoom; None for the view that suits the hits.
+    """
+    session = st.session_state
+    session.explore_arrivals = session.get("explore_arrivals", 0) + 1  # so that the map moves again
+    arrived = {"arrival": session.explore_arrivals}
+    session.explore_view = {"of": _query_values(form), "view": view | arrived} if view else None
 
 
 def _query_values(form: SearchForm) -> list[Any]:

@@ -6,22 +6,26 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from terraseek.errors import TerraSeekError
+from terraseek.search import Hit
+from terraseek_app.address import arrived_by, set_title, update_address, view_of
 from terraseek_app.messages import page_text, show_error
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.filter_panel import filter_panel
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
+from terraseek_app.pages.explore.hits.cut import cut_panel, read_cut, restore_cut, shown_hits
 from terraseek_app.pages.explore.item_card import item_card
-from terraseek_app.pages.explore.map_panel import map_panel
+from terraseek_app.pages.explore.map_panel import link_view, map_panel
 from terraseek_app.pages.explore.query.chips import chip_row
-from terraseek_app.pages.explore.query.parts import drop_part, query_parts, without
+from terraseek_app.pages.explore.query.parts import drop_part, query_parts, query_title, without
 from terraseek_app.pages.explore.query.problems import Problems, find_problems, part_problems
 from terraseek_app.pages.explore.results import download_menu, gallery_tiles, result_summary
 from terraseek_app.pages.explore.search import ResultList, count_matching, run_search
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
 from terraseek_app.widgets.gallery import gallery
+from terraseek_app.widgets.page_link import page_link
 from terraseek_app.widgets.score_text import ScoreText, score_texts
 
 __all__ = ["render"]
@@ -49,16 +53,17 @@ def render() -> None:
     has_chips = chip_row(form, problems.parts)
     shown, results, problems = _search(form, problems)
     _show_problems(form, problems, kept=results is not None)
-    st.session_state.explore_hits = [hit.item_id for hit in results.hits] if results else []
+    hits = shown_hits(results.hits, results.facts, read_cut()) if results else []
+    st.session_state.explore_hits = [hit.item_id for hit in hits]
     top = TOP_HEIGHT + (CHIPS_HEIGHT if has_chips else 0)
     rail, left, right = _columns(problems)
     if rail is not None:
         with rail, st.container(key="explore_rail_panel", height=RAIL_HEIGHT, border=False):
-            filter_panel(problems.sql)
+            filter_panel(form, problems.sql)
     with left:
-        map_panel(shown, results, _remaining_height(top, 440))
+        map_panel(shown, None if results is None else hits, _remaining_height(top, 440))
     with right:
-        _results(shown, results, problems, top)
+        _results(shown, results, hits, problems, top)
     _update_url(form)
 
 
@@ -74,26 +79,22 @@ def _columns(
 
 
 def _restore_from_url() -> list[str]:
-    """Read the form values from the URL, once a session; returns notes on invalid parameters."""
-    if st.session_state.get("explore_restored"):
+    """Read the form values from the address, if it has changed; returns notes about it."""
+    params = arrived_by("explore")
+    if params is None:
         return []
-    st.session_state.explore_restored = True
-    names = list(st.query_params)
-    if not names:
-        return []
-    form, selected, notes = link.from_params(
-        {name: st.query_params.get_all(name) for name in names}
-    )
+    form, selected, notes = link.from_params(params)
     explore_state.write_form(form, selected)
+    restore_cut(params, notes)
     st.session_state.explore_linked_view = area_bounds(form.box, form.polygon, form.circle)
+    link_view(form, view_of(params, notes))
     return notes
 
 
 def _update_url(form: SearchForm) -> None:
-    wanted = link.to_params(form, st.session_state.explore_selected)
-    current = {name: st.query_params.get_all(name) for name in st.query_params}
-    if current != {n: v if isinstance(v, list) else [v] for n, v in wanted.items()}:
-        st.query_params.from_dict(wanted)
+    params = link.to_params(form, st.session_state.explore_selected)
+    update_address(params | read_cut().to_params())
+    set_title(query_title(form))
 
 
 def _search(form: SearchForm, problems: Problems) -> tuple[SearchForm, ResultList | None, Problems]:
@@ -161,19 +162,28 @@ def _remaining_height(used: int, minimum: int) -> str:
     return f"max({minimum}px, calc(100vh - {used}px))"
 
 
-def _results(form: SearchForm, results: ResultList | None, problems: Problems, top: int) -> None:
-    scores = score_texts(results.hits) if results else []
-    has_card = _card(results, scores)
+def _results(
+    form: SearchForm,
+    results: ResultList | None,
+    hits: list[Hit],
+    problems: Problems,
+    top: int,
+) -> None:
+    scores = _scores_of(results, hits)
+    has_card = _card(hits, scores)
+    with st.container(horizontal=True, vertical_alignment="center", key="explore_head"):
+        if results is not None:
+            result_summary(results, scores)
+            cut_panel(results.hits, len(hits), read_cut())
+            download_menu(hits, form)
+        page_link("explore_link", "explore_map")
     if results is None:
         if not problems:
             _welcome(form)
         return
-    with st.container(horizontal=True, vertical_alignment="center", key="explore_head"):
-        result_summary(results, scores)
-        download_menu(results.hits, form)
     gallery(
         "explore_gallery",
-        gallery_tiles(results.hits, scores, form.liked),
+        gallery_tiles(hits, scores, form.liked, results.facts),
         on_pick=select,
         on_like=search_similar,
         on_vote=vote,
@@ -182,7 +192,16 @@ def _results(form: SearchForm, results: ResultList | None, problems: Problems, t
     )
 
 
-def _card(results: ResultList | None, scores: list[ScoreText]) -> bool:
+def _scores_of(results: ResultList | None, hits: list[Hit]) -> list[ScoreText]:
+    """Texts of the scores of the hits shown; bars compare with all hits."""
+    if results is None:
+        return []
+    texts = score_texts(results.hits)
+    by_id = {hit.item_id: text for hit, text in zip(results.hits, texts, strict=True)}
+    return [by_id[hit.item_id] for hit in hits]
+
+
+def _card(hits: list[Hit], scores: list[ScoreText]) -> bool:
     """Draw the card of the selected item; returns whether there is one."""
     selected = st.session_state.explore_selected
     if not selected:
@@ -193,12 +212,11 @@ def _card(results: ResultList | None, scores: list[ScoreText]) -> bool:
         show_error(error)
         explore_state.reset_keys("explore_selected")
         return False
-    ids = [hit.item_id for hit in results.hits] if results else []
-    if selected in ids:
-        position = ids.index(selected)
-        item_card(item, scores[position], position + 1)
-    else:
-        item_card(item, None, None)
+    for hit, score in zip(hits, scores, strict=True):
+        if hit.item_id == selected:
+            item_card(item, score, hit.rank)
+            return True
+    item_card(item, None, None)
     return True
 
 

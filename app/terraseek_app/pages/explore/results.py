@@ -1,6 +1,6 @@
 """The results of Explore: gallery tiles, map markers, the summary line, downloads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,8 @@ from terraseek.search import Hit
 from terraseek.search.export.files import EXPORTS, export_bytes
 from terraseek.search.export.provenance import Provenance
 from terraseek.tiles.footprints import footprints_of
+from terraseek_app.pages.explore.hits.cut import Cut, read_cut
+from terraseek_app.pages.explore.hits.facts import HitFacts
 from terraseek_app.pages.explore.link import IMAGE
 from terraseek_app.pages.explore.search import ResultList, build_request
 from terraseek_app.pages.explore.state import SearchForm
@@ -33,7 +35,10 @@ _MIME = {
 
 
 def gallery_tiles(
-    hits: Sequence[Hit], scores: Sequence[ScoreText], liked: Sequence[str] = ()
+    hits: Sequence[Hit],
+    scores: Sequence[ScoreText],
+    liked: Sequence[str] = (),
+    facts: Mapping[str, HitFacts] | None = None,
 ) -> list[GalleryTile]:
     """Tiles of the gallery.
 
@@ -41,14 +46,19 @@ def gallery_tiles(
         hits: best first.
         scores: text of each hit's score.
         liked: ids of items voted as relevant.
+        facts: date, resolution and place by item id.
     """
+    known = facts or {}
     return [
         GalleryTile(
             item_id=hit.item_id,
             rank=hit.rank,
             thumbnail=thumbnail_url(hit.item_id),
             caption=hit.caption or "",
-            place=coordinates(hit.lon, hit.lat, 2) or "place unknown",
+            place=known.get(hit.item_id, HitFacts()).place
+            or coordinates(hit.lon, hit.lat, 2)
+            or "place unknown",
+            facts=known.get(hit.item_id, HitFacts()).short,
             score=score.short,
             strength=score.bar_length,
             liked=hit.item_id in liked,
@@ -133,7 +143,7 @@ def download_menu(hits: Sequence[Hit], form: SearchForm) -> None:
         for suffix, (label, _) in EXPORTS.items():
             st.download_button(
                 label,
-                partial(_file_bytes, suffix, tuple(hits), form),
+                partial(_file_bytes, suffix, tuple(hits), form, read_cut()),
                 file_name=f"terraseek-hits{suffix}",
                 mime=_MIME.get(suffix, "application/json"),
                 on_click="ignore",
@@ -142,8 +152,9 @@ def download_menu(hits: Sequence[Hit], form: SearchForm) -> None:
             )
 
 
-def _file_bytes(suffix: str, hits: tuple[Hit, ...], form: SearchForm) -> bytes:
-    images = {IMAGE: form.images} if form.images else {}
-    provenance = Provenance(build_request(form), state.encoder().encoder_id, images)
+def _file_bytes(suffix: str, hits: tuple[Hit, ...], form: SearchForm, cut: Cut) -> bytes:
+    further: dict[str, str | list[str]] = {IMAGE: list(form.images)} if form.images else {}
+    further |= cut.to_params()
+    provenance = Provenance(build_request(form), state.encoder().encoder_id, further)
     named = [replace(hit, image=file_name(hit.image)) for hit in hits]
     return export_bytes(suffix, named, state.catalogue(), provenance)

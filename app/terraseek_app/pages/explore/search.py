@@ -1,18 +1,20 @@
 """Run the search of Explore: form values in, hits out."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
 from terraseek.catalogue import Circle, Filter
+from terraseek.catalogue.filters.column_condition import ColumnCondition
 from terraseek.geo import BBox
 from terraseek.parameters import read_parameters
 from terraseek.request import SearchRequest
 from terraseek.search import Hit, Query
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app.pages.explore.areas import polygon_area
+from terraseek_app.pages.explore.hits.facts import HitFacts, hit_facts
 from terraseek_app.pages.explore.query.parts import part_weights
 from terraseek_app.pages.explore.state import WITH_COORDINATES, SearchForm
 from terraseek_app.server import state
@@ -41,6 +43,8 @@ class ResultList:
     """Items of the catalogue."""
     seconds: float
     """Wall time of the search, encoding of the query included."""
+    facts: dict[str, HitFacts] = field(default_factory=dict)
+    """What is known about each hit, by item id."""
     n_not_embedded: int = 0
     """Items that pass the filters but have no embedding."""
 
@@ -66,7 +70,9 @@ def _search(form: SearchForm, path: str, count: int, encoder_id: str) -> ResultL
         _build_query(form), form.k, build_filter(form) or None, collapse_duplicates=collapse
     )
     seconds = time.perf_counter() - start
-    return ResultList(tuple(result.hits), result.matched, count, seconds, result.unsearchable)
+    facts = hit_facts(result.hits)
+    hits = tuple(result.hits)
+    return ResultList(hits, result.matched, count, seconds, facts, result.unsearchable)
 
 
 def query_values(form: SearchForm) -> dict[str, Any]:
@@ -95,6 +101,7 @@ def filter_values(form: SearchForm) -> dict[str, Any]:
         "labels": form.labels,
         "date_from": form.date_from,
         "date_to": form.date_to,
+        "columns": tuple(map(ColumnCondition.parse, form.columns)),
     }
     return values | ({"precision": WITH_COORDINATES} if form.with_coordinates else {})
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from terraseek_app.pages.explore.example_queries import example_queries
-from terraseek_app.pages.explore.filter_panel import FILTER_KEYS
+from terraseek_app.pages.explore.filter_panel import FILTER_KEYS, settings_panel
 from terraseek_app.pages.explore.state import DEFAULTS, SearchForm, reset_keys
 from terraseek_app.server.query_images import read_upload
 from terraseek_app.widgets.image_upload import image_upload
@@ -23,7 +23,7 @@ _ADDABLE = {
 def search_bar(form: SearchForm) -> None:
     """Draw the query form and the two buttons beside it; they write to the session state."""
     with st.container(key="explore_bar"):
-        query, more, filters = st.columns([8, 1.15, 1.15], vertical_alignment="bottom")
+        query, more, filters, settings = st.columns([8, 1, 1.15, 1.2], vertical_alignment="bottom")
     with query, st.container(key="explore_form"), st.form("explore_ask"):
         _query_fields()
     with more, st.popover("Add", icon=":material/add:", width="stretch", key="explore_add"):
@@ -37,6 +37,8 @@ def search_bar(form: SearchForm) -> None:
         help="Show or hide the filters",
         on_click=_toggle_rail,
     )
+    with settings, st.popover("Settings", icon=":material/settings:", width="stretch"):
+        settings_panel()
 
 
 def _query_fields() -> None:
@@ -111,6 +113,6 @@ def show_examples(labels: Sequence[str]) -> None:
 
 def _search_example(text: str) -> None:
     """Search for an example; filters and the number of results are kept."""
-    kept = (*FILTER_KEYS, "explore_k", "explore_rail", "explore_picture_names")
+    kept = (*FILTER_KEYS, "explore_k", "explore_rail", "explore_facets", "explore_picture_names")
     reset_keys(*(key for key in DEFAULTS if key not in kept))
     st.session_state.explore_text = text

@@ -54,16 +54,22 @@ DEFAULTS: dict[str, Any] = {
     "explore_from": None,
     "explore_to": None,
     "explore_placed": False,
+    "explore_columns": [],
+    "explore_facets": [],
     "explore_distinct": False,
+    "explore_order": "score",
+    "explore_significant": False,
+    "explore_min_score": None,
     "explore_selected": None,
     "explore_extra": {},
 }
 """Session keys of the page with their default values; plain values only.
 
 `explore_text` and `explore_minus` are the sentences in the search bar; `explore_weights` is by the
-keys of `query.parts`; `explore_rail` is whether the filters are shown.
+keys of `query.parts`; `explore_columns` has conditions on columns as text; `explore_rail` is
+whether the filters are shown, `explore_facets` the further columns counted there.
 """
-_KEPT = ("explore_rail", "explore_picture_names")
+_KEPT = ("explore_rail", "explore_facets", "explore_picture_names")
 """Session keys that a new search leaves as they are."""
 
 
@@ -111,6 +117,8 @@ class SearchForm:
     """Last day, ISO 8601."""
     with_coordinates: bool = False
     """Whether to keep only items whose location precision is `exact` or `point`."""
+    columns: tuple[str, ...] = ()
+    """Conditions on columns as text, such as `country=Peru` or `cloud=0..20`."""
     collapse_duplicates: bool = False
     """Whether to keep only the best hit of each group of near-duplicates."""
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -126,7 +134,8 @@ class SearchForm:
         """Number of active filters; areas drawn on the map are not counted."""
         dates = self.date_from or self.date_to
         filters = (self.sources, self.labels, dates, self.with_coordinates, self.where)
-        return sum(map(bool, filters)) + len(self.extra)
+        columns = {text.partition("=")[0] for text in self.columns}
+        return sum(map(bool, filters)) + len(columns) + len(self.extra)
 
     @property
     def has_area(self) -> bool:
@@ -173,6 +182,7 @@ def read_form() -> SearchForm:
         date_from=_day_text(state.explore_from),
         date_to=_day_text(state.explore_to),
         with_coordinates=bool(state.explore_placed),
+        columns=tuple(state.explore_columns),
         collapse_duplicates=bool(state.explore_distinct),
         extra=tuple((name, tuple(texts)) for name, texts in state.explore_extra.items()),
     )
@@ -206,6 +216,7 @@ def write_form(form: SearchForm, selected: str | None) -> None:
         explore_from=_day(form.date_from),
         explore_to=_day(form.date_to),
         explore_placed=form.with_coordinates,
+        explore_columns=list(form.columns),
         explore_distinct=form.collapse_duplicates,
         explore_selected=selected,
         explore_extra={name: list(texts) for name, texts in form.extra},

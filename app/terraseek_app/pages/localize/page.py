@@ -11,7 +11,7 @@ from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.map import MapEvent, world_map
 from terraseek_app.messages import page_text, show_error
 from terraseek_app.navigation import explore_query
-from terraseek_app.pages.localize import job, scene_map
+from terraseek_app.pages.localize import job, link, scene_map
 from terraseek_app.pages.localize import state as localize_state
 from terraseek_app.pages.localize.form import read_form
 from terraseek_app.pages.localize.heat_panel import heat_panel, truncation_note
@@ -25,7 +25,9 @@ from terraseek_app.pages.localize.scene_choice import (
     sources,
 )
 from terraseek_app.pages.localize.scene_examples import show_scene_examples
+from terraseek_app.plain_text import sentence_as_markdown
 from terraseek_app.server import state
+from terraseek_app.widgets.page_link import page_link
 
 __all__ = ["render"]
 
@@ -37,6 +39,8 @@ HISTORY_SHOWN = 8
 
 def render() -> None:
     """Draw the page."""
+    for note in link.restore():
+        st.warning(sentence_as_markdown(note))
     uploaded = st.session_state.pop("localize_uploaded", None)
     if uploaded:
         st.session_state.localize_source = uploaded
@@ -61,6 +65,7 @@ def render() -> None:
         heat = _panel(facts, source, path)
     with left:
         _map(facts, heat)
+    link.update()
 
 
 def _start(path: Path, source: str) -> None:
@@ -72,7 +77,9 @@ def _start(path: Path, source: str) -> None:
 
 def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
     """Draw the right column; returns the heat map to draw on the map."""
-    st.html(_scene_line(facts, source))
+    with st.container(horizontal=True, vertical_alignment="center", key="localize_head"):
+        st.html(_scene_line(facts, source))
+        page_link("localize_link")
     query_image()
     running = job.collect()
     if running is not None:

@@ -9,12 +9,14 @@ from terraseek.errors import ReviewError
 from terraseek.review import Review, ReviewProgress
 from terraseek_app.messages import show_error
 from terraseek_app.navigation import explore_hits
-from terraseek_app.pages.review import decisions, sign_in
+from terraseek_app.pages.review import decisions, link, sign_in
 from terraseek_app.pages.review import state as review_state
 from terraseek_app.pages.review.form import review_form
 from terraseek_app.pages.review.item_panel import caption_panel, item_image, metadata_panel
 from terraseek_app.pages.review.queue import QUEUES, next_in_queue
+from terraseek_app.plain_text import sentence_as_markdown
 from terraseek_app.server import state
+from terraseek_app.widgets.page_link import page_link
 
 __all__ = ["render"]
 
@@ -25,6 +27,8 @@ def render() -> None:
     """Draw the page."""
     st.html(_CSS)
     review_state.setup()
+    for note in link.restore():
+        st.warning(sentence_as_markdown(note))
     decisions.apply_decisions()
     log = review_state.review_log()
     session = st.session_state
@@ -42,9 +46,12 @@ def render() -> None:
         item_id = next_in_queue(session.review_kind, queue, log, session.review_name)
     if item_id is None:
         _end_of_queue(bool(queue))
+        link.update()
         return
     review_state.load_item(item_id)
-    _item(state.catalogue().item(item_id), log.current_of(item_id, session.review_name))
+    item = state.catalogue().item(item_id)
+    link.update(str(item.get("caption") or item_id))
+    _item(item, log.current_of(item_id, session.review_name))
 
 
 def _header(progress: ReviewProgress) -> None:
@@ -71,6 +78,7 @@ def _header(progress: ReviewProgress) -> None:
             )  # fmt: skip
     counts.html(_progress_html(progress))
     with rater:
+        page_link("review_link")
         sign_in.rater_menu()
 
 

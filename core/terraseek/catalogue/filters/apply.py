@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int64
 
+from terraseek.catalogue.filters.column_condition import column_sql
 from terraseek.catalogue.filters.database import cursor
 from terraseek.catalogue.filters.expression import check_expression
 from terraseek.catalogue.filters.filter import Filter
@@ -218,6 +219,7 @@ CONDITIONS: dict[str, Callable[[Any, ItemsTable], Condition]] = {
     "date_to": lambda date, table: Condition("left(captured_at, 10) <= ?", [last_day(date)]),
     "gsd_min": lambda metres, table: Condition("gsd_m >= ?", [metres]),
     "gsd_max": lambda metres, table: Condition("gsd_m <= ?", [metres]),
+    "columns": lambda conditions, table: Condition(*column_sql(conditions, table.columns)),
     "sql": lambda sql, table: Condition(f"{sql}\n"),  # the line break ends a comment
 }
 """SQL of each field of `Filter`, made from the field's value and the table that is filtered."""

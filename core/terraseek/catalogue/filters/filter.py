@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from terraseek.catalogue.filters.areas import AREA, CIRCLE, Area, Circle
+from terraseek.catalogue.filters.column_condition import COLUMN, ColumnCondition
 from terraseek.catalogue.filters.expression import referenced_columns
 from terraseek.catalogue.metadata.dates import iso_date, last_day
 from terraseek.catalogue.records import PRECISIONS
@@ -85,6 +86,13 @@ class Filter:
         "within", "only items within this distance of a point", CIRCLE
     )
     """Circle that must contain `lon`, `lat`."""
+    columns: tuple[ColumnCondition, ...] = parameter(
+        "column",
+        "only items whose column has this value or range: country=Peru, cloud=0..20",
+        COLUMN,
+        default=(),
+    )
+    """Conditions on any columns; those on one column are alternatives."""
     sql: str | None = parameter(
         "sql",
         "SQL condition on columns: gsd_m < 1 AND country = 'Peru'",

@@ -48,6 +48,7 @@ def chip_row(form: SearchForm, problems: Mapping[str, str]) -> bool:
         _Chip(label, f"explore_drop_{keys[0]}", reset_keys, keys)
         for label, keys in [*_option_chips(form), *_area_chips(form), *_filter_chips(form)]
     ]
+    chips += _column_chips(form)
     if not chips:
         return False
     with st.container(
@@ -138,6 +139,29 @@ def _area_chips(form: SearchForm) -> list[tuple[str, tuple[str, ...]]]:
         keys = ("explore_lon", "explore_lat", "explore_km")
         chips.append((f"within {circle_text(form.circle)}", keys))
     return chips
+
+
+def _column_chips(form: SearchForm) -> list[_Chip]:
+    """One chip for each column with conditions."""
+    values: dict[str, list[str]] = {}
+    for text in form.columns:
+        name, _, value = text.partition("=")
+        values.setdefault(name, []).append(value.replace("..", " to ") or "unknown")
+    return [
+        _Chip(
+            as_markdown(shortened(f"{name} {' or '.join(texts)}", _TEXT_LENGTH)),
+            f"explore_drop_column_{name}",
+            _drop_column,
+            (name,),
+        )
+        for name, texts in values.items()
+    ]
+
+
+def _drop_column(name: str) -> None:
+    session = st.session_state
+    kept = [text for text in session.explore_columns if text.partition("=")[0] != name]
+    session.explore_columns = kept
 
 
 def _filter_chips(form: SearchForm) -> list[tuple[str, tuple[str, ...]]]:

@@ -17,6 +17,7 @@ __all__ = [
     "drop_part",
     "part_weights",
     "query_parts",
+    "query_title",
     "read_weights",
     "set_weight",
     "without",
@@ -72,6 +73,14 @@ def query_parts(form: SearchForm) -> list[Part]:
             weight = weights.get(key, _default_weight(kind))
             parts.append(Part(kind, value, weight, key))
     return parts
+
+
+def query_title(form: SearchForm) -> str:
+    """The query in a few words, for the title of the page; blank without a query."""
+    texts = {"image": "a picture", "item": "an item", "liked": "votes", "disliked": ""}
+    words = [texts.get(part.kind, part.value) for part in query_parts(form) if part.kind != "minus"]
+    unwanted = [f"not {sentence}" for sentence in form.minus]
+    return ", ".join(filter(None, [*words, *unwanted])) if form.has_query else ""
 
 
 def part_weights(form: SearchForm) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""The browser's address and title of a page: every state of a page is a link.
+
+A page reads its address when it is opened by a link and after the browser's Back or Forward, and
+keeps it up to date otherwise. The map's view is written by the browser (`widgets.page_link`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from terraseek.parameters import Params
+
+__all__ = ["VIEW", "arrived_by", "set_title", "update_address", "view_of"]
+
+VIEW = "view"
+"""Parameter with the view of the page's map: LON,LAT,ZOOM."""
+_MAX_ZOOM = 24
+
+
+def arrived_by(page: str) -> dict[str, list[str]] | None:
+    """Parameters that the page must be restored from; None if the session is up to date.
+
+    Args:
+        page: URL path of the page that is being drawn.
+    """
+    session = st.session_state
+    is_other_page = session.get("address_page") != page
+    session.address_page = page
+    context = get_script_run_ctx()
+    params = {name: st.query_params.get_all(name) for name in st.query_params}
+    if context is not None and context.is_history_navigation:
+        return params
+    return params if params and is_other_page else None
+
+
+def update_address(params: Mapping[str, str | Sequence[str]]) -> None:
+    """Set the parameters of the address; a change is one step in the browser's history."""
+    wanted = {n: [v] if isinstance(v, str) else list(v) for n, v in params.items()}
+    current = {name: st.query_params.get_all(name) for name in st.query_params if name != VIEW}
+    if current != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def set_title(text: str) -> None:
+    """Set the title of the browser's tab and of the history entry; blank for the app's name."""
+    st.set_page_config(page_title=f"{text} · TerraSeek" if text else "TerraSeek")
+
+
+def view_of(params: Params, notes: list[str]) -> dict[str, Any] | None:
+    """The view of the map in parameters, as the map takes it; None without one.
+
+    Args:
+        params: parameters of the address.
+        notes: collects a sentence if the view cannot be used.
+    """
+    text = (*params.get(VIEW, ()), "")[0]
+    if not text:
+        return None
+    try:
+        lon, lat, zoom = map(float, text.split(","))
+    except ValueError:
+        lon = lat = zoom = math.nan
+    if not (abs(lon) <= 540 and abs(lat) <= 90 and 0 <= zoom <= _MAX_ZOOM):
+        notes.append(f"{VIEW} is {text!r}; give LON,LAT,ZOOM like 2.35,48.86,7; it was left out.")
+        return None
+    return {"center": [lon, lat], "zoom": zoom}

@@ -1,0 +1,1 @@
+"""The hits of Explore: facts about them, sorting and cutting, figures."""
