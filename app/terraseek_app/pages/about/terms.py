@@ -2,19 +2,11 @@
 
 import streamlit as st
 
+from terraseek_app.widgets.own_data import OWN_DATA
+
 __all__ = ["about_terms", "about_your_data"]
 
-_YOUR_DATA = """
-**Import, embed, serve.** A catalogue is a folder; your files are read in place and never copied.
-
-```
-terraseek import pictures/ --out my-catalogue              # folder of pictures or GeoTIFFs
-terraseek import items.csv --out my-catalogue              # table: filename, lon, lat, caption
-terraseek import "rs5m-{0000..0031}.tar" --geometa coordinates.csv --out my-catalogue
-terraseek embed my-catalogue --model terraseek-tiny
-terraseek serve my-catalogue --scenes folder-of-large-scenes
-```
-
+_MORE = """
 **Use another model.** Any open_clip model or a checkpoint in GeoRSCLIP's format:
 
 ```
@@ -42,7 +34,7 @@ _TERMS = """
 
 def about_your_data() -> None:
     """Draw the tab on importing, embedding and serving own data."""
-    st.markdown(_YOUR_DATA)
+    st.markdown(OWN_DATA + _MORE)
 
 
 def about_terms() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["example_queries"]
+__all__ = ["example_queries", "fitting_label"]
 
 _EXAMPLES = (
     ("airport apron plane", "many planes parked next to a terminal"),
@@ -30,3 +30,9 @@ def example_queries(labels: Sequence[str], limit: int = 6) -> list[str]:
     text = " ".join(labels).lower()
     fitting = [query for words, query in _EXAMPLES if any(word in text for word in words.split())]
     return (fitting or [query for _, query in _EXAMPLES])[:limit]
+
+
+def fitting_label(query: str, labels: Sequence[str]) -> str | None:
+    """A label that an example query is about; None if there is none."""
+    words = next((words.split() for words, text in _EXAMPLES if text == query), [])
+    return next((label for label in labels if any(word in label.lower() for word in words)), None)

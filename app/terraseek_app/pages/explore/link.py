@@ -24,11 +24,12 @@ from terraseek_app.pages.explore.search import filter_values, query_values
 from terraseek_app.pages.explore.state import K_CHOICES, WITH_COORDINATES, Corners, SearchForm
 from terraseek_app.server.uploads import is_token
 
-__all__ = ["IMAGE", "from_params", "to_params"]
+__all__ = ["IMAGE", "SELECTED", "from_params", "to_params"]
 
 IMAGE = "image"
 """Parameter with the token of an uploaded image; repeatable."""
-_SELECTED = "sel"
+SELECTED = "sel"
+"""Parameter with the id of the selected item."""
 _MAX_K = 1000
 _KNOWN = {name: known for part in SEARCH_PARTS for name, known in parameters_of(part).items()}
 
@@ -50,7 +51,7 @@ def to_params(form: SearchForm, selected: str | None) -> dict[str, str | list[st
     if form.k != SearchForm().k:
         params["k"] = str(form.k)
     params |= {name: list(texts) for name, texts in form.extra if name not in params}
-    return params | ({_SELECTED: selected} if selected else {})
+    return params | ({SELECTED: selected} if selected else {})
 
 
 def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
@@ -96,7 +97,7 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
         extra=_extra(values, params, with_coordinates),
     )
     form = replace(form, weights=read_weights(form, values, notes))
-    return form, (*params.get(_SELECTED, ()), "")[0] or None, notes
+    return form, (*params.get(SELECTED, ()), "")[0] or None, notes
 
 
 _FORM_FIELDS = {

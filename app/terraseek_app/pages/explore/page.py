@@ -13,6 +13,7 @@ from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.filter_panel import filter_panel
+from terraseek_app.pages.explore.history.panel import history_panel, remember
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
 from terraseek_app.pages.explore.hits.cut import cut_panel, read_cut, restore_cut, shown_hits
 from terraseek_app.pages.explore.item_card import item_card
@@ -23,6 +24,7 @@ from terraseek_app.pages.explore.query.problems import Problems, find_problems, 
 from terraseek_app.pages.explore.results import download_menu, gallery_tiles, result_summary
 from terraseek_app.pages.explore.search import ResultList, count_matching, run_search
 from terraseek_app.pages.explore.state import SearchForm
+from terraseek_app.pages.explore.welcome import welcome
 from terraseek_app.server import state
 from terraseek_app.widgets.gallery import gallery
 from terraseek_app.widgets.page_link import page_link
@@ -92,9 +94,15 @@ def _restore_from_url() -> list[str]:
 
 
 def _update_url(form: SearchForm) -> None:
-    params = link.to_params(form, st.session_state.explore_selected)
-    update_address(params | read_cut().to_params())
+    params = _params(form)
+    selected = st.session_state.explore_selected
+    update_address(params | ({link.SELECTED: selected} if selected else {}))
     set_title(query_title(form))
+
+
+def _params(form: SearchForm) -> dict[str, str | list[str]]:
+    """Parameters of the link to what is shown, without the selected item."""
+    return link.to_params(form, None) | read_cut().to_params()
 
 
 def _search(form: SearchForm, problems: Problems) -> tuple[SearchForm, ResultList | None, Problems]:
@@ -112,6 +120,7 @@ def _search(form: SearchForm, problems: Problems) -> tuple[SearchForm, ResultLis
         with st.spinner("Searching ...", show_time=False):
             results = run_search(form)
         st.session_state.explore_good = asdict(form)
+        remember(form, _params(form))
         return form, results, problems
     except TerraSeekError as error:
         return _fall_back(form, find_problems(form, error))
@@ -176,10 +185,11 @@ def _results(
             result_summary(results, scores)
             cut_panel(results.hits, len(hits), read_cut())
             download_menu(hits, form)
+        history_panel(_params(form))
         page_link("explore_link", "explore_map")
     if results is None:
         if not problems:
-            _welcome(form)
+            welcome(form)
         return
     gallery(
         "explore_gallery",
@@ -218,23 +228,3 @@ def _card(hits: list[Hit], scores: list[ScoreText]) -> bool:
             return True
     item_card(item, None, None)
     return True
-
-
-def _welcome(form: SearchForm) -> None:
-    """Draw the text and the examples of a page without a query."""
-    try:
-        matched, total = count_matching(form)
-    except TerraSeekError as error:
-        show_error(error)
-        return
-    if not st.session_state.explore_selected:
-        st.html(f'<p class="ts-hero">Ask {total:,} pictures of the Earth</p>')
-    matching = f"<b>{matched:,}</b> of {total:,} match the filter. " if matched != total else ""
-    st.html(
-        f'<p class="ts-quiet">{matching}Write a sentence above, upload a picture of your own, or '
-        "click any sample on the map. Draw a box, a shape or a circle on the map to search one "
-        "area only.</p>"
-    )
-    if form.minus:
-        st.info("“But not” needs something to search for as well.", icon=":material/edit:")
-    search_bar.show_examples(list(state.catalogue().labels))

@@ -1,16 +1,13 @@
-"""The search bar of Explore: query, further parts, filters; and example queries below it."""
-
-from collections.abc import Sequence
+"""The search bar of Explore: query, further parts, filters, settings."""
 
 import streamlit as st
 
-from terraseek_app.pages.explore.example_queries import example_queries
-from terraseek_app.pages.explore.filter_panel import FILTER_KEYS, settings_panel
-from terraseek_app.pages.explore.state import DEFAULTS, SearchForm, reset_keys
+from terraseek_app.pages.explore.filter_panel import settings_panel
+from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.server.query_images import read_upload
 from terraseek_app.widgets.image_upload import image_upload
 
-__all__ = ["search_bar", "show_examples"]
+__all__ = ["search_bar"]
 
 _ADDABLE = {
     "explore_plus": ("Also look for", "further words, such as: at sunset"),
@@ -95,24 +92,3 @@ def _add(key: str, widget: str) -> None:
     if text:
         st.session_state[key] = list(dict.fromkeys([*st.session_state[key], text]))
     st.session_state[widget] = ""
-
-
-def show_examples(labels: Sequence[str]) -> None:
-    """Draw example queries as buttons, for a page without a query."""
-    with st.container(key="explore_examples", gap="small"):
-        for number, text in enumerate(example_queries(labels)):
-            st.button(
-                text,
-                key=f"explore_example_{number}",
-                icon=":material/search:",
-                on_click=_search_example,
-                args=(text,),
-                width="stretch",
-            )
-
-
-def _search_example(text: str) -> None:
-    """Search for an example; filters and the number of results are kept."""
-    kept = (*FILTER_KEYS, "explore_k", "explore_rail", "explore_facets", "explore_picture_names")
-    reset_keys(*(key for key in DEFAULTS if key not in kept))
-    st.session_state.explore_text = text

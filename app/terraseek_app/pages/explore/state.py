@@ -9,6 +9,7 @@ import streamlit as st
 
 __all__ = [
     "DEFAULTS",
+    "KEPT_KEYS",
     "K_CHOICES",
     "WITH_COORDINATES",
     "Corners",
@@ -42,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_picture_names": {},
     "explore_weights": {},
     "explore_rail": True,
+    "explore_hint": True,
     "explore_box": None,
     "explore_polygon": None,
     "explore_lon": None,
@@ -69,7 +71,7 @@ DEFAULTS: dict[str, Any] = {
 keys of `query.parts`; `explore_columns` has conditions on columns as text; `explore_rail` is
 whether the filters are shown, `explore_facets` the further columns counted there.
 """
-_KEPT = ("explore_rail", "explore_facets", "explore_picture_names")
+KEPT_KEYS = ("explore_rail", "explore_facets", "explore_hint", "explore_picture_names")
 """Session keys that a new search leaves as they are."""
 
 
@@ -154,7 +156,7 @@ def preserve_session() -> None:
 
 def reset_keys(*keys: str) -> None:
     """Set session keys to their default values; those of a whole search when none is given."""
-    for key in keys or [name for name in DEFAULTS if name not in _KEPT]:
+    for key in keys or [name for name in DEFAULTS if name not in KEPT_KEYS]:
         st.session_state[key] = DEFAULTS[key]
 
 

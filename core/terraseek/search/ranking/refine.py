@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from terraseek.errors import QueryError
 from terraseek.search.hits import Hit
 
 __all__ = ["ORDERS", "Order", "refine"]
@@ -29,12 +28,7 @@ def refine(
         keys: date (ISO 8601) or name of the place by item id; needed for those orders.
         min_score: lowest score shown.
         only_significant: leave out hits whose significance is False; unknown ones stay.
-
-    Raises:
-        QueryError: there is no such order.
     """
-    if order not in ORDERS:
-        raise QueryError(f"order {order!r} is unknown; there are {', '.join(ORDERS)}")
     kept = [
         hit
         for hit in hits

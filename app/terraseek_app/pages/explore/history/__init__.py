@@ -1,0 +1,1 @@
+"""Earlier and saved searches of Explore, and the comparison of two searches."""
