@@ -61,7 +61,8 @@ function histogram(facet, send) {
     const bar = create("button", bin.on ? "bar on" : "bar");
     bar.type = "button";
     bar.tabIndex = at === 0 ? 0 : -1;
-    const span = facet.kind === "dates" ? bin.text : `${label(bin.low)} to ${label(bin.high)}`;
+    const single = facet.kind === "dates" || bin.low === bin.high;
+    const span = single ? bin.text : `${label(bin.low)} to ${label(bin.high)}`;
     bar.title = `${span}: ${number.format(bin.count)}`;
     bar.setAttribute("aria-label", bar.title);
     bar.style.setProperty("--height", `${bin.count ? Math.max(6, (100 * bin.count) / most) : 0}%`);

@@ -50,7 +50,7 @@ export default function ({ data, parentElement }) {
   if (!button) {
     button = document.createElement("button");
     button.type = "button";
-    button.textContent = "Copy link";
+    button.textContent = "Link";
     button.title = "Copy the address of exactly what is shown";
     parentElement.append(button);
   }
@@ -58,7 +58,7 @@ export default function ({ data, parentElement }) {
     button.dataset.copied = address(data.map);
     await copy(button.dataset.copied);
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy link"; }, 1400);
+    setTimeout(() => { button.textContent = "Link"; }, 1400);
   };
   if (!data.map) return;
   watch(button, data.map);

@@ -63,7 +63,7 @@ def test_invalid_condition_is_reported_in_one_line(
     open_page: Open, question: str, where: str, message: str
 ) -> None:
     page = open_page("explore", q=question, where=where)
-    (shown,) = [error.value for error in page.error]
+    (shown,) = [error.value.replace("\\", "") for error in page.error]
     assert message in shown
     assert "\n" not in shown
     page.text_input(key="explore_sql").set_value("gsd_m < 1")

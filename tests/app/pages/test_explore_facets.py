@@ -12,7 +12,7 @@ from terraseek_app.pages.explore.state import SearchForm
 
 def counts(form: SearchForm, name: str) -> dict[str, int]:
     (facet,) = shown_facets(form, [name])
-    return {one["text"]: one["count"] for one in facet["bins"]}
+    return {one["text"]: one["count"] for one in facet["bins"] if one["count"]}
 
 
 def test_counts_follow_the_other_filters(open_page: Open) -> None:
@@ -43,7 +43,7 @@ def test_what_is_chosen_is_marked(open_page: Open) -> None:
 def chosen(*choices: dict[str, Any]) -> dict[str, Any]:
     """Session after choices in a fresh session."""
 
-    def script(choices: tuple[dict[str, Any], ...]) -> None:
+    def script(choices: tuple[dict[str, object], ...]) -> None:
         from terraseek_app.pages.explore import state as explore_state
         from terraseek_app.pages.explore.filters.facet_rail import choose
 

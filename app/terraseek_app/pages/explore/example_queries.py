@@ -27,12 +27,19 @@ _EXAMPLES = (
 
 def example_queries(labels: Sequence[str], limit: int = 6) -> list[str]:
     """Queries about things that the labels mention; general queries when none fits."""
-    text = " ".join(labels).lower()
-    fitting = [query for words, query in _EXAMPLES if any(word in text for word in words.split())]
+    fitting = [query for words, query in _EXAMPLES if _first_about(words, labels) is not None]
     return (fitting or [query for _, query in _EXAMPLES])[:limit]
 
 
 def fitting_label(query: str, labels: Sequence[str]) -> str | None:
     """A label that an example query is about; None if there is none."""
-    words = next((words.split() for words, text in _EXAMPLES if text == query), [])
-    return next((label for label in labels if any(word in label.lower() for word in words)), None)
+    return _first_about(next((words for words, text in _EXAMPLES if text == query), ""), labels)
+
+
+def _first_about(words: str, labels: Sequence[str]) -> str | None:
+    """The first label with a word that begins with one of `words`, separated by spaces."""
+    starts = tuple(words.split())
+    for label in labels if starts else ():
+        if any(part.startswith(starts) for part in label.lower().replace("_", " ").split()):
+            return label
+    return None

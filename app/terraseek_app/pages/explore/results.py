@@ -99,8 +99,8 @@ def result_summary(results: ResultList, scores: Sequence[ScoreText]) -> None:
         else f"of <b>{total:,}</b> pictures"
     )
     st.html(
-        f'<span class="ts-quiet"><b>{shown}</b> closest {scope} in '
-        f"{results.seconds * 1000:.0f} ms{_not_embedded_note(results)}</span>"
+        f'<span class="ts-quiet" title="in {results.seconds * 1000:.0f} ms"><b>{shown}</b> closest '
+        f"{scope}{_not_embedded_note(results)}</span>"
     )
     if not results.hits:
         st.info(

@@ -60,7 +60,8 @@ class Facet:
     """Name of the column, or of a computed one."""
     kind: Literal["values", "numbers", "dates"]
     bins: tuple[FacetBin, ...]
-    """Values by falling count; numbers and dates in ascending order, with empty bins between."""
+    """Values by falling count; numbers and dates in ascending order, with empty bins between,
+    months from 1 to 12."""
     n_unknown: int
     """Items without a value."""
     n_values: int
@@ -118,6 +119,8 @@ def facet_counts(
 
 def _count(connection: Any, table: "pa.Table", name: str) -> Facet:  # noqa: ANN401
     kind, sql = _kind(table, name), _sql(table, name)
+    if name == "month":
+        return _count_months(connection, sql)
     if kind == "numbers":
         return _count_numbers(connection, name, sql)
     if kind == "dates":
@@ -127,8 +130,6 @@ def _count(connection: Any, table: "pa.Table", name: str) -> Facet:  # noqa: ANN
         "GROUP BY value ORDER BY n DESC, value"
     ).fetchall()
     known = [FacetBin(value, n) for value, n in rows if value is not None]
-    if name == "month":
-        known.sort(key=lambda one: int(one.text))
     return Facet(name, kind, tuple(known[:_SHOWN_VALUES]), _unknown(rows), len(known))
 
 
@@ -152,6 +153,15 @@ def _count_numbers(connection: Any, name: str, sql: str) -> Facet:  # noqa: ANN4
     )
     n_values = connection.execute(f"SELECT count(DISTINCT {sql}) FROM facet_items").fetchone()[0]
     return Facet(name, "numbers", bins, _unknown(rows), n_values)
+
+
+def _count_months(connection: Any, sql: str) -> Facet:  # noqa: ANN401
+    rows = connection.execute(
+        f"SELECT {sql} AS month, count(*) FROM facet_items GROUP BY month"
+    ).fetchall()
+    counts = {int(month): int(n) for month, n in rows if month is not None}
+    bins = tuple(FacetBin(str(m), counts.get(m, 0), m, m) for m in range(1, 13))
+    return Facet("month", "numbers", bins, _unknown(rows), len(counts))
 
 
 def _edges(low: float, high: float) -> list[float]:
@@ -202,8 +212,8 @@ def _kind(table: "pa.Table", name: str) -> Literal["values", "numbers", "dates"]
 
     if name == "captured_at":
         return "dates"
-    if name in ("month", "year"):
-        return "values" if name == "month" else "numbers"
+    if name in DERIVED:
+        return "numbers"
     kind = table.schema.field(name).type
     return "numbers" if kinds.is_floating(kind) or kinds.is_integer(kind) else "values"
 
