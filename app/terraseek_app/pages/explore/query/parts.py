@@ -8,6 +8,7 @@ import streamlit as st
 
 from terraseek.parameters import parameters_of
 from terraseek.search import Query
+from terraseek.search.query import Weights
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 
 __all__ = [
@@ -58,12 +59,14 @@ class Part:
 def query_parts(form: SearchForm) -> list[Part]:
     """All parts of the query, those that count for it first."""
     weights = dict(form.weights)
-    votes = [("liked", form.liked), ("disliked", form.disliked)]
+    votes = {"liked": form.liked, "disliked": form.disliked}
+    counts = {name: [str(len(ids))] if ids else [] for name, ids in votes.items()}
     values: list[tuple[Kind, Sequence[str]]] = [
         ("text", [sentence for sentence in (form.text, *form.plus) if sentence]),
         ("image", form.images),
         ("item", form.likes),
-        *((kind, [str(len(ids))] if ids else []) for kind, ids in votes),  # type: ignore[misc]
+        ("liked", counts["liked"]),
+        ("disliked", counts["disliked"]),
         ("minus", form.minus),
     ]
     parts = []
@@ -109,11 +112,11 @@ def read_weights(
         by_kind.setdefault(part.kind, []).append(part)
     weights: list[tuple[str, float]] = []
     for kind, field in WEIGHT_FIELDS.items():
-        given = values.get(field)
+        given: Weights | None = values.get(field)
         parts = by_kind.get(kind, [])
-        each = given if isinstance(given, tuple) else (given,) * len(parts)
         if given is None:
             continue
+        each = given if isinstance(given, tuple) else (given,) * len(parts)
         if len(each) != len(parts) or not all(weight >= 0 for weight in each):
             notes.append(
                 f"{field} is {given}; give one number from 0 up for all, or one for each of the "
