@@ -25,19 +25,27 @@ def register(app: typer.Typer) -> None:
 def run(
     recipe: Path = typer.Argument(..., help="Recipe as JSON.", dir_okay=False, exists=True),
     workers: int = typer.Option(1, "--workers", min=1, help="Worker processes."),
+    write: bool = typer.Option(
+        True, "--write/--no-write", help="Write shards, catalogue, data card and report at the end."
+    ),
     as_json: JsonOption = False,
 ) -> None:
     """Run the stages of a recipe; work that is done and has not changed is not done again.
 
+    The accepted items become shards in RS5M's layout, a catalogue, a data card and a report.
+
     Exit code 1 if a shard failed; the next run tries it again.
     """
     from terraseek_train.corpus.engines.local import LocalEngine
+    from terraseek_train.corpus.output.finish import finish_corpus
     from terraseek_train.corpus.recipe import load_recipe
     from terraseek_train.corpus.run import run_recipe
 
     settings = load_recipe(recipe)
     with bar() as progress, LocalEngine(workers) as engine:
-        run_recipe(settings, engine, progress)
+        shards = run_recipe(settings, engine, progress)
+        if write:
+            finish_corpus(settings, shards, progress)
     _show(Path(settings.out), as_json)
 
 

@@ -103,6 +103,8 @@ class Recipe:
     """Share of each source that goes to the validation shards, 0 to 1."""
     description: str = ""
     """For the data card."""
+    evaluation: tuple[str, ...] = ()
+    """Evaluation sets that must share no image with the corpus; a last stage `leakage` checks."""
     version: int = field(default=VERSION)
 
     @property
@@ -156,8 +158,18 @@ def parse_recipe(value: dict[str, Any], origin: str) -> Recipe:
     _check_keys(value, Recipe, origin, ("name", "out", "sources", "stages"))
     sources = tuple(_source(entry, origin) for entry in value["sources"])
     _check_distinct([source.name for source in sources], "source", origin)
-    recipe = Recipe(**{**value, "sources": sources, "stages": tuple(_stages(value["stages"]))})
+    recipe = Recipe(
+        **{
+            **value,
+            "sources": sources,
+            "stages": tuple(_stages(value["stages"])),
+            "evaluation": tuple(value.get("evaluation", ())),
+        }
+    )
     ranks = {source.name: source.rank for source in sources}
+    if recipe.evaluation and "leakage" not in [entry.stage for entry in recipe.stages]:
+        gate = StageEntry("leakage", "leakage", {"evaluation": list(recipe.evaluation)})
+        recipe = replace(recipe, stages=(*recipe.stages, gate))
     recipe = replace(recipe, stages=tuple(_filled(e, ranks, recipe.seed) for e in recipe.stages))
     if not sources or recipe.shard_rows < 1 or not 0 <= recipe.val_share < 1:
         raise ConfigError(f"{origin} needs a source, shard_rows above 0, and val_share in 0..1")

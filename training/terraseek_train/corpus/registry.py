@@ -14,6 +14,12 @@ STAGES = {
     "download": "download:DownloadImages",
     "broken": "broken:Broken",
     "embed": "embed:Embed",
+    "geo": "geo:Geo",
+    "captions": "captions:Captions",
+    "label_captions": "label_captions:LabelCaptions",
+    "metadata_captions": "metadata_captions:MetadataCaptions",
+    "similarity": "similarity:Similarity",
+    "leakage": "leakage:Leakage",
     "outliers": "outliers:Outliers",
     "duplicates": "duplicates:Duplicates",
 }

@@ -1,0 +1,1 @@
+"""Captions of images: captioners, ranking, sentences from labels and from metadata."""

@@ -1,0 +1,1 @@
+"""Place and time of items: metadata of sources, country, UTM zone, season, place names."""
