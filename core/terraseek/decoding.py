@@ -5,6 +5,7 @@ damaged files. Every call into a decoder is made within `guarded`, so that one f
 import and its error is one line about that file.
 """
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +18,41 @@ from terraseek.errors import (
     UnsupportedSceneError,
 )
 
-__all__ = ["failure", "guarded"]
+__all__ = ["failure", "guarded", "quiet"]
 
 # Pillow warns of EXIF and other metadata that it ignores; for the process, as threads decode
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+class _Quiet:
+    """Ignores warnings while any thread is inside of it.
+
+    `warnings.catch_warnings` restores the filters of the process: of two threads, the one that
+    leaves first ends the silence of the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._catch = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._catch = warnings.catch_warnings()
+                self._catch.__enter__()
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._catch.__exit__(None, None, None)
+
+
+quiet = _Quiet()
+"""Context of calls into libraries that warn of what is known: no georeference, ignored EXIF."""
 
 _MAX_REASON = 160
 _MISSING_CODEC = ("missing codec", "compression scheme", "no decoder", "decoder jxl")

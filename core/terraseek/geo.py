@@ -1,6 +1,7 @@
 """Boxes, distances and tiles on the globe; longitude before latitude, EPSG:4326."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ __all__ = [
     "MERCATOR_LIMIT",
     "BBox",
     "distance_km",
+    "file_named_by_crs",
     "lonlat_to_tile",
     "tile_bounds",
     "unwrap_longitudes",
@@ -23,6 +25,23 @@ EARTH_KM = 6371.0088
 
 MERCATOR_LIMIT = 85.0511287798066
 """Largest latitude of Web Mercator, in degrees."""
+
+_CRS_FILE = re.compile(
+    r"""(?:grids|file|init)\s*=\s*([^\s"]+)|PARAMETERFILE\s*\[[^\]]*?,\s*"([^"]*)"|"""
+    r""""[^"]*\bfile"\s*,\s*"value"\s*:\s*"([^"]*)\"""",
+    re.IGNORECASE,
+)
+"""Files in PROJ strings, WKT and PROJJSON; names of grids without a folder are PROJ's own."""
+
+
+def file_named_by_crs(text: str) -> str:
+    """Path of a file that a CRS would make PROJ open (`+nadgrids=/...`); empty if there is none.
+
+    Args:
+        text: PROJ string, WKT or PROJJSON.
+    """
+    found = (path for match in _CRS_FILE.finditer(text) for path in match.groups() if path)
+    return next((path for path in found if "/" in path or "\\" in path), "")
 
 
 @dataclass(frozen=True, slots=True)

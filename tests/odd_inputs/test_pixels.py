@@ -17,6 +17,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from helpers.rasters import write_raster
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.catalogue.images import decode_image
+from terraseek.embeddings.embed import embed_catalogue
+from terraseek.embeddings.store import HAS_IMAGE
+from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import SceneError, UnsupportedSceneError
 from terraseek.scenes import Scene
 
@@ -314,6 +317,58 @@ def decoded_or_refused(data: bytes, name: str) -> tuple[np.ndarray | None, str]:
         return decode_image(data, name), ""
     except SceneError as error:
         return None, str(error)
+
+
+def damaged_images(folder) -> list[str]:
+    """Images of four formats, with a few bytes of each changed or its end missing."""
+    rng = np.random.default_rng(3)
+    pixels = Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).resize((192, 96))
+    forms = {
+        "plain.jpg": ("JPEG", {}),
+        "progressive.jpg": ("JPEG", {"progressive": True}),
+        "turned.jpg": ("JPEG", {"exif": exif(6)}),
+        "turned.png": ("PNG", {"exif": exif(6)}),
+        "a.gif": ("GIF", {}),
+    }
+    for form, (kind, options) in forms.items():
+        out = io.BytesIO()
+        pixels.save(out, kind, **options)
+        for number in range(8):
+            data = bytearray(out.getvalue())
+            for place in rng.integers(len(data) // 3, len(data), 1 + number % 4):
+                data[place] ^= int(rng.integers(1, 256))
+            (folder / f"{number}-{form}").write_bytes(data)
+        (folder / f"cut-{form}").write_bytes(out.getvalue()[:-200])
+    return sorted(path.name for path in folder.iterdir())
+
+
+def accepted_as_scene(path) -> bool:
+    try:
+        with Scene.open(path) as scene:
+            scene.preview(max(scene.width, scene.height))
+    except SceneError:
+        return False
+    return True
+
+
+def test_imports_and_scenes_refuse_the_same_damaged_images(tmp_path):
+    folder = tmp_path / "f"
+    folder.mkdir()
+    names = damaged_images(folder)
+    report = import_source(folder, tmp_path / "cat", name="checked")
+    refused = {broken.member: broken.reason for broken in report.broken}
+    assert refused.keys() == {name for name in names if not accepted_as_scene(folder / name)}
+    assert all(f"cut-{form}" in refused for form in ("plain.jpg", "turned.jpg", "a.gif"))
+    grey = [n for n in refused if decoded_or_refused((folder / n).read_bytes(), n)[0] is not None]
+    assert any(name.endswith("plain.jpg") for name in grey)  # which Pillow fills with grey
+    assert all("cut short or damaged" in refused[name] for name in grey)
+    # embedding decides the same for images that the import did not check
+    import_source(folder, tmp_path / "late", check=False)
+    catalogue = Catalogue.open(tmp_path / "late")
+    store = embed_catalogue(catalogue, FakeEncoder())
+    items = catalogue.items()["image"].tolist()
+    without = {items[row] for row in np.flatnonzero(store.flags() & HAS_IMAGE == 0)}
+    assert without == refused.keys()
 
 
 def test_an_import_says_what_it_did_not_use(tmp_path):

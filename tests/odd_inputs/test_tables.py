@@ -19,11 +19,19 @@ from PIL import Image
 from pyproj import CRS, Transformer
 
 from terraseek.catalogue import Catalogue, Filter, import_source
+from terraseek.catalogue.filters.areas import Area
 from terraseek.catalogue.importing.columns.cells import plain_columns, plain_value
-from terraseek.catalogue.importing.columns.text_tables import read_text_table
 from terraseek.catalogue.metadata.location import parse_degrees
 from terraseek.errors import QueryError, SourceError, TerraSeekError
+from terraseek.review import import_ratings
+from terraseek.review.log import open_review
+from terraseek.review.ratings import RS5M_COLUMNS
 from terraseek.search.batch import read_queries
+from terraseek.text_files import read_text_table
+from terraseek_train.config import DataSource
+from terraseek_train.data.read_source import listed_samples
+from terraseek_train.data.sources import Sample, open_images, read_captions
+from terraseek_train.evaluate.run import read_labels
 
 NAMES = [f"im{n}.png" for n in range(4)]
 LON, LAT = [10.0, 11.0, 12.0, 13.0], [50.0, 51.0, 52.0, 53.0]
@@ -87,6 +95,48 @@ def test_other_encodings_are_refused_in_one_line(tmp_path, encoding):
     for read in (read_queries, read_text_table):
         with pytest.raises(SourceError, match=r"^t.csv is not UTF-8.*save it as 'CSV UTF-8'"):
             read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_ratings_labels_and_captions_use_the_same_reader(tmp_path, encoding, separator):
+    def write(name, text):
+        (tmp_path / name).write_bytes(encode(text.replace(",", separator), encoding))
+        return tmp_path / name
+
+    ratings = write("r.csv", ",".join(RS5M_COLUMNS) + "\na.png,19.3° forêt,5,4,3\n")
+    (tmp_path / "a.png").write_bytes(png())
+    import_source(tmp_path / "a.png", tmp_path / "cat")
+    log = open_review(tmp_path / "cat")
+    report = import_ratings(log, ratings)
+    assert (report.added, report.problems) == (1, [])
+    assert [r.caption for r in log.current()] == ["19.3° forêt"]
+    labels = write("l.csv", "filename,label\na.png,forêt\n")
+    source = DataSource("set", images=str(tmp_path), labels=str(labels))
+    assert [(s.image, s.label) for s in listed_samples(source)] == [("a.png", "forêt")]
+    assert read_labels(labels, open_images(tmp_path)) == {"a.png": "forêt"}
+    captions = write("c.csv", "filename,title\na.png,une forêt\n")
+    assert read_captions(captions) == [Sample("a.png", ("une forêt",))]
+    (tmp_path / "a.wkt").write_bytes(encode("POLYGON((0 0, 1 0, 1 1, 0 0))", encoding))
+    area = Area.read(str(tmp_path / "a.wkt"))
+    assert area.contains(np.array([0.9]), np.array([0.5])).tolist() == [True]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_json_of_every_encoding(tmp_path, encoding):
+    (tmp_path / "a.png").write_bytes(png())
+    sentences = [{"raw": "une forêt"}]
+    captions = {"images": [{"filename": "a.png", "split": "train", "sentences": sentences}]}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "été", "bbox": [1, 2, 3, 4]}
+    item |= {"assets": {"a": {"href": "./a.png", "roles": ["visual"]}}, "properties": {}}
+    for name, value, caption in (("c.json", captions, "une forêt"), ("s.json", item, "")):
+        text = json.dumps(value, ensure_ascii=False)
+        (tmp_path / name).write_bytes(encode(text, encoding))
+        report = import_source(tmp_path / name, tmp_path / f"cat-{name}")
+        assert report.added == 1, report
+        items = Catalogue.open(tmp_path / f"cat-{name}").items()
+        assert items.at[0, "caption"] == caption
+    assert items.at[0, "lon"] == 2.0
 
 
 DEGREES = [

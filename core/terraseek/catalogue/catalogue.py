@@ -344,20 +344,21 @@ class Catalogue:
         return read_bytes(self.image_ref(item_id))
 
     def read_image(
-        self, item_id: str, max_side: int | None = None
+        self, item_id: str, max_side: int | None = None, verify: bool = False
     ) -> UInt8[np.ndarray, "height width 3"]:
         """RGB pixels of an item's image; rasters of any depth are stretched to 8 bits.
 
         Args:
             item_id: id of the item.
             max_side: shrink so that the longer side is at most this many pixels.
+            verify: refuse damage that Pillow does not report, as an import does.
 
         Raises:
             ItemNotFoundError: no item has this id.
             CatalogueError: its file is missing.
             SceneError: the image cannot be decoded.
         """
-        return read_image(self.image_ref(item_id), max_side)
+        return read_image(self.image_ref(item_id), max_side, verify)
 
     def points(self, where: Filter | None = None) -> Points:
         """Items with coordinates; with a filter, only those that meet it."""

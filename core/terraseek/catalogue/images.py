@@ -2,7 +2,6 @@
 
 import io
 import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from terraseek.catalogue.embedded_images import PARQUET_SUFFIXES, read_embedded
 from terraseek.catalogue.records import ImageRef
 from terraseek.catalogue.tars import read_range
-from terraseek.decoding import guarded
+from terraseek.decoding import guarded, quiet
 from terraseek.errors import (
     EmptySceneError,
     NotAnImageError,
@@ -23,6 +22,7 @@ from terraseek.errors import (
     TruncatedImageError,
 )
 from terraseek.scenes.first_frame import upright
+from terraseek.scenes.opening import verify_bytes
 
 __all__ = [
     "FORMATS",
@@ -99,9 +99,8 @@ def open_image(data: bytes, name: str) -> Image.Image:
         TruncatedImageError: the header is damaged.
     """
     try:
-        with guarded(name), warnings.catch_warnings():
-            # own limit of pixels; EXIF that is damaged is ignored, as viewers do
-            warnings.simplefilter("ignore")
+        # own limit of pixels; EXIF that is damaged is ignored, as viewers do
+        with guarded(name), quiet:
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except TruncatedImageError as error:
         if isinstance(error.__cause__, UnidentifiedImageError):
@@ -128,8 +127,15 @@ def _is_deep_png(data: bytes) -> bool:
     return data.startswith(b"\x89PNG\r\n\x1a\n") and data[24:25] == b"\x10"
 
 
-def read_image(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, "height width 3"]:
+def read_image(
+    ref: ImageRef, max_side: int | None = None, verify: bool = False
+) -> UInt8[np.ndarray, "height width 3"]:
     """Decode the image of a reference to RGB.
+
+    Args:
+        ref: location of the image.
+        max_side: shrink so that the longer side is at most this many pixels.
+        verify: decode JPEG and PNG with GDAL, too, which finds more damage and takes as long again.
 
     Raises:
         SceneError: it cannot be decoded.
@@ -137,7 +143,11 @@ def read_image(ref: ImageRef, max_side: int | None = None) -> UInt8[np.ndarray, 
     """
     if ref.suffix in RASTER_SUFFIXES and not ref.member:
         return _raster(ref.file, max_side, ref.label)
-    return decode_image(read_bytes(ref), ref.label, max_side)
+    data = read_bytes(ref)
+    pixels = decode_image(data, ref.label, max_side)
+    if verify:
+        verify_bytes(data, ref.label)
+    return pixels
 
 
 def read_bytes(ref: ImageRef) -> bytes:

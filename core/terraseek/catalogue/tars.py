@@ -2,19 +2,24 @@
 
 import errno
 import os
+import posixpath
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from terraseek.catalogue.records import Broken
+from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken
 from terraseek.errors import SourceError
 
 __all__ = ["Member", "members", "read_range"]
 
 _BLOCK = 512
 _ZEROS = 1 << 20
+_MAX_LINKED = 10_000
+"""Members of a folder that are read again under the name of a link to it."""
+_MAX_LINKS = 1000
+"""Links after which only those to files are followed, as each folder is searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,11 @@ class Member:
     """Length of its content in bytes."""
 
 
-def members(path: Path) -> Iterator[Member | Broken]:
+def members(path: Path, follow_links: bool = True) -> Iterator[Member | Broken]:
     """Read the regular members in file order; damaged or truncated ranges are `Broken`.
+
+    Links to other members are members with the content of their target; a link to a folder is one
+    for each member in it. A link named like an image whose target is not in the tar is `Broken`.
 
     Reading continues after damaged bytes: tar headers start at multiples of 512 bytes and have a
     checksum, so that the next valid one can be found.
@@ -40,6 +48,8 @@ def members(path: Path) -> Iterator[Member | Broken]:
     """
     length = path.stat().st_size
     end = 0
+    regular: dict[str, Member] | None = None
+    links = 0
     with path.open("rb") as file, _open(path) as tar:
         while True:
             # tarfile examines each block of 512 zeros, which takes minutes for a sparse file
@@ -61,7 +71,15 @@ def members(path: Path) -> Iterator[Member | Broken]:
             # tarfile keeps all headers, which need much memory for large shards
             tar.members = []  # type: ignore[attr-defined]  # missing in typeshed
             name = _text(info.name).removeprefix("./")
-            if not info.isreg() or name.rsplit("/", 1)[-1].startswith("._"):
+            if name.rsplit("/", 1)[-1].startswith("._"):
+                continue
+            if follow_links and (info.issym() or info.islnk()):
+                if regular is None:
+                    regular = _regular_members(path)
+                links += 1
+                target = _target(info, name)
+                yield from _linked(path, name, target, regular, links <= _MAX_LINKS)
+            if not info.isreg():
                 continue
             if info.offset_data + info.size > length:
                 yield Broken(f"{path.name}#{name}", "cut short: the tar file ends inside it")
@@ -71,6 +89,37 @@ def members(path: Path) -> Iterator[Member | Broken]:
             raise _not_a_tar(path)
         if end < length and _has_data(file, end, length):
             yield Broken(f"{path.name}@{end}", "damaged bytes after the last readable member")
+
+
+def _regular_members(path: Path) -> dict[str, Member]:
+    """Members by name, read again in full: the target of a link may come after it."""
+    found = (m for m in members(path, follow_links=False) if isinstance(m, Member))
+    return {member.name: member for member in found}
+
+
+def _target(info: tarfile.TarInfo, name: str) -> str:
+    """Path in the tar to which a link leads; symbolic links are relative to their folder."""
+    stated = _text(info.linkname)
+    base = posixpath.dirname(name) if info.issym() else ""
+    return posixpath.normpath(posixpath.join(base, stated))
+
+
+def _linked(
+    path: Path, name: str, target: str, regular: dict[str, Member], folders: bool
+) -> Iterator[Member | Broken]:
+    """What a link leads to; `folders` is false after so many links that only files are."""
+    if target in regular:
+        yield Member(name, regular[target].offset, regular[target].size)
+        return
+    prefix = f"{target}/"
+    inside = [m for m in regular.values() if m.name.startswith(prefix)] if folders else []
+    if len(inside) > _MAX_LINKED:
+        yield Broken(f"{path.name}#{name}", f"it is a link to a folder of {len(inside):,} members")
+        return
+    for member in inside:
+        yield Member(name + member.name[len(target) :], member.offset, member.size)
+    if not inside and posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES:
+        yield Broken(f"{path.name}#{name}", f"it is a link to {target}, no file of the tar")
 
 
 def _text(name: str) -> str:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
 from terraseek.catalogue import Catalogue
 from terraseek.catalogue.locking import exclusive
@@ -81,11 +81,12 @@ def decode_images(
     Decoding runs a few batches ahead of the consumer, also while chunks are written.
     """
     ids = catalogue.item_ids
+    unchecked = _unchecked(catalogue)
 
     def square(row: int) -> UInt8[np.ndarray, "side side 3"] | None:
         key = ids[row].decode()
         try:
-            return encoder.fit(catalogue.read_image(key))
+            return encoder.fit(catalogue.read_image(key, verify=bool(unchecked[row])))
         except (SceneError, CatalogueError, OSError, MemoryError) as error:
             _log.warning("item %s has no vector: %s", key, error or type(error).__name__)
             return None
@@ -101,3 +102,12 @@ def decode_images(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _unchecked(catalogue: Catalogue) -> Bool[np.ndarray, " rows"]:
+    """Rows whose image the import did not decode (`--no-check`), so that their size is unknown."""
+    if "width" not in catalogue.columns:
+        return np.ones(catalogue.row_count, bool)
+    widths = catalogue.items(["width"], deleted=True)["width"]
+    unknown: Bool[np.ndarray, " rows"] = widths.isna().to_numpy()
+    return unknown

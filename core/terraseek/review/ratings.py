@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from terraseek.errors import AnnotationError
+from terraseek.errors import AnnotationError, SourceError
 from terraseek.files import plain_cell, text_cell, write_text
 from terraseek.review.criteria import CRITERIA
 from terraseek.review.log import ReviewLog
 from terraseek.review.records import Review
+from terraseek.text_files import read_text_table
 
 __all__ = [
     "LONG_COLUMNS",
@@ -81,12 +82,12 @@ def import_ratings(
 
     Args:
         log: the log to add to.
-        path: CSV with RS5M's columns, UTF-8 with or without a byte order mark.
+        path: CSV with RS5M's columns, see `text_files` for encodings and separators.
         rater: name of the rater; None uses the file name.
         items: file name of an image to item id, see `item_names`.
 
     Raises:
-        AnnotationError: the file is not UTF-8, lacks a column, or contains no rating.
+        AnnotationError: the file is neither UTF-8 nor UTF-16, lacks a column, or contains no rating.
     """
     path = Path(path)
     rater = rater if rater is not None else path.stem
@@ -166,12 +167,12 @@ def _write(path: str | Path, header: Sequence[str], rows: Sequence[Sequence[obje
 def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
     """Read the rows with their line numbers, and describe the rows that are malformed."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise AnnotationError(
-            f"{path} is not UTF-8 (byte {error.start}); convert it, so that degree signs are kept"
-        ) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="_more", restval=None)
+        text, separator = read_text_table(path)
+    except SourceError as error:
+        raise AnnotationError(str(error)) from error
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=separator, restkey="_more", restval=None
+    )
     missing = [c for c in RS5M_COLUMNS if c not in (reader.fieldnames or ())]
     if missing:
         raise AnnotationError(

@@ -1,13 +1,13 @@
 """Images that GDAL reads unlike a viewer: animated WebP, and photographs stored on their side."""
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from terraseek.decoding import guarded
+from terraseek.decoding import guarded, quiet
 from terraseek.errors import SceneError
+from terraseek.scenes.opening import decode_once
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,22 +67,31 @@ def upright_copy(dataset: "DatasetReader", path: Path) -> "tuple[DatasetReader |
     with image, guarded(path.name):
         animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
         turned = orientation_of(image) != 1 and dataset.transform.is_identity
+        if turned and dataset.driver in ("JPEG", "PNG"):
+            decode_once(dataset, path.name)  # Pillow, which turns it, does not report damage
         if not (turned or (animated and dataset.driver == "WEBP")):
+            if dataset.driver in ("GIF", "WEBP"):
+                image.load()  # GDAL reports less damage than Pillow, which reads items
             return None, animated
         mode = "RGBA" if "A" in image.mode or "transparency" in image.info else "RGB"
         return _in_memory(np.asarray(upright(image).convert(mode))), animated
 
 
 def _header(path: Path) -> "Image | None":
-    """The image with its header read; None if Pillow cannot read it or it is too large to turn."""
+    """The image with its header read; None if it is too large to turn.
+
+    Raises:
+        TruncatedImageError: Pillow, which reads the images of items, cannot read it.
+    """
     import PIL.Image
 
     try:
-        with guarded(path.name), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of size, see the limit below, and damaged EXIF
+        with guarded(path.name), quiet:  # it warns of size, see the limit below, and EXIF
             image = PIL.Image.open(path, formats=(*_DRIVERS, "GIF"))
-    except SceneError:  # then GDAL's reading is used, which has its own errors
-        return None
+    except SceneError as error:
+        if isinstance(error.__cause__, PIL.Image.DecompressionBombError):
+            return None
+        raise
     if image.width * image.height > _MAX_PIXELS:
         image.close()
         return None
@@ -91,14 +100,12 @@ def _header(path: Path) -> "Image | None":
 
 def _in_memory(pixels: np.ndarray) -> "DatasetReader":
     from rasterio.enums import ColorInterp
-    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
 
     height, width, count = pixels.shape
     profile: dict[str, Any] = {"count": count, "height": height, "width": width, "dtype": "uint8"}
     colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with quiet:
         memory = MemoryFile()
         with memory.open(driver="GTiff", **profile) as target:
             target.colorinterp = colours[:count]

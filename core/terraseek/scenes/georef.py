@@ -10,7 +10,8 @@ import numpy as np
 from affine import Affine
 from jaxtyping import Float64
 
-from terraseek.geo import BBox
+from terraseek.errors import UnsupportedSceneError
+from terraseek.geo import BBox, file_named_by_crs
 from terraseek.scenes.gcp_polynomial import GcpPolynomial
 
 if TYPE_CHECKING:
@@ -193,8 +194,15 @@ def _transformer(crs: "CRS | None", inverse: bool) -> "Transformer | None":
 
     if crs is None:
         return None
+    wkt = crs.to_wkt()
+    named = file_named_by_crs(wkt)
+    if named:
+        raise UnsupportedSceneError(
+            f"the CRS of the raster names a file of this computer, {named}, which is not opened; "
+            "transform the raster elsewhere, for example with: gdalwarp -t_srs EPSG:4326 IN OUT"
+        )
     try:
-        projected = ProjCRS.from_wkt(crs.to_wkt())
+        projected = ProjCRS.from_wkt(wkt)
         lonlat = ProjCRS.from_epsg(4326)
         source, target = (lonlat, projected) if inverse else (projected, lonlat)
         return Transformer.from_crs(source, target, always_xy=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from terraseek.catalogue import Filter
-from terraseek.catalogue.importing.columns.text_tables import read_text_table
 from terraseek.errors import ConfigError, MissingColumnError, QueryError, TerraSeekError
 from terraseek.files import atomic_path, text_cell
 from terraseek.progress import Progress, silent
 from terraseek.request import TEXT_COLUMNS, SearchRequest
 from terraseek.search.hits import HIT_COLUMNS
 from terraseek.search.query import Query
+from terraseek.text_files import read_text_table
 
 if TYPE_CHECKING:
     from terraseek.search.searcher import Searcher

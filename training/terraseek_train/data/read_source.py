@@ -1,6 +1,5 @@
 """Read the samples and images of a data source: encoded, streamed, or decoded to squares."""
 
-import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +8,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.encoders.base import fit_square
-from terraseek.errors import ConfigError
+from terraseek.errors import ConfigError, MissingColumnError
 from terraseek.files import atomic_path
 from terraseek.progress import Progress, silent
+from terraseek.text_files import read_csv_rows
 from terraseek_train.config import DataSource
 from terraseek_train.data.sources import ImageBytes, Sample, open_images, read_captions
 from terraseek_train.data.sources.images import decode
@@ -55,8 +55,13 @@ def listed_samples(source: DataSource) -> list[Sample] | None:
     if source.captions:
         return read_captions(Path(source.captions), source.split)
     if source.labels:
-        with Path(source.labels).open(encoding="utf-8", newline="") as file:
-            return [Sample(r["filename"], (), r["label"]) for r in csv.DictReader(file)]
+        rows = read_csv_rows(Path(source.labels))
+        if not rows or not {"filename", "label"} <= rows[0].keys():
+            columns = ", ".join(rows[0]) if rows else "no row"
+            raise MissingColumnError(
+                f"{source.labels} needs the columns filename and label; has {columns}"
+            )
+        return [Sample(row["filename"], (), row["label"]) for row in rows]
     return None
 
 

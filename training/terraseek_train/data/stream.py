@@ -20,7 +20,7 @@ from terraseek.catalogue.importing.readers.webdataset import is_shard, read_shar
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record
 from terraseek.catalogue.tars import members, read_range
 from terraseek.errors import NotAnImageError, SourceError
-from terraseek_train.data.sources.images import decode
+from terraseek_train.data.sources.images import class_folders, decode, stored_name
 from terraseek_train.data.sources.sample import Sample
 from terraseek_train.data.sources.templates import concept_of
 
@@ -155,24 +155,23 @@ def index_images(path: Path, keep_folders: bool = False) -> dict[str, tuple[Samp
 def _images_of_folder(
     root: Path, files: Sequence[Path], keep_folders: bool
 ) -> Iterator[tuple[Sample, ImageRef]]:
-    for file in files:
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            inside = PurePosixPath(file.relative_to(root).as_posix())
-            yield _folder_sample(inside, keep_folders), ImageRef(file)
+    found = (f for f in files if f.suffix.lower() in IMAGE_SUFFIXES)
+    for name, folder in class_folders(f.relative_to(root).as_posix() for f in found).items():
+        yield Sample(stored_name(name, keep_folders), (), folder), ImageRef(root / name)
 
 
 def _images_of_tar(tar: Path, keep_folders: bool) -> Iterator[tuple[Sample, ImageRef]]:
     if is_shard(tar):
         yield from _images_of_shard(tar)
         return
+    images: dict[str, ImageRef] = {}
     for member in members(tar):
         if isinstance(member, Broken):
             _log.warning("%s skipped: %s", member.member, member.reason)
-            continue
-        inside = PurePosixPath(member.name)
-        if inside.suffix.lower() in IMAGE_SUFFIXES:
-            ref = ImageRef(tar, member.offset, member.size, member.name)
-            yield _folder_sample(inside, keep_folders), ref
+        elif PurePosixPath(member.name).suffix.lower() in IMAGE_SUFFIXES:
+            images[member.name] = ImageRef(tar, member.offset, member.size, member.name)
+    for name, folder in class_folders(images).items():
+        yield Sample(stored_name(name, keep_folders), (), folder), images[name]
 
 
 def _images_of_shard(shard: Path) -> Iterator[tuple[Sample, ImageRef]]:
@@ -186,9 +185,3 @@ def _images_of_shard(shard: Path) -> Iterator[tuple[Sample, ImageRef]]:
                 yield Sample(name, (), caption), record.image
             else:
                 yield Sample(name, (caption,) if caption else ()), record.image
-
-
-def _folder_sample(inside: PurePosixPath, keep_folders: bool) -> Sample:
-    """Make a sample whose label is its class folder."""
-    folder = inside.parent.name
-    return Sample(f"{folder}/{inside.name}" if keep_folders else inside.name, (), folder)

@@ -9,6 +9,7 @@ from jaxtyping import Float16, Int64
 
 from terraseek.files import atomic_path, read_json, write_json
 from terraseek.progress import Progress, silent
+from terraseek.text_files import read_csv_rows
 
 __all__ = ["TextTable", "rs5m_phrases", "sentence_vectors", "tokenize"]
 
@@ -82,10 +83,8 @@ def rs5m_phrases(path: Path, longest: int = 25) -> list[str]:
         path: caption CSV with the columns name and caption.
         longest: most words of a phrase.
     """
-    from terraseek_train.data.sources.captions import read_csv_rows
-
     found: dict[str, None] = {}
-    for row in read_csv_rows(path, ("utf-8", "gb18030", "latin-1")):
+    for row in read_csv_rows(path, ("gb18030", "latin-1")):
         caption = row["caption"].strip()
         phrases = [caption.rsplit(". ", 1)[-1]]
         if caption.count("'") >= 2 and row["name"].startswith("ben_"):

@@ -1,13 +1,13 @@
 """Evaluations on files, for the commands and for Python callers."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from terraseek.encoders.base import Encoder
-from terraseek.errors import AnnotationError, MissingColumnError
+from terraseek.errors import AnnotationError, MissingColumnError, SourceError
 from terraseek.progress import Progress, silent
+from terraseek.text_files import read_csv_rows, read_text
 from terraseek_train.data.sources import open_images, pair_images, read_captions
 from terraseek_train.data.sources.images import ImageBytes
 from terraseek_train.evaluate.encode import encode_named
@@ -120,12 +120,12 @@ def read_class_names(path: Path) -> list[str]:
     """Read one class name per line; blank lines are skipped.
 
     Raises:
-        AnnotationError: the file is not UTF-8 text or has no name.
+        AnnotationError: the file is neither UTF-8 nor UTF-16, or has no name.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
+        lines = read_text(path).splitlines()
+    except SourceError as error:
+        raise AnnotationError(str(error)) from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise AnnotationError(f"{path} holds no class name; write one per line")
@@ -137,10 +137,10 @@ def read_labels(path: Path, source: ImageBytes) -> dict[str, str]:
 
     Raises:
         MissingColumnError: a column is missing.
+        SourceError: the file is neither UTF-8 nor UTF-16.
         AnnotationError: no labelled image is in the source.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv_rows(path)
     columns = list(rows[0]) if rows else []
     name_column = next((column for column in ("img_name", "filename") if column in columns), None)
     if name_column is None or "label" not in columns:

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from terraseek.catalogue.filters.crossings import has_more_crossings
-from terraseek.errors import FilterError
+from terraseek.errors import FilterError, SourceError
 from terraseek.geo import EARTH_KM, BBox, distance_km
 from terraseek.parameters import Codec, format_degrees
+from terraseek.text_files import read_text
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -143,8 +144,8 @@ class Area:
         if text_or_file.lower().endswith(_SUFFIXES):
             path = Path(text_or_file)
             try:
-                return cls.parse(path.read_text(encoding="utf-8"), _MAX_FILE_VERTICES)
-            except (OSError, UnicodeDecodeError) as error:
+                return cls.parse(read_text(path), _MAX_FILE_VERTICES)
+            except (OSError, SourceError) as error:
                 raise FilterError(f"the area {path} cannot be read: {error}") from error
         return cls.parse(text_or_file)
 

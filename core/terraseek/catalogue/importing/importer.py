@@ -16,6 +16,7 @@ from terraseek.catalogue.importing.bounded_map import bounded_map
 from terraseek.catalogue.importing.geometa import Geometa
 from terraseek.catalogue.importing.inspection import ANIMATED, inspect
 from terraseek.catalogue.importing.item_row import image_label, item_row, table_names
+from terraseek.catalogue.importing.lookup import is_inside
 from terraseek.catalogue.importing.readers.reader import OpenedSource
 from terraseek.catalogue.importing.readers.registry import open_source
 from terraseek.catalogue.importing.report import ImportReport, write_broken
@@ -199,9 +200,19 @@ class _ImportJob:
         self.report.unused[what] = self.report.unused.get(what, 0) + count
 
     def _row(self, key: str, record: Record, inspected: dict[str, Any]) -> dict[str, Any]:
-        return item_row(
+        row = item_row(
             key, record, inspected, self.source, self.geometa, self.precision, self.report
         )
+        file = row.get("vector_file")
+        if file:
+            location = self.opened.location
+            folder = location if location.is_dir() else location.parent
+            path = folder / str(file)
+            row["vector_file"] = str(path)
+            if not is_inside(path, folder):
+                self._count_unused("vector files outside of the source", 1)
+                del row["vector_file"]
+        return row
 
     def _relink(self, known: dict[str, Record]) -> bool:
         """Update the location of items whose file is missing; returns whether any changed."""

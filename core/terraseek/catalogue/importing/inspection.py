@@ -56,7 +56,7 @@ def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
 def _image(ref: ImageRef, check: bool) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     if check:
-        rgb = read_image(ref)
+        rgb = read_image(ref, verify=True)
         columns = {"width": rgb.shape[1], "height": rgb.shape[0]}
         if is_animated(ref):
             columns[ANIMATED] = True

@@ -1,14 +1,17 @@
 """Lookup of the images that a table names, as files or in tars beside it."""
 
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from terraseek.catalogue.records import IMAGE_SUFFIXES, ImageRef
+from terraseek.catalogue.importing.dataset_folders import without_masks
+from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef
 from terraseek.catalogue.tars import Member, members
 from terraseek.errors import SourceError
 
-__all__ = ["OUTSIDE_SOURCE", "ImageLookup", "is_inside", "links_leading_outside", "walk_images"]
+__all__ = ["OUTSIDE_SOURCE", "ImageLookup", "is_inside", "unusable_links", "walk_images"]
 
 OUTSIDE_SOURCE = (
     "lies outside of the source; import the folder that holds both, or name it with --images"
@@ -17,36 +20,71 @@ OUTSIDE_SOURCE = (
 author of a source must not be able to choose which files of this computer are shown."""
 
 
+_MAX_FOLLOWED = 1000
+"""Links to folders that are followed: a few that lead to each other make millions of paths."""
+
+
 def is_inside(path: Path, *folders: Path) -> bool:
     """Whether a file is in one of the folders, after links and `..` are resolved."""
-    real = path.resolve()
-    return any(real.is_relative_to(folder.resolve()) for folder in folders)
+    real = Path(os.path.realpath(path))  # unlike `resolve`, it does not raise for links in a circle
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
-def links_leading_outside(folder: Path) -> Iterator[Path]:
-    """Links below a folder to images or folders outside of it, which are not followed.
+def unusable_links(folder: Path) -> Iterator[Broken]:
+    """Links below a folder that lead to images or folders outside of it, or to nothing.
 
-    Links whose target does not exist are among them, if they are named like a folder or an image.
+    Of the latter, those that are named like a folder or an image.
     """
     for path in sorted(path for path in folder.rglob("*") if path.is_symlink()):
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
-        missing = not path.exists() and not path.suffix
-        usable = path.is_dir() or missing or is_image
-        if usable and not is_inside(path, folder):
-            yield path
+        missing = not path.exists()
+        name = path.relative_to(folder).as_posix()
+        if missing and (is_image or not path.suffix):
+            yield Broken(name, f"it is a link to {os.readlink(path)}, which does not exist")
+        elif not missing and (is_image or path.is_dir()) and not is_inside(path, folder):
+            yield Broken(name, f"it is a link that {OUTSIDE_SOURCE}")
 
 
 def walk_images(folder: Path) -> Iterator[Path]:
     """Files below `folder` with the suffix of an image, sorted, without hidden ones.
 
-    Links that lead outside of the folder are skipped, see `links_leading_outside`.
+    Links to files and folders are followed inside of the folder; those that lead outside of it are
+    skipped, see `unusable_links`.
     """
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
-            continue
-        if not path.is_symlink() or is_inside(path, folder):
-            yield path
+    yield from sorted(
+        path
+        for path in _walk(folder, folder, (Path(os.path.realpath(folder)),), [])
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    )
+
+
+def _walk(
+    folder: Path, root: Path, above: tuple[Path, ...], followed: list[Path]
+) -> Iterator[Path]:
+    """Files in a folder, its subfolders, and in linked folders inside of `root`.
+
+    `above` are the real paths of the folders that lead here, in which a link would never end;
+    `followed` collects the links to folders.
+    """
+    with suppress(PermissionError), os.scandir(folder) as entries:
+        for entry in entries:
+            path = folder / entry.name
+            is_link = entry.is_symlink()
+            if entry.name.startswith(".") or (is_link and not is_inside(path, root)):
+                continue
+            if path.is_file() if is_link else entry.is_file():
+                yield path
+            elif path.is_dir() if is_link else entry.is_dir():
+                real = Path(os.path.realpath(path)) if is_link else above[-1] / entry.name
+                if real in above:
+                    continue
+                followed += [path] * is_link
+                if len(followed) > _MAX_FOLLOWED:
+                    raise SourceError(
+                        f"{root} has more than {_MAX_FOLLOWED:,} links to its own folders, such as "
+                        f"{path.relative_to(root)}; import the folders that they lead to"
+                    )
+                yield from _walk(path, root, (*above, real), followed)
 
 
 class ImageLookup:
@@ -137,9 +175,15 @@ def _folded_names(index: dict[str, ImageRef]) -> dict[str, ImageRef | None]:
 
 
 def _names(found: list[tuple[str, ImageRef]]) -> dict[str, ImageRef | None]:
-    """Images by path and by file name; None for a file name that occurs twice."""
+    """Images by path and by file name; None for a file name that occurs twice.
+
+    Masks are found by their path only, because they often have the file names of their images.
+    """
     names: dict[str, ImageRef | None] = {}
+    images = set(without_masks([path for path, _ in found])[0])
     for path, ref in found:
+        if path not in images:
+            continue
         file_name = path.rsplit("/", 1)[-1]
         if file_name != path:
             names[file_name] = None if file_name in names else ref

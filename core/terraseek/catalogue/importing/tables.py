@@ -10,11 +10,11 @@ import pandas as pd
 
 from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.columns.geometry_column import geometry_of_schema, locate_rows
-from terraseek.catalogue.importing.columns.text_tables import TextTable, sniff_table
 from terraseek.catalogue.importing.image_names import is_image_name
 from terraseek.catalogue.importing.pickled.frame import read_pickled_frame
 from terraseek.catalogue.importing.table_limits import check_columns, check_lines
 from terraseek.errors import SourceError
+from terraseek.text_files import TextTable, sniff_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -23,6 +23,6 @@ def compose_caption(columns: dict[str, Any]) -> tuple[str, str]:
         if text:
             return text, origin
     label = readable_label(str(columns.get("label") or ""))
-    if label:
+    if label and not label.replace(" ", "").isdigit():  # the number of a class says nothing
         return f"a satellite image of {label}", "label"
     return "", ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from terraseek.errors import OutputError
 from terraseek.files import write_json
@@ -10,6 +10,9 @@ from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.outlines import split_at_antimeridian, to_lonlat
 from terraseek.localization.output.provenance import provenance
 from terraseek.localization.output.regions import Region, regions
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 __all__ = ["regions_geojson", "write_regions"]
 
@@ -24,7 +27,8 @@ def regions_geojson(
 
     The properties of each feature hold outline and peak in pixels, and the collection's member
     `request` the `provenance` of each heat map. In pixel space the geometry
-    itself is in pixels (column, row), and the collection has `"crs": null, "space": "pixel"`.
+    itself is in pixels (column, row), and the collection has `"crs": null, "space": "pixel"`. A
+    region that is not on the globe, as beside a full disk, has no geometry.
 
     Args:
         heat: one heat map, or several of one scene.
@@ -50,12 +54,15 @@ def regions_geojson(
 def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
     from shapely.geometry import mapping
 
-    lonlat = to_lonlat(region.polygon, heat.georef)
+    geometry: BaseGeometry | None = region.polygon
+    if heat.georef.located:
+        lonlat = to_lonlat(region.polygon, heat.georef)
+        geometry = None if lonlat is None else split_at_antimeridian(lonlat)
     peak, gsd = region.peak, heat.georef.gsd_m
     outline = [[round(c, 2), round(r, 2)] for c, r in region.polygon.exterior.coords]
     return {
         "type": "Feature",
-        "geometry": mapping(region.polygon if lonlat is None else split_at_antimeridian(lonlat)),
+        "geometry": None if geometry is None else mapping(geometry),
         "properties": {
             "query": heat.query,
             "minus": list(heat.minus),

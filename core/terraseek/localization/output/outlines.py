@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from terraseek.scenes import Georef
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 __all__ = ["area_m2", "split_at_antimeridian", "to_lonlat"]
+
+_MIN_RING = 4
+_BISECTIONS = 16
+"""Halvings of an edge; of one of 10,000 pixels, 0.2 pixels are left."""
 
 
 def area_m2(polygon: "Polygon", georef: Georef) -> float | None:
@@ -27,21 +32,66 @@ def area_m2(polygon: "Polygon", georef: Georef) -> float | None:
 def to_lonlat(polygon: "Polygon", georef: Georef) -> "Polygon | None":
     """The outline in lon/lat, counter-clockwise; longitudes continue beyond the antimeridian.
 
-    None without a location on the globe, or where a vertex cannot be projected.
+    Where pixels are not on the globe (the corners of a full disk), it ends at the last ones that
+    are. None without a location on the globe, or where no part of it is on the globe.
     """
     from shapely import Polygon
     from shapely.geometry.polygon import orient
 
     if not georef.located:
         return None
-    rings = []
+    rings, clipped = [], False
     for ring in (polygon.exterior, *polygon.interiors):
         points = np.asarray(ring.coords, np.float64)
         lon, lat = georef.lonlat(points[:, 0].copy(), points[:, 1].copy())
         if not np.all(np.isfinite(lon)):
-            return None
-        rings.append(np.stack([np.unwrap(lon, period=360), lat], axis=1))
-    return orient(Polygon(rings[0], rings[1:]))
+            clipped = True
+            points = _on_globe(points, np.isfinite(lon), georef)
+            lon, lat = georef.lonlat(points[:, 0].copy(), points[:, 1].copy())
+        if len(points) >= _MIN_RING:
+            rings.append(np.stack([np.unwrap(lon, period=360), lat], axis=1))
+        elif not rings:
+            return None  # of the outer ring
+    outline = Polygon(rings[0], rings[1:])
+    return orient(_largest_part(outline) if clipped else outline)
+
+
+def _on_globe(
+    points: Float64[np.ndarray, "n 2"], known: Bool[np.ndarray, " n"], georef: Georef
+) -> Float64[np.ndarray, "m 2"]:
+    """Points of a closed ring on the globe, and on each edge that leaves it the last one that is.
+
+    Args:
+        points: (col, row); the last one repeats the first.
+        known: which of them are on the globe.
+        georef: maps them.
+    """
+    kept: list[Float64[np.ndarray, 2]] = []
+    for start, end, a, b in zip(points[:-1], points[1:], known[:-1], known[1:], strict=True):
+        if a:
+            kept.append(start)
+        if a == b:
+            continue
+        inside, outside = (start, end) if a else (end, start)
+        for _ in range(_BISECTIONS):
+            middle = (inside + outside) / 2
+            if georef.pixel_to_lonlat(float(middle[0]), float(middle[1])) is None:
+                outside = middle
+            else:
+                inside = middle
+        kept.append(inside)
+    return np.array([*kept, *kept[:1]]).reshape(-1, 2)
+
+
+def _largest_part(outline: "Polygon") -> "Polygon":
+    """The outline, or the largest valid part of one that cuts itself after it was clipped."""
+    from shapely import make_valid
+
+    if outline.is_valid:
+        return outline
+    parts = getattr(make_valid(outline), "geoms", [])
+    polygons: list[Polygon] = [part for part in parts if part.geom_type == "Polygon"]
+    return max(polygons, key=lambda part: part.area, default=outline)
 
 
 def split_at_antimeridian(lonlat: "Polygon") -> "BaseGeometry":

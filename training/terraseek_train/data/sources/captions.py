@@ -4,17 +4,17 @@ RSICD, RSITMD, UCM-Captions and Sydney-Captions share one JSON layout (Karpathy'
 has another: a list per class, and five keys `raw`, `raw_1` … `raw_4` per image.
 """
 
-import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from terraseek.errors import AnnotationError
+from terraseek.errors import AnnotationError, SourceError
+from terraseek.text_files import read_csv_rows, read_text
 from terraseek_train.data.sources.sample import Sample
 
-__all__ = ["read_captions", "read_csv_captions", "read_csv_rows", "read_json_captions"]
+__all__ = ["read_captions", "read_csv_captions", "read_json_captions"]
 
 _RAW = re.compile(r"raw(_\d+)?")
 
@@ -48,12 +48,12 @@ def read_json_captions(path: Path, split: str | None = None) -> list[Sample]:
         AnnotationError: not JSON, or an entry lacks a key.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        value = json.loads(read_text(path))
         if _is_nwpu(value):
             samples = _nwpu_samples(value)
         else:
             samples = [_rsicd_sample(entry) for entry in value["images"]]
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, SourceError) as error:
         raise AnnotationError(f"{path} is not JSON text: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise AnnotationError(
@@ -107,24 +107,13 @@ def read_csv_captions(path: Path) -> list[Sample]:
         AnnotationError: a column is missing, or the text is in neither encoding.
     """
     grouped: dict[str, list[str]] = {}
-    for row in read_csv_rows(path, ("utf-8-sig", "gb18030")):
+    try:
+        rows = read_csv_rows(path, ("gb18030",))
+    except SourceError as error:
+        raise AnnotationError(str(error)) from error
+    for row in rows:
         if "filename" not in row or "title" not in row:
             raise AnnotationError(f"{path} needs the columns filename,title; has {', '.join(row)}")
         if row["title"] and row["title"].strip():
             grouped.setdefault(row["filename"], []).append(row["title"].strip())
     return [Sample(name, tuple(titles)) for name, titles in grouped.items()]
-
-
-def read_csv_rows(path: Path, encodings: Sequence[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV in the first encoding that decodes it.
-
-    Raises:
-        AnnotationError: the text is in none of the encodings.
-    """
-    for encoding in encodings:
-        try:
-            with path.open(encoding=encoding, newline="") as file:
-                return list(csv.DictReader(file))
-        except UnicodeDecodeError:
-            continue
-    raise AnnotationError(f"{path} is text in none of {', '.join(encodings)}; save it as UTF-8")

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from terraseek.catalogue.images import FORMATS
+from terraseek.catalogue.importing.dataset_folders import read_folders, without_masks
 from terraseek.catalogue.importing.readers.webdataset import read_shards
 from terraseek.catalogue.records import Broken, ImageRef, Record
 from terraseek.catalogue.tars import Member, members, read_range
@@ -19,7 +20,14 @@ from terraseek.errors import NotAnImageError, SourceError
 from terraseek_train.data.sources.sample import Sample
 from terraseek_train.data.sources.templates import concept_of
 
-__all__ = ["ImageBytes", "decode", "open_images", "pair_images"]
+__all__ = [
+    "ImageBytes",
+    "class_folders",
+    "decode",
+    "open_images",
+    "pair_images",
+    "stored_name",
+]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
@@ -126,16 +134,29 @@ def open_images(path: Path, keep_folders: bool = False) -> ImageBytes:
     return ImageBytes(path, entries)
 
 
-def _name_and_folder(inside: PurePosixPath, keep_folders: bool) -> tuple[str, str]:
+def class_folders(paths: Iterable[str]) -> dict[str, str]:
+    """Class folder of each image path (with `/`), empty without one; masks are left out.
+
+    Folders such as `train` and `images` are no classes, see `dataset_folders`.
+    """
+    kept, _ = without_masks(list(paths))
+    return {
+        name: meaning.classes[-1] if meaning.classes else ""
+        for name, meaning in zip(kept, read_folders(kept), strict=True)
+    }
+
+
+def stored_name(path: str, keep_folders: bool) -> str:
+    """Name of the image at a path in a source: of its file, with its folder if asked for."""
+    inside = PurePosixPath(path)
     folder = inside.parent.name
-    return (f"{folder}/{inside.name}" if keep_folders and folder else inside.name), folder
+    return f"{folder}/{inside.name}" if keep_folders and folder else inside.name
 
 
 def _from_folder(path: Path, keep: bool) -> Iterator[tuple[str, _Entry]]:
-    for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in _SUFFIXES and file.is_file():
-            name, folder = _name_and_folder(PurePosixPath(file.relative_to(path).as_posix()), keep)
-            yield name, (folder, file)
+    files = (f for f in sorted(path.rglob("*")) if f.suffix.lower() in _SUFFIXES and f.is_file())
+    for name, folder in class_folders(f.relative_to(path).as_posix() for f in files).items():
+        yield stored_name(name, keep), (folder, path / name)
 
 
 def _from_tar(path: Path, keep: bool) -> Iterator[tuple[str, _Entry]]:
@@ -144,12 +165,15 @@ def _from_tar(path: Path, keep: bool) -> Iterator[tuple[str, _Entry]]:
         return
     try:
         with tarfile.open(path) as archive:
-            for member in archive:
-                inside = PurePosixPath(member.name)
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is not None and inside.suffix.lower() in _SUFFIXES:
-                    name, folder = _name_and_folder(inside, keep)
-                    yield name, (folder, content.read())
+            images = {
+                member.name: member
+                for member in archive
+                if member.isfile() and PurePosixPath(member.name).suffix.lower() in _SUFFIXES
+            }
+            for name, folder in class_folders(images).items():
+                content = archive.extractfile(images[name])
+                if content is not None:
+                    yield stored_name(name, keep), (folder, content.read())
     except (tarfile.TarError, OSError, EOFError) as error:
         raise SourceError(f"{path} is not a readable tar: {error}") from error
 

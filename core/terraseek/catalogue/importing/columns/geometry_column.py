@@ -1,9 +1,12 @@
 """Geometry columns of tables: GeoParquet 1.0 and 1.1, GeoArrow, WKB and WKT."""
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
-from terraseek.catalogue.metadata.outline import location_columns, parse_geometry
+from terraseek.catalogue.metadata.outline import centre_of_box, location_columns, parse_geometry
+from terraseek.errors import SourceError
+from terraseek.geo import file_named_by_crs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +18,7 @@ GEOMETRY_NAMES = ("geometry", "geom", "the_geom", "wkt", "wkb_geometry", "geomet
 """Names of geometry columns in lower case, of tables without GeoParquet metadata."""
 GEOMETRY_LOCATION = "geometry location"
 """Column of the location that a row's geometry gives; None where it has none."""
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
 _NATIVE = {
     "point": "Point",
     "linestring": "LineString",
@@ -33,7 +37,12 @@ def geometry_of_schema(schema: "pa.Schema") -> dict[str, Any] | None:
     if isinstance(columns, dict) and name in schema.names:
         described = columns.get(name)
         described = described if isinstance(described, dict) else {}
-        return {"name": name, "encoding": described.get("encoding"), "crs": described.get("crs")}
+        return {
+            "name": name,
+            "encoding": described.get("encoding"),
+            "crs": described.get("crs"),
+            "covering": _covering(described, schema),
+        }
     for field in schema:
         metadata = field.metadata or {}
         extension = metadata.get(b"ARROW:extension:name", b"").decode(errors="replace")
@@ -42,6 +51,19 @@ def geometry_of_schema(schema: "pa.Schema") -> dict[str, Any] | None:
             encoding = extension.removeprefix("geoarrow.")
             return {"name": field.name, "encoding": encoding, "crs": described.get("crs")}
     return None
+
+
+def _covering(described: dict[str, Any], schema: "pa.Schema") -> dict[str, str] | None:
+    """Column and fields of the boxes of the rows (`covering` of GeoParquet 1.1), if it has them."""
+    covering = described.get("covering")
+    box = covering.get("bbox") if isinstance(covering, dict) else None
+    edges = {edge: box.get(edge) for edge in _EDGES} if isinstance(box, dict) else {}
+    if not edges or any(not isinstance(p, list) or len(p) != 2 for p in edges.values()):
+        return None
+    columns = {str(path[0]) for path in edges.values() if path}
+    if len(columns) != 1 or not columns <= set(schema.names):
+        return None
+    return {"column": columns.pop(), **{e: str(path[1]) for e, path in edges.items() if path}}
 
 
 def locate_rows(frame: "pd.DataFrame", described: dict[str, Any] | None) -> "pd.DataFrame":
@@ -60,9 +82,15 @@ def locate_rows(frame: "pd.DataFrame", described: dict[str, Any] | None) -> "pd.
     transform = _to_lonlat(described["crs"])
     native = _NATIVE.get(str(described["encoding"] or "").lower())
     found = [_location(value, native, transform) for value in frame[name]]
+    covering = described.get("covering")
+    boxes = frame[covering["column"]] if covering and covering["column"] in frame else ()
+    for row, box in enumerate(boxes):
+        if found[row] is None:
+            found[row] = _centre_of_row(box, covering, transform)
     import pandas as pd
 
-    located: pd.DataFrame = frame.drop(columns=name)
+    extra = [covering["column"]] if len(boxes) else []
+    located: pd.DataFrame = frame.drop(columns=[name, *extra])
     located[GEOMETRY_LOCATION] = pd.Series(found, index=frame.index, dtype=object)
     return located
 
@@ -78,6 +106,22 @@ def _location(value: Any, native: str | None, transform: Any) -> dict[str, Any] 
     if transform is not None:
         geometry = shapely.transform(geometry, transform, interleaved=False)
     return location_columns(geometry) or None
+
+
+def _centre_of_row(box: Any, covering: dict[str, str], transform: Any) -> dict[str, Any] | None:  # noqa: ANN401
+    """Centre of a row's box; the box crosses the antimeridian if its west is east of its east."""
+    try:
+        west, south, east, north = (float(box[covering[edge]]) for edge in _EDGES)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not all(map(math.isfinite, (west, south, east, north))):
+        return None
+    if transform is not None:
+        lon, lat = transform((west + east) / 2, (south + north) / 2)
+    else:
+        lon, lat = centre_of_box(west, south, east, north)
+    known = math.isfinite(lon) and math.isfinite(lat)
+    return {"lon": float(lon), "lat": float(lat)} if known else None
 
 
 def _coordinates(value: Any) -> Any:  # noqa: ANN401 - nested lists
@@ -96,6 +140,12 @@ def _to_lonlat(crs: Any) -> Any:  # noqa: ANN401 - PROJJSON, text or None
 
     if not crs:
         return None
+    named = file_named_by_crs(crs if isinstance(crs, str) else json.dumps(crs))
+    if named:
+        raise SourceError(
+            f"the CRS of the geometry names a file of this computer, {named}, which is not opened; "
+            "write the geometry in longitude and latitude"
+        )
     try:
         source = CRS.from_user_input(crs)
         if source.to_epsg() == 4326 or source.to_authority() == ("OGC", "CRS84"):

@@ -9,14 +9,14 @@ from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.records import Broken, Record, Records
 from terraseek.errors import AnnotationError, SourceError
+from terraseek.text_files import read_text, read_text_start
 
 __all__ = ["CAPTIONS", "is_caption_json", "read_captions"]
 
 
 def is_caption_json(path: Path) -> bool:
     """Whether a JSON file has the keys of a caption file in its first 4 KB."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        start = file.read(4096)
+    start = read_text_start(path, 4096)
     return '"images"' in start and ('"filename"' in start or '"sentences"' in start)
 
 
@@ -41,7 +41,7 @@ def read_captions(path: Path, images: Path | None) -> Records:
 
 def _entries(path: Path) -> list[Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
     except ValueError as error:
         raise AnnotationError(f"{path} is not JSON: {error}") from error
     entries = value.get("images") if isinstance(value, dict) else None

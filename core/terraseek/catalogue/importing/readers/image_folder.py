@@ -1,14 +1,11 @@
 """Images in folders or a tar; if every image is in a folder of its class, with labels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from terraseek.catalogue.importing.lookup import (
-    OUTSIDE_SOURCE,
-    links_leading_outside,
-    walk_images,
-)
+from terraseek.catalogue.importing.dataset_folders import read_folders, without_masks
+from terraseek.catalogue.importing.lookup import unusable_links, walk_images
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records
 from terraseek.catalogue.tars import members
@@ -19,34 +16,29 @@ __all__ = ["CLASSES", "FOLDER", "has_classes", "read_folder", "read_tar"]
 _MAX_NAMES = 100_000
 
 
-def has_classes(names: Iterable[str]) -> bool:
-    """Whether image paths (with `/`) are sorted into two or more folders at one depth."""
-    parents, depths = set(), set()
-    for name in names:
-        path = PurePosixPath(name)
-        parents.add(path.parent)
-        depths.add(len(path.parts))
-    return len(parents) > 1 and len(depths) == 1 and depths != {1}
+def has_classes(names: Sequence[str]) -> bool:
+    """Whether image paths (with `/`) are sorted into two or more class folders at one depth.
+
+    Folders like `train`, `images` and `masks` are no classes, see `dataset_folders`.
+    """
+    classes = [meaning.classes for meaning in read_folders(without_masks(names)[0])]
+    depths = {len(parts) for parts in classes}
+    return len(set(classes)) > 1 and len(depths) == 1 and depths != {0}
 
 
 def read_folder(folder: Path, labels: bool) -> Records:
-    """Read all images below a folder, or one image file.
+    """Read all images below a folder, or one image file; masks of other images are left out.
 
     Args:
         folder: the folder, or the image.
-        labels: whether the name of an image's folder is its label.
+        labels: whether the name of an image's class folder is its label.
     """
-    paths = [folder] if folder.is_file() else walk_images(folder)
-    base = folder.parent if folder.is_file() else folder
-    if folder.is_dir():
-        for path in links_leading_outside(folder):
-            yield Broken(path.relative_to(base).as_posix(), f"it is a link that {OUTSIDE_SOURCE}")
-    for path in paths:
-        name = path.relative_to(base).as_posix()
-        columns = {"img_name": name}
-        if labels and path.parent != base:
-            columns["label"] = path.parent.name
-        yield Record(name, ImageRef(path.resolve()), columns)
+    if folder.is_file():
+        yield Record(folder.name, ImageRef(folder.resolve()), {"img_name": folder.name})
+        return
+    yield from unusable_links(folder)
+    names = [path.relative_to(folder).as_posix() for path in walk_images(folder)]
+    yield from _records(((n, ImageRef((folder / n).resolve())) for n in names), labels)
 
 
 def read_tar(tar: Path, labels: bool | None) -> Records:
@@ -57,11 +49,24 @@ def read_tar(tar: Path, labels: bool | None) -> Records:
             yield member
         elif PurePosixPath(member.name).suffix.lower() in IMAGE_SUFFIXES:
             found.append((member.name, ImageRef(tar, member.offset, member.size, member.name)))
-    labelled = has_classes(name for name, _ in found) if labels is None else labels
-    for name, ref in found:
+    labelled = has_classes([name for name, _ in found]) if labels is None else labels
+    yield from _records(found, labelled)
+
+
+def _records(found: Iterable[tuple[str, ImageRef]], labels: bool) -> Records:
+    refs = list(found)
+    kept, masks = without_masks([name for name, _ in refs])
+    if masks.count:
+        yield masks
+    images = set(kept)
+    refs = [(name, ref) for name, ref in refs if name in images]
+    meanings = read_folders([name for name, _ in refs])
+    for (name, ref), meaning in zip(refs, meanings, strict=True):
         columns = {"img_name": name}
-        if labelled and "/" in name:
-            columns["label"] = PurePosixPath(name).parent.name
+        if labels and meaning.classes:
+            columns["label"] = meaning.classes[-1]
+        if meaning.split:
+            columns["split"] = meaning.split
         yield Record(name, ref, columns)
 
 

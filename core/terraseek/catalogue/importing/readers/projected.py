@@ -1,9 +1,11 @@
 """Location of a STAC item that states it only in its own CRS (projection extension 1 and 2)."""
 
+import json
 import math
 from typing import Any
 
 from terraseek.catalogue.metadata.outline import parse_geometry, wrap
+from terraseek.geo import file_named_by_crs
 
 __all__ = ["projected_location"]
 
@@ -51,7 +53,10 @@ def _to_lonlat(properties: dict[str, Any], x: float, y: float) -> dict[str, Any]
         if not properties.get(key):
             continue
         try:
-            crs = CRS.from_user_input(properties[key])
+            value = properties[key]
+            if file_named_by_crs(value if isinstance(value, str) else json.dumps(value)):
+                continue  # the author of an item does not choose files that are opened here
+            crs = CRS.from_user_input(value)
             lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
         except ProjError:
             continue

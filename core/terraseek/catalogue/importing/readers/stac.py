@@ -13,10 +13,11 @@ from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.metadata.outline import centre_of_box, location_columns, parse_geometry
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records
 from terraseek.errors import SourceError
+from terraseek.text_files import read_text, read_text_start
 
 __all__ = ["STAC", "is_stac", "read_stac"]
 
-_MAX_CHARS = 1 << 24
+_MAX_BYTES = 1 << 24
 """Length of the text in which `stac_version` is looked for: keys may be in any order, and a
 footprint of thousands of corners may come first."""
 _ROLES = ("visual", "thumbnail", "overview", "data")
@@ -36,8 +37,7 @@ _COLUMN_OF = {
 
 def is_stac(path: Path) -> bool:
     """Whether a JSON file has the keys of STAC ."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        text = file.read(_MAX_CHARS)
+    text = read_text_start(path, _MAX_BYTES)
     return '"stac_version"' in text and '"Feature' in text
 
 
@@ -51,8 +51,8 @@ def read_stac(path: Path) -> Records:
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
     for file in files:
         try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+            value = json.loads(read_text(file))
+        except (ValueError, SourceError) as error:
             if file == path:
                 raise SourceError(f"{path} is not JSON: {error}") from error
             yield Broken(file.name, f"not JSON: {error}")

@@ -1,8 +1,9 @@
-"""Text of tables as programs write them: UTF-8 with or without mark, UTF-16, any separator."""
+"""Text files as programs write them: UTF-8 with or without mark, UTF-16, any separator."""
 
 import codecs
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,15 @@ from typing import TextIO
 
 from terraseek.errors import SourceError
 
-__all__ = ["TextTable", "read_text_table", "separator_of", "sniff_table"]
+__all__ = [
+    "TextTable",
+    "read_csv_rows",
+    "read_text",
+    "read_text_start",
+    "read_text_table",
+    "separator_of",
+    "sniff_table",
+]
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SEPARATORS = (",", ";", "\t", "|")
@@ -63,19 +72,56 @@ def sniff_table(path: Path) -> TextTable:
     return TextTable(path, encoding, separator, _first_cells(text, separator))
 
 
-def read_text_table(path: Path) -> tuple[str, str]:
-    """Text of a CSV or TSV file, and the character that separates its cells.
+def read_text(path: Path, fallback: Sequence[str] = ()) -> str:
+    """Text of a file in UTF-8 or, with a mark at its start, UTF-16.
+
+    Args:
+        path: the file.
+        fallback: encodings to try if it is neither; without any, such a file is refused.
 
     Raises:
-        SourceError: it is neither UTF-8 nor UTF-16.
+        SourceError: it is in none of the encodings.
     """
     data = path.read_bytes()
-    try:
-        text = data.decode(_encoding_of(data))
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path) from error
-    _check_text(path, text)
+    for encoding in (_encoding_of(data), *fallback):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        _check_text(path, text)
+        return text
+    raise _not_utf8(path)
+
+
+def read_text_start(path: Path, length: int) -> str:
+    """First bytes of a file as text, to recognise what it is; invalid ones are replaced."""
+    with path.open("rb") as file:
+        data = file.read(length)
+    return data.decode(_encoding_of(data), errors="replace")
+
+
+def read_text_table(path: Path, fallback: Sequence[str] = ()) -> tuple[str, str]:
+    """Text of a CSV or TSV file, and the character that separates its cells; see `read_text`.
+
+    Raises:
+        SourceError: it is in none of the encodings.
+    """
+    text = read_text(path, fallback)
     return text, separator_of(text)
+
+
+def read_csv_rows(path: Path, fallback: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Rows of a CSV or TSV file as cells by column; missing cells are empty, extra ones left out.
+
+    Raises:
+        SourceError: it is in none of the encodings, or no table.
+    """
+    text, separator = read_text_table(path, fallback)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
+    try:
+        return [{k: v for k, v in row.items() if isinstance(v, str)} for row in reader]
+    except csv.Error as error:
+        raise SourceError(f"{path.name}, line {reader.line_num}: {error}") from error
 
 
 def separator_of(text: str) -> str:
