@@ -5,20 +5,24 @@ damaged files. Every call into a decoder is made within `guarded`, so that one f
 import and its error is one line about that file.
 """
 
+import os
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from terraseek.errors import (
+    ConfigError,
     SceneError,
     SceneTooLargeError,
+    SceneTooSlowError,
     TerraSeekError,
     TruncatedImageError,
     UnsupportedSceneError,
 )
 
-__all__ = ["failure", "guarded", "quiet"]
+__all__ = ["TimeLimit", "check_time", "failure", "guarded", "quiet"]
 
 # Pillow warns of EXIF and other metadata that it ignores; for the process, as threads decode
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -56,6 +60,74 @@ quiet = _Quiet()
 
 _MAX_REASON = 160
 _MISSING_CODEC = ("missing codec", "compression scheme", "no decoder", "decoder jxl")
+
+
+class TimeLimit:
+    """Context of the decoding of one file, which is stopped after seconds of processor time.
+
+    Time adds up over all entries of the same object. Decoders cannot be interrupted, so `check_time`
+    is called between the blocks of a file. Waiting (a slow disk, a busy computer) does not count.
+    """
+
+    def __init__(self, name: str, seconds: float | None = None) -> None:
+        """Limit the decoding of a file.
+
+        Args:
+            name: name of the file in the error.
+            seconds: processor time; None takes `TERRASEEK_MAX_SECONDS`, else 300.
+
+        Raises:
+            ConfigError: the setting is no positive number.
+        """
+        self._name = name
+        self._seconds = _max_seconds() if seconds is None else seconds
+        self._spent = self._began = 0.0
+        self._outer: TimeLimit | None = None
+
+    def __enter__(self) -> None:
+        self._outer = getattr(_LOCAL, "limit", None)
+        _LOCAL.limit = self
+        self._began = time.thread_time()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _LOCAL.limit = self._outer
+        self._spent += time.thread_time() - self._began
+        self._began = time.thread_time()
+        if kind is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raise `SceneTooSlowError` if the time is over."""
+        if self._spent + time.thread_time() - self._began > self._seconds:
+            raise SceneTooSlowError(
+                f"{self._name} takes more than {self._seconds:g} s to decode; store it in tiles "
+                "(rio cogeo create IN OUT) or cut it, or raise TERRASEEK_MAX_SECONDS"
+            )
+
+
+_LOCAL = threading.local()
+
+
+def check_time() -> None:
+    """Stop the decoding of a file whose `TimeLimit` is over; no effect outside of one.
+
+    Raises:
+        SceneTooSlowError: the message names the file and the setting.
+    """
+    limit: TimeLimit | None = getattr(_LOCAL, "limit", None)
+    if limit is not None:
+        limit.check()
+
+
+def _max_seconds() -> float:
+    text = os.environ.get("TERRASEEK_MAX_SECONDS", "") or "300"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ConfigError(f"TERRASEEK_MAX_SECONDS={text!r} must be a number above 0, such as 300")
+    return seconds
 
 
 @contextmanager

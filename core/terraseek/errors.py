@@ -6,6 +6,7 @@ TerraSeekError
 │   │   ├── NotAnImageError
 │   │   ├── TruncatedImageError
 │   │   ├── SceneTooLargeError
+│   │   ├── SceneTooSlowError
 │   │   ├── EmptySceneError
 │   │   ├── NoValidPixelsError
 │   │   └── UnsupportedSceneError
@@ -68,6 +69,10 @@ class TruncatedImageError(SceneError):
 
 class SceneTooLargeError(SceneError):
     """The file size or the number of pixels exceeds the configured limit."""
+
+
+class SceneTooSlowError(SceneError):
+    """Decoding the file takes more processor time than the configured limit."""
 
 
 class EmptySceneError(SceneError):

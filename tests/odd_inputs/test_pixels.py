@@ -17,10 +17,12 @@ from rasterio.errors import NotGeoreferencedWarning
 from helpers.rasters import write_raster
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.catalogue.images import decode_image
+from terraseek.decoding import TimeLimit
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.store import HAS_IMAGE
 from terraseek.encoders.fake import FakeEncoder
-from terraseek.errors import SceneError, UnsupportedSceneError
+from terraseek.errors import ConfigError, SceneError, SceneTooSlowError, UnsupportedSceneError
+from terraseek.localization import localize
 from terraseek.scenes import Scene
 
 SIDE = 40
@@ -317,6 +319,33 @@ def decoded_or_refused(data: bytes, name: str) -> tuple[np.ndarray | None, str]:
         return decode_image(data, name), ""
     except SceneError as error:
         return None, str(error)
+
+
+@pytest.mark.parametrize("form", ["a.png", "a.jpg", "deep.png", "a.tif"])
+def test_decoding_of_one_file_stops_after_its_seconds(tmp_path, monkeypatch, form):
+    folder = tmp_path / "f"
+    folder.mkdir()
+    noise = np.random.default_rng(1).integers(0, 256, (1500, 1500, 3), np.uint8)
+    if form == "deep.png":
+        (folder / form).write_bytes(deep_png(noise[:600, :600].astype(np.uint16) * 257))
+    else:
+        Image.fromarray(noise).save(folder / form)
+    Image.fromarray(drawing()).save(folder / "small.bmp")
+    monkeypatch.setenv("TERRASEEK_MAX_SECONDS", "0.002")
+    report = import_source(folder, tmp_path / "cat")
+    assert form in {broken.member for broken in report.broken}
+    reason = next(broken.reason for broken in report.broken if broken.member == form)
+    assert reason == (
+        f"{form} takes more than 0.002 s to decode; store it in tiles (rio cogeo create IN OUT) or "
+        "cut it, or raise TERRASEEK_MAX_SECONDS"
+    )
+    with Scene.open(folder / form) as scene, pytest.raises(SceneTooSlowError, match=form):
+        localize(scene, "red", FakeEncoder())
+    monkeypatch.setenv("TERRASEEK_MAX_SECONDS", "soon")
+    with pytest.raises(ConfigError, match="TERRASEEK_MAX_SECONDS='soon' must be a number"):
+        TimeLimit("x")
+    monkeypatch.delenv("TERRASEEK_MAX_SECONDS")
+    assert import_source(folder, tmp_path / "cat").added == 1
 
 
 def damaged_images(folder) -> list[str]:

@@ -22,6 +22,7 @@ __all__ = ["EXPLAINED_ERRORS", "FOREIGN_ERRORS", "Failure", "explain", "status_o
 _STATUS: Mapping[type[errors.TerraSeekError], int] = {
     errors.ItemNotFoundError: 404,
     errors.SceneTooLargeError: 413,
+    errors.SceneTooSlowError: 413,
     errors.InputError: 400,
     errors.CatalogueError: 503,
     errors.StoreError: 503,

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from terraseek.catalogue.embedded_images import PARQUET_SUFFIXES, read_embedded
 from terraseek.catalogue.records import ImageRef
 from terraseek.catalogue.tars import read_range
-from terraseek.decoding import guarded, quiet
+from terraseek.decoding import check_time, guarded, quiet
 from terraseek.errors import (
     EmptySceneError,
     NotAnImageError,
@@ -101,7 +101,7 @@ def open_image(data: bytes, name: str) -> Image.Image:
     try:
         # own limit of pixels; EXIF that is damaged is ignored, as viewers do
         with guarded(name), quiet:
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return Image.open(_TimedBytes(data), formats=FORMATS)
     except TruncatedImageError as error:
         if isinstance(error.__cause__, UnidentifiedImageError):
             raise NotAnImageError(f"{name} is not an image of a known format") from error
@@ -110,6 +110,14 @@ def open_image(data: bytes, name: str) -> Image.Image:
                 f"{name} is a decompression bomb: {error.__cause__}"
             ) from error
         raise
+
+
+class _TimedBytes(io.BytesIO):
+    """Bytes that Pillow reads piece by piece while it decodes, so that it can be stopped."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        check_time()
+        return super().read(size)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int64, UInt8
 
 from terraseek.catalogue import Catalogue
 from terraseek.catalogue.locking import exclusive
+from terraseek.decoding import TimeLimit
 from terraseek.embeddings.compact import finish_killed_compaction
 from terraseek.embeddings.store import EmbeddingStore, store_folder
 from terraseek.embeddings.writer import StoreJob
@@ -86,7 +87,9 @@ def decode_images(
     def square(row: int) -> UInt8[np.ndarray, "side side 3"] | None:
         key = ids[row].decode()
         try:
-            return encoder.fit(catalogue.read_image(key, verify=bool(unchecked[row])))
+            with TimeLimit(f"the image of item {key}"):
+                image = catalogue.read_image(key, verify=bool(unchecked[row]))
+            return encoder.fit(image)
         except (SceneError, CatalogueError, OSError, MemoryError) as error:
             _log.warning("item %s has no vector: %s", key, error or type(error).__name__)
             return None

@@ -87,7 +87,7 @@ def import_ratings(
         items: file name of an image to item id, see `item_names`.
 
     Raises:
-        AnnotationError: the file is neither UTF-8 nor UTF-16, lacks a column, or contains no rating.
+        AnnotationError: the file is neither UTF-8 nor UTF-16, lacks a column or has no rating.
     """
     path = Path(path)
     rater = rater if rater is not None else path.stem

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from terraseek.decoding import failure, guarded, quiet
+from terraseek.decoding import check_time, failure, guarded, quiet
 from terraseek.errors import (
     EmptySceneError,
     NotAnImageError,
@@ -267,6 +267,7 @@ def decode_once(dataset: "DatasetReader", name: str) -> None:
     rows = max(1, _MAX_VERIFIED_AT_ONCE // (dataset.width * dataset.count))
     with decoding(name):
         for row in range(0, dataset.height, rows):
+            check_time()
             height = min(rows, dataset.height - row)
             shape = (dataset.count, -(-height // scale), -(-dataset.width // scale))
             dataset.read(window=((row, row + height), (0, dataset.width)), out_shape=shape)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
+from terraseek.decoding import check_time
 from terraseek.scenes.bands.spectral_bands import RgbBands
 from terraseek.scenes.limits import SEQUENTIAL_DRIVERS
 from terraseek.scenes.opening import decoding
@@ -99,6 +100,7 @@ class RasterReader:
         resampling = Resampling.nearest if self._bands.palette else smooth
         shape = (len(self._bands.rgb), height, width)
         indexes = list(self._bands.rgb)
+        check_time()
         with decoding(self._name):
             values = self._dataset.read(
                 indexes, window=where, out_shape=shape, resampling=resampling

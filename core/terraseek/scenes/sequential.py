@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
 
+from terraseek.decoding import check_time
+
 __all__ = ["average_rows"]
 
 _ROWS = 32
@@ -31,6 +33,7 @@ def average_rows(
     edges = np.linspace(0, source[1], width + 1)
     values, masks = [], []
     for first in range(0, height, _ROWS):
+        check_time()
         last = min(first + _ROWS, height)
         ratio = source[0] / height
         start, stop = int(first * ratio), min(int(np.ceil(last * ratio)), source[0])

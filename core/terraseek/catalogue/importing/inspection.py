@@ -20,7 +20,7 @@ from terraseek.catalogue.importing.photographs import (
     photograph_columns,
 )
 from terraseek.catalogue.records import ImageRef
-from terraseek.decoding import guarded
+from terraseek.decoding import TimeLimit, guarded
 
 __all__ = ["ANIMATED", "RASTER_SUFFIXES", "UNPLACED", "inspect"]
 
@@ -44,7 +44,7 @@ def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
         SceneError: it cannot be decoded.
         OSError: it cannot be read.
     """
-    with guarded(ref.label):
+    with guarded(ref.label), TimeLimit(ref.label):
         if ref.suffix in RASTER_SUFFIXES:
             with _as_file(ref) as path:
                 columns = _raster(path, check)

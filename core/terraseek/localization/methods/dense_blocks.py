@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 from PIL import Image
 
+from terraseek.decoding import TimeLimit
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.dense_tower import DenseTower
 from terraseek.localization.windows.vector_files import CHUNKS_SUFFIX, load_arrays, save_arrays
@@ -124,6 +125,7 @@ class BlockEncoder:
     ) -> None:
         """Read blocks of an open scene for a grid of feature cells."""
         self._scene, self._grid, self._tower = scene, grid, tower
+        self._limit = TimeLimit(scene.name)
         inputs_per_block = (tower.side / encoder.image_size) ** 2
         self._batch_size = max(1, round(encoder.batch_size / inputs_per_block))
         self._margin = encoder.image_size // tower.cell // 2
@@ -199,7 +201,8 @@ class BlockEncoder:
         extent = side // self._tower.cell * self._grid.cell
         row0, col0 = max(0, top), max(0, left)
         row1, col1 = min(self._scene.height, top + extent), min(self._scene.width, left + extent)
-        rgb, valid = self._read_pixels(row0, col0, row1, col1)
+        with self._limit:
+            rgb, valid = self._read_pixels(row0, col0, row1, col1)
         height = max(1, round((row1 - row0) * zoom))
         width = max(1, round((col1 - col0) * zoom))
         if valid.any() and not valid.all():

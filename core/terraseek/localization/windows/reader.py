@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 from PIL import Image
 
+from terraseek.decoding import TimeLimit
 from terraseek.scenes import Scene
 
 __all__ = ["MIN_VALID", "WindowReader"]
@@ -32,6 +33,7 @@ class WindowReader:
             side: side in pixels of the squares that windows are resized to.
         """
         self._scene = scene
+        self._limit = TimeLimit(scene.name)
         self._side = side
         self._factors = scene.overview_factors
         self._strips: dict[int, _Strip] = {}
@@ -49,11 +51,13 @@ class WindowReader:
 
         Raises:
             TruncatedImageError: the pixels could not be decoded.
+            SceneTooSlowError: decoding takes more than `TERRASEEK_MAX_SECONDS` in all.
         """
         enough_valid = np.zeros(len(windows), bool)
         squares = []
         for index, window in enumerate(windows.tolist()):
-            rgb, valid = self._cut(*window)
+            with self._limit:
+                rgb, valid = self._cut(*window)
             valid_fraction = float(valid.mean()) if self._scene.has_mask else 1.0
             if valid_fraction < MIN_VALID:
                 continue
