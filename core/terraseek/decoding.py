@@ -65,8 +65,8 @@ _MISSING_CODEC = ("missing codec", "compression scheme", "no decoder", "decoder 
 class TimeLimit:
     """Context of the decoding of one file, which is stopped after seconds of processor time.
 
-    Time adds up over all entries of the same object. Decoders cannot be interrupted, so `check_time`
-    is called between the blocks of a file. Waiting (a slow disk, a busy computer) does not count.
+    Time adds up over all entries of the same object. Decoders cannot be interrupted, so that
+    `check_time` is called between the blocks of a file. Waiting for a disk does not count.
     """
 
     def __init__(self, name: str, seconds: float | None = None) -> None:
