@@ -21,7 +21,13 @@ from terraseek.decoding import TimeLimit
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.store import HAS_IMAGE
 from terraseek.encoders.fake import FakeEncoder
-from terraseek.errors import ConfigError, SceneError, SceneTooSlowError, UnsupportedSceneError
+from terraseek.errors import (
+    ConfigError,
+    SceneError,
+    SceneTooSlowError,
+    SourceError,
+    UnsupportedSceneError,
+)
 from terraseek.localization import localize
 from terraseek.scenes import Scene
 
@@ -330,15 +336,10 @@ def test_decoding_of_one_file_stops_after_its_seconds(tmp_path, monkeypatch, for
         (folder / form).write_bytes(deep_png(noise[:600, :600].astype(np.uint16) * 257))
     else:
         Image.fromarray(noise).save(folder / form)
-    Image.fromarray(drawing()).save(folder / "small.bmp")
     monkeypatch.setenv("TERRASEEK_MAX_SECONDS", "0.002")
-    report = import_source(folder, tmp_path / "cat")
-    assert form in {broken.member for broken in report.broken}
-    reason = next(broken.reason for broken in report.broken if broken.member == form)
-    assert reason == (
-        f"{form} takes more than 0.002 s to decode; store it in tiles (rio cogeo create IN OUT) or "
-        "cut it, or raise TERRASEEK_MAX_SECONDS"
-    )
+    line = rf"{form} takes more than 0\.002 s to decode; store it in tiles .*TERRASEEK_MAX_SECONDS"
+    with pytest.raises(SourceError, match=line):
+        import_source(folder, tmp_path / "cat")
     with Scene.open(folder / form) as scene, pytest.raises(SceneTooSlowError, match=form):
         localize(scene, "red", FakeEncoder())
     monkeypatch.setenv("TERRASEEK_MAX_SECONDS", "soon")
@@ -366,6 +367,9 @@ def damaged_images(folder) -> list[str]:
             data = bytearray(out.getvalue())
             for place in rng.integers(len(data) // 3, len(data), 1 + number % 4):
                 data[place] ^= int(rng.integers(1, 256))
+            if number == 0 and kind == "JPEG":  # the end marker in the middle
+                middle = len(data) // 2
+                data[middle : middle + 2] = b"\xff\xd9"
             (folder / f"{number}-{form}").write_bytes(data)
         (folder / f"cut-{form}").write_bytes(out.getvalue()[:-200])
     return sorted(path.name for path in folder.iterdir())

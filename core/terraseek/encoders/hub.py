@@ -36,6 +36,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LOCK = "lock"
 _MB = 1 << 20
+_PIECE = 1 << 14
+"""Bytes that are written at once. The client's 10 MB are lost when a connection breaks in them, so
+that a connection that breaks every few MB never gets further."""
 
 
 def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeights:
@@ -139,11 +142,13 @@ def _check_space(part: Path, size: int | None, card: ModelCard, hub: HubFile) ->
 
 def _resume(part: Path, url: str, stated: Any, progress: Progress) -> None:  # noqa: ANN401
     """Append the missing bytes; the client retries a broken connection five times."""
+    from huggingface_hub import constants
     from huggingface_hub.file_download import http_get
 
     # documented, but not in `__all__` of its module
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
+    constants.DOWNLOAD_CHUNK_SIZE = min(constants.DOWNLOAD_CHUNK_SIZE, _PIECE)
     headers = build_hf_headers()
     if urlsplit(stated.location).netloc != urlsplit(url).netloc:
         headers.pop("authorization", None)  # do not send the token to another host

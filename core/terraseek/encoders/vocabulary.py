@@ -25,6 +25,7 @@ _FUNCTION_WORDS = (
     "while who whose why will with within without you your"
 )
 _STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
+_LATIN = re.compile(r"[a-z0-9]", re.IGNORECASE)
 _ENDINGS = ("ings", "ing", "ies", "ied", "es", "ed", "s", "y", "e")
 
 
@@ -54,11 +55,17 @@ def unknown_words(sentences: Sequence[str], calibration: Mapping[str, Any] | Non
 def mostly_unknown(sentences: Sequence[str], calibration: Mapping[str, Any] | None) -> bool:
     """Return whether, in every sentence, more than half of the content words are unknown.
 
+    Sentences without any Latin letter or digit (other scripts, emoji) are unknown, too, to models
+    whose training captions are English.
+
     Raises:
         ConfigError: `words` of the card is not a string.
     """
+    if _known(calibration) is None:
+        return False
     return bool(sentences) and all(
-        2 * len(unknown_words([sentence], calibration)) > len(content_words(sentence))
+        not _LATIN.search(sentence)
+        or 2 * len(unknown_words([sentence], calibration)) > len(content_words(sentence))
         for sentence in sentences
     )
 

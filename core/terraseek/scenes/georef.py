@@ -25,9 +25,11 @@ _POINTS_PER_EDGE = 64
 
 
 def wrap_longitude(lon: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
-    """Wrap longitudes to -180..180; those in that range are unchanged."""
-    outside = (lon < -180) | (lon > 180)
-    return np.where(outside, (lon + 180) % 360 - 180, lon)
+    """Wrap longitudes to -180..180; those in that range, and infinite ones, are unchanged."""
+    outside = np.isfinite(lon) & ((lon < -180) | (lon > 180))
+    wrapped = lon.copy()
+    wrapped[outside] = (lon[outside] + 180) % 360 - 180
+    return wrapped
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,19 @@ def test_a_later_fetch_resumes_an_earlier_one(hub, small_chunks, tmp_path):
     assert hub.ranges == ["bytes=10000-"]
     assert verify(get_card("published")).sha256 == SHA
     assert not list(weights_folder().glob(".fetch*"))
+
+
+def test_a_connection_that_breaks_in_every_piece_gets_further(hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 10 << 20)
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
+    hub.content = os.urandom(1_000_000)
+    hub.etag = hashlib.sha256(hub.content).hexdigest()
+    hub.cut = [100_000] * 40
+    assert fetch_weights(card()).sha256 == hub.etag
+    starts = [int(text.removeprefix("bytes=").rstrip("-") or 0) for text in hub.ranges]
+    steps = [after - before for before, after in pairwise(starts)]
+    assert len(steps) >= 9
+    assert min(steps) > 80_000, starts
 
 
 def test_a_hub_without_ranges_is_read_from_the_start(hub, small_chunks):
