@@ -148,7 +148,7 @@ def test_links_are_followed_inside_of_a_source_and_listed_outside(tmp_path):
     reasons = {broken.member: broken.reason for broken in report.broken}
     assert reasons.keys() == {"c", "a/round.png", "gone.png"}
     assert "lies outside of the source" in reasons["c"]
-    assert reasons["gone.png"] == "it is a link to nothing.png, which does not exist"
+    assert reasons["gone.png"] == "it is a link to what does not exist: nothing.png"
 
 
 def test_links_that_multiply_are_refused(tmp_path):

@@ -400,7 +400,7 @@ def test_imports_and_scenes_refuse_the_same_damaged_images(tmp_path):
     catalogue = Catalogue.open(tmp_path / "late")
     store = embed_catalogue(catalogue, FakeEncoder())
     items = catalogue.items()["image"].tolist()
-    without = {items[row] for row in np.flatnonzero(store.flags() & HAS_IMAGE == 0)}
+    without = {items[row] for row in np.flatnonzero(store.flags & HAS_IMAGE == 0)}
     assert without == refused.keys()
 
 
@@ -418,4 +418,8 @@ def test_an_import_says_what_it_did_not_use(tmp_path):
     assert report.unused == {"frames after the first of animations": 3}
     assert "3 not used: frames after the first of animations" in report.summary()
     assert [broken.member for broken in report.broken] == ["e.png", "lost", "f.png"]
+    reasons = {"it is a link to what does not exist": 2, "is not an image of a known format": 1}
+    assert report.broken_reasons() == report.to_json()["broken_reasons"] == reasons
+    line = "3 broken (2 it is a link to what does not exist; 1 is not an image of a known format)"
+    assert line in report.summary()
     assert "4 without a place" in report.summary()

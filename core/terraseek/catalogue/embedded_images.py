@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from terraseek.decoding import guarded
-from terraseek.errors import SourceError, TruncatedImageError
+from terraseek.errors import SceneTooLargeError, SourceError, TruncatedImageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,7 +116,10 @@ def read_embedded(path: Path, row: int) -> bytes:
         if not opened.columns or not 0 <= row < opened.ends[-1]:
             raise _replaced(path, row)
         group = bisect_right(opened.ends, row)
-        images = _CACHE.get(path, group, opened.columns[0])
+        try:
+            images = _CACHE.get(path, group, opened.columns[0])
+        except SourceError as error:  # the file was replaced since the import, which refuses it
+            raise SceneTooLargeError(str(error)) from error
         first = opened.ends[group - 1] if group else 0
         value = images[row - first].as_py()
         if not value:

@@ -40,7 +40,7 @@ def unusable_links(folder: Path) -> Iterator[Broken]:
         missing = not path.exists()
         name = path.relative_to(folder).as_posix()
         if missing and (is_image or not path.suffix):
-            yield Broken(name, f"it is a link to {os.readlink(path)}, which does not exist")
+            yield Broken(name, f"it is a link to what does not exist: {os.readlink(path)}")
         elif not missing and (is_image or path.is_dir()) and not is_inside(path, folder):
             yield Broken(name, f"it is a link that {OUTSIDE_SOURCE}")
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from terraseek.catalogue.records import Broken
 from terraseek.files import write_text
 
 __all__ = ["ImportReport", "write_broken"]
+
+_MAX_REASONS = 4
+_MAX_REASON_LENGTH = 80
 
 
 @dataclass(slots=True)
@@ -68,14 +72,38 @@ class ImportReport:
             **{f"not used: {reason}": count for reason, count in self.unused.items()},
         }
         parts += [f"{count:,} {what}" for what, count in rest.items() if count]
+        if self.broken:
+            reasons = "; ".join(f"{n:,} {reason}" for reason, n in self.broken_reasons().items())
+            parts = [f"{part} ({reasons})" if part.endswith(" broken") else part for part in parts]
         parts += [f"column {old!r} is now {new!r}" for old, new in self.renamed.items()]
         return f"{self.source}: {', '.join(parts)}; {self.total:,} items in all"
+
+    def broken_reasons(self) -> dict[str, int]:
+        """Number of unusable members by reason, most frequent first, without names and numbers.
+
+        Rare reasons, beyond the first few, are counted together.
+        """
+        found = Counter(_reason_in_short(broken) for broken in self.broken).most_common()
+        shown = dict(found[:_MAX_REASONS])
+        others = sum(count for _, count in found[_MAX_REASONS:])
+        return shown | ({"for other reasons": others} if others else {})
 
     def to_json(self) -> dict[str, Any]:
         """Convert to JSON values."""
         values = {name: getattr(self, name) for name in self.__slots__}
         values["broken"] = [{"member": b.member, "reason": b.reason} for b in self.broken]
+        values["broken_reasons"] = self.broken_reasons()
         return values
+
+
+def _reason_in_short(broken: Broken) -> str:
+    """First sentence of a reason without the names, sizes and details of this member."""
+    text = broken.reason
+    for name in (broken.member, re.split(r"[#/]", broken.member)[-1]):
+        text = text.replace(name, " ") if name else text
+    text = re.sub(r"\([^)]*\)|'[^']*'|\"[^\"]*\"", " ", text)
+    text = re.sub(r"\d[\d,.x]*", "N", re.split(r"[;:]", text)[0])
+    return " ".join(text.split())[:_MAX_REASON_LENGTH].strip(" ,") or "unusable"
 
 
 def write_broken(folder: Path, report: ImportReport) -> str:
