@@ -82,15 +82,16 @@ def locate_rows(frame: "pd.DataFrame", described: dict[str, Any] | None) -> "pd.
     transform = _to_lonlat(described["crs"])
     native = _NATIVE.get(str(described["encoding"] or "").lower())
     found = [_location(value, native, transform) for value in frame[name]]
-    covering = described.get("covering")
-    boxes = frame[covering["column"]] if covering and covering["column"] in frame else ()
-    for row, box in enumerate(boxes):
-        if found[row] is None:
-            found[row] = _centre_of_row(box, covering, transform)
+    covering: dict[str, str] = described.get("covering") or {}
+    used = [name]
+    if covering.get("column") in frame:
+        used.append(covering["column"])
+        for row, box in enumerate(frame[covering["column"]]):
+            if found[row] is None:
+                found[row] = _centre_of_row(box, covering, transform)
     import pandas as pd
 
-    extra = [covering["column"]] if len(boxes) else []
-    located: pd.DataFrame = frame.drop(columns=[name, *extra])
+    located: pd.DataFrame = frame.drop(columns=used)
     located[GEOMETRY_LOCATION] = pd.Series(found, index=frame.index, dtype=object)
     return located
 
