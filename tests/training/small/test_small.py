@@ -21,7 +21,9 @@ from terraseek_train.release.hubness import HubnessSettings, ModalitySettings
 from terraseek_train.small.batches import PairLabels, label_pairs, make_batch, row_order
 from terraseek_train.small.corpus import build_corpus
 from terraseek_train.small.finish import finish
-from terraseek_train.small.objective import cross_entropy, targets
+from terraseek_train.small.maps import open_maps
+from terraseek_train.small.model import normalise_pixels
+from terraseek_train.small.objective import SoftScores, cross_entropy, targets
 from terraseek_train.small.settings import Settings, load_settings
 from terraseek_train.small.soup import soup
 from terraseek_train.small.train import Training, train
@@ -181,6 +183,54 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(settings: Settings, tmp_p
     whole, broken = (load_file(Path(s.out) / "model.safetensors") for s in (settings, other))
     for key, value in whole.items():
         torch.testing.assert_close(value, broken[key], msg=key)
+
+
+def test_stored_maps_give_the_features_of_their_views(settings: Settings) -> None:
+    stored = replace(settings, stored_views=10)
+    training = Training(stored, build_corpus(stored))
+    maps = open_maps(stored, training.corpus, training.model)
+    rows = next(row_order(training.corpus, stored))
+    np.testing.assert_array_equal(maps.rows[:5], rows)
+    views = make_batch(training.corpus, stored, rows, 2_000_000).views
+    training.model.eval()
+    direct = training.model.pooled(training.model.frozen_features(normalise_pixels(views)))
+    read = training.model.pooled(maps.batch(np.arange(5)))
+    torch.testing.assert_close(read, direct, atol=2e-2, rtol=2e-2)  # stored as float16
+
+
+def test_a_resumed_run_on_stored_maps_ends_where_an_unbroken_one_does(
+    settings: Settings, tmp_path: Path
+) -> None:
+    whole = replace(settings, stored_views=15, maps=str(tmp_path / "maps"))
+    broken = replace(whole, out=str(tmp_path / "other"))
+    train(whole)
+    train(replace(broken, stop=2))
+    train(broken)
+    first, second = (load_file(Path(s.out) / "model.safetensors") for s in (whole, broken))
+    torch.testing.assert_close(first, second)
+
+
+def test_an_earlier_run_teaches_with_half_of_the_weight(settings: Settings) -> None:
+    train(settings)
+    corpus = build_corpus(settings)
+    rows, texts = np.arange(3), np.arange(4)
+    images = np.eye(3, 8, dtype=np.float16)
+    sentences = np.eye(4, 8, dtype=np.float16)
+    both = replace(
+        corpus,
+        teachers=[
+            (np.resize(images, (len(corpus.row), 8)), np.resize(sentences, (len(corpus.texts), 8)))
+        ],
+    )
+    taught = replace(settings, teacher_run=settings.out)
+    alone = SoftScores(both, settings).teacher(rows, texts)
+    run = SoftScores(corpus, taught).teacher(rows, texts)
+    mixed = SoftScores(both, taught).teacher(rows, texts)
+    assert alone is not None
+    assert run is not None
+    assert mixed is not None
+    torch.testing.assert_close(mixed, (alone + run) / 2)
+    assert float(run.std()) > 0
 
 
 def test_only_what_is_not_frozen_changes(settings: Settings) -> None:

@@ -56,8 +56,8 @@ class Corpus:
     """Concept of that image; -1 if unknown."""
     text_means: Float16[np.ndarray, "texts levels_width"]
     """MiniLM's means over tokens of each level, concatenated."""
-    teacher_images: Float16[np.ndarray, "rows d"] | None
-    teacher_texts: Float16[np.ndarray, "texts d"] | None
+    teachers: list[tuple[Float16[np.ndarray, "rows d"], Float16[np.ndarray, "texts d"]]]
+    """Vectors of all images and sentences by each teacher."""
     texts: list[str]
 
 
@@ -100,8 +100,9 @@ def build_corpus(settings: Settings, progress: Progress = silent) -> Corpus:
         text_place=place,
         text_concept=concept,
         text_means=_text_means(settings, texts, progress),
-        teacher_images=np.concatenate(teacher_images) if settings.teacher else None,
-        teacher_texts=_teacher_texts(settings, texts) if settings.teacher else None,
+        teachers=[(np.concatenate(teacher_images), _teacher_texts(settings, texts))]
+        if settings.teacher
+        else [],
         texts=texts,
     )
 

@@ -26,8 +26,8 @@ from terraseek_train.loop.model import save_weights
 from terraseek_train.release.hubness import HubnessSettings, fit_correction
 from terraseek_train.small.batches import make_batch, row_order
 from terraseek_train.small.corpus import Corpus, build_corpus, minilm_of
+from terraseek_train.small.model import MEAN, STD, normalise_pixels
 from terraseek_train.small.settings import Settings, load_settings
-from terraseek_train.small.train import MEAN, STD
 
 __all__ = ["finish", "training_pairs", "vectors_of"]
 
@@ -105,8 +105,7 @@ def training_pairs(
     rows, pooled = [], []
     batches = -(-count // settings.batch)
     for step, part in enumerate(islice(row_order(corpus, settings), batches)):
-        views = torch.from_numpy(make_batch(corpus, settings, part, step).views)
-        pixels = views.permute(0, 3, 1, 2).float().sub_(255 * MEAN).div_(255 * STD)
+        pixels = normalise_pixels(make_batch(corpus, settings, part, step).views)
         rows.append(part)
         pooled.append(visual.trunk.forward_head(visual.trunk.forward_features(pixels)).numpy())
         progress("encode", step + 1, batches)

@@ -21,8 +21,9 @@ from terraseek.files import atomic_path
 from terraseek.progress import Progress, silent
 from terraseek_train.small.batches import make_batch, make_texts, row_order
 from terraseek_train.small.corpus import Corpus, build_corpus
+from terraseek_train.small.model import normalise_pixels
 from terraseek_train.small.settings import Settings, load_settings
-from terraseek_train.small.train import MEAN, STD, Training
+from terraseek_train.small.train import Training
 
 __all__ = ["pooled_features", "train_heads"]
 
@@ -85,8 +86,7 @@ def pooled_features(
     rows, pooled = [], []
     batches = -(-count // settings.batch)
     for step, part in enumerate(islice(row_order(corpus, settings), batches)):
-        views = torch.from_numpy(make_batch(corpus, settings, part, 1_000_000 + step).views)
-        pixels = views.permute(0, 3, 1, 2).float().sub_(255 * MEAN).div_(255 * STD)
+        pixels = normalise_pixels(make_batch(corpus, settings, part, 1_000_000 + step).views)
         features = folded.trunk.forward_head(folded.trunk.forward_features(pixels))
         rows.append(part)
         pooled.append(features.numpy().astype(np.float16))

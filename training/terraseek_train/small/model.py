@@ -3,16 +3,44 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float16, UInt8
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.lite_clip import LiteClip, build_lite_clip
 from terraseek.errors import WeightsLayoutError
+from terraseek.files import atomic_path
 from terraseek_train.small.corpus import Corpus, minilm_of
 from terraseek_train.small.settings import Settings, vocabulary_bytes
 
-__all__ = ["SmallModel", "load_trunk", "parameter_groups"]
+__all__ = [
+    "MEAN",
+    "STD",
+    "SmallModel",
+    "load_start",
+    "load_trunk",
+    "normalise_pixels",
+    "parameter_groups",
+]
+
+MEAN, STD = 127 / 255, 128 / 255
+"""Of the published EfficientNet-Lite weights, for pixels from 0 to 1."""
+
+
+def normalise_pixels(views: UInt8[np.ndarray, "n side side 3"]) -> Tensor:
+    """Return views as the trunk reads them, float32 [n, 3, side, side]."""
+    pixels = torch.from_numpy(views).permute(0, 3, 1, 2).float()
+    return pixels.sub_(MEAN * 255).div_(STD * 255)
+
+
+def load_start(model: "SmallModel", run: Path) -> None:
+    """Load the weights of another run as the start."""
+    model.load_state_dict(load_file(run / "model.safetensors"), strict=False)
+    model.fold_frozen(model.side)
 
 
 class SmallModel(nn.Module):
@@ -41,12 +69,11 @@ class SmallModel(nn.Module):
         self.scale = nn.Parameter(torch.tensor(3.0))
         for head in (self.towers.visual.project, text.project):
             head.drop.p = settings.dropout
-        self._frozen = settings.frozen_blocks
+        self._frozen, self.side = settings.frozen_blocks, settings.side
         for part in [*self.stages()[: self._frozen + 1], text.reader]:
             part.requires_grad_(False)
-        # batch norms folded; in a list, so that it is no submodule and not saved
-        early = nn.Sequential(*self.stages()[: self._frozen + 1]).eval()
-        self._frozen_trunk = [fold_batch_norms(early, settings.side)]
+        self._frozen_trunk: list[nn.Module]
+        self.fold_frozen(settings.side)
 
     def stages(self) -> list[nn.Module]:
         """Return the stem, the blocks and the last convolution, in their order."""
@@ -64,13 +91,23 @@ class SmallModel(nn.Module):
             part.eval()
         return self
 
-    def pooled(self, pixels: Tensor) -> Tensor:
-        """Compute the pooled features [n, c] of normalised pixels."""
+    def frozen_features(self, pixels: Tensor) -> Tensor:
+        """Compute the feature map [n, c, h, w] after the frozen blocks of normalised pixels."""
         with torch.no_grad():
-            pixels = self._frozen_trunk[0](pixels)
+            features: Tensor = self._frozen_trunk[0](pixels)
+        return features
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """Compute the pooled features [n, c] of the feature map after the frozen blocks."""
         for part in self.stages()[self._frozen + 1 :]:
-            pixels = part(pixels)
-        return pixels.mean(dim=(2, 3))
+            features = part(features)
+        return features.mean(dim=(2, 3))
+
+    def fold_frozen(self, side: int) -> None:
+        """Prepare the frozen blocks for views of a side, after weights were loaded."""
+        # batch norms folded; in a list, so that it is no submodule and not saved
+        early = nn.Sequential(*self.stages()[: self._frozen + 1]).eval()
+        self._frozen_trunk = [fold_batch_norms(early, side)]
 
 
 def mean_text(corpus: Corpus, settings: Settings) -> Tensor:
@@ -117,3 +154,30 @@ def parameter_groups(model: SmallModel, settings: Settings) -> list[dict[str, An
         {"params": params, "lr": lr, "peak": lr, "weight_decay": decay}
         for (lr, decay), params in groups.items()
     ]
+
+
+@torch.inference_mode()
+def run_vectors(
+    run: Path, corpus: Corpus, settings: Settings, batch: int = 64
+) -> tuple[Float16[np.ndarray, "rows dim"], Float16[np.ndarray, "texts dim"]]:
+    """Compute the vectors of all images and sentences by an earlier run, and store them with it."""
+    stored = run / f"vectors-{len(corpus.row)}-{len(corpus.texts)}-{settings.side}.npz"
+    if stored.exists():
+        arrays = np.load(stored)
+        return arrays["images"], arrays["texts"]
+    model = SmallModel(settings, corpus)
+    load_start(model, run)
+    visual: Any = fold_batch_norms(model.eval().towers.visual, settings.side)
+    size = (settings.side, settings.side)
+    images = []
+    for squares in corpus.images:
+        for start in range(0, len(squares), batch):
+            pixels = normalise_pixels(np.asarray(squares[start : start + batch]))
+            scaled = F.interpolate(pixels, size, mode="bicubic", antialias=True)
+            images.append(visual(scaled.contiguous(memory_format=torch.channels_last)).half())
+    text_means = torch.from_numpy(corpus.text_means)
+    texts = [model.towers.text.head(part.float()).half() for part in text_means.split(4096)]
+    arrays = {"images": torch.cat(images).numpy(), "texts": torch.cat(texts).numpy()}
+    with atomic_path(stored) as file, file.open("wb") as target:
+        np.savez(target, allow_pickle=False, **arrays)
+    return arrays["images"], arrays["texts"]

@@ -1,6 +1,7 @@
 """Contrastive loss with soft targets in both directions, and negatives from beyond the batch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from terraseek_train.small.batches import PairLabels
 from terraseek_train.small.corpus import Corpus
+from terraseek_train.small.model import run_vectors
 from terraseek_train.small.settings import Settings
 
 __all__ = ["Queue", "SoftScores", "cross_entropy", "targets"]
@@ -29,6 +31,9 @@ class SoftScores:
         centred = last - last[used].mean(axis=0)
         self._text = (centred / np.linalg.norm(centred, axis=1, keepdims=True)).astype(np.float32)
         self._image_text = np.stack([self._mean(row) for row in range(len(corpus.row))])
+        self._teachers = list(corpus.teachers)
+        if settings.teacher_run:
+            self._teachers.append(run_vectors(Path(settings.teacher_run), corpus, settings))
 
     def _mean(self, row: int) -> np.ndarray:
         own = self._corpus.captions[row]
@@ -45,14 +50,15 @@ class SoftScores:
         return scale * cosines
 
     def teacher(self, rows: np.ndarray, texts: np.ndarray) -> Float[Tensor, "p t"] | None:
-        """Compute the teacher's scaled cosines of images with sentences; None without a teacher."""
-        images, sentences = self._corpus.teacher_images, self._corpus.teacher_texts
-        if images is None or sentences is None:
+        """Compute scaled cosines of images with sentences, the mean of all teachers; or None."""
+        if not self._teachers:
             return None
-        left, right = (
-            torch.from_numpy(part.astype(np.float32)) for part in (images[rows], sentences[texts])
-        )
-        return self._settings.teacher_scale * (left @ right.T)
+        cosines = [
+            torch.from_numpy(images[rows].astype(np.float32))
+            @ torch.from_numpy(sentences[texts].astype(np.float32)).T
+            for images, sentences in self._teachers
+        ]
+        return self._settings.teacher_scale * torch.stack(cosines).mean(dim=0)
 
 
 @dataclass

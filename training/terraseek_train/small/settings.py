@@ -30,6 +30,8 @@ class Settings:
     val: DataSource | None = None
     teacher: str | None = None
     """Registered encoder whose scores are part of the targets."""
+    teacher_run: str | None = None
+    """Folder of an earlier run of the same architecture, which teaches with equal weight."""
     teacher_share: float = 0.3
     teacher_scale: float = 30.0
     """Factor of its cosines before the softmax."""
@@ -44,6 +46,10 @@ class Settings:
     """Pixels of a training view."""
     frozen_blocks: int = 2
     """Number of first blocks of the trunk that are frozen, with the stem."""
+    stored_views: int = 0
+    """Views whose maps after the frozen blocks are computed once (`small.maps`); 0 stores none."""
+    maps: str | None = None
+    """Folder of these maps, which several runs may share; None is the folder of the run."""
     steps: int = 1000
     stop: int | None = None
     """Step to stop at, before the end of the learning rate schedule."""

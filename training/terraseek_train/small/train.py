@@ -6,7 +6,8 @@ The state is saved every few minutes; the same command resumes from there.
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 import typer
-from safetensors.torch import load_file
 from torch import Tensor
 
 from terraseek.files import atomic_path, write_json
@@ -22,13 +22,18 @@ from terraseek_train.loop.losses import class_loss
 from terraseek_train.loop.model import save_weights
 from terraseek_train.small.batches import Batch, label_pairs, make_batch, make_texts, row_order
 from terraseek_train.small.corpus import Corpus, build_corpus
-from terraseek_train.small.model import SmallModel, parameter_groups
+from terraseek_train.small.maps import open_maps
+from terraseek_train.small.model import (
+    SmallModel,
+    load_start,
+    normalise_pixels,
+    parameter_groups,
+)
 from terraseek_train.small.objective import Queue, SoftScores, cross_entropy, targets
 from terraseek_train.small.settings import Settings, load_settings
 
 __all__ = ["Training", "train"]
 
-MEAN, STD = 127 / 255, 128 / 255
 _CLIP = 5.0
 _MAX_SCALE = 60.0
 """Largest factor of the cosines."""
@@ -44,7 +49,7 @@ class Training:
         self.soft_scores = SoftScores(corpus, settings)
         self.model = SmallModel(settings, corpus)
         if settings.init:
-            _load_start(self.model, Path(settings.init) / "model.safetensors")
+            load_start(self.model, Path(settings.init))
         self.average = {k: v.clone() for k, v in self.trained_state().items()}
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, settings), betas=(0.9, 0.98)
@@ -67,10 +72,7 @@ class Training:
         saved, began = time.monotonic(), time.process_time()
         sums: dict[str, float] = {}
         last = self.settings.stop or self.settings.steps
-        orders = islice(row_order(self.corpus, self.settings), self.step, last)
-        for rows in orders:
-            batch = make_batch(self.corpus, self.settings, rows, self.step)
-            losses = self.train_step(batch)
+        for losses in self._steps(last):
             for repeat in range(self.settings.replay):
                 self._replay(repeat)
             self.step += 1
@@ -84,6 +86,20 @@ class Training:
                 self.save()
                 saved = time.monotonic()
         self.save()
+
+    def _steps(self, last: int) -> Iterator[dict[str, float]]:
+        """Run the steps up to the last one; yields the parts of the loss of each."""
+        settings, corpus = self.settings, self.corpus
+        if not settings.stored_views:
+            for rows in islice(row_order(corpus, settings), self.step, last):
+                yield self.train_step(make_batch(corpus, settings, rows, self.step))
+            return
+        stored = open_maps(settings, corpus, self.model)
+        for chosen in islice(stored.order(settings), self.step, last):
+            rows = stored.rows[np.sort(chosen)]
+            rng = np.random.default_rng((settings.seed, 2, self.step))
+            texts = make_texts(corpus, settings, rows, rng)
+            yield self.update(partial(self.loss_of_maps, stored.batch(chosen), rows, *texts))
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """Run one step on a batch; returns the parts of the loss."""
@@ -122,12 +138,18 @@ class Training:
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss of a batch and its parts: contrast in both directions, and classes."""
-        pixels = torch.from_numpy(batch.views).permute(0, 3, 1, 2).float()
-        pooled = self.model.pooled(pixels.sub_(MEAN * 255).div_(STD * 255))
-        result = self.loss_of_features(pooled, batch.rows, batch.texts, batch.n_own)
+        maps = self.model.frozen_features(normalise_pixels(batch.views))
+        return self.loss_of_maps(maps, batch.rows, batch.texts, batch.n_own)
+
+    def loss_of_maps(
+        self, maps: Tensor, rows: np.ndarray, text_rows: np.ndarray, n_own: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the loss of feature maps after the frozen blocks, and its parts."""
+        pooled = self.model.pooled(maps)
+        result = self.loss_of_features(pooled, rows, text_rows, n_own)
         with torch.no_grad():
             vectors = self.model.towers.visual.head(pooled)
-        self.queue.push(vectors, batch.rows, self.settings.queue)
+        self.queue.push(vectors, rows, self.settings.queue)
         self._features = torch.cat([pooled.detach(), self._features])[: self.settings.queue]
         return result
 
@@ -199,10 +221,6 @@ class Training:
         self.optimiser.load_state_dict(state["optimiser"])
         self.queue = Queue(state["queue"][0], state["queue"][1].numpy())
         self._features = state["features"]
-
-
-def _load_start(model: SmallModel, path: Path) -> None:
-    model.load_state_dict(load_file(path), strict=False)
 
 
 def train(settings: Settings) -> None:
