@@ -16,6 +16,7 @@ from terraseek.encoders.registry import (
     DEFAULT_MODEL,
     ModelCard,
     add_adapter,
+    add_ensemble,
     add_model,
     get_card,
     is_user_model,
@@ -78,6 +79,12 @@ def add(
     adapter: Path | None = typer.Option(
         None, help="Folder with adapter.json and adapter.safetensors, instead of weights."
     ),
+    ensemble: list[str] = typer.Option(
+        [],
+        metavar="MODEL[=WEIGHT]",
+        help="Member of an ensemble of registered models; give it once for each. Weights are "
+        "relative, 1 by default.",
+    ),
     size: int | None = typer.Option(None, min=1, help="Side of the input square in pixels."),
     mean: str | None = typer.Option(None, help="Mean R,G,B of preprocessing, 0 to 1."),
     std: str | None = typer.Option(None, help="Standard deviation R,G,B of preprocessing."),
@@ -101,9 +108,15 @@ def add(
     replace: bool = typer.Option(False, help="Replace an added model of the same name."),
     copy: bool = typer.Option(False, help="Copy the weights to TERRASEEK_HOME."),
 ) -> None:
-    """Register weights, a training run, or an adapter of a model, after a test run."""
+    """Register weights, a training run, an adapter, or an ensemble of models, after a test run."""
     from terraseek.encoders.user_cards import CardOptions, run_files
 
+    if ensemble:
+        if arch or weights or run or adapter or base:
+            raise typer.BadParameter("an ensemble is made of registered models; give no weights")
+        card = add_ensemble(name, _members(ensemble), replace=replace)
+        note(f"added {card.name}: {_architecture(card)}")
+        return
     if adapter is not None or base is not None:
         if adapter is None or base is None or arch or weights or run:
             raise typer.BadParameter("an adapter needs --base and --adapter, but no --weights")
@@ -116,7 +129,9 @@ def add(
         arch, weights = run_files(run)
         copy = True  # the run may continue, and a model whose file changed is refused
     if arch is None or weights is None:
-        raise typer.BadParameter("give --arch and --weights, or --run, or --base and --adapter")
+        raise typer.BadParameter(
+            "give --arch and --weights, or --run, or --base and --adapter, or --ensemble"
+        )
     options = CardOptions(
         size=size,
         mean=_parse_rgb(mean, "--mean"),
@@ -170,15 +185,30 @@ def _model_info(card: ModelCard) -> dict[str, Any]:
     }
 
 
+def _members(values: list[str]) -> dict[str, float]:
+    """Parse `MODEL[=WEIGHT]`; a weight that is no number is an error."""
+    members: dict[str, float] = {}
+    for value in values:
+        model, _, weight = value.partition("=")
+        try:
+            members[model] = float(weight or 1)
+        except ValueError as error:
+            raise typer.BadParameter(f"{value!r} is not MODEL or MODEL=WEIGHT") from error
+    return members
+
+
 def _status(card: ModelCard) -> str:
     if card.adapter is not None and find_adapter(card.adapter) is None:
         return "adapter missing"
-    if find_weights(card) is not None:
+    cards = [get_card(member.model) for member in card.ensemble] or [card]
+    if all(find_weights(one) is not None for one in cards):
         return "ready"
     return "not downloaded" if card.hub is not None else "weights missing"
 
 
 def _architecture(card: ModelCard) -> str:
+    if card.ensemble:
+        return " + ".join(f"{member.weight:g} {member.model}" for member in card.ensemble)
     if card.adapter is not None:
         return f"{card.adapter.kind} on {card.adapter.base}"
     if isinstance(card.architecture, str):
@@ -210,6 +240,14 @@ def _scores(card: ModelCard) -> str:
     return "\n".join(figures)
 
 
+def _bytes(card: ModelCard) -> int | None:
+    """Size of the files that only this model needs; of an ensemble, those of its members."""
+    if card.ensemble:
+        sizes = [_bytes(get_card(member.model)) for member in card.ensemble]
+        return sum(size or 0 for size in sizes) if all(sizes) else None
+    return card.weights.bytes if card.adapter is None else card.adapter.bytes
+
+
 def _format_size(count: int | None) -> str:
     if count is None:
         return "?"
@@ -229,7 +267,7 @@ def _print_table(cards: list[ModelCard]) -> None:
     table.add_column("measured", overflow="fold", max_width=24)
     for card in cards:
         name = f"{card.name} *" if card.name == DEFAULT_MODEL else card.name
-        size = card.weights.bytes if card.adapter is None else card.adapter.bytes
+        size = _bytes(card)
         numbers = (str(card.preprocess.size), str(card.embed_dim), _format_size(size))
         table.add_row(name, _status(card), *numbers, _architecture(card), _scores(card))
     Console().print(table)

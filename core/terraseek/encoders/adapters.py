@@ -50,7 +50,7 @@ def adapter_card(name: str, base: ModelCard, folder: Path) -> ModelCard:
 
     Raises:
         WeightsNotFoundError: one of the two files is missing.
-        ConfigError: the JSON file describes no adapter, or the base has an adapter itself.
+        ConfigError: the JSON file describes no adapter, or the base is not a single model.
     """
     check_name(name)
     if base.adapter is not None:
@@ -58,6 +58,8 @@ def adapter_card(name: str, base: ModelCard, folder: Path) -> ModelCard:
             f"{base.name!r} is an adapter on {base.adapter.base!r} already; an adapter goes onto "
             "a model without one"
         )
+    if base.ensemble:
+        raise ConfigError(f"{base.name!r} is an ensemble; an adapter goes onto a single model")
     for part in (_JSON, _WEIGHTS):
         if not (folder / part).is_file():
             raise WeightsNotFoundError(f"no {part} in {folder}; an adapter is a folder with both")

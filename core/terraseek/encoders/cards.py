@@ -20,6 +20,7 @@ __all__ = [
     "RESERVED",
     "RESIZE_MODES",
     "AdapterFile",
+    "EnsembleMember",
     "HubFile",
     "ModelCard",
     "Preprocess",
@@ -133,6 +134,22 @@ class AdapterFile:
 
 
 @dataclass(frozen=True)
+class EnsembleMember:
+    """Registered model that is a member of an ensemble (see `encoders.nets.ensemble_encoder`)."""
+
+    model: str
+    """Name of its card."""
+    encoder_id: str
+    """Its encoder; a model of the same name with other weights is refused."""
+    weight: float
+    """Weight of its cosine in that of the ensemble; those of all members sum to 1."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < 1:
+            raise ConfigError(f"weight {self.weight} of {self.model!r} must be between 0 and 1")
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Description of one encoder; facts that are unknown or were not measured are None or empty."""
 
@@ -172,6 +189,9 @@ class ModelCard:
     """Known weaknesses."""
     adapter: AdapterFile | None = None
     """Adapter to attach after loading; architecture and weights are those of its base model."""
+    ensemble: tuple[EnsembleMember, ...] = ()
+    """Members of an ensemble of registered models; architecture, weights and preprocessing are
+    those of the first."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -179,6 +199,8 @@ class ModelCard:
             raise ConfigError(f"card {self.name!r}: embed_dim {self.embed_dim} must be positive")
         if not self.architecture:
             raise ConfigError(f"card {self.name!r} has no architecture")
+        if self.ensemble and abs(sum(member.weight for member in self.ensemble) - 1) > 1e-6:
+            raise ConfigError(f"card {self.name!r}: the weights of its members must sum to 1")
         if self.gsd_range_m is not None and not (
             len(self.gsd_range_m) == 2 and 0 < self.gsd_range_m[0] <= self.gsd_range_m[1]
         ):
@@ -201,6 +223,10 @@ class ModelCard:
             facts["adapter"] = AdapterFile(
                 **_checked_fields(AdapterFile, facts["adapter"], "adapter")
             )
+        facts["ensemble"] = tuple(
+            EnsembleMember(**_checked_fields(EnsembleMember, member, "ensemble"))
+            for member in facts.get("ensemble") or ()
+        )
         return cls(**_tuples(facts, "languages", "limitations", "gsd_range_m"))
 
     def to_json(self) -> dict[str, Any]:
@@ -211,7 +237,7 @@ class ModelCard:
     def encoder_id(self, weights_sha256: str) -> str:
         """Return `name@` and 12 hex digits of a hash over all that determines the vectors.
 
-        These are architecture, weights, preprocessing and adapter.
+        These are architecture, weights, preprocessing, adapter and members.
 
         Args:
             weights_sha256: hex digest of the weights file in use.
@@ -223,6 +249,8 @@ class ModelCard:
         }
         if self.adapter is not None:  # keeps the ids of models without an adapter
             facts["adapter"] = self.adapter.sha256
+        if self.ensemble:
+            facts["ensemble"] = [asdict(member) for member in self.ensemble]
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 

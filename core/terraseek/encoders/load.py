@@ -32,7 +32,14 @@ def load_encoder(name: str = DEFAULT_MODEL, device: str = "auto") -> Encoder:
         return FakeEncoder()
     from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder
 
-    return OpenClipEncoder(get_card(name), device, _precision())
+    card = get_card(name)
+    if card.ensemble:
+        from terraseek.encoders.nets.ensemble_encoder import EnsembleEncoder
+
+        return EnsembleEncoder(
+            card, [load_encoder(member.model, device) for member in card.ensemble]
+        )
+    return OpenClipEncoder(card, device, _precision())
 
 
 def _precision() -> Precision:
