@@ -33,7 +33,7 @@ MEAN, STD = 127 / 255, 128 / 255
 
 def normalise_pixels(views: UInt8[np.ndarray, "n side side 3"]) -> Tensor:
     """Return views as the trunk reads them, float32 [n, 3, side, side]."""
-    pixels = torch.from_numpy(views).permute(0, 3, 1, 2).float()
+    pixels = torch.from_numpy(np.array(views)).permute(0, 3, 1, 2).float()
     return pixels.sub_(MEAN * 255).div_(STD * 255)
 
 
@@ -176,7 +176,7 @@ def run_vectors(
             scaled = F.interpolate(pixels, size, mode="bicubic", antialias=True)
             images.append(visual(scaled.contiguous(memory_format=torch.channels_last)).half())
     text_means = torch.from_numpy(corpus.text_means)
-    texts = [model.towers.text.head(part.float()).half() for part in text_means.split(4096)]
+    texts = [model.towers.text.head(part.float()).half() for part in torch.split(text_means, 4096)]
     arrays = {"images": torch.cat(images).numpy(), "texts": torch.cat(texts).numpy()}
     with atomic_path(stored) as file, file.open("wb") as target:
         np.savez(target, allow_pickle=False, **arrays)
