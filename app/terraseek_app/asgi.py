@@ -49,6 +49,7 @@ def middleware() -> list[Middleware]:
             RequestGuard,
             allowed_hosts=lambda: state.settings().allowed_hosts,
             allowed_origins=lambda: state.settings().allowed_origins,
+            basemap=lambda: state.settings().basemap,
         ),
         Middleware(ClientShare),
         Middleware(StreamlitUploads, max_upload_bytes=lambda: state.settings().max_upload_bytes),

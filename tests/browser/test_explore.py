@@ -212,3 +212,18 @@ def test_hovering_a_tile_lights_its_mark_and_a_mark_its_tile(
     mark.dispatch_event("mouseenter")
     item = mark.get_attribute("data-item")
     explore.locator(f".tile.lit[data-id='{item}']").wait_for()
+
+
+def test_the_map_flies_to_a_typed_place(explore: Any, map_state: Callable[..., Any]) -> None:
+    box = explore.get_by_role("combobox", name="Go to a place")
+    box.fill("Lyo")
+    explore.locator(".ts-place-row").first.get_by_text("Lyon", exact=True).wait_for()
+    box.press("Enter")
+    map_state(explore, KEY, "s => !s.moving && s.zoom > 9")
+    centre = explore.evaluate(f"window.__terraseek.{KEY}.map.getCenter().toArray()")
+    assert centre == pytest.approx([4.85, 45.75], abs=0.05)
+    box.fill("33\u00b052'S 151\u00b012'E")
+    box.press("Enter")
+    map_state(explore, KEY, "s => !s.moving && s.zoom > 13")
+    centre = explore.evaluate(f"window.__terraseek.{KEY}.map.getCenter().toArray()")
+    assert centre == pytest.approx([151.2, -33.867], abs=0.01)

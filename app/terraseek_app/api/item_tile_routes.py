@@ -1,12 +1,18 @@
-"""Routes of the catalogue's images on the map: tiles, and the item at a coordinate."""
+"""Routes of the map: tiles of the catalogue's images, the item at a coordinate, named places."""
 
+import math
 import os
 import threading
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from terraseek.catalogue.metadata.countries import country_name
+from terraseek.catalogue.metadata.gazetteer import Place
+from terraseek.catalogue.metadata.places import search_places
+from terraseek.coordinates import parse_coordinates
 from terraseek.geo import BBox
 from terraseek.parameters import LONLAT, Parameter
 from terraseek_app.api.query_params import whole_number
@@ -18,6 +24,10 @@ __all__ = ["ROUTES"]
 
 MAX_ITEM_ZOOM = 22
 """Deepest zoom of tiles of items; a map enlarges these."""
+MAX_PLACE_TEXT = 100
+"""Characters of a place's name that are read."""
+POSITION_ZOOM = 14.0
+"""Zoom of a map that shows typed coordinates."""
 _POSITION = Parameter("at", "a place on the map", LONLAT, None)
 _drawing = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
 """Held while a tile is drawn, so that other requests keep their share of the processor."""
@@ -59,7 +69,32 @@ def items_tile(request: Request) -> Response:
     return Response(status_code=204) if body is None else cached(request, body, "image/webp", 300)
 
 
+def places(request: Request) -> Response:
+    """Places with a name, or the position of typed coordinates, the best first."""
+    text = request.query_params.get("q", "")[:MAX_PLACE_TEXT]
+    position = parse_coordinates(text)
+    if position is not None:
+        name = f"{position[1]:.5f}, {position[0]:.5f}"
+        found = [_place(name, "", *position, POSITION_ZOOM)]
+    else:
+        found = [
+            _place(place.name, country_name(place.country), place.lon, place.lat, _zoom(place))
+            for place in search_places(text)
+        ]
+    return JSONResponse({"places": found})
+
+
+def _place(name: str, country: str, lon: float, lat: float, zoom: float) -> dict[str, Any]:
+    return {"name": name, "country": country, "lon": lon, "lat": lat, "zoom": zoom}
+
+
+def _zoom(place: Place) -> float:
+    """Zoom of a map that shows a town of this many inhabitants as a whole."""
+    return 13 - min(3.0, max(0.0, math.log10(max(place.population, 1)) - 4))
+
+
 ROUTES: list[BaseRoute] = [
+    Route("/api/places", places, methods=["GET"]),
     Route("/tiles/items.json", items_info, methods=["GET"]),
     Route("/api/item-at", item_at, methods=["GET"]),
     Route("/tiles/items/{z}/{x}/{y}", items_tile, methods=["GET"]),

@@ -56,6 +56,9 @@ _ITEM_TILES = object_schema(
         "maxzoom": {"type": "integer"},
     }
 )
+_NUMBER: dict[str, Any] = {"type": "number"}
+_PLACE = {"name": TEXT, "country": TEXT, "lon": _NUMBER, "lat": _NUMBER, "zoom": _NUMBER}
+_PLACES = object_schema({"places": array(object_schema(_PLACE))})
 
 _ID = path_parameter("id")
 _ZXY = tuple(path_parameter(name, "integer") for name in ("z", "x", "y"))
@@ -135,6 +138,11 @@ _TILE_PATHS: dict[str, Any] = {
     ),
     "/tiles/items.json": get(
         "Number of items with a footprint, and the zooms of their tiles", schema=_ITEM_TILES
+    ),
+    "/api/places": get(
+        "Named places, or the position of typed coordinates, the best first",
+        query_parameter("q", "beginning of a name, or coordinates in a usual notation"),
+        schema=_PLACES,
     ),
     "/api/item-at": get(
         "The item whose image is drawn on the map at a coordinate",

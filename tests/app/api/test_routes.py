@@ -311,6 +311,16 @@ def test_assets_are_only_files_of_the_map(client: TestClient) -> None:
         assert client.get(f"/assets/map/{name}").status_code == 404
 
 
+def test_places_by_name_and_by_coordinates(client: TestClient) -> None:
+    lyon = client.get("/api/places?q=Lyon").json()["places"][0]
+    assert (lyon["name"], lyon["country"]) == ("Lyon", "France")
+    assert (lyon["lon"], lyon["lat"]) == pytest.approx((4.85, 45.75), abs=0.05)
+    (typed,) = client.get("/api/places", params={"q": "45°30'N 4°15'E"}).json()["places"]
+    assert (typed["lon"], typed["lat"]) == pytest.approx((4.25, 45.5))
+    assert client.get("/api/places?q=").json() == {"places": []}
+    assert client.get("/api/places?q=99N 4E").status_code == 400
+
+
 def test_reference_tiles_are_served(client: TestClient) -> None:
     answer = client.get(f"/tiles/reference/6/{'/'.join(map(str, lonlat_to_tile(2.35, 48.86, 6)))}")
     assert answer.headers["content-type"] == "application/vnd.mapbox-vector-tile"

@@ -38,6 +38,36 @@ def test_a_missing_scene_folder_is_named(tmp_path: Path) -> None:
         Settings.from_env({"TERRASEEK_SCENES": str(tmp_path / "gone")})
 
 
+TILES = "https://tiles.example.org/{z}/{x}/{y}.png"
+
+
+def test_a_basemap_of_the_operator_needs_its_attribution() -> None:
+    env = {"TERRASEEK_BASEMAP": TILES, "TERRASEEK_BASEMAP_ATTRIBUTION": "A licence"}
+    found = Settings.from_env(env)
+    assert (found.basemap, found.basemap_attribution) == (TILES, "A licence")
+    with pytest.raises(ConfigError, match="TERRASEEK_BASEMAP_ATTRIBUTION"):
+        Settings.from_env({"TERRASEEK_BASEMAP": TILES})
+    with pytest.raises(ConfigError, match="bbox-epsg-3857"):
+        Settings.from_env(env | {"TERRASEEK_BASEMAP": "https://tiles.example.org/map.png"})
+
+
+@pytest.mark.parametrize(("basemap", "allowed"), [("", False), (TILES, True)])
+def test_pages_may_load_from_the_host_of_the_basemap_alone(basemap: str, allowed: bool) -> None:
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+    from starlette.testclient import TestClient
+
+    from terraseek_app.server.middleware.request_guard import RequestGuard
+
+    plain = Starlette(routes=[Route("/", lambda request: PlainTextResponse("hello"))])
+    guarded = RequestGuard(plain, allowed_hosts=frozenset, basemap=lambda: basemap)
+    policy = TestClient(guarded, "http://localhost").get("/").headers["content-security-policy"]
+    (connect,) = [part for part in policy.split("; ") if part.startswith("connect-src")]
+    assert ("https://tiles.example.org" in connect.split()) is allowed
+    assert policy.count("example.org") == int(allowed)
+
+
 def test_no_catalogue_stops_the_server_before_it_starts(tmp_path: Path) -> None:
     with pytest.raises(CatalogueNotFoundError, match="terraseek import"):
         check(ServeOptions(tmp_path / "nothing", "fake"))

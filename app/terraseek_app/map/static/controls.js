@@ -1,6 +1,7 @@
 // Controls over the map: drawing tools, layers, heat map style, coordinates, messages.
 
 import { ICONS, button, icon, make } from "./dom.js";
+import { PlaceSearch } from "./places.js";
 import { NAMES, gradient } from "./ramps.js";
 
 export class Controls {
@@ -21,6 +22,7 @@ export class Controls {
       () => world.circleTool.setActive(!world.circleTool.active));
     this.clearCircle = button("ts-clear-circle", [icon(ICONS.clear), "Clear circle"], "Remove the circle",
       () => world.circleTool.clear());
+    this.places = new PlaceSearch(world);
     this.has = { box: false, shape: false, circle: false };
     this.area = button("ts-area", [icon(ICONS.search), "Search this area"],
       "Limit the search to what the map shows", () => world.searchArea());
@@ -34,7 +36,7 @@ export class Controls {
       () => (this.layers.hidden = !this.layers.hidden));
     world.element.append(
       make("div", "ts-tools", [
-        this.draw, this.clear, this.shape, this.clearShape, this.circle, this.clearCircle,
+        this.places.element, this.draw, this.clear, this.shape, this.clearShape, this.circle, this.clearCircle,
       ]),
       this.area,
       make("div", "ts-layers-corner", [open, this.layers]),
@@ -75,6 +77,7 @@ export class Controls {
   // Show the tools whose events Python wants, and buttons to clear what is drawn.
   updateTools() {
     const { world, has } = this;
+    this.places.element.hidden = world.space.isPixels || !world.reports("area");
     for (const [draw, clear, kind, exists] of [
       [this.draw, this.clear, "box", has.box],
       [this.shape, this.clearShape, "shape", has.shape],

@@ -60,6 +60,7 @@ class RequestGuard:
         app: "ASGIApp",
         allowed_hosts: Callable[[], Collection[str]],
         allowed_origins: Callable[[], Collection[str]] = frozenset,
+        basemap: Callable[[], str] = str,
     ) -> None:
         """Wrap an application.
 
@@ -69,10 +70,13 @@ class RequestGuard:
                 computer, in lower case and without a port; `*` allows every name.
             allowed_origins: called for each request; origins of other sites whose pages may send
                 `GET` requests to the routes and show what they return.
+            basemap: called for each request; URL of the operator's map tiles, which pages may load
+                as well; blank without one.
         """
         self._app = app
         self._allowed_hosts = allowed_hosts
         self._allowed_origins = allowed_origins
+        self._basemap = basemap
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer a request, or refuse it."""
@@ -81,7 +85,7 @@ class RequestGuard:
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         embedding = self._embedding_origin(scope, headers)
-        send = _with_headers(send, embedding)
+        send = _with_headers(send, embedding, _origin_of(self._basemap()))
         problem = self._problem(scope, headers, embedding)
         if problem is None:
             await self._app(scope, receive, send)
@@ -194,15 +198,20 @@ def _origin_of(page: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
-def _with_headers(send: "Send", embedding: str) -> "Send":
+def _with_headers(send: "Send", embedding: str, tiles: str) -> "Send":
     """Add the hardening headers to the start of the response, unless it sets them itself.
 
     A browser gives the content of the response to pages of `embedding` and of this server only.
+    Pages may load from the origin `tiles` as well, unless it is blank.
     """
     resources = b"cross-origin" if embedding else b"same-origin"
     more = {b"cross-origin-resource-policy": resources}
     if embedding:
         more |= {b"access-control-allow-origin": embedding.encode(), b"vary": b"Origin"}
+
+    if tiles:
+        policy = CONTENT_SECURITY_POLICY.replace("connect-src", f"connect-src {tiles}")
+        more[b"content-security-policy"] = policy.encode()
 
     async def send_with_headers(message: "Message") -> None:
         if message["type"] == "http.response.start":

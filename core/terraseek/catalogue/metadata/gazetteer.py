@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -55,6 +56,17 @@ def _rows_by_country() -> dict[str, list[dict[str, Any]]]:
         for row in json.load(file):
             found[row["country_code"]].append(row)
     return dict(found)
+
+
+def all_places() -> Iterator[Place]:
+    """All populated places of the gazetteer.
+
+    Raises:
+        MissingExtraError: the gazetteer is not installed.
+    """
+    for country, rows in _rows_by_country().items():
+        for row in rows:
+            yield Place(row["city"], country, row["longitude"], row["latitude"], row["population"])
 
 
 @cache
