@@ -138,6 +138,23 @@ def test_a_rater_continues_on_another_device_with_the_key(open_page, log: Review
     assert not page.code  # the key is not new
 
 
+def test_enter_and_the_button_together_claim_a_name_once(open_page, log: ReviewLog) -> None:
+    page = open_page(None)
+    page.text_input(key="review_rater").set_value("Ana")
+    press(page, "go")
+    assert page.session_state.review_name == "Ana"
+    assert not page.error
+    assert list(RaterKeys(log).made_at()) == ["Ana"]
+
+
+def test_a_typed_key_counts_before_an_old_one_of_the_browser(open_page, log: ReviewLog) -> None:
+    old = RaterKeys(log).claim("Alice")
+    new = RaterKeys(log).replace("Alice")
+    page = press(open_page(None, review_kept={"Alice": old}), "known_0")
+    page.text_input(key="review_own_key").set_value(new).run()
+    assert settled(page).session_state.review_name == "Alice"
+
+
 def test_a_browser_that_kept_a_key_offers_its_name(open_page, log: ReviewLog) -> None:
     key = RaterKeys(log).claim("![x](http://h.example)")
     page = open_page(None, review_kept={"![x](http://h.example)": key, "Bea": "wrong"})

@@ -68,21 +68,22 @@ def ask_rater() -> None:
 def _start() -> None:
     """Sign in with the name and key of the form; the first use of a name makes its key."""
     session = st.session_state
+    if session.review_name:  # Enter and the button arrived together
+        return
     session.review_error = None
     try:
         name = rater_name(session.get("review_rater") or "")
         if not name:
             return
-        key = session.review_kept.get(name) or (session.get("review_own_key") or "").strip()
+        given = (session.get("review_own_key") or "").strip()
         keys = RaterKeys(review_log())
-        if keys.is_valid(name, key):
-            _enter(name, key)
-        elif key and session.review_taken_name == name:
-            session.review_error = (
-                f"this is not the key of {name}; check it, or choose another name"
-            )
-        else:
-            _enter(name, keys.claim(name), is_new=True)
+        for key in (given, session.review_kept.get(name, "")):
+            if keys.is_valid(name, key):
+                _enter(name, key)
+                return
+        if given and session.review_taken_name == name:
+            raise RaterKeyError(f"this is not the key of {name}; check it, or choose another name")
+        _enter(name, keys.claim(name), is_new=True)
     except RaterKeyError as error:
         session.review_error = str(error)
         session.review_taken_name = name
