@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 __all__ = [
+    "ARRAY_ERRORS",
     "atomic_path",
     "fsync_folder",
     "home",
@@ -21,6 +24,10 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+ARRAY_ERRORS = (OSError, ValueError, EOFError, SyntaxError, TokenError, BadZipFile)
+"""What NumPy raises for `.npy` and `.npz` files that are missing or damaged; it parses their
+headers as Python."""
 
 _CHUNK = 1 << 20
 # a spreadsheet runs text that begins like this as a formula, which can send other cells away

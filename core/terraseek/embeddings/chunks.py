@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float16, UInt8
 
 from terraseek.embeddings.store import HAS_IMAGE, hash_ids
-from terraseek.files import atomic_path
+from terraseek.files import ARRAY_ERRORS, atomic_path
 
 __all__ = ["Chunk", "read_chunks", "write_chunk"]
 
@@ -71,6 +70,6 @@ def _read(path: Path, encoder_id: str) -> Chunk | None:
                 file["flags"],
                 file.get("metadata"),
             )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except (*ARRAY_ERRORS, KeyError):
         _log.warning("chunk %s is damaged and is encoded again", path)
         return None

@@ -14,6 +14,7 @@ from terraseek.embeddings.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore, s
 from terraseek.embeddings.writer import StoreJob
 from terraseek.encoders.base import Encoder, unit
 from terraseek.errors import EncoderMismatchError, StoreError
+from terraseek.files import ARRAY_ERRORS
 from terraseek.progress import Progress, silent
 
 __all__ = ["ImportedVectors", "import_vectors"]
@@ -121,7 +122,7 @@ def _reader(path: Path, encoder: Encoder) -> Rows:
     """Open a file of vectors, and return a function that reads rows of it."""
     try:
         vectors = _load_vectors(path)
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (*ARRAY_ERRORS, KeyError) as error:
         raise StoreError(
             f"the vectors in {path} cannot be read ({error}); put the file back, or leave out "
             "--encoder and run `terraseek embed`"

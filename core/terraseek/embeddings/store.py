@@ -21,7 +21,7 @@ from terraseek.checksums import block_checksums, damaged_block, small_enough
 from terraseek.embeddings.row_reader import RowReader, map_rows
 from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, StoreCorruptError, StoreNotFoundError
-from terraseek.files import read_json
+from terraseek.files import ARRAY_ERRORS, read_json
 
 __all__ = [
     "FORMAT",
@@ -200,7 +200,7 @@ class EmbeddingStore:
             shapes = [self._load(name).shape for name in names]
             lengths = [len(self._load(name)) for name in ("flags", "item_ids")]
             digest = hash_ids(self.item_ids)
-        except (OSError, EOFError, ValueError) as error:
+        except ARRAY_ERRORS as error:
             raise StoreCorruptError(f"{self.folder} cannot be read ({error}); {hint}") from error
         if any(s[0] < count or s[1] != dim for s in shapes) or min(lengths) < count:
             raise StoreCorruptError(f"{self.folder} has fewer rows than its manifest says; {hint}")
@@ -236,7 +236,7 @@ class EmbeddingStore:
             pending = read_json(self.folder / PENDING_FILE)
             expected = pending["checksums"][name]
             return damaged_block(array_checksums(path, pending["count"]), expected) is None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (*ARRAY_ERRORS, KeyError, TypeError):
             return False
 
     def _verify_small(self, name: str) -> None:

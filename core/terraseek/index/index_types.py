@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 
 from terraseek.embeddings.store import EmbeddingStore
 from terraseek.errors import StoreCorruptError, StoreError
+from terraseek.files import ARRAY_ERRORS
 from terraseek.index.manifest import IndexManifest, index_folder, rebuild_hint, scale_file
 from terraseek.index.plan import AXES
 from terraseek.index.scan import CodeScan, certified_top_k, faiss_module
@@ -156,7 +157,7 @@ def open_index(store: EmbeddingStore) -> Index | None:
             _check_shape(codes.shape, manifest)
             return ExactIndex(codes, np.load(scale_file(path)), manifest.error)
         return FaissIndex(manifest, _read(str(path), manifest))
-    except (OSError, ValueError, RuntimeError) as error:
+    except (*ARRAY_ERRORS, RuntimeError) as error:
         raise StoreCorruptError(
             f"{path} cannot be read ({error}); {rebuild_hint(store)}"
         ) from error

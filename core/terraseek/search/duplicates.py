@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64, UInt64
@@ -21,7 +20,7 @@ from terraseek.catalogue.items_file import read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import CatalogueError, ConfigError, SceneError
-from terraseek.files import atomic_path
+from terraseek.files import ARRAY_ERRORS, atomic_path
 from terraseek.imagehash import FLAT, distances, image_hashes
 from terraseek.progress import Progress, silent
 
@@ -196,7 +195,7 @@ def _read_hashes(path: Path) -> dict[bytes, UInt64[np.ndarray, " 8"]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(zip(file["ids"].tolist(), file["hashes"], strict=True))
-    except (OSError, ValueError, KeyError, BadZipFile):
+    except (*ARRAY_ERRORS, KeyError):
         return {}
 
 

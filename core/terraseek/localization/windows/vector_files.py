@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from terraseek.files import atomic_path
+from terraseek.files import ARRAY_ERRORS, atomic_path
 
 __all__ = ["CHUNKS_SUFFIX", "Arrays", "load_arrays", "save_arrays"]
 
@@ -36,7 +36,7 @@ def load_arrays(path: Path) -> Arrays | None:
         with path.open("rb") as source, np.load(source, allow_pickle=False) as arrays:
             mapped = _map_vectors(path, source, arrays.zip)
             found = {name: arrays[name] for name in arrays.files if name not in mapped} | mapped
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except ARRAY_ERRORS as error:
         _logger.warning("%s is unreadable and is computed again: %s", path, error)
         return None
     return found if {"vectors", "known"} <= set(found) else None

@@ -13,6 +13,7 @@ from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.importing.tables import read_table, rename_columns
 from terraseek.catalogue.records import Broken, Record, Records
 from terraseek.errors import SourceError
+from terraseek.files import ARRAY_ERRORS
 
 __all__ = ["CLIP_RETRIEVAL", "is_clip_retrieval", "read_clip_retrieval"]
 
@@ -67,7 +68,7 @@ def _vector_count(vectors: Path) -> int:
 
     try:
         return len(np.load(vectors, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except ARRAY_ERRORS as error:
         raise SourceError(f"{vectors} cannot be read as vectors: {error}") from error
 
 
