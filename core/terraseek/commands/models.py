@@ -90,6 +90,9 @@ def add(
     std: str | None = typer.Option(None, help="Standard deviation R,G,B of preprocessing."),
     interpolation: str | None = typer.Option(None, help="bicubic or bilinear."),
     resize_mode: str | None = typer.Option(None, help="shortest (then centre crop) or squash."),
+    tokenizer: Path | None = typer.Option(
+        None, help="tokenizer.json of SigLIP, SigLIP 2 or XLM-RoBERTa, for use offline."
+    ),
     quickgelu: bool | None = typer.Option(
         None,
         "--quickgelu/--no-quickgelu",
@@ -139,6 +142,7 @@ def add(
         interpolation=interpolation,
         resize_mode=resize_mode,
         quick_gelu=quickgelu,
+        tokenizer=tokenizer,
         context_length=context_length,
         title=title,
         description=description,

@@ -16,6 +16,9 @@ Long texts: `stretched_from` in `text_cfg` is the number of position embeddings 
 `context_length` is larger; loading stretches them as LongCLIP does
 (`encoders.nets.published.long_clip`).
 
+XLM-RoBERTa: `encoders.nets.published.xlm_roberta` builds the text towers open_clip would build with
+transformers; `xlm_roberta` in `text_cfg` gives a size other than the published ones.
+
 MiniLM: a config whose `text_cfg` contains `minilm` is not an open_clip network but that of
 `encoders.nets.lite_clip`. Its vocabulary is stored in its weights, so the tokenizer is made by the
 network.
@@ -57,6 +60,7 @@ _OPENAI_ARCHITECTURES = frozenset(
     ]
 )
 """Architectures of OpenAI's own weights. ViT-H-14 is not one: GeoRSCLIP's has plain GELU."""
+_NOT_CAUSAL = frozenset({"minilm", "xlm_roberta", "hf_model_name", "no_causal_mask"})
 _REMOTE_PREFIXES = ("hf-hub:", "local-dir:")
 
 
@@ -142,7 +146,7 @@ def with_context_length(
     known = int(text.get("context_length", 77))
     if length is None or length <= known:
         return architecture
-    if "members" in config or "minilm" in text or text.get("hf_model_name"):
+    if "members" in config or text.keys() & _NOT_CAUSAL:
         raise ConfigError(
             f"the text tower reads {known} tokens and cannot be lengthened to {length}; only those "
             "of CLIP's kind can. Give a context length up to that"

@@ -16,6 +16,7 @@ from terraseek.errors import ConfigError
 from terraseek.files import read_json
 
 __all__ = [
+    "CLEANING",
     "INTERPOLATIONS",
     "RESERVED",
     "RESIZE_MODES",
@@ -24,6 +25,7 @@ __all__ = [
     "HubFile",
     "ModelCard",
     "Preprocess",
+    "TokenizerFile",
     "WeightsFile",
     "check_name",
     "read_card",
@@ -31,6 +33,9 @@ __all__ = [
 
 INTERPOLATIONS = ("bicubic", "bilinear")
 RESIZE_MODES = ("shortest", "squash")
+CLEANING = ("whitespace", "lower", "canonicalize")
+"""What is done to a text before its tokens are looked up: runs of white space become one space,
+letters also become lower case, punctuation is also removed."""
 RESERVED = "fake"
 """Name of the encoder without a network; no card can have it."""
 
@@ -107,6 +112,33 @@ class HubFile:
 
 
 @dataclass(frozen=True)
+class TokenizerFile:
+    """The `tokenizer.json` of a text tower whose tokenizer is not CLIP's."""
+
+    file: str
+    """File name in a weights folder, or an absolute path."""
+    start: str = ""
+    """Special token before every text; empty for none."""
+    end: str = ""
+    """Special token after every text; empty for none."""
+    pad: str = "<pad>"
+    """Token that fills the context after the end."""
+    clean: str = "whitespace"
+    """One of `CLEANING`."""
+    hub_file: str | None = None
+    """Path in the repository of the weights; None if it is not fetched with them."""
+    sha256: str | None = None
+    """Hex digest of the file; None if none was published."""
+
+    def __post_init__(self) -> None:
+        WeightsFile(self.file, self.sha256)  # the same rules
+        if self.clean not in CLEANING:
+            raise ConfigError(
+                f"tokenizer clean {self.clean!r} must be one of {', '.join(CLEANING)}"
+            )
+
+
+@dataclass(frozen=True)
 class AdapterFile:
     """Adapter trained on top of a model and stored separately."""
 
@@ -177,8 +209,10 @@ class ModelCard:
     """Number of weights."""
     gsd_range_m: tuple[float, float] | None = None
     """Smallest and largest ground sample distance of training images, in metres per pixel."""
+    tokenizer: TokenizerFile | None = None
+    """Tokenizer of the text tower, if it is not CLIP's."""
     scores: Mapping[str, Any] = field(default_factory=dict)
-    """Results, and how they were measured."""
+    """Results measured with TerraSeek, and how."""
     calibration: Mapping[str, Any] | None = None
     """Statistics of cosines of unrelated image-text pairs (see `Calibration`): `mean`, `std`,
     `quantiles`, how they were measured; and `words`, the vocabulary of the training captions (see
@@ -219,6 +253,10 @@ class ModelCard:
         facts["preprocess"] = Preprocess(**_tuples(prepare, "mean", "std"))
         if facts.get("hub") is not None:
             facts["hub"] = HubFile(**_checked_fields(HubFile, facts["hub"], "hub"))
+        if facts.get("tokenizer") is not None:
+            facts["tokenizer"] = TokenizerFile(
+                **_checked_fields(TokenizerFile, facts["tokenizer"], "tokenizer")
+            )
         if facts.get("adapter") is not None:
             facts["adapter"] = AdapterFile(
                 **_checked_fields(AdapterFile, facts["adapter"], "adapter")
@@ -237,7 +275,7 @@ class ModelCard:
     def encoder_id(self, weights_sha256: str) -> str:
         """Return `name@` and 12 hex digits of a hash over all that determines the vectors.
 
-        These are architecture, weights, preprocessing, adapter and members.
+        These are architecture, weights, preprocessing, tokenizer, adapter and members.
 
         Args:
             weights_sha256: hex digest of the weights file in use.
@@ -247,7 +285,10 @@ class ModelCard:
             "weights": weights_sha256,
             "preprocess": asdict(self.preprocess),
         }
-        if self.adapter is not None:  # keeps the ids of models without an adapter
+        if self.tokenizer is not None:  # keeps the ids of models without one, as for adapters
+            used = ("start", "end", "pad", "clean", "sha256")
+            facts["tokenizer"] = {name: getattr(self.tokenizer, name) for name in used}
+        if self.adapter is not None:
             facts["adapter"] = self.adapter.sha256
         if self.ensemble:
             facts["ensemble"] = [asdict(member) for member in self.ensemble]

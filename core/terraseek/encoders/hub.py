@@ -23,6 +23,7 @@ from terraseek.encoders.weight_files import (
     VerifiedWeights,
     find_weights,
     pin_checksum,
+    tokenizer_as_weights,
     verify,
     weights_folder,
 )
@@ -42,7 +43,7 @@ that a connection that breaks every few MB never gets further."""
 
 
 def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeights:
-    """Download a card's weights; a file that exists is only verified.
+    """Download a card's weights and its tokenizer; files that exist are only verified.
 
     After a failure the next call resumes the download, in any process.
 
@@ -55,6 +56,8 @@ def fetch_weights(card: ModelCard, progress: Progress = silent) -> VerifiedWeigh
         WeightsChecksumError: the checksum is not that of the card or the hub.
         Cancelled: `progress` asked to stop; no partial file is left.
     """
+    if (tokenizer := tokenizer_as_weights(card)) is not None:
+        fetch_weights(tokenizer, progress)
     if find_weights(card) is not None:
         return verify(card)
     if card.hub is None or Path(card.weights.file).is_absolute():

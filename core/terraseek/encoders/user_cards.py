@@ -17,7 +17,7 @@ from terraseek.encoders.architecture import (
     quickgelu_sibling,
     with_context_length,
 )
-from terraseek.encoders.cards import ModelCard, Preprocess, WeightsFile
+from terraseek.encoders.cards import ModelCard, Preprocess, TokenizerFile, WeightsFile
 from terraseek.errors import ConfigError, WeightsNotFoundError
 from terraseek.files import read_json, sha256_of
 
@@ -25,6 +25,14 @@ __all__ = ["CLIP_MEAN", "CLIP_STD", "CardOptions", "run_files", "user_card"]
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_PREPROCESS = ("mean", "std", "interpolation", "resize_mode")
+_SPECIAL_TOKENS = {
+    "xlm-roberta": ("<s>", "</s>", "<pad>"),
+    "256000": ("", "<eos>", "<pad>"),
+    "32000": ("", "</s>", "</s>"),
+}
+"""Tokens before, after and behind a text, by text tower: XLM-RoBERTa, and by the size of the
+vocabulary SigLIP 2 (that of Gemma) and SigLIP (that of T5)."""
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +49,8 @@ class CardOptions:
     resize_mode: str | None = None
     quick_gelu: bool | None = None
     """Whether the activation is QuickGELU, as in models fine-tuned from OpenAI's CLIP."""
+    tokenizer: Path | None = None
+    """`tokenizer.json` of a text tower whose tokenizer is not CLIP's."""
     context_length: int | None = None
     """Maximum number of tokens of a text; above that of the architecture, position embeddings of
     the weights are stretched as LongCLIP does, unless they have this length already."""
@@ -70,6 +80,7 @@ def user_card(
             f"no weights file at {weights}; give the path of an existing one"
         )
     architecture, preprocess = _read_architecture(architecture)
+    preprocess = _published_preprocess(architecture) | preprocess
     architecture = _with_activation(architecture, options.quick_gelu, name, weights.name)
     architecture = with_context_length(architecture, options.context_length)
     config = model_config(architecture)
@@ -95,6 +106,7 @@ def user_card(
         description=options.description,
         source=options.source,
         licence=options.licence or "not stated",
+        tokenizer=_tokenizer(config["text_cfg"], options.tokenizer),
         context_length=options.context_length,
     )
 
@@ -139,6 +151,40 @@ def _read_architecture(
     inner = architecture.get("model_cfg", architecture)
     preprocess = architecture.get("preprocess_cfg") or {}
     return dict(inner), {k: v for k, v in preprocess.items() if k != "mode" and v is not None}
+
+
+def _published_preprocess(architecture: str | dict[str, Any]) -> dict[str, Any]:
+    """Return the preprocessing of all published weights of an open_clip name, if they agree.
+
+    open_clip itself takes CLIP's for weights given as a file, which silently spoils the vectors of
+    SigLIP and SigLIP 2 (open_clip issue 1068).
+    """
+    if not isinstance(architecture, str):
+        return {}
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    found = [open_clip.get_pretrained_cfg(architecture, tag) for tag in tags]
+    settings = [{key: cfg[key] for key in _PREPROCESS if key in cfg} for cfg in found]
+    return settings[0] if settings and all(s == settings[0] for s in settings) else {}
+
+
+def _tokenizer(text: Mapping[str, Any], path: Path | None) -> TokenizerFile | None:
+    """Describe the user's tokenizer file, with the special tokens its text tower was trained on."""
+    if path is None:
+        return None
+    if not path.is_file():
+        raise WeightsNotFoundError(f"no tokenizer at {path}; give the path of a tokenizer.json")
+    vocabulary = "xlm-roberta" if str(text.get("hf_model_name")).startswith("xlm-roberta") else ""
+    vocabulary = vocabulary or str(text.get("vocab_size"))
+    if vocabulary not in _SPECIAL_TOKENS:
+        raise ConfigError(
+            "--tokenizer is for the text towers of SigLIP, SigLIP 2 and XLM-RoBERTa; this "
+            "architecture has none of them, leave the option out"
+        )
+    clean = (text.get("tokenizer_kwargs") or {}).get("clean", "whitespace")
+    start, end, pad = _SPECIAL_TOKENS[vocabulary]
+    return TokenizerFile(str(path.resolve()), start, end, pad, clean=clean, sha256=sha256_of(path))
 
 
 def _with_activation(

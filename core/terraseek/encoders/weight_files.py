@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from terraseek.encoders.cards import ModelCard
+from terraseek.encoders.cards import ModelCard, WeightsFile
 from terraseek.errors import WeightsChecksumError, WeightsNotFoundError
 from terraseek.files import atomic_path, home, read_json, sha256_of, write_json
 
 __all__ = [
     "VerifiedWeights",
     "copy_weights",
+    "find_tokenizer",
     "find_weights",
     "pin_checksum",
+    "tokenizer_as_weights",
     "verify",
     "weights_folder",
 ]
@@ -46,6 +48,40 @@ def find_weights(card: ModelCard) -> Path | None:
     named = Path(card.weights.file)
     places = [named] if named.is_absolute() else [_SHIPPED / named, weights_folder() / named]
     return next((place for place in places if place.is_file()), None)
+
+
+def tokenizer_as_weights(card: ModelCard) -> ModelCard | None:
+    """Return a card whose weights file is the tokenizer of `card`; None if it has none.
+
+    So the tokenizer is found, fetched and verified by the same rules as weights.
+    """
+    if card.tokenizer is None:
+        return None
+    file, hub = card.tokenizer, card.hub
+    if hub is not None and file.hub_file is not None:
+        hub = replace(hub, file=file.hub_file)
+    else:
+        hub = None
+    weights = WeightsFile(file.file, file.sha256)
+    return replace(card, weights=weights, hub=hub, tokenizer=None)
+
+
+def find_tokenizer(card: ModelCard) -> Path:
+    """Return the path of a card's tokenizer after verifying its checksum.
+
+    Raises:
+        WeightsNotFoundError: it is not on this machine.
+        WeightsChecksumError: its checksum is not the expected one.
+    """
+    file = tokenizer_as_weights(card)
+    assert file is not None
+    if find_weights(file) is None:
+        fetch = f"run `terraseek models fetch {card.name}`, or " if file.hub is not None else ""
+        raise WeightsNotFoundError(
+            f"the tokenizer of {card.name!r} is not on this machine; {fetch}put the tokenizer.json "
+            f"of its publisher into {weights_folder()} as {file.weights.file}"
+        )
+    return verify(file).path
 
 
 def verify(card: ModelCard) -> VerifiedWeights:

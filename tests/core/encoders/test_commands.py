@@ -21,10 +21,10 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from terraseek.commands import models
-from terraseek.encoders.cards import HubFile, ModelCard, Preprocess, WeightsFile
+from terraseek.encoders.cards import HubFile, ModelCard, Preprocess, TokenizerFile, WeightsFile
 from terraseek.encoders.hub import fetch_weights
 from terraseek.encoders.registry import get_card, save_card
-from terraseek.encoders.weight_files import find_weights, verify, weights_folder
+from terraseek.encoders.weight_files import find_tokenizer, find_weights, verify, weights_folder
 from terraseek.errors import (
     Cancelled,
     TerraSeekError,
@@ -279,6 +279,20 @@ def test_fetch_puts_the_file_in_place_and_pins_it(hub, tmp_path):
     path.write_bytes(b"changed")
     with pytest.raises(WeightsChecksumError):  # though the card names no digest
         verify(get_card("published"))
+
+
+def test_fetch_brings_the_tokenizer_along(hub):
+    here = card(tokenizer=TokenizerFile("words.json", hub_file="ckpt/weights.pt"))
+    fetch_weights(here)
+    assert (weights_folder() / "published.pt").read_bytes() == CONTENT
+    assert find_tokenizer(here) == weights_folder() / "words.json"
+    assert find_tokenizer(here).read_bytes() == CONTENT
+    count = len(hub.requests)
+    fetch_weights(here)
+    assert len(hub.requests) == count
+    find_tokenizer(here).write_bytes(b"changed")
+    with pytest.raises(WeightsChecksumError):
+        find_tokenizer(here)
 
 
 def test_a_failed_fetch_is_one_line(hub, tmp_path):

@@ -18,9 +18,10 @@ from terraseek.encoders.nets.build import build_model, build_tokenizer
 from terraseek.encoders.nets.checkpoints import load_weights
 from terraseek.encoders.nets.feature_maps import tower_feature_map
 from terraseek.encoders.nets.fuse import fold_batch_norms
+from terraseek.encoders.nets.published.tokenizer_file import FileTokenizer
 from terraseek.encoders.nets.text_tower import encode_tokens, text_tower, trim_padding
 from terraseek.encoders.nets.torchscript import optimize_for_cpu
-from terraseek.encoders.weight_files import verify
+from terraseek.encoders.weight_files import find_tokenizer, verify
 from terraseek.errors import ConfigError
 
 __all__ = ["OpenClipEncoder", "pick_device", "supports_bfloat16"]
@@ -66,6 +67,8 @@ class OpenClipEncoder(Encoder):
                 f"which this {self.device.type} device is not; use float32"
             )
         weights = verify(card)
+        if card.tokenizer is not None:
+            find_tokenizer(card)  # before gigabytes of weights are read
         self.name = card.name
         self.encoder_id = card.encoder_id(weights.sha256)
         self.dim = card.embed_dim
@@ -96,6 +99,8 @@ class OpenClipEncoder(Encoder):
 
     def token_count(self, text: str) -> tuple[int, int]:
         """Return the number of tokens of `text` and the longest the text tower reads."""
+        if isinstance(self._tokenizer, FileTokenizer):
+            return self._tokenizer.count(text), self._context
         huggingface = getattr(self._tokenizer, "tokenizer", None)
         if huggingface is not None:
             return len(huggingface.encode(self._tokenizer.clean_fn(text))), self._context
