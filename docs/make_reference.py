@@ -18,6 +18,7 @@ SOURCES = {
     "training/terraseek_train": "training and evaluation",
     "app/terraseek_app": "the browser application",
     "data/terraseek_demoworld": "the generator of the demo world",
+    "data/terraseek_benchmarks": "the recipes of published benchmarks",
     "benchmarks": "measurements",
     "tests": "tests",
 }

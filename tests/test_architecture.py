@@ -21,9 +21,10 @@ from helpers.import_graph import (
 
 ALLOWED = {
     "terraseek": set(),
-    "terraseek_train": {"terraseek", "terraseek_demoworld"},
+    "terraseek_train": {"terraseek", "terraseek_demoworld", "terraseek_benchmarks"},
     "terraseek_app": {"terraseek", "terraseek_demoworld"},
     "terraseek_demoworld": {"terraseek"},
+    "terraseek_benchmarks": {"terraseek"},
 }
 FORBIDDEN = [
     ("terraseek.localization", "terraseek.search"),  # two peers above encoders

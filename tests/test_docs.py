@@ -20,6 +20,7 @@ SOURCES = (
     "training/terraseek_train",
     "app/terraseek_app",
     "data/terraseek_demoworld",
+    "data/terraseek_benchmarks",
 )
 
 

@@ -12,6 +12,7 @@ PACKAGES = {
     "terraseek_train": ROOT / "training/terraseek_train",
     "terraseek_app": ROOT / "app/terraseek_app",
     "terraseek_demoworld": ROOT / "data/terraseek_demoworld",
+    "terraseek_benchmarks": ROOT / "data/terraseek_benchmarks",
 }
 
 Graph = Mapping[str, Set[str]]

@@ -117,6 +117,14 @@ class Catalogue:
         active: Bool[np.ndarray, " rows"] = self._items[DELETED].to_numpy() == 0
         return active
 
+    @cached_property
+    def has_image(self) -> Bool[np.ndarray, " rows"]:
+        """Boolean mask of the rows whose item has an image; those of metadata alone have none."""
+        import pyarrow.compute as pc
+
+        mask: Bool[np.ndarray, " rows"] = pc.not_equal(self._items["_file"], "").to_numpy()
+        return mask
+
     @property
     def columns(self) -> list[str]:
         """Names of the columns that users can see."""
@@ -312,7 +320,8 @@ class Catalogue:
         )
         if not file:
             raise CatalogueError(
-                f"item {item_id} has no image: its source was imported without images"
+                f"item {item_id} has no image: its source was imported without images; import "
+                "shards with images of the same names to attach them"
             )
         offset, size = (-1 if number is None else number for number in (offset, size))
         member = image.split("#", 1)[1] if size >= 0 and "#" in image else ""

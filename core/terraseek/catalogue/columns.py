@@ -39,12 +39,13 @@ _DIGEST_LENGTH = 16
 _TEMPORARY = "new"
 
 
-def arrow_table(frame: "pd.DataFrame") -> "pa.Table":
+def arrow_table(items: "pd.DataFrame | pa.Table") -> "pa.Table":
     """Convert a typed items table to Arrow with one chunk per column, and add `ROW_ORDER`."""
     import pyarrow as pa
 
-    table: pa.Table = pa.Table.from_pandas(frame, preserve_index=False)
-    order = _order(frame["item_id"].to_numpy(dtype="S12"))
+    is_arrow = isinstance(items, pa.Table)
+    table: pa.Table = items if is_arrow else pa.Table.from_pandas(items, preserve_index=False)
+    order = _order(id_array(table["item_id"].combine_chunks()))
     return table.append_column(ROW_ORDER, pa.array(order.astype(np.int32))).combine_chunks()
 
 
@@ -62,17 +63,17 @@ def columns_file(folder: Path, digest: str) -> Path:
     return folder / f".items.{digest}.arrow"
 
 
-def write_columns(folder: Path, frame: "pd.DataFrame", digest: str | None = None) -> str:
+def write_columns(folder: Path, items: "pd.DataFrame | pa.Table", digest: str | None = None) -> str:
     """Write the columns of a typed table atomically and return their digest.
 
     Args:
         folder: folder of the catalogue.
-        frame: the items, as `items_file.read_items` returns them.
+        items: the items, as `items_file.read_items` or `open_items` returns them.
         digest: digest stored in the Parquet file, if the columns are written again.
     """
     import pyarrow as pa
 
-    table = arrow_table(frame)
+    table = arrow_table(items)
     first = columns_file(folder, digest or _TEMPORARY)
     with (
         atomic_path(first) as part,
@@ -135,12 +136,14 @@ def remove_stale(folder: Path, digest: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def id_array(column: "pa.ChunkedArray") -> np.ndarray:
+def id_array(column: "pa.ChunkedArray | pa.Array") -> np.ndarray:
     """Item ids as `S12`; without a copy if all have twelve letters, as those of `item_id` have."""
     import pyarrow as pa
 
-    if column.num_chunks == 1 and pa.types.is_large_string(column.type):
-        ids = column.chunk(0)
+    if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1:
+        column = column.chunk(0)
+    if isinstance(column, pa.LargeStringArray):
+        ids = column
         _, offsets, text = ids.buffers()
         ends = np.frombuffer(offsets, np.int64, len(ids) + 1, 8 * ids.offset)
         if text is not None and (np.diff(ends) == 12).all():

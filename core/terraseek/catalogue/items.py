@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,13 @@ __all__ = [
     "DELETED",
     "FILE_COLUMNS",
     "HIDDEN_COLUMNS",
-    "append_items",
+    "INTEGER_COLUMNS",
+    "NUMBER_COLUMNS",
+    "NUMBER_PATTERN",
+    "TEXT_COLUMNS",
     "build_frame",
-    "distinct_columns",
+    "cell_as_text",
+    "looks_like_number",
     "set_types",
 ]
 
@@ -44,9 +47,15 @@ catalogue is compacted. It exists only while there are such rows."""
 HIDDEN_COLUMNS = (*FILE_COLUMNS, DELETED, ROW_ORDER)
 """Columns that users do not see."""
 
-_FLOATS = ("lon", "lat", "gsd_m")
-_INTEGERS = ("month", "width", "height", "_offset", "_size")
-_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?")
+TEXT_COLUMNS = ("_file", "img_name")
+"""Further columns of text, also if it looks like numbers (BigEarthNet's names in RS5M do)."""
+NUMBER_COLUMNS = ("lon", "lat", "gsd_m")
+"""Columns of numbers with decimals; what is no number in them is unknown."""
+INTEGER_COLUMNS = ("month", "width", "height", "_offset", "_size")
+"""Columns of whole numbers."""
+NUMBER_PATTERN = r"-?(0|[1-9]\d{0,14})(\.\d+)?"
+"""Text that is a number in other columns; `0012` and `32U` are names."""
+_NUMBER = re.compile(NUMBER_PATTERN)
 
 
 def build_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -56,41 +65,6 @@ def build_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
         if column not in frame:
             frame[column] = None
     return set_types(frame)
-
-
-def distinct_columns(
-    rows: list[dict[str, Any]], existing: Iterable[str]
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Rename columns that differ from another one by case only, as SQL ignores case.
-
-    Args:
-        rows: new items.
-        existing: columns of the catalogue, which keep their names.
-
-    Returns:
-        The rows, and the old name to the new name of renamed columns.
-    """
-    names = dict.fromkeys(name for row in rows for name in row)
-    taken = {name.lower(): name for name in (*COLUMNS, *FILE_COLUMNS, *existing)}
-    renamed: dict[str, str] = {}
-    for name in names:
-        unique, number = name, 2
-        while taken.setdefault(unique.lower(), unique) != unique or (
-            unique != name and unique in names
-        ):
-            unique, number = f"{name}_{number}", number + 1
-        if unique != name:
-            renamed[name] = unique
-    if not renamed:
-        return rows, {}
-    return [{renamed.get(k, k): v for k, v in row.items()} for row in rows], renamed
-
-
-def append_items(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Append new rows; a column that is numeric in one table and text in the other becomes text."""
-    if old.empty:
-        return new
-    return set_types(pd.concat([old.astype(object), new.astype(object)], ignore_index=True))
 
 
 def set_types(frame: pd.DataFrame, written: bool = False) -> pd.DataFrame:
@@ -110,16 +84,16 @@ def set_types(frame: pd.DataFrame, written: bool = False) -> pd.DataFrame:
 
 
 def _column(name: str, values: pd.Series) -> pd.Series:
-    if name in _FLOATS:
+    if name in NUMBER_COLUMNS:
         return pd.to_numeric(values, errors="coerce").astype("float64")
-    if name in _INTEGERS:
+    if name in INTEGER_COLUMNS:
         numbers = pd.to_numeric(values, errors="coerce").replace([np.inf, -np.inf], np.nan)
         return numbers.round().astype("Int64")
-    if name in COLUMNS or name == "_file":
+    if name in (*COLUMNS, *TEXT_COLUMNS):
         return _text(values)
     present = values.dropna()
     present = present[present.astype("str") != ""]
-    if len(present) and present.map(_is_number).all():
+    if len(present) and present.map(looks_like_number).all():
         numbers = pd.to_numeric(values, errors="coerce").astype("float64")
         whole = numbers.dropna()
         exact = (whole == whole.round()) & (whole.abs() < 2**53)
@@ -134,7 +108,7 @@ def _written_column(name: str, values: pd.Series) -> pd.Series:
     return values if pd.api.types.is_numeric_dtype(values) else _column(name, values)
 
 
-def _is_number(value: object) -> bool:
+def looks_like_number(value: object) -> bool:
     """Whether a value is a number or text that looks like one; `0012` and `32U` are names."""
     if isinstance(value, bool):
         return False
@@ -144,11 +118,12 @@ def _is_number(value: object) -> bool:
 
 
 def _text(values: pd.Series) -> pd.Series:
-    plain = values.map(_as_text, na_action="ignore")
+    plain = values.map(cell_as_text, na_action="ignore")
     return plain.astype("str").where(values.notna(), "")
 
 
-def _as_text(value: object) -> str:
+def cell_as_text(value: object) -> str:
+    """Text of a cell: JSON of lists, whole numbers without decimals."""
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, float) and value.is_integer():

@@ -35,18 +35,22 @@ ITEMS_FILE = "items.parquet"
 FORMAT = 1
 """Version of the items table; tables before it was written count as 1."""
 
+ROW_GROUP = 1 << 17
+"""Rows of a row group of the file, which are in memory at a time while it is written."""
+
 _log = logging.getLogger(__name__)
 _METADATA_KEY = b"terraseek"
 
 
-def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> None:
+def write_items(folder: Path, items: "pd.DataFrame | pa.Table", sources: dict[str, Any]) -> None:
     """Replace the items table of a catalogue as a whole.
 
     Temporary files of a killed process are removed, so the caller must hold the lock.
 
     Args:
         folder: folder of the catalogue.
-        frame: a table made by `items.build_frame` or `items.append_items`.
+        items: a typed table, as `items.build_frame` or `read_items` returns it, or in Arrow, as
+            `importing.writing.item_spool.ItemSpool.table` does.
         sources: source name to its description (JSON values).
     """
     import pyarrow as pa
@@ -54,32 +58,42 @@ def write_items(folder: Path, frame: pd.DataFrame, sources: dict[str, Any]) -> N
 
     for temporary in folder.glob(f".{ITEMS_FILE}.*"):
         temporary.unlink()
-    digest = write_columns(folder, frame)
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    for index, column in enumerate(table.schema.names):
-        if column != "caption" and pd.api.types.is_string_dtype(frame[column]):
-            empty = frame[column] == ""
-            cells = pa.array(frame[column].mask(empty, None), table.schema.field(index).type)
-            table = table.set_column(index, column, cells)
-    table = table.append_column("geometry", pa.array(_points(frame), pa.binary()))
+    is_arrow = isinstance(items, pa.Table)
+    table: pa.Table = items if is_arrow else pa.Table.from_pandas(items, preserve_index=False)
+    digest = write_columns(folder, table)
     described = json.dumps(
         {"format": FORMAT, "sources": sources, "columns": digest}, ensure_ascii=False
     )
+    lonlat = [table[name].to_numpy() for name in ("lon", "lat")]
     metadata = {
         **(table.schema.metadata or {}),
-        b"geo": json.dumps(_geo(frame)).encode(),
+        b"geo": json.dumps(_geo(*lonlat)).encode(),
         _METADATA_KEY: described.encode(),
     }
+    schema = _file_part(table.slice(0, 0), metadata).schema
     with atomic_path(folder / ITEMS_FILE) as part:
-        pq.write_table(
-            table.replace_schema_metadata(metadata),
-            part,
-            compression="zstd",
-            write_page_checksum=True,
-        )
+        with pq.ParquetWriter(part, schema, compression="zstd", write_page_checksum=True) as writer:
+            for start in range(0, max(1, len(table)), ROW_GROUP):
+                block = table.slice(start, ROW_GROUP)
+                writer.write_table(_file_part(block, metadata), row_group_size=ROW_GROUP)
         # before the rename: a killed process leaves at most a file that belongs to no table
         write_json(items_checksum_file(folder, digest), block_checksums(part))
     remove_stale(folder, digest)
+
+
+def _file_part(table: "pa.Table", metadata: dict[bytes, bytes]) -> "pa.Table":
+    """Rows as they are in the file: empty text as null, but in captions, and the geometry."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for index, column in enumerate(table.schema.names):
+        cells = table[column]
+        if column != "caption" and pa.types.is_large_string(cells.type):
+            filled = pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
+            table = table.set_column(index, column, filled)
+    lon, lat = (table[name].to_numpy() for name in ("lon", "lat"))
+    table = table.append_column("geometry", pa.array(_points(lon, lat), pa.binary()))
+    return table.replace_schema_metadata(metadata)
 
 
 def verify_items(folder: Path) -> None:
@@ -97,25 +111,24 @@ def verify_items(folder: Path) -> None:
             raise _damaged(folder, ValueError(f"block {block} has changed since it was written"))
 
 
-def _points(frame: pd.DataFrame) -> list[bytes | None]:
+def _points(lon: np.ndarray, lat: np.ndarray) -> list[bytes | None]:
     import shapely
 
-    lon, lat = frame["lon"].to_numpy(), frame["lat"].to_numpy()
     known = np.isfinite(lon) & np.isfinite(lat)
-    cells: list[bytes | None] = [None] * len(frame)
+    cells: list[bytes | None] = [None] * len(lon)
     wkb = shapely.to_wkb(shapely.points(lon[known], lat[known]))
     for row, value in zip(np.flatnonzero(known), wkb, strict=True):
         cells[row] = value
     return cells
 
 
-def _geo(frame: pd.DataFrame) -> dict[str, Any]:
+def _geo(lon: np.ndarray, lat: np.ndarray) -> dict[str, Any]:
     """File metadata of GeoParquet; without `crs` the CRS is OGC:CRS84, longitude first."""
     column: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
-    known = frame.loc[frame["lon"].notna() & frame["lat"].notna(), ["lon", "lat"]]
-    if len(known):
-        low, high = known.min(), known.max()
-        column["bbox"] = [*map(float, low), *map(float, high)]
+    known = np.isfinite(lon) & np.isfinite(lat)
+    if known.any():
+        x, y = lon[known], lat[known]
+        column["bbox"] = [float(v) for v in (x.min(), y.min(), x.max(), y.max())]
     return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
 
 

@@ -9,7 +9,14 @@ import pandas as pd
 from terraseek.catalogue.catalogue import Catalogue
 from terraseek.catalogue.metadata.utm import LATITUDE_BANDS, parse_utm_zone
 
-__all__ = ["GSD_EDGES", "catalogue_stats", "long_tail", "utm_zones"]
+__all__ = [
+    "GSD_EDGES",
+    "catalogue_stats",
+    "count_values",
+    "long_tail",
+    "months_of",
+    "utm_zones",
+]
 
 GSD_EDGES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Edges of the resolution groups, metres per pixel; a value on an edge is in the upper group."""
@@ -29,16 +36,16 @@ def catalogue_stats(catalogue: Catalogue) -> dict[str, Any]:
         "items": catalogue.count,
         "located": int(located.sum()),
         "captioned": int((items["caption"] != "").sum()),
-        "source": _count(items["source"]),
-        "label": _count(items["label"]),
-        "country": _count(_column(items, "country")),
-        "month": _count(_months(items)),
-        "season": _count(_column(items, "season")),
-        "year": _count(items["captured_at"].str[:4]),
+        "source": count_values(items["source"]),
+        "label": count_values(items["label"]),
+        "country": count_values(_column(items, "country")),
+        "month": count_values(months_of(items)),
+        "season": count_values(_column(items, "season")),
+        "year": count_values(items["captured_at"].str[:4]),
         "gsd": _resolutions(items["gsd_m"].to_numpy()),
-        "utm_zone": _count(utm_zones(items)),
-        "precision": _count(items["location_precision"]),
-        "caption_source": _count(_column(items, "caption_source")),
+        "utm_zone": count_values(utm_zones(items)),
+        "precision": count_values(items["location_precision"]),
+        "caption_source": count_values(_column(items, "caption_source")),
     }
     counts["duplicates"] = int((_column(items, "duplicate_of") != "").sum())
     counts["long_tail"] = {
@@ -120,7 +127,7 @@ def _resolutions(gsd: np.ndarray) -> dict[str, int]:
     return {name: n for name, n in zip(names, sizes, strict=True) if n}
 
 
-def _months(items: pd.DataFrame) -> pd.Series:
+def months_of(items: pd.DataFrame) -> pd.Series:
     """Month 1 to 12 as text, from the column `month` or the date."""
     from_date = pd.to_numeric(items["captured_at"].str[5:7], errors="coerce")
     month = from_date if "month" not in items else items["month"].astype("float").fillna(from_date)
@@ -131,5 +138,6 @@ def _column(items: pd.DataFrame, name: str) -> pd.Series:
     return items[name] if name in items else pd.Series("", index=items.index, dtype="str")
 
 
-def _count(values: pd.Series) -> dict[str, int]:
+def count_values(values: pd.Series) -> dict[str, int]:
+    """Number of items by value, most frequent first."""
     return {str(key): int(n) for key, n in values.value_counts().items()}

@@ -14,6 +14,7 @@ from terraseek.commands.console import (
     note,
     print_json,
 )
+from terraseek.commands.rs5m import show_rs5m
 from terraseek.commands.search import search
 from terraseek.errors import ConfigError
 
@@ -53,8 +54,8 @@ def import_(
     kind: Annotated[
         str,
         typer.Option(
-            help="auto, shards, folder, classes, table, parquet-images, captions, stac, "
-            "clip-retrieval, major-tom."
+            help="auto, shards, folder, classes, table, metadata (a table without its images), "
+            "parquet-images, captions, stac, clip-retrieval, major-tom."
         ),
     ] = "auto",
     name: Annotated[str | None, typer.Option(help="Name of the source.")] = None,
@@ -168,16 +169,40 @@ def embed(
         store = embed_catalogue(opened, encoder, progress)
     manifest = store.manifest
     note(f"{manifest.count:,} items have vectors of {manifest.encoder_id}")
-    if manifest.unreadable:
-        note(f"{manifest.unreadable:,} images could not be decoded and will not be found")
+    without = int((~opened.has_image).sum())
+    if without:
+        note(f"{without:,} items have no image; they are found by their captions")
+    if manifest.unreadable > without:
+        unreadable = manifest.unreadable - without
+        note(f"{unreadable:,} images could not be decoded and will not be found")
     if as_json:
         print_json(manifest.to_json())
 
 
-def stats(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
+def stats(
+    catalogue: CatalogueArgument,
+    rs5m: Annotated[
+        bool,
+        typer.Option(
+            "--rs5m",
+            help="The tables of the RS5M paper beside the published figures: subsets, countries, "
+            "months, UTM zones, entities, keywords, lengths of captions.",
+        ),
+    ] = False,
+    ratings: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --rs5m: rating table in RS5M's layout; repeatable."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Count items by source, label, country, month, resolution, UTM zone, precision."""
     from terraseek.catalogue import Catalogue, catalogue_stats
 
+    if rs5m:
+        show_rs5m(catalogue, ratings or [], as_json)
+        return
+    if ratings:
+        raise ConfigError("--ratings is part of the statistics of --rs5m; add --rs5m")
     counts = catalogue_stats(Catalogue.open(catalogue))
     if as_json:
         print_json(counts)

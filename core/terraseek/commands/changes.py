@@ -1,4 +1,4 @@
-"""`terraseek delete`, `compact`, `duplicates` and `backup`: changes and copies of a catalogue."""
+"""`terraseek delete`, `compact`, `duplicates`, `outliers`, `backup`: changes and copies."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command("compact")(compact)
     app.command("duplicates")(duplicates)
     app.command("backup")(backup)
+    app.command("outliers")(outliers)
 
 
 def delete(
@@ -105,3 +106,33 @@ def duplicates(
     note(f"{found.marked:,} items are near-duplicates of another one, in {found.groups:,} groups")
     if as_json:
         print_json({"pairs": found.pairs, "groups": found.groups, "marked": found.marked})
+
+
+def outliers(
+    catalogue: CatalogueArgument,
+    names: Annotated[
+        list[Path] | None,
+        typer.Option(help="List of image names to mark, a text file or table; repeatable."),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="File for the names of all marked images.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove earlier marks first.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Mark images that are no remote sensing in the column `outlier`, from lists of names."""
+    from terraseek.catalogue.outliers import mark_outliers, read_names, write_outliers
+
+    if not names and write is None and not clear:
+        raise ConfigError("give lists of names by --names, a file by --write, or --clear")
+    result: dict[str, int] = {}
+    if names or clear:
+        listed = [name for path in names or () for name in read_names(path)]
+        marked, unknown = mark_outliers(catalogue, listed, clear)
+        note(f"{marked:,} items are marked; {unknown:,} names of the lists are not in it")
+        result |= {"marked": marked, "unknown": unknown}
+    if write is not None:
+        result["written"] = write_outliers(catalogue, write)
+        note(f"{result['written']:,} names in {write}")
+    if as_json:
+        print_json(result)

@@ -234,14 +234,20 @@ def _tower(config: Mapping[str, Any]) -> str:
     return f"{name}, {text['context_length']} tokens" if "context_length" in text else name
 
 
-def _scores(card: ModelCard) -> str:
-    """The main figure of each measurement; `show` has all figures."""
+def _scores(card: ModelCard) -> tuple[str, str]:
+    """Main figure of each measurement: those measured here, and those that others published.
+
+    Figures of others have the key `origin` beside them, which says whose they are.
+    """
     figures = []
     for name, score in card.scores.items():
-        figure = next((f"{k} {score[k]:g}" for k in ("mR", "top1", "Rmi") if k in score), None)
+        values = score if isinstance(score, Mapping) else {}
+        figure = next((f"{k} {values[k]:g}" for k in ("mR", "top1", "Rmi") if k in values), None)
         if figure:
-            figures.append(f"{name.split(': ')[-1].split(',')[0]} {figure}")
-    return "\n".join(figures)
+            shown = name.split(": ")[-1].split(",")[0].removeprefix("retrieval_").replace("_", " ")
+            figures.append(f"{shown} {figure}")
+    text = "\n".join(figures)
+    return ("", text) if "origin" in card.scores else (text, "")
 
 
 def _bytes(card: ModelCard) -> int | None:
@@ -268,12 +274,13 @@ def _print_table(cards: list[ModelCard]) -> None:
     for heading in ("px", "dim", "size"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
-    table.add_column("measured", overflow="fold", max_width=24)
+    table.add_column("measured here", overflow="fold", max_width=24)
+    table.add_column("published", overflow="fold", max_width=24)
     for card in cards:
         name = f"{card.name} *" if card.name == DEFAULT_MODEL else card.name
         size = _bytes(card)
         numbers = (str(card.preprocess.size), str(card.embed_dim), _format_size(size))
-        table.add_row(name, _status(card), *numbers, _architecture(card), _scores(card))
+        table.add_row(name, _status(card), *numbers, _architecture(card), *_scores(card))
     Console().print(table)
     note(
         "* the default; `terraseek models show NAME` prints its card, `fetch NAME` gets its weights"

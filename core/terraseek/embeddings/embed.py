@@ -41,8 +41,9 @@ def embed_catalogue(
     """Create or complete the store of an encoder; existing vectors are kept.
 
     Images, captions, and metadata parts of captions (`Catalogue.metadata_texts`) have separate
-    vectors. Images that cannot be decoded get a zero row without `HAS_IMAGE`, are reported in the
-    log and tried again the next time.
+    vectors. Items without an image have those of their texts, until an image is attached. Images
+    that cannot be decoded get a zero row without `HAS_IMAGE`, are reported in the log and tried
+    again the next time.
 
     Args:
         catalogue: to encode.
@@ -77,14 +78,17 @@ def embed_catalogue(
 def decode_images(
     catalogue: Catalogue, encoder: Encoder, rows: Int64[np.ndarray, " m"], workers: int | None
 ) -> Generator[UInt8[np.ndarray, "side side 3"] | None]:
-    """Yield the images of rows as input squares of the encoder, in order; None if unreadable.
+    """Yield the images of rows as input squares of the encoder, in order.
 
-    Decoding runs a few batches ahead of the consumer, also while chunks are written.
+    An item without a usable image yields None. Decoding runs a few batches ahead of the consumer,
+    also while chunks are written.
     """
-    ids = catalogue.item_ids
+    ids, has_image = catalogue.item_ids, catalogue.has_image
     unchecked = _unchecked(catalogue)
 
     def square(row: int) -> UInt8[np.ndarray, "side side 3"] | None:
+        if not has_image[row]:
+            return None
         key = ids[row].decode()
         try:
             with TimeLimit(f"the image of item {key}"):

@@ -47,7 +47,7 @@ FORMAT = 1
 PENDING_FILE = "pending-checksums.json"
 """Checksums of files that are about to be replaced, until their manifest is written."""
 HAS_IMAGE = 1
-"""Bit of `flags`: `vectors` has a vector in this row; otherwise the image was unreadable."""
+"""Bit of `flags`: `vectors` has a vector in this row; otherwise there is no usable image."""
 HAS_CAPTION = 2
 """Bit of `flags`: `captions` has a vector in this row; otherwise the caption is blank."""
 HAS_METADATA = 4
@@ -75,7 +75,7 @@ class Manifest:
     count: int
     """Number of rows, which are the first of the catalogue."""
     unreadable: int
-    """Number of rows whose image could not be decoded; they are never found."""
+    """Number of rows without an image vector: the image could not be decoded, or there is none."""
     captioned: int
     """Number of rows with a caption vector."""
     item_ids_sha256: str

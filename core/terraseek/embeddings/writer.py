@@ -84,10 +84,21 @@ class StoreJob:
         yield from read_chunks(self.chunk_folder, self.encoder.encoder_id)
 
     def missing(self) -> Int64[np.ndarray, " m"]:
-        """Return rows without an image vector, including those that failed before."""
-        have = self._flags() & HAS_IMAGE > 0
-        self._done = int(have.sum())
-        return np.flatnonzero(~have & self.catalogue.active).astype(np.int64)
+        """Return rows without an image vector, including those that failed before.
+
+        Items without an image are among them only as long as a text of theirs has no vector.
+        """
+        flags = self._flags()
+        missing = (flags & HAS_IMAGE == 0) & self.catalogue.active
+        missing &= self.catalogue.has_image | self._lacks_text(flags)
+        self._done = len(flags) - int(missing.sum())
+        return np.flatnonzero(missing).astype(np.int64)
+
+    def _lacks_text(self, flags: UInt8[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Rows with a text that has no vector."""
+        return (self._has_caption & (flags & HAS_CAPTION == 0)) | (
+            self._has_metadata & (flags & HAS_METADATA == 0)
+        )
 
     def rows_missing_captions(self) -> Int64[np.ndarray, " m"]:
         """Return rows with an image vector but without vectors of their texts.
@@ -95,9 +106,7 @@ class StoreJob:
         These occur after `import_vectors`.
         """
         flags = self._flags()
-        captioned = flags & HAS_CAPTION > 0
-        described = flags & HAS_METADATA > 0
-        missing = (self._has_caption & ~captioned) | (self._has_metadata & ~described)
+        missing = self._lacks_text(flags)
         return np.flatnonzero(missing & (flags & HAS_IMAGE > 0) & self.catalogue.active).astype(
             np.int64
         )

@@ -52,6 +52,7 @@ class Localizer:
             scales_given=options.scales_given,
             grid=self._grid,
             force=options.force,
+            unvisited=options.unvisited,
             progress=self.progress,
             cache=self.cache,
         )

@@ -41,6 +41,16 @@ class LocalizeOptions:
     """Sentences whose mean cosine is subtracted."""
     seed: int = parameter("seed", "seed of the word shuffles of selo-v2", WHOLE_NUMBER, default=0)
     """Seed of the word shuffles of selo-v2."""
+    unvisited: str = parameter(
+        "unvisited",
+        "score of ground that no window of selo-v2 covers: zero, as published, or neutral",
+        default="zero",
+        choices=("zero", "neutral"),
+    )
+    """Score of the ground that no window of selo-v2's two stages covers. `zero` is the published
+    rule; where cosines are below 0, as those of centred encoders mostly are, it ranks that ground
+    above what was looked at. `neutral` is the mean score of the first stage, which is no opinion.
+    """
     grid_side: int = 2048
     """Longest side in pixels of the heat map held in memory; files have full resolution."""
     force: bool = parameter(

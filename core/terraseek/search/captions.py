@@ -41,6 +41,33 @@ class CaptionVectors:
         selected: Int64[np.ndarray, " w"] = rows[self._flags[rows] & bit > 0]
         return selected
 
+    def find(
+        self,
+        rows: Int64[np.ndarray, " m"],
+        vector: Float32[np.ndarray, " dim"],
+        k: int,
+        exact: bool,
+    ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
+        """Find the `k` rows with the highest caption cosines.
+
+        Args:
+            rows: to select from, ascending; all have a caption.
+            vector: unit vector of the query.
+            k: number of rows wanted.
+            exact: whether to use exact methods only.
+
+        Returns:
+            The rows, their cosines, and whether they are provably the best.
+        """
+        parts = [
+            candidates.find(self.rows_with(rows, bit), vector, k, exact)
+            for bit, candidates in self.parts.items()
+        ]
+        found = np.unique(np.concatenate([part for part, _ in parts]))
+        scores = self.exact_scores(found, vector)
+        best = np.lexsort((found, -scores))[:k]
+        return found[best], scores[best], all(certain for _, certain in parts)
+
     def approximate_scores(
         self, rows: Int64[np.ndarray, " w"], vector: Float32[np.ndarray, " dim"]
     ) -> Float32[np.ndarray, " w"]:

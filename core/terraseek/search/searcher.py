@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from terraseek.catalogue import Catalogue, Filter
-from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
+from terraseek.embeddings.store import HAS_CAPTION, HAS_IMAGE, EmbeddingStore
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.calibration import Calibration
 from terraseek.errors import QueryError
@@ -90,7 +90,9 @@ class Searcher:
 
         The score is the cosine of query and image, or, with `query.alpha` a,
         `(1 - a) * image + a * caption` with the caption's cosine on the scale of the images'
-        (`ScoreFusion`); items without a caption have their image cosine. For a query by place the
+        (`ScoreFusion`); items without a caption have their image cosine. Items without an image
+        have their caption's cosine on that scale; they are found if `alpha` is above 0, or if no
+        item that passes the filter has an image. For a query by place the
         score is minus the distance in kilometres. Equal scores are ordered by row. The same call
         gives the same result.
 
@@ -138,14 +140,19 @@ class Searcher:
         if query.near is not None:
             return self._nearest(query, query.near, k, where)
         rows, matched = self._filtered_rows(where)
-        searchable = len(rows)
+        captions_only = self._rows_of_captions_only(where, query.alpha > 0 or not len(rows))
+        searchable = len(rows) + len(captions_only)
         excluded = [*query.disliked, *query.items]
         if excluded:
-            rows = rows[~np.isin(rows, [self.catalogue.row(key) for key in excluded])]
+            known = [self.catalogue.row(key) for key in excluded]
+            rows, captions_only = (some[~np.isin(some, known)] for some in (rows, captions_only))
         vector = self.vector(query)
         background = np.asarray(self._sample @ vector, np.float32)
         fusion = self._fusion(background, vector, query.alpha)
         found, scores, exact = self._rank(rows, vector, fusion, k)
+        if len(captions_only):
+            ranked = self._rank_captions(captions_only, vector, fusion, k)
+            found, scores, exact = _merged((found, scores, exact), ranked, k)
         return SearchResult(
             hits=self._hits(found, scores, vector, query, fusion, background, len(rows)),
             matched=matched,
@@ -206,6 +213,30 @@ class Searcher:
         usable = self._image_candidates.usable_mask
         rows = np.flatnonzero(passed[: len(usable)] & usable).astype(np.int64)
         return rows, int(passed.sum())
+
+    def _rows_of_captions_only(self, where: Filter | None, wanted: bool) -> Int64[np.ndarray, " c"]:
+        """Rows that pass the filter and have a caption vector but no image; empty if not wanted."""
+        flags = self.store.flags
+        mask = (flags & (HAS_IMAGE | HAS_CAPTION)) == HAS_CAPTION
+        if not wanted or not mask.any():
+            return np.empty(0, np.int64)
+        passed = self.catalogue.active if where is None else self.catalogue.mask(where)
+        return np.flatnonzero(mask & passed[: len(mask)]).astype(np.int64)
+
+    def _rank_captions(
+        self,
+        rows: Int64[np.ndarray, " c"],
+        vector: Float32[np.ndarray, " dim"],
+        fusion: ScoreFusion,
+        k: int,
+    ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
+        """The `k` best items without images, as `_rank` gives those with images."""
+        with self._lock:
+            captions = self._captions
+        found, cosines, exact = captions.find(rows, vector, k, self._exact)
+        has_images = bool(len(self._image_candidates.usable))
+        scores = fusion.to_image_scale(cosines) if has_images else cosines
+        return found, scores.round(7), exact
 
     @cached_property
     def _all_rows(self) -> Int64[np.ndarray, " m"]:
@@ -271,20 +302,26 @@ class Searcher:
         background: Float32[np.ndarray, " n"],
         n_searched: int,
     ) -> list[Hit]:
-        images = self._images.exact_scores(rows, vector).round(7)
-        with_caption = rows[:0]
+        has_image = self._image_candidates.usable_mask[rows]
+        images = np.zeros(len(rows))
+        images[has_image] = self._images.exact_scores(rows[has_image], vector).round(7)
+        with_caption = np.flatnonzero(~has_image)
         if query.alpha > 0:
             with_caption = np.flatnonzero(self._captions.has_caption(rows))
         caption_scores = self._captions.exact_scores(rows[with_caption], vector)
         captions = dict(zip(with_caption.tolist(), caption_scores, strict=True))
         threshold = None
         if self._calibration is not None and query.is_text_only:
-            threshold = fdr_threshold(self._calibration, background, images, n_searched)
+            threshold = fdr_threshold(self._calibration, background, images[has_image], n_searched)
         items = self.catalogue.items_at(rows).to_dict("records")
         hits = []
         for at, item in enumerate(items):
             image = float(images[at])
             caption = round(float(captions[at]), 7) if at in captions else None
+            if not has_image[at]:
+                extra = {"caption_score": caption, "matched_by": "caption"}
+                hits.append(_hit(item, float(scores[at]), at + 1, extra))
+                continue
             extra = self._significance(image, threshold) | {
                 "image_score": image,
                 "caption_score": caption,
@@ -300,6 +337,17 @@ class Searcher:
             return {}
         percentile = self._calibration.percentile(cosine)
         return {"percentile": percentile, "significant": cosine >= threshold}
+
+
+def _merged(
+    one: tuple[Int64[np.ndarray, " m"], Float64[np.ndarray, " m"], bool],
+    other: tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"], bool],
+    k: int,
+) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
+    """The `k` best of two rankings."""
+    rows, scores = (np.concatenate([one[at], other[at]]) for at in (0, 1))
+    order = np.lexsort((rows, -scores))[:k]
+    return rows[order], scores[order], one[2] and other[2]
 
 
 def _hit(item: dict[Any, Any], score: float, rank: int, extra: dict[str, Any]) -> Hit:

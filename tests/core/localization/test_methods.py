@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from helpers.rasters import write_rgb
 from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
-from terraseek.errors import ConfigError
+from terraseek.errors import ConfigError, LatticeError
 from terraseek.localization import METHODS, LocalizeOptions, localize
 from terraseek.localization.methods.base import Method, ScoreMap
 from terraseek.localization.methods.registry import get_method
@@ -60,3 +60,26 @@ def test_the_command_lists_all_methods():
     found = CliRunner().invoke(build_app(), ["localize", "--help"], env={"COLUMNS": "200"})
     assert found.exit_code == 0
     assert ", ".join(METHODS) in found.stdout
+
+
+class NegatedEncoder(FakeEncoder):
+    """All cosines are 0 or below, as most of a centred encoder are for what is not in a scene."""
+
+    def _encode_text_batch(self, texts):
+        return -super()._encode_text_batch(texts)
+
+
+def test_ground_that_selo_v2_does_not_visit_has_no_opinion_or_the_published_zero(tmp_path):
+    rgb = np.full((1536, 1536, 3), 110, np.uint8)
+    rgb[100:300, 100:300] = (0, 255, 255)  # the least red place
+    peaks = {}
+    for unvisited in ("zero", "neutral"):
+        with Scene.open(write_rgb(tmp_path / f"{unvisited}.tif", rgb)) as scene:
+            options = LocalizeOptions(method="selo-v2", unvisited=unvisited)
+            heat = localize(scene, "red", NegatedEncoder(), options)
+        peaks[unvisited] = (heat.peak.row, heat.peak.col)
+    # 0 is above every cosine, so the published rule prefers what it did not look at
+    assert max(peaks["zero"]) > 512
+    assert max(peaks["neutral"]) < 512
+    with pytest.raises((ConfigError, LatticeError), match="unvisited"):
+        LocalizeOptions(unvisited="guess")

@@ -11,6 +11,7 @@ from terraseek.commands.console import bar, note, print_json
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.errors import QueryError
 from terraseek_train.evaluate.leakage_command import leakage
+from terraseek_train.evaluate.suite_command import suite
 
 if TYPE_CHECKING:
     from terraseek_train.evaluate.report import Result
@@ -37,6 +38,7 @@ def register(group: typer.Typer) -> None:
     group.command("retrieval")(retrieval)
     group.command("zeroshot")(zeroshot)
     group.command("leakage")(leakage)
+    group.command("suite")(suite)
 
 
 def show(
@@ -113,7 +115,11 @@ def retrieval(
 def zeroshot(
     images: Path = _IMAGES,
     classnames: Path | None = typer.Option(
-        None, "--classnames", help="One name a line, in the order of the sorted class folders."
+        None,
+        "--classnames",
+        help="One name a line, in the order of the sorted class folders; or the name of a "
+        "benchmark with hand-written names, such as eurosat. The figure by folder names is given, "
+        "too.",
     ),
     prompts: str = typer.Option("rs105", "--prompts", help="rs105 or plain."),
     labels: Path | None = typer.Option(
@@ -131,7 +137,7 @@ def zeroshot(
     from terraseek.encoders.load import load_encoder
     from terraseek_train.evaluate.confusion import check_suffix, draw_confusion
     from terraseek_train.evaluate.report import Result
-    from terraseek_train.evaluate.run import evaluate_zeroshot, read_class_names
+    from terraseek_train.evaluate.run import encode_labelled, read_class_names
 
     if confusion:
         check_suffix(confusion)
@@ -143,11 +149,15 @@ def zeroshot(
     def measure(name: str) -> Result:
         encoder = load_encoder(name, device)
         with bar() as progress:
-            score, class_names = evaluate_zeroshot(
-                images, encoder, names, prompts, labels, progress
-            )
+            labelled = encode_labelled(images, encoder, labels, progress)
+        class_names = names or labelled.folder_names
+        score = labelled.score(encoder, class_names, prompts)
         scores.append((score, class_names))
-        return Result(name, _headline(score, class_names), (score.unit_sums(),))
+        values = _headline(score, class_names)
+        if names and names != labelled.folder_names:
+            by_folder = labelled.score(encoder, labelled.folder_names, prompts)
+            values["top1_by_folder_names"] = by_folder.top1
+        return Result(name, values, (score.unit_sums(),))
 
     results = show(compare or (model,), measure, {"top1": "top-1"}, as_json)
     score, class_names = scores[0]
@@ -170,6 +180,12 @@ def _show_classes(results: list["Result"], scores: "list[tuple[ZeroShotScore, li
     """Print accuracies per class: of both models, or of one with its most frequent error."""
     from terraseek_train.evaluate.report import figure
 
+    for result in results:
+        if "top1_by_folder_names" in result.score:
+            print(
+                f"{result.model}: top-1 {result.score['top1']:.2f} with the given class names, "
+                f"{result.score['top1_by_folder_names']:.2f} by the published rule (folder names)"
+            )
     score, class_names = scores[0]
     size = f"{score.n_images} images, {score.n_classes} classes"
     if len(scores) == 2:

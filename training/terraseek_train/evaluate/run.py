@@ -1,13 +1,16 @@
 """Evaluations on files, for the commands and for Python callers."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32, Int64
 
 from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError, MissingColumnError, SourceError
 from terraseek.progress import Progress, silent
 from terraseek.text_files import read_csv_rows, read_text
+from terraseek_benchmarks import benchmarks
 from terraseek_train.data.sources import open_images, pair_images, read_captions
 from terraseek_train.data.sources.images import ImageBytes
 from terraseek_train.evaluate.encode import encode_named
@@ -20,6 +23,8 @@ from terraseek_train.evaluate.zeroshot import (
 )
 
 __all__ = [
+    "LabelledVectors",
+    "encode_labelled",
     "evaluate_retrieval",
     "evaluate_zeroshot",
     "measure_retrieval",
@@ -68,6 +73,74 @@ def measure_retrieval(
     return retrieve(vectors, encoder.encode_texts(texts, progress), image_of)
 
 
+@dataclass(frozen=True)
+class LabelledVectors:
+    """Image vectors of a labelled set, which can be classified with several lists of names."""
+
+    vectors: Float32[np.ndarray, "n dim"]
+    """Unit vectors of the images."""
+    truth: Int64[np.ndarray, " n"]
+    """Class of each image, an index into `classes`."""
+    classes: list[str]
+    """Labels as the set writes them, sorted."""
+
+    @property
+    def folder_names(self) -> list[str]:
+        """Names of the classes by the published rule, see `class_name`."""
+        return [class_name(label) for label in self.classes]
+
+    def score(self, encoder: Encoder, names: list[str], kind: str = "rs105") -> ZeroShotScore:
+        """Classify the images.
+
+        Args:
+            encoder: the one that made the vectors.
+            names: names of the classes in their order.
+            kind: prompt set.
+
+        Raises:
+            AnnotationError: not one name per class, or two classes of one name.
+        """
+        if len(names) != len(self.classes):
+            raise AnnotationError(
+                f"{len(names)} class names for {len(self.classes)} classes; give one line for each "
+                f"of: {', '.join(self.classes)}"
+            )
+        duplicate = next((name for name in names if names.count(name) > 1), None)
+        if duplicate is not None:
+            raise AnnotationError(
+                f"two classes are called {duplicate!r}, so prompts cannot separate them; give each "
+                "its own name with --classnames"
+            )
+        return zeroshot_score(self.vectors, class_weights(encoder, names, kind), self.truth)
+
+
+def encode_labelled(
+    images: Path, encoder: Encoder, labels: Path | None = None, progress: Progress = silent
+) -> LabelledVectors:
+    """Encode class folders or labelled images.
+
+    Args:
+        images: folder or tar of class folders; with `labels` any source of images.
+        encoder: the encoder to measure.
+        labels: CSV with a label per image, for sources without class folders.
+        progress: called while images are encoded.
+
+    Raises:
+        AnnotationError: fewer than two classes.
+    """
+    source = open_images(images, keep_folders=labels is None)
+    label_of = read_labels(labels, source) if labels else {n: source.folder(n) for n in source}
+    label_of = {name: label for name, label in label_of.items() if label}
+    classes = sorted(set(label_of.values()))
+    if len(classes) < 2:
+        raise AnnotationError(
+            f"{images} has {len(classes)} class(es); expected one folder per class, or --labels CSV"
+        )
+    stored = list(label_of)
+    truth = np.array([classes.index(label_of[name]) for name in stored])
+    return LabelledVectors(encode_named(encoder, source, stored, progress), truth, classes)
+
+
 def evaluate_zeroshot(
     images: Path,
     encoder: Encoder,
@@ -79,49 +152,33 @@ def evaluate_zeroshot(
     """Classify class folders or labelled images; returns the score and the class names used.
 
     Args:
-        images: folder or tar of class folders; with `labels` any source of images.
+        images: see `encode_labelled`.
         encoder: the encoder to measure.
         names: names of the classes, in the order of the sorted labels; None uses the labels.
         kind: prompt set.
-        labels: CSV with a label per image, for sources without class folders.
+        labels: see `encode_labelled`.
         progress: called while images are encoded.
 
     Raises:
         AnnotationError: not one name per class, two classes of one name, or fewer than two
             classes.
     """
-    source = open_images(images, keep_folders=labels is None)
-    label_of = read_labels(labels, source) if labels else {n: source.folder(n) for n in source}
-    label_of = {name: label for name, label in label_of.items() if label}
-    classes = sorted(set(label_of.values()))
-    if len(classes) < 2:
-        raise AnnotationError(
-            f"{images} has {len(classes)} class(es); expected one folder per class, or --labels CSV"
-        )
-    class_names = [class_name(label) for label in classes] if names is None else names
-    if len(class_names) != len(classes):
-        raise AnnotationError(
-            f"{len(class_names)} class names for {len(classes)} classes; give one line for each "
-            f"of: {', '.join(classes)}"
-        )
-    duplicate = next((name for name in class_names if class_names.count(name) > 1), None)
-    if duplicate is not None:
-        raise AnnotationError(
-            f"two classes are called {duplicate!r}, so prompts cannot separate them; give each its "
-            "own name with --classnames"
-        )
-    stored = list(label_of)
-    truth = np.array([classes.index(label_of[name]) for name in stored])
-    vectors = encode_named(encoder, source, stored, progress)
-    return zeroshot_score(vectors, class_weights(encoder, class_names, kind), truth), class_names
+    labelled = encode_labelled(images, encoder, labels, progress)
+    used = labelled.folder_names if names is None else names
+    return labelled.score(encoder, used, kind), used
 
 
 def read_class_names(path: Path) -> list[str]:
     """Read one class name per line; blank lines are skipped.
 
+    Without such a file, the hand-written names of the benchmark of that name (`eurosat`).
+
     Raises:
         AnnotationError: the file is neither UTF-8 nor UTF-16, or has no name.
     """
+    shipped = benchmarks().get(str(path))
+    if not path.exists() and shipped is not None and shipped.described:
+        return list(shipped.described)
     try:
         lines = read_text(path).splitlines()
     except SourceError as error:

@@ -15,12 +15,13 @@ from terraseek.encoders.base import Encoder
 from terraseek.encoders.cards import ModelCard, read_card
 from terraseek.files import read_json
 from terraseek.progress import Progress, silent
+from terraseek_benchmarks import benchmarks
 from terraseek_train.config import expand_variables
 from terraseek_train.data.sources import open_images, pair_images, read_captions
 from terraseek_train.evaluate.bootstrap import UnitSums, intervals
 from terraseek_train.evaluate.encode import encode_named
 from terraseek_train.evaluate.report import rounded
-from terraseek_train.evaluate.run import evaluate_zeroshot, measure_retrieval
+from terraseek_train.evaluate.run import encode_labelled, measure_retrieval
 from terraseek_train.release.background import background
 from terraseek_train.release.export import export, write_card
 from terraseek_train.release.vocabulary import write_vocabulary
@@ -50,7 +51,10 @@ def release(checkpoint: Path, plan_file: Path, out: Path, progress: Progress = s
     card = export(checkpoint, plan["name"], out, facts)
     local_file = replace(card.weights, file=str((out / "weights" / card.weights.file).resolve()))
     encoder = OpenClipEncoder(replace(card, weights=local_file), "cpu")
-    card = replace(card, **measure(encoder, plan, written, progress))
+    measured = measure(encoder, plan, written, progress)
+    for score in measured["scores"].values():
+        score["weights_sha256"] = card.weights.sha256
+    card = replace(card, **measured)
     write_card(card, out / "cards")
     if plan.get("words_of"):
         file = out / "cards" / f"{card.name}.json"
@@ -96,22 +100,24 @@ def _retrieval(encoder: Encoder, task: Mapping[str, Any], progress: Progress) ->
 
 
 def _zeroshot(encoder: Encoder, task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    score, class_names = evaluate_zeroshot(
-        Path(task["images"]),
-        encoder,
-        task.get("classnames"),
-        task.get("prompts", "rs105"),
-        Path(task["labels"]) if task.get("labels") else None,
-        progress,
-    )
+    """Top-1 with the class names of the plan, and by folder names where the plan has others."""
+    labels = Path(task["labels"]) if task.get("labels") else None
+    labelled = encode_labelled(Path(task["images"]), encoder, labels, progress)
+    prompts = task.get("prompts", "rs105")
+    class_names = task.get("classnames") or labelled.folder_names
+    score = labelled.score(encoder, class_names, prompts)
     accuracies = zip(class_names, score.per_class, strict=True)
-    return {
+    values = {
         "top1": score.top1,
         "intervals": _intervals(score.unit_sums(), 2),
         "n_images": score.n_images,
         "n_classes": score.n_classes,
         "per_class": {name: round(float(value), 1) for name, value in accuracies},
     }
+    if class_names != labelled.folder_names:
+        by_folder = labelled.score(encoder, labelled.folder_names, prompts)
+        values["top1_by_folder_names"] = by_folder.top1
+    return values
 
 
 def _calibration(
@@ -140,7 +146,9 @@ def _command(kind: str, task: Mapping[str, Any]) -> str:
         if task.get(key):
             words += [f"--{key}", str(task[key])]
     if task.get("classnames"):
-        words += ["--classnames", "NAMES.txt"]
+        names = tuple(task["classnames"])
+        found = [bench.name for bench in benchmarks().values() if bench.described == names]
+        words += ["--classnames", found[0] if found else "NAMES.txt"]
     return " ".join(words)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from terraseek.catalogue.records import IMAGE_SUFFIXES
 
-__all__ = ["SUBSETS", "is_image_name", "name_spellings", "subset_of"]
+__all__ = ["SUBSETS", "canonical_name", "is_image_name", "name_spellings", "subset_of"]
 
 SUBSETS = (
     "laion2b",
@@ -60,3 +60,12 @@ def name_spellings(name: str) -> tuple[str, ...]:
     if prefix in _RS3 and rest:
         spellings += [rest, rest.rsplit(".", 1)[0]]
     return tuple(spellings)
+
+
+def canonical_name(name: str) -> str:
+    """One spelling of the names of `name_spellings`: without folder, suffix and prefix of RS3."""
+    file_name = name.rsplit("/", 1)[-1]
+    stem, dot, suffix = file_name.rpartition(".")
+    plain = stem if dot and f".{suffix.lower()}" in IMAGE_SUFFIXES else file_name
+    prefix, _, rest = plain.partition("_")
+    return rest if prefix in _RS3 and rest else plain

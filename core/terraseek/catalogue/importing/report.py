@@ -29,6 +29,10 @@ class ImportReport:
     """Items that were in the catalogue already, and are unchanged."""
     relinked: int = 0
     """Skipped items whose file had moved and whose location was updated."""
+    attached: int = 0
+    """Skipped items that had no image and got one, see `import_source`."""
+    completed: int = 0
+    """Items of other sources that got values for empty columns."""
     broken: list[Broken] = field(default_factory=list)
     """Members that could not be used, with the reason."""
     broken_file: str = ""
@@ -63,6 +67,8 @@ class ImportReport:
         parts = [f"{self.added:,} added", f"{self.skipped:,} already there"]
         rest = {
             "relinked": self.relinked,
+            "images attached": self.attached,
+            "completed": self.completed,
             "duplicate names": self.duplicates,
             "broken": len(self.broken),
             "bad coordinates": self.bad_coordinates,

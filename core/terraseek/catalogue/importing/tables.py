@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,7 +179,7 @@ def iterate_table(path: Path, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
             check_columns(path, unpickled.columns)
             yield unpickled
         elif path.suffix.lower() in _PARQUET:
-            yield _read_parquet(path)
+            yield from _parquet_pieces(path, rows)
         else:
             yield from _text_pieces(path, rows)
     except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -217,8 +218,9 @@ def _positional_names(table: TextTable) -> list[str] | None:
     return ["img_name", "caption", *others][: len(table.first)]
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _parquet_pieces(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     """Read a Parquet table; binary columns are left out, and geometry becomes a location."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pq.read_schema(path)
@@ -232,8 +234,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             f"{path.name} names no images, and its column {binary[0]!r} is not used as a table's; "
             "if it contains images, import it with --kind parquet-images, else add file names"
         )
-    frame = pq.read_table(path, columns=kept).to_pandas()
-    return frame if geometry is None else locate_rows(frame, geometry)
+    with pq.ParquetFile(path) as file:
+        batches = file.iter_batches(rows, columns=kept)
+        first = next(batches, None)
+        if first is None:
+            yield schema.empty_table().select(kept).to_pandas()
+            return
+        for batch in chain([first], batches):
+            frame = pa.Table.from_batches([batch]).to_pandas()
+            yield frame if geometry is None else locate_rows(frame, geometry)
 
 
 def _has_bytes(kind: "pa.DataType") -> bool:

@@ -40,6 +40,8 @@ class MethodContext:
     """(height, width) of the heat map held in memory; covers the scene exactly."""
     force: bool = False
     """Whether the user wants the method although `Method.check` advises against it."""
+    unvisited: str = "zero"
+    """`LocalizeOptions.unvisited`."""
     progress: Progress = silent
     """Called while windows are encoded; it may raise `Cancelled`."""
     cache: bool = True

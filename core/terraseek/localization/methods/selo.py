@@ -115,8 +115,9 @@ class SeloV2(Method):
         mean = mean_of_windows(
             Lattice(first.width, first.height, windows, no_scale), both.astype(np.float32)
         )
-        # places that no window covers count as 0, as in the published code
-        mean = CellField(mean.row_edges, mean.col_edges, np.nan_to_num(mean.values, nan=0.0))
+        # places that no window covers count as 0 in the published code
+        fill = 0.0 if context.unvisited == "zero" else float(np.nanmean(scores))
+        mean = CellField(mean.row_edges, mean.col_edges, np.nan_to_num(mean.values, nan=fill))
         image, scale = _quantised_image(context, mean)
         field = _level_field(context, mean, gaussian_filtered(image.pixels(), scale))
         return ScoreMap(

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from terraseek.catalogue import Catalogue, Filter, catalogue_stats, import_source
-from terraseek.catalogue.items import append_items, build_frame
+from terraseek.catalogue.items import build_frame
 from terraseek.catalogue.metadata.dates import iso_date
 from terraseek.catalogue.metadata.label_captions import compose_caption, readable_label
 from terraseek.catalogue.metadata.location import locate
@@ -304,11 +304,3 @@ def test_utm_zones_with_their_exceptions():
         [{"item_id": str(i), "lon": x, "lat": y} for i, (x, y) in enumerate(places)]
     )
     assert utm_zones(frame).tolist() == ["15R", "32V", "33X", "60C", "", "1N"]
-
-
-def test_columns_that_differ_between_sources_become_text():
-    one = build_frame([{"item_id": "a", "code": 1.0}, {"item_id": "b", "code": 2}])
-    two = build_frame([{"item_id": "c", "code": "x1"}])
-    assert one["code"].tolist() == [1, 2]
-    assert append_items(one, two)["code"].tolist() == ["1", "2", "x1"]
-    assert append_items(build_frame([]), two)["code"].tolist() == ["x1"]

@@ -1,14 +1,22 @@
 """RS5M's tables in the spelling of its released scripts, joined to images, alone and together."""
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from terraseek.catalogue import Catalogue, import_source
+from terraseek.catalogue import Catalogue, Filter, import_source
 from terraseek.catalogue.importing.geometa import Geometa
+from terraseek.catalogue.importing.image_names import canonical_name
+from terraseek.catalogue.importing.readers.metadata import is_metadata
+from terraseek.embeddings.embed import embed_catalogue
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.errors import CatalogueError
+from terraseek.search import Query, Searcher
 
 FMOW = (
     "img_name,geometa_cap,country,month,latitude,longitude,utm\n"
@@ -246,3 +254,149 @@ def test_a_month_that_is_none_is_reported(tmp_path: Path):
     months = [items[n].get("month") for n in ("ben_489390.jpg", "cc3m_0_1.jpg", "redcaps_0_1.jpg")]
     assert months == [None, 9, 12]
     assert report.unused == {"month that is neither a number nor a name": 2}
+
+
+def shard(path: Path, names: list[str], captions: dict[str, str] | None = None) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w") as out:
+        for key, name in enumerate(names):
+            pixels = np.random.default_rng(key).integers(0, 256, (8, 8, 3), np.uint8)
+            data = io.BytesIO()
+            Image.fromarray(pixels).save(data, "png")
+            caption = (captions or {}).get(name, "")
+            for extension, value in (
+                ("img_content", data.getvalue()),
+                ("img_name", name.encode()),
+                ("caption", caption.encode()),
+            ):
+                info = tarfile.TarInfo(f"{key:06d}.{extension}")
+                info.size = len(value)
+                out.addfile(info, io.BytesIO(value))
+    return path
+
+
+ALONE = {
+    "fmow_geometa_train_coord": {"fmow_port_7_rgb.jpg": EXPECTED["fmow_port_7_rgb.jpg"]},
+    "ben_geometa_train_coord": {"489390": EXPECTED["ben_489390.jpg"]},
+    "yfcc14m_geometa_coord": {
+        "yfcc15m_0_7": EXPECTED["yfcc15m_0_7.jpg"],
+        "yfcc15m_0_8": EXPECTED["yfcc15m_0_8.jpg"],
+    },
+    "cc3m_geometa": {"cc3m_0_1": EXPECTED["cc3m_0_1.jpg"]},
+    "redcaps_geometa": {"redcaps_0_1": EXPECTED["redcaps_0_1.jpg"]},
+    "pub11_NER_geolocation_info": {
+        "laion2b_0_0": EXPECTED["laion2b_0_0.jpg"],
+        "laion2b_0_1": EXPECTED["laion2b_0_1.jpg"],
+        "laion2b_0_2": EXPECTED["laion2b_0_2.jpg"],
+    },
+    "pub11_train_metadata": {"laion2b_0_1": {"caption": "Paris from above", "place": None}},
+    "RS5M_rs3_label": {"millionaid_P0000001.jpg": EXPECTED["millionaid_P0000001.jpg"]},
+    "pub11_train_intermediate": {
+        "laion2b_0_0": {"caption": "aerial view of Reykjavík"},
+        "laion2b_0_1": {"caption": "Paris from above"},
+    },
+    "RS5M_pub11_train": {
+        "laion2b_0_0": {"caption": "aerial view of Reykjavík"},
+        "laion2b_0_1": {"caption": "Paris from above"},
+    },
+}
+
+
+@pytest.mark.parametrize("table", ALONE)
+def test_each_table_alone_makes_items_without_images(tmp_path: Path, table: str):
+    (path,) = write_tables(tmp_path / "tables", table)
+    report = import_source(path, tmp_path / "cat")
+    items = items_by_name(tmp_path / "cat")
+    rows = TABLES[table].count("\n") - (0 if "intermediate" in table else 1)
+    assert (report.kinds, report.added, len(items)) == ({"metadata": rows}, rows, rows)
+    for name, expected in ALONE[table].items():
+        check(items[name], expected)
+    with pytest.raises(CatalogueError, match="has no image"):
+        Catalogue.open(tmp_path / "cat").image_ref(items[next(iter(ALONE[table]))]["item_id"])
+    again = import_source(path, tmp_path / "cat")
+    assert (again.added, again.skipped) == (0, rows)
+
+
+def test_tables_imported_one_after_the_other_complete_the_same_items(tmp_path: Path):
+    paths = write_tables(tmp_path / "tables", *TABLES)
+    together = tmp_path / "joined"
+    import_source(images(tmp_path / "pics"), together, geometa=paths)
+    reports = [import_source(path, tmp_path / "cat") for path in paths]
+    found = {canonical_name(n): item for n, item in items_by_name(tmp_path / "cat").items()}
+    for name, expected in EXPECTED.items():
+        check(found[canonical_name(name)], expected)
+    assert len(found) == len(IMAGES)
+    assert sum(report.added for report in reports) == len(IMAGES)
+    # fMoW and BigEarthNet of RS3's labels, YFCC and two of PUB11 in later tables
+    assert [report.completed > 0 for report in reports[-4:]] == [True, True, False, False]
+
+
+def test_shards_attach_the_images_of_metadata(tmp_path: Path):
+    fmow, ben, ner = write_tables(
+        tmp_path / "tables",
+        "fmow_geometa_train_coord",
+        "ben_geometa_train_coord",
+        "pub11_NER_geolocation_info",
+    )
+    for path in (fmow, ben, ner):
+        import_source(path, tmp_path / "cat")
+    before = {canonical_name(n): i for n, i in items_by_name(tmp_path / "cat").items()}
+    names = ["ben_489390.jpg", "fmow_port_7_rgb.jpg", "laion2b_0_1.jpg", "millionaid_P1.jpg"]
+    said = f"{before['port_7_rgb']['geometa_cap']} a port with two ships"
+    tar = shard(tmp_path / "in" / "rs3-train-0000.tar", names, {names[1]: said, names[2]: "other"})
+    report = import_source(tar, tmp_path / "cat")
+    assert (report.added, report.attached, report.skipped) == (1, 3, 3)
+    catalogue = Catalogue.open(tmp_path / "cat")
+    after = {canonical_name(n): i for n, i in items_by_name(tmp_path / "cat").items()}
+    for name in ("489390", "port_7_rgb", "laion2b_0_1"):
+        item = after[name]
+        assert item["item_id"] == before[name]["item_id"]
+        assert (item["width"], item["height"]) == (8, 8)
+        assert catalogue.read_image(item["item_id"]).shape == (8, 8, 3)
+        assert item["image"].startswith("rs3-train-0000.tar#")
+    # a caption composed of metadata gives way, one of the source stays
+    assert after["port_7_rgb"]["caption"] == said
+    assert after["port_7_rgb"]["sentence"] == "a port with two ships"
+    assert after["laion2b_0_1"]["caption"] == "Paris from above"
+    check(after["port_7_rgb"], EXPECTED["fmow_port_7_rgb.jpg"])
+    again = import_source(tar, tmp_path / "cat")
+    assert (again.added, again.attached, again.skipped) == (0, 0, 4)
+
+
+def test_metadata_after_the_shards_completes_their_items(tmp_path: Path):
+    tar = shard(tmp_path / "in" / "rs3-train-0000.tar", ["ben_489390.jpg", "fmow_port_7_rgb.jpg"])
+    import_source(tar, tmp_path / "cat")
+    (fmow,) = write_tables(tmp_path / "tables", "fmow_geometa_train_coord")
+    report = import_source(fmow, tmp_path / "cat")
+    assert (report.added, report.completed) == (0, 1)
+    items = items_by_name(tmp_path / "cat")
+    check(items["fmow_port_7_rgb.jpg"], EXPECTED["fmow_port_7_rgb.jpg"])
+    assert items["fmow_port_7_rgb.jpg"]["width"] == 8
+    assert items["ben_489390.jpg"].get("country") is None
+
+
+def test_items_without_images_are_counted_filtered_and_found_by_caption(tmp_path: Path):
+    paths = write_tables(tmp_path / "tables", "fmow_geometa_train_coord", "RS5M_rs3_label")
+    for path in paths:
+        import_source(path, tmp_path / "cat")
+    catalogue = Catalogue.open(tmp_path / "cat")
+    assert len(catalogue.points().row) == 1
+    assert catalogue.mask(Filter(sql="country = 'Benin' AND month = 7")).sum() == 1
+    encoder = FakeEncoder()
+    store = embed_catalogue(catalogue, encoder)
+    assert (store.manifest.captioned, store.manifest.unreadable) == (3, 3)
+    query = Query(text="a road in a forest", alpha=0.5)
+    (best, *_) = Searcher(catalogue, encoder).search(query, 3).hits
+    assert best.caption == "a road in a forest"
+    assert best.image_score is None
+
+
+def test_a_table_beside_its_images_is_no_metadata(tmp_path: Path):
+    folder = images(tmp_path / "pics")
+    (folder / "fmow.csv").write_text(FMOW, encoding="utf-8")
+    assert import_source(folder / "fmow.csv", tmp_path / "cat").kinds == {"table": 1}
+    (tmp_path / "fmow.csv").write_text(FMOW, encoding="utf-8")
+    assert not is_metadata(folder / "fmow.csv")
+    assert is_metadata(tmp_path / "fmow.csv")
+    report = import_source(tmp_path / "fmow.csv", tmp_path / "cat2", images=folder)
+    assert report.kinds == {"table": 1}

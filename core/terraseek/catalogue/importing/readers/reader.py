@@ -21,6 +21,8 @@ class OpenedSource:
     """File or folder of the source; for shards, their folder and the name of the set."""
     read: Callable[[], Records]
     """Reads the records."""
+    has_images: bool = True
+    """Whether records may have images to inspect."""
     geometa: Path | None = None
     """Metadata table beside the shards, to be joined."""
 
