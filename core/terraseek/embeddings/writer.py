@@ -96,9 +96,10 @@ class StoreJob:
 
     def _lacks_text(self, flags: UInt8[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Rows with a text that has no vector."""
-        return (self._has_caption & (flags & HAS_CAPTION == 0)) | (
+        lacks: Bool[np.ndarray, " n"] = (self._has_caption & (flags & HAS_CAPTION == 0)) | (
             self._has_metadata & (flags & HAS_METADATA == 0)
         )
+        return lacks
 
     def rows_missing_captions(self) -> Int64[np.ndarray, " m"]:
         """Return rows with an image vector but without vectors of their texts.
