@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from terraseek.catalogue.metadata.countries import country_name
-from terraseek.catalogue.metadata.gazetteer import Place
-from terraseek.catalogue.metadata.places import search_places
-from terraseek.coordinates import parse_coordinates
+from terraseek.catalogue.places.coordinates import parse_coordinates
+from terraseek.catalogue.places.countries import country_name
+from terraseek.catalogue.places.gazetteer import Place
+from terraseek.catalogue.places.place_search import search_places
 from terraseek.geo import BBox
 from terraseek.parameters import LONLAT, Parameter
 from terraseek_app.api.query_params import whole_number

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from terraseek.catalogue.catalogue import Catalogue
-from terraseek.catalogue.metadata.utm import LATITUDE_BANDS, parse_utm_zone
+from terraseek.catalogue.places.utm import LATITUDE_BANDS, parse_utm_zone
 
 __all__ = [
     "GSD_EDGES",

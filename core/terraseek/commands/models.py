@@ -16,7 +16,6 @@ from terraseek.encoders.registry import (
     DEFAULT_MODEL,
     ModelCard,
     add_adapter,
-    add_ensemble,
     add_model,
     get_card,
     is_user_model,
@@ -117,6 +116,8 @@ def add(
     if ensemble:
         if arch or weights or run or adapter or base:
             raise typer.BadParameter("an ensemble is made of registered models; give no weights")
+        from terraseek.encoders.load import add_ensemble
+
         card = add_ensemble(name, _members(ensemble), replace=replace)
         note(f"added {card.name}: {_architecture(card)}")
         return

@@ -34,7 +34,6 @@ __all__ = [
     "Registry",
     "WeightsFile",
     "add_adapter",
-    "add_ensemble",
     "add_model",
     "get_card",
     "is_user_model",
@@ -184,28 +183,6 @@ def add_adapter(
     OpenClipEncoder(card, "cpu").encode_texts(["a satellite image"])
     if copy:
         card = copy_adapter(card)
-    save_card(card, replace=replace)
-    return card
-
-
-def add_ensemble(name: str, members: Mapping[str, float], *, replace: bool = False) -> ModelCard:
-    """Register an ensemble of registered models on this machine, after loading each of them.
-
-    Args:
-        name: of the new model.
-        members: names of at least two models, and their weights relative to each other.
-        replace: whether a model the user added under this name may be replaced.
-
-    Raises:
-        ModelError: the weights of a member are missing or do not fit; nothing is registered.
-        ConfigError: the name is taken, or the members cannot form an ensemble.
-    """
-    from terraseek.encoders.load import load_encoder
-    from terraseek.encoders.nets.ensemble_encoder import ensemble_card
-
-    _check_free(name, replace=replace)
-    loaded = [(load_encoder(model, "cpu"), weight) for model, weight in members.items()]
-    card = ensemble_card(name, loaded)
     save_card(card, replace=replace)
     return card
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from terraseek.catalogue.metadata.text_repair import LOST_DEGREE
-from terraseek.catalogue.metadata.utm import utm_zone_number, zones_apart
+from terraseek.catalogue.places.text_repair import LOST_DEGREE
+from terraseek.catalogue.places.utm import utm_zone_number, zones_apart
 
 __all__ = ["Flag", "caption_flags"]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from terraseek.catalogue.metadata.gazetteer_files import gazetteer_file
+from terraseek.catalogue.places.gazetteer_files import gazetteer_file
 from terraseek.geo import BBox, tile_bounds
 from terraseek.tiles.byte_cache import ByteCache
 from terraseek.tiles.footprints import mercator

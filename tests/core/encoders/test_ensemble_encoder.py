@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from helpers.ensemble_runs import ARCH, MEANS, STDS, encoder, run
 from terraseek.cli import build_app
 from terraseek.encoders.cards import ModelCard
-from terraseek.encoders.load import load_encoder
+from terraseek.encoders.load import add_ensemble, load_encoder
 from terraseek.encoders.nets.ensemble_encoder import EnsembleEncoder, ensemble_card
 from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder
-from terraseek.encoders.registry import add_ensemble, get_card, save_card
+from terraseek.encoders.registry import get_card, save_card
 from terraseek.errors import ConfigError, WeightsChecksumError
 
 TEXTS = ["a red roof", "two ponds in a park"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terraseek.catalogue.metadata.text_repair import restore_degrees
+from terraseek.catalogue.places.text_repair import restore_degrees
 from terraseek.review import caption_flags
 
 

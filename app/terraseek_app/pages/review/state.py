@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from terraseek.catalogue.metadata.text_repair import restore_degrees
+from terraseek.catalogue.places.text_repair import restore_degrees
 from terraseek.review import CRITERIA, ReviewLog, now
 from terraseek.review.records import new_id
 from terraseek_app.navigation import explore_hits

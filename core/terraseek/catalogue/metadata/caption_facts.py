@@ -5,7 +5,7 @@ from typing import Any
 from terraseek.catalogue.metadata.caption_parser import parse_metadata_caption
 from terraseek.catalogue.metadata.entities import parse_entities, place_of_entities
 from terraseek.catalogue.metadata.location import lookup_place, parse_number
-from terraseek.catalogue.metadata.utm import latitude_band, parse_utm_zone
+from terraseek.catalogue.places.utm import latitude_band, parse_utm_zone
 
 __all__ = ["add_caption_facts"]
 

@@ -13,11 +13,11 @@ from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
-from terraseek.catalogue.metadata.countries import country_names
 from terraseek.catalogue.metadata.dates import MONTHS
 from terraseek.catalogue.metadata.labels import find_label
-from terraseek.catalogue.metadata.text_repair import restore_degrees
-from terraseek.catalogue.metadata.utm import parse_utm_zone
+from terraseek.catalogue.places.countries import country_names
+from terraseek.catalogue.places.text_repair import restore_degrees
+from terraseek.catalogue.places.utm import parse_utm_zone
 
 __all__ = ["ParsedCaption", "parse_metadata_caption", "split_caption"]
 

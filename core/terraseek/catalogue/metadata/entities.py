@@ -7,8 +7,8 @@ taken only where the gazetteer leaves one reading; otherwise the names stay as t
 import ast
 from functools import lru_cache
 
-from terraseek.catalogue.metadata.countries import country_code, country_name
-from terraseek.catalogue.metadata.gazetteer import find_anywhere, find_place, find_states
+from terraseek.catalogue.places.countries import country_code, country_name
+from terraseek.catalogue.places.gazetteer import find_anywhere, find_place, find_states
 
 __all__ = ["parse_entities", "place_of_entities"]
 

@@ -4,8 +4,8 @@ import math
 import re
 from typing import Any, NamedTuple
 
-from terraseek.catalogue.metadata.countries import country_code
-from terraseek.catalogue.metadata.gazetteer import Place, find_place
+from terraseek.catalogue.places.countries import country_code
+from terraseek.catalogue.places.gazetteer import Place, find_place
 from terraseek.catalogue.records import PRECISIONS, LocationPrecision
 
 __all__ = ["Location", "locate", "lookup_place", "parse_degrees", "parse_number"]

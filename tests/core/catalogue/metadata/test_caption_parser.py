@@ -15,12 +15,12 @@ from terraseek.catalogue.metadata.caption_parser import (
     parse_metadata_caption,
     split_caption,
 )
-from terraseek.catalogue.metadata.countries import country_code, country_names
-from terraseek.catalogue.metadata.gazetteer import find_place
 from terraseek.catalogue.metadata.labels import FMOW_CLASSES
 from terraseek.catalogue.metadata.location import locate
-from terraseek.catalogue.metadata.text_repair import ascii_with_question_marks
-from terraseek.catalogue.metadata.utm import parse_utm_zone
+from terraseek.catalogue.places.countries import country_code, country_names
+from terraseek.catalogue.places.gazetteer import find_place
+from terraseek.catalogue.places.text_repair import ascii_with_question_marks
+from terraseek.catalogue.places.utm import parse_utm_zone
 
 # sentences written for this test, so that it does not depend on the wording of RS5M's templates
 OPENINGS = (

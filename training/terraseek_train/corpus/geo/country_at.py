@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from jaxtyping import Float64
 
-from terraseek.catalogue.metadata.gazetteer_files import gazetteer_file
+from terraseek.catalogue.places.gazetteer_files import gazetteer_file
 from terraseek.errors import MissingExtraError
 from terraseek.geo import distance_km
 

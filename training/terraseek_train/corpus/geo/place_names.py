@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from terraseek.catalogue.metadata.countries import country_code
+from terraseek.catalogue.places.countries import country_code
 from terraseek_train.corpus.geo.country_at import towns
 
 __all__ = ["FoundPlace", "find_places"]

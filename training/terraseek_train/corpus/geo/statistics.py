@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from terraseek.catalogue.metadata.utm import latitude_band, utm_zone_number
+from terraseek.catalogue.places.utm import latitude_band, utm_zone_number
 from terraseek_train.corpus.items import texts
 
 __all__ = ["geo_statistics", "zone_at"]

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from terraseek.catalogue.importing.photographs import photograph_columns
-from terraseek.catalogue.metadata.countries import country_code
-from terraseek.catalogue.metadata.utm import LATITUDE_BANDS, utm_zone_number, zones_apart
+from terraseek.catalogue.places.countries import country_code
+from terraseek.catalogue.places.utm import LATITUDE_BANDS, utm_zone_number, zones_apart
 from terraseek.errors import ConfigError
 from terraseek_train.corpus.geo.country_at import countries_near, country_at
 from terraseek_train.corpus.geo.metadata import read_metadata

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from terraseek.catalogue.metadata.countries import country_code
-from terraseek.catalogue.metadata.gazetteer_files import gazetteer_file
-from terraseek.catalogue.metadata.text_repair import ascii_with_question_marks
-from terraseek.catalogue.metadata.utm import (
+from terraseek.catalogue.places.countries import country_code
+from terraseek.catalogue.places.gazetteer_files import gazetteer_file
+from terraseek.catalogue.places.text_repair import ascii_with_question_marks
+from terraseek.catalogue.places.utm import (
     LATITUDE_BANDS,
     latitude_band,
     parse_utm_zone,

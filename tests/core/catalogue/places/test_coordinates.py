@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terraseek.catalogue.metadata.places import search_places
-from terraseek.coordinates import parse_coordinates
+from terraseek.catalogue.places.coordinates import parse_coordinates
+from terraseek.catalogue.places.place_search import search_places
 from terraseek.errors import InputError
 
 LYON = (4.8422, 45.7597)

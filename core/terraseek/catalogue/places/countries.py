@@ -7,8 +7,8 @@ ISO 3166-1, which RS5M uses, and common short names.
 import csv
 from functools import cache
 
-from terraseek.catalogue.metadata.gazetteer_files import gazetteer_file
-from terraseek.catalogue.metadata.text_repair import ascii_with_question_marks
+from terraseek.catalogue.places.gazetteer_files import gazetteer_file
+from terraseek.catalogue.places.text_repair import ascii_with_question_marks
 
 __all__ = ["country_code", "country_name", "country_names"]
 

@@ -4,8 +4,8 @@ import difflib
 import unicodedata
 from functools import cache
 
-from terraseek.catalogue.metadata.countries import country_code
-from terraseek.catalogue.metadata.gazetteer import Place, all_places
+from terraseek.catalogue.places.countries import country_code
+from terraseek.catalogue.places.gazetteer import Place, all_places
 
 __all__ = ["search_places"]
 
