@@ -2,8 +2,8 @@
 
 A catalogue and a scene made by code are served in a process of their own. Each round measures
 searches and health requests of an idle server, then while `--clients` clients send one localization
-after the other, each with windows that are not encoded yet; a refused client tries again after a
-second. The figures are 95th percentiles over all rounds, and the ratio of loaded to idle.
+after the other, each with windows that are not encoded yet; a refused client tries again when the
+response says. The figures are 95th percentiles over all rounds, and the ratio of loaded to idle.
 """
 
 import http.client
@@ -50,22 +50,27 @@ class Load:
         while not self.stop.is_set():
             stride = 0.2 + next(self.strides) % 7000 / 10_000
             address = f"/api/localize/{self.scene}?q=red&scales=64&stride={stride:.4f}"
-            status = request(self.port, address, headers)
+            status, retry_after_s = ask(self.port, address, headers)
             self.statuses[status] += 1
             if status != 200:
-                self.stop.wait(1)
+                self.stop.wait(retry_after_s)
 
 
-def request(port: int, address: str, headers: dict[str, str] | None = None) -> int:
+def request(port: int, address: str) -> int:
     """Status of a GET; 0 if the connection fails."""
+    return ask(port, address, {})[0]
+
+
+def ask(port: int, address: str, headers: dict[str, str]) -> tuple[int, int]:
+    """Status of a GET, and the seconds of its `Retry-After`; 0 if the connection fails."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_S)
     try:
-        client.request("GET", address, headers=headers or {})
+        client.request("GET", address, headers=headers)
         answer = client.getresponse()
         answer.read()
-        return answer.status
+        return answer.status, int(answer.headers.get("Retry-After", 1))
     except OSError:
-        return 0
+        return 0, 1
     finally:
         client.close()
 

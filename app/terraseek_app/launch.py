@@ -134,12 +134,25 @@ def serve(options: ServeOptions, log: "Callable[[str], None]") -> None:
     if options.scenes is not None:
         os.environ["TERRASEEK_SCENES"] = str(options.scenes.resolve())
     Settings.from_env()  # a wrong setting stops the start, not the first request
+    _share_cores()
     from terraseek_app.asgi import app
     from terraseek_app.server.middleware.slow_clients import limit_slow_clients
 
     limit_slow_clients()
     threading.Thread(target=_announce, args=(options, log), daemon=True).start()
     app.run(config=streamlit_config(options))
+
+
+def _share_cores() -> None:
+    """Leave a core for searches while scenes are encoded; must be called before torch is loaded.
+
+    Threads of OpenMP that wait by spinning, or that are more than the cores, would take the time of
+    the threads that answer searches. Settings of the user come first.
+    """
+    from terraseek_app.server.work_queue import THREADS_PER_WORKER
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OMP_NUM_THREADS", str(THREADS_PER_WORKER))
 
 
 def _announce(options: ServeOptions, log: "Callable[[str], None]") -> None:

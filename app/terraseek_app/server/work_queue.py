@@ -14,7 +14,7 @@ from terraseek.errors import Cancelled, ServerBusyError
 from terraseek.progress import Progress
 from terraseek_app.server.clients import ClientCounts
 
-__all__ = ["LOCALIZATIONS", "Place", "WorkQueue"]
+__all__ = ["LOCALIZATIONS", "THREADS_PER_WORKER", "Place", "WorkQueue"]
 
 Result = TypeVar("Result")
 
@@ -121,7 +121,10 @@ class Place:
             future.cancel()
 
 
-LOCALIZATIONS = WorkQueue(
-    workers=max(1, (os.cpu_count() or 1) // 4), max_waiting=8, max_of_client=4
-)
+_CORES = os.cpu_count() or 1
+_WORKERS = 1 if _CORES < 8 else 2
+
+LOCALIZATIONS = WorkQueue(workers=_WORKERS, max_waiting=8, max_of_client=4)
 """Queue of the requests that encode a scene."""
+THREADS_PER_WORKER = max(1, (_CORES - 1) // _WORKERS)
+"""Threads of an encoder's operation: those of all workers together leave one core for searches."""

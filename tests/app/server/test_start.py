@@ -1,6 +1,9 @@
 """Settings, the checks before the start, and the reuse of the demo's parts."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +142,22 @@ def test_demo_is_built_once_and_rebuilds_only_changed_parts(tmp_path: Path) -> N
     assert read_json(demo.import_record) != {"items": "another world"}
     after = (demo.catalogue / "embeddings" / "fake" / "manifest.json").stat().st_mtime_ns
     assert after > vectors
+
+
+def test_localizations_leave_a_core_for_searches() -> None:
+    code = (
+        "import os; os.cpu_count = lambda: int(os.environ['CORES'])\n"
+        "from terraseek_app.launch import _share_cores\n"
+        "from terraseek_app.server import work_queue\n"
+        "_share_cores()\n"
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['OMP_WAIT_POLICY'], work_queue._WORKERS)"
+    )
+    for cores, expected in ((1, "1 passive 1"), (2, "1 passive 1"), (16, "7 passive 2")):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("OMP_")}
+        env |= {"CORES": str(cores)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == expected
+        threads, _, workers = expected.split()
+        assert int(threads) * int(workers) <= max(1, cores - 1)

@@ -99,7 +99,7 @@ class StreamlitUploads:
                     return {"type": "http.disconnect"}
             return message
 
-        async def watched(message: "Message") -> None:
+        async def checked_send(message: "Message") -> None:
             nonlocal is_kept
             if message["type"] == "http.response.start" and not refused:
                 is_kept = 200 <= message["status"] < 300
@@ -108,7 +108,7 @@ class StreamlitUploads:
 
         received, is_kept = 0, False
         try:
-            await self._app(scope, counted, watched)
+            await self._app(scope, counted, checked_send)
         except ClientDisconnect:
             if not refused:
                 raise
