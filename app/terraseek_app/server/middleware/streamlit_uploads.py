@@ -85,7 +85,7 @@ class StreamlitUploads:
                 self._uploads[key] = before
             return
         upload = self._uploads[key] = _Upload(client, declared)
-        refused = False
+        received, refused, is_kept = 0, False, False
 
         async def counted() -> "Message":
             nonlocal received, refused
@@ -106,7 +106,6 @@ class StreamlitUploads:
             if not refused:
                 await send(message)
 
-        received, is_kept = 0, False
         try:
             await self._app(scope, counted, checked_send)
         except ClientDisconnect:
