@@ -135,15 +135,29 @@ def encoder_if_loaded() -> "Encoder | None":
     return loaded if isinstance(loaded, Encoder) else None
 
 
-def searcher() -> "Searcher":
+def searcher(model: str = "") -> "Searcher":
     """The searcher of the served catalogue and encoder.
+
+    Args:
+        model: name of another model that the catalogue is embedded with, which stays loaded.
 
     Raises:
         StoreError: the catalogue is not embedded with this encoder.
     """
     from terraseek.search import Searcher
 
+    if model:
+        return shared().load_once(f"searcher {model}", lambda: _searcher_with(model))
     return shared().load_once("searcher", lambda: Searcher(catalogue(), encoder()))
+
+
+def _searcher_with(model: str) -> "Searcher":
+    from terraseek.embeddings.store import EmbeddingStore
+    from terraseek.encoders.load import load_encoder
+    from terraseek.search import Searcher
+
+    store = EmbeddingStore.open(catalogue(), model)
+    return Searcher(catalogue(), load_encoder(store.manifest.model), store)
 
 
 def points() -> "Points":

@@ -1,6 +1,7 @@
 """Explore: search with a sentence or an image; results in a gallery and on the map."""
 
 from dataclasses import asdict, replace
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,9 +14,12 @@ from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.filter_panel import filter_panel
+from terraseek_app.pages.explore.filters.facet_rail import choose
+from terraseek_app.pages.explore.history.compare import compare_panel, compare_with
 from terraseek_app.pages.explore.history.panel import history_panel, remember
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
 from terraseek_app.pages.explore.hits.cut import cut_panel, read_cut, restore_cut, shown_hits
+from terraseek_app.pages.explore.hits.figures import figures_panel
 from terraseek_app.pages.explore.item_card import item_card
 from terraseek_app.pages.explore.map_panel import link_view, map_panel
 from terraseek_app.pages.explore.query.chips import chip_row
@@ -40,8 +44,10 @@ CHIPS_HEIGHT = 44
 """CSS pixels of the row of filter chips."""
 CARD_HEIGHT = 306
 """CSS pixels of the selected item's card above the gallery."""
-SUMMARY_HEIGHT = 50
-"""CSS pixels of the summary line above the gallery."""
+SUMMARY_HEIGHT = 98
+"""CSS pixels of the summary line and the folded figures above the gallery."""
+COMPARE_HEIGHT = 40
+"""CSS pixels of the titles above two compared galleries."""
 
 
 def render() -> None:
@@ -88,6 +94,7 @@ def _restore_from_url() -> list[str]:
     form, selected, notes = link.from_params(params)
     explore_state.write_form(form, selected)
     restore_cut(params, notes)
+    st.session_state.explore_compare = next(iter(params.get(link.COMPARE, ())), "")
     st.session_state.explore_linked_view = area_bounds(form.box, form.polygon, form.circle)
     link_view(form, view_of(params, notes))
     return notes
@@ -96,7 +103,9 @@ def _restore_from_url() -> list[str]:
 def _update_url(form: SearchForm) -> None:
     params = _params(form)
     selected = st.session_state.explore_selected
-    update_address(params | ({link.SELECTED: selected} if selected else {}))
+    params |= {link.SELECTED: selected} if selected else {}
+    compared = st.session_state.explore_compare
+    update_address(params | ({link.COMPARE: compared} if compared else {}))
     set_title(query_title(form))
 
 
@@ -185,12 +194,17 @@ def _results(
             result_summary(results, scores)
             cut_panel(results.hits, len(hits), read_cut())
             download_menu(hits, form)
-        history_panel(_params(form))
+        history_panel(_params(form), partial(compare_with, form))
         page_link("explore_link", "explore_map")
     if results is None:
         if not problems:
             welcome(form)
         return
+    if st.session_state.explore_compare:
+        used = top + SUMMARY_HEIGHT + COMPARE_HEIGHT + (CARD_HEIGHT if has_card else 0)
+        compare_panel(form, results, _remaining_height(used, 220))
+        return
+    figures_panel(hits, results.facts, choose)
     gallery(
         "explore_gallery",
         gallery_tiles(hits, scores, form.liked, results.facts),

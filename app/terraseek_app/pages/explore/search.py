@@ -26,6 +26,7 @@ __all__ = [
     "build_request",
     "count_matching",
     "filter_values",
+    "model_names",
     "query_values",
     "run_search",
 ]
@@ -49,8 +50,19 @@ class ResultList:
     """Items that pass the filters but have no embedding."""
 
 
-def run_search(form: SearchForm) -> ResultList:
+def model_names() -> list[str]:
+    """Models that the catalogue is embedded with."""
+    from terraseek.embeddings.store import store_names
+
+    return store_names(state.catalogue())
+
+
+def run_search(form: SearchForm, model: str = "") -> ResultList:
     """Rank the items that pass the filters; repeated searches come from a cache.
+
+    Args:
+        form: what to search for.
+        model: name of another model of the catalogue; blank for the served one.
 
     Raises:
         EmptyQueryError: the form has no text, image or item to rank by.
@@ -58,15 +70,16 @@ def run_search(form: SearchForm) -> ResultList:
         StoreNotFoundError: the catalogue is not embedded with the served encoder.
     """
     catalogue = state.catalogue()
-    return _search(form, str(catalogue.path), catalogue.count, state.encoder().encoder_id)
+    encoder_id = model or state.encoder().encoder_id
+    return _search(form, str(catalogue.path), catalogue.count, encoder_id, model)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _search(form: SearchForm, path: str, count: int, encoder_id: str) -> ResultList:
+def _search(form: SearchForm, path: str, count: int, encoder_id: str, model: str) -> ResultList:
     # path, count and encoder_id are part of the cache key only
     start = time.perf_counter()
     collapse = form.collapse_duplicates and DUPLICATE_OF in state.catalogue().columns
-    result = state.searcher().search(
+    result = state.searcher(model).search(
         _build_query(form), form.k, build_filter(form) or None, collapse_duplicates=collapse
     )
     seconds = time.perf_counter() - start

@@ -62,6 +62,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_order": "score",
     "explore_significant": False,
     "explore_min_score": None,
+    "explore_compare": "",
     "explore_selected": None,
     "explore_extra": {},
 }
@@ -69,7 +70,8 @@ DEFAULTS: dict[str, Any] = {
 
 `explore_text` and `explore_minus` are the sentences in the search bar; `explore_weights` is by the
 keys of `query.parts`; `explore_columns` has conditions on columns as text; `explore_rail` is
-whether the filters are shown, `explore_facets` the further columns counted there.
+whether the filters are shown, `explore_facets` the further columns counted there;
+`explore_compare` is the query of a link, or `model=NAME`, to compare with.
 """
 KEPT_KEYS = ("explore_rail", "explore_facets", "explore_hint", "explore_picture_names")
 """Session keys that a new search leaves as they are."""

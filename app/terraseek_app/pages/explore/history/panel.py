@@ -1,6 +1,6 @@
 """The menu of earlier and saved searches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -54,16 +54,18 @@ def open_search(params: Address) -> None:
     restore_cut(_lists(params), [])
 
 
-def history_panel(params: Address) -> None:
+def history_panel(params: Address, draw_more: Callable[[], None]) -> None:
     """Draw the menu.
 
     Args:
         params: link of what is shown, which can be saved.
+        draw_more: draws what else belongs into the menu.
     """
     with st.popover(
         "Searches", icon=":material/bookmark:", type="tertiary", key="explore_searches"
     ):
         _save_fields(params)
+        draw_more()
         try:
             saved = read_searches(state.catalogue().path)
         except TerraSeekError as error:

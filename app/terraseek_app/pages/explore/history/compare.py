@@ -1,0 +1,144 @@
+"""Compare what is shown with another search or another model, side by side."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import parse_qs, urlencode
+
+import streamlit as st
+
+from terraseek.errors import InputError, TerraSeekError
+from terraseek.search import Hit
+from terraseek.search.ranking import Overlap, compare_rankings
+from terraseek_app.messages import show_error
+from terraseek_app.pages.explore import link
+from terraseek_app.pages.explore.history.panel import history, search_title
+from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
+from terraseek_app.pages.explore.results import gallery_tiles
+from terraseek_app.pages.explore.search import ResultList, model_names, run_search
+from terraseek_app.pages.explore.state import SearchForm, reset_keys
+from terraseek_app.plain_text import as_markdown
+from terraseek_app.server import state
+from terraseek_app.server.saved_searches import read_searches
+from terraseek_app.widgets.gallery import gallery
+from terraseek_app.widgets.score_text import ScoreText, score_texts
+
+__all__ = ["compare_panel", "compare_with", "overlap_text", "rank_changes"]
+
+_MODEL = "model"
+"""Name of the parameter that stands for another model instead of another search."""
+
+
+def compare_with(form: SearchForm) -> None:
+    """Draw the choice of what to compare with.
+
+    Args:
+        form: the form values of what is shown.
+    """
+    choices = _choices(form)
+    current = st.session_state.explore_compare
+    if current and current not in choices:
+        choices[current] = "the search of the link"
+    if not choices:
+        st.caption("Search again, save a search or embed with another model, to compare with it.")
+        return
+    st.selectbox(
+        "Compare with",
+        ["", *choices],
+        key="explore_compare",
+        format_func=lambda text: choices.get(text, "nothing"),
+    )
+
+
+def _choices(form: SearchForm) -> dict[str, str]:
+    """What can be compared with: value of the session key -> title."""
+    shown = link.to_params(form, None)
+    models = [name for name in model_names() if name != state.settings().model]
+    found = {urlencode({_MODEL: name}): f"model {name}" for name in models}
+    searches = [(one["title"], one["params"]) for one in history()]
+    with suppress(TerraSeekError):  # it is shown by the menu of saved searches
+        searches += [(one.name, one.params) for one in read_searches(state.catalogue().path)]
+    lists = {name: [v] if isinstance(v, str) else v for name, v in shown.items()}
+    for title, params in searches:
+        if params != lists:
+            found.setdefault(urlencode(params, doseq=True), title)
+    return found
+
+
+def compare_panel(form: SearchForm, results: ResultList, height: str) -> None:
+    """Draw both rankings side by side, with how much they agree.
+
+    Args:
+        form: the form values of what is shown.
+        results: its hits.
+        height: CSS length of the galleries.
+    """
+    text = st.session_state.explore_compare
+    try:
+        title, other = _other_results(form, text)
+    except TerraSeekError as error:
+        show_error(error)
+        st.button("Stop comparing", on_click=reset_keys, args=("explore_compare",))
+        return
+    pair = ([hit.item_id for hit in results.hits], [hit.item_id for hit in other.hits])
+    overlap = compare_rankings(*pair)
+    with st.container(horizontal=True, vertical_alignment="center", key="explore_compared"):
+        st.html(f'<span class="ts-quiet">{overlap_text(overlap)}</span>')
+        st.button(
+            "Stop comparing",
+            type="tertiary",
+            icon=":material/close:",
+            on_click=reset_keys,
+            args=("explore_compare",),
+            key="explore_uncompare",
+        )
+    sides = [(search_title(form), results, pair[1]), (title, other, pair[0])]
+    for number, (column, (name, ranking, others)) in enumerate(
+        zip(st.columns(2), sides, strict=True)
+    ):
+        with column:
+            st.markdown(f"**{as_markdown(name)}**")
+            scores = rank_changes(ranking.hits, others)
+            gallery(
+                f"explore_compared_{number}",
+                gallery_tiles(ranking.hits, scores, form.liked, ranking.facts),
+                on_pick=select,
+                on_like=search_similar,
+                on_vote=vote,
+                selected=st.session_state.explore_selected,
+                height=height,
+            )
+
+
+def _other_results(form: SearchForm, text: str) -> tuple[str, ResultList]:
+    params = parse_qs(text)
+    if _MODEL in params:
+        name = params[_MODEL][0]
+        if name not in model_names():
+            raise InputError(f"the catalogue is not embedded with the model {name!r}")
+        return f"model {name}", run_search(form, model=name)
+    other, _, notes = link.from_params(params)
+    if notes or not other.has_query:
+        raise InputError("the search to compare with cannot be read; choose another one")
+    other = replace(other, k=form.k)
+    return search_title(other), run_search(other)
+
+
+def overlap_text(overlap: Overlap) -> str:
+    """How much two rankings agree, in a sentence."""
+    most = max(overlap.n_first, overlap.n_second)
+    return (
+        f"<b>{len(overlap.common)}</b> of {most} in common, rank-biased overlap "
+        f"<b>{overlap.rbo:.2f}</b> (1: the same ranking)"
+    )
+
+
+def rank_changes(hits: Sequence[Hit], others: Sequence[str]) -> list[ScoreText]:
+    """Texts of tiles: the rank of each hit in the other ranking instead of its score."""
+    ranks = {item_id: rank for rank, item_id in enumerate(others, 1)}
+    texts = []
+    for hit, score in zip(hits, score_texts(hits), strict=True):
+        rank = ranks.get(hit.item_id)
+        short = "only here" if rank is None else f"there {rank}"
+        texts.append(replace(score, short=short))
+    return texts
