@@ -129,7 +129,10 @@ def test_more_like_this_finds_similar_items(explore: Any, map_state: Callable[..
     first = explore.locator(".tile").first.get_attribute("data-id")
     explore.locator(".tile .like").first.click()
     explore.wait_for_function(f"location.search.includes('like={first}')")
-    explore.locator(".st-key-explore_tags button", has_text="like item").first.wait_for()
+    chip = explore.locator(".st-key-explore_tags button", has_text="like a green field").first
+    thumbnail = chip.locator("img")
+    assert thumbnail.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    assert explore.get_by_label("What to look for", exact=True).input_value() == "green"
     explore.locator(f".tile[data-id='{first}']").wait_for(state="detached")
     explore.wait_for_function(TILES, arg=24)
     assert all("green" in caption for caption in captions(explore)[:11])
@@ -138,11 +141,11 @@ def test_more_like_this_finds_similar_items(explore: Any, map_state: Callable[..
 def test_uploaded_image_and_votes_change_the_ranking(
     explore: Any, source: Path, map_state: Callable[..., Any]
 ) -> None:
-    explore.get_by_text("Picture", exact=True).click()
+    explore.locator(".st-key-explore_add button").first.click()
     explore.set_input_files("input[type=file]", source.parent / "paris_green.png")
     map_state(explore, KEY, "s => s.hits === 24")
     explore.wait_for_function(TILES, arg=24)
-    explore.locator(".st-key-explore_tags button", has_text="like your picture").first.wait_for()
+    explore.locator(".st-key-explore_tags button", has_text="paris_green.png").first.wait_for()
     assert all("green" in caption for caption in captions(explore)[:12])
 
     explore.keyboard.press("Escape")
@@ -227,3 +230,41 @@ def test_the_map_flies_to_a_typed_place(explore: Any, map_state: Callable[..., A
     map_state(explore, KEY, "s => !s.moving && s.zoom > 13")
     centre = explore.evaluate(f"window.__terraseek.{KEY}.map.getCenter().toArray()")
     assert centre == pytest.approx([151.2, -33.867], abs=0.01)
+
+
+def test_back_and_forward_go_through_the_queries(
+    explore: Any, browse: Callable[[str], Any], map_state: Callable[..., Any]
+) -> None:
+    search(explore, "green")
+    map_state(explore, KEY, "s => s.hits === 24 && !s.moving")
+    explore.wait_for_function("document.title.startsWith('green')")
+    first = explore.locator(".tile").first.get_attribute("data-id")
+    search(explore, "blue")
+    explore.wait_for_function("location.search.includes('q=blue')")
+    explore.locator(f".tile[data-id='{first}']").wait_for(state="detached")
+    explore.go_back()
+    explore.locator(f".tile[data-id='{first}']").wait_for()
+    assert explore.get_by_label("What to look for", exact=True).input_value() == "green"
+    explore.wait_for_function("document.title.startsWith('green')")
+    explore.go_forward()
+    explore.wait_for_function("document.title.startsWith('blue')")
+    explore.locator(f".tile[data-id='{first}']").wait_for(state="detached")
+    assert captions(explore)[0].startswith("a blue")
+
+    explore.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [6, 46], zoom: 4}})")
+    explore.wait_for_function("location.search.includes('view=6.00000,46.00000,4.00')")
+    other = browse(explore.url)
+    map_state(other, KEY, "s => s.hits === 24 && !s.moving")
+    center = other.evaluate(f"window.__terraseek.{KEY}.map.getCenter().toArray()")
+    assert center == pytest.approx([6, 46], abs=0.01)
+
+
+def test_a_bar_of_the_filters_is_clicked(explore: Any, map_state: Callable[..., Any]) -> None:
+    search(explore, "blue")
+    map_state(explore, KEY, "s => s.hits === 24")
+    explore.locator(".facet[data-name=label] .row", has_text="red").click()
+    map_state(explore, KEY, "s => s.hits === 12")
+    explore.wait_for_function("location.search.includes('label=red')")
+    assert all("red" in caption for caption in captions(explore))
+    explore.locator(".facet[data-name=label] .clear").click()
+    map_state(explore, KEY, "s => s.hits === 24")

@@ -36,8 +36,6 @@ from terraseek_app.widgets.score_text import ScoreText, score_texts
 
 __all__ = ["render"]
 
-RAIL_HEIGHT = 760
-"""CSS pixels of the filters, which scroll inside."""
 TOP_HEIGHT = 122
 """CSS pixels of header, search bar and margins; the map takes the rest of the window."""
 CHIPS_HEIGHT = 44
@@ -66,7 +64,7 @@ def render() -> None:
     top = TOP_HEIGHT + (CHIPS_HEIGHT if has_chips else 0)
     rail, left, right = _columns(problems)
     if rail is not None:
-        with rail, st.container(key="explore_rail_panel", height=RAIL_HEIGHT, border=False):
+        with rail, st.container(key="explore_rail_panel"):
             filter_panel(form, problems.sql)
     with left:
         map_panel(shown, None if results is None else hits, _remaining_height(top, 440))
