@@ -41,13 +41,19 @@ def asks(draw: st.DrawFn) -> SearchForm:
         lambda at: (at, (round(at[0] + 5, 2), at[1]), (at[0], round(at[1] + 2, 2)))
     )
     circle = st.tuples(corner, st.integers(1, 2_000_000)).map(lambda c: (*c[0], c[1] / 100))
+    several = st.lists(words.filter(bool), unique=True, max_size=2).map(tuple)
+    text = draw(words)
     return SearchForm(
-        text=draw(words),
-        minus=draw(words),
+        text=text,
+        minus=draw(several),
+        plus=draw(several),
+        images=draw(st.sampled_from([(), ("0123456789abcdef0123.png",)])),
+        weights=(("text", draw(st.sampled_from([0.0, 0.25, 2.0]))),) if text else (),
+        columns=draw(st.sampled_from([(), ("month=2", "cloud=0..20", "country=")])),
         polygon=draw(st.none() | triangle),
         circle=draw(st.none() | circle),
         where=draw(words),
-        like=draw(words.filter(bool) | st.none()),
+        likes=draw(several),
         box=box,
         k=draw(st.sampled_from(K_CHOICES)),
         sources=draw(names),
@@ -70,8 +76,10 @@ def test_form_values_survive_the_url(ask: SearchForm, selected: str) -> None:
     assert notes == []
 
 
-def test_uploaded_image_is_not_in_the_url() -> None:
-    assert to_params(SearchForm(image="abc.png"), None) == {}
+def test_what_is_no_upload_is_left_out_of_the_query() -> None:
+    form, _, notes = from_params({"image": ["../etc/passwd"], "q": ["red"]})
+    assert form.images == ()
+    assert "no uploaded image" in notes[0]
 
 
 @pytest.mark.parametrize(
@@ -136,10 +144,10 @@ def test_a_parameter_without_a_widget_counts_and_stays_in_the_link() -> None:
 
 
 def test_text_image_or_item_is_a_query() -> None:
-    assert not SearchForm(text="  ", minus="ships", labels=("harbour",)).has_query
+    assert not SearchForm(text="  ", minus=("ships",), labels=("harbour",)).has_query
     assert SearchForm(text="ships").has_query
-    assert SearchForm(like="a1").has_query
-    assert SearchForm(image="t.png").has_query
+    assert SearchForm(likes=("a1",)).has_query
+    assert SearchForm(images=("t.png",)).has_query
 
 
 def test_example_queries_fit_the_labels() -> None:
