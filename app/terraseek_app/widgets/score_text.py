@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from terraseek.search import Hit
+from terraseek.significance.words import WORDS
 
-__all__ = ["UNCERTAIN_FROM", "ScoreText", "score_texts", "share_text"]
-
-UNCERTAIN_FROM = 0.99
-"""Share (0-1) of unrelated pairs below the best score from which a result that is not significant
-is called "not certain" instead of "no significant match"."""
+__all__ = ["ScoreText", "score_texts", "share_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +20,15 @@ class ScoreText:
     bar_length: float
     """Length of the score bar, 0 to 1."""
     weak: bool
-    """Whether the score is not significant; False where the significance is unknown."""
+    """Whether the hit is not likely; False where the significance is unknown."""
+    level: str = ""
+    """Its significance in words; empty where that is unknown."""
 
 
 def score_texts(hits: Sequence[Hit]) -> list[ScoreText]:
     """Texts of the scores of hits, in their order.
 
-    The text gives a hit's calibrated `percentile` (0-100, against unrelated images) where there is
-    one, else its cosine. The bar shows the score between the lowest and the best of the hits.
+    The text gives the probability that a hit is right where it is known, else its cosine. The bar shows the score between the lowest and the best of the hits.
     """
     scores = [hit.score for hit in hits]
     low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
@@ -48,11 +46,15 @@ def _score_text(hit: Hit, bar_length: float) -> ScoreText:
     if hit.matched_by is not None:
         short, cosine = f"{short} by {hit.matched_by}", f"{cosine}, most by its {hit.matched_by}"
     weak = hit.significant is False
-    if hit.percentile is None:
-        return ScoreText(short, f"{cosine}{_margin_text(hit)}", bar_length, weak)
-    share = f"{min(hit.percentile, 99.9):.1f} %"
-    sentence = f"closer than {share} of unrelated pictures ({cosine})"
-    return ScoreText(short, sentence, bar_length, weak)
+    level = "" if hit.significance is None else WORDS[hit.significance]
+    if hit.probability is not None:
+        sentence = f"right with a probability of {100 * hit.probability:.0f} % ({cosine})"
+    elif hit.percentile is None:
+        sentence = f"{cosine}{_margin_text(hit)}"
+    else:
+        share = f"{min(hit.percentile, 99.9):.1f} %"
+        sentence = f"closer than {share} of unrelated pictures ({cosine})"
+    return ScoreText(short, sentence, bar_length, weak, level)
 
 
 def _margin_text(hit: Hit) -> str:

@@ -3,15 +3,16 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from terraseek.display import shortened
 from terraseek.files import text_cell
+from terraseek.significance.model import Level
 
 __all__ = ["HIT_COLUMNS", "Hit", "hits_csv", "hits_geojson", "hits_json"]
 
-_KEYS = ("item_id", "score", "lon", "lat", "caption", "image")
+_KEYS = ("item_id", "score", "lon", "lat", "caption", "image", "significance", "probability")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,9 +46,11 @@ class Hit:
     """Cosine of query and caption; None without a caption or if `alpha` is 0."""
     percentile: float | None = None
     """Percentage of unrelated images with a lower score; None if the encoder has no calibration."""
-    significant: bool | None = None
-    """Whether most images of the catalogue with at least this score are expected to be relevant
-    (`fdr_threshold`); None if the encoder has no calibration."""
+    significance: Level | None = None
+    """Whether it is what the sentence describes: `likely`, `possible` or `none`; None for a query
+    without a sentence and for an encoder without calibration."""
+    probability: float | None = None
+    """Probability (0-1) on which `significance` was decided."""
     margin: float | None = None
     """Standard deviations of the image cosine above the catalogue's mean for this query."""
     matched_by: str | None = None
@@ -62,19 +65,30 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the hit as a row of an exported table, with the keys `HIT_COLUMNS`."""
-        return dict(zip(HIT_COLUMNS, astuple(self), strict=True))
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["convincing"] = self.significant
+        return {name: values[name] for name in HIT_COLUMNS}
+
+    @property
+    def significant(self) -> bool | None:
+        """Whether it is likely; None if unknown. The column `convincing` of exported files."""
+        return None if self.significance is None else self.significance == "likely"
 
 
-_EXPORT_NAMES = {"significant": "convincing"}
-"""Fields with another name in exported files."""
-HIT_COLUMNS = tuple(_EXPORT_NAMES.get(field.name, field.name) for field in fields(Hit))
+_NEW_COLUMNS = ("significance", "probability")
+HIT_COLUMNS = (
+    *(field.name for field in fields(Hit) if field.name not in _NEW_COLUMNS),
+    "convincing",
+    *_NEW_COLUMNS,
+)
 """Columns of exported tables, in order."""
 
 
 def hits_json(
     hits: Sequence[Hit], provenance: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Convert hits to JSON values with the keys item_id, score, lon, lat, caption, image.
+    """Convert hits to JSON values with the keys item_id, score, lon, lat, caption, image,
+    significance, probability.
 
     Args:
         hits: best first.

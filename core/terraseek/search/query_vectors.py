@@ -10,8 +10,9 @@ from terraseek.encoders.prompts import prompts
 from terraseek.errors import QueryError
 from terraseek.geo import distance_km
 from terraseek.search.query import Query, Weights
+from terraseek.significance.evidence import QueryVectors
 
-__all__ = ["mean_text_vector", "nearest_points", "query_vector"]
+__all__ = ["mean_text_vector", "nearest_points", "query_parts", "query_vector"]
 
 ItemVector = Callable[[str], Float32[np.ndarray, " dim"]]
 """Return the unit vector of an item id; raises `ItemNotFoundError`."""
@@ -20,7 +21,19 @@ ItemVector = Callable[[str], Float32[np.ndarray, " dim"]]
 def query_vector(
     query: Query, encoder: Encoder, item_vector: ItemVector
 ) -> Float32[np.ndarray, " dim"]:
-    """Compute the unit vector of a query.
+    """Compute the unit vector of a query; see `query_parts`.
+
+    Raises:
+        QueryError: the parts cancel each other, or the query is a place.
+        ItemNotFoundError: the query refers to an unknown item.
+    """
+    return query_parts(query, encoder, item_vector)[0]
+
+
+def query_parts(
+    query: Query, encoder: Encoder, item_vector: ItemVector
+) -> tuple[Float32[np.ndarray, " dim"], QueryVectors | None]:
+    """Compute the unit vector of a query, and its sentences apart from everything else.
 
     Liked and disliked items are used as in Rocchio's relevance feedback (Manning, Raghavan,
     Schuetze: Introduction to Information Retrieval, eq. 9.3), on unit vectors.
@@ -30,6 +43,9 @@ def query_vector(
         encoder: for texts and image.
         item_vector: returns the vector of an item.
 
+    Returns:
+        The vector; the parts, None for a query without sentences.
+
     Raises:
         QueryError: the parts cancel each other, or the query is a place.
         ItemNotFoundError: the query refers to an unknown item.
@@ -37,9 +53,10 @@ def query_vector(
     if query.near is not None:
         raise QueryError("a place has no vector; give a text, an image or an item")
     total = np.zeros(encoder.dim, np.float64)
+    wanted: Float64[np.ndarray, " dim"] | None = None
     if query.sentences:
         texts = _text_vectors(query.sentences, encoder, query.ensemble)
-        total += _weighted(query.text_weight, texts)
+        wanted = _weighted(query.text_weight, texts)
     if query.images:
         images = np.asarray(encoder.encode_images(list(query.images)), np.float64)
         total += _weighted(query.image_weight, images)
@@ -52,10 +69,24 @@ def query_vector(
         total -= _weighted(query.minus_weight, unwanted)
     if query.disliked:
         total -= _weighted(query.disliked_weight, _item_vectors(query.disliked, item_vector))
-    length = float(np.linalg.norm(total))
+    whole = total if wanted is None else total + wanted
+    length = float(np.linalg.norm(whole))
     if length < 1e-6:
         raise QueryError("the parts of the query cancel each other; change texts or weights")
-    return (total / length).astype(np.float32)
+    return (whole / length).astype(np.float32), _query_vectors(query, wanted, total)
+
+
+def _query_vectors(
+    query: Query, wanted: Float64[np.ndarray, " dim"] | None, rest: Float64[np.ndarray, " dim"]
+) -> QueryVectors | None:
+    weight = float(np.mean(query.text_weight))
+    if wanted is None or weight <= 0:
+        return None
+    return QueryVectors(
+        (wanted / weight).astype(np.float32),
+        weight,
+        rest.astype(np.float32) if rest.any() else None,
+    )
 
 
 def mean_text_vector(

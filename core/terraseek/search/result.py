@@ -8,6 +8,7 @@ from terraseek.catalogue.catalogue import Catalogue
 from terraseek.display import shortened
 from terraseek.search.hits import Hit
 from terraseek.search.query import Query
+from terraseek.significance.model import Level
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -38,10 +39,20 @@ class SearchResult(Sequence[Hit]):
     catalogue: Catalogue | None = field(default=None, compare=False)
     """The catalogue searched, from which images are read; None shows hits without images."""
 
+    significance: Level | None = None
+    """Whether there are images of what the sentence describes: `likely`, `possible` or `none`; None
+    for a query without a sentence, without hits, and for an encoder without calibration."""
+
     @property
     def significant(self) -> bool | None:
-        """Whether the best hit is significant; None if the encoder has no calibration."""
-        return self.hits[0].significant if self.hits else None
+        """Whether the significance is likely; None if it is unknown."""
+        return None if self.significance is None else self.significance == "likely"
+
+    @property
+    def expected_right(self) -> float | None:
+        """Number of the hits that are expected to be right; None if it is unknown."""
+        known = [hit.probability for hit in self.hits if hit.probability is not None]
+        return sum(known) if known else None
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -77,8 +77,8 @@ class ScoreFusion:
         )
 
 
-def subsample(rows: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:
-    """Select at most `SAMPLE_SIZE` evenly spaced rows; the same rows give the same sample."""
-    if len(rows) <= SAMPLE_SIZE:
+def subsample(rows: Int64[np.ndarray, " n"], most: int = SAMPLE_SIZE) -> Int64[np.ndarray, " m"]:
+    """Select at most `most` evenly spaced rows; the same rows give the same sample."""
+    if len(rows) <= most:
         return rows
-    return rows[np.linspace(0, len(rows) - 1, SAMPLE_SIZE).astype(np.int64)]
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

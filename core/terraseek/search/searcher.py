@@ -22,10 +22,12 @@ from terraseek.search.collapse import best_of_each_group, duplicate_groups
 from terraseek.search.fused_candidates import FusedCandidates
 from terraseek.search.hits import Hit
 from terraseek.search.query import Query
-from terraseek.search.query_vectors import nearest_points, query_vector
+from terraseek.search.query_vectors import nearest_points, query_parts, query_vector
 from terraseek.search.result import SearchResult
 from terraseek.search.score_fusion import ScoreFusion, ScoreStats, subsample
-from terraseek.search.significance import fdr_threshold
+from terraseek.significance.assess import assess
+from terraseek.significance.evidence import N_BEST, N_PAIRED, PairCosines, QueryVectors
+from terraseek.significance.model import Assessment
 
 __all__ = ["Searcher"]
 
@@ -146,15 +148,18 @@ class Searcher:
         if excluded:
             known = [self.catalogue.row(key) for key in excluded]
             rows, captions_only = (some[~np.isin(some, known)] for some in (rows, captions_only))
-        vector = self.vector(query)
+        vector, parts = query_parts(query, self.encoder, self._item_vector)
         background = np.asarray(self._sample @ vector, np.float32)
         fusion = self._fusion(background, vector, query.alpha)
-        found, scores, exact = self._rank(rows, vector, fusion, k)
+        found, scores, exact = self._rank(rows, vector, fusion, max(k, N_BEST))
+        assessed = self._assess(query, parts, found, rows)
+        found, scores = found[:k], scores[:k]
         if len(captions_only):
             ranked = self._rank_captions(captions_only, vector, fusion, k)
             found, scores, exact = _merged((found, scores, exact), ranked, k)
         return SearchResult(
-            hits=self._hits(found, scores, vector, query, fusion, background, len(rows)),
+            hits=self._hits(found, scores, vector, query, fusion, assessed),
+            significance=None if assessed is None else assessed.level,
             matched=matched,
             query=query,
             encoder_id=self.encoder.encoder_id,
@@ -204,6 +209,30 @@ class Searcher:
         """Vectors of a fixed sample of images, the background of a query's cosines."""
         rows = subsample(np.flatnonzero(self.store.flags & HAS_IMAGE).astype(np.int64))
         return np.asarray(self.store.vectors[rows], np.float32)
+
+    def _assess(
+        self,
+        query: Query,
+        parts: QueryVectors | None,
+        found: Int64[np.ndarray, " h"],
+        rows: Int64[np.ndarray, " m"],
+    ) -> Assessment | None:
+        """Significance of the best rows among those searched; None where it is unknown."""
+        if parts is None or not len(found):
+            return None
+        with self._lock:
+            hits = self._images.rows(found)
+        return assess(query.sentences, parts, hits, self._pair_cosines(rows), self.encoder)
+
+    def _pair_cosines(self, rows: Int64[np.ndarray, " m"]) -> PairCosines:
+        """Cosines of pairs of the searched images."""
+        if rows is self._all_rows:
+            return self._all_pairs
+        return PairCosines.of(self._images.rows(subsample(rows, N_PAIRED)))
+
+    @cached_property
+    def _all_pairs(self) -> PairCosines:
+        return PairCosines.of(self._sample)
 
     def _filtered_rows(self, where: Filter | None) -> tuple[Int64[np.ndarray, " m"], int]:
         """Rows that pass the filter and have a vector, and the number of all items that pass."""
@@ -299,8 +328,7 @@ class Searcher:
         vector: Float32[np.ndarray, " dim"],
         query: Query,
         fusion: ScoreFusion,
-        background: Float32[np.ndarray, " n"],
-        n_searched: int,
+        assessed: Assessment | None,
     ) -> list[Hit]:
         has_image = self._image_candidates.usable_mask[rows]
         images = np.zeros(len(rows))
@@ -310,9 +338,6 @@ class Searcher:
             with_caption = np.flatnonzero(self._captions.has_caption(rows))
         caption_scores = self._captions.exact_scores(rows[with_caption], vector)
         captions = dict(zip(with_caption.tolist(), caption_scores, strict=True))
-        threshold = None
-        if self._calibration is not None and query.is_text_only:
-            threshold = fdr_threshold(self._calibration, background, images[has_image], n_searched)
         items = self.catalogue.items_at(rows).to_dict("records")
         hits = []
         for at, item in enumerate(items):
@@ -322,7 +347,9 @@ class Searcher:
                 extra = {"caption_score": caption, "matched_by": "caption"}
                 hits.append(_hit(item, float(scores[at]), at + 1, extra))
                 continue
-            extra = self._significance(image, threshold) | {
+            number = int(has_image[:at].sum())  # hits without an image are not assessed
+            extra = ({} if assessed is None else _hit_significance(assessed, number)) | {
+                "percentile": self._percentile(image) if query.is_text_only else None,
                 "image_score": image,
                 "caption_score": caption,
                 "margin": round(fusion.images.z_score(image), 3),
@@ -331,12 +358,16 @@ class Searcher:
             hits.append(_hit(item, float(scores[at]), at + 1, extra))
         return hits
 
-    def _significance(self, cosine: float, threshold: float | None) -> dict[str, Any]:
-        """Percentile and significance of an image; empty without a calibration."""
-        if self._calibration is None or threshold is None:
-            return {}
-        percentile = self._calibration.percentile(cosine)
-        return {"percentile": percentile, "significant": cosine >= threshold}
+    def _percentile(self, cosine: float) -> float | None:
+        """Percentile of an image among unrelated pairs; None without a calibration."""
+        return None if self._calibration is None else self._calibration.percentile(cosine)
+
+
+def _hit_significance(assessed: Assessment, at: int) -> dict[str, Any]:
+    return {
+        "significance": assessed.levels[at],
+        "probability": round(float(assessed.probabilities[at]), 4),
+    }
 
 
 def _merged(

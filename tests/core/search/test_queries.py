@@ -1,4 +1,4 @@
-"""Queries with feedback, prompts, places and captions, and significance."""
+"""Queries with feedback, prompts, places and captions."""
 
 import math
 
@@ -10,7 +10,6 @@ from PIL import Image
 
 from terraseek.catalogue import Catalogue, Filter, import_source
 from terraseek.embeddings.embed import embed_catalogue
-from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.encoders.prompts import prompts
 from terraseek.errors import EmptyQueryError, ItemNotFoundError, QueryError
@@ -18,7 +17,6 @@ from terraseek.geo import BBox, distance_km
 from terraseek.search import Query, Searcher
 from terraseek.search.query_vectors import mean_text_vector, nearest_points, query_vector
 from terraseek.search.score_fusion import SAMPLE_SIZE, ScoreFusion, ScoreStats, subsample
-from terraseek.search.significance import fdr_threshold
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 50, 220)}
 PLACES = [(2.35, 48.86), (13.4, 52.5), (179.9, -18.0), (-179.9, -18.0)]
@@ -205,38 +203,6 @@ def test_a_margin_counts_standard_deviations(searcher: Searcher):
     scores = np.array([hit.image_score for hit in hits])
     margins = [hit.margin for hit in hits]
     assert margins == pytest.approx((scores - scores.mean()) / scores.std(), abs=2e-3)
-
-
-NORMAL = Calibration(0.0, 0.1)
-
-
-def test_the_best_of_many_unrelated_images_is_not_significant():
-    rng = np.random.default_rng(0)
-    unrelated = rng.normal(0, 0.1, 4096).astype(np.float32)
-    best = np.sort(unrelated)[::-1][:24].astype(np.float64)
-    assert NORMAL.percentile(best[0]) > 99.9
-    assert fdr_threshold(NORMAL, unrelated, best, 4096) > best[0]
-
-
-def test_images_of_a_class_are_significant_and_others_are_not():
-    rng = np.random.default_rng(1)
-    scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
-    found = np.sort(scores)[::-1][:300]
-    threshold = fdr_threshold(NORMAL, scores.astype(np.float32), found, 4096)
-    assert 0.15 < threshold < 0.35
-    assert (found >= threshold).sum() >= 90
-
-
-def test_significance_does_not_depend_on_the_number_of_hits():
-    rng = np.random.default_rng(2)
-    scores = np.concatenate([rng.normal(0, 0.1, 4000), rng.normal(0.4, 0.03, 96)])
-    found = np.sort(scores)[::-1]
-    results = {
-        bool(found[0] >= fdr_threshold(NORMAL, scores.astype(np.float32), found[:k], 4096))
-        for k in (1, 5, 50)
-    }
-    assert results == {True}
-    assert fdr_threshold(NORMAL, scores.astype(np.float32), found[:0], 4096) == math.inf
 
 
 def test_samples_are_evenly_spaced():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -17,6 +18,7 @@ from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.store import EmbeddingStore
 from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.registry import get_card
 from terraseek.errors import (
     ConfigError,
     EmptyQueryError,
@@ -27,6 +29,7 @@ from terraseek.errors import (
 from terraseek.geo import BBox
 from terraseek.index.scoring import Matrix, top_positions
 from terraseek.search import Query, Searcher, hits_csv, hits_geojson, hits_json
+from terraseek.significance.model import LEVELS
 
 COUNT = 60
 
@@ -194,7 +197,9 @@ def test_more_like_an_item_without_a_vector_reads_its_image(searcher: Searcher):
 def test_export_formats(searcher: Searcher):
     hits = searcher.search(Query(text="red"), COUNT).hits
     values = hits_json(hits)
-    assert [*values[0]] == ["item_id", "score", "lon", "lat", "caption", "image"]
+    assert [*values[0]] == [
+        *("item_id", "score", "lon", "lat", "caption", "image", "significance", "probability")
+    ]
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     collection = hits_geojson(hits)
     assert len(collection["features"]) == len(hits)
@@ -242,14 +247,33 @@ def test_percentiles_of_a_calibration(searcher: Searcher):
         Calibration.read({"mean": 0.1, "std": 0})
 
 
-def test_only_text_queries_on_images_have_significance(searcher: Searcher):
-    searcher = Searcher(searcher.catalogue, searcher.encoder, searcher.store)
-    searcher.__dict__["_calibration"] = Calibration(0.0, 0.1)
+def test_every_query_with_a_sentence_has_the_same_significance_for_any_k(searcher: Searcher):
+    encoder = FakeEncoder()
+    background = {"mean": 0.0, "std": 0.1}
+    encoder.card = replace(get_card("terraseek-tiny"), calibration=background)
+    searcher = Searcher(searcher.catalogue, encoder, searcher.store)
     plain = searcher.search(Query(text="red"), 3)
-    assert plain.significant is True
+    assert plain.significance in LEVELS
     assert plain.hits[0].percentile == pytest.approx(100, abs=0.1)
-    assert searcher.search(Query(text="red", alpha=0.2), 3).significant is None
-    assert searcher.search(Query(text="red", minus=("blue",)), 3).significant is None
+    assert plain.expected_right == pytest.approx(sum(h.probability or 0 for h in plain.hits))
+    alone = searcher.search(Query(text="red"), 1)
+    assert alone.significance == plain.significance
+    assert alone.hits[0].probability == plain.hits[0].probability
+    for query in (
+        Query(text="red", alpha=0.2),
+        Query(text="red", minus=("blue",)),
+        Query(text="red", plus=("green",)),
+        Query(text="red", image=np.full((8, 8, 3), 200, np.uint8)),
+    ):
+        found = searcher.search(query, 3)
+        assert found.significance in LEVELS
+        assert all(hit.significance in LEVELS for hit in found.hits)
+    image = searcher.search(Query(image=np.full((8, 8, 3), 200, np.uint8)), 3)
+    assert (image.significance, image.hits[0].significance, image.expected_right) == (None,) * 3
+    foreign = searcher.search(Query(text="\u0645\u0637\u0627\u0631"), 3)
+    assert (foreign.significance, foreign.expected_right) == ("none", 0)
+    row = foreign.hits[0].to_dict()
+    assert (row["significance"], row["convincing"], row["probability"]) == ("none", False, 0)
 
 
 def test_a_large_store_is_scored_from_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -29,6 +29,7 @@ __all__ = [
 
 _FLOATS = (
     "score", "lon", "lat", "image_score", "caption_score", "percentile", "margin", "distance_km",
+    "probability",
 )  # fmt: skip
 
 

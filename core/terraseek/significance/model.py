@@ -1,0 +1,155 @@
+"""From evidence to a level: likely, possible or none, with the probability of every hit.
+
+Logistic models over the evidence, fitted by `terraseek evaluate significance` on sentences and
+images whose truth is known. The thresholds of the levels control the share of sentences without any
+right image that reach them, see `fit`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from terraseek.encoders.cards import ModelCard
+from terraseek.errors import ConfigError
+from terraseek.significance.evidence import Evidence
+
+__all__ = ["KEY", "LEVELS", "Assessment", "Level", "SignificanceModel", "model_of"]
+
+Level = Literal["likely", "possible", "none"]
+LEVELS: tuple[Level, ...] = ("likely", "possible", "none")
+"""From the most to the least certain."""
+KEY = "significance"
+"""Key of the fitted values in a card's calibration."""
+_HIT_LIKELY, _HIT_POSSIBLE = 0.5, 0.2
+"""Probability of a hit from which it is likely, and possible."""
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What is known of the significance of a query and of its hits."""
+
+    level: Level
+    """Of the query: is anything of what it describes among the images?"""
+    score: float
+    """Log odds on which `level` was decided."""
+    probabilities: Float64[np.ndarray, " k"]
+    """Probability (0-1) of every hit to be what the query describes."""
+    levels: tuple[Level, ...]
+    """Of every hit; none is above that of the query."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignificanceModel:
+    """Fitted values; the defaults are those of the encoder shipped with this version.
+
+    The evidence does not depend on the scale of an encoder's cosines, so the defaults are also used
+    for encoders with a background but no fitted values of their own.
+    """
+
+    intercept: float = -6.0
+    fit: float = 0.9
+    agreement: float = 1.2
+    wording: float = 3.0
+    likely_from: float = 1.0
+    """Log odds from which a query is likely."""
+    possible_from: float = 0.0
+    """Log odds from which a query is possible."""
+    hit_intercept: float = -2.0
+    hit_query: float = 0.8
+    """Weight of the query's log odds for a hit."""
+    hit_fit: float = 0.4
+    """Weight of how much a hit fits better than the best images do on average."""
+    hit_agreement: float = 0.8
+    """The same of its agreement with the best images."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "SignificanceModel":
+        """Read the values of a card.
+
+        Raises:
+            ConfigError: a value is missing or not a finite number.
+        """
+        try:
+            found = cls(**{field.name: float(values[field.name]) for field in fields(cls)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"significance in the model card's calibration cannot be used: {error}; "
+                "measure it again with `terraseek models calibrate`"
+            ) from error
+        if not all(math.isfinite(value) for value in asdict(found).values()):
+            raise ConfigError("significance in the model card's calibration must be finite numbers")
+        return found
+
+    def to_json(self) -> dict[str, float]:
+        """The values for a card, to four decimals."""
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+    def score(self, found: Evidence) -> float:
+        """Log odds that the query describes something among the images."""
+        return (
+            self.intercept
+            + self.fit * found.fit
+            + self.agreement * found.agreement
+            + self.wording * found.wording
+        )
+
+    def hit_scores(self, found: Evidence) -> Float64[np.ndarray, " k"]:
+        """Log odds of every hit to be what the query describes."""
+        scores: Float64[np.ndarray, " k"] = (
+            self.hit_intercept
+            + self.hit_query * self.score(found)
+            + self.hit_fit * (found.hit_fit - found.fit)
+            + self.hit_agreement * (found.hit_agreement - found.agreement)
+        )
+        return scores
+
+    def level(self, score: float) -> Level:
+        """Level of a query with these log odds."""
+        return (
+            "likely"
+            if score >= self.likely_from
+            else "possible"
+            if score >= self.possible_from
+            else "none"
+        )
+
+    def assess(self, found: Evidence, readable: bool = True) -> Assessment:
+        """Level of a query and of its hits.
+
+        Args:
+            found: the evidence.
+            readable: whether the encoder can read the sentence, see `readable`; a sentence that it
+                cannot read has no significance.
+        """
+        score = self.score(found)
+        level: Level = self.level(score) if readable else "none"
+        probabilities = 1 / (1 + np.exp(-np.clip(self.hit_scores(found), -30, 30)))
+        if not readable:
+            probabilities = np.zeros_like(probabilities)
+        by_hit = (
+            "likely" if p >= _HIT_LIKELY else "possible" if p >= _HIT_POSSIBLE else "none"
+            for p in probabilities
+        )
+        lowest = LEVELS.index(level)
+        levels = tuple(LEVELS[max(lowest, LEVELS.index(one))] for one in by_hit)
+        return Assessment(level, score, probabilities, levels)
+
+
+def model_of(card: ModelCard | None) -> SignificanceModel | None:
+    """The model of a card; None if the card has no background of unrelated pairs.
+
+    Raises:
+        ConfigError: the values of the card cannot be used.
+    """
+    if card is None or not card.calibration or card.calibration.get("mean") is None:
+        return None
+    values = card.calibration.get(KEY)
+    if values is None:
+        return SignificanceModel()
+    if not isinstance(values, Mapping):
+        raise ConfigError("significance in the model card's calibration must be named numbers")
+    return SignificanceModel.read(values)

@@ -1,0 +1,1 @@
+"""Benchmark of significance: sentences that are present, absent, absurd, foreign or empty."""
