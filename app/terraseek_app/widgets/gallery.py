@@ -34,7 +34,7 @@ class GalleryTile:
     facts: str = ""
     """Date and resolution; blank when unknown."""
     weak: bool = False
-    """Whether the score is not significant."""
+    """Whether the hit is not likely."""
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from terraseek.search import Hit
 from terraseek.significance.words import WORDS
 
-__all__ = ["ScoreText", "score_texts", "share_text"]
+__all__ = ["ScoreText", "score_texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,13 @@ class ScoreText:
 def score_texts(hits: Sequence[Hit]) -> list[ScoreText]:
     """Texts of the scores of hits, in their order.
 
-    The text gives the probability that a hit is right where it is known, else its cosine. The bar shows the score between the lowest and the best of the hits.
+    The text gives the probability that a hit is right where it is known, else its cosine. The bar
+    shows the score between the lowest and the best of the hits.
     """
     scores = [hit.score for hit in hits]
     low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
     span = max(high - low, 1e-6)
     return [_score_text(hit, 0.25 + 0.75 * (hit.score - low) / span) for hit in hits]
-
-
-def share_text(share: float) -> str:
-    """A share (0-1) of unrelated pairs in percent; at most "over 99.9 %", never 100 %."""
-    return "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
 def _score_text(hit: Hit, bar_length: float) -> ScoreText:

@@ -102,12 +102,12 @@ def _print_results(heats: "Sequence[HeatMap]", as_json: bool) -> None:
 
 def _result_line(heat: "HeatMap") -> str:
     """Peak, significance, number of windows and times, in one line."""
+    from terraseek.significance.words import WORDS
+
     peak = heat.peak
     place = "" if peak.lon is None else f" = {peak.lat:.6f}, {peak.lon:.6f} (lat, lon)"
-    if heat.significant is False and heat.significance_threshold is None:
-        place += "; not significant, most of these words are unknown to the model"
-    elif heat.significant is False:
-        place += f"; not significant, {heat.n_windows:,} unrelated windows can score as high"
+    if heat.significance is not None:
+        place += f"; {WORDS[heat.significance]}"
     encoded = "from the cache" if heat.from_cache else f"encoded in {heat.encode_s:.2f} s"
     return (
         f"{heat.question}: best at column {peak.col}, row {peak.row}{place}, "

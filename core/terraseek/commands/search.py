@@ -159,6 +159,8 @@ def _table(result: "SearchResult") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from terraseek.significance.words import summary_text
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title, side in (("#", "right"), ("score", "right"), ("item", "left"), ("place", "left")):
         table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
@@ -174,8 +176,8 @@ def _table(result: "SearchResult") -> None:
         note(f"{result.unsearchable:,} of them have no vector; run `terraseek embed`")
     if not result.exact:
         note("an approximate index selected the candidates; --exact scores all items")
-    if result.significant is False:
-        note("no significant match: too many of the pictures that score as high may be unrelated")
+    if result.significance is not None:
+        note(summary_text(result.significance, len(result), result.expected_right))
 
 
 def _score(hit: "Hit") -> str:

@@ -1,7 +1,7 @@
 """Localization: where in a scene a sentence is true, as heat maps, regions and SeLo measures.
 
 Start reading at `api`. A method is one file of `methods` behind the interface in `methods.base`;
-`significance.assessment` decides whether a heat map is significant.
+`significance` decides whether a heat map is significant.
 """
 
 from typing import TYPE_CHECKING

@@ -18,6 +18,8 @@ from terraseek.localization.windows.fields import Field
 from terraseek.localization.windows.row_blocks import for_row_blocks
 from terraseek.scenes import Georef, Scene
 from terraseek.scenes.web_mercator import to_mercator
+from terraseek.significance.model import Level
+from terraseek.significance.words import WORDS
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
@@ -92,14 +94,11 @@ class HeatMap:
     """What the reader of the map should know, one sentence each."""
     confidence: float | None = None
     """Fraction (0-1) of unrelated pairs with a lower cosine than the peak; None if unknown."""
-    significant: bool | None = None
-    """Whether the best window exceeds `significance_threshold`; None if unknown.
-
-    Unknown without a calibration, for image queries, and with sentences to subtract; False for a
-    sentence of words the model never read. Decided in `significance.assessment`.
-    """
-    significance_threshold: float | None = None
-    """Cosine of the best window from which the map is significant; None if unknown."""
+    significance: Level | None = None
+    """Whether the scene shows what the sentence describes: `likely`, `possible` or `none`; None
+    without a calibration and for image queries. Decided in `terraseek.significance`."""
+    probability: float | None = None
+    """Probability (0-1) on which `significance` was decided."""
     minus: tuple[str, ...] = ()
     """Sentences whose mean cosine was subtracted."""
     scales: tuple[int, ...] = ()
@@ -112,7 +111,7 @@ class HeatMap:
     """File of the scene, over which a notebook draws the map while the file is there."""
 
     def __repr__(self) -> str:
-        found = {None: "", True: ", significant", False: ", not significant"}[self.significant]
+        found = "" if self.significance is None else f", {WORDS[self.significance]}"
         return (
             f"<HeatMap {self.query!r} in {self.scene_name!r}: {self.width} x {self.height} pixels, "
             f"method {self.method}, {self.encoder_id}{found}>"
@@ -141,6 +140,11 @@ class HeatMap:
                 return scene.preview(max_side) if same else None
         except SceneError:
             return None
+
+    @property
+    def significant(self) -> bool | None:
+        """Whether `significance` is likely; None if it is unknown."""
+        return None if self.significance is None else self.significance == "likely"
 
     @property
     def question(self) -> str:

@@ -15,7 +15,7 @@ from terraseek.localization.methods.base import Method, MethodContext
 from terraseek.localization.methods.registry import get_method
 from terraseek.localization.options import LocalizeOptions, scales_of
 from terraseek.localization.query import EncodedQuery
-from terraseek.localization.significance.assessment import Significance, assess_scores
+from terraseek.localization.significance import assess_windows, best_confidence
 from terraseek.localization.windows.embedding import SceneEmbedding
 from terraseek.parameters import write_parameters
 from terraseek.progress import Progress, silent
@@ -97,8 +97,7 @@ class Localizer:
 
         Args:
             query: the encoded query.
-            minus: mean vector of sentences whose cosine is subtracted; the significance of the
-                map is then unknown.
+            minus: mean vector of sentences whose cosine is subtracted.
 
         Raises:
             SceneError: the pixels cannot be decoded or none is valid.
@@ -108,9 +107,7 @@ class Localizer:
         vector = query.vector if minus is None else query.vector - minus
         scores = embedding.scores(vector, self.encoder.encoder_id)
         score_map = self.method.score_map(self.context, embedding, scores, vector)
-        found = Significance()
-        if minus is None:
-            found = assess_scores(scores, query.sentences, query.mean_length, self.encoder.card)
+        found = assess_windows(query, minus, scores, embedding, self.encoder)
         map_s = time.perf_counter() - began - score_map.encode_s
         return HeatMap(
             field=score_map.field,
@@ -132,9 +129,9 @@ class Localizer:
                 *unknown_word_warnings(query.sentences, self.encoder.card),
                 *self._warnings,
             ),
-            confidence=found.confidence,
-            significant=found.significant,
-            significance_threshold=found.threshold,
+            confidence=best_confidence(scores, query, self.encoder) if minus is None else None,
+            significance=None if found is None else found.level,
+            probability=None if found is None else round(float(found.probabilities[0]), 4),
             level_range=score_map.level_range,
             scene_path=self.scene.path,
             minus=self.options.minus,

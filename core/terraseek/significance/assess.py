@@ -7,7 +7,7 @@ from jaxtyping import Float32
 
 from terraseek.encoders.base import Encoder
 from terraseek.significance.evidence import PairCosines, QueryVectors, evidence
-from terraseek.significance.model import Assessment, model_of
+from terraseek.significance.model import Assessment, Kind, model_of
 from terraseek.significance.readable import readable
 from terraseek.significance.reference import reference_texts
 
@@ -20,6 +20,7 @@ def assess(
     hits: Float32[np.ndarray, "k dim"],
     pairs: PairCosines,
     encoder: Encoder,
+    kind: Kind = "search",
 ) -> Assessment | None:
     """Assess a query; None if the encoder's card has no calibration.
 
@@ -30,11 +31,12 @@ def assess(
             are as many.
         pairs: of the images or windows that were searched.
         encoder: of all vectors.
+        kind: whether `hits` are images of a catalogue or windows of a scene.
 
     Raises:
         ConfigError: the calibration of the card cannot be used.
     """
-    model = model_of(encoder.card)
+    model = model_of(encoder.card, kind)
     if model is None:
         return None
     found = evidence(query, hits, reference_texts(encoder), pairs)

@@ -111,7 +111,13 @@ def _weights(kinds: Sequence[str]) -> Float64[np.ndarray, " n"]:
 def _fit_hits(
     queries: Sequence[KnownQuery], scores: Float64[np.ndarray, " n"]
 ) -> Float64[np.ndarray, " 4"]:
-    """Weights of the hits' model; every query counts the same."""
+    """Weights of the hits' model; every query counts the same.
+
+    Where no hit of a present query is known to be right or wrong, a hit is as probable as its
+    query.
+    """
+    if not any(q.kind == "present" and np.isfinite(q.right).any() for q in queries):
+        return np.array([0.0, 1.0, 0.0, 0.0])
     rows, right, weights = [], [], []
     for query, score in zip(queries, scores, strict=True):
         found = query.evidence

@@ -13,12 +13,25 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
+from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.cards import ModelCard
 from terraseek.errors import ConfigError
 from terraseek.significance.evidence import Evidence
 
-__all__ = ["KEY", "LEVELS", "Assessment", "Level", "SignificanceModel", "model_of"]
+__all__ = [
+    "DEFAULTS",
+    "KEY",
+    "LEVELS",
+    "Assessment",
+    "Kind",
+    "Level",
+    "SignificanceModel",
+    "model_of",
+]
 
+Kind = Literal["search", "scene"]
+"""What is searched: the images of a catalogue, or the windows of a scene. The evidence is the same;
+windows overlap, so that their agreement counts for less."""
 Level = Literal["likely", "possible", "none"]
 LEVELS: tuple[Level, ...] = ("likely", "possible", "none")
 """From the most to the least certain."""
@@ -44,26 +57,22 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class SignificanceModel:
-    """Fitted values; the defaults are those of the encoder shipped with this version.
+    """Weights of the evidence and thresholds of the levels, in log odds."""
 
-    The evidence does not depend on the scale of an encoder's cosines, so the defaults are also used
-    for encoders with a background but no fitted values of their own.
-    """
-
-    intercept: float = -6.0
-    fit: float = 0.9
-    agreement: float = 1.2
-    wording: float = 3.0
-    likely_from: float = 1.0
+    intercept: float
+    fit: float
+    agreement: float
+    wording: float
+    likely_from: float
     """Log odds from which a query is likely."""
-    possible_from: float = 0.0
+    possible_from: float
     """Log odds from which a query is possible."""
-    hit_intercept: float = -2.0
-    hit_query: float = 0.8
+    hit_intercept: float
+    hit_query: float
     """Weight of the query's log odds for a hit."""
-    hit_fit: float = 0.4
+    hit_fit: float
     """Weight of how much a hit fits better than the best images do on average."""
-    hit_agreement: float = 0.8
+    hit_agreement: float
     """The same of its agreement with the best images."""
 
     @classmethod
@@ -139,17 +148,25 @@ class SignificanceModel:
         return Assessment(level, score, probabilities, levels)
 
 
-def model_of(card: ModelCard | None) -> SignificanceModel | None:
+DEFAULTS: dict[Kind, SignificanceModel] = {
+    "search": SignificanceModel(
+        -4.437, 0.601, 1.241, 1.140, 0.925, -0.718, -1.277, 0.876, 0.217, 0.050
+    ),
+    "scene": SignificanceModel(-3.734, 1.067, 0.604, 0.582, 1.029, -0.101, 0.0, 1.0, 0.0, 0.0),
+}
+"""Fitted to terraseek-tiny. The evidence does not depend on the scale of an encoder's cosines, so
+these values are also used for encoders with a background but no fitted values of their own."""
+
+
+def model_of(card: ModelCard | None, kind: Kind) -> SignificanceModel | None:
     """The model of a card; None if the card has no background of unrelated pairs.
 
     Raises:
         ConfigError: the values of the card cannot be used.
     """
-    if card is None or not card.calibration or card.calibration.get("mean") is None:
+    if card is None or not card.calibration or Calibration.from_card(card.calibration) is None:
         return None
-    values = card.calibration.get(KEY)
-    if values is None:
-        return SignificanceModel()
-    if not isinstance(values, Mapping):
+    values = card.calibration.get(KEY, {})
+    if not isinstance(values, Mapping) or not isinstance(values.get(kind, {}), Mapping):
         raise ConfigError("significance in the model card's calibration must be named numbers")
-    return SignificanceModel.read(values)
+    return SignificanceModel.read(values[kind]) if kind in values else DEFAULTS[kind]

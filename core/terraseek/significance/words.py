@@ -2,7 +2,7 @@
 
 from terraseek.significance.model import Level
 
-__all__ = ["WORDS", "expected_text", "summary_text"]
+__all__ = ["WORDS", "expected_text", "scene_text", "summary_text"]
 
 WORDS: dict[Level, str] = {"likely": "likely", "possible": "possible", "none": "no evidence"}
 """Word for each level."""
@@ -31,3 +31,14 @@ def summary_text(level: Level, shown: int, expected: float | None) -> str:
         return _SENTENCES[level]
     counted = expected_text(shown, expected)
     return f"{_SENTENCES[level]} {counted[0].upper()}{counted[1:]}."
+
+
+def scene_text(level: Level, probability: float | None) -> str:
+    """A sentence about a heat map: its level and probability."""
+    share = "" if probability is None else f" (probability {100 * probability:.0f} %)"
+    return {
+        "likely": f"Likely{share}: the scene shows what the sentence describes.",
+        "possible": f"Possible{share}: the best place may be what the sentence describes.",
+        "none": f"No evidence{share}: the best place is shown, yet nothing says that it is what "
+        "the sentence describes.",
+    }[level]

@@ -18,6 +18,7 @@ from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.search import Query
 from terraseek.search.export.files import EXPORTS
+from terraseek.significance.model import Level
 from terraseek_app.pages.explore.link import from_params, to_params
 from terraseek_app.pages.explore.results import gallery_tiles, result_summary
 from terraseek_app.pages.explore.search import ResultList
@@ -217,32 +218,30 @@ def test_caption_weight_and_prompts_change_the_ranking_and_score_texts() -> None
 
 
 @pytest.mark.parametrize(
-    ("percentile", "kind", "words"),
+    ("level", "kind", "words"),
     [
-        (99.95, "info", "the best of these beats over 99.9 % of unrelated pairs"),
-        (99.2, "info", "but among 3,000 pictures some are that close by chance"),
-        (97.0, "warning", "No significant match"),
-        (None, "warning", "No significant match"),
+        ("likely", "html", "Of the 2 shown about 1 is expected to be right."),
+        ("possible", "info", "Possible: some of these may be"),
+        ("none", "warning", "No evidence: these are the closest"),
+        (None, "", ""),
     ],
 )
-def test_insignificant_results_have_two_notes(
-    monkeypatch: pytest.MonkeyPatch, percentile: float | None, kind: str, words: str
+def test_the_level_of_the_result_is_stated(
+    monkeypatch: pytest.MonkeyPatch, level: Level | None, kind: str, words: str
 ) -> None:
     shown = []
-    monkeypatch.setattr(st, "html", lambda text: None)
-    for name in ("info", "warning"):
-        monkeypatch.setattr(st, name, lambda text, icon, name=name: shown.append((name, text)))
+    for name in ("html", "info", "warning"):
+        monkeypatch.setattr(st, name, lambda text, icon="", name=name: shown.append((name, text)))
     found = state.searcher().search(Query(text="red"), 2).hits
-    hits = [replace(found[0], percentile=percentile, significant=False)]
-    hits.append(replace(found[1], percentile=50.0, significant=False))
+    hits = [replace(found[0], significance=level, probability=None if level is None else 0.9)]
+    hits.append(replace(found[1], significance=level and "none", probability=level and 0.1))
+    result_summary(ResultList(tuple(hits), 3000, 3000, 0.1, significance=level))
+    assert [name for name, _ in shown[1:]] == [kind] * bool(kind)
+    assert words in "".join(text for _, text in shown)
     readings = score_texts(hits)
-    result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), readings)
-    assert [name for name, _ in shown] == [kind]
-    assert words in shown[0][1]
-    shown.clear()
-    hits[0] = replace(hits[0], significant=True)
-    result_summary(ResultList(tuple(hits), 3000, 3000, 0.1), score_texts(hits))
-    assert not shown
+    names = {"likely": "likely", "possible": "possible", "none": "no evidence", None: ""}
+    assert [one.level for one in readings] == [names[level], "no evidence" if level else ""]
+    assert [one.weak for one in readings] == [level not in ("likely", None), level is not None]
 
 
 def test_url_contains_votes_captions_and_prompts() -> None:

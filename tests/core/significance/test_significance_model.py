@@ -13,7 +13,7 @@ from terraseek.significance import reference
 from terraseek.significance.assess import assess
 from terraseek.significance.evidence import Evidence, PairCosines, QueryVectors, evidence
 from terraseek.significance.fit import KnownQuery, conformal_threshold, fit_model
-from terraseek.significance.model import LEVELS, SignificanceModel, model_of
+from terraseek.significance.model import DEFAULTS, LEVELS, SignificanceModel, model_of
 from terraseek.significance.readable import readable
 from terraseek.significance.reference import ReferenceTexts, reference_texts
 
@@ -125,7 +125,9 @@ def test_probabilities_of_hits_add_up_to_the_number_of_right_ones():
 
 def test_no_hit_is_above_its_query():
     rng = np.random.default_rng(5)
-    model = SignificanceModel(likely_from=2.0, possible_from=1.0, hit_intercept=3.0)
+    model = dataclasses.replace(
+        DEFAULTS["search"], likely_from=2.0, possible_from=1.0, hit_intercept=3.0
+    )
     for _ in range(200):
         assessed = model.assess(known("present", 1.5, rng).evidence)
         lowest = LEVELS.index(assessed.level)
@@ -149,17 +151,23 @@ def test_too_few_queries_are_refused():
 
 def test_cards_decide_whether_and_how_significance_is_known():
     card = get_card("terraseek-tiny")
-    assert model_of(None) is None
-    assert model_of(dataclasses.replace(card, calibration=None)) is None
+    assert model_of(None, "search") is None
+    assert model_of(dataclasses.replace(card, calibration=None), "search") is None
     background = {"mean": 0.1, "std": 0.05}
-    assert model_of(dataclasses.replace(card, calibration=background)) == SignificanceModel()
-    values = SignificanceModel(fit=7.0).to_json()
-    own = dataclasses.replace(card, calibration=background | {"significance": values})
-    assert model_of(own) == SignificanceModel(fit=7.0)
+    plain = dataclasses.replace(card, calibration=background)
+    assert model_of(plain, "search") == DEFAULTS["search"]
+    assert model_of(plain, "scene") == DEFAULTS["scene"]
+    model = dataclasses.replace(DEFAULTS["search"], fit=7.0)
+    own = dataclasses.replace(
+        card, calibration=background | {"significance": {"search": model.to_json()}}
+    )
+    assert model_of(own, "search") == model
+    assert model_of(own, "scene") == DEFAULTS["scene"]
+    values = model.to_json()
     for wrong in ({"fit": 1.0}, values | {"fit": "x"}, values | {"fit": float("nan")}, []):
-        broken = dataclasses.replace(card, calibration=background | {"significance": wrong})
+        calibration = background | {"significance": {"search": wrong}}
         with pytest.raises(ConfigError, match="significance in the model card"):
-            model_of(broken)
+            model_of(dataclasses.replace(card, calibration=calibration), "search")
 
 
 @pytest.mark.parametrize(

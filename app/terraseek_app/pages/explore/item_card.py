@@ -58,8 +58,9 @@ def _description(item: Mapping[str, Any], score: ScoreText | None, rank: int | N
     tags = ""
     if rank is not None:
         tags += f'<span class="ts-tag">result {rank}</span>'
-    if score is not None and score.weak:
-        tags += '<span class="ts-tag weak">not significant</span>'
+    if score is not None and score.level:
+        style = "ts-tag weak" if score.weak else "ts-tag"
+        tags += f'<span class="{style}">{score.level}</span>'
     score_html = f'<p class="ts-quiet">{html.escape(score.sentence)}</p>' if score else ""
     rows = metadata_rows(item)
     shown = metadata_html(rows[:_ROWS_SHOWN])

@@ -189,7 +189,7 @@ def _results(
     has_card = _card(hits, scores)
     with st.container(horizontal=True, vertical_alignment="center", key="explore_head"):
         if results is not None:
-            result_summary(results, scores)
+            result_summary(results)
             cut_panel(results.hits, len(hits), read_cut())
             download_menu(hits, form)
         history_panel(_params(form), partial(compare_with, form))

@@ -11,6 +11,8 @@ import streamlit as st
 from terraseek.search import Hit
 from terraseek.search.export.files import EXPORTS, export_bytes
 from terraseek.search.export.provenance import Provenance
+from terraseek.significance.model import Level
+from terraseek.significance.words import summary_text
 from terraseek.tiles.footprints import footprints_of
 from terraseek_app.pages.explore.hits.cut import Cut, read_cut
 from terraseek_app.pages.explore.hits.facts import HitFacts
@@ -21,7 +23,7 @@ from terraseek_app.server import state
 from terraseek_app.server.client_text import file_name
 from terraseek_app.widgets.gallery import GalleryTile
 from terraseek_app.widgets.metadata import coordinates
-from terraseek_app.widgets.score_text import UNCERTAIN_FROM, ScoreText, share_text
+from terraseek_app.widgets.score_text import ScoreText
 from terraseek_app.widgets.thumbnails import thumbnail_url
 
 __all__ = ["download_menu", "gallery_tiles", "map_markers", "result_summary"]
@@ -90,8 +92,8 @@ def map_markers(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     ]
 
 
-def result_summary(results: ResultList, scores: Sequence[ScoreText]) -> None:
-    """Draw the counts and the search time, and a note when no hit is significant."""
+def result_summary(results: ResultList) -> None:
+    """Draw the counts and the search time, and what the significance of the hits is."""
     shown, matched, total = len(results.hits), results.matched, results.total
     scope = (
         f"of <b>{matched:,}</b> that match the filter ({total:,} in all)"
@@ -107,26 +109,20 @@ def result_summary(results: ResultList, scores: Sequence[ScoreText]) -> None:
             "Nothing passes the filters. Remove one of them above, or draw a larger box.",
             icon=":material/filter_alt_off:",
         )
-    elif scores and all(score.weak for score in scores):
-        _significance_note(results)
+    elif results.significance is not None:
+        _significance_note(results, results.significance)
 
 
-def _significance_note(results: ResultList) -> None:
-    """Say that no hit is significant, in the same two degrees as the Localize page."""
-    share = max((hit.percentile or 0) for hit in results.hits) / 100
-    if share >= UNCERTAIN_FROM:
-        st.info(
-            f"Not certain: the best of these beats {share_text(share)} of unrelated pairs of "
-            f"picture and sentence, but among {results.matched:,} pictures some are that close by "
-            "chance.",
-            icon=":material/help:",
-        )
+def _significance_note(results: ResultList, level: Level) -> None:
+    """State the level of the result, and the number of hits that are expected to be right."""
+    known = [hit.probability for hit in results.hits if hit.probability is not None]
+    text = summary_text(level, len(results.hits), sum(known) if known else None)
+    if level == "likely":
+        st.html(f'<span class="ts-quiet">{text}</span>')
+    elif level == "possible":
+        st.info(text, icon=":material/help:")
     else:
-        st.warning(
-            "No significant match: these are the closest pictures, yet no closer than pictures "
-            "that have nothing to do with the query.",
-            icon=":material/help:",
-        )
+        st.warning(text, icon=":material/help:")
 
 
 def _not_embedded_note(results: ResultList) -> str:

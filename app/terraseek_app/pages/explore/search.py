@@ -13,6 +13,7 @@ from terraseek.parameters import read_parameters
 from terraseek.request import SearchRequest
 from terraseek.search import Hit, Query
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
+from terraseek.significance.model import Level
 from terraseek_app.pages.explore.areas import polygon_area
 from terraseek_app.pages.explore.hits.facts import HitFacts, hit_facts
 from terraseek_app.pages.explore.query.parts import part_weights
@@ -48,6 +49,8 @@ class ResultList:
     """What is known about each hit, by item id."""
     n_not_embedded: int = 0
     """Items that pass the filters but have no embedding."""
+    significance: Level | None = None
+    """Whether there are images of what the sentence describes; None if unknown."""
 
 
 def model_names() -> list[str]:
@@ -85,7 +88,15 @@ def _search(form: SearchForm, path: str, count: int, encoder_id: str, model: str
     seconds = time.perf_counter() - start
     facts = hit_facts(result.hits)
     hits = tuple(result.hits)
-    return ResultList(hits, result.matched, count, seconds, facts, result.unsearchable)
+    return ResultList(
+        hits,
+        result.matched,
+        count,
+        seconds,
+        facts,
+        result.unsearchable,
+        result.significance,
+    )
 
 
 def query_values(form: SearchForm) -> dict[str, Any]:

@@ -8,12 +8,12 @@ import streamlit as st
 
 from terraseek.localization import HeatMap, Region, regions
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
+from terraseek.significance.words import scene_text
 from terraseek_app.messages import page_text
 from terraseek_app.pages.localize.downloads import download_buttons
 from terraseek_app.server import state
 from terraseek_app.widgets.copy_button import copy_button
 from terraseek_app.widgets.metadata import coordinates
-from terraseek_app.widgets.score_text import UNCERTAIN_FROM, share_text
 
 __all__ = ["heat_panel", "truncation_note"]
 
@@ -53,33 +53,25 @@ def _method_text(name: str) -> str:
 
 
 def _significance_note(heat: HeatMap) -> None:
-    """Say that the peak is not significant, in two degrees; nothing if it is, or if unknown."""
-    if heat.significant is not False:
+    """State the level of the map; nothing where it is unknown."""
+    if heat.significance is None:
         return
-    share = heat.confidence or 0
-    if share >= UNCERTAIN_FROM:
-        st.info(
-            f"Not certain: the best place beats {share_text(share)} of unrelated pairs of picture "
-            f"and sentence, but among {heat.n_windows:,} windows one that good can be chance.",
-            icon=":material/help:",
-        )
+    text = scene_text(heat.significance, heat.probability)
+    if heat.significance == "likely":
+        st.html(f'<span class="ts-quiet">{text}</span>')
+    elif heat.significance == "possible":
+        st.info(text, icon=":material/help:")
     else:
-        st.warning(
-            "No significant match: the best place scores no higher than places that have nothing "
-            "to do with the sentence. It is shown all the same.",
-            icon=":material/help:",
-        )
+        st.warning(text, icon=":material/help:")
 
 
 def _peak(heat: HeatMap) -> None:
     peak = heat.peak
     where = coordinates(peak.lon, peak.lat, 5) or f"column {peak.col:,}, row {peak.row:,}"
-    share = heat.confidence
-    beats = "" if share is None else f", beats {share_text(share)} of unrelated pairs"
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="ts_peak"):
         st.html(
             f'<span class="ts-quiet">best place</span><p class="ts-title">{where}</p>'
-            f'<span class="ts-quiet">similarity {peak.score:.3f}{beats}</span>'
+            f'<span class="ts-quiet">similarity {peak.score:.3f}</span>'
         )
         if st.button("Fly to", icon=":material/flight:", key="localize_fly_peak"):
             _show_on_map(heat, peak.col, peak.row)

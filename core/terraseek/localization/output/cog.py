@@ -105,6 +105,7 @@ def _tags(heats: Sequence[HeatMap]) -> dict[str, str]:
         "TERRASEEK_WINDOWS": str(first.n_windows),
         "TERRASEEK_SCENE": first.scene_name,
         "TERRASEEK_SCORE": "cosine of window and query",
+        "TERRASEEK_SIGNIFICANCE": " ; ".join(heat.significance or "" for heat in heats),
     }
 
 

@@ -27,6 +27,8 @@ def summary(heat: HeatMap) -> dict[str, Any]:
             "row": peak.row,
             "score": peak.score,
         },
+        "significance": heat.significance,
+        "probability": heat.probability,
         "crs": None if heat.crs is None else heat.crs.to_string(),
     }
 

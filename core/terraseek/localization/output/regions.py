@@ -1,7 +1,7 @@
 """Regions of high score in a heat map, as polygons with their peak.
 
 A region is an area above a threshold. Whether the heat map is significant is decided elsewhere, see
-`significance.assessment`.
+`localization.significance`.
 """
 
 import math

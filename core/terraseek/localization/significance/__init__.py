@@ -1,1 +1,0 @@
-"""Significance of a heat map: is its best score higher than chance explains? See `assessment`."""
