@@ -66,7 +66,10 @@ def fit_model(queries: Sequence[KnownQuery]) -> SignificanceModel:
     negatives = np.concatenate([scores[~present], np.full(n_unreadable, -np.inf)])
     hit = _fit_hits(used, scores)
     return SignificanceModel(
-        *map(float, coefficients),
+        intercept=float(coefficients[0]),
+        fit=float(coefficients[1]),
+        agreement=float(coefficients[2]),
+        wording=float(coefficients[3]),
         likely_from=conformal_threshold(negatives, LIKELY_RATE),
         possible_from=conformal_threshold(negatives, POSSIBLE_RATE),
         hit_intercept=float(hit[0]),
