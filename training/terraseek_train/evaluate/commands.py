@@ -12,6 +12,7 @@ from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.errors import QueryError
 from terraseek_train.evaluate.leakage_command import leakage
 from terraseek_train.evaluate.suite_command import suite
+from terraseek_train.evaluate.significance.commands import significance
 
 if TYPE_CHECKING:
     from terraseek_train.evaluate.report import Result
@@ -39,6 +40,7 @@ def register(group: typer.Typer) -> None:
     group.command("zeroshot")(zeroshot)
     group.command("leakage")(leakage)
     group.command("suite")(suite)
+    group.command("significance")(significance)
 
 
 def show(
