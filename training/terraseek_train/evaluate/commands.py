@@ -11,8 +11,8 @@ from terraseek.commands.console import bar, note, print_json
 from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek.errors import QueryError
 from terraseek_train.evaluate.leakage_command import leakage
-from terraseek_train.evaluate.suite_command import suite
 from terraseek_train.evaluate.significance.commands import significance
+from terraseek_train.evaluate.suite_command import suite
 
 if TYPE_CHECKING:
     from terraseek_train.evaluate.report import Result
