@@ -31,16 +31,19 @@ SHIPPED = (
 _MAX_SIDE = 640
 
 
-def photographs(folders: Sequence[str]) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
-    """Decode photographs by name: scikit-image's, and all images of folders.
+def photographs(
+    folders: Sequence[str], shipped: bool = True
+) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
+    """Decode photographs by name: all images of folders, and scikit-image's if `shipped`.
 
     Raises:
         SourceError: a folder contains no image.
     """
     import skimage
 
-    shipped = Path(skimage.__file__).parent / "data"
-    paths = [shipped / name for name in SHIPPED if (shipped / name).exists()]
+    folder_of_package = Path(skimage.__file__).parent / "data"
+    known = [folder_of_package / name for name in SHIPPED] if shipped else []
+    paths = [path for path in known if path.exists()]
     for folder in folders:
         found = [p for p in sorted(Path(folder).rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
         if not found:

@@ -67,7 +67,7 @@ def fit_detector(
     features: Float32[np.ndarray, "n k"],
     overhead: Bool[np.ndarray, " n"],
     encoder_id: str,
-    decay: float = 1e-3,
+    decay: float = 1e-2,
 ) -> Detector:
     """Fit a logistic regression with an L2 penalty; both classes have the same total weight.
 

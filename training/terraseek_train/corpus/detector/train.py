@@ -40,6 +40,8 @@ class DetectorConfig:
     """Sources of overhead imagery, anything that `terraseek import` reads."""
     ground: tuple[str, ...] = ()
     """Folders of photographs taken on the ground, beside those that scikit-image ships."""
+    shipped: bool = True
+    """Whether the photographs that scikit-image ships are used."""
     images: int = 1000
     """Overhead images, in equal parts of the sources; half as many photographs and graphics."""
     test_share: float = 0.25
@@ -92,7 +94,9 @@ def _overhead(config: DetectorConfig, rng: np.random.Generator) -> tuple[Images,
         images += [image for row in order for image in _decoded(records[row])]
     order = rng.permutation(len(images))
     cut = int(len(images) * config.test_share)
-    return [images[i] for i in order[cut:]], [images[i] for i in order[:cut]]
+    # the negatives are crops of varied brightness: so are these, or the crop would tell them apart
+    varied = [random_crop(rng, images[i]) for i in order]
+    return varied[cut:], varied[:cut]
 
 
 def _decoded(record: Record) -> Images:
@@ -103,7 +107,7 @@ def _decoded(record: Record) -> Images:
 
 
 def _ground(config: DetectorConfig, rng: np.random.Generator) -> tuple[Images, Images]:
-    found = list(photographs(config.ground).values())
+    found = list(photographs(config.ground, config.shipped).values())
     order = rng.permutation(len(found))
     cut = max(1, int(len(found) * config.test_share))
     count = config.images // 2
