@@ -35,7 +35,7 @@ from terraseek_train.corpus.status import read_status, status_lines
 
 SHARE = 0.06
 """Share of the sample that each kind of fault adds."""
-SPARE = 150
+SPARE = 100
 """Images of each source that are not in the sample, for the detector."""
 HELD_OUT = 100
 """Images of the evaluation set; they are planted in the sample, recompressed."""
@@ -115,7 +115,7 @@ def records(
     for row in order[count:]:
         ref = found[row].image
         if ref is not None:
-            (others / f"{row}{ref.suffix}").write_bytes(read_bytes(ref))
+            (others / f"{row}{Path(found[row].key).suffix}").write_bytes(read_bytes(ref))
     for row in order[:count]:
         record = found[row]
         assert record.image is not None
