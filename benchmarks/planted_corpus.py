@@ -102,7 +102,7 @@ class Sample:
 
 def records(
     path: Path, count: int, seed: int, others: Path, images: Path | None = None
-) -> Iterator[tuple[str, bytes, dict]]:
+) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
     """A random sample of a source: name, encoded image and columns.
 
     Further images, as many as `SPARE`, are written to `others`: the detector trains on them.
@@ -187,10 +187,10 @@ def plant(sample: Sample, count: int) -> None:
         sample.add("rsicd", f"graphic{n}.jpg", to_jpeg(graphic), "satellite map", "graphic")
     for row in rng.permutation(len(sample.rows["harvey"]))[: max(count, 1)].tolist():
         entry = sample.rows["harvey"][row]
-        kind = int(rng.integers(3))
-        if kind == 0:
+        change = int(rng.integers(3))
+        if change == 0:
             entry["latitude"], entry["longitude"] = 0.0, 0.0
-        elif kind == 1:
+        elif change == 1:
             entry["latitude"], entry["longitude"] = -entry["latitude"], entry["longitude"]
         else:
             entry["longitude"] = entry["longitude"] + float(rng.uniform(15, 60))
@@ -257,15 +257,15 @@ def measure(sample: Sample, corpus: Path) -> dict[str, Any]:
             i for i in items if {by_item.get(i), by_item.get(sample.copies.get(i, ""))} & {*stages}
         ]
         found["recall"][kind] = f"{len(hits)} of {len(items)}"
-    for stage, items in rejected.items():
+    for stage, reasons in rejected.items():
         right = [
             item
-            for item in items
+            for item in reasons
             if stage in FOUND_BY.get(sample.faults.get(item, ""), ())
             or stage in FOUND_BY.get(sample.faults.get(members.get(item, ""), ""), ())
         ]
-        found["precision"][stage] = f"{len(right)} of {len(items)}"
-        wrong = [f"{i}: {items[i]}" for i in items if i not in right]
+        found["precision"][stage] = f"{len(right)} of {len(reasons)}"
+        wrong = [f"{i}: {reasons[i]}" for i in reasons if i not in right]
         found["wrong"][stage] = wrong[:20]
     return found | {"geotags": geotags(sample, corpus)}
 

@@ -17,7 +17,8 @@ def most_similar(
     image: Float32[np.ndarray, " dim"], texts: Float32[np.ndarray, "n dim"], count: int
 ) -> list[int]:
     """Rows of the `count` texts most similar to an image, best first; ties in order of rows."""
-    return np.argsort(-(texts @ image), kind="stable")[:count].tolist()
+    order: list[int] = np.argsort(-(texts @ image), kind="stable")[:count].tolist()
+    return order
 
 
 def rotated_copies(

@@ -1,15 +1,23 @@
 """Metadata of published sources as columns of items: FMoW, BigEarthNet and YFCC."""
 
 import ast
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
 from terraseek.catalogue.metadata.dates import iso_date
 
-__all__ = ["bigearthnet_columns", "fmow_columns", "relative_location", "yfcc_columns"]
+__all__ = [
+    "bigearthnet_columns",
+    "fmow_columns",
+    "read_metadata",
+    "relative_location",
+    "yfcc_columns",
+]
 
 _BLOCKS = (
     "Top-left",
@@ -135,20 +143,17 @@ def read_metadata(path: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
         path: folder of FMoW's JSON files, BigEarthNet's CSV, or a file of YFCC lines.
         kind: `fmow`, `bigearthnet` or `yfcc`.
     """
-    import csv
-    from pathlib import Path
-
     if kind == "fmow":
         for file in sorted(Path(path).rglob("*.json")):
             yield file.stem, fmow_columns(json.loads(file.read_text(encoding="utf-8")))
         return
-    with Path(path).open(encoding="utf-8", newline="") as file:
+    with Path(path).open(encoding="utf-8", newline="") as lines:
         if kind == "yfcc":
-            for line in file:
+            for line in lines:
                 columns = yfcc_columns(line)
                 if columns:
                     yield str(columns.pop("key")), columns
             return
-        for row in csv.reader(file):
+        for row in csv.reader(lines):
             named = {"labels": row[2], "projection": row[-2], "timestamp": row[-1]}
             yield row[1], bigearthnet_columns(named)
