@@ -241,8 +241,8 @@ FOUND_BY = {
 def measure(sample: Sample, corpus: Path) -> dict[str, Any]:
     """Recall by kind, and precision by stage.
 
-    A pair of copies has two members, either of which may survive. A planted fault that an earlier
-    stage rejected counts for neither: a leak that is also a copy.
+    A pair of copies has two members, either of which may survive. A fault that another stage has
+    rejected before counts as missed.
     """
     rejected: dict[str, dict[str, str]] = {}
     for folder in sorted((corpus / "stages").iterdir()):
