@@ -22,6 +22,7 @@ from terraseek.embeddings.embed import embed_catalogue
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import TerraSeekError
+from terraseek.files import plain_cell
 from terraseek.localization import localize, map_numbers
 from terraseek.scenes import Scene
 from terraseek.search.export.files import EXPORTS
@@ -126,7 +127,7 @@ def exports(world) -> dict[str, bytes]:
 def test_exports_have_every_hit_under_its_name(world, exports):
     names = world.names(right=True) | {"green.png"}
     rows = list(csv.DictReader(io.StringIO(exports[".csv"].decode("utf-8-sig"), newline="")))
-    assert {row["image"].removeprefix("'") for row in rows} == names
+    assert {plain_cell(row["image"]) for row in rows} == names
     assert {row["image"] for row in json.loads(exports[".json"])} == names
     assert {f["properties"]["image"] for f in json.loads(exports[".geojson"])["features"]} == names
     assert set(pq.read_table(io.BytesIO(exports[".parquet"]))["image"].to_pylist()) == names

@@ -1,6 +1,7 @@
 """`terraseek search`: find items by text, image, item or place."""
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,6 +83,7 @@ def search(
     if queries is not None and out is not None:
         _batch(searcher, queries, out, request)
         return
+    _note_cut_off(searcher.encoder, request.ranked_query.sentences)
     result = searcher.run(request)
     provenance = Provenance(request, result.encoder_id)
     if html is not None:
@@ -89,6 +91,12 @@ def search(
     for path in export or ():
         note(f"{write_hits(path, result.hits, opened, provenance)} written to {path}")
     _print(result, provenance, as_json, as_geojson, as_csv)
+
+
+def _note_cut_off(encoder: "Encoder", sentences: Sequence[str]) -> None:
+    """Say which sentences the text tower does not read to their end."""
+    for found in filter(None, map(encoder.cut_off_note, sentences)):
+        note(found)
 
 
 def _batch(searcher: "Searcher", queries: Path, out: Path, request: SearchRequest) -> None:

@@ -86,6 +86,13 @@ class Encoder(ABC):
         needed = len(text.split())
         return needed, max(needed, 1 << 30)
 
+    def cut_off_note(self, text: str) -> str:
+        """Sentence for people if the text tower does not read the whole of `text`; else empty."""
+        needed, limit = self.token_count(text)
+        if needed <= limit:
+            return ""
+        return f"the sentence has {needed} tokens, only the first {limit} are read; shorten it"
+
     def encode_images(
         self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]], progress: Progress = silent
     ) -> Float32[np.ndarray, "n dim"]:

@@ -104,7 +104,7 @@ def encode_query(query: LocalizeQuery, encoder: Encoder, options: LocalizeOption
     return EncodedQuery(
         text=" | ".join(sentences),
         vector=unit(mean)[0],
-        warnings=tuple(filter(None, (_cut_off_warning(s, encoder) for s in sentences))),
+        warnings=tuple(filter(None, map(encoder.cut_off_note, sentences))),
         mean_length=float(np.linalg.norm(mean)),
         sentences=sentences,
         seconds=time.perf_counter() - began,
@@ -116,14 +116,6 @@ def _encode_image(
 ) -> EncodedQuery:
     vector = encoder.encode_images([pixels])[0]
     return EncodedQuery(text, vector, time.perf_counter() - began, (), mean_length=None)
-
-
-def _cut_off_warning(sentence: str, encoder: Encoder) -> str:
-    """Empty if the text tower reads the whole sentence."""
-    needed, limit = encoder.token_count(sentence)
-    if needed <= limit:
-        return ""
-    return f"the sentence has {needed} tokens, only the first {limit} are read; shorten it"
 
 
 def encode_minus(encoder: Encoder, options: LocalizeOptions) -> Float32[np.ndarray, " dim"] | None:

@@ -29,6 +29,7 @@ __all__ = [
     "read_table",
     "read_without_vectors",
     "rename_columns",
+    "unreadable_table",
 ]
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".geoparquet", ".pkl", ".pickle"})
@@ -73,6 +74,11 @@ COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
     "utm": ("utm", "utm_zone"),
 }
 """Column name of the catalogue and its names in other tables, best first, in lower case."""
+
+
+def unreadable_table(path: Path, error: Exception) -> SourceError:
+    """Error for a file that is no table of its kind, in one line."""
+    return SourceError(f"{path} cannot be read as a table: {' '.join(str(error).split())}")
 
 
 def find_column(names: Iterable[str], wanted: str) -> str | None:
@@ -145,7 +151,7 @@ def read_without_vectors(path: Path) -> pd.DataFrame:
         ]
         frame: pd.DataFrame = pq.read_table(path, columns=kept).to_pandas()
     except pa.ArrowException as error:
-        raise SourceError(f"{path} cannot be read as a table: {error}") from error
+        raise unreadable_table(path, error) from error
     return frame
 
 
@@ -183,12 +189,12 @@ def iterate_table(path: Path, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
         else:
             yield from _text_pieces(path, rows)
     except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise SourceError(f"{path} cannot be read as a table: {error}") from error
+        raise unreadable_table(path, error) from error
     except OSError as error:
         if error.errno is not None:
             raise
         # pyarrow reports damaged pages as OSError without a number
-        raise SourceError(f"{path} cannot be read as a table: {error}") from error
+        raise unreadable_table(path, error) from error
 
 
 def _text_pieces(path: Path, rows: int) -> Iterator[pd.DataFrame]:

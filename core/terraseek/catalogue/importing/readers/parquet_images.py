@@ -24,7 +24,7 @@ from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.importing.readers.table import row_columns
 from terraseek.catalogue.importing.table_limits import check_columns
-from terraseek.catalogue.importing.tables import find_column, rename_columns
+from terraseek.catalogue.importing.tables import find_column, rename_columns, unreadable_table
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records, Unused
 from terraseek.errors import SceneError, SourceError
 
@@ -88,7 +88,7 @@ def read_parquet_images(paths: list[Path], images: Path | None) -> Records:
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise SourceError(f"{path} cannot be read as a table: {error}") from error
+            raise unreadable_table(path, error) from error
 
 
 def _read_file(path: Path, file: "pq.ParquetFile", images: Path | None) -> Records:

@@ -6,6 +6,7 @@ RS5M uses `.img_content .img_name .caption`, its older release `input.image` and
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -34,13 +35,18 @@ _MAX_TEXT_BYTES = 1 << 20
 
 
 def is_shard(path: Path) -> bool:
-    """Whether the first members of a tar look like webdataset samples."""
+    """Whether the first members of a tar look like webdataset samples.
+
+    These have a caption or a name of RS5M, or an image and JSON under one key.
+    """
+    extensions: dict[str, set[str]] = defaultdict(set)
     for member in islice(members(path), _MAX_MEMBERS_CHECKED):
         if isinstance(member, Member):
-            extensions = {_split(member.name)[1], _split_at_known(member.name)[1]}
-            if extensions & {*_IMAGE, *_NAME, *_CAPTION}:
+            key, known = _split_at_known(member.name)
+            if {_split(member.name)[1], known} & {*_IMAGE, *_NAME, *_CAPTION}:
                 return True
-    return False
+            extensions[key].add(f".{known}")
+    return any(".json" in found and found & IMAGE_SUFFIXES for found in extensions.values())
 
 
 def _set_name(shards: list[Path]) -> str:
