@@ -24,6 +24,8 @@ __all__ = ["ROUTES"]
 
 MAX_ITEM_ZOOM = 22
 """Deepest zoom of tiles of items; a map enlarges these."""
+MAX_CELLS = 50_000
+"""Most cells that are listed for an area."""
 MAX_PLACE_TEXT = 100
 """Characters of a place's name that are read."""
 POSITION_ZOOM = 14.0
@@ -69,6 +71,15 @@ def items_tile(request: Request) -> Response:
     return Response(status_code=204) if body is None else cached(request, body, "image/webp", 300)
 
 
+def cells(request: Request) -> Response:
+    """Number of items in each map cell of an area: the denominator of hits per cell."""
+    zoom = whole_number(request, "zoom", 4, (0, MAX_ITEM_ZOOM))
+    found = state.density().cells(BBox.parse(request.query_params.get("bbox", "")), zoom)
+    if len(found) > MAX_CELLS:
+        return Response(status_code=204)
+    return JSONResponse({"cells": found.tolist()})
+
+
 def places(request: Request) -> Response:
     """Places with a name, or the position of typed coordinates, the best first."""
     text = request.query_params.get("q", "")[:MAX_PLACE_TEXT]
@@ -95,6 +106,7 @@ def _zoom(place: Place) -> float:
 
 ROUTES: list[BaseRoute] = [
     Route("/api/places", places, methods=["GET"]),
+    Route("/api/cells", cells, methods=["GET"]),
     Route("/tiles/items.json", items_info, methods=["GET"]),
     Route("/api/item-at", item_at, methods=["GET"]),
     Route("/tiles/items/{z}/{x}/{y}", items_tile, methods=["GET"]),

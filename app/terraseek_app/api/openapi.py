@@ -56,6 +56,7 @@ _ITEM_TILES = object_schema(
         "maxzoom": {"type": "integer"},
     }
 )
+_CELLS = object_schema({"cells": array(array({"type": "integer"}))})
 _NUMBER: dict[str, Any] = {"type": "number"}
 _PLACE = {"name": TEXT, "country": TEXT, "lon": _NUMBER, "lat": _NUMBER, "zoom": _NUMBER}
 _PLACES = object_schema({"places": array(object_schema(_PLACE))})
@@ -143,6 +144,13 @@ _TILE_PATHS: dict[str, Any] = {
         "Named places, or the position of typed coordinates, the best first",
         query_parameter("q", "beginning of a name, or coordinates in a usual notation"),
         schema=_PLACES,
+    ),
+    "/api/cells": get(
+        "Number of items in the tiles of a zoom that meet an area: [x, y, count] each",
+        query_parameter("bbox", "W,S,E,N in degrees"),
+        query_parameter("zoom", "zoom whose tiles are counted", "integer", minimum=0, maximum=22),
+        schema=_CELLS,
+        no_content="there are too many cells",
     ),
     "/api/item-at": get(
         "The item whose image is drawn on the map at a coordinate",

@@ -172,6 +172,30 @@ class DensityIndex:
         found = rows[box.contains(self._lon[rows], self._lat[rows])]
         return None if len(found) > limit else found
 
+    def cells(self, box: BBox, zoom: int) -> Int64[np.ndarray, "m 3"]:
+        """Number of points in each tile of a zoom that meets a box.
+
+        Args:
+            box: may cross the antimeridian.
+            zoom: zoom whose tiles (XYZ scheme) are the cells.
+
+        Returns:
+            Column, row and number of points in the whole cell; those without points are left out.
+        """
+        shift = np.uint64(2 * (_BITS - zoom))
+        found = [np.empty((0, 3), np.int64)]
+        for part in box.split():
+            west, north = lonlat_to_tile(part.west, part.north, zoom)
+            east, south = lonlat_to_tile(part.east, part.south, zoom)
+            first, last = tile_bounds(west, south, zoom), tile_bounds(east, north, zoom)
+            inner, edge = self._cover(BBox(first.west, first.south, last.east, last.north))
+            codes = [self._codes[start:stop] for start, stop in inner + edge]
+            cells, counts = np.unique(np.concatenate(codes) >> shift, return_counts=True)
+            x, y = _compact_bits(cells), _compact_bits(cells >> np.uint64(1))
+            inside = (x >= west) & (x <= east) & (y >= north) & (y <= south)
+            found.append(np.column_stack([x, y, counts])[inside].astype(np.int64))
+        return np.unique(np.concatenate(found), axis=0)
+
     def _cover(self, box: BBox) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Code spans of the tiles inside a box, and of those on its edge."""
         zoom = MAX_ZOOM
@@ -221,6 +245,15 @@ def _spread_bits(values: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
     """
     for step, mask in _SPREAD:
         values = (values | (values << np.uint64(step))) & np.uint64(mask)
+    return values
+
+
+def _compact_bits(values: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
+    """Undo `_spread_bits`: the even bits of each number, moved together."""
+    values = values & np.uint64(_SPREAD[-1][1])
+    masks = [*(mask for _, mask in _SPREAD[-2::-1]), (1 << 32) - 1]
+    for (step, _), mask in zip(_SPREAD[::-1], masks, strict=True):
+        values = (values | (values >> np.uint64(step))) & np.uint64(mask)
     return values
 
 

@@ -311,6 +311,14 @@ def test_assets_are_only_files_of_the_map(client: TestClient) -> None:
         assert client.get(f"/assets/map/{name}").status_code == 404
 
 
+def test_cells_count_the_items_of_an_area(client: TestClient) -> None:
+    x, y = lonlat_to_tile(*PLACES[0], 5)
+    assert client.get("/api/cells?bbox=2,48,3,49&zoom=5").json() == {"cells": [[x, y, 3]]}
+    whole = client.get("/api/cells?bbox=-180,-85,180,85&zoom=0").json()
+    assert whole == {"cells": [[0, 0, 11]]}
+    assert client.get("/api/cells?zoom=3").status_code == 400
+
+
 def test_places_by_name_and_by_coordinates(client: TestClient) -> None:
     lyon = client.get("/api/places?q=Lyon").json()["places"][0]
     assert (lyon["name"], lyon["country"]) == ("Lyon", "France")

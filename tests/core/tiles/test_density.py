@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -129,3 +130,18 @@ def test_too_many_points_in_a_box_are_not_listed(index):
     everything = BBox(-180, -90, 180, 90)
     assert index.within(everything, index.count - 1) is None
     assert len(index.within(everything, index.count)) == index.count
+
+
+@pytest.mark.parametrize("zoom", [0, 3, 7, 12])
+def test_cells_count_what_their_tiles_hold(zoom: int) -> None:
+    rng = np.random.default_rng(5)
+    lon = np.concatenate([rng.uniform(-180, 180, 2000), rng.normal(2, 0.2, 3000)])
+    lat = np.concatenate([rng.uniform(-84, 84, 2000), rng.normal(48, 0.2, 3000)])
+    index = DensityIndex.build(lon, lat)
+    tiles = [lonlat_to_tile(a, b, zoom) for a, b in zip(lon, lat, strict=True)]
+    expected = Counter(tiles)
+    for box in (BBox(-180, -85, 180, 85), BBox(1.5, 47.5, 2.5, 48.5), BBox(170, -40, -170, 40)):
+        found = {(x, y): n for x, y, n in index.cells(box, zoom).tolist()}
+        inside = {tile for tile, meets in zip(tiles, box.contains(lon, lat), strict=True) if meets}
+        assert inside <= set(found)
+        assert found == {tile: expected[tile] for tile in found}

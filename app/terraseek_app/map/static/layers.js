@@ -12,6 +12,7 @@ const GROUPS = [
   ["heat", "Heat map", (id) => id.startsWith("heat:")],
   ["regions", "Regions", (id) => id.startsWith("regions")],
   ["samples", "Samples", (id) => id.startsWith("sample")],
+  ["cells", "Hits of all samples", (id) => id.startsWith("cells-")],
   ["hits", "Hits", (id) => id.startsWith("hit-")],
 ];
 
@@ -39,7 +40,8 @@ export class Layers {
         world.map.setLayoutProperty(id, "visibility", this.hidden.has(name) ? "none" : "visible");
       }
       if (name === "regions" && world.regions?.count === 0) continue;
-      if (name === "hits" ? world.hitsLayer.markers.size : ids.length) {
+      const needsHits = name === "hits" || name === "cells";
+      if (needsHits ? world.hitsLayer.markers.size : ids.length) {
         rows.push(this.row(name, label));
       }
     }
@@ -53,6 +55,7 @@ export class Layers {
     input.addEventListener("change", () => {
       this.hidden[input.checked ? "delete" : "add"](name);
       this.refresh();
+      if (name === "cells") this.world.cells.refresh();
     });
     return make("label", "ts-layer", [input, label]);
   }

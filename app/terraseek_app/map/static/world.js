@@ -1,5 +1,6 @@
 // The map of one key: created once, updated by every rerun. Only the user and new views move it.
 
+import { CellsLayer } from "./cells.js";
 import { CircleTool } from "./circle.js";
 import { Controls } from "./controls.js";
 import { DensityLayer } from "./density.js";
@@ -48,6 +49,7 @@ export class WorldMap {
     this.hitsLayer = new HitsLayer(this);
     this.layers = new Layers(this);
     this.items = new ItemsLayer(this);
+    this.cells = new CellsLayer(this);
     this.points = new PointsLayer(this);
     this.density = new DensityLayer(this);
     this.regions = new RegionsLayer(this);
@@ -121,6 +123,7 @@ export class WorldMap {
     this.density.show(data.pixels ? null : data.density_url, data.points_url);
     this.items.show(data.pixels ? null : data.items_url).catch((error) => this.reportError(error));
     this.hitsLayer.show(data.hits);
+    this.cells.refresh().catch((error) => this.reportError(error));
     this.boxTool.sync(data.box);
     this.shapeTool.sync(data.shape);
     this.circleTool.sync(data.circle);
