@@ -89,14 +89,19 @@ def places(request: Request) -> Response:
         found = [_place(name, "", *position, POSITION_ZOOM)]
     else:
         found = [
-            _place(place.name, country_name(place.country), place.lon, place.lat, _zoom(place))
+            _place(place.name, _region(place), place.lon, place.lat, _zoom(place))
             for place in search_places(text)
         ]
     return JSONResponse({"places": found})
 
 
-def _place(name: str, country: str, lon: float, lat: float, zoom: float) -> dict[str, Any]:
-    return {"name": name, "country": country, "lon": lon, "lat": lat, "zoom": zoom}
+def _region(place: Place) -> str:
+    """State and country, which tell places of one name apart."""
+    return ", ".join(part for part in (place.state, country_name(place.country)) if part)
+
+
+def _place(name: str, region: str, lon: float, lat: float, zoom: float) -> dict[str, Any]:
+    return {"name": name, "region": region, "lon": lon, "lat": lat, "zoom": zoom}
 
 
 def _zoom(place: Place) -> float:

@@ -58,7 +58,7 @@ _ITEM_TILES = object_schema(
 )
 _CELLS = object_schema({"cells": array(array({"type": "integer"}))})
 _NUMBER: dict[str, Any] = {"type": "number"}
-_PLACE = {"name": TEXT, "country": TEXT, "lon": _NUMBER, "lat": _NUMBER, "zoom": _NUMBER}
+_PLACE = {"name": TEXT, "region": TEXT, "lon": _NUMBER, "lat": _NUMBER, "zoom": _NUMBER}
 _PLACES = object_schema({"places": array(object_schema(_PLACE))})
 
 _ID = path_parameter("id")

@@ -45,7 +45,7 @@ export class PlaceSearch {
     this.active = places.length ? 0 : -1;
     const rows = places.map((place, index) => {
       const row = make("div", "ts-place-row", [
-        make("span", "", place.name), make("span", "ts-place-country", place.country),
+        make("span", "", place.name), make("span", "ts-place-region", place.region),
       ], { role: "option" });
       row.addEventListener("pointerdown", () => this.go(index));
       return row;
