@@ -26,13 +26,16 @@ from terraseek_train.loop.model import save_weights
 from terraseek_train.release.hubness import HubnessSettings, fit_correction
 from terraseek_train.small.batches import make_batch, row_order
 from terraseek_train.small.corpus import Corpus, build_corpus, minilm_of
-from terraseek_train.small.model import MEAN, STD, normalise_pixels
+from terraseek_train.small.maps import open_maps, pooled_of_maps
+from terraseek_train.small.model import MEAN, STD, SmallModel, load_start, normalise_pixels
 from terraseek_train.small.settings import Settings, load_settings
 
 __all__ = ["finish", "training_pairs", "vectors_of"]
 
 _TOWERS = "towers."
 _HUBNESS = HubnessSettings()
+_PAINTED = ("coarse", "demo", "demo-more")
+"""Sources of synthetic images, which are no querybank for searches of real ones."""
 
 
 def finish(
@@ -137,17 +140,49 @@ def _sentence(corpus: Corpus, row: int, rng: np.random.Generator) -> int:
     return int(own[int(rng.integers(len(own)))])
 
 
+def map_features(
+    run: Path, settings: Settings, count: int, progress: Progress = silent
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n c"]]:
+    """Compute pooled features by a run of stored maps of real images, not of painted ones."""
+    corpus = build_corpus(settings)
+    model = SmallModel(settings, corpus)
+    load_start(model, run)
+    stored = open_maps(settings, corpus, model.eval())
+    real = [source.name not in _PAINTED for source in settings.data]
+    among = np.array(real)[corpus.source[stored.rows]]
+    return pooled_of_maps(stored, model, among, count, progress)
+
+
 def main(
     out: Path,
     run: Path,
     recipe: Path,
     features: Path | None = typer.Option(None, help="Features stored by `heads`, to reuse."),
+    maps: bool = typer.Option(
+        False, help="Use stored maps of real images (the recipe's `maps`) instead of new views."
+    ),
+    side: int = typer.Option(160, help="Input pixels of the encoder."),
+    weight: float | None = typer.Option(
+        None, help="Strength of the correction of both modalities; the defaults of TerraSeek tiny."
+    ),
 ) -> None:
     """Add MiniLM and hubness correction to RUN, trained with RECIPE; write to the folder OUT."""
     from terraseek.commands.console import bar
 
+    settings, hubness = load_settings(recipe), _HUBNESS
+    if weight is not None:
+        hubness = replace(
+            hubness,
+            images=replace(hubness.images, weight=weight),
+            sentences=replace(hubness.sentences, weight=weight),
+        )
     with bar() as progress:
-        finish(out, run, load_settings(recipe), features=features, progress=progress)
+        if maps:
+            rows, pooled = map_features(run, replace(settings, teacher=None), 16_384, progress)
+            features = out / "features.npz"
+            out.mkdir(parents=True, exist_ok=True)
+            np.savez(features, rows=rows, pooled=pooled)
+        finish(out, run, settings, side, hubness=hubness, features=features, progress=progress)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import typer
-from jaxtyping import Float16, Int64
+from jaxtyping import Bool, Float16, Int64
 from numpy.lib.format import open_memmap
 
 from terraseek.files import atomic_path
@@ -22,7 +22,7 @@ from terraseek_train.small.corpus import Corpus
 from terraseek_train.small.model import SmallModel, normalise_pixels
 from terraseek_train.small.settings import Settings
 
-__all__ = ["StoredMaps", "open_maps"]
+__all__ = ["StoredMaps", "open_maps", "pooled_of_maps"]
 
 _FIRST_STEP = 2_000_000
 """Step whose random numbers the first batch of views gets, apart from those of training."""
@@ -93,6 +93,38 @@ def _compute(
     stored.flush()
     with atomic_path(rows) as file, file.open("wb") as target:
         np.save(target, np.concatenate(order))
+
+
+@torch.inference_mode()
+def pooled_of_maps(
+    stored: StoredMaps,
+    model: SmallModel,
+    among: Bool[np.ndarray, " n"],
+    count: int,
+    progress: Progress = silent,
+    batch: int = 96,
+) -> tuple[Int64[np.ndarray, " count"], Float16[np.ndarray, "count c"]]:
+    """Compute pooled features of some stored views, chosen at random.
+
+    Args:
+        stored: maps of training views.
+        model: network with the trained blocks, in evaluation mode.
+        among: views to choose from.
+        count: number of views; all of `among` if it has fewer.
+        progress: called for each batch.
+        batch: views per forward pass.
+
+    Returns:
+        Corpus rows and features.
+    """
+    candidates = np.flatnonzero(among)
+    size = min(count, len(candidates))
+    chosen = np.sort(np.random.default_rng(0).choice(candidates, size, replace=False))
+    pooled = []
+    for start in range(0, size, batch):
+        pooled.append(model.pooled(stored.batch(chosen[start : start + batch])).half().numpy())
+        progress("features", min(start + batch, size), size)
+    return stored.rows[chosen], np.concatenate(pooled)
 
 
 def main(recipe: Path) -> None:
