@@ -38,7 +38,7 @@ class Server:
 
     def connect(self) -> socket.socket:
         """A new connection."""
-        return socket.create_connection(("127.0.0.1", self.port), 30)
+        return socket.create_connection(("127.0.0.1", self.port), 300)
 
     def send(self, request: bytes) -> bytes:
         """Everything that the server sends until it closes the connection."""
