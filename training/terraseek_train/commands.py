@@ -9,6 +9,7 @@ from terraseek.commands.console import bar, note
 from terraseek_train.corpus import commands as corpus_commands
 from terraseek_train.evaluate import commands as evaluate_commands
 from terraseek_train.evaluate.localization import commands as localization_commands
+from terraseek_train.release.calibrate import calibrate
 from terraseek_train.study import commands as study_commands
 
 __all__ = ["main", "register"]
@@ -23,6 +24,9 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     study_commands.register(app)
     corpus_commands.register(app)
+    for models in app.registered_groups:
+        if models.name == "models" and models.typer_instance is not None:
+            models.typer_instance.command("calibrate")(calibrate)
 
 
 def main() -> None:

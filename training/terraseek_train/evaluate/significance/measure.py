@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Shaped
 
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.calibration import Calibration
@@ -159,7 +159,7 @@ def _score(pair: Pair, model: SignificanceModel) -> float:
 
 
 def _separation(
-    values: Float64[np.ndarray, " n"], kinds: "np.ndarray[Any, Any]"
+    values: Float64[np.ndarray, " n"], kinds: Shaped[np.ndarray, " n"]
 ) -> dict[str, float]:
     present, other = values[kinds == "present"], values[kinds != "present"]
     absent = values[kinds == "absent"]
