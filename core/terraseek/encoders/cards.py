@@ -213,6 +213,10 @@ class ModelCard:
     """Tokenizer of the text tower, if it is not CLIP's."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Results measured with TerraSeek, and how."""
+    published: tuple[Mapping[str, Any], ...] = ()
+    """Results that others published, not measured here. Each has `task` (`retrieval`, `zeroshot`,
+    `localization` or `segmentation`), `dataset`, `protocol` (everything a run must share to be
+    comparable), `figures` (numbers by name) and `source`."""
     calibration: Mapping[str, Any] | None = None
     """Statistics of cosines of unrelated image-text pairs (see `Calibration`): `mean`, `std`,
     `quantiles`, how they were measured; and `words`, the vocabulary of the training captions (see
@@ -239,6 +243,8 @@ class ModelCard:
             len(self.gsd_range_m) == 2 and 0 < self.gsd_range_m[0] <= self.gsd_range_m[1]
         ):
             raise ConfigError(f"card {self.name!r}: gsd_range_m must be [smallest, largest] metres")
+        for result in self.published:
+            _check_published(self.name, result)
 
     @classmethod
     def from_json(cls, value: object) -> "ModelCard":
@@ -265,7 +271,7 @@ class ModelCard:
             EnsembleMember(**_checked_fields(EnsembleMember, member, "ensemble"))
             for member in facts.get("ensemble") or ()
         )
-        return cls(**_tuples(facts, "languages", "limitations", "gsd_range_m"))
+        return cls(**_tuples(facts, "languages", "limitations", "gsd_range_m", "published"))
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as JSON values, the inverse of `from_json`."""
@@ -294,6 +300,19 @@ class ModelCard:
             facts["ensemble"] = [asdict(member) for member in self.ensemble]
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _check_published(name: str, result: object) -> None:
+    kinds = {"task": str, "dataset": str, "protocol": Mapping, "figures": Mapping, "source": str}
+    valid = isinstance(result, Mapping) and result.keys() == kinds.keys()
+    if valid:
+        valid = all(isinstance(result[key], kind) for key, kind in kinds.items())
+        valid = valid and bool(result["source"]) and bool(result["figures"])
+    if not valid:
+        raise ConfigError(
+            f"card {name!r}: a published result must have {', '.join(kinds)}, with a source and at "
+            f"least one figure, not {result!r}"
+        )
 
 
 def check_name(name: str) -> str:

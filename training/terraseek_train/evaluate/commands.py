@@ -15,6 +15,7 @@ from terraseek_train.evaluate.significance.commands import significance
 from terraseek_train.evaluate.suite_command import suite
 
 if TYPE_CHECKING:
+    from terraseek_train.evaluate.published import Run
     from terraseek_train.evaluate.report import Result
     from terraseek_train.evaluate.zeroshot import ZeroShotScore
 
@@ -76,6 +77,21 @@ def show(
     return results
 
 
+def _print_published(results: list["Result"], labels: dict[str, str]) -> None:
+    """Print what was published for the models of these results."""
+    from terraseek_train.evaluate.published import published_lines
+
+    for result in results:
+        for line in published_lines(result.published, labels):
+            print(line if len(results) == 1 else f"{result.model}: {line}")
+
+
+def _published(model: str, run: "Run", score: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    from terraseek_train.evaluate.published import published_beside
+
+    return () if model == "fake" else published_beside(get_card(model), run, score)
+
+
 def retrieval(
     images: Path = _IMAGES,
     captions: Path = typer.Option(
@@ -89,6 +105,7 @@ def retrieval(
 ) -> None:
     """Image-to-text and text-to-image recall at 1, 5 and 10, and their mean mR, in percent."""
     from terraseek.encoders.load import load_encoder
+    from terraseek_train.evaluate.published import Run
     from terraseek_train.evaluate.report import Result, figure
     from terraseek_train.evaluate.run import measure_retrieval
 
@@ -96,13 +113,18 @@ def retrieval(
         encoder = load_encoder(name, device)
         with bar() as progress:
             retrieved = measure_retrieval(images, captions, encoder, split, progress)
-        return Result(name, asdict(retrieved.score()), (retrieved.unit_sums(),))
+        score = asdict(retrieved.score())
+        facts = {key: score[key] for key in ("n_images", "n_captions")} | {"prefix": ""}
+        run = Run("retrieval", captions, facts | {"split": split})
+        return Result(name, score, (retrieved.unit_sums(),), _published(name, run, score))
 
-    results = show(compare or (model,), measure, _RECALLS | {"mR": "mR"}, as_json)
+    labels = _RECALLS | {"mR": "mR"}
+    results = show(compare or (model,), measure, labels, as_json)
     score = results[0].score
     size = f"{score['n_images']} images, {score['n_captions']} captions"
     if compare and not as_json:
         print(size)
+        _print_published(results, labels)
     if compare or as_json:
         return
     ends = results[0].intervals()
@@ -112,6 +134,7 @@ def retrieval(
         cells = "".join(f"{figure(score[key], ends[key]):22}" for key in keys)
         print(f"{label:14} {cells}".rstrip())
     print(f"mR {figure(score['mR'], ends['mR'])}   {size}")
+    _print_published(results, labels)
 
 
 def zeroshot(
@@ -138,6 +161,7 @@ def zeroshot(
     """Top-1 accuracy in percent of zero-shot classification."""
     from terraseek.encoders.load import load_encoder
     from terraseek_train.evaluate.confusion import check_suffix, draw_confusion
+    from terraseek_train.evaluate.published import Run
     from terraseek_train.evaluate.report import Result
     from terraseek_train.evaluate.run import encode_labelled, read_class_names
 
@@ -156,10 +180,14 @@ def zeroshot(
         score = labelled.score(encoder, class_names, prompts)
         scores.append((score, class_names))
         values = _headline(score, class_names)
-        if names and names != labelled.folder_names:
+        given = bool(names) and names != labelled.folder_names
+        if given:
             by_folder = labelled.score(encoder, labelled.folder_names, prompts)
             values["top1_by_folder_names"] = by_folder.top1
-        return Result(name, values, (score.unit_sums(),))
+        facts = {key: values[key] for key in ("n_images", "n_classes")} | {"prompts": prompts}
+        run = Run("zeroshot", images, facts | {"names": "given" if given else "folders"})
+        found = _published(name, run, values)
+        return Result(name, values, (score.unit_sums(),), found)
 
     results = show(compare or (model,), measure, {"top1": "top-1"}, as_json)
     score, class_names = scores[0]
@@ -169,6 +197,7 @@ def zeroshot(
         note(f"confusion matrix in {confusion}")
     if not as_json:
         _show_classes(results, scores)
+        _print_published(results, {"top1": "top-1"})
 
 
 def _headline(score: "ZeroShotScore", class_names: list[str]) -> dict[str, Any]:

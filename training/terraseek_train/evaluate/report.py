@@ -18,15 +18,18 @@ class Result:
     """JSON values, as the command prints them."""
     unit_sums: tuple[UnitSums, ...]
     """One per kind of unit; their names are the headline numbers."""
+    published: tuple[dict[str, Any], ...] = ()
+    """Published results beside this one, as `evaluate.published` gives them."""
 
     def intervals(self) -> dict[str, Interval | None]:
         """Compute the 95 % bootstrap interval of every headline number."""
         return {k: ends for sums in self.unit_sums for k, ends in intervals(sums).items()}
 
     def to_json(self, digits: int) -> dict[str, Any]:
-        """Add `intervals` to the score: `{number: [low, high]}`, null for a single unit."""
+        """Add `intervals`, `{number: [low, high]}`, null for a single unit, and `published`."""
         found = {k: rounded(ends, digits) for k, ends in self.intervals().items()}
-        return self.score | {"intervals": found}
+        published = {"published": list(self.published)} if self.published else {}
+        return self.score | {"intervals": found} | published
 
 
 def rounded(ends: Interval | None, digits: int) -> list[float] | None:

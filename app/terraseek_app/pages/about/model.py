@@ -62,6 +62,12 @@ def _range_text(gsd: tuple[float, float] | None) -> str:
 
 
 def _scores(card: ModelCard) -> None:
+    for result in card.published:
+        figures = ", ".join(f"{name} {value:g}" for name, value in result["figures"].items())
+        st.caption(
+            f"Published, not measured here: {result['task']} on {result['dataset']}: {figures} "
+            f"({result['source']})"
+        )
     rows = flat_scores(card.scores)
     if not rows:
         st.caption("The model card has no scores.")
