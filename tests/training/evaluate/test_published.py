@@ -6,16 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from PIL import Image
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from terraseek.cli import build_app
 from terraseek.encoders import get_card, list_models
 from terraseek.encoders.cards import ModelCard
-from terraseek.encoders.registry import DEFAULT_MODEL, save_card
+from terraseek.encoders.nets.build import build_model
+from terraseek.encoders.registry import save_card
+from terraseek.encoders.user_cards import CardOptions, user_card
 from terraseek.errors import ConfigError
+from terraseek_train.evaluate import commands
 from terraseek_train.evaluate.published import Run, published_beside, published_lines
 
+TINY = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 12, "width": 8, "heads": 2, "layers": 1},
+}
 FACTS = {"split": "test", "n_images": 1093, "n_captions": 5465, "prefix": ""}
 SCORE = {"mR": 25.5, "i2t_r1": 12.0}
 
@@ -104,10 +113,14 @@ def test_the_command_says_what_is_comparable(tmp_path: Path) -> None:
         "figures": {"mR": 50.0},
         "source": "a made table",
     }
-    facts = get_card(DEFAULT_MODEL).to_json()
-    save_card(ModelCard.from_json({**facts, "name": "mine", "published": [result]}))
-    command = ["evaluate", "retrieval", "--images", str(folder), "--captions", str(captions)]
-    shown = CliRunner().invoke(build_app(), [*command, "--model", "mine"])
+    weights = tmp_path / "made.safetensors"
+    save_file(build_model(TINY).state_dict(), weights)
+    card = user_card("mine", TINY, weights, CardOptions())
+    save_card(ModelCard.from_json({**card.to_json(), "published": [result]}))
+    group = typer.Typer()
+    commands.register(group)
+    words = ["retrieval", "--images", str(folder), "--captions", str(captions), "--model", "mine"]
+    shown = CliRunner().invoke(group, words)
     assert shown.exit_code == 0, shown.output
     assert "published on RSICD, same protocol: mR 50.00 (here " in shown.stdout
     assert "source: a made table" in shown.stdout

@@ -15,6 +15,7 @@ from open_clip.tokenizer import get_clean_fn
 
 from terraseek.encoders.cards import TokenizerFile
 from terraseek.errors import ConfigError, MissingExtraError
+from terraseek.files import read_json
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -81,10 +82,13 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - the package has no types
             "this model needs the package tokenizers for its texts, which is not installed; "
             "`pip install 'terraseek[encoders]'`"
         ) from error
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the package raises nothing narrower
-        raise ConfigError(f"{path} is not a tokenizer.json: {error}") from error
+    try:  # the package itself raises nothing narrower than Exception
+        model = read_json(path)["model"]["vocab"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a tokenizer.json: {error!r}") from error
+    if not model:
+        raise ConfigError(f"{path} is not a tokenizer.json: its vocabulary is empty")
+    tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
