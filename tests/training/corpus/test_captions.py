@@ -15,6 +15,7 @@ from terraseek_train.corpus.captions.metadata_sentences import (
     metadata_sentences,
     pack_sentences,
 )
+from terraseek_train.corpus.captions.osm_sentences import osm_sentences, read_tags
 from terraseek_train.corpus.captions.ranking import (
     most_similar,
     rotated_copies,
@@ -145,6 +146,33 @@ def test_metadata_captions_are_added(run: Callable, source: dict):
     stages = [{"stage": "geo", "names": False}, {"stage": "metadata_captions", "model": "fake"}]
     rows = items_of(run([source], stages)).to_pylist()
     assert [row["metadata_captions"] for row in rows] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("tags", "sentences"),
+    [
+        ("building=yes", ["a satellite image of building"]),
+        ('{"landuse": "forest", "leaf_type": "broadleaved"}',
+         ["a satellite image of forest", "a satellite image of forest with broadleaved trees"]),
+        ("highway=primary; lanes=2; surface=asphalt",
+         ["a satellite image of primary highway",
+          "a satellite image of primary highway with a surface of asphalt",
+          "an overhead view of primary highway with a surface of asphalt, with 2 lanes"]),
+        ("name=Rome", []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_sentences_of_map_tags(tags: str, sentences: list[str]):
+    assert osm_sentences(read_tags(tags)) == sentences
+
+
+def test_items_get_captions_of_their_map_tags(run: Callable, source: dict, tmp_path: Path):
+    table = "filename,osm_tags\nr.jpg,leisure=pitch; sport=tennis\nb.jpg,name=none\n"
+    (tmp_path / "tags.csv").write_text(table)
+    stage = {"stage": "osm_captions", "reject_empty": True}
+    kept = items_of(run([source | {"geometa": str(tmp_path / "tags.csv")}], [stage]))
+    assert kept["item"].to_pylist() == ["a/r.jpg"]
+    assert kept["caption"].to_pylist() == ["a satellite image of pitch for tennis"]
 
 
 def test_the_share_of_similar_pairs_is_kept(run: Callable, source: dict, tmp_path: Path):

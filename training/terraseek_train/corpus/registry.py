@@ -18,6 +18,7 @@ STAGES = {
     "captions": "captions:Captions",
     "label_captions": "label_captions:LabelCaptions",
     "metadata_captions": "metadata_captions:MetadataCaptions",
+    "osm_captions": "osm_captions:OsmCaptions",
     "similarity": "similarity:Similarity",
     "leakage": "leakage:Leakage",
     "outliers": "outliers:Outliers",
