@@ -172,7 +172,7 @@ def _importable(source: SourceEntry, broken: list[list[str]]) -> Iterator[pa.Tab
 
 def _wanted(entries: Records, source: SourceEntry, broken: list[list[str]]) -> Iterator[Record]:
     taken = 0
-    seen: set[str] = set()
+    keys: set[str] = set()
     for entry in entries:
         if source.limit and taken >= source.limit:
             return
@@ -180,11 +180,11 @@ def _wanted(entries: Records, source: SourceEntry, broken: list[list[str]]) -> I
             broken.append([entry.member, entry.reason])
         elif not isinstance(entry, Record):
             broken.append(["", f"{entry.count} x {entry.what}"])
-        elif entry.key in seen:
+        elif entry.key in keys:
             broken.append([entry.key, "the name occurs twice in the source"])
         elif not source.split or entry.columns.get("split", source.split) == source.split:
             taken += 1
-            seen.add(entry.key)
+            keys.add(entry.key)
             yield entry
 
 

@@ -58,10 +58,10 @@ def write_card(recipe: Recipe, out: Path, splits: dict[str, int], facts: dict[st
 
 def _counts(source: str, stages: list[dict[str, Any]]) -> list[int]:
     """Items that went in, those that each stage rejected, and those that remain."""
-    seen = [stage["sources"].get(source, [0, 0]) for stage in stages]
-    first = sum(seen[0]) if seen else 0
-    rejected = [counts[1] for counts in seen]
-    remain = seen[-1][0] if seen else 0
+    counted = [stage["sources"].get(source, [0, 0]) for stage in stages]
+    first = sum(counted[0]) if counted else 0
+    rejected = [counts[1] for counts in counted]
+    remain = counted[-1][0] if counted else 0
     failed = any(stage["failed"] for stage in stages)
     assert failed or first - sum(rejected) == remain, (source, first, rejected, remain)
     return [first, *rejected, remain]
