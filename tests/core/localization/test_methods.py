@@ -70,8 +70,8 @@ class NegatedEncoder(FakeEncoder):
 
 
 def test_ground_that_selo_v2_does_not_visit_has_no_opinion_or_the_published_zero(tmp_path):
-    rgb = np.full((1536, 1536, 3), 110, np.uint8)
-    rgb[100:300, 100:300] = (0, 255, 255)  # the least red place
+    rgb = np.full((1536, 1536, 3), (230, 30, 30), np.uint8)
+    rgb[100:300, 100:300] = (150, 100, 100)  # the least red place
     peaks = {}
     for unvisited in ("zero", "neutral"):
         with Scene.open(write_rgb(tmp_path / f"{unvisited}.tif", rgb)) as scene:

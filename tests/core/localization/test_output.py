@@ -56,6 +56,16 @@ def heat_of(path, query="red"):
         return localize(scene, query, FakeEncoder())
 
 
+@pytest.mark.parametrize("layers", [False, True])
+def test_the_cog_is_valid_by_rio_cogeo(tmp_path, layers):
+    from rio_cogeo.cogeo import cog_validate
+
+    heat = heat_of(make(tmp_path, "utm"))
+    path = write_cog([heat, heat] if layers else heat, tmp_path / "heat.tif", layers)
+    valid, errors, warnings = cog_validate(str(path), strict=True, quiet=True)
+    assert (valid, errors, warnings) == (True, [], [])
+
+
 @pytest.mark.parametrize("grid", GRIDS)
 def test_cog_has_the_grid_of_the_scene(tmp_path, grid):
     path = make(tmp_path, grid)

@@ -80,6 +80,17 @@ def test_a_shard_of_hits_can_be_imported_again(searcher: Searcher, tmp_path: Pat
         assert again.image_bytes(key) == searcher.catalogue.image_bytes(hit.item_id)
 
 
+def test_webdataset_reads_a_shard_of_hits(searcher: Searcher, tmp_path: Path):
+    import webdataset
+
+    hits = searcher.search(Query(text="red"), 5).hits
+    write_hits(tmp_path / "hits.tar", hits, searcher.catalogue)
+    samples = list(webdataset.WebDataset(str(tmp_path / "hits.tar"), shardshuffle=False))
+    found = [json.loads(sample["json"])["found_as"] for sample in samples]
+    assert found == [hit.item_id for hit in hits]
+    assert [sample["txt"].decode() for sample in samples] == [hit.caption for hit in hits]
+
+
 def test_shards_are_deterministic(searcher: Searcher):
     hits = searcher.search(Query(text="red"), 3).hits
     first, second = (export_bytes(".tar", hits, searcher.catalogue) for _ in range(2))

@@ -132,3 +132,34 @@ def test_zeroshot_by_hand() -> None:
 def test_a_constant_model_is_right_about_nothing() -> None:
     score = zeroshot_score(np.ones((5, 2)), np.ones((2, 2)), np.array([0, 1, 0, 1, 1]))
     assert score.top1 == 0
+
+
+def test_reversed_retrieval_reorders_the_first_answers():
+    from terraseek_train.evaluate.retrieval import retrieve, sorted_after_reversed_retrieval
+
+    scores = np.array([[0.9, 0.8, 0.1], [0.95, 0.2, 0.3], [0.0, 0.1, 0.2]])
+    # answer 0 finds query 1 first and query 0 second; answer 1 finds query 0 first
+    ranked = sorted_after_reversed_retrieval(scores, 2)
+    assert np.argsort(-ranked, axis=1).tolist() == [[1, 0, 2], [0, 2, 1], [2, 1, 0]]
+    same = sorted_after_reversed_retrieval(scores, 1)
+    assert np.argsort(-same, axis=1).tolist() == np.argsort(-scores, axis=1).tolist()
+    rng = np.random.default_rng(3)
+    images = rng.normal(size=(9, 5))
+    texts = np.repeat(images, 2, axis=0) + rng.normal(scale=0.8, size=(18, 5))
+    images, texts = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (images, texts))
+    image_of = np.repeat(np.arange(9), 2)
+    plain, both = retrieve(images, texts, image_of), retrieve(images, texts, image_of, 5)
+    assert plain.reranked is None
+    assert both.score() == plain.score()
+    # brute force: rank of the query among all queries, for each of the first five answers
+    table = np.float32(images) @ np.float32(texts).T
+    for row in range(9):
+        first = np.argsort(-table[row], kind="stable")[:5]
+        keys = [
+            ((table[:, answer] > table[row, answer]).sum(), -table[row, answer], answer)
+            for answer in first
+        ]
+        order = [answer for _, _, answer in sorted(keys)]
+        hits = [place for place, answer in enumerate(order) if image_of[answer] == row]
+        if hits:
+            assert both.reranked.image_rank[row] == hits[0]

@@ -98,6 +98,13 @@ def retrieval(
         ..., "--captions", help="JSON of RSICD's or NWPU-Captions' layout, or CSV filename,title."
     ),
     split: str | None = typer.Option(None, "--split", help="Split of the JSON; default all."),
+    rerank: int = typer.Option(
+        0,
+        "--rerank",
+        min=0,
+        help="Also re-rank the first K answers by reversed retrieval (iEBAKER), reported apart: it "
+        "uses the whole set of queries.",
+    ),
     model: str = _MODEL,
     compare: tuple[str, str] | None = COMPARE,
     device: str = _DEVICE,
@@ -112,16 +119,25 @@ def retrieval(
     def measure(name: str) -> Result:
         encoder = load_encoder(name, device)
         with bar() as progress:
-            retrieved = measure_retrieval(images, captions, encoder, split, progress)
+            retrieved = measure_retrieval(images, captions, encoder, split, progress, rerank)
         score = asdict(retrieved.score())
         facts = {key: score[key] for key in ("n_images", "n_captions")} | {"prefix": ""}
         run = Run("retrieval", captions, facts | {"split": split})
-        return Result(name, score, (retrieved.unit_sums(),), _published(name, run, score))
+        published = _published(name, run, score)
+        if retrieved.reranked is not None:
+            score["reranked"] = asdict(retrieved.reranked.score()) | {"answers": rerank}
+        return Result(name, score, (retrieved.unit_sums(),), published)
 
     labels = _RECALLS | {"mR": "mR"}
     results = show(compare or (model,), measure, labels, as_json)
     score = results[0].score
     size = f"{score['n_images']} images, {score['n_captions']} captions"
+    if rerank and not as_json:
+        for result in results:
+            print(
+                f"{result.model}: mR {result.score['reranked']['mR']:.2f} with the first {rerank} "
+                "answers re-ranked by the set of queries, not comparable with single queries"
+            )
     if compare and not as_json:
         print(size)
         _print_published(results, labels)

@@ -1,14 +1,23 @@
 """Image-text retrieval as the remote-sensing papers measure it (Yuan et al. 2022, section IV)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int64
 
 from terraseek_train.evaluate.bootstrap import UnitSums
 
-__all__ = ["KS", "RetrievalScore", "Retrieved", "ranks", "recalls", "retrieval_score", "retrieve"]
+__all__ = [
+    "KS",
+    "RetrievalScore",
+    "Retrieved",
+    "ranks",
+    "recalls",
+    "retrieval_score",
+    "retrieve",
+    "sorted_after_reversed_retrieval",
+]
 
 KS = (1, 5, 10)
 """Ranks up to which a true answer counts."""
@@ -40,6 +49,8 @@ class Retrieved:
     """Rank of a caption's image among all images."""
     image_of: Int64[np.ndarray, " m"]
     """Image row of every caption."""
+    reranked: "Retrieved | None" = None
+    """The same after `sorted_after_reversed_retrieval`, if that was asked for."""
 
     def unit_sums(self) -> UnitSums:
         """Give the six recalls and mR in percent; an image with its captions is one unit."""
@@ -110,10 +121,44 @@ def recalls(
     return [float(100 * np.mean(rank < k)) for k in ks]
 
 
+def sorted_after_reversed_retrieval(
+    scores: Float[np.ndarray, "queries answers"], k: int
+) -> Float64[np.ndarray, "queries answers"]:
+    """Re-rank the first k answers of each query by retrieval in the other direction.
+
+    Each of these answers searches the queries; the answers are then ordered by the rank at which
+    they find their query, and where ranks are equal by their score (Sort After Reversed Retrieval
+    of iEBAKER, arXiv 2504.05644; its details could not be read, so this is its literal sense). The
+    other queries take part in the result, so figures are not comparable with those of single
+    queries.
+
+    Args:
+        scores: higher is better.
+        k: number of answers to re-rank; the others keep their order below them.
+
+    Returns:
+        Scores with the new order: whole numbers, higher is better.
+    """
+    n_queries, n_answers = scores.shape
+    k = min(k, n_answers)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    found_at = np.empty((n_queries, n_answers), np.int64)  # rank of a query for an answer
+    by_answer = np.argsort(-scores, axis=0, kind="stable")
+    np.put_along_axis(found_at, by_answer, np.arange(n_queries)[:, None], axis=0)
+    first = order[:, :k]
+    within = np.argsort(np.take_along_axis(found_at, first, axis=1), axis=1, kind="stable")
+    order[:, :k] = np.take_along_axis(first, within, axis=1)
+    ranked = np.empty((n_queries, n_answers), np.float64)
+    places = np.broadcast_to(np.arange(n_answers, 0, -1, dtype=np.float64), ranked.shape)
+    np.put_along_axis(ranked, order, places, axis=1)
+    return ranked
+
+
 def retrieve(
     images: Float[np.ndarray, "n dim"],
     texts: Float[np.ndarray, "m dim"],
     image_of: Int[np.ndarray, " m"],
+    rerank: int = 0,
 ) -> Retrieved:
     """Search the images with every caption, and the captions with every image.
 
@@ -124,11 +169,26 @@ def retrieve(
         images: unit rows.
         texts: unit rows.
         image_of: image row of every caption.
+        rerank: number of answers to re-rank with the set of queries, see
+            `sorted_after_reversed_retrieval`; 0 for none.
     """
     scores = np.asarray(images, np.float32) @ np.asarray(texts, np.float32).T
-    captions_of = [np.flatnonzero(image_of == row) for row in range(len(images))]
-    caption_rank = ranks(scores.T, [np.array([row]) for row in image_of])
-    return Retrieved(ranks(scores, captions_of), caption_rank, np.asarray(image_of, np.int64))
+    plain = _retrieved(scores, scores.T, image_of)
+    if not rerank:
+        return plain
+    both = (sorted_after_reversed_retrieval(found, rerank) for found in (scores, scores.T))
+    return replace(plain, reranked=_retrieved(*both, image_of))
+
+
+def _retrieved(
+    by_image: Float[np.ndarray, "n m"],
+    by_caption: Float[np.ndarray, "m n"],
+    image_of: Int[np.ndarray, " m"],
+) -> Retrieved:
+    """Ranks in the scores of captions for images, and of images for captions."""
+    captions_of = [np.flatnonzero(image_of == row) for row in range(len(by_image))]
+    caption_rank = ranks(by_caption, [np.array([row]) for row in image_of])
+    return Retrieved(ranks(by_image, captions_of), caption_rank, np.asarray(image_of, np.int64))
 
 
 def retrieval_score(

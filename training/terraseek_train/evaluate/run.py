@@ -50,6 +50,7 @@ def measure_retrieval(
     encoder: Encoder,
     split: str | None = None,
     progress: Progress = silent,
+    rerank: int = 0,
 ) -> Retrieved:
     """Search a captioned set with its own images and captions.
 
@@ -59,6 +60,7 @@ def measure_retrieval(
         encoder: the encoder to measure.
         split: split of a JSON file to use; None uses all.
         progress: called while images and sentences are encoded.
+        rerank: number of answers to re-rank with the set of queries, see `retrieve`.
 
     Raises:
         AnnotationError: the caption file does not follow its layout.
@@ -70,7 +72,7 @@ def measure_retrieval(
     if not texts:
         raise AnnotationError(f"{captions} has images but no caption; nothing to measure")
     vectors = encode_named(encoder, open_images(images), [name for _, name in pairs], progress)
-    return retrieve(vectors, encoder.encode_texts(texts, progress), image_of)
+    return retrieve(vectors, encoder.encode_texts(texts, progress), image_of, rerank)
 
 
 @dataclass(frozen=True)
