@@ -107,7 +107,7 @@ def test_names_of_classes_in_cards_are_shipped() -> None:
 
 def test_a_wrong_option_is_noticed() -> None:
     root = typer.main.get_command(build_app())
-    parse(root, ["search", "cat", "red roofs", "--k", "5"])
+    parse(root, ["search", "cat", "red roofs", "--alpha", "0.5"])
     with pytest.raises(UsageError, match="No such option"):
         parse(root, ["search", "cat", "red roofs", "--magic", "5"])
 

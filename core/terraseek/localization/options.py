@@ -64,6 +64,8 @@ class LocalizeOptions:
 
     def __post_init__(self) -> None:
         get_method(self.method)
+        if self.unvisited not in ("zero", "neutral"):
+            raise ConfigError(f"unvisited {self.unvisited!r} must be zero or neutral")
         if self.scales is not None and self.scales_m is not None:
             raise ConfigError("give window sides in pixels or in metres, not both")
         if self.grid_side < _MIN_GRID_SIDE:

@@ -80,6 +80,9 @@ def test_a_shard_of_hits_can_be_imported_again(searcher: Searcher, tmp_path: Pat
         assert again.image_bytes(key) == searcher.catalogue.image_bytes(hit.item_id)
 
 
+# webdataset leaves closing to the garbage collector
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_webdataset_reads_a_shard_of_hits(searcher: Searcher, tmp_path: Path):
     import webdataset
 
