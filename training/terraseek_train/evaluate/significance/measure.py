@@ -188,7 +188,7 @@ def _half_figures(pairs: Sequence[Pair], model: SignificanceModel) -> dict[str, 
     scores = np.array([_score(pair, model) for pair in pairs])
     present, other = scores[kinds == "present"], scores[kinds != "present"]
     levels = [model.assess(pair.query.evidence, pair.query.readable) for pair in pairs]
-    likely = np.array([one.level == "likely" for one in levels])
+    reached = np.array([one.level == "likely" for one in levels])
     some = np.array([one.level != "none" for one in levels])
     found_at_5, interval = _found_interval(present, other)
     return {
@@ -202,8 +202,8 @@ def _half_figures(pairs: Sequence[Pair], model: SignificanceModel) -> dict[str, 
             f"{rate:g}": float((present > np.quantile(other, 1 - rate)).mean())
             for rate in (0.01, 0.02, 0.05, 0.1, 0.2)
         },
-        "false_likely": float(likely[kinds != "present"].mean()),
-        "likely": {kind: _share(likely, kinds == kind) for kind in KINDS},
+        "false_likely": float(reached[kinds != "present"].mean()),
+        "likely": {kind: _share(reached, kinds == kind) for kind in KINDS},
         "likely_or_possible": {kind: _share(some, kinds == kind) for kind in KINDS},
         "right_hits": _right_hits(pairs, [one.probabilities for one in levels]),
     }
