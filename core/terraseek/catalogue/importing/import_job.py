@@ -161,13 +161,13 @@ class ImportJob:
 
     def _tasks(self) -> Iterator[_Task]:
         """Records that are new, or complete an item; the others are counted."""
-        seen: set[str] = set()
+        ids: set[str] = set()
         for record in self._records():
             key = item_id(self._options.source, record.key)
-            if key in seen:
+            if key in ids:
                 self.report.duplicates += 1
                 continue
-            seen.add(key)
+            ids.add(key)
             row = self._known.row_of_id(key)
             if row is None:
                 row = self._known.row_of_name(str(record.columns.get("img_name") or record.key))
