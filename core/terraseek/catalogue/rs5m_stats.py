@@ -61,7 +61,8 @@ def rs5m_stats(catalogue: Catalogue) -> dict[str, Any]:
     items = catalogue.items([name for name in names if name in catalogue.columns])
     zones = utm_zones(items)
     subset = subsets_of(items)
-    words = items["caption"].str.split().str.len().fillna(0).astype("int64")
+    lengths: list[int] = [len(text.split()) for text in items["caption"].fillna("")]
+    words = pd.Series(lengths, items.index, dtype="int64")
     entities = Counter[str]()
     with_entities = 0
     for cell in _cells(items, "entity"):
@@ -133,4 +134,6 @@ def _count_keywords(captions: Iterable[str]) -> tuple[dict[str, int], int]:
 
 def _histogram(words: pd.Series) -> dict[str, int]:
     groups = (words // 10 * 10).value_counts().sort_index()
-    return {f"{start} to {start + 9}": int(count) for start, count in groups.items()}
+    starts = [int(start) for start in groups.index]
+    counts = zip(starts, groups, strict=True)
+    return {f"{start} to {start + 9}": int(count) for start, count in counts}

@@ -304,10 +304,13 @@ class ModelCard:
 
 def _check_published(name: str, result: object) -> None:
     kinds = {"task": str, "dataset": str, "protocol": Mapping, "figures": Mapping, "source": str}
-    valid = isinstance(result, Mapping) and result.keys() == kinds.keys()
-    if valid:
-        valid = all(isinstance(result[key], kind) for key, kind in kinds.items())
-        valid = valid and bool(result["source"]) and bool(result["figures"])
+    valid = (
+        isinstance(result, Mapping)
+        and result.keys() == kinds.keys()
+        and all(isinstance(result[key], kind) for key, kind in kinds.items())
+        and bool(result["source"])
+        and bool(result["figures"])
+    )
     if not valid:
         raise ConfigError(
             f"card {name!r}: a published result must have {', '.join(kinds)}, with a source and at "

@@ -11,14 +11,11 @@ import secrets
 import sqlite3
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
 from terraseek.errors import RaterKeyError, ReviewError
 from terraseek.review.database import connect, transaction
 from terraseek.review.records import now
-
-if TYPE_CHECKING:
-    from terraseek.review.log import ReviewLog
 
 __all__ = ["MAX_NAME_LENGTH", "RaterKeys", "check_key", "rater_name"]
 
@@ -61,10 +58,19 @@ def check_key(connection: sqlite3.Connection, rater: str, key: str) -> None:
         )
 
 
+@runtime_checkable
+class _Log(Protocol):
+    """What is needed of a `ReviewLog`, which itself checks keys."""
+
+    @property
+    def path(self) -> Path:
+        """The database."""
+
+
 class RaterKeys:
     """The keys of the raters of one review log."""
 
-    def __init__(self, log: "ReviewLog") -> None:
+    def __init__(self, log: _Log) -> None:
         self._path: Path = log.path
 
     @property

@@ -74,7 +74,8 @@ class ReferenceTexts:
             counted = np.isfinite(cosines).sum(axis=1)
             scaled = np.asarray(cosines, np.float64) * self._sharpness
             total: Float64[np.ndarray, " q"] = np.logaddexp.reduce(scaled, axis=1)
-            return total - np.log(counted)
+            mean: Float64[np.ndarray, " q"] = total - np.log(counted)
+            return mean
 
         difference: Float64[np.ndarray, " q"] = log_mean(overhead) - log_mean(other)
         return difference

@@ -176,8 +176,9 @@ def retrieve(
     plain = _retrieved(scores, scores.T, image_of)
     if not rerank:
         return plain
-    both = (sorted_after_reversed_retrieval(found, rerank) for found in (scores, scores.T))
-    return replace(plain, reranked=_retrieved(*both, image_of))
+    by_image = sorted_after_reversed_retrieval(scores, rerank)
+    by_caption = sorted_after_reversed_retrieval(scores.T, rerank)
+    return replace(plain, reranked=_retrieved(by_image, by_caption, image_of))
 
 
 def _retrieved(

@@ -47,8 +47,6 @@ class Place:
     """Inhabitants; 0 where GeoNames does not know."""
     state: str = ""
     """Name of its first-level division; blank where GeoNames does not know."""
-    state: str = ""
-    """First-level division (state, region) it is in."""
 
 
 @cache

@@ -65,8 +65,9 @@ def known_queries(sets: Sequence[BenchmarkSet], encoder: Encoder) -> list[Pair]:
             best = np.argsort(-scores, kind="stable")[:SHOWN]
             right = np.zeros(len(best))
             if kind == "present":  # windows have no truth of their own
-                known = shown is not None and not one.is_scene
-                right = shown[best] if known else np.full(len(best), np.nan)
+                right = np.full(len(best), np.nan)
+                if shown is not None and not one.is_scene:
+                    right = shown[best]
             query = KnownQuery(
                 evidence(QueryVectors(vector), one.vectors[best], references, pair_cosines),
                 kind,

@@ -83,12 +83,12 @@ def history_panel(params: Address, draw_more: Callable[[], None]) -> None:
                     on_click=_delete,
                     args=(one.name,),
                 )
-        earlier = [one for one in history() if one["params"] != _lists(params)]
+        earlier = [past for past in history() if past["params"] != _lists(params)]
         if earlier:
             st.html('<span class="ts-quiet">earlier in this session</span>')
-        for number, one in enumerate(earlier[:_SHOWN]):
+        for number, past in enumerate(earlier[:_SHOWN]):
             key = f"explore_earlier_{number}"
-            _open_button(one["title"], one["params"], key, ":material/history:")
+            _open_button(past["title"], past["params"], key, ":material/history:")
 
 
 def _save_fields(params: Address) -> None:

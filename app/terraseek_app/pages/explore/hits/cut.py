@@ -29,7 +29,7 @@ class Cut:
 
     def to_params(self) -> dict[str, str]:
         """Parameters of the link; defaults are left out."""
-        params = {} if self.order == "score" else {"sort": self.order}
+        params: dict[str, str] = {} if self.order == "score" else {"sort": self.order}
         params |= {"significant": "1"} if self.only_significant else {}
         return params | ({} if self.min_score is None else {"min_score": f"{self.min_score:.4g}"})
 

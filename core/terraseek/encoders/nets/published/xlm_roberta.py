@@ -163,9 +163,8 @@ class _Layer(nn.Module):
             projected: Tensor = attention["self"][name](x)
             return projected.view(count, length, self.heads, width // self.heads).transpose(1, 2)
 
-        attended = F.scaled_dot_product_attention(
-            *map(split_heads, ("query", "key", "value")), attn_mask=used[:, None, None]
-        )
+        query, key, value = map(split_heads, ("query", "key", "value"))
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=used[:, None, None])
         joined = attended.transpose(1, 2).flatten(2)
         x = _add_and_norm(attention["output"], x, joined)
         return _add_and_norm(self.output, x, F.gelu(self.intermediate["dense"](x)))
