@@ -71,7 +71,7 @@ def import_vectors(
     images = captions = n_invalid = 0
     with exclusive(folder):
         job = StoreJob(catalogue, encoder, folder, progress)
-        rows = job.missing()
+        rows = job.missing_images()
         rows = rows[(files[rows] != "") & np.isfinite(file_rows[rows])]
         groups = {file: rows[files[rows] == file] for file in sorted(set(files[rows]))}
         for file, file_items in groups.items():  # check all files before the first import

@@ -89,10 +89,20 @@ class StoreJob:
         Items without an image are among them only as long as a text of theirs has no vector.
         """
         flags = self._flags()
-        missing = (flags & HAS_IMAGE == 0) & self.catalogue.active
+        missing = self._without_image(flags)
         missing &= self.catalogue.has_image | self._lacks_text(flags)
         self._done = len(flags) - int(missing.sum())
         return np.flatnonzero(missing).astype(np.int64)
+
+    def missing_images(self) -> Int64[np.ndarray, " m"]:
+        """Return rows without an image vector, whether or not the items have an image file."""
+        missing = self._without_image(self._flags())
+        self._done = len(missing) - int(missing.sum())
+        return np.flatnonzero(missing).astype(np.int64)
+
+    def _without_image(self, flags: UInt8[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        without: Bool[np.ndarray, " n"] = (flags & HAS_IMAGE == 0) & self.catalogue.active
+        return without
 
     def _lacks_text(self, flags: UInt8[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Rows with a text that has no vector."""

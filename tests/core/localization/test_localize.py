@@ -80,7 +80,7 @@ def test_json_summary_has_exactly_the_documented_keys(scene_path):
         found = summary(localize(scene, "red", FakeEncoder()))
     assert list(found) == [
         *("query", "minus", "method", "scales", "encoder", "scene", "parameters"),
-        *("windows", "encode_s", "query_s", "peak", "crs"),
+        *("windows", "encode_s", "query_s", "peak", "significance", "probability", "crs"),
     ]
     assert list(found["peak"]) == ["lon", "lat", "col", "row", "score"]
     assert found["crs"] == "EPSG:32633"

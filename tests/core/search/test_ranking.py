@@ -4,13 +4,14 @@ import pytest
 
 from terraseek.search import Hit
 from terraseek.search.ranking import compare_rankings, refine
+from terraseek.significance.model import Level
 
 
-def hit(rank: int, score: float, significant: bool | None = None) -> Hit:
-    return Hit(f"i{rank}", score, None, None, "", "", rank, "", "", "none", significant=significant)
+def hit(rank: int, score: float, level: Level | None = None) -> Hit:
+    return Hit(f"i{rank}", score, None, None, "", "", rank, "", "", "none", significance=level)
 
 
-HITS = [hit(1, 0.4, True), hit(2, 0.3, False), hit(3, 0.3), hit(4, 0.1, False)]
+HITS = [hit(1, 0.4, "likely"), hit(2, 0.3, "none"), hit(3, 0.3), hit(4, 0.1, "possible")]
 
 
 def ids(hits: list[Hit]) -> list[str]:

@@ -70,8 +70,16 @@ def brute(searcher: Searcher, query: Query, k: int, where: Filter | None) -> lis
     flat = min(images.std(), captions.std()) < 0.01  # all captions may be as near to the query
     scale = 1 if flat else min(images.std() / captions.std(), 2)
     found = []
+    with_image = store.vectors.any(axis=1)
+    by_caption = bool(query.alpha) or not (mask & with_image).any()
     for row in range(len(items)):
-        if not mask[row] or not store.vectors[row].any():
+        if not mask[row]:
+            continue
+        if not with_image[row]:  # an unreadable image: by its caption, on the scale of images
+            if by_caption and store.captions[row].any() and items["item_id"][row] != query.item_id:
+                caption = float(store.captions[row].astype(np.float64) @ vector)
+                score = images.mean() + scale * (caption - captions.mean())
+                found.append((-round(score, 7), row))
             continue
         if items["item_id"][row] == query.item_id:
             continue

@@ -124,14 +124,16 @@ def new_key_panel() -> None:
     session = st.session_state
     if not session.review_is_new_key:
         return
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="review_link"):
+    with st.container(
+        border=True, horizontal=True, vertical_alignment="center", key="review_new_key"
+    ):
         st.html(
             '<span class="ts-quiet">This name is yours now. This browser keeps its key; for '
             "another one, save your personal link. It is not shown again after you leave.</span>"
         )
         st.code(session.review_key, language=None)
         copy_button(_personal_link(), "Copy personal link", key="review_copy_link")
-        st.button("Done", key="review_link_done", on_click=_dismiss_link)
+        st.button("Done", key="review_new_key_done", on_click=_dismiss_link)
 
 
 def rater_menu() -> None:

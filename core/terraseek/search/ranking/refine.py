@@ -27,13 +27,13 @@ def refine(
         order: one of `ORDERS`; equal ones and those without a key follow, best first.
         keys: date (ISO 8601) or name of the place by item id; needed for those orders.
         min_score: lowest score shown.
-        only_significant: leave out hits whose significance is False; unknown ones stay.
+        only_significant: leave out hits that are not `likely`; those of unknown significance stay.
     """
     kept = [
         hit
         for hit in hits
         if (min_score is None or hit.score >= min_score)
-        and not (only_significant and hit.significant is False)
+        and not (only_significant and hit.significance not in (None, "likely"))
     ]
     if order == "score":
         return kept
