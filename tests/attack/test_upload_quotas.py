@@ -172,10 +172,8 @@ def test_a_body_that_the_disk_has_no_room_for(server: Server) -> None:
     body = out.getvalue()
     assert MAX_FILE < len(body) < MEGABYTE
     address = f"/api/localize/{scene.group(1).decode()}?q=red"
-    head = f"POST {address} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-    with server.connect() as client:
-        client.sendall(head.encode() + body)
-        answer = client.recv(1 << 16)
+    head = f"POST {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    answer = server.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     assert answer.split(b" ", 2)[1] == b"507", answer[:500]
     assert b"largest allowed file size" in answer
     assert b"/" not in answer.partition(b"\r\n\r\n")[2]
