@@ -104,7 +104,7 @@ def test_a_name_is_asked_for_first_and_gets_a_key(open_page, log: ReviewLog) -> 
     assert log.events() == []
     [shown] = [code.value for code in page.code]
     assert RaterKeys(log).is_valid("Ana Lytics", shown)
-    press(page, "link_done")
+    press(page, "new_key_done")
     assert not page.code
     press(page, "accept")
     assert [r.rater for r in log.events()] == ["Ana Lytics"]
