@@ -241,14 +241,15 @@ def test_back_and_forward_go_through_the_queries(
     first = explore.locator(".tile").first.get_attribute("data-id")
     search(explore, "blue")
     explore.wait_for_function("location.search.includes('q=blue')")
-    explore.locator(f".tile[data-id='{first}']").wait_for(state="detached")
+    leads = f"document.querySelector('.tile')?.dataset.id === '{first}'"
+    explore.wait_for_function(f"document.querySelector('.tile') && !({leads})")
     explore.go_back()
-    explore.locator(f".tile[data-id='{first}']").wait_for()
+    explore.wait_for_function(leads)
     assert explore.get_by_label("What to look for", exact=True).input_value() == "green"
     explore.wait_for_function("document.title.startsWith('green')")
     explore.go_forward()
     explore.wait_for_function("document.title.startsWith('blue')")
-    explore.locator(f".tile[data-id='{first}']").wait_for(state="detached")
+    explore.wait_for_function(f"document.querySelector('.tile') && !({leads})")
     assert captions(explore)[0].startswith("a blue")
 
     explore.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [6, 46], zoom: 4}})")

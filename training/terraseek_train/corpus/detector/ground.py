@@ -1,6 +1,7 @@
 """Photographs that are not taken from above: those that scikit-image ships, and folders of them."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -36,19 +37,24 @@ def photographs(
 ) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
     """Decode photographs by name: all images of folders, and scikit-image's if `shipped`.
 
-    Raises:
-        SourceError: a folder contains no image.
-    """
-    import skimage
+    Those of scikit-image are used where it is installed (extra `train`).
 
-    folder_of_package = Path(skimage.__file__).parent / "data"
-    known = [folder_of_package / name for name in SHIPPED] if shipped else []
+    Raises:
+        SourceError: a folder contains no image, or there is no photograph at all.
+    """
+    package = find_spec("skimage")
+    data = Path(package.origin).parent / "data" if package and package.origin else None
+    known = [data / name for name in SHIPPED] if shipped and data else []
     paths = [path for path in known if path.exists()]
     for folder in folders:
         found = [p for p in sorted(Path(folder).rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
             raise SourceError(f"{folder} contains no image of the ground")
         paths += found
+    if not paths:
+        raise SourceError(
+            "no photograph of the ground; give folders with some, or install scikit-image"
+        )
     images = {}
     for path in paths:
         try:
