@@ -241,15 +241,17 @@ def test_back_and_forward_go_through_the_queries(
     first = explore.locator(".tile").first.get_attribute("data-id")
     search(explore, "blue")
     explore.wait_for_function("location.search.includes('q=blue')")
-    leads = f"document.querySelector('.tile')?.dataset.id === '{first}'"
-    explore.wait_for_function(f"document.querySelector('.tile') && !({leads})")
+    from playwright.sync_api import expect
+
+    leading = expect(explore.locator(".tile").first)  # the gallery is in a shadow root
+    leading.not_to_have_attribute("data-id", str(first), timeout=60_000)
     explore.go_back()
-    explore.wait_for_function(leads)
+    leading.to_have_attribute("data-id", str(first), timeout=60_000)
     assert explore.get_by_label("What to look for", exact=True).input_value() == "green"
     explore.wait_for_function("document.title.startsWith('green')")
     explore.go_forward()
     explore.wait_for_function("document.title.startsWith('blue')")
-    explore.wait_for_function(f"document.querySelector('.tile') && !({leads})")
+    leading.not_to_have_attribute("data-id", str(first), timeout=60_000)
     assert captions(explore)[0].startswith("a blue")
 
     explore.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [6, 46], zoom: 4}})")
