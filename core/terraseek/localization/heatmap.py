@@ -18,7 +18,7 @@ from terraseek.localization.windows.fields import Field
 from terraseek.localization.windows.row_blocks import for_row_blocks
 from terraseek.scenes import Georef, Scene
 from terraseek.scenes.web_mercator import to_mercator
-from terraseek.significance.model import Level
+from terraseek.significance.model import Level, is_likely
 from terraseek.significance.words import WORDS
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class HeatMap:
     @property
     def significant(self) -> bool | None:
         """Whether `significance` is likely; None if it is unknown."""
-        return None if self.significance is None else self.significance == "likely"
+        return is_likely(self.significance)
 
     @property
     def question(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from terraseek.display import shortened
 from terraseek.files import text_cell
-from terraseek.significance.model import Level
+from terraseek.significance.model import Level, is_likely
 
 __all__ = ["HIT_COLUMNS", "Hit", "hits_csv", "hits_geojson", "hits_json"]
 
@@ -72,7 +72,7 @@ class Hit:
     @property
     def significant(self) -> bool | None:
         """Whether it is likely; None if unknown. The column `convincing` of exported files."""
-        return None if self.significance is None else self.significance == "likely"
+        return is_likely(self.significance)
 
 
 _NEW_COLUMNS = ("significance", "probability")

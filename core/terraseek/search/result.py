@@ -8,7 +8,7 @@ from terraseek.catalogue.catalogue import Catalogue
 from terraseek.display import shortened
 from terraseek.search.hits import Hit
 from terraseek.search.query import Query
-from terraseek.significance.model import Level
+from terraseek.significance.model import Level, is_likely
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -46,7 +46,7 @@ class SearchResult(Sequence[Hit]):
     @property
     def significant(self) -> bool | None:
         """Whether the significance is likely; None if it is unknown."""
-        return None if self.significance is None else self.significance == "likely"
+        return is_likely(self.significance)
 
     @property
     def expected_right(self) -> float | None:

@@ -339,6 +339,7 @@ class Searcher:
         caption_scores = self._captions.exact_scores(rows[with_caption], vector)
         captions = dict(zip(with_caption.tolist(), caption_scores, strict=True))
         items = self.catalogue.items_at(rows).to_dict("records")
+        rank_among_images = np.cumsum(has_image) - 1  # hits without an image are not assessed
         hits = []
         for at, item in enumerate(items):
             image = float(images[at])
@@ -347,7 +348,7 @@ class Searcher:
                 extra = {"caption_score": caption, "matched_by": "caption"}
                 hits.append(_hit(item, float(scores[at]), at + 1, extra))
                 continue
-            number = int(has_image[:at].sum())  # hits without an image are not assessed
+            number = int(rank_among_images[at])
             extra = ({} if assessed is None else _hit_significance(assessed, number)) | {
                 "percentile": self._percentile(image) if query.is_text_only else None,
                 "image_score": image,

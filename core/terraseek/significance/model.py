@@ -26,6 +26,7 @@ __all__ = [
     "Kind",
     "Level",
     "SignificanceModel",
+    "is_likely",
     "model_of",
 ]
 
@@ -39,6 +40,11 @@ KEY = "significance"
 """Key of the fitted values in a card's calibration."""
 _HIT_LIKELY, _HIT_POSSIBLE = 0.5, 0.2
 """Probability of a hit from which it is likely, and possible."""
+
+
+def is_likely(level: Level | None) -> bool | None:
+    """Whether a level is `likely`; None if it is unknown."""
+    return None if level is None else level == "likely"
 
 
 @dataclass(frozen=True, eq=False)

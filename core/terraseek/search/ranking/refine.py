@@ -33,7 +33,7 @@ def refine(
         hit
         for hit in hits
         if (min_score is None or hit.score >= min_score)
-        and not (only_significant and hit.significance not in (None, "likely"))
+        and not (only_significant and hit.significant is False)
     ]
     if order == "score":
         return kept
