@@ -1,6 +1,6 @@
 """Evidence of every sentence on every catalogue and scene, and how well it separates them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Float64, Shaped
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.vocabulary import mostly_unknown
-from terraseek.significance.evidence import PairCosines, QueryVectors, evidence
+from terraseek.significance.evidence import N_BEST, PairCosines, QueryVectors, evidence
 from terraseek.significance.fit import LIKELY_RATE, KnownQuery
 from terraseek.significance.model import SignificanceModel
 from terraseek.significance.readable import readable
@@ -27,7 +27,7 @@ from terraseek_train.evaluate.significance.truth import (
     read_truth,
 )
 
-__all__ = ["CANDIDATES", "Pair", "candidate_table", "figures", "known_queries"]
+__all__ = ["Pair", "candidate_table", "figures", "known_queries"]
 
 SHOWN = 24
 """Hits for which the number of right ones is expected."""
@@ -43,7 +43,7 @@ class Pair:
     set_name: str
     query: KnownQuery
     candidates: Mapping[str, float]
-    """Statistics by name that could decide alone, see `CANDIDATES`."""
+    """Statistics by name that could decide alone."""
 
 
 def known_queries(sets: Sequence[BenchmarkSet], encoder: Encoder) -> list[Pair]:
@@ -55,6 +55,7 @@ def known_queries(sets: Sequence[BenchmarkSet], encoder: Encoder) -> list[Pair]:
     for one in sets:
         pair_cosines = PairCosines.of(one.vectors)
         reference_scores = one.vectors @ references.overhead.T
+        reference_tops = np.sort(reference_scores, axis=0)[-N_BEST:].mean(axis=0)
         for sentence, vector in zip(sentences, vectors, strict=True):
             if sentence.half != one.half:
                 continue
@@ -68,13 +69,11 @@ def known_queries(sets: Sequence[BenchmarkSet], encoder: Encoder) -> list[Pair]:
                 right = np.full(len(best), np.nan)
                 if shown is not None and not one.is_scene:
                     right = shown[best]
-            query = KnownQuery(
-                evidence(QueryVectors(vector), one.vectors[best], references, pair_cosines),
-                kind,
-                right,
-                readable([sentence.text], encoder.card),
-            )
-            values = _candidates(sentence.text, scores, reference_scores, encoder)
+            found = evidence(QueryVectors(vector), one.vectors[best], references, pair_cosines)
+            query = KnownQuery(found, kind, right, readable([sentence.text], encoder.card))
+            on_best = reference_scores[best[:N_BEST]].mean(axis=0)
+            values = _candidates(sentence.text, scores, on_best, reference_tops, encoder)
+            values |= {"fit": found.fit, "agreement": found.agreement, "wording": found.wording}
             pairs.append(Pair(one.half, one.name, query, values))
     return pairs
 
@@ -99,11 +98,20 @@ def _truth(
 def _candidates(
     text: str,
     scores: Float32[np.ndarray, " n"],
-    reference_scores: Float32[np.ndarray, "n r"],
+    on_best: Float32[np.ndarray, " r"],
+    tops: Float32[np.ndarray, " r"],
     encoder: Encoder,
 ) -> dict[str, float]:
-    top, tops = np.sort(scores)[-8:].mean(), np.sort(reference_scores, axis=0)[-8:].mean(axis=0)
-    on_best = reference_scores[np.argsort(-scores)[:8]].mean(axis=0)
+    """Statistics of a sentence that could decide alone.
+
+    Args:
+        text: the sentence.
+        scores: its cosine with each image.
+        on_best: mean cosine of each reference caption with the sentence's best images.
+        tops: mean cosine of each reference caption with its own best images.
+        encoder: of all cosines.
+    """
+    top = np.sort(scores)[-N_BEST:].mean()
     found = {
         "best cosine": float(scores.max()),
         "best against reference sentences on the same images": float(
@@ -129,14 +137,6 @@ def _false_discovery(calibration: Calibration, scores: Float32[np.ndarray, " n"]
     return -float((expected / found).min())
 
 
-CANDIDATES: dict[str, Callable[[Pair], float]] = {
-    "fit": lambda pair: pair.query.evidence.fit,
-    "agreement": lambda pair: pair.query.evidence.agreement,
-    "wording": lambda pair: pair.query.evidence.wording,
-}
-"""Parts of the evidence as statistics that decide alone."""
-
-
 def candidate_table(
     pairs: Sequence[Pair], model: SignificanceModel, half: Half
 ) -> list[dict[str, Any]]:
@@ -144,11 +144,8 @@ def candidate_table(
     used = [pair for pair in pairs if pair.half == half]
     kinds = np.array([pair.query.kind for pair in used])
     rows = []
-    for name in [*used[0].candidates, *CANDIDATES]:
-        values = np.array(
-            [pair.candidates[name] if name in pair.candidates else CANDIDATES[name](pair)
-             for pair in used]
-        )  # fmt: skip
+    for name in used[0].candidates:
+        values = np.array([pair.candidates[name] for pair in used])
         rows.append({"statistic": name, **_separation(values, kinds)})
     scores = np.array([_score(pair, model) for pair in used])
     rows.append({"statistic": "fit, agreement and wording, shipped", **_separation(scores, kinds)})
