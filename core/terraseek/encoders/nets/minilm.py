@@ -16,7 +16,7 @@ from terraseek.errors import ConfigError
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
-__all__ = ["MiniLM", "bert_keys"]
+__all__ = ["MiniLM", "bert_attention", "bert_keys"]
 
 _EPS = 1e-12
 
@@ -87,20 +87,25 @@ class BertLayer(nn.Module):
     def forward(
         self, x: "Float[Tensor, 't length width']", used: "Bool[Tensor, 't length']"
     ) -> "Float[Tensor, 't length width']":
-        def split_heads(projection: nn.Module) -> Tensor:
-            projected: Tensor = projection(x)
-            count, length, width = projected.shape
-            return projected.view(count, length, self.heads, width // self.heads).transpose(1, 2)
-
-        attended = F.scaled_dot_product_attention(
-            split_heads(self.query),
-            split_heads(self.key),
-            split_heads(self.value),
-            attn_mask=used[:, None, None],
-        )
-        x = self.out_norm(x + self.out(attended.transpose(1, 2).flatten(2)))
+        attended = bert_attention((self.query(x), self.key(x), self.value(x)), used, self.heads)
+        x = self.out_norm(x + self.out(attended))
         out: Tensor = self.outer_norm(x + self.outer(F.gelu(self.inner(x))))
         return out
+
+
+def bert_attention(
+    projections: "tuple[Tensor, Tensor, Tensor]", used: "Bool[Tensor, 't length']", heads: int
+) -> "Float[Tensor, 't length width']":
+    """Attend to the tokens in use, with several heads, as BERT and XLM-RoBERTa do.
+
+    Args:
+        projections: queries, keys and values of all tokens, [t, length, width] each.
+        used: which tokens are no padding.
+        heads: number of heads, which share the width.
+    """
+    query, key, value = (one.unflatten(-1, (heads, -1)).transpose(1, 2) for one in projections)
+    attended = F.scaled_dot_product_attention(query, key, value, attn_mask=used[:, None, None])
+    return attended.transpose(1, 2).flatten(2)
 
 
 def bert_keys(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import open_clip
 import torch.nn.functional as F
 from torch import nn
 
+from terraseek.encoders.nets.minilm import bert_attention
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
     from torch import Tensor
@@ -157,16 +159,10 @@ class _Layer(nn.Module):
         self, x: "Float[Tensor, 't length width']", used: "Bool[Tensor, 't length']"
     ) -> "Float[Tensor, 't length width']":
         attention: Any = self.attention
-        count, length, width = x.shape
-
-        def split_heads(name: str) -> "Tensor":
-            projected: Tensor = attention["self"][name](x)
-            return projected.view(count, length, self.heads, width // self.heads).transpose(1, 2)
-
-        query, key, value = map(split_heads, ("query", "key", "value"))
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=used[:, None, None])
-        joined = attended.transpose(1, 2).flatten(2)
-        x = _add_and_norm(attention["output"], x, joined)
+        project: Any = attention["self"]
+        projections = project["query"](x), project["key"](x), project["value"](x)
+        attended = bert_attention(projections, used, self.heads)
+        x = _add_and_norm(attention["output"], x, attended)
         return _add_and_norm(self.output, x, F.gelu(self.intermediate["dense"](x)))
 
 
