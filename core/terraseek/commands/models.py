@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -235,20 +235,23 @@ def _tower(config: Mapping[str, Any]) -> str:
     return f"{name}, {text['context_length']} tokens" if "context_length" in text else name
 
 
-def _scores(card: ModelCard) -> tuple[str, str]:
-    """Main figure of each measurement: those measured here, and those that others published.
-
-    Figures of others have the key `origin` beside them, which says whose they are.
-    """
+def _main_figures(results: Iterable[tuple[str, Any]]) -> str:
+    """The main figure of each result, after the name of its data; `show` has all figures."""
     figures = []
-    for name, score in card.scores.items():
-        values = score if isinstance(score, Mapping) else {}
+    for name, values in results:
         figure = next((f"{k} {values[k]:g}" for k in ("mR", "top1", "Rmi") if k in values), None)
         if figure:
-            shown = name.split(": ")[-1].split(",")[0].removeprefix("retrieval_").replace("_", " ")
-            figures.append(f"{shown} {figure}")
-    text = "\n".join(figures)
-    return ("", text) if "origin" in card.scores else (text, "")
+            figures.append(f"{name} {figure}")
+    return "\n".join(figures)
+
+
+def _measured(card: ModelCard) -> str:
+    names = (name.split(": ")[-1].split(",")[0] for name in card.scores)
+    return _main_figures(zip(names, card.scores.values(), strict=True))
+
+
+def _published(card: ModelCard) -> str:
+    return _main_figures((result["dataset"], result["figures"]) for result in card.published)
 
 
 def _bytes(card: ModelCard) -> int | None:
@@ -281,7 +284,8 @@ def _print_table(cards: list[ModelCard]) -> None:
         name = f"{card.name} *" if card.name == DEFAULT_MODEL else card.name
         size = _bytes(card)
         numbers = (str(card.preprocess.size), str(card.embed_dim), _format_size(size))
-        table.add_row(name, _status(card), *numbers, _architecture(card), *_scores(card))
+        figures = _measured(card), _published(card)
+        table.add_row(name, _status(card), *numbers, _architecture(card), *figures)
     Console().print(table)
     note(
         "* the default; `terraseek models show NAME` prints its card, `fetch NAME` gets its weights"
@@ -307,12 +311,15 @@ def _flat_items(prefix: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: 
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _flat_items(f"{prefix}.{key}" if prefix else key, inner)
-    elif isinstance(value, list) and not any(isinstance(inner, dict) for inner in value):
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for number, inner in enumerate(value):
+            yield from _flat_items(f"{prefix}.{number}", inner)
+    elif isinstance(value, list):
         if value:
             long = any(isinstance(inner, str) for inner in value)
             yield prefix, ("\n" if long else ", ").join(str(inner) for inner in value)
     elif value not in (None, "", []):
-        yield prefix, json.dumps(value) if isinstance(value, bool | list) else str(value)
+        yield prefix, json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def _parse_rgb(text: str | None, option: str) -> tuple[float, float, float] | None:

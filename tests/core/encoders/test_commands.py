@@ -83,9 +83,22 @@ def test_json_is_the_only_thing_on_stdout():
 
 def test_show_omits_empty_values():
     result = run("show", "georsclip-vit-b-32")
-    assert "published" in result.stdout
+    shown = dict(line.split(maxsplit=1) for line in result.stdout.splitlines() if " " in line)
+    numbers = {name.split(".")[1] for name, value in shown.items() if value.strip() == "EuroSAT"}
+    assert len(numbers) == 1
+    assert shown[f"published.{numbers.pop()}.figures.top1"].strip() == "61.4"
     assert "calibration" not in result.stdout
     assert json.loads(run("show", "georsclip-vit-b-32", "--json").stdout)["embed_dim"] == 512
+
+
+def test_the_list_has_published_figures_apart_from_measured_ones(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    header, *lines = run("list").stdout.splitlines()
+    others = [line for line in lines if "AID top1 74.42" in line]
+    ours = [line for line in lines if "RSICD val mR 17.07" in line]
+    assert len(others) == len(ours) == 1
+    assert others[0].index("AID top1") == header.index("published")
+    assert ours[0].index("RSICD val") == header.index("measured here")
 
 
 def test_show_prints_only_the_length_of_long_values():
