@@ -22,7 +22,7 @@ from terraseek_train.small.batches import PairLabels, label_pairs, make_batch, r
 from terraseek_train.small.corpus import build_corpus
 from terraseek_train.small.finish import finish
 from terraseek_train.small.maps import open_maps
-from terraseek_train.small.model import normalise_pixels
+from terraseek_train.small.model import SmallModel, load_start, normalise_pixels
 from terraseek_train.small.objective import SoftScores, cross_entropy, targets
 from terraseek_train.small.settings import Settings, load_settings
 from terraseek_train.small.soup import soup
@@ -208,6 +208,23 @@ def test_a_resumed_run_on_stored_maps_ends_where_an_unbroken_one_does(
     train(broken)
     first, second = (load_file(Path(s.out) / "model.safetensors") for s in (whole, broken))
     torch.testing.assert_close(first, second)
+
+
+def test_a_run_is_finished_with_its_stored_maps(settings: Settings, tmp_path: Path) -> None:
+    stored = replace(settings, stored_views=15)
+    train(stored)
+    run = Path(stored.out)
+    hubness = HubnessSettings(images=ModalitySettings(3, 0.5), sentences=ModalitySettings(4))
+    finish(tmp_path / "done", run, stored, side=32, pairs=15, hubness=hubness, maps=True)
+    done = load_file(tmp_path / "done" / "model.safetensors")
+    corpus = build_corpus(stored)
+    model = SmallModel(stored, corpus)
+    load_start(model, run)
+    maps = open_maps(stored, corpus, model.eval())
+    with torch.inference_mode():
+        vectors = model.towers.visual.head(model.pooled(maps.batch(np.arange(15))))
+    expected = vectors.mean(dim=0)
+    torch.testing.assert_close(done["visual.level.mean"], expected, atol=1e-3, rtol=1e-3)
 
 
 def test_an_earlier_run_teaches_with_half_of_the_weight(settings: Settings) -> None:

@@ -46,6 +46,7 @@ def finish(
     pairs: int = 16_384,
     hubness: HubnessSettings = _HUBNESS,
     features: Path | None = None,
+    maps: bool = False,
     progress: Progress = silent,
 ) -> None:
     """Write `model.safetensors` and `config.json` of a run with hubness correction.
@@ -59,6 +60,8 @@ def finish(
         hubness: constants of the correction.
         features: file of `terraseek_train.small.heads` with pooled features of training views,
             which are then not computed again.
+        maps: take the features of stored maps of real images (`small.maps`), which are training
+            views at the recipe's side, instead of new views.
         progress: called while views are encoded.
     """
     stored = read_json(run / "config.json")
@@ -72,7 +75,10 @@ def finish(
     plain: Any = build_lite_clip(stored["arch"]).eval()
     plain.load_state_dict(state)
     corpus = build_corpus(replace(settings, teacher=None))
-    if features is None:
+    if maps:
+        rows, pooled = _map_features(run, settings, corpus, pairs, progress)
+        vectors = vectors_of(plain, corpus, rows, pooled)
+    elif features is None:
         vectors = training_pairs(plain, corpus, replace(settings, side=side), pairs, progress)
     else:
         stored_features = np.load(features)
@@ -140,11 +146,10 @@ def _sentence(corpus: Corpus, row: int, rng: np.random.Generator) -> int:
     return int(own[int(rng.integers(len(own)))])
 
 
-def map_features(
-    run: Path, settings: Settings, count: int, progress: Progress = silent
+def _map_features(
+    run: Path, settings: Settings, corpus: Corpus, count: int, progress: Progress
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n c"]]:
     """Compute pooled features by a run of stored maps of real images, not of painted ones."""
-    corpus = build_corpus(settings)
     model = SmallModel(settings, corpus)
     load_start(model, run)
     stored = open_maps(settings, corpus, model.eval())
@@ -177,12 +182,10 @@ def main(
             sentences=replace(hubness.sentences, weight=weight),
         )
     with bar() as progress:
-        if maps:
-            rows, pooled = map_features(run, replace(settings, teacher=None), 16_384, progress)
-            features = out / "features.npz"
-            out.mkdir(parents=True, exist_ok=True)
-            np.savez(features, rows=rows, pooled=pooled)
-        finish(out, run, settings, side, hubness=hubness, features=features, progress=progress)
+        finish(
+            out, run, settings, side, hubness=hubness, features=features, maps=maps,
+            progress=progress,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":
