@@ -7,8 +7,10 @@ installed says which captions match, with one thread; the answers must be equal.
 `relative`        to the engine that the stage uses
 """
 
+import importlib
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,9 +70,8 @@ def _duckdb(table: pa.Table, expression: str) -> dict[str, Matcher]:
 
 
 def _polars(captions: list[str], patterns: tuple[str, ...]) -> dict[str, Matcher]:
-    try:
-        import polars
-    except ImportError:
+    polars = _optional("polars")
+    if polars is None:
         return {}
     series = polars.Series("caption", captions)
     words = list(patterns)
@@ -83,28 +84,28 @@ def _polars(captions: list[str], patterns: tuple[str, ...]) -> dict[str, Matcher
 
 def _automata(captions: list[str], patterns: tuple[str, ...]) -> dict[str, Matcher]:
     found: dict[str, Matcher] = {}
-    try:
-        import ahocorasick  # type: ignore[import-not-found]
-
-        automaton = ahocorasick.Automaton()
+    if python := _optional("ahocorasick"):
+        automaton = python.Automaton()
         for pattern in patterns:
             automaton.add_word(pattern, True)
         automaton.make_automaton()
         found["pyahocorasick"] = lambda: np.array(
             [next(automaton.iter(c.lower()), None) is not None for c in captions]
         )
-    except ImportError:
-        pass
-    try:
-        import ahocorasick_rs
-
-        matcher = ahocorasick_rs.AhoCorasick(list(patterns))
+    if rust := _optional("ahocorasick_rs"):
+        matcher = rust.AhoCorasick(list(patterns))
         found["ahocorasick_rs"] = lambda: np.array(
             [bool(matcher.find_matches_as_indexes(c.lower())) for c in captions]
         )
-    except ImportError:
-        pass
     return found
+
+
+def _optional(module: str) -> Any:
+    """A module that may not be installed; imported by name, so that mypy needs it neither."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
 
 
 def main(
