@@ -10,7 +10,7 @@ installed says which captions match, with one thread; the answers must be equal.
 import importlib
 import re
 from collections.abc import Callable
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -100,7 +100,7 @@ def _automata(captions: list[str], patterns: tuple[str, ...]) -> dict[str, Match
     return found
 
 
-def _optional(module: str) -> Any:
+def _optional(module: str) -> ModuleType | None:
     """A module that may not be installed; imported by name, so that mypy needs it neither."""
     try:
         return importlib.import_module(module)
