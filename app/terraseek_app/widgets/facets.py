@@ -2,23 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from terraseek_app.widgets.component import component
+
 __all__ = ["facet_list"]
-
-_HERE = Path(__file__).parent
-
-
-@st.cache_resource(show_spinner=False)
-def _component() -> object:
-    return st.components.v2.component(
-        "terraseek_facets",
-        css=(_HERE / "facets.css").read_text(encoding="utf-8"),
-        js=(_HERE / "facets.js").read_text(encoding="utf-8"),
-    )
 
 
 def facet_list(
@@ -39,5 +29,5 @@ def facet_list(
         if chosen:
             on_choose(json.loads(chosen))
 
-    mount = _component()
-    mount(key=key, data={"facets": list(facets)}, on_chosen_change=report)  # type: ignore[operator]
+    mount = component("terraseek_facets", ("facets.js",), ("facets.css",))
+    mount(key=key, data={"facets": list(facets)}, on_chosen_change=report)

@@ -77,10 +77,12 @@ function announceHover(itemId) {
 }
 
 function followHover(grid) {
-  window.addEventListener(HOVER, ({ detail }) => {
+  const light = ({ detail }) => {
+    if (!grid.isConnected) return window.removeEventListener(HOVER, light);
     if (detail.from === "gallery") return;
     for (const node of grid.children) node.classList.toggle("lit", node.dataset.id === detail.itemId);
-  });
+  };
+  window.addEventListener(HOVER, light);
 }
 
 // Arrow keys move the focus from tile to tile.

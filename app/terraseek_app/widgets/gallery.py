@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["GalleryTile", "gallery"]
+from terraseek_app.widgets.component import component
 
-_HERE = Path(__file__).parent
+__all__ = ["GalleryTile", "gallery"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +36,6 @@ class GalleryTile:
     """Whether the hit is not likely."""
 
 
-@st.cache_resource(show_spinner=False)
-def _component() -> object:
-    return st.components.v2.component(
-        "terraseek_gallery",
-        css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
-        js=(_HERE / "gallery.js").read_text(encoding="utf-8"),
-    )
-
-
 def gallery(
     key: str,
     tiles: Sequence[GalleryTile],
@@ -67,8 +57,8 @@ def gallery(
         selected: id of the item to highlight and scroll to.
         height: CSS length; the grid scrolls inside.
     """
-    mount = _component()
-    mount(  # type: ignore[operator]
+    mount = component("terraseek_gallery", ("gallery.js",), ("gallery.css",))
+    mount(
         key=key,
         data={
             "tiles": [asdict(tile) for tile in tiles],

@@ -1,7 +1,13 @@
 // A button that copies the address of what is shown, and keeps the map's view in the address. The
-// view replaces the current history entry, so that Back goes to the query before.
+// view replaces the current history entry, so that Back goes to the query before. copy.js comes
+// before this file.
 
-const WAIT_MS = 400;
+const LABEL = "Link";
+const MAP_MADE = "terraseek:map"; // sent by map/static/main.js
+
+function mapOf(mapKey) {
+  return window.__terraseek?.[mapKey]?.map;
+}
 
 function viewText(map) {
   const { lng, lat } = map.getCenter();
@@ -10,7 +16,7 @@ function viewText(map) {
 
 function address(mapKey) {
   const url = new URL(window.location.href);
-  const map = window.__terraseek?.[mapKey]?.map;
+  const map = mapOf(mapKey);
   if (map) url.searchParams.set("view", viewText(map));
   url.search = url.search.replaceAll("%2C", ",");
   return url.href;
@@ -21,44 +27,31 @@ function keepView(mapKey) {
   if (href !== window.location.href) window.history.replaceState(window.history.state, "", href);
 }
 
-// The map is made by another component, perhaps later, and made anew after a while away.
+// Follow the map's moves until the button is gone.
 function watch(button, mapKey) {
-  const look = () => {
-    if (!button.isConnected) return clearInterval(button.timer);
-    const map = window.__terraseek?.[mapKey]?.map;
-    if (!map || map === button.watched) return;
-    button.watched = map;
-    map.on("moveend", () => button.isConnected && keepView(mapKey));
-  };
-  clearInterval(button.timer);
-  button.timer = setInterval(look, WAIT_MS);
+  const map = mapOf(mapKey);
+  if (!map || map === button.watched) return;
+  button.watched = map;
+  const onMove = () => (button.isConnected ? keepView(mapKey) : map.off("moveend", onMove));
+  map.on("moveend", onMove);
 }
 
-async function copy(text) {
-  // browsers offer the clipboard API on https and localhost only; execCommand works elsewhere
-  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
+// The map is made by another component, perhaps later, and made anew after a while away.
+function awaitMap(button, mapKey) {
+  const onMade = () => (button.isConnected ? watch(button, mapKey) : window.removeEventListener(MAP_MADE, onMade));
+  window.addEventListener(MAP_MADE, onMade);
 }
 
 export default function ({ data, parentElement }) {
-  let button = parentElement.querySelector("button");
-  if (!button) {
-    button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Link";
+  const button = smallButton(parentElement);
+  if (!button.textContent) {
+    button.textContent = LABEL;
     button.title = "Copy the address of exactly what is shown";
-    parentElement.append(button);
+    if (data.map) awaitMap(button, data.map);
   }
-  button.onclick = async () => {
+  button.onclick = () => {
     button.dataset.copied = address(data.map);
-    await copy(button.dataset.copied);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Link"; }, 1400);
+    return copyFrom(button, button.dataset.copied, LABEL);
   };
   if (!data.map) return;
   watch(button, data.map);

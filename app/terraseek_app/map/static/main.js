@@ -27,7 +27,10 @@ export async function ready(data) {
 
 export function render(container, data, send) {
   let world = worlds[data.key];
-  if (!world) world = worlds[data.key] = new WorldMap(data);
+  if (!world) {
+    world = worlds[data.key] = new WorldMap(data);
+    window.dispatchEvent(new Event("terraseek:map")); // for widgets/page_link.js
+  }
   world.send = send;
   if (world.element.parentNode !== container) {
     clearTimeout(world.removalTimer);
