@@ -1,4 +1,4 @@
-// Part of components with a button that copies.
+// Part of the module of each component with a button that copies.
 
 async function copy(text) {
   // browsers offer the clipboard API on https and localhost only; execCommand works elsewhere
@@ -12,7 +12,7 @@ async function copy(text) {
 }
 
 // The small button of the component, made at its first run.
-function smallButton(parentElement) {
+export function smallButton(parentElement) {
   let button = parentElement.querySelector("button");
   if (!button) {
     button = document.createElement("button");
@@ -23,7 +23,7 @@ function smallButton(parentElement) {
 }
 
 // Copy a text, and say so on the button for a moment.
-async function copyFrom(button, text, label) {
+export async function copyFrom(button, text, label) {
   await copy(text);
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = label; }, 1400);

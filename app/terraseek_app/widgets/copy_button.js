@@ -1,4 +1,6 @@
-// A button that copies a text (copy.js comes before this file).
+// A button that copies a text; in one module with copy.js.
+
+/* global copyFrom, smallButton */
 
 export default function ({ data, parentElement }) {
   const button = smallButton(parentElement);

@@ -1,6 +1,8 @@
 // A button that copies the address of what is shown, and keeps the map's view in the address. The
-// view replaces the current history entry, so that Back goes to the query before. copy.js comes
-// before this file.
+// view replaces the current history entry, so that Back goes to the query before. In one module with
+// copy.js.
+
+/* global copyFrom, smallButton */
 
 const LABEL = "Link";
 const MAP_MADE = "terraseek:map"; // sent by map/static/main.js

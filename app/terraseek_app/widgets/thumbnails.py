@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-import streamlit as st
+from terraseek_app.address import base_path
 
 __all__ = ["thumbnail_url", "upload_url"]
 
@@ -12,15 +12,9 @@ THUMBNAIL_SIDE = 256
 
 def thumbnail_url(item_id: str, side: int = THUMBNAIL_SIDE) -> str:
     """Address of an item's thumbnail; `side` is its longer side in pixels."""
-    return f"{_base()}/api/thumbnails/{quote(item_id, safe='')}?size={side}"
+    return f"{base_path()}/api/thumbnails/{quote(item_id, safe='')}?size={side}"
 
 
 def upload_url(token: str, side: int = THUMBNAIL_SIDE) -> str:
     """Address of an uploaded image's thumbnail; `side` is its longer side in pixels."""
-    return f"{_base()}/api/uploads/{quote(token, safe='')}?size={side}"
-
-
-def _base() -> str:
-    """Path under which Streamlit serves the app, without a trailing slash; blank for the root."""
-    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{path}" if path else ""
+    return f"{base_path()}/api/uploads/{quote(token, safe='')}?size={side}"
