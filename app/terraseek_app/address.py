@@ -13,7 +13,16 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from terraseek.parameters import Params
 
-__all__ = ["VIEW", "arrived_by", "set_title", "update_address", "view_of"]
+__all__ = [
+    "VIEW",
+    "arrived_by",
+    "base_path",
+    "first_value",
+    "set_title",
+    "update_address",
+    "value_lists",
+    "view_of",
+]
 
 VIEW = "view"
 """Parameter with the view of the page's map: LON,LAT,ZOOM."""
@@ -30,7 +39,7 @@ def arrived_by(page: str) -> dict[str, list[str]] | None:
     is_other_page = session.get("address_page") != page
     session.address_page = page
     context = get_script_run_ctx()
-    params = {name: st.query_params.get_all(name) for name in st.query_params}
+    params = _current()
     if context is not None and context.is_history_navigation:
         return params
     return params if params and is_other_page else None
@@ -38,10 +47,31 @@ def arrived_by(page: str) -> dict[str, list[str]] | None:
 
 def update_address(params: Mapping[str, str | Sequence[str]]) -> None:
     """Set the parameters of the address; a change is one step in the browser's history."""
-    wanted = {n: [v] if isinstance(v, str) else list(v) for n, v in params.items()}
-    current = {name: st.query_params.get_all(name) for name in st.query_params if name != VIEW}
+    wanted = value_lists(params)
+    current = _current()
+    current.pop(VIEW, None)
     if current != wanted:
         st.query_params.from_dict(wanted)
+
+
+def _current() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def value_lists(params: Mapping[str, str | Sequence[str]]) -> dict[str, list[str]]:
+    """Parameters with all their values, also of those that have one."""
+    return {name: [v] if isinstance(v, str) else list(v) for name, v in params.items()}
+
+
+def first_value(params: Params, name: str) -> str:
+    """First value of a parameter; blank without one."""
+    return next(iter(params.get(name, ())), "")
+
+
+def base_path() -> str:
+    """Path under which Streamlit serves the app, without a trailing slash; blank for the root."""
+    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{path}" if path else ""
 
 
 def set_title(text: str) -> None:
@@ -56,7 +86,7 @@ def view_of(params: Params, notes: list[str]) -> dict[str, Any] | None:
         params: parameters of the address.
         notes: collects a sentence if the view cannot be used.
     """
-    text = (*params.get(VIEW, ()), "")[0]
+    text = first_value(params, VIEW)
     if not text:
         return None
     try:

@@ -10,9 +10,11 @@ from typing import Any
 import streamlit as st
 
 from terraseek.geo import BBox
+from terraseek_app.address import base_path
 from terraseek_app.map.assets import read_asset
 from terraseek_app.map.events import MapEvent, PixelBox, parse_event
 from terraseek_app.map.overlays import Overlay, overlay_json
+from terraseek_app.server import state
 
 __all__ = ["EVENTS", "world_map"]
 
@@ -78,14 +80,15 @@ def world_map(
     Returns:
         The event of this run; kind `none` when nothing happened, or without a browser.
     """
+    base = base_path()
     data = {
         "key": key,
-        "base": _base_path(),
+        "base": base,
         "version": _version(),
         "basemap": _operator_basemap(),
-        "points_url": f"{_base_path()}{points_url}" if points_url else None,
-        "density_url": f"{_base_path()}{density_url}" if density_url else None,
-        "items_url": f"{_base_path()}{items_url}" if items_url else None,
+        "points_url": f"{base}{points_url}" if points_url else None,
+        "density_url": f"{base}{density_url}" if density_url else None,
+        "items_url": f"{base}{items_url}" if items_url else None,
         "hits": [dict(hit) for hit in hits],
         "selected": selected,
         "box": list(box.as_tuple() if isinstance(box, BBox) else box) if box else None,
@@ -125,18 +128,10 @@ def _component() -> Any:  # noqa: ANN401 - Streamlit gives a callable without a 
 
 def _operator_basemap() -> dict[str, str] | None:
     """URL and attribution of the basemap that the operator configured; None for the Blue Marble."""
-    from terraseek_app.server import state
-
     settings = state.settings()
     if not settings.basemap:
         return None
     return {"url": settings.basemap, "attribution": html.escape(settings.basemap_attribution)}
-
-
-def _base_path() -> str:
-    """Path under which Streamlit serves the app, without a trailing slash; blank for the root."""
-    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{path}" if path else ""
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from terraseek.errors import CatalogueError, InputError
 from terraseek.files import read_json, write_json
+from terraseek_app.address import value_lists
 
 __all__ = [
     "FILE_NAME",
@@ -67,7 +68,7 @@ def save_search(
     name = " ".join(name.split())
     if not 0 < len(name) <= _MAX_NAME:
         raise InputError(f"give the search a name of 1 to {_MAX_NAME} characters")
-    lists = {key: [v] if isinstance(v, str) else list(v) for key, v in params.items()}
+    lists = value_lists(params)
     if sum(len(text) for texts in lists.values() for text in texts) > _MAX_CHARACTERS:
         raise InputError("the search is too long to be saved; use a simpler shape or condition")
     saved = SavedSearch(name, lists, datetime.now(UTC).isoformat(timespec="seconds"))

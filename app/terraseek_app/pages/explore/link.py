@@ -18,6 +18,7 @@ from terraseek.parameters import (
     write_values,
 )
 from terraseek.request import SEARCH_PARTS
+from terraseek_app.address import first_value
 from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
 from terraseek_app.pages.explore.query.parts import WEIGHT_FIELDS, read_weights
 from terraseek_app.pages.explore.search import filter_values, query_values
@@ -99,7 +100,7 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
         extra=_extra(values, params, with_coordinates),
     )
     form = replace(form, weights=read_weights(form, values, notes))
-    return form, (*params.get(SELECTED, ()), "")[0] or None, notes
+    return form, first_value(params, SELECTED) or None, notes
 
 
 _FORM_FIELDS = {

@@ -8,7 +8,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from terraseek.errors import TerraSeekError
 from terraseek.search import Hit
-from terraseek_app.address import arrived_by, set_title, update_address, view_of
+from terraseek_app.address import (
+    arrived_by,
+    first_value,
+    set_title,
+    update_address,
+    value_lists,
+    view_of,
+)
 from terraseek_app.messages import page_text, show_error
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
@@ -92,24 +99,22 @@ def _restore_from_url() -> list[str]:
     form, selected, notes = link.from_params(params)
     explore_state.write_form(form, selected)
     restore_cut(params, notes)
-    st.session_state.explore_compare = next(iter(params.get(link.COMPARE, ())), "")
+    st.session_state.explore_compare = first_value(params, link.COMPARE)
     st.session_state.explore_linked_view = area_bounds(form.box, form.polygon, form.circle)
     link_view(form, view_of(params, notes))
     return notes
 
 
 def _update_url(form: SearchForm) -> None:
-    params = _params(form)
-    selected = st.session_state.explore_selected
-    params |= {link.SELECTED: selected} if selected else {}
-    compared = st.session_state.explore_compare
-    update_address(params | ({link.COMPARE: compared} if compared else {}))
+    session = st.session_state
+    further = {link.SELECTED: session.explore_selected, link.COMPARE: session.explore_compare}
+    update_address(_params(form) | {name: [text] for name, text in further.items() if text})
     set_title(query_title(form))
 
 
-def _params(form: SearchForm) -> dict[str, str | list[str]]:
+def _params(form: SearchForm) -> dict[str, list[str]]:
     """Parameters of the link to what is shown, without the selected item."""
-    return link.to_params(form, None) | read_cut().to_params()
+    return value_lists(link.to_params(form, None) | read_cut().to_params())
 
 
 def _search(form: SearchForm, problems: Problems) -> tuple[SearchForm, ResultList | None, Problems]:

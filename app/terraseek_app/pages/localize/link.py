@@ -8,7 +8,8 @@ from terraseek.errors import TerraSeekError
 from terraseek.localization.methods.registry import METHODS
 from terraseek.parameters import Params
 from terraseek.request import LocalizeRequest
-from terraseek_app.address import arrived_by, set_title, update_address
+from terraseek_app.address import arrived_by, first_value, set_title, update_address
+from terraseek_app.pages.localize.form import LocalizeForm
 from terraseek_app.pages.localize.parsing import split_sentences
 from terraseek_app.pages.localize.state import DEFAULTS, clear_result
 from terraseek_app.server import state
@@ -38,7 +39,7 @@ def restore() -> list[str]:
 
 
 def _restore_scene(params: Params, notes: list[str]) -> None:
-    source, name = (next(iter(params.get(key, ())), "") for key in (_SCENE, _NAME))
+    source, name = (first_value(params, key) for key in (_SCENE, _NAME))
     if not source:
         return
     kind, _, key = source.partition(":")
@@ -100,8 +101,6 @@ def update() -> None:
 
 def _add_question(params: dict[str, Any], form: dict[str, Any]) -> str:
     """Add a `LocalizeForm` as a dictionary to parameters; returns its question for the title."""
-    from terraseek_app.pages.localize.form import LocalizeForm
-
     asked = LocalizeForm(**form)
     kind, _, key = asked.image.partition(":")
     request = LocalizeRequest(

@@ -6,7 +6,7 @@ import streamlit as st
 
 from terraseek.errors import TerraSeekError
 from terraseek.parameters import Params
-from terraseek_app.address import arrived_by, set_title, update_address
+from terraseek_app.address import arrived_by, first_value, set_title, update_address
 from terraseek_app.navigation import explore_hits
 from terraseek_app.pages.review.queue import QUEUES
 from terraseek_app.pages.review.state import show_item
@@ -24,7 +24,7 @@ def restore() -> list[str]:
         return []
     notes: list[str] = []
     session = st.session_state
-    queue = next(iter(params.get(_QUEUE, ())), "")
+    queue = first_value(params, _QUEUE)
     if queue in QUEUES and (queue != "search" or explore_hits()):
         session.review_kind = queue
     elif queue:
@@ -40,7 +40,7 @@ def restore() -> list[str]:
 
 
 def _restore_item(params: Params, notes: list[str]) -> None:
-    item_id = next(iter(params.get(_ITEM, ())), "")
+    item_id = first_value(params, _ITEM)
     if not item_id or item_id == st.session_state.review_item:
         return
     try:

@@ -10,6 +10,7 @@ import streamlit as st
 from terraseek.errors import InputError, TerraSeekError
 from terraseek.search import Hit
 from terraseek.search.ranking import Overlap, compare_rankings
+from terraseek_app.address import value_lists
 from terraseek_app.messages import show_error
 from terraseek_app.pages.explore import link
 from terraseek_app.pages.explore.history.panel import history, search_title
@@ -52,15 +53,14 @@ def compare_with(form: SearchForm) -> None:
 
 def _choices(form: SearchForm) -> dict[str, str]:
     """What can be compared with: value of the session key -> title."""
-    shown = link.to_params(form, None)
+    shown = value_lists(link.to_params(form, None))
     models = [name for name in model_names() if name != state.settings().model]
     found = {urlencode({_MODEL: name}): f"model {name}" for name in models}
     searches = [(one["title"], one["params"]) for one in history()]
     with suppress(TerraSeekError):  # it is shown by the menu of saved searches
         searches += [(one.name, one.params) for one in read_searches(state.catalogue().path)]
-    lists = {name: [v] if isinstance(v, str) else v for name, v in shown.items()}
     for title, params in searches:
-        if params != lists:
+        if params != shown:
             found.setdefault(urlencode(params, doseq=True), title)
     return found
 

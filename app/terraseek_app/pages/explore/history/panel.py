@@ -1,12 +1,13 @@
 """The menu of earlier and saved searches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from terraseek.display import shortened
 from terraseek.errors import TerraSeekError
+from terraseek.parameters import Params
 from terraseek_app.messages import show_error
 from terraseek_app.pages.explore import link
 from terraseek_app.pages.explore.hits.cut import restore_cut
@@ -23,20 +24,16 @@ HISTORY_LENGTH = 30
 _SHOWN = 12
 _TITLE_LENGTH = 60
 
-Address = Mapping[str, str | Sequence[str]]
-"""Parameters of the link of a search."""
-
 
 def history() -> list[dict[str, Any]]:
     """Earlier searches of this session, the latest first: title and params."""
     return list(st.session_state.get("explore_history") or [])
 
 
-def remember(form: SearchForm, params: Address) -> None:
+def remember(form: SearchForm, params: Params) -> None:
     """Put a search first in the history, once."""
-    plain = _lists(params)
-    others = [one for one in history() if one["params"] != plain]
-    entry = {"title": search_title(form), "params": plain}
+    others = [one for one in history() if one["params"] != params]
+    entry = {"title": search_title(form), "params": params}
     st.session_state.explore_history = [entry, *others][:HISTORY_LENGTH]
 
 
@@ -47,14 +44,14 @@ def search_title(form: SearchForm) -> str:
     return f"{query_title(form) or 'all pictures'}{filters}"
 
 
-def open_search(params: Address) -> None:
+def open_search(params: Params) -> None:
     """Replace the form by that of an earlier or saved search; call before the page is drawn."""
-    form, selected, _ = link.from_params(_lists(params))
+    form, selected, _ = link.from_params(params)
     write_form(form, selected)
-    restore_cut(_lists(params), [])
+    restore_cut(params, [])
 
 
-def history_panel(params: Address, draw_more: Callable[[], None]) -> None:
+def history_panel(params: Params, draw_more: Callable[[], None]) -> None:
     """Draw the menu.
 
     Args:
@@ -83,7 +80,7 @@ def history_panel(params: Address, draw_more: Callable[[], None]) -> None:
                     on_click=_delete,
                     args=(one.name,),
                 )
-        earlier = [past for past in history() if past["params"] != _lists(params)]
+        earlier = [past for past in history() if past["params"] != params]
         if earlier:
             st.html('<span class="ts-quiet">earlier in this session</span>')
         for number, past in enumerate(earlier[:_SHOWN]):
@@ -91,32 +88,30 @@ def history_panel(params: Address, draw_more: Callable[[], None]) -> None:
             _open_button(past["title"], past["params"], key, ":material/history:")
 
 
-def _save_fields(params: Address) -> None:
+def _save_fields(params: Params) -> None:
     if not params:
         st.caption("A search can be saved here with a name, for everybody who uses this server.")
         return
     name, button = st.columns([3, 1], vertical_alignment="bottom")
     name.text_input("Save this search as", key="explore_save_name", max_chars=80)
-    button.button(
-        "Save", on_click=_save, args=(_lists(params),), key="explore_save", width="stretch"
-    )
+    button.button("Save", on_click=_save, args=(params,), key="explore_save", width="stretch")
     error = st.session_state.pop("explore_save_error", None)
     if error is not None:
         show_error(error)
 
 
-def _open_button(title: str, params: Address, key: str, icon: str) -> None:
+def _open_button(title: str, params: Params, key: str, icon: str) -> None:
     st.button(
         as_markdown(shortened(title, _TITLE_LENGTH)),
         key=key,
         icon=icon,
         type="tertiary",
         on_click=open_search,
-        args=(_lists(params),),
+        args=(params,),
     )
 
 
-def _save(params: dict[str, list[str]]) -> None:
+def _save(params: Params) -> None:
     session = st.session_state
     try:
         save_search(state.catalogue().path, session.explore_save_name or "", params)
@@ -131,7 +126,3 @@ def _delete(name: str) -> None:
         delete_search(state.catalogue().path, name)
     except TerraSeekError as error:
         st.session_state.explore_save_error = error
-
-
-def _lists(params: Address) -> dict[str, list[str]]:
-    return {name: [v] if isinstance(v, str) else list(v) for name, v in params.items()}

@@ -11,6 +11,7 @@ from terraseek.parameters import NUMBER, Parameter, Params
 from terraseek.search import Hit
 from terraseek.search.ranking import ORDERS, refine
 from terraseek.search.ranking.refine import Order
+from terraseek_app.address import first_value
 from terraseek_app.pages.explore.hits.facts import HitFacts
 from terraseek_app.pages.explore.state import reset_keys
 
@@ -42,7 +43,7 @@ def read_cut() -> Cut:
 
 def restore_cut(params: Params, notes: list[str]) -> None:
     """Set the session to the cut of a link; what cannot be used is reported."""
-    order, score = ((*params.get(name, ()), "")[0] for name in ("sort", "min_score"))
+    order, score = (first_value(params, name) for name in ("sort", "min_score"))
     if order and order not in ORDERS:
         notes.append(f"sort is {order!r}; there are {', '.join(ORDERS)}; it was left out.")
         order = ""

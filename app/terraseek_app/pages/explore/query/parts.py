@@ -1,7 +1,7 @@
 """Parts of the query: words, images and items, each with a weight, and how one is removed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import streamlit as st
@@ -156,8 +156,6 @@ def drop_part(kind: Kind, value: str) -> None:
 
 def without(form: SearchForm, keys: Sequence[str]) -> SearchForm:
     """The form without the images and items whose parts have these keys."""
-    from dataclasses import replace
-
     return replace(
         form,
         images=tuple(
