@@ -1,5 +1,6 @@
 """Explore's filters with counts: what they show, and what choosing in them does."""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -7,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from helpers.page_steps import Open, click_button, hit_captions
 from terraseek_app.pages.explore.filters.facet_rail import shown_facets
+from terraseek_app.pages.explore.search import build_filter
 from terraseek_app.pages.explore.state import SearchForm
 
 
@@ -25,6 +27,25 @@ def test_counts_follow_the_other_filters(open_page: Open) -> None:
     assert counts(paris, "month") == {"1": 1}
     broken = SearchForm(where="colour = 'red'")
     assert counts(broken, "label") == {"blue": 3, "green": 3, "red": 3}
+
+
+def test_the_filters_of_a_form_are_all_that_counts_depend_on() -> None:
+    form = SearchForm(
+        box=(0.0, 40.0, 10.0, 50.0),
+        polygon=((0.0, 40.0), (5.0, 40.0), (0.0, 45.0)),
+        circle=(2.0, 45.0, 100.0),
+        where="gsd_m < 1",
+        sources=("a",),
+        labels=("red",),
+        date_from="2020-01-01",
+        date_to="2020-12-31",
+        with_coordinates=True,
+        columns=("month=3",),
+        extra=(("id", ("x",)),),
+    )
+    asked = replace(form, text="red", minus=("blue",), likes=("x",), liked=("y",), k=12)
+    assert asked.filters == form.filters == form
+    assert repr(build_filter(asked.filters)) == repr(build_filter(asked))
 
 
 def test_what_is_chosen_is_marked(open_page: Open) -> None:

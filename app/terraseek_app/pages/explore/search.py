@@ -164,7 +164,7 @@ def count_matching(form: SearchForm) -> tuple[int, int]:
     catalogue = state.catalogue()
     if not (form.n_filters or form.has_area):
         return catalogue.count, catalogue.count
-    return _count(form, str(catalogue.path), catalogue.count), catalogue.count
+    return _count(form.filters, str(catalogue.path), catalogue.count), catalogue.count
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

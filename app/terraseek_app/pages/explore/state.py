@@ -134,6 +134,11 @@ class SearchForm:
         return bool(self.text.strip() or self.plus or self.likes or self.images or self.liked)
 
     @property
+    def filters(self) -> "SearchForm":
+        """The filters and areas alone, by which counts are kept in a cache."""
+        return SearchForm(**{name: getattr(self, name) for name in _FILTER_FIELDS})
+
+    @property
     def n_filters(self) -> int:
         """Number of active filters; areas drawn on the map are not counted."""
         dates = self.date_from or self.date_to
@@ -145,6 +150,13 @@ class SearchForm:
     def has_area(self) -> bool:
         """Whether the search is limited to a box, a polygon or a circle."""
         return bool(self.box or self.polygon or self.circle)
+
+
+_FILTER_FIELDS = (
+    *("box", "polygon", "circle", "where", "sources", "labels", "date_from", "date_to"),
+    *("with_coordinates", "columns", "extra"),
+)
+"""Fields of a form that `search.build_filter` reads."""
 
 
 def preserve_session() -> None:

@@ -57,7 +57,7 @@ def shown_facets(form: SearchForm, names: Sequence[str]) -> list[dict[str, Any]]
         names: columns to count.
     """
     catalogue = state.catalogue()
-    facets = _counts(form, tuple(names), str(catalogue.path), catalogue.count)
+    facets = _counts(form.filters, tuple(names), str(catalogue.path), catalogue.count)
     return [_as_json(facets[name], _chosen(form, name)) for name in names]
 
 
