@@ -1,7 +1,6 @@
 """Compare what is shown with another search or another model, side by side."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import parse_qs, urlencode
 
@@ -20,7 +19,7 @@ from terraseek_app.pages.explore.search import ResultList, model_names, run_sear
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.plain_text import as_markdown
 from terraseek_app.server import state
-from terraseek_app.server.saved_searches import read_searches
+from terraseek_app.server.saved_searches import SavedSearch
 from terraseek_app.widgets.gallery import gallery
 from terraseek_app.widgets.score_text import ScoreText, score_texts
 
@@ -30,13 +29,14 @@ _MODEL = "model"
 """Name of the parameter that stands for another model instead of another search."""
 
 
-def compare_with(form: SearchForm) -> None:
+def compare_with(form: SearchForm, saved: Sequence[SavedSearch]) -> None:
     """Draw the choice of what to compare with.
 
     Args:
         form: the form values of what is shown.
+        saved: the saved searches.
     """
-    choices = _choices(form)
+    choices = _choices(form, saved)
     current = st.session_state.explore_compare
     if current and current not in choices:
         choices[current] = "the search of the link"
@@ -51,14 +51,13 @@ def compare_with(form: SearchForm) -> None:
     )
 
 
-def _choices(form: SearchForm) -> dict[str, str]:
+def _choices(form: SearchForm, saved: Sequence[SavedSearch]) -> dict[str, str]:
     """What can be compared with: value of the session key -> title."""
     shown = value_lists(link.to_params(form, None))
     models = [name for name in model_names() if name != state.settings().model]
     found = {urlencode({_MODEL: name}): f"model {name}" for name in models}
     searches = [(one["title"], one["params"]) for one in history()]
-    with suppress(TerraSeekError):  # it is shown by the menu of saved searches
-        searches += [(one.name, one.params) for one in read_searches(state.catalogue().path)]
+    searches += [(one.name, one.params) for one in saved]
     for title, params in searches:
         if params != shown:
             found.setdefault(urlencode(params, doseq=True), title)

@@ -1,6 +1,6 @@
 """The menu of earlier and saved searches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -15,7 +15,12 @@ from terraseek_app.pages.explore.query.parts import query_title
 from terraseek_app.pages.explore.state import SearchForm, write_form
 from terraseek_app.plain_text import as_markdown
 from terraseek_app.server import state
-from terraseek_app.server.saved_searches import delete_search, read_searches, save_search
+from terraseek_app.server.saved_searches import (
+    SavedSearch,
+    delete_search,
+    read_searches,
+    save_search,
+)
 
 __all__ = ["history", "history_panel", "open_search", "remember", "search_title"]
 
@@ -51,23 +56,21 @@ def open_search(params: Params) -> None:
     restore_cut(params, [])
 
 
-def history_panel(params: Params, draw_more: Callable[[], None]) -> None:
+def history_panel(params: Params, draw_more: Callable[[Sequence[SavedSearch]], None]) -> None:
     """Draw the menu.
 
     Args:
         params: link of what is shown, which can be saved.
-        draw_more: draws what else belongs into the menu.
+        draw_more: draws what else belongs into the menu; is given the saved searches.
     """
     with st.popover(
         "Searches", icon=":material/bookmark:", type="tertiary", key="explore_searches"
     ):
         _save_fields(params)
-        draw_more()
-        try:
-            saved = read_searches(state.catalogue().path)
-        except TerraSeekError as error:
-            show_error(error)
-            saved = []
+        saved, problem = _saved()
+        draw_more(saved)
+        if problem is not None:
+            show_error(problem)
         for number, one in enumerate(saved):
             with st.container(horizontal=True, gap="small"):
                 _open_button(one.name, one.params, f"explore_saved_{number}", ":material/bookmark:")
@@ -86,6 +89,13 @@ def history_panel(params: Params, draw_more: Callable[[], None]) -> None:
         for number, past in enumerate(earlier[:_SHOWN]):
             key = f"explore_earlier_{number}"
             _open_button(past["title"], past["params"], key, ":material/history:")
+
+
+def _saved() -> tuple[list[SavedSearch], TerraSeekError | None]:
+    try:
+        return read_searches(state.catalogue().path), None
+    except TerraSeekError as error:
+        return [], error
 
 
 def _save_fields(params: Params) -> None:
