@@ -11,6 +11,7 @@ from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.results import map_markers
 from terraseek_app.pages.explore.samples import items_url, sample_bounds, sample_urls
+from terraseek_app.pages.explore.search import ResultList
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.server import state
 
@@ -20,12 +21,15 @@ DEFAULT_RADIUS_KM = 100.0
 """Radius of the first circle placed on the map; the filter panel changes it."""
 
 
-def map_panel(form: SearchForm, hits: Sequence[Hit] | None, height: str) -> None:
+def map_panel(
+    form: SearchForm, results: ResultList | None, hits: Sequence[Hit], height: str
+) -> None:
     """Draw the map.
 
     Args:
         form: the form values, whose area is drawn.
-        hits: to mark; None without a query.
+        results: of the search; None without a query.
+        hits: those of the results that are marked.
         height: CSS length.
     """
     points_url, density_url = sample_urls()
@@ -34,13 +38,13 @@ def map_panel(form: SearchForm, hits: Sequence[Hit] | None, height: str) -> None
         points_url=points_url,
         density_url=density_url,
         items_url=items_url(),
-        hits=map_markers(hits or ()),
+        hits=map_markers(hits, results.facts) if results else [],
         selected=st.session_state.explore_selected,
         box=BBox(*form.box) if form.box else None,
         shape=form.polygon,
         circle=form.circle,
         report=(*EVENTS, "shape", "centre"),
-        view=_map_view(form, hits),
+        view=_map_view(form, hits if results else None),
         height=height,
         on_event=on_map_event,
     )

@@ -74,7 +74,7 @@ def render() -> None:
         with rail, st.container(key="explore_rail_panel"):
             filter_panel(form, problems.sql)
     with left:
-        map_panel(shown, None if results is None else hits, _remaining_height(top, 440))
+        map_panel(shown, results, hits, _remaining_height(top, 440))
     with right:
         _results(shown, results, hits, problems, top)
     _update_url(form)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from terraseek.search import Hit
@@ -13,7 +12,6 @@ from terraseek.search.export.files import EXPORTS, export_bytes
 from terraseek.search.export.provenance import Provenance
 from terraseek.significance.model import Level
 from terraseek.significance.words import summary_text
-from terraseek.tiles.footprints import footprints_of
 from terraseek_app.pages.explore.hits.cut import Cut, read_cut
 from terraseek_app.pages.explore.hits.facts import HitFacts
 from terraseek_app.pages.explore.link import IMAGE
@@ -70,12 +68,13 @@ def gallery_tiles(
     ]
 
 
-def map_markers(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """Markers of the map; hits without coordinates have none."""
-    catalogue = state.catalogue()
-    placed = [hit for hit in hits if coordinates(hit.lon, hit.lat)]
-    rows = np.array([catalogue.row(hit.item_id) for hit in placed], np.int64)
-    corners = footprints_of(catalogue, rows)
+def map_markers(hits: Sequence[Hit], facts: Mapping[str, HitFacts]) -> list[dict[str, Any]]:
+    """Markers of the map; hits without coordinates have none.
+
+    Args:
+        hits: best first.
+        facts: of each hit, by item id.
+    """
     return [
         {
             "item_id": hit.item_id,
@@ -86,9 +85,10 @@ def map_markers(hits: Sequence[Hit]) -> list[dict[str, Any]]:
             "caption": hit.caption or "",
             "thumbnail": thumbnail_url(hit.item_id),
             "precision": hit.location_precision,
-            "footprint": footprint.round(7).tolist() if np.isfinite(footprint).all() else None,
+            "footprint": facts[hit.item_id].footprint,
         }
-        for hit, footprint in zip(placed, corners, strict=True)
+        for hit in hits
+        if coordinates(hit.lon, hit.lat)
     ]
 
 

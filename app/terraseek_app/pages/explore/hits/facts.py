@@ -1,12 +1,14 @@
-"""What is known about hits beside their scores: date, resolution, place by name."""
+"""What is known about hits beside their scores: date, resolution, place by name, footprint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from terraseek.search import Hit
+from terraseek.tiles.footprints import footprints_of
 from terraseek_app.server import state
 from terraseek_app.widgets.metadata import coordinates, has_value
 
@@ -28,6 +30,8 @@ class HitFacts:
     country: str = ""
     month: int | None = None
     """1 to 12."""
+    footprint: tuple[tuple[float, float], ...] | None = None
+    """Four corners, (lon, lat) in degrees."""
 
     @property
     def short(self) -> str:
@@ -42,10 +46,13 @@ def hit_facts(hits: Sequence[Hit]) -> dict[str, HitFacts]:
     rows = np.array([catalogue.row(hit.item_id) for hit in hits], np.int64)
     columns = [name for name in _COLUMNS if name in catalogue.columns]
     cells = catalogue.items_at(rows, columns).to_dict("records")
-    return {hit.item_id: _facts(hit, one) for hit, one in zip(hits, cells, strict=True)}
+    corners = footprints_of(catalogue, rows)
+    return {
+        hit.item_id: _facts(hit, *known) for hit, *known in zip(hits, cells, corners, strict=True)
+    }
 
 
-def _facts(hit: Hit, cells: "dict[Any, Any]") -> HitFacts:
+def _facts(hit: Hit, cells: "dict[Any, Any]", corners: Float64[np.ndarray, "4 2"]) -> HitFacts:
     known = {str(name): value for name, value in cells.items() if has_value(value)}
     date = str(known.get("captured_at", ""))
     month = str(known.get("month", date[5:7]))
@@ -57,4 +64,7 @@ def _facts(hit: Hit, cells: "dict[Any, Any]") -> HitFacts:
         place=", ".join(names) or coordinates(hit.lon, hit.lat, 2),
         country=str(known.get("country", "")),
         month=int(float(month)) if month.replace(".", "").isdecimal() else None,
+        footprint=tuple(map(tuple, corners.round(7).tolist()))
+        if np.isfinite(corners).all()
+        else None,
     )
