@@ -11,7 +11,10 @@ from terraseek.errors import TooManyRequestsError
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-__all__ = ["ClientCounts", "client_name", "client_of", "route_path"]
+__all__ = ["OWN_ROUTES", "ClientCounts", "client_name", "client_of", "route_path"]
+
+OWN_ROUTES = ("/api/", "/tiles/", "/overlays/")
+"""Beginnings of the paths of all routes but those of the pages."""
 
 
 def client_name(address: str | None) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from terraseek.errors import TooManyRequestsError
-from terraseek_app.server.clients import ClientCounts, client_of, route_path
+from terraseek_app.server.clients import OWN_ROUTES, ClientCounts, client_of, route_path
 from terraseek_app.server.middleware.refusals import refuse_for
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ MAX_SOCKETS = 60
 """WebSockets, and with them Streamlit sessions, of one client."""
 RETRY_AFTER_S = 5
 
-_OWN_ROUTES = ("/api/", "/tiles/", "/overlays/")
 _UNLIMITED = ("/api/health", "/api/localize/")  # the latter has a queue: `work_queue`
 
 
@@ -66,4 +65,4 @@ def _is_limited(scope: "Scope") -> bool:
     path = route_path(scope)
     if scope["type"] == "websocket":
         return True
-    return path.startswith(_OWN_ROUTES) and not path.startswith(_UNLIMITED)
+    return path.startswith(OWN_ROUTES) and not path.startswith(_UNLIMITED)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from terraseek_app.server.clients import route_path
+from terraseek_app.server.clients import OWN_ROUTES, route_path
 from terraseek_app.server.middleware.refusals import refuse
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ _HEADERS = {
     b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
 }
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ROUTES = ("/api/", "/tiles/", "/overlays/")
 _CHEAP = "/api/health"
 
 
@@ -105,7 +104,7 @@ class RequestGuard:
             )
         is_read = scope["type"] == "http" and scope["method"] in _SAFE_METHODS
         path = route_path(scope)
-        if is_read and (embedding or not path.startswith(_ROUTES) or path == _CHEAP):
+        if is_read and (embedding or not path.startswith(OWN_ROUTES) or path == _CHEAP):
             return None
         if not _is_foreign(headers, host, allowed):
             return None
