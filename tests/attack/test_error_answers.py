@@ -222,7 +222,9 @@ def test_a_table_with_absolute_paths_shows_names_only(serve: Serve, tmp_path: Pa
     folder = tmp_path / "my data"
     folder.mkdir()
     Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(folder / "b.png")
-    (folder / "t.csv").write_text(f"filename,caption\n{folder / 'b.png'},a roof\n")
+    (folder / "t.csv").write_text(
+        f"filename,caption,lon,lat,gsd_m\n{folder / 'b.png'},a roof,20.0,10.0,10\n"
+    )
     client = serve(tmp_path / "scenes")
     import_source(folder / "t.csv", tmp_path / "cat", name="table")
     embed_catalogue(Catalogue.open(tmp_path / "cat"), FakeEncoder())
@@ -230,7 +232,9 @@ def test_a_table_with_absolute_paths_shows_names_only(serve: Serve, tmp_path: Pa
     hits = client.get("/api/search?q=red&k=9").json()["hits"]
     [item] = [hit for hit in hits if hit["caption"] == "a roof"]
     assert item["image"] == "b.png"
-    for address in (f"/api/items/{item['item_id']}", "/api/rows/0", "/api/rows/1"):
+    at_place = "/api/item-at?at=20,10&zoom=16"
+    assert client.get(at_place).json() == client.get(f"/api/items/{item['item_id']}").json()
+    for address in (f"/api/items/{item['item_id']}", "/api/rows/0", "/api/rows/1", at_place):
         assert "my data" not in check_text(client.get(address).text, tmp_path)
 
 

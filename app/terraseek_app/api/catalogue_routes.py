@@ -22,7 +22,7 @@ from terraseek_app.server.client_text import client_values
 from terraseek_app.server.query_images import read_upload
 from terraseek_app.server.uploads import is_token
 
-__all__ = ["MAX_POINTS", "ROUTES", "thumbnail_bytes"]
+__all__ = ["MAX_POINTS", "ROUTES", "item_response", "thumbnail_bytes"]
 
 MAX_POINTS = 20_000
 """Most positions listed for an area; larger catalogues are drawn as density tiles."""
@@ -32,7 +32,12 @@ THUMBNAIL_SIDES = (32, 1024)
 
 def item(request: Request) -> Response:
     """All columns of an item."""
-    return JSONResponse(client_values(state.catalogue().item(request.path_params["id"])))
+    return item_response(request.path_params["id"])
+
+
+def item_response(item_id: str) -> Response:
+    """All columns of an item, without folders of the server."""
+    return JSONResponse(client_values(state.catalogue().item(item_id)))
 
 
 def item_by_row(request: Request) -> Response:
@@ -49,7 +54,7 @@ def item_by_row(request: Request) -> Response:
         raise ItemNotFoundError(
             f"row {text} does not exist; the catalogue has {catalogue.count} items"
         )
-    return JSONResponse(client_values(catalogue.item(catalogue.item_ids[row].decode())))
+    return item_response(catalogue.item_ids[row].decode())
 
 
 def thumbnail(request: Request) -> Response:

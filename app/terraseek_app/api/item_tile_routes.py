@@ -15,6 +15,7 @@ from terraseek.catalogue.places.gazetteer import Place
 from terraseek.catalogue.places.place_search import search_places
 from terraseek.geo import BBox
 from terraseek.parameters import LONLAT, Parameter
+from terraseek_app.api.catalogue_routes import item_response
 from terraseek_app.api.query_params import whole_number
 from terraseek_app.api.responses import cached
 from terraseek_app.api.tile_routes import MAX_TILE_ZOOM, tile_zxy
@@ -56,8 +57,7 @@ def item_at(request: Request) -> Response:
     row = state.item_tiles().footprints.at(lon, lat, zoom)
     if row is None:
         return Response(status_code=204)
-    catalogue = state.catalogue()
-    return JSONResponse(catalogue.item(catalogue.item_ids[row].decode()))
+    return item_response(state.catalogue().item_ids[row].decode())
 
 
 def items_tile(request: Request) -> Response:
