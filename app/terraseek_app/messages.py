@@ -7,7 +7,7 @@ its traceback goes to the log, and the page shows an id to find it by.
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -28,7 +28,7 @@ from terraseek_app.server import state
 from terraseek_app.server.client_text import client_text
 from terraseek_app.server.failures import explain
 
-__all__ = ["headline", "page_text", "show_error", "show_errors"]
+__all__ = ["headline", "page_text", "show_error", "show_errors", "show_notes"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,12 @@ def page_text(text: str) -> str:
     """
     uploads = st.session_state.get("upload_names") or {}
     return sentence_as_markdown(client_text(text, state.settings(), uploads))
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Show what of a link cannot be used."""
+    for note in notes:
+        st.warning(page_text(note))
 
 
 def show_error(error: TerraSeekError) -> None:

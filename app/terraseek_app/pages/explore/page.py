@@ -16,7 +16,7 @@ from terraseek_app.address import (
     value_lists,
     view_of,
 )
-from terraseek_app.messages import page_text, show_error
+from terraseek_app.messages import page_text, show_error, show_notes
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
@@ -57,8 +57,7 @@ COMPARE_HEIGHT = 40
 
 def render() -> None:
     """Draw the page."""
-    for note in _restore_from_url():
-        st.warning(page_text(note))
+    show_notes(_restore_from_url())
     form = explore_state.read_form()
     state.catalogue()  # fails before anything is drawn when there is no catalogue
     search_bar.search_bar(form)

@@ -9,7 +9,7 @@ from terraseek.errors import TerraSeekError
 from terraseek.localization import HeatMap
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.map import MapEvent, world_map
-from terraseek_app.messages import page_text, show_error
+from terraseek_app.messages import page_text, show_error, show_notes
 from terraseek_app.navigation import explore_query
 from terraseek_app.pages.localize import job, link, scene_map
 from terraseek_app.pages.localize import state as localize_state
@@ -25,7 +25,6 @@ from terraseek_app.pages.localize.scene_choice import (
     sources,
 )
 from terraseek_app.pages.localize.scene_examples import show_scene_examples
-from terraseek_app.plain_text import sentence_as_markdown
 from terraseek_app.server import state
 from terraseek_app.widgets.page_link import page_link
 
@@ -39,8 +38,7 @@ HISTORY_SHOWN = 8
 
 def render() -> None:
     """Draw the page."""
-    for note in link.restore():
-        st.warning(sentence_as_markdown(note))
+    show_notes(link.restore())
     uploaded = st.session_state.pop("localize_uploaded", None)
     if uploaded:
         st.session_state.localize_source = uploaded

@@ -7,14 +7,13 @@ import streamlit as st
 
 from terraseek.errors import ReviewError
 from terraseek.review import Review, ReviewProgress
-from terraseek_app.messages import show_error
+from terraseek_app.messages import show_error, show_notes
 from terraseek_app.navigation import explore_hits
 from terraseek_app.pages.review import decisions, link, sign_in
 from terraseek_app.pages.review import state as review_state
 from terraseek_app.pages.review.form import review_form
 from terraseek_app.pages.review.item_panel import caption_panel, item_image, metadata_panel
 from terraseek_app.pages.review.queue import QUEUES, next_in_queue
-from terraseek_app.plain_text import sentence_as_markdown
 from terraseek_app.server import state
 from terraseek_app.widgets.page_link import page_link
 
@@ -27,8 +26,7 @@ def render() -> None:
     """Draw the page."""
     st.html(_CSS)
     review_state.setup()
-    for note in link.restore():
-        st.warning(sentence_as_markdown(note))
+    show_notes(link.restore())
     decisions.apply_decisions()
     log = review_state.review_log()
     session = st.session_state
