@@ -27,6 +27,7 @@ from terraseek_app.plain_text import sentence_as_markdown
 from terraseek_app.server import state
 from terraseek_app.server.client_text import client_text
 from terraseek_app.server.failures import explain
+from terraseek_app.upload_names import upload_names
 
 __all__ = ["headline", "page_text", "show_error", "show_errors", "show_notes"]
 
@@ -56,8 +57,7 @@ def page_text(text: str) -> str:
 
     It may quote names of files, values of the address and whatever else people write.
     """
-    uploads = st.session_state.get("upload_names") or {}
-    return sentence_as_markdown(client_text(text, state.settings(), uploads))
+    return sentence_as_markdown(client_text(text, state.settings(), upload_names()))
 
 
 def show_notes(notes: Iterable[str]) -> None:

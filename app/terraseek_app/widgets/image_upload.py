@@ -10,6 +10,7 @@ from terraseek_app.messages import show_error
 from terraseek_app.server import state
 from terraseek_app.server.clients import client_name
 from terraseek_app.server.uploads import discard_upload, keep_upload, named_error
+from terraseek_app.upload_names import name_upload
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -76,9 +77,7 @@ def store(upload: "UploadedFile") -> str:
         quota_bytes=settings.upload_quota_bytes,
         max_age_s=settings.upload_age_s,
     )
-    # errors then have the user's name of the file
-    names = st.session_state.get("upload_names") or {}
-    st.session_state.upload_names = {**names, token: upload.name}
+    name_upload(token, upload.name)
     return token
 
 

@@ -78,10 +78,9 @@ def _further_parts() -> None:
         )
     if upload is None:
         return
-    token, name = upload
+    token, _ = upload
     session = st.session_state
     session.explore_pictures = list(dict.fromkeys([*session.explore_pictures, token]))
-    session.explore_picture_names = {**session.explore_picture_names, token: name}
     reset_keys("explore_selected")
     st.rerun()
 

@@ -40,7 +40,6 @@ DEFAULTS: dict[str, Any] = {
     "explore_captions": 0,
     "explore_ensemble": False,
     "explore_pictures": [],
-    "explore_picture_names": {},
     "explore_weights": {},
     "explore_rail": True,
     "explore_hint": True,
@@ -73,7 +72,7 @@ keys of `query.parts`; `explore_columns` has conditions on columns as text; `exp
 whether the filters are shown, `explore_facets` the further columns counted there;
 `explore_compare` is the query of a link, or `model=NAME`, to compare with.
 """
-KEPT_KEYS = ("explore_rail", "explore_facets", "explore_hint", "explore_picture_names")
+KEPT_KEYS = ("explore_rail", "explore_facets", "explore_hint")
 """Session keys that a new search leaves as they are."""
 
 

@@ -13,6 +13,7 @@ from terraseek_app.pages.explore.query.parts import Part, drop_part, query_parts
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.plain_text import as_markdown
 from terraseek_app.server import state
+from terraseek_app.upload_names import upload_names
 from terraseek_app.widgets.thumbnails import thumbnail_url, upload_url
 
 __all__ = ["chip_row"]
@@ -81,7 +82,7 @@ def _part_chip(part: Part, number: int, problems: Mapping[str, str]) -> _Chip:
 
 def _part_label(part: Part) -> str:
     if part.kind == "image":
-        name = st.session_state.explore_picture_names.get(part.value, "your picture")
+        name = upload_names().get(part.value, "your picture")
         text = f"like {as_markdown(shortened(name, _TEXT_LENGTH))}"
         return f"![]({upload_url(part.value, _THUMBNAIL_SIDE)}) {text}"
     if part.kind == "item":
