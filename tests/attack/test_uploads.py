@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from attack.hostile import plain
 from terraseek.errors import SceneError, SceneTooLargeError
 from terraseek_app.server import state, uploads
+from terraseek_app.server.settings import UPLOAD_AGE_S
 from terraseek_app.server.uploads import (
-    MAX_AGE_S,
     discard_upload,
     keep_upload,
     upload_folder,
@@ -50,7 +50,7 @@ def test_the_clean_up_removes_only_uploads(tmp_path: Path) -> None:
     token = keep(b"old", tmp_path)
     now = time.monotonic()
     keep(b"other", tmp_path, now=now)
-    keep(b"new", tmp_path, now=now + MAX_AGE_S + 1)
+    keep(b"new", tmp_path, now=now + UPLOAD_AGE_S + 1)
     with pytest.raises(SceneError, match="no longer kept"):
         upload_path(token, tmp_path)
     assert [path.read_text() for path in foreign] == ["mine"] * len(foreign)
@@ -77,8 +77,8 @@ def test_the_use_of_an_upload_by_another_process_is_noticed(tmp_path: Path) -> N
     now = time.monotonic()
     keep(b"other", tmp_path, now=now)
     os.utime(upload_folder(tmp_path) / token, (5, 5))
-    keep(b"second", tmp_path, now=now + MAX_AGE_S - 10)
-    keep(b"third", tmp_path, now=now + MAX_AGE_S + 10)
+    keep(b"second", tmp_path, now=now + UPLOAD_AGE_S - 10)
+    keep(b"third", tmp_path, now=now + UPLOAD_AGE_S + 10)
     assert upload_path(token, tmp_path).read_bytes() == b"old"
 
 
@@ -88,7 +88,7 @@ def test_what_a_killed_run_left_is_removed_in_time(tmp_path: Path) -> None:
     now = time.monotonic()
     keep(b"first", tmp_path, now=now)
     assert left.exists()
-    keep(b"second", tmp_path, now=now + MAX_AGE_S + 1)
+    keep(b"second", tmp_path, now=now + UPLOAD_AGE_S + 1)
     assert not left.exists()
 
 

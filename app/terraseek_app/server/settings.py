@@ -9,9 +9,13 @@ from urllib.parse import urlsplit
 
 from terraseek.errors import ConfigError
 
-__all__ = ["Settings"]
+__all__ = ["UPLOAD_AGE_S", "Settings"]
+
+UPLOAD_AGE_S = 7 * 24 * 3600
+"""Seconds an upload is kept after its last use, by default."""
 
 _MEGABYTE = 1 << 20
+_UNITS = {"megabytes": _MEGABYTE, "hours": 3600}
 _WMS_BOX = "{bbox-epsg-3857}"
 """Placeholder that MapLibre replaces by the bounds of a tile."""
 
@@ -32,7 +36,7 @@ class Settings:
     """Largest upload in bytes (`TERRASEEK_MAX_UPLOAD_MB`)."""
     upload_quota_bytes: int = 5000 * _MEGABYTE
     """Bytes of all uploads that are kept (`TERRASEEK_UPLOAD_QUOTA_MB`); a client may use half."""
-    upload_age_s: float = 7 * 24 * 3600
+    upload_age_s: int = UPLOAD_AGE_S
     """Seconds an upload is kept after its last use (`TERRASEEK_UPLOAD_HOURS`), so that links to
     searches with uploaded images work that long."""
     allowed_hosts: frozenset[str] = frozenset()
@@ -63,9 +67,17 @@ class Settings:
             model=env.get("TERRASEEK_MODEL") or defaults.model,
             scenes=_folder("TERRASEEK_SCENES", scenes) if scenes else None,
             uploads=Path(env.get("TERRASEEK_UPLOADS") or defaults.uploads),
-            max_upload_bytes=_megabytes(env, "TERRASEEK_MAX_UPLOAD_MB", "500"),
-            upload_quota_bytes=_megabytes(env, "TERRASEEK_UPLOAD_QUOTA_MB", "5000"),
-            upload_age_s=_hours(env, "TERRASEEK_UPLOAD_HOURS", defaults.upload_age_s),
+            max_upload_bytes=_amount(
+                env, "TERRASEEK_MAX_UPLOAD_MB", "megabytes", defaults.max_upload_bytes
+            ),
+            upload_quota_bytes=_amount(
+                env,
+                "TERRASEEK_UPLOAD_QUOTA_MB",
+                "megabytes",
+                _MEGABYTE,
+                defaults.upload_quota_bytes,
+            ),
+            upload_age_s=_amount(env, "TERRASEEK_UPLOAD_HOURS", "hours", defaults.upload_age_s),
             allowed_hosts=_host_names(env.get("TERRASEEK_ALLOWED_HOSTS") or ""),
             allowed_origins=_origins(env.get("TERRASEEK_ALLOWED_ORIGINS") or ""),
             basemap=basemap,
@@ -79,20 +91,15 @@ def _folder(name: str, value: str) -> Path:
     return Path(value)
 
 
-def _megabytes(env: Mapping[str, str], name: str, default: str) -> int:
-    value = env.get(name) or default
-    if not value.isdecimal() or int(value) == 0:
-        raise ConfigError(f"{name} is {value!r}; give whole megabytes, e.g. {default}")
-    return int(value) * _MEGABYTE
-
-
-def _hours(env: Mapping[str, str], name: str, default_s: float) -> float:
+def _amount(env: Mapping[str, str], name: str, unit: str, default: int) -> int:
+    """A setting in whole units of `_UNITS`, as bytes or seconds."""
+    size = _UNITS[unit]
     value = env.get(name)
     if not value:
-        return default_s
+        return default
     if not value.isdecimal() or int(value) == 0:
-        raise ConfigError(f"{name} is {value!r}; give whole hours, e.g. 24")
-    return int(value) * 3600.0
+        raise ConfigError(f"{name} is {value!r}; give whole {unit}, e.g. {default // size}")
+    return int(value) * size
 
 
 def _host_names(value: str) -> frozenset[str]:

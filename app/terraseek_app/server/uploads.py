@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 from terraseek.catalogue.records import IMAGE_SUFFIXES
 from terraseek.errors import EmptySceneError, SceneError, SceneTooLargeError, TerraSeekError
+from terraseek_app.server.settings import UPLOAD_AGE_S
 from terraseek_app.server.upload_ages import UploadAges
 from terraseek_app.server.upload_owners import UploadOwners
 
 __all__ = [
-    "MAX_AGE_S",
     "SUBFOLDER",
     "discard_upload",
     "is_kept",
@@ -32,8 +32,6 @@ __all__ = [
 
 SUBFOLDER = "terraseek-uploads"
 """Folder of the uploads in the configured one."""
-MAX_AGE_S = 24 * 3600
-"""Uploads that were not used for this long are removed by the next upload, by default."""
 
 _CHUNK_BYTES = 1 << 20
 _TOKEN = re.compile(r"[0-9a-f]{20}(\.[a-z0-9]{2,5})?")
@@ -71,7 +69,7 @@ def keep_upload(
     *,
     client: str = "",
     quota_bytes: int = _DEFAULT_QUOTA,
-    max_age_s: float = MAX_AGE_S,
+    max_age_s: float = UPLOAD_AGE_S,
 ) -> str:
     """Store an upload and return its token.
 

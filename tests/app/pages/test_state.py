@@ -21,7 +21,8 @@ from terraseek_app.pages.explore.example_queries import example_queries
 from terraseek_app.pages.explore.link import from_params, to_params
 from terraseek_app.pages.explore.search import build_filter
 from terraseek_app.pages.explore.state import K_CHOICES, SearchForm
-from terraseek_app.server.uploads import MAX_AGE_S, keep_upload, upload_folder, upload_path
+from terraseek_app.server.settings import UPLOAD_AGE_S
+from terraseek_app.server.uploads import keep_upload, upload_folder, upload_path
 from terraseek_app.widgets.background_jobs import JobQueue
 from terraseek_app.widgets.metadata import coordinates, has_value, metadata_rows
 
@@ -175,7 +176,7 @@ def test_too_large_or_empty_uploads_leave_no_file(tmp_path: Path) -> None:
 def test_old_uploads_are_removed(tmp_path: Path) -> None:
     old = keep_upload(io.BytesIO(b"old"), "old.png", tmp_path, 1 << 20)
     keep_upload(io.BytesIO(b"second"), "second.png", tmp_path, 1 << 20)
-    later = time.monotonic() + MAX_AGE_S + 60
+    later = time.monotonic() + UPLOAD_AGE_S + 60
     keep_upload(io.BytesIO(b"new"), "new.png", tmp_path, 1 << 20, now=later)
     with pytest.raises(SceneError, match="upload it again"):
         upload_path(old, tmp_path)
