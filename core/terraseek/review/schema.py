@@ -4,6 +4,7 @@ import sqlite3
 from typing import Final
 
 from terraseek.errors import ReviewError
+from terraseek.review.database import transaction
 
 __all__ = ["SCHEMA_VERSION", "migrate"]
 
@@ -87,8 +88,7 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
     version = _version(connection, path)
     if version == SCHEMA_VERSION:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         # read the version again: another process may have migrated while this one waited
         for number in range(_version(connection, path), SCHEMA_VERSION):
             name, script = _MIGRATIONS[number]
@@ -98,10 +98,6 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
                 "INSERT INTO migrations (version, name) VALUES (?, ?)", (number + 1, name)
             )
             connection.execute(f"PRAGMA user_version = {number + 1}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:
