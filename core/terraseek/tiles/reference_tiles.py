@@ -1,7 +1,5 @@
 """Vector tiles of coasts, borders, rivers and towns with names: the offline map at close zooms."""
 
-import gzip
-import json
 import math
 from functools import cache
 from typing import NamedTuple
@@ -9,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from terraseek.catalogue.places.gazetteer_files import gazetteer_file
+from terraseek.catalogue.places.gazetteer import all_places
 from terraseek.geo import BBox, tile_bounds
 from terraseek.tiles.byte_cache import ByteCache
 from terraseek.tiles.footprints import mercator
@@ -124,11 +122,9 @@ def _rank(population: int) -> int:
 
 @cache
 def _towns() -> _Towns:
-    with gzip.open(gazetteer_file("geocode.gz"), "rb") as file:
-        rows = json.load(file)
-    rows.sort(key=lambda row: -row["population"])
+    places = sorted(all_places(), key=lambda place: -place.population)
     return _Towns(
-        np.array([[row["longitude"], row["latitude"]] for row in rows], np.float64),
-        np.array([row["population"] for row in rows], np.int64),
-        [row["city"] for row in rows],
+        np.array([[place.lon, place.lat] for place in places], np.float64),
+        np.array([place.population for place in places], np.int64),
+        [place.name for place in places],
     )

@@ -59,9 +59,7 @@ _REGIONS = {"AP", "EU"}  # entries of the package's list that are not countries
 
 @cache
 def _codes() -> dict[str, str]:
-    codes: dict[str, str] = {}
-    with gazetteer_file("countries.csv").open(encoding="utf-8", newline="") as file:
-        codes = {name: code for code, name in csv.reader(file) if code not in _REGIONS}
+    codes = {name: code for code, name in _names_by_code().items() if code not in _REGIONS}
     codes |= {name: code for code, names in _VARIANTS.items() for name in names}
     damaged = {ascii_with_question_marks(name): code for name, code in codes.items()}
     return damaged | codes

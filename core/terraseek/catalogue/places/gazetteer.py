@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 from terraseek.catalogue.places.countries import country_code
@@ -26,7 +27,7 @@ from terraseek.catalogue.places.utm import (
 )
 from terraseek.geo import EARTH_KM
 
-__all__ = ["Place", "find_anywhere", "find_place", "find_states"]
+__all__ = ["Place", "all_places", "find_anywhere", "find_place", "find_states"]
 
 _SAME_PLACE_KM = 25.0
 
@@ -50,12 +51,24 @@ class Place:
 
 
 @cache
-def _rows_by_country() -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def _places_by_country() -> dict[str, tuple[Place, ...]]:
+    """All places by the code of their country, both in the order of the gazetteer."""
+    found: dict[str, list[Place]] = defaultdict(list)
     with gzip.open(gazetteer_file("geocode.gz"), "rb") as file:
-        for row in json.load(file):
-            found[row["country_code"]].append(row)
-    return dict(found)
+        for place in json.load(file, object_hook=_place):
+            found[place.country].append(place)
+    return {country: tuple(places) for country, places in found.items()}
+
+
+def _place(row: dict[str, Any]) -> Place:
+    return Place(
+        row["city"],
+        row["country_code"],
+        row["longitude"],
+        row["latitude"],
+        row["population"],
+        row.get("state", ""),
+    )
 
 
 def all_places() -> Iterator[Place]:
@@ -64,24 +77,14 @@ def all_places() -> Iterator[Place]:
     Raises:
         MissingExtraError: the gazetteer is not installed.
     """
-    for country, rows in _rows_by_country().items():
-        for row in rows:
-            yield Place(row["city"], country, row["longitude"], row["latitude"], row["population"])
+    return chain.from_iterable(_places_by_country().values())
 
 
 @cache
 def _places_by_key(country: str) -> dict[str, tuple[Place, ...]]:
     """Places of one country by `_key` of their name."""
     found: dict[str, list[Place]] = defaultdict(list)
-    for row in _rows_by_country().get(country, ()):
-        place = Place(
-            row["city"],
-            country,
-            row["longitude"],
-            row["latitude"],
-            row["population"],
-            row.get("state", ""),
-        )
+    for place in _places_by_country().get(country, ()):
         found[_key(place.name)].append(place)
     return {key: tuple(places) for key, places in found.items()}
 
@@ -90,9 +93,8 @@ def _places_by_key(country: str) -> dict[str, tuple[Place, ...]]:
 def _countries_by_key() -> dict[str, tuple[str, ...]]:
     """Codes of the countries that have a place of this name, by `_key`."""
     found: dict[str, set[str]] = defaultdict(set)
-    for country, rows in _rows_by_country().items():
-        for row in rows:
-            found[_key(row["city"])].add(country)
+    for place in all_places():
+        found[_key(place.name)].add(place.country)
     return {key: tuple(sorted(codes)) for key, codes in found.items()}
 
 
@@ -108,8 +110,8 @@ def find_states(name: str) -> frozenset[str]:
 @cache
 def _countries_of_states() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = defaultdict(set)
-    for country, rows in _rows_by_country().items():
-        for state in {row.get("state", "") for row in rows} - {""}:
+    for country, places in _places_by_country().items():
+        for state in {place.state for place in places} - {""}:
             found[_key(state)].add(country)
     return {key: frozenset(codes) for key, codes in found.items()}
 

@@ -4,22 +4,20 @@ A point in no polygon (small islands, ships near a port, a generalised coast) ha
 town of the gazetteer within 25 km.
 """
 
-import gzip
 import json
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
 from jaxtyping import Float64
 
-from terraseek.catalogue.places.gazetteer_files import gazetteer_file
+from terraseek.catalogue.places.gazetteer import Place, all_places
 from terraseek.errors import MissingExtraError
 from terraseek.geo import distance_km
 
-__all__ = ["countries_near", "country_at", "towns"]
+__all__ = ["countries_near", "country_at"]
 
 _NEAR_KM = 25.0
 _AROUND_DEG = 0.15
@@ -27,16 +25,14 @@ _AROUND_DEG = 0.15
 
 
 @cache
-def towns() -> tuple[dict[str, Any], ...]:
-    """Towns of the gazetteer: `city`, `country_code`, `longitude`, `latitude`, `population`."""
-    with gzip.open(gazetteer_file("geocode.gz"), "rb") as file:
-        return tuple(json.load(file))
+def _towns() -> tuple[Place, ...]:
+    return tuple(all_places())
 
 
 @cache
 def _town_positions() -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-    lon = np.array([town["longitude"] for town in towns()], float)
-    lat = np.array([town["latitude"] for town in towns()], float)
+    lon = np.array([town.lon for town in _towns()], float)
+    lat = np.array([town.lat for town in _towns()], float)
     return lon, lat
 
 
@@ -80,7 +76,7 @@ def _nearest_town(lon: float, lat: float) -> str:
         return ""
     away = distance_km(town_lon[near], town_lat[near], lon, lat)
     best = int(np.argmin(away))
-    return str(towns()[near[best]]["country_code"]) if away[best] <= _NEAR_KM else ""
+    return _towns()[near[best]].country if away[best] <= _NEAR_KM else ""
 
 
 def countries_near(lon: float, lat: float) -> set[str]:

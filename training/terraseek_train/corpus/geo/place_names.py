@@ -10,10 +10,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from terraseek.catalogue.places.countries import country_code
-from terraseek_train.corpus.geo.country_at import towns
+from terraseek.catalogue.places.gazetteer import Place, all_places
 
 __all__ = ["FoundPlace", "find_places"]
 
@@ -49,11 +48,11 @@ class FoundPlace:
 
 
 @cache
-def _by_name() -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for town in towns():
-        if town["population"] >= _MIN_POPULATION:
-            found.setdefault(_key(town["city"]), []).append(town)
+def _by_name() -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = {}
+    for town in all_places():
+        if town.population >= _MIN_POPULATION:
+            found.setdefault(_key(town.name), []).append(town)
     return found
 
 
@@ -72,17 +71,14 @@ def find_places(caption: str) -> Iterator[FoundPlace]:
         while name:
             rows = _by_name().get(_key(name), [])
             if country:
-                rows = [row for row in rows if row["country_code"] == country]
+                rows = [row for row in rows if row.country == country]
             own = country_code(name) if len(name) > 2 else None
             if rows or own:
-                ordered = sorted(rows, key=lambda row: -row["population"])
+                ordered = sorted(rows, key=lambda row: -row.population)
                 yield FoundPlace(
                     name,
                     country or own or "",
-                    tuple(
-                        (r["country_code"], r["longitude"], r["latitude"], r["population"])
-                        for r in ordered
-                    ),
+                    tuple((r.country, r.lon, r.lat, r.population) for r in ordered),
                 )
                 break
             name = name.rpartition(" ")[0]  # "Rome Italy" may end with another word
