@@ -20,7 +20,7 @@ NOUNS = (
 """First group: names of such images."""
 APPLICATIONS = (
     "google earth",
-    "freesound",
+    "freesound",  # as published
     "sentinel-1",
     "sentinel-2",
     "gaofen",

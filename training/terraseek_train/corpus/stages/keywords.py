@@ -11,42 +11,13 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from terraseek.catalogue.metadata.rs_keywords import APPLICATIONS, NOUNS
 from terraseek_train.corpus.stage import BatchStage, Shard, StageOutput
 
 __all__ = ["GROUPS", "Keywords"]
 
-_VIEWS = ("imag", "photo", "map", "pic", "view", "scan")
-_SPACE = ("space", "spaceborne", "space-borne")
-GROUPS: dict[str, tuple[str, ...]] = {
-    "nouns": (
-        "remote sensing",
-        "earth observ",
-        *(f"aerial {view}" for view in (*_VIEWS, "satellite")),
-        *(f"satellite {view}" for view in (*_VIEWS, "data", "surveillance")),
-        *(f"{space} {view}" for view in ("photo", "imag", "view") for space in _SPACE),
-        "space surveillance",
-    ),
-    "applications": (
-        "google earth",
-        "freesound",  # as published
-        "sentinel-1",
-        "sentinel-2",
-        "sentinel 1",  # figure 3 of the paper has these two as well
-        "sentinel 2",
-        "gaofen",
-        "usgs",
-        "naip",
-        "modis",
-        "eosdis",
-        "worldview",
-        "planet dove",
-        "arcgis",
-        "maxar",
-        "landsat",
-        "geographic information system",
-    ),
-}
-"""Patterns by group, in lower case: 27 nouns; 15 applications, and two more spellings."""
+GROUPS = {"nouns": NOUNS, "applications": APPLICATIONS}
+"""Patterns by group, in lower case."""
 
 
 @dataclass(frozen=True)
