@@ -1,6 +1,7 @@
 """Members of an uncompressed tar with their byte ranges; damaged bytes are skipped."""
 
 import errno
+import io
 import os
 import posixpath
 import tarfile
@@ -12,7 +13,7 @@ from typing import BinaryIO
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken
 from terraseek.errors import SourceError
 
-__all__ = ["Member", "members", "read_range"]
+__all__ = ["Member", "add_member", "members", "read_range"]
 
 _BLOCK = 512
 _ZEROS = 1 << 20
@@ -192,3 +193,10 @@ def read_range(path: Path, offset: int, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(size)
+
+
+def add_member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Append a file to a tar; time and owner are zero, so that equal content gives equal bytes."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))

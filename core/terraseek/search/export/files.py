@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from terraseek.catalogue import Catalogue
+from terraseek.catalogue.tars import add_member
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path
 from terraseek.search.export.provenance import Provenance
@@ -152,18 +153,12 @@ def _add(
     item = {k: v for k, v in catalogue.item(hit.item_id).items() if v is not None}
     found = {"found_rank": hit.rank, "found_score": hit.score, "found_as": hit.item_id}
     ending = catalogue.image_ref(hit.item_id).suffix or ".jpg"
-    _member(tar, f"{key}{ending}", catalogue.image_bytes(hit.item_id))
+    add_member(tar, f"{key}{ending}", catalogue.image_bytes(hit.item_id))
     if hit.caption:
-        _member(tar, f"{key}.txt", hit.caption.encode())
+        add_member(tar, f"{key}.txt", hit.caption.encode())
     left_out = ("item_id", "image", "caption")
     values = {k: v for k, v in item.items() if k not in left_out} | found | asked
-    _member(tar, f"{key}.json", _json_bytes(values))
-
-
-def _member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)  # time and owner are zero: the same hits give the same file
-    info.size = len(content)
-    tar.addfile(info, io.BytesIO(content))
+    add_member(tar, f"{key}.json", _json_bytes(values))
 
 
 def _json(hits: Sequence[Hit], _: Catalogue, provenance: Provenance | None) -> bytes:

@@ -4,7 +4,6 @@ https://github.com/rom1504/img2dataset: members `000000000.jpg`, `.txt` and `.js
 was downloaded; the Parquet table has a row for every address, with status and error.
 """
 
-import io
 import json
 import tarfile
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from terraseek.catalogue.tars import add_member
 from terraseek.files import atomic_path, write_json
 from terraseek_train.corpus.tables import write_table
 
@@ -73,9 +73,9 @@ def write_shard(folder: Path, number: int, downloads: Iterable[Download]) -> lis
                 continue
             place = (f"{key}.jpg", tar.offset + tarfile.BLOCKSIZE, len(entry.content))
             stored.append(Stored("", entry.sha256, *place))
-            _add(tar, f"{key}.jpg", entry.content)
-            _add(tar, f"{key}.txt", entry.caption.encode())
-            _add(tar, f"{key}.json", json.dumps(rows[-1], indent=4).encode())
+            add_member(tar, f"{key}.jpg", entry.content)
+            add_member(tar, f"{key}.txt", entry.caption.encode())
+            add_member(tar, f"{key}.json", json.dumps(rows[-1], indent=4).encode())
     write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / f"{name}.parquet")
     write_json(folder / f"{name}_stats.json", _stats(rows, started, time.time()))
     return stored
@@ -129,9 +129,3 @@ def _stats(rows: list[dict[str, Any]], started: float, ended: float) -> dict[str
         "end_time": ended,
         "status_dict": dict(Counter(row["error_message"] or "success" for row in rows)),
     }
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    tar.addfile(info, io.BytesIO(content))

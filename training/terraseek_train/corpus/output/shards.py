@@ -5,7 +5,6 @@ shards/items.parquet                              everything else that is known,
 """
 
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from terraseek.catalogue.tars import add_member
 from terraseek.files import atomic_path
 from terraseek_train.corpus.items import image_ref, read_encoded, texts
 from terraseek_train.corpus.recipe import Recipe
@@ -119,9 +119,9 @@ class _TarSet:
             self._begin(split, number // self._rows)
         tar = self._open[split][1]
         key = f"{self._name}-{number:09}"
-        _add(tar, f"{key}.img_content", read_encoded(image_ref(row)))
-        _add(tar, f"{key}.img_name", name.encode())
-        _add(tar, f"{key}.caption", (row["caption"] or "").encode())
+        add_member(tar, f"{key}.img_content", read_encoded(image_ref(row)))
+        add_member(tar, f"{key}.img_name", name.encode())
+        add_member(tar, f"{key}.caption", (row["caption"] or "").encode())
 
     def _begin(self, split: str, number: int) -> None:
         if split in self._open:
@@ -132,12 +132,6 @@ class _TarSet:
         )
         tar = inner.enter_context(tarfile.open(part, "w"))  # noqa: SIM115 - closed by the stack
         self._open[split] = (inner, tar)
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    tar.addfile(info, io.BytesIO(content))
 
 
 def _known_columns(items: pa.Table, names: list[str], splits: list[str]) -> pa.Table:
