@@ -1,4 +1,4 @@
-"""Perceptual hashes of images in all eight orientations, and pairs of near-duplicates.
+"""Perceptual hashes of images in all eight orientations, and pairs and groups of near-duplicates.
 
 The hash is pHash: the image in grey is averaged to 32x32 pixels, and the 8x8 lowest coefficients of
 its discrete cosine transform (DCT) are compared with their median. An image taken from above keeps
@@ -11,9 +11,21 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float64, Int64, UInt8, UInt64
 
-__all__ = ["FLAT", "ORIENTATIONS", "distances", "image_hashes", "near_pairs"]
+__all__ = [
+    "FLAT",
+    "ORIENTATIONS",
+    "Pairs",
+    "components",
+    "distances",
+    "hashes_agree",
+    "image_hashes",
+    "near_pairs",
+]
+
+Pairs = tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]
+"""Rows and other rows, one element of each per pair."""
 
 FLAT = np.uint64(0)
 """Hash of an image without visible structure (open water, blank tiles); it matches no image."""
@@ -103,6 +115,23 @@ def distances(
     return differing
 
 
+def hashes_agree(
+    left: UInt64[np.ndarray, "*pairs 8"], right: UInt64[np.ndarray, "*pairs 8"], most: int
+) -> Bool[np.ndarray, "*pairs"]:
+    """Whether the hashes of images differ in at most `most` bits in some orientation.
+
+    Images without structure agree with none.
+
+    Args:
+        left: hashes made by `image_hashes`; only the first column is used.
+        right: hashes of the other image of each pair.
+        most: largest Hamming distance, in bits.
+    """
+    bits = np.bitwise_count(left[..., :1] ^ right).min(axis=-1)
+    structured = (left[..., 0] != FLAT) & (right[..., 0] != FLAT)
+    return np.asarray((bits <= most) & structured)
+
+
 def near_pairs(
     left: UInt64[np.ndarray, "n 8"], right: UInt64[np.ndarray, "m 8"], most: int
 ) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"], UInt8[np.ndarray, " p"]]:
@@ -144,3 +173,14 @@ def _blocks(
         keep = right_rows[j] > rows[i] if same else np.ones(len(i), bool)
         i, j = i[keep], j[keep]
         yield rows[i], right_rows[j], closest[i, j]
+
+
+def components(count: int, pairs: Pairs) -> Int64[np.ndarray, " n"]:
+    """Number of the connected component of each of `count` rows, counted from 0."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, others = pairs
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, others)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    return np.asarray(labels, np.int64)

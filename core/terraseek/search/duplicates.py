@@ -21,7 +21,7 @@ from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import CatalogueError, ConfigError, SceneError
 from terraseek.files import ARRAY_ERRORS, atomic_path
-from terraseek.imagehash import FLAT, distances, image_hashes
+from terraseek.imagehash import FLAT, components, hashes_agree, image_hashes
 from terraseek.progress import Progress, silent
 
 __all__ = ["COLUMN", "Duplicates", "mark_duplicates"]
@@ -88,13 +88,13 @@ def mark_duplicates(
         rows = np.flatnonzero(alive & ((store.flags & HAS_IMAGE) > 0)).astype(np.int64)
         hashes = _hashes(catalogue, rows, progress)
         pairs = [
-            pair
-            for pair in _similar_pairs(store, rows, cosine, progress)
-            if _hashes_agree(hashes[pair[0]], hashes[pair[1]], bits)
+            (rows[a], rows[b])
+            for a, b in _similar_pairs(store, rows, cosine, progress)
+            if hashes_agree(hashes[a], hashes[b], bits)
         ]
-        first = _connected_groups(
-            catalogue.row_count, [(int(rows[a]), int(rows[b])) for a, b in pairs]
-        )
+        one, other = np.array(pairs, np.int64).reshape(-1, 2).T
+        group = components(catalogue.row_count, (one, other))
+        first = np.unique(group, return_index=True)[1][group]  # smallest row of each one's group
         marked = np.flatnonzero(first != np.arange(len(first)))
         frame = read_items(folder)
         if COLUMN in frame:
@@ -104,14 +104,6 @@ def mark_duplicates(
         frame.loc[marked, COLUMN] = frame["item_id"].to_numpy()[first[marked]]
         write_items(folder, frame, read_sources(folder))
     return Duplicates(len(pairs), len(np.unique(first[marked])), len(marked))
-
-
-def _hashes_agree(
-    one: UInt64[np.ndarray, " 8"], other: UInt64[np.ndarray, " 8"], bits: int
-) -> bool:
-    if one[0] == FLAT or other[0] == FLAT:
-        return False
-    return int(distances(np.full(8, one[0]), other).min()) <= bits
 
 
 def _similar_pairs(
@@ -147,22 +139,6 @@ def _all_similar_pairs(
             if at < other:
                 yield int(start + at), int(start + other)
         progress("compare", min(start + _BLOCK, len(rows)), len(rows))
-
-
-def _connected_groups(count: int, pairs: list[tuple[int, int]]) -> Int64[np.ndarray, " rows"]:
-    """Smallest row of the connected group of each row (union-find with path halving)."""
-    first = np.arange(count)
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = int(first[row])
-        return row
-
-    for a, b in pairs:
-        low, high = sorted((root(a), root(b)))
-        first[high] = low
-    return np.array([root(row) for row in range(count)], np.int64)
 
 
 def _hashes(

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from helpers.corpus_runs import items_of, jpeg, pixels, write_images
-from terraseek_train.corpus.neighbours import components, vector_pairs
+from terraseek.imagehash import components
+from terraseek_train.corpus.neighbours import vector_pairs
 from terraseek_train.corpus.stages.duplicates import normal_url, survivors
 from terraseek_train.corpus.status import read_status
 

@@ -1,4 +1,4 @@
-"""Pairs of equal or similar rows, and the groups that pairs connect."""
+"""Pairs of equal or similar rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,27 +6,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64, UInt64
 
-from terraseek.imagehash import FLAT, distances, near_pairs
+from terraseek.imagehash import Pairs, hashes_agree, near_pairs
 
-__all__ = ["Pairs", "components", "equal_pairs", "hash_pairs", "vector_pairs"]
+__all__ = ["equal_pairs", "hash_pairs", "vector_pairs"]
 
-Pairs = tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " p"]]
-"""Rows and other rows, one element of each per pair."""
 _MAX_EXACT = 50_000
 """Vectors up to which all pairs are compared; more are searched in inverted lists."""
 _PROBES = 16
 _BLOCK = 16_384
-
-
-def components(count: int, pairs: Pairs) -> Int64[np.ndarray, " n"]:
-    """Number of the connected component of each of `count` rows, counted from 0."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows, others = pairs
-    graph = coo_array((np.ones(len(rows), np.int8), (rows, others)), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
-    return np.asarray(labels, np.int64)
 
 
 def equal_pairs(keys: Sequence[str]) -> Pairs:
@@ -80,7 +67,7 @@ def vector_pairs(
         keep = (cosines.ravel() >= min_cosine) & (flat >= 0) & (flat != rows)
         rows, flat = rows[keep], flat[keep]
         if max_bits < 64:
-            keep = _agree(hashes, rows, flat, max_bits)
+            keep = hashes_agree(hashes[rows], hashes[flat], max_bits)
             rows, flat = rows[keep], flat[keep]
         found_rows.append(rows)
         found_others.append(flat)
@@ -101,14 +88,3 @@ def _index(vectors: Float32[np.ndarray, "n dim"]) -> Any:  # noqa: ANN401 - any 
         index.nprobe = _PROBES
     index.add(vectors)
     return index
-
-
-def _agree(
-    hashes: UInt64[np.ndarray, "n 8"],
-    rows: Int64[np.ndarray, " p"],
-    others: Int64[np.ndarray, " p"],
-    max_bits: int,
-) -> np.ndarray:
-    bits = distances(np.broadcast_to(hashes[rows, :1], (len(rows), 8)), hashes[others]).min(axis=1)
-    structured = (hashes[rows, 0] != FLAT) & (hashes[others, 0] != FLAT)
-    return np.asarray((bits <= max_bits) & structured)

@@ -19,15 +19,9 @@ from jaxtyping import Int64
 from terraseek.catalogue.records import ImageRef
 from terraseek.encoders.registry import DEFAULT_MODEL
 from terraseek.errors import ConfigError, SceneError
-from terraseek.imagehash import ORIENTATIONS, image_hashes
+from terraseek.imagehash import ORIENTATIONS, Pairs, components, image_hashes
 from terraseek_train.corpus.items import image_refs, read_encoded, read_pixels, texts
-from terraseek_train.corpus.neighbours import (
-    Pairs,
-    components,
-    equal_pairs,
-    hash_pairs,
-    vector_pairs,
-)
+from terraseek_train.corpus.neighbours import equal_pairs, hash_pairs, vector_pairs
 from terraseek_train.corpus.stage import CorpusStage, Decision, Shard
 from terraseek_train.corpus.vectors import encoder_of, image_vectors, vector_column, vectors_of
 
