@@ -71,11 +71,7 @@ class Settings:
                 env, "TERRASEEK_MAX_UPLOAD_MB", "megabytes", defaults.max_upload_bytes
             ),
             upload_quota_bytes=_amount(
-                env,
-                "TERRASEEK_UPLOAD_QUOTA_MB",
-                "megabytes",
-                _MEGABYTE,
-                defaults.upload_quota_bytes,
+                env, "TERRASEEK_UPLOAD_QUOTA_MB", "megabytes", defaults.upload_quota_bytes
             ),
             upload_age_s=_amount(env, "TERRASEEK_UPLOAD_HOURS", "hours", defaults.upload_age_s),
             allowed_hosts=_host_names(env.get("TERRASEEK_ALLOWED_HOSTS") or ""),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt64
+from jaxtyping import Float32, UInt64
 
 from terraseek.imagehash import Pairs, hashes_agree, near_pairs
 

@@ -113,7 +113,7 @@ def _update_url(form: SearchForm) -> None:
 
 def _params(form: SearchForm) -> dict[str, list[str]]:
     """Parameters of the link to what is shown, without the selected item."""
-    return value_lists(link.to_params(form, None) | read_cut().to_params())
+    return value_lists({**link.to_params(form, None), **read_cut().to_params()})
 
 
 def _search(form: SearchForm, problems: Problems) -> tuple[SearchForm, ResultList | None, Problems]:

@@ -103,7 +103,9 @@ def bert_attention(
         used: which tokens are no padding.
         heads: number of heads, which share the width.
     """
-    query, key, value = (one.unflatten(-1, (heads, -1)).transpose(1, 2) for one in projections)
+    query, key, value = (
+        one.reshape(*one.shape[:2], heads, -1).transpose(1, 2) for one in projections
+    )
     attended = F.scaled_dot_product_attention(query, key, value, attn_mask=used[:, None, None])
     return attended.transpose(1, 2).flatten(2)
 
