@@ -78,9 +78,7 @@ def tower_feature_map(tower: nn.Module, side: int) -> TowerFeatureMap | None:
 def _average(visual: Any, side: int) -> TowerFeatureMap | None:  # noqa: ANN401 - open_clip has no types
     """Average pooling; None if the projected mean of the cells differs from the tower's output."""
 
-    def run(pixels: Tensor) -> Tensor:
-        grid: Tensor = visual.trunk.forward_features(pixels).permute(0, 2, 3, 1)
-        return grid
+    run = _Cells(visual.trunk)
 
     def project(means: Tensor) -> Tensor:
         # the mean of one cell is that cell, so the network's own pooling and head can be used
@@ -103,6 +101,18 @@ def _average(visual: Any, side: int) -> TowerFeatureMap | None:  # noqa: ANN401 
         return None
     cell, block = side // int(grid.shape[1]), _CONVOLUTION_BLOCK * side
     return TowerFeatureMap("average", block, cell, int(grid.shape[3]), run, project)
+
+
+class _Cells(nn.Module):
+    """The feature map of one of timm's networks, channels last."""
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk: Any = trunk
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        grid: Tensor = self.trunk.forward_features(pixels)
+        return grid.permute(0, 2, 3, 1)
 
 
 def _project_values(visual: Any, pixels: Tensor) -> Tensor:  # noqa: ANN401

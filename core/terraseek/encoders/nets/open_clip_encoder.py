@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from terraseek.encoders.adapters import attach_adapter
 from terraseek.encoders.base import Encoder, Precision, fit_square
@@ -16,18 +16,15 @@ from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.dense_tower import DenseTower, central_cells
 from terraseek.encoders.nets.build import build_model, build_tokenizer
 from terraseek.encoders.nets.checkpoints import load_weights
+from terraseek.encoders.nets.compiled import CompiledLater, kept_file
 from terraseek.encoders.nets.feature_maps import tower_feature_map
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.published.tokenizer_file import FileTokenizer
 from terraseek.encoders.nets.text_tower import encode_tokens, text_tower, trim_padding
-from terraseek.encoders.nets.torchscript import optimize_for_cpu
 from terraseek.encoders.weight_files import find_tokenizer, verify
 from terraseek.errors import ConfigError
 
 __all__ = ["OpenClipEncoder", "pick_device", "supports_bfloat16"]
-
-_OPTIMIZE_AFTER = 1024
-"""Images after which the CPU tower is optimized, which takes seconds."""
 
 
 class OpenClipEncoder(Encoder):
@@ -47,9 +44,8 @@ class OpenClipEncoder(Encoder):
         Args:
             card: of the model.
             device: `auto` is CUDA if available, else the CPU; or a torch device name.
-            precision: `bfloat16` uses autocast; vectors then differ by about 1e-2. On CPUs with
-                bfloat16 instructions it encodes 1.8 times as many images a second, see
-                docs/benchmarks.md.
+            precision: with `bfloat16` vectors differ by about 1e-2, and CPUs with bfloat16
+                instructions encode several times as many images a second, see docs/benchmarks.md.
 
         Raises:
             WeightsNotFoundError: the weights are not on this machine.
@@ -85,12 +81,16 @@ class OpenClipEncoder(Encoder):
         self._mean = torch.tensor(card.preprocess.mean, device=self.device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(card.preprocess.std, device=self.device).view(1, 3, 1, 1) * 255
         self._lock = threading.Lock()
-        self._encoded = 0
-        self._optimized: Any = None
+        network: Any = self._model
+        self._image_network: Callable[[Tensor], Tensor] = network.encode_image
         self._check_dim()
         if self.device.type == "cpu":
             visual: Any = self._model.visual
             self._model.visual = fold_batch_norms(visual, self.image_size)
+            if hasattr(visual, "trunk"):  # transformers gain nothing
+                self._image_network = self._compiled_later(
+                    self._model.visual, "tower", self.image_size
+                )
 
     def fit(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
         """Resize and crop an RGB image of any size to the input square of the image tower."""
@@ -118,8 +118,12 @@ class OpenClipEncoder(Encoder):
         if found is None:
             return None
 
+        run: Callable[[Tensor], Tensor] = found.run
+        if self.device.type == "cpu" and isinstance(found.run, nn.Module):
+            run = self._compiled_later(found.run, "cells", found.side)
+
         def cells(blocks: UInt8[np.ndarray, "n side side 3"]) -> Float32[np.ndarray, "n g g c"]:
-            return self._run(found.run, blocks)
+            return self._run(run, blocks)
 
         def project(means: Float32[np.ndarray, "n c"]) -> Float32[np.ndarray, "n dim"]:
             with self._lock, torch.inference_mode(), self._amp():
@@ -131,17 +135,11 @@ class OpenClipEncoder(Encoder):
     def _encode_image_batch(
         self, batch: UInt8[np.ndarray, "n side side 3"]
     ) -> Float32[np.ndarray, "n dim"]:
-        return self._run(self._image_features, batch)
+        return self._run(self._image_network, batch)
 
-    def _image_features(self, pixels: Tensor) -> Tensor:
-        """Compute image features, with an optimized copy of the tower after many images."""
-        before, self._encoded = self._encoded, self._encoded + len(pixels)
-        unoptimized = self.device.type == "cpu" and not self._autocast
-        if unoptimized and before <= _OPTIMIZE_AFTER < self._encoded:
-            self._optimized = optimize_for_cpu(self._model.visual, self.image_size)
-        network = self._model.encode_image if self._optimized is None else self._optimized
-        features: Tensor = network(pixels)
-        return features
+    def _compiled_later(self, network: nn.Module, part: str, side: int) -> CompiledLater:
+        keep = kept_file(f"{self.name}-{part}", self.encoder_id, side, bfloat16=self._autocast)
+        return CompiledLater(network, side, keep, bfloat16=self._autocast)
 
     def _run(
         self,
