@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from terraseek.encoders.registry import DEFAULT_MODEL
 from terraseek.errors import ConfigError
 
 __all__ = ["UPLOAD_AGE_S", "Settings"]
@@ -26,7 +27,7 @@ class Settings:
 
     catalogue: Path | None = None
     """Folder of the served catalogue (`TERRASEEK_CATALOGUE`)."""
-    model: str = "terraseek-tiny"
+    model: str = DEFAULT_MODEL
     """Name of the encoder (`TERRASEEK_MODEL`)."""
     scenes: Path | None = None
     """Folder of example scenes (`TERRASEEK_SCENES`)."""

@@ -9,7 +9,7 @@ OWN_DATA = """
 terraseek import pictures/ --out my-catalogue              # folder of pictures or GeoTIFFs
 terraseek import items.csv --out my-catalogue              # table: filename, lon, lat, caption
 terraseek import "rs5m-{0000..0031}.tar" --geometa coordinates.csv --out my-catalogue
-terraseek embed my-catalogue --model terraseek-tiny
+terraseek embed my-catalogue
 terraseek serve my-catalogue --scenes folder-of-large-scenes
 ```
 """

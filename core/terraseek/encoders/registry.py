@@ -43,8 +43,8 @@ __all__ = [
     "user_folder",
 ]
 
-DEFAULT_MODEL = "terraseek-tiny"
-"""Encoder whose weights are part of TerraSeek."""
+DEFAULT_MODEL = "terraseek-pair"
+"""Encoder that is used where none is named; the weights of its members are part of TerraSeek."""
 
 _SHIPPED = Path(__file__).parent / "cards"
 _log = logging.getLogger(__name__)

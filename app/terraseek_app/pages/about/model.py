@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from terraseek.encoders.cards import ModelCard
-from terraseek.encoders.registry import get_card
+from terraseek.encoders.registry import DEFAULT_MODEL, get_card
 from terraseek_app.server import state
 from terraseek_app.widgets.metadata import metadata_html
 
@@ -20,7 +20,7 @@ def about_model() -> None:
     if name == "fake":
         st.warning(
             "**This is the fake encoder**, made for tests: it knows five words for colours and "
-            "brightness and nothing else. Start the server with `--model terraseek-tiny`.",
+            f"brightness and nothing else. Start the server with `--model {DEFAULT_MODEL}`.",
             icon=":material/science:",
         )
         return

