@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,11 +18,12 @@ from terraseek.decoding import check_time, guarded, quiet
 from terraseek.errors import (
     EmptySceneError,
     NotAnImageError,
+    SceneError,
     SceneTooLargeError,
     TruncatedImageError,
 )
 from terraseek.scenes.first_frame import upright
-from terraseek.scenes.opening import verify_bytes
+from terraseek.scenes.opening import VERIFIED_MAGIC, verify_bytes
 
 __all__ = [
     "FORMATS",
@@ -81,6 +82,17 @@ def decode_image(
     if suffix in RASTER_SUFFIXES or _is_deep_png(data):
         with temporary_copy(data, name, suffix) as path:
             return _raster(path, max_side, name)
+    try:
+        return _by_pillow(data, name, max_side)
+    except TruncatedImageError:
+        # damage that GDAL repairs: what is a scene is also an item
+        if data.startswith(VERIFIED_MAGIC):
+            with suppress(SceneError), temporary_copy(data, name, suffix) as path:
+                return _raster(path, max_side, name)
+        raise
+
+
+def _by_pillow(data: bytes, name: str, max_side: int | None) -> UInt8[np.ndarray, "h w 3"]:
     with open_image(data, name) as image, guarded(name):
         cost = _DEEP_COST if image.mode in _DEEP_MODES else 1
         check_image_size(name, *image.size, MAX_PIXELS // cost)

@@ -1,5 +1,6 @@
-"""Images that GDAL reads unlike a viewer: animated WebP, and photographs stored on their side."""
+"""Images that GDAL reads unlike a viewer: GIF, BMP, animated WebP, photographs on their side."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,16 +8,19 @@ import numpy as np
 
 from terraseek.decoding import guarded, quiet
 from terraseek.errors import SceneError
+from terraseek.scenes.limits import SceneLimits
 from terraseek.scenes.opening import decode_once
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from rasterio.io import DatasetReader
 
-__all__ = ["orientation_of", "upright", "upright_copy"]
+__all__ = ["copy_by_pillow", "orientation_of", "upright", "upright_copy"]
 
 _ORIENTATION_TAG = 0x0112
-_DRIVERS = ("JPEG", "PNG", "WEBP")
+_TURNED = ("JPEG", "PNG", "WEBP")
+_BY_PILLOW = ("GIF", "BMP")
+"""Formats of which GDAL and Pillow, which reads items, accept different damaged files."""
 _MAX_PIXELS = 180_000_000
 """Larger photographs are read as they are stored, because turning needs all pixels in memory."""
 
@@ -59,9 +63,9 @@ def upright_copy(dataset: "DatasetReader", path: Path) -> "tuple[DatasetReader |
     Raises:
         SceneError: the image cannot be decoded.
     """
-    if dataset.driver not in (*_DRIVERS, "GIF") or dataset.dtypes[0] != "uint8":
+    if dataset.driver not in (*_TURNED, *_BY_PILLOW) or dataset.dtypes[0] != "uint8":
         return None, False
-    image = _header(path)
+    image = _header(path, (*_TURNED, *_BY_PILLOW))
     if image is None:
         return None, False
     with image, guarded(path.name):
@@ -69,15 +73,30 @@ def upright_copy(dataset: "DatasetReader", path: Path) -> "tuple[DatasetReader |
         turned = orientation_of(image) != 1 and dataset.transform.is_identity
         if turned and dataset.driver in ("JPEG", "PNG"):
             decode_once(dataset, path.name)  # Pillow, which turns it, does not report damage
-        if not (turned or (animated and dataset.driver == "WEBP")):
-            if dataset.driver in ("GIF", "WEBP"):
-                image.load()  # GDAL reports less damage than Pillow, which reads items
+        by_pillow = dataset.driver in _BY_PILLOW and dataset.transform.is_identity
+        if not (turned or by_pillow or (animated and dataset.driver == "WEBP")):
+            if dataset.driver not in ("JPEG", "PNG"):
+                image.load()  # GDAL reports less damage than Pillow
             return None, animated
-        mode = "RGBA" if "A" in image.mode or "transparency" in image.info else "RGB"
-        return _in_memory(np.asarray(upright(image).convert(mode))), animated
+        return _in_memory(image), animated
 
 
-def _header(path: Path) -> "Image | None":
+def copy_by_pillow(path: Path, limits: SceneLimits) -> "DatasetReader | None":
+    """A copy in memory of the first frame of a GIF, BMP or WebP that GDAL cannot open.
+
+    Returns:
+        The copy, or None if Pillow cannot read it either, or it is too large.
+    """
+    with suppress(SceneError):
+        image = _header(path, (*_BY_PILLOW, "WEBP")) if path.is_file() else None
+        if image is not None:
+            with image, guarded(path.name):
+                limits.check_pixels(path, *image.size)
+                return _in_memory(image)
+    return None
+
+
+def _header(path: Path, formats: tuple[str, ...]) -> "Image | None":
     """The image with its header read; None if it is too large to turn.
 
     Raises:
@@ -87,7 +106,7 @@ def _header(path: Path) -> "Image | None":
 
     try:
         with guarded(path.name), quiet:  # it warns of size, see the limit below, and EXIF
-            image = PIL.Image.open(path, formats=(*_DRIVERS, "GIF"))
+            image = PIL.Image.open(path, formats=formats)
     except SceneError as error:
         if isinstance(error.__cause__, PIL.Image.DecompressionBombError):
             return None
@@ -98,10 +117,13 @@ def _header(path: Path) -> "Image | None":
     return image
 
 
-def _in_memory(pixels: np.ndarray) -> "DatasetReader":
+def _in_memory(image: "Image") -> "DatasetReader":
+    """A dataset of the pixels of an image, upright."""
     from rasterio.enums import ColorInterp
     from rasterio.io import MemoryFile
 
+    mode = "RGBA" if "A" in image.mode or "transparency" in image.info else "RGB"
+    pixels = np.asarray(upright(image).convert(mode))
     height, width, count = pixels.shape
     profile: dict[str, Any] = {"count": count, "height": height, "width": width, "dtype": "uint8"}
     colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)

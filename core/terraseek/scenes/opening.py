@@ -39,11 +39,20 @@ from terraseek.scenes.tiff_blocks import missing_bytes
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-__all__ = ["decode_once", "decoding", "gdal_settings", "open_dataset", "verify_bytes"]
+__all__ = [
+    "VERIFIED_MAGIC",
+    "decode_once",
+    "decoding",
+    "gdal_settings",
+    "open_dataset",
+    "verify_bytes",
+]
 
 _MAX_VERIFIED_AT_ONCE = 1 << 28
 """Bytes of pixels that `decode_once` has in memory."""
 _PNG = b"\x89PNG\r\n\x1a\n"
+VERIFIED_MAGIC = (b"\xff\xd8\xff", _PNG)
+"""First bytes of JPEG and PNG files, which GDAL checks."""
 _MAGIC = {
     _PNG: "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -243,7 +252,7 @@ def verify_bytes(data: bytes, name: str) -> None:
     """
     from rasterio.io import MemoryFile
 
-    if not data.startswith((b"\xff\xd8\xff", _PNG)):
+    if not data.startswith(VERIFIED_MAGIC):
         return
     with (
         decoding(name),

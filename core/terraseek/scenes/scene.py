@@ -11,14 +11,19 @@ from jaxtyping import Bool, Shaped, UInt8
 
 from terraseek.decoding import guarded
 from terraseek.display import png_bytes
-from terraseek.errors import NoValidPixelsError, OutsideSceneError
+from terraseek.errors import (
+    NotAnImageError,
+    NoValidPixelsError,
+    OutsideSceneError,
+    TruncatedImageError,
+)
 from terraseek.files import sha256_of
 from terraseek.geo import BBox
 from terraseek.scenes.bands.spectral_bands import RgbBands, choose_rgb_bands
 from terraseek.scenes.bands.stretch import Stretch
 from terraseek.scenes.box_window import window_of_box
 from terraseek.scenes.collar import find_collar, outside_collar
-from terraseek.scenes.first_frame import upright_copy
+from terraseek.scenes.first_frame import copy_by_pillow, upright_copy
 from terraseek.scenes.georef import Georef
 from terraseek.scenes.georef_from_file import read_georef
 from terraseek.scenes.limits import SceneLimits
@@ -88,7 +93,13 @@ class Scene:
         """
         path = Path(path)
         limits = limits or SceneLimits()
-        dataset = open_dataset(path, limits)
+        try:
+            dataset = open_dataset(path, limits)
+        except (TruncatedImageError, NotAnImageError):
+            copy = copy_by_pillow(path, limits)
+            if copy is None:
+                raise
+            dataset = copy
         try:
             with guarded(path.name):
                 copy, animated = upright_copy(dataset, path)

@@ -30,6 +30,7 @@ def _damage_reviews(catalogue: Path) -> None:
 
 
 def _folder_for_reviews(catalogue: Path) -> None:
+    (catalogue / "reviews.sqlite").unlink(missing_ok=True)  # another test may have reviewed
     (catalogue / "reviews.sqlite").mkdir()
 
 

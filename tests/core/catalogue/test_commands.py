@@ -47,7 +47,8 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_search_with_every_kind_of_query_and_output(catalogue: Path):
     done = terraseek("search", catalogue, "red", "--json", "-k", "2")
     hits = json.loads(done.stdout)
-    assert [*hits[0]] == ["item_id", "score", "lon", "lat", "caption", "image"]
+    shown = ["item_id", "score", "lon", "lat", "caption", "image", "significance", "probability"]
+    assert [*hits[0]] == shown
     assert hits[0]["caption"] == "a red roof"
     assert len(hits) == 2
     like = json.loads(terraseek("search", catalogue, "--like", hits[0]["item_id"], "--json").stdout)

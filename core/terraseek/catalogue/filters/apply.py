@@ -174,6 +174,7 @@ def _interrupt_after(seconds: float, connection: Any) -> Iterator[None]:  # noqa
         yield
     finally:
         timer.cancel()
+        timer.join()  # a thread that still has the connection when the process ends is a leak
 
 
 def _select(field: "pa.Field") -> str:
