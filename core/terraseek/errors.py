@@ -28,7 +28,8 @@ TerraSeekError
 ├── StoreError
 │   ├── StoreNotFoundError
 │   ├── EncoderMismatchError
-│   └── StoreCorruptError
+│   ├── StoreCorruptError
+│   └── EngineError            a vector database that cannot be reached, or refuses a request
 ├── ModelError
 │   ├── UnknownModelError
 │   ├── WeightsNotFoundError
@@ -161,6 +162,10 @@ class EncoderMismatchError(StoreError):
 
 class StoreCorruptError(StoreError):
     """Stored vectors and their manifest do not match."""
+
+
+class EngineError(StoreError):
+    """The vector database of an index cannot be reached, or refuses a request."""
 
 
 class ModelError(TerraSeekError):

@@ -8,6 +8,7 @@ from terraseek.catalogue.items_file import read_items, verify_items
 from terraseek.commands.checks import Check
 from terraseek.embeddings.store import EmbeddingStore, store_names
 from terraseek.errors import CatalogueNotFoundError, TerraSeekError
+from terraseek.index.engine_index import read_rows
 from terraseek.index.manifest import IndexManifest
 
 __all__ = ["deep_checks"]
@@ -58,3 +59,21 @@ def _index(store: EmbeddingStore) -> Iterator[Check]:
         yield Check(name, "warn", "no checksums", "they are written when it is built again")
     else:
         yield Check(name, "ok", f"{manifest.kind}, {manifest.count} rows")
+    if manifest.collection:
+        yield _collection(name, store, manifest)
+
+
+def _collection(name: str, store: EmbeddingStore, manifest: IndexManifest) -> Check:
+    """Compare the number of rows in a vector database with that of the index."""
+    from terraseek.engines.qdrant import QdrantEngine
+
+    wanted = int((read_rows(store, manifest) != 0).sum())
+    try:
+        found = QdrantEngine(manifest.collection).count()
+    except TerraSeekError as error:
+        return Check(f"{name} collection", "warn", str(error), "searches scan the stored vectors")
+    shown = f"{manifest.collection}, {found} rows"
+    if found == wanted:
+        return Check(f"{name} collection", "ok", shown)
+    advice = f"it should have {wanted}; delete the collection and build the index again"
+    return Check(f"{name} collection", "broken", shown, advice)

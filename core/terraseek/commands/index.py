@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from terraseek.commands.console import bar, note, print_json
+from terraseek.errors import ConfigError, TerraSeekError
 
 if TYPE_CHECKING:
+    from terraseek.embeddings.store import EmbeddingStore
     from terraseek.index.manifest import IndexManifest
 
-__all__ = ["register"]
+__all__ = ["ENGINES", "register"]
+
+ENGINES = ("faiss", "qdrant")
+"""Where an index may be."""
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +31,13 @@ def index(
         str,
         typer.Option(help="auto, flat, fp16, int8 (these three are exact), ivfsq, ivfpq or hnsw."),
     ] = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="faiss (files in the catalogue), or qdrant: a server, whose address is in "
+            "TERRASEEK_QDRANT."
+        ),
+    ] = "faiss",
     captions: Annotated[
         bool, typer.Option("--captions", help="Also index the captions, for `search --alpha`.")
     ] = False,
@@ -35,21 +47,43 @@ def index(
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.store import EmbeddingStore
     from terraseek.index.build import build_index
+    from terraseek.index.engine_build import build_engine_index
     from terraseek.index.plan import parse_memory
 
     max_bytes = parse_memory(memory)
-    store = EmbeddingStore.open(Catalogue.open(catalogue), model)
+    if engine not in ENGINES:
+        raise ConfigError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
+    items = Catalogue.open(catalogue)
+    store = EmbeddingStore.open(items, model)
     stores = {"pictures": store}
     if captions:
         stores |= {text: store.text_store(text) for text in store.text_kinds}
     built = {}
     for name, vectors in stores.items():
+        if engine != "qdrant":
+            _drop_collection(vectors)
         with bar() as progress:
-            built[name] = build_index(vectors, progress, memory=max_bytes, kind=kind)
+            if engine == "qdrant":
+                built[name] = build_engine_index(vectors, items, progress)
+            else:
+                built[name] = build_index(vectors, progress, memory=max_bytes, kind=kind)
         _report(name, built[name])
     if as_json:
         shown = {name: manifest.to_json() for name, manifest in built.items()}
         print_json(shown.pop("pictures") | shown)
+
+
+def _drop_collection(store: "EmbeddingStore") -> None:
+    """Delete the collection that an index in files replaces."""
+    from terraseek.index.engine_build import drop_collection
+
+    try:
+        name = drop_collection(store)
+    except TerraSeekError as error:
+        note(f"the collection of the last index stays in the database: {error}")
+        return
+    if name:
+        note(f"deleted the collection {name}")
 
 
 def _report(name: str, manifest: "IndexManifest") -> None:
@@ -62,4 +96,7 @@ def _report(name: str, manifest: "IndexManifest") -> None:
         note(f"recall of the exact ten best, {manifest.queries} queries: {measured}")
     else:
         note("results are exact")
-    note(f"{manifest.memory_bytes / 2**20:,.1f} MiB of memory, built in {manifest.build_s:.1f} s")
+    place = f"{manifest.memory_bytes / 2**20:,.1f} MiB of memory"
+    if manifest.collection:
+        place = f"collection {manifest.collection}"
+    note(f"{place}, built in {manifest.build_s:.1f} s")

@@ -5,8 +5,12 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from terraseek.catalogue import Catalogue
+from terraseek.catalogue.filters.filter import Filter
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
-from terraseek.index.index_types import ExactIndex, FaissIndex, Index, index_or_none
+from terraseek.index.engine_index import EngineIndex
+from terraseek.index.index_types import ExactIndex, FaissIndex, Index
+from terraseek.index.opening import index_or_none
 from terraseek.index.plan import FLAT_BYTES
 from terraseek.index.scan import row_bitmap
 from terraseek.index.scoring import Matrix, top_positions
@@ -21,10 +25,15 @@ about 20 ms. Only if at most half of the rows pass the filter; otherwise the ind
 class Candidates:
     """Selects the rows to score exactly, among those that pass a filter."""
 
-    def __init__(self, store: EmbeddingStore) -> None:
-        """Open the index of a store; an unusable index is ignored with a warning in the log."""
+    def __init__(self, store: EmbeddingStore, catalogue: Catalogue | None = None) -> None:
+        """Open the index of a store; an unusable index is ignored with a warning in the log.
+
+        Args:
+            store: the vectors.
+            catalogue: of its items, if already open, for indexes in a vector database.
+        """
         self._store = store
-        self._index = index_or_none(store)
+        self._index = index_or_none(store, catalogue)
         self._last_bitmap: (
             tuple[Int64[np.ndarray, " m"], Index, UInt8[np.ndarray, " bytes"]] | None
         ) = None
@@ -59,6 +68,7 @@ class Candidates:
         query: Float32[np.ndarray, " dim"],
         k: int,
         exact: bool = False,
+        where: Filter | None = None,
     ) -> tuple[Int64[np.ndarray, " c"], bool]:
         """Select rows to score exactly: at least `k` if there are so many.
 
@@ -67,6 +77,8 @@ class Candidates:
             query: unit vector.
             k: number of hits wanted.
             exact: whether to use exact methods only.
+            where: filter that all of `rows` meet, for indexes that apply filters themselves; None
+                is right too, but slower there.
 
         Returns:
             A subset of `rows`, and whether it provably includes the `k` best.
@@ -75,7 +87,7 @@ class Candidates:
             return rows, True
         index = self._choose_index(len(rows), exact)
         if index is not None:
-            found = self._search_index(index, rows, query, k)
+            found = self._search_index(index, rows, query, k, where)
             if found is None and index is not self._scan:
                 index = self._scan
                 found = self._search_index(index, rows, query, k)
@@ -92,7 +104,14 @@ class Candidates:
         )
         if isinstance(self._index, FaissIndex) and (exact or few):
             return self._scan
+        if isinstance(self._index, EngineIndex):
+            return self._choose_search(self._index, count, exact, few)
         return self._index
+
+    def _choose_search(self, index: EngineIndex, count: int, exact: bool, few: bool) -> Index:
+        if few:
+            return self._scan
+        return index.exact if exact or index.prefers_exact(count / index.count) else index
 
     def _search_index(
         self,
@@ -100,23 +119,28 @@ class Candidates:
         rows: Int64[np.ndarray, " m"],
         query: Float32[np.ndarray, " dim"],
         k: int,
+        where: Filter | None = None,
     ) -> Int64[np.ndarray, " c"] | None:
-        """Candidates of an index, and the best of the rows added after it was built."""
-        covered = int(np.searchsorted(rows, index.count))
-        later = rows[covered:]
-        allowed = self._bitmap(rows, index, covered) if covered < index.count else None
-        selectivity = covered / index.count
+        """Candidates of an index, and the best of the rows that it does not cover."""
+        uncovered = index.uncovered(rows, where)
+        covered = len(rows) - len(uncovered)
+        within = int(np.searchsorted(rows, index.count))
+        allowed = self._bitmap(rows, index, within) if within < index.count else None
         found = index.candidates(
-            query, k, lambda some: self.matrix.exact_scores(some, query), allowed, selectivity
+            query,
+            k,
+            lambda some: self.matrix.exact_scores(some, query),
+            allowed,
+            within / index.count,
+            where,
         )
         if found is None or len(found) < min(k, covered):
             return None
         if not index.is_exact:
             found = found[top_positions(self.matrix.approximate_scores(found, query), k)]
-        if len(later):
-            found = np.concatenate(
-                [found, later[top_positions(self.matrix.approximate_scores(later, query), k)]]
-            )
+        if len(uncovered):
+            scores = self.matrix.approximate_scores(uncovered, query)
+            found = np.union1d(found, uncovered[top_positions(scores, k)])
         return found
 
     def _bitmap(

@@ -1,6 +1,5 @@
 """Index types: exhaustive scan and FAISS index; they select candidates for exact scoring."""
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -8,16 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
+from terraseek.catalogue.filters.filter import Filter
 from terraseek.embeddings.store import EmbeddingStore
-from terraseek.errors import StoreCorruptError, StoreError
+from terraseek.errors import StoreCorruptError
 from terraseek.files import ARRAY_ERRORS
 from terraseek.index.manifest import IndexManifest, index_folder, rebuild_hint, scale_file
 from terraseek.index.plan import AXES
 from terraseek.index.scan import CodeScan, certified_top_k, faiss_module
 
-__all__ = ["ExactIndex", "FaissIndex", "Index", "index_or_none", "open_index", "parallelize_lists"]
+__all__ = ["ExactIndex", "FaissIndex", "Index", "open_index", "parallelize_lists"]
 
-_log = logging.getLogger(__name__)
 _MAX_EFFORT_FACTOR = 8
 """Maximum factor of the search effort under a filter."""
 _PARALLEL_LISTS = 14  # FAISS' number of the search that is parallel over query-list pairs
@@ -47,6 +46,7 @@ class Index(ABC):
         exact_scores: ExactScores,
         allowed: UInt8[np.ndarray, " bytes"] | None = None,
         selectivity: float = 1.0,
+        where: Filter | None = None,
     ) -> Int64[np.ndarray, " m"] | None:
         """Select candidate rows for the `k` best.
 
@@ -56,10 +56,17 @@ class Index(ABC):
             exact_scores: computes exact scores of rows, for types that prove their result.
             allowed: bitmap of the rows that may be found (`scan.row_bitmap`); None for all.
             selectivity: fraction of rows that are allowed.
+            where: filter of the allowed rows, for types that apply filters themselves.
 
         Returns:
             The rows, perhaps fewer than `k`, or None if the index cannot answer.
         """
+
+    def uncovered(
+        self, rows: Int64[np.ndarray, " m"], where: Filter | None = None
+    ) -> Int64[np.ndarray, " u"]:
+        """Select those of some ascending rows that the index cannot find; `where` allows all."""
+        return rows[np.searchsorted(rows, self.count) :]
 
 
 class ExactIndex(Index):
@@ -88,6 +95,7 @@ class ExactIndex(Index):
         exact_scores: ExactScores,
         allowed: UInt8[np.ndarray, " bytes"] | None = None,
         selectivity: float = 1.0,
+        where: Filter | None = None,
     ) -> Int64[np.ndarray, " m"] | None:
         """Select rows that provably include the `k` best."""
         error = (self._error + _FLOAT16_ERROR) * float(np.linalg.norm(query))
@@ -116,6 +124,7 @@ class FaissIndex(Index):
         exact_scores: ExactScores,
         allowed: UInt8[np.ndarray, " bytes"] | None = None,
         selectivity: float = 1.0,
+        where: Filter | None = None,
     ) -> Int64[np.ndarray, " m"] | None:
         """Select the best `shortlist` rows of the index; more if many hits are wanted."""
         take = min(max(self.manifest.shortlist, 10 * k), self.manifest.count)
@@ -138,7 +147,7 @@ class FaissIndex(Index):
 
 
 def open_index(store: EmbeddingStore) -> Index | None:
-    """Open the index of a store, memory-mapped if possible; None if it has or needs none.
+    """Open the index files of a store, memory-mapped if possible; None if it has or needs none.
 
     Raises:
         EncoderMismatchError: the index belongs to another encoder.
@@ -161,15 +170,6 @@ def open_index(store: EmbeddingStore) -> Index | None:
         raise StoreCorruptError(
             f"{path} cannot be read ({error}); {rebuild_hint(store)}"
         ) from error
-
-
-def index_or_none(store: EmbeddingStore) -> Index | None:
-    """Open the index of a store; None, with a logged warning, if it cannot be used."""
-    try:
-        return open_index(store)
-    except StoreError as error:
-        _log.warning("searching without an index: %s", error)
-        return None
 
 
 def _read(path: str, manifest: IndexManifest) -> Any:  # noqa: ANN401

@@ -30,7 +30,7 @@ class IndexManifest:
     """
 
     kind: str
-    """One of `plan.KINDS`."""
+    """One of `plan.KINDS`, or of `engine_index.ENGINE_KINDS`."""
     reason: str
     """Why this kind was chosen."""
     factory: str
@@ -50,7 +50,8 @@ class IndexManifest:
     error: float
     """int8: largest distance between a vector and its code, a bound of the error of any score."""
     effort: int
-    """ivfsq, ivfpq: number of lists searched (nprobe); hnsw: size of the queue (efSearch)."""
+    """ivfsq, ivfpq: number of lists searched (nprobe); hnsw, qdrant: size of the queue
+    (efSearch)."""
     shortlist: int
     """Number of candidates that are re-ranked with the stored vectors."""
     recall_at_10: dict[str, float]
@@ -64,6 +65,8 @@ class IndexManifest:
     """Time of creation, UTC."""
     checksums: dict[str, list[str]] = field(default_factory=dict)
     """CRC-32 of each block of its files, by name; empty in older indexes."""
+    collection: str = ""
+    """Name of the collection in a vector database; empty for indexes in files."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON values."""

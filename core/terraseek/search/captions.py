@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
+from terraseek.catalogue import Catalogue, Filter
 from terraseek.embeddings.store import HAS_CAPTION, HAS_METADATA, EmbeddingStore
 from terraseek.index.candidates import Candidates
 from terraseek.index.scoring import Matrix
@@ -22,13 +23,18 @@ class CaptionVectors:
     a caption is the maximum of the two cosines.
     """
 
-    def __init__(self, store: EmbeddingStore) -> None:
-        """Wrap the caption vectors of a store; nothing is read yet."""
+    def __init__(self, store: EmbeddingStore, catalogue: Catalogue | None = None) -> None:
+        """Wrap the caption vectors of a store; nothing is read yet.
+
+        Args:
+            store: the vectors.
+            catalogue: see `Candidates`.
+        """
         self._flags = store.flags
-        self.parts = {HAS_CAPTION: Candidates(store.text_store("captions"))}
+        self.parts = {HAS_CAPTION: Candidates(store.text_store("captions"), catalogue)}
         """Candidate selection for sentences and metadata parts, by their bit of the flags."""
         if store.metadata is not None:
-            self.parts[HAS_METADATA] = Candidates(store.text_store("metadata"))
+            self.parts[HAS_METADATA] = Candidates(store.text_store("metadata"), catalogue)
         self._samples: dict[int, Float32[np.ndarray, "s dim"]] = {}
 
     def has_caption(self, rows: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
@@ -47,6 +53,7 @@ class CaptionVectors:
         vector: Float32[np.ndarray, " dim"],
         k: int,
         exact: bool,
+        where: Filter | None = None,
     ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
         """Find the `k` rows with the highest caption cosines.
 
@@ -55,12 +62,13 @@ class CaptionVectors:
             vector: unit vector of the query.
             k: number of rows wanted.
             exact: whether to use exact methods only.
+            where: see `Candidates.find`.
 
         Returns:
             The rows, their cosines, and whether they are provably the best.
         """
         parts = [
-            candidates.find(self.rows_with(rows, bit), vector, k, exact)
+            candidates.find(self.rows_with(rows, bit), vector, k, exact, where)
             for bit, candidates in self.parts.items()
         ]
         found = np.unique(np.concatenate([part for part, _ in parts]))

@@ -9,6 +9,7 @@ algorithms for middleware", 2003, section 4). Until then the lists are extended.
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from terraseek.catalogue import Filter
 from terraseek.embeddings.store import HAS_CAPTION
 from terraseek.index.candidates import Candidates
 from terraseek.search.captions import CaptionVectors
@@ -65,8 +66,9 @@ class FusedCandidates:
         vector: Float32[np.ndarray, " dim"],
         fusion: ScoreFusion,
         k: int,
+        where: Filter | None = None,
     ) -> tuple[Int64[np.ndarray, " c"], bool] | None:
-        """Select rows to score exactly.
+        """Select rows to score exactly; `where` is that of `Candidates.find`.
 
         Returns:
             A subset of `rows`, and whether it provably includes the `k` best fused scores. None if
@@ -76,10 +78,10 @@ class FusedCandidates:
         all_captioned = len(captioned[HAS_CAPTION]) == len(rows)
         length = max(_MIN_LENGTH, 4 * k)
         while True:
-            found, image_bound, exact = _best_rows(self.images, rows, vector, length)
+            found, image_bound, exact = _best_rows(self.images, rows, vector, length, where)
             lists, caption_bound = [found], -np.inf
             for bit, part in self.captions.parts.items():
-                found, bound, certain = _best_rows(part, captioned[bit], vector, length)
+                found, bound, certain = _best_rows(part, captioned[bit], vector, length, where)
                 lists.append(found)
                 caption_bound, exact = max(caption_bound, bound), exact and certain
             merged = np.unique(np.concatenate(lists))
@@ -107,11 +109,12 @@ def _best_rows(
     rows: Int64[np.ndarray, " m"],
     vector: Float32[np.ndarray, " dim"],
     length: int,
+    where: Filter | None,
 ) -> tuple[Int64[np.ndarray, " l"], float, bool]:
     """The best rows, an upper bound of the cosines of all others, and whether that is certain."""
     if length >= len(rows):
         return rows, -np.inf, True
-    found, certain = candidates.find(rows, vector, length)
+    found, certain = candidates.find(rows, vector, length, where=where)
     scores = candidates.matrix.exact_scores(found, vector)
     return found, float(np.partition(scores, len(scores) - length)[-length]), certain
 

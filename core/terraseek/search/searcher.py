@@ -62,7 +62,7 @@ class Searcher:
         self.store.check_encoder(encoder.encoder_id)
         self._exact = exact
         self._lock = Lock()
-        self._image_candidates = Candidates(self.store)
+        self._image_candidates = Candidates(self.store, catalogue)
 
     @property
     def _images(self) -> Matrix:
@@ -70,7 +70,7 @@ class Searcher:
 
     @cached_property
     def _captions(self) -> CaptionVectors:
-        return CaptionVectors(self.store)
+        return CaptionVectors(self.store, self.catalogue)
 
     @cached_property
     def _fused_candidates(self) -> FusedCandidates:
@@ -151,11 +151,11 @@ class Searcher:
         vector, parts = query_parts(query, self.encoder, self._item_vector)
         background = np.asarray(self._sample @ vector, np.float32)
         fusion = self._fusion(background, vector, query.alpha)
-        found, scores, exact = self._rank(rows, vector, fusion, max(k, N_BEST))
+        found, scores, exact = self._rank(rows, vector, fusion, max(k, N_BEST), where)
         assessed = self._assess(query, parts, found, rows)
         found, scores = found[:k], scores[:k]
         if len(captions_only):
-            ranked = self._rank_captions(captions_only, vector, fusion, k)
+            ranked = self._rank_captions(captions_only, vector, fusion, k, where)
             found, scores, exact = _merged((found, scores, exact), ranked, k)
         return SearchResult(
             hits=self._hits(found, scores, vector, query, fusion, assessed),
@@ -258,11 +258,12 @@ class Searcher:
         vector: Float32[np.ndarray, " dim"],
         fusion: ScoreFusion,
         k: int,
+        where: Filter | None,
     ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
         """The `k` best items without images, as `_rank` gives those with images."""
         with self._lock:
             captions = self._captions
-        found, cosines, exact = captions.find(rows, vector, k, self._exact)
+        found, cosines, exact = captions.find(rows, vector, k, self._exact, where)
         has_images = bool(len(self._image_candidates.usable))
         scores = fusion.to_image_scale(cosines) if has_images else cosines
         return found, scores.round(7), exact
@@ -291,16 +292,17 @@ class Searcher:
         vector: Float32[np.ndarray, " dim"],
         fusion: ScoreFusion,
         k: int,
+        where: Filter | None,
     ) -> tuple[Int64[np.ndarray, " h"], Float64[np.ndarray, " h"], bool]:
         """The `k` best rows in order, their scores, and whether they are provably the best."""
         with self._lock:
             images = self._images
             fused = self._fused_candidates if fusion.alpha > 0 else None
         if fused is None:
-            rows, exact = self._image_candidates.find(rows, vector, k, self._exact)
+            rows, exact = self._image_candidates.find(rows, vector, k, self._exact, where)
             scores = images.exact_scores(rows, vector)
         else:
-            rows, exact = self._select_fused(fused, rows, vector, fusion, k)
+            rows, exact = self._select_fused(fused, rows, vector, fusion, k, where)
             scores = fused.exact_scores(rows, vector, fusion)
         scores = scores.round(7)
         order = np.lexsort((rows, -scores))[:k]
@@ -313,10 +315,11 @@ class Searcher:
         vector: Float32[np.ndarray, " dim"],
         fusion: ScoreFusion,
         k: int,
+        where: Filter | None,
     ) -> tuple[Int64[np.ndarray, " c"], bool]:
         """Rows to score exactly: from merged lists if there are many, otherwise by a full scan."""
         if not self._exact and len(rows) * len(vector) > fused_candidates.MIN_ELEMENTS:
-            found = fused.find(rows, vector, fusion, k)
+            found = fused.find(rows, vector, fusion, k, where)
             if found is not None:
                 return found
         return rows[top_positions(fused.approximate_scores(rows, vector, fusion), k)], True

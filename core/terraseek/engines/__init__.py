@@ -1,0 +1,1 @@
+"""Vector databases that hold a copy of a store's vectors, for catalogues beyond one machine."""
