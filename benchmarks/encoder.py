@@ -24,12 +24,12 @@ from terraseek.encoders.nets.checkpoints import load_weights
 from terraseek.encoders.nets.compiled import CompiledNetwork, compile_for_cpu
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.open_clip_encoder import supports_bfloat16
-from terraseek.encoders.registry import DEFAULT_MODEL, get_card
+from terraseek.encoders.registry import get_card
 from terraseek.encoders.weight_files import verify
 
 
 def main(
-    model: str = DEFAULT_MODEL,
+    model: str = "terraseek-tiny",
     items: int = 512,
     batch: int = 64,
     repeats: int = 5,
