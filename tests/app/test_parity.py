@@ -30,7 +30,7 @@ from terraseek_app.api.responses import EXCEPTION_HANDLERS
 from terraseek_app.asgi import routes
 from terraseek_app.pages.explore.search import run_search
 from terraseek_app.pages.explore.state import SearchForm
-from terraseek_app.pages.localize.downloads import cog_bytes, numbers_bytes, regions_bytes
+from terraseek_app.pages.localize.downloads import file_bytes
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
 from terraseek_app.server.uploads import keep_upload
@@ -220,10 +220,13 @@ def test_localize_by_any_method_and_question(
     )  # fmt: skip
     found = lasting(summary(heat))
     assert found | ({"query": from_cli["query"]} if image else {}) == from_cli
-    files = (json.loads(numbers_bytes(heat)), json.loads(regions_bytes(heat)))
+    files = (
+        json.loads(file_bytes(heat, "numbers.json")),
+        json.loads(file_bytes(heat, "regions.geojson")),
+    )
     assert (files[0]["method"], files[0]["query"]) == (method, heat.query)
     assert {f["properties"]["method"] for f in files[1]["features"]} <= {method}
-    with rasterio.MemoryFile(cog_bytes(heat)) as memory, memory.open() as cog:
+    with rasterio.MemoryFile(file_bytes(heat, "heat.tif")) as memory, memory.open() as cog:
         assert cog.tags()["TERRASEEK_METHOD"] == method
         assert cog.tags()["TERRASEEK_QUERY"] == heat.query
 

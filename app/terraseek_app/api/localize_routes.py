@@ -21,12 +21,14 @@ from terraseek_app.server.image_heads import HEAD_BYTES, check_image_head
 from terraseek_app.server.query_images import item_image
 from terraseek_app.server.work_queue import LOCALIZATIONS
 
-__all__ = ["MAX_IMAGE_BYTES", "MAX_QUERIES", "ROUTES", "localize_json"]
+__all__ = ["BUNDLE_NAME", "MAX_IMAGE_BYTES", "MAX_QUERIES", "ROUTES", "localize_json"]
 
 MAX_QUERIES = 8
 """Most sentences and images of one request."""
 MAX_IMAGE_BYTES = 50 << 20
 """Largest query image in bytes."""
+BUNDLE_NAME = "all.zip"
+"""Name of the ZIP of all files of a heat map."""
 
 
 def scenes(request: Request) -> Response:
@@ -151,10 +153,32 @@ def heat_cog(request: Request) -> Response:
     return cached(request, body, "image/tiff", 3600)
 
 
+def heat_file(request: Request) -> Response:
+    """One of the files of a heat map, or the ZIP of all of them."""
+    from terraseek.localization import HEAT_FILES, write_bundle, write_heat_file
+    from terraseek.request import LocalizeRequest
+
+    heat, name = state.heat(request.path_params["id"]), request.path_params["name"]
+    wanted = LocalizeRequest.from_params(all_values(request))
+    limits = wanted.threshold, wanted.percentile
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(name).name
+        if name == BUNDLE_NAME:
+            write_bundle(heat, path, *limits)
+        else:
+            write_heat_file(name, heat, path, *limits)
+        body = path.read_bytes()
+    media_type = "application/zip" if name == BUNDLE_NAME else HEAT_FILES[name].media_type
+    response = cached(request, body, media_type, 3600)
+    response.headers["Content-Disposition"] = f'attachment; filename="{Path(name).name}"'
+    return response
+
+
 ROUTES: list[BaseRoute] = [
     Route("/api/scenes", scenes, methods=["GET"]),
     Route("/api/localize/{id}", localize, methods=["GET"]),
     Route("/api/localize/{id}", localize_image, methods=["POST"]),
     Route("/api/heat/{id}", heat_cog, methods=["GET"]),
+    Route("/api/heat/{id}/{name}", heat_file, methods=["GET"]),
     Route("/tiles/heat/{id}/{z}/{x}/{y}", heat_tile, methods=["GET"]),
 ]

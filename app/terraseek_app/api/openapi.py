@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from terraseek.request import LOCALIZE_PARTS, SEARCH_PARTS, describe_parameters
+from terraseek.parameters import openapi_parameters
+from terraseek.request import LOCALIZE_PARTS, SEARCH_PARTS, LocalizeRequest, describe_parameters
 from terraseek.version import __version__
 from terraseek_app.api.openapi_parts import (
     ERROR_RESPONSES,
@@ -68,6 +69,7 @@ _SEARCH = tuple(
     one | {"schema": one["schema"] | {"maximum": MAX_K}} if one["name"] == "k" else one
     for one in describe_parameters(SEARCH_PARTS)
 )
+_LIMITS = openapi_parameters(LocalizeRequest, leave_out=("q", "like"))
 _LOCALIZE = (_ID, *describe_parameters(LOCALIZE_PARTS))
 
 _CATALOGUE_PATHS: dict[str, Any] = {
@@ -116,6 +118,14 @@ _LOCALIZE_PATHS: dict[str, Any] = {
         query_parameter("name", "display name of the uploaded image"),
     ),
     "/api/heat/{id}": get("A heat map as cloud-optimized GeoTIFF", _ID, media="image/tiff"),
+    "/api/heat/{id}/{name}": get(
+        "A file of a heat map: heat.tif, regions.geojson, regions.gpkg, figure.png, figure.pdf, "
+        "map.html, numbers.json, or all.zip with all of them",
+        _ID,
+        path_parameter("name"),
+        *_LIMITS,
+        media="*/*",
+    ),
 }
 _TILE_PATHS: dict[str, Any] = {
     "/tiles/heat/{id}/{z}/{x}/{y}": get(

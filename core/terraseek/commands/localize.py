@@ -9,11 +9,12 @@ import typer
 from terraseek.commands.console import DeviceOption, JsonOption, bar, note, print_json
 from terraseek.commands.request_options import takes_parameters
 from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.errors import OutputError
+from terraseek.errors import ConfigError, OutputError
 from terraseek.parameters import Params
 from terraseek.request import LOCALIZE_PARTS, LocalizeRequest
 
 if TYPE_CHECKING:
+    from terraseek.encoders.base import Encoder
     from terraseek.localization import HeatMap
     from terraseek.scenes import Scene
 
@@ -27,15 +28,39 @@ def register(app: typer.Typer) -> None:
 
 @takes_parameters(LOCALIZE_PARTS, words="q", leave_out=("like",))
 def localize(
-    scene: Annotated[Path, typer.Argument(help="GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file.")],
+    scene: Annotated[
+        Path | None, typer.Argument(help="GeoTIFF, PNG, JPEG, WebP or JPEG 2000 file.")
+    ] = None,
+    *,
     given: Params,
     image: Annotated[Path | None, typer.Option(help="Image file to look for.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the heat map as COG.")
+        Path | None,
+        typer.Option("--out", "-o", help="Write the heat map as COG; folder of a batch."),
     ] = None,
-    regions: Annotated[Path | None, typer.Option(help="Write the regions as GeoJSON.")] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="Write the regions as .geojson or as .gpkg with a style.")
+    ] = None,
     png: Annotated[
         Path | None, typer.Option(help="Write the heat map drawn over the scene.")
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Write a .png or .pdf with legend, scale bar and north arrow."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with the map that works offline.")
+    ] = None,
+    zip_file: Annotated[
+        Path | None, typer.Option("--zip", help="Write all of these files and the request.")
+    ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(help="Instead of one scene: a CSV with the columns scene and text."),
+    ] = None,
+    scenes: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the batch's scenes, or a CSV with the column scene."),
     ] = None,
     model: Annotated[str, typer.Option(help="Model card; see `models`.")] = DEFAULT_MODEL,
     device: DeviceOption = "auto",
@@ -49,34 +74,112 @@ def localize(
 ) -> None:
     """Find the places in a scene where a sentence is true."""
     from terraseek.encoders.load import load_encoder
-    from terraseek.localization import localize_many, write_cog, write_regions
+    from terraseek.localization import localize_many, write_cog
     from terraseek.localization.query import ImageQuery
     from terraseek.scenes import Scene
 
     request = LocalizeRequest.from_params(given)
+    if batch is not None:
+        _run_batch(batch, scenes, out, request, load_encoder(model, device), cache, as_json)
+        return
+    if scene is None:
+        raise ConfigError("give a scene and what to look for, or a table with --batch")
     with Scene.open(scene) as opened:
         queries = request.queries(image=None if image is None else ImageQuery.read(image))
         encoder = load_encoder(model, device)
         with bar() as progress:
             heats = localize_many(opened, queries, encoder, request.options, progress, cache)
         if out:
-            write_cog(heats, out, layers)
-        if regions:
-            write_regions(heats, regions, request.threshold, request.percentile)
+            write_cog(heats, out, layers, request.threshold, request.percentile)
         if png:
             _write_overlays(opened, heats, png)
+    if regions:
+        _write_regions(heats, regions, request)
+    _write_single(heats, {"figure": figure, "html": html, "zip": zip_file}, request)
     _print_results(heats, as_json)
 
 
+def _run_batch(
+    table: Path,
+    scenes: Path | None,
+    out: Path | None,
+    request: LocalizeRequest,
+    encoder: "Encoder",
+    cache: bool,
+    as_json: bool,
+) -> None:
+    """Localize the rows of a table; scenes are relative to their folder or to their table."""
+    from dataclasses import asdict
+
+    from terraseek.localization import localize_batch, read_batch
+
+    if out is None:
+        raise ConfigError("give the folder of the results with --out")
+    rows = read_batch(table, _scene_names(scenes))
+    source = scenes or table
+    folder = source if source.is_dir() else source.parent
+    with bar() as progress:
+        results = localize_batch(
+            rows, folder, encoder, out, request.options, request.threshold, request.percentile,
+            progress, cache,
+        )  # fmt: skip
+    if as_json:
+        print_json([asdict(one) for one in results])
+        return
+    n_done = sum(one.done for one in results)
+    print(f"{n_done} of {len(results)} rows are done; see {out / 'report.html'}")
+    for one in results:
+        if not one.done:
+            note(f"failed: {one.scene}, {one.sentence!r}: {one.reason}")
+
+
+def _scene_names(scenes: Path | None) -> list[str]:
+    """Names of the scenes in a folder or a table."""
+    from terraseek.catalogue.records import IMAGE_SUFFIXES
+    from terraseek.localization import read_scene_names
+
+    if scenes is None:
+        return []
+    if not scenes.is_dir():
+        return read_scene_names(scenes)
+    return sorted(p.name for p in scenes.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _write_regions(heats: "Sequence[HeatMap]", path: Path, request: LocalizeRequest) -> None:
+    from terraseek.localization import write_geopackage, write_regions
+
+    write = write_geopackage if path.suffix.lower() == ".gpkg" else write_regions
+    write(heats, path, request.threshold, request.percentile)
+
+
+def _write_single(
+    heats: "Sequence[HeatMap]", paths: dict[str, Path | None], request: LocalizeRequest
+) -> None:
+    """Write the files that hold one heat map each."""
+    from terraseek.localization import write_bundle, write_figure, write_html
+
+    writers = {"figure": write_figure, "html": write_html, "zip": write_bundle}
+    for kind, path in paths.items():
+        if path is not None:
+            for heat, target in zip(heats, _numbered(path, len(heats)), strict=True):
+                writers[kind](heat, target, request.threshold, request.percentile)
+
+
+def _numbered(path: Path, count: int) -> list[Path]:
+    """The path; with a number in the file name for each of several heat maps."""
+    if count == 1:
+        return [path]
+    return [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
+
+
 def _write_overlays(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:
-    """Write one image per heat map; several get a number in the file name."""
+    """Write one image per heat map."""
     from PIL import Image
 
     from terraseek.files import atomic_path
     from terraseek.localization import overlay
 
-    for number, heat in enumerate(heats, 1):
-        target = path if len(heats) == 1 else path.with_stem(f"{path.stem}-{number}")
+    for heat, target in zip(heats, _numbered(path, len(heats)), strict=True):
         try:
             with atomic_path(target) as temporary:
                 Image.fromarray(overlay(scene, heat)).save(temporary, "PNG")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
 from terraseek.display import png_bytes
 from terraseek.errors import OutsideSceneError, SceneError
@@ -108,7 +108,9 @@ class HeatMap:
     level_range: tuple[float, float] | None = None
     """Cosines of level 0 and level 255 of the published 8-bit maps; None for other methods."""
     scene_path: Path | None = None
-    """File of the scene, over which a notebook draws the map while the file is there."""
+    """File of the scene, over which images of the map are drawn while the file is there."""
+    windows: Int32[np.ndarray, "n 4"] | None = None
+    """row0, col0, row1, col1 of the windows that were compared; ends are exclusive."""
 
     def __repr__(self) -> str:
         found = "" if self.significance is None else f", {WORDS[self.significance]}"
@@ -119,7 +121,7 @@ class HeatMap:
 
     def _repr_png_(self) -> bytes:
         """Image for notebooks: the map over its scene, or alone where the file is gone."""
-        scene = self._read_scene(_NOTEBOOK_SIDE)
+        scene = self.scene_image(_NOTEBOOK_SIDE)
         if scene is not None:
             return png_bytes(blend(*scene, self.display_values()))
         fewer = min(1.0, _NOTEBOOK_SIDE / max(self.width, self.height))
@@ -128,10 +130,14 @@ class HeatMap:
         alpha = np.where(np.isfinite(score), np.uint8(255), np.uint8(0))
         return png_bytes(np.dstack([turbo(self.to_display(score)), alpha]))
 
-    def _read_scene(
+    def scene_image(
         self, max_side: int
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]] | None:
-        """RGB and valid mask of the scene; None if its file is gone or has become another one."""
+        """RGB and valid mask of the scene; None if its file is gone or has become another one.
+
+        Args:
+            max_side: longest side of the image in pixels.
+        """
         if self.scene_path is None or not self.scene_path.is_file():
             return None
         try:

@@ -134,6 +134,7 @@ class Localizer:
             probability=None if found is None else round(float(found.probabilities[0]), 4),
             level_range=score_map.level_range,
             scene_path=self.scene.path,
+            windows=embedding.windows if score_map.windows is None else score_map.windows,
             minus=self.options.minus,
             scales=embedding.lattice.scales,
             parameters={"q": list(query.sentences)} | write_parameters(self.options),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from starlette.testclient import TestClient
 from terraseek.catalogue import import_source
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import lonlat_to_tile
-from terraseek.localization import LocalizeOptions, localize, regions_geojson
+from terraseek.localization import HEAT_FILES, LocalizeOptions, localize, regions_geojson
 from terraseek.localization.query import ImageQuery
 from terraseek.scenes import Scene
 from terraseek_app.api import localize_routes
+from terraseek_app.api.localize_routes import BUNDLE_NAME
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
 from terraseek_app.asgi import routes
 from terraseek_app.server import state
@@ -158,3 +160,21 @@ def test_unknown_scene_and_heat_map_ids(client: TestClient) -> None:
     for address in ("/api/localize/nope?q=red", "/api/heat/nope", "/tiles/heat/nope/1/0/0"):
         assert client.get(address).status_code == 400
     assert client.get("/tiles/heat/nope/99/0/0").status_code == 400
+
+
+def test_every_file_of_a_heat_map(client: TestClient, tmp_path: Path) -> None:
+    [found] = client.get(f"/api/localize/{scene_id(client)}", params={"q": "red"}).json()["maps"]
+    heat_id = found["heat"]
+    for name, kind in HEAT_FILES.items():
+        response = client.get(f"/api/heat/{heat_id}/{name}", params={"percentile": "95"})
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"].startswith(kind.media_type)
+        assert name in response.headers["content-disposition"]
+    numbers = client.get(f"/api/heat/{heat_id}/numbers.json", params={"threshold": "0.3"}).json()
+    assert numbers["threshold"] == 0.3
+    answer = client.get(f"/api/heat/{heat_id}/{BUNDLE_NAME}")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as opened:
+        assert opened.testzip() is None
+        assert {"request.json", "regions.gpkg"} <= set(opened.namelist())
+    assert client.get(f"/api/heat/{heat_id}/other.exe").status_code == 400
+    assert client.get(f"/api/heat/none/{BUNDLE_NAME}").status_code == 400

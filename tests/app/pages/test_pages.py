@@ -1,6 +1,8 @@
 """The pages as a user sees them, without a browser: FakeEncoder, generated images, real search."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from helpers.page_steps import (
     run,
     wait_for_result,
 )
-from terraseek_app.pages.localize.downloads import cog_bytes, regions_bytes
+from terraseek_app.pages.localize.downloads import bundle_bytes, file_bytes
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
 
@@ -161,10 +163,13 @@ def test_downloads_equal_the_files_of_the_library(open_page: Open, tmp_path: Pat
 
     page = localize_text(open_page("localize"), "red")
     heat = state.heat(page.session_state["localize_heat"])
-    assert cog_bytes(heat) == write_cog(heat, tmp_path / "heat.tif").read_bytes()
+    assert file_bytes(heat, "heat.tif") == write_cog(heat, tmp_path / "heat.tif").read_bytes()
     write_regions(heat, tmp_path / "regions.geojson")
-    assert regions_bytes(heat) == (tmp_path / "regions.geojson").read_bytes()
-    assert json.loads(regions_bytes(heat))["type"] == "FeatureCollection"
+    assert file_bytes(heat, "regions.geojson") == (tmp_path / "regions.geojson").read_bytes()
+    assert json.loads(file_bytes(heat, "regions.geojson"))["type"] == "FeatureCollection"
+    with zipfile.ZipFile(io.BytesIO(bundle_bytes(heat, source="example:x"))) as opened:
+        assert json.loads(opened.read("request.json"))["link"].startswith("/localize?scene=example")
+        assert "map.html" in opened.namelist()
 
 
 def test_scene_without_crs_gives_pixel_positions(open_page: Open) -> None:

@@ -75,7 +75,7 @@ def test_cog_has_the_grid_of_the_scene(tmp_path, grid):
         assert cog.crs == scene.crs
         assert cog.transform.almost_equals(scene.transform, 1e-9)
         assert cog.shape == scene.shape
-        assert cog.dtypes == ("float32",)
+        assert set(cog.dtypes) == {"float32"}
         assert np.isnan(cog.nodata)
         assert cog.tags()["TERRASEEK_QUERY"] == "red"
         assert cog.tags()["TERRASEEK_ENCODER"] == heat.encoder_id
@@ -98,13 +98,51 @@ def test_cog_of_an_image_has_no_crs(tmp_path):
         assert cog.shape == (200, 300)
 
 
+def test_cog_bands_are_described(tmp_path):
+    heat = heat_of(make(tmp_path, "utm"))
+    write_cog(heat, tmp_path / "heat.tif", threshold=0.25)
+    with rasterio.open(tmp_path / "heat.tif") as cog:
+        names = ("score: red", "number of windows", "spread between window sides")
+        assert cog.descriptions == names
+        assert cog.units == ("cosine", "windows", "cosine")
+        values = cog.read()
+        for index in (1, 2, 3):
+            tags, band = cog.tags(index), values[index - 1].astype(float)
+            low, high = map(float, tags["TERRASEEK_RANGE"].split(","))
+            assert low <= band.min() < band.max() <= high
+            assert float(tags["STATISTICS_MINIMUM"]) == pytest.approx(band.min(), abs=1e-6)
+            assert float(tags["STATISTICS_MAXIMUM"]) == pytest.approx(band.max(), abs=1e-6)
+            assert float(tags["STATISTICS_MEAN"]) == pytest.approx(band.mean(), abs=1e-5)
+            assert float(tags["STATISTICS_STDDEV"]) == pytest.approx(band.std(), abs=1e-5)
+            assert tags["TERRASEEK_MEANING"]
+        tags = cog.tags()
+    assert tags["TERRASEEK_QUESTION"] == "red"
+    assert tags["TERRASEEK_SPACE"] == "CRS"
+    assert json.loads(tags["TERRASEEK_REQUEST"])[0]["parameters"]["threshold"] == "0.25"
+    row, col = 137, 251
+    covering = [w for w in heat.windows if w[0] <= row < w[2] and w[1] <= col < w[3]]
+    assert values[1, row, col] == len(covering) > 4
+
+
+def test_the_windows_of_the_second_stage_are_counted(tmp_path):
+    """selo-v2 adds windows that depend on the query."""
+    with Scene.open(make(tmp_path, "utm")) as scene:
+        heat = localize(scene, "red", FakeEncoder(), LocalizeOptions(method="selo-v2"))
+    write_cog(heat, tmp_path / "heat.tif")
+    with rasterio.open(tmp_path / "heat.tif") as cog:
+        assert cog.descriptions == ("score: red", "number of windows")
+        counted = cog.read(2)
+    sizes = (heat.windows[:, 2] - heat.windows[:, 0]) * (heat.windows[:, 3] - heat.windows[:, 1])
+    assert counted.sum() == sizes.sum()
+
+
 def test_cog_bands_for_layers_and_for_several_sentences(tmp_path):
     path = make(tmp_path, "utm")
     write_cog(heat_of(path), tmp_path / "layers.tif", layers=True)
     with rasterio.open(tmp_path / "layers.tif") as cog:
-        assert cog.count >= 4
-        apart = cog.read(list(range(2, cog.count)))
-        np.testing.assert_allclose(cog.read(cog.count), apart.std(axis=0), atol=1e-4)
+        assert cog.count >= 5
+        sides = cog.read(list(range(4, cog.count + 1)))
+        np.testing.assert_allclose(cog.read(3), sides.std(axis=0), atol=1e-4)
     with Scene.open(path) as scene:
         heats = localize_many(scene, ["red", "green"], FakeEncoder())
     write_cog(heats, tmp_path / "two.tif")

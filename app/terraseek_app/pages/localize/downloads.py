@@ -1,70 +1,70 @@
-"""Downloads of a heat map: the files that `terraseek localize` writes, and the API's JSON."""
+"""Downloads of a heat map: the files that `terraseek localize` and the HTTP API write."""
 
-import json
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
-from terraseek.localization import HeatMap, map_numbers, write_cog, write_regions
+from terraseek.localization import HEAT_FILES, HeatMap, write_bundle, write_heat_file
 from terraseek.localization.methods.registry import DEFAULT_METHOD
 
-__all__ = ["cog_bytes", "download_buttons", "numbers_bytes", "regions_bytes"]
+__all__ = ["bundle_bytes", "download_buttons", "file_bytes"]
+
+_SHOWN = ("heat.tif", "regions.geojson", "numbers.json")
+"""Files with a button of their own; the others are under "More files"."""
 
 
 def download_buttons(heat: HeatMap, threshold: float | None = None) -> None:
     """Draw a download button for each file; see `regions` for the threshold."""
-    method = "" if heat.method == DEFAULT_METHOD else f"-{heat.method}"
-    stem = f"{Path(heat.scene_name).stem}{method}"
     with st.container(horizontal=True, gap="small"):
-        for label, key, make_bytes, suffix, mime in (
-            ("Heat map (COG)", "cog", partial(cog_bytes, heat), "heat.tif", "image/tiff"),
-            (
-                "Regions (GeoJSON)",
-                "geojson",
-                partial(regions_bytes, heat, threshold),
-                "regions.geojson",
-                "application/geo+json",
-            ),
-            (
-                "Numbers (JSON)",
-                "numbers",
-                partial(numbers_bytes, heat, threshold),
-                "numbers.json",
-                "application/json",
-            ),
-        ):
+        for name in _SHOWN:
+            _button(heat, name, threshold)
+        with st.popover("More files", icon=":material/folder_zip:"):
+            for name in HEAT_FILES:
+                if name not in _SHOWN:
+                    _button(heat, name, threshold)
+            source = st.session_state.localize_source or ""
             st.download_button(
-                label,
-                make_bytes,
-                file_name=f"{stem}-{suffix}",
-                mime=mime,
-                icon=":material/download:",
+                "Everything (ZIP)",
+                partial(bundle_bytes, heat, threshold, source),
+                file_name=f"{_stem(heat)}.zip",
+                mime="application/zip",
+                icon=":material/folder_zip:",
                 on_click="ignore",
-                key=f"localize_{key}",
+                key="localize_zip",
             )
 
 
-def cog_bytes(heat: HeatMap) -> bytes:
-    """Bytes of the file that `terraseek localize --out` writes."""
-    return _file_bytes(lambda path: write_cog(heat, path), "heat.tif")
+def _button(heat: HeatMap, name: str, threshold: float | None) -> None:
+    kind = HEAT_FILES[name]
+    st.download_button(
+        kind.title,
+        partial(file_bytes, heat, name, threshold),
+        file_name=f"{_stem(heat)}-{name}",
+        mime=kind.media_type,
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"localize_{name.rpartition('.')[2]}",
+    )
 
 
-def regions_bytes(heat: HeatMap, threshold: float | None = None) -> bytes:
-    """Bytes of the file that `terraseek localize --regions` writes."""
-    return _file_bytes(lambda path: write_regions(heat, path, threshold), "regions.geojson")
+def _stem(heat: HeatMap) -> str:
+    method = "" if heat.method == DEFAULT_METHOD else f"-{heat.method}"
+    return f"{Path(heat.scene_name).stem}{method}"
 
 
-def numbers_bytes(heat: HeatMap, threshold: float | None = None) -> bytes:
-    """The heat map's entry of `/api/localize` as JSON, regions included."""
-    numbers = map_numbers(heat, threshold)
-    return json.dumps(numbers, ensure_ascii=False, allow_nan=False, indent=2).encode()
-
-
-def _file_bytes(write: Callable[[Path], object], name: str) -> bytes:
+def file_bytes(heat: HeatMap, name: str, threshold: float | None = None) -> bytes:
+    """Bytes of one of `HEAT_FILES`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        write(path)
+        write_heat_file(name, heat, path, threshold)
         return path.read_bytes()
+
+
+def bundle_bytes(heat: HeatMap, threshold: float | None = None, source: str = "") -> bytes:
+    """Bytes of the ZIP of all files; `source` is the scene as in `localize_source`."""
+    with tempfile.TemporaryDirectory() as folder:
+        return write_bundle(
+            heat, Path(folder) / "all.zip", threshold, scene_param=source
+        ).read_bytes()

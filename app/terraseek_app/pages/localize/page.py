@@ -13,6 +13,7 @@ from terraseek_app.messages import page_text, show_error, show_notes
 from terraseek_app.navigation import explore_query
 from terraseek_app.pages.localize import job, link, scene_map
 from terraseek_app.pages.localize import state as localize_state
+from terraseek_app.pages.localize.batch.panel import batch_panel
 from terraseek_app.pages.localize.form import read_form
 from terraseek_app.pages.localize.heat_panel import heat_panel, truncation_note
 from terraseek_app.pages.localize.image_query import apply_upload, query_image
@@ -63,6 +64,7 @@ def render() -> None:
         heat = _panel(facts, source, path)
     with left:
         _map(facts, heat)
+        batch_panel()
     link.update()
 
 

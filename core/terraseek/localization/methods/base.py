@@ -13,7 +13,7 @@ from dataclasses import field as dataclass_field
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int32
 
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.cards import ModelCard
@@ -83,6 +83,9 @@ class ScoreMap:
     """Seconds spent on encoding windows that only this query needs."""
     level_range: tuple[float, float] | None = None
     """Cosines of level 0 and level 255 of an 8-bit map; None where the method has no levels."""
+    windows: Int32[np.ndarray, "n 4"] | None = None
+    """row0, col0, row1, col1 of the windows that contributed; None: all encoded ones of the
+    embedding."""
 
 
 class Method(ABC):

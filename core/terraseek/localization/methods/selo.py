@@ -125,6 +125,7 @@ class SeloV2(Method):
             n_windows=int(embedding.encoded.sum()) + len(second),
             encode_s=added.seconds,
             level_range=_score_range(mean),
+            windows=windows,
         )
 
 

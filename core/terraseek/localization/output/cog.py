@@ -3,7 +3,7 @@
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from jaxtyping import Float32
 from terraseek.errors import OutputError
 from terraseek.files import atomic_path
 from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.output.cog_bands import Band, heat_bands
 from terraseek.localization.output.provenance import provenance
 from terraseek.scenes.gdal_restrictions import restrict_gdal
 
@@ -23,24 +24,29 @@ _ROWS_PER_WRITE = 512
 _STEP = 2.0**-17
 """Scores are rounded to multiples of this (7.6e-6): lower bits are noise and do not compress."""
 
-_ReadRows = Callable[[int, int], Float32[np.ndarray, "rows width"]]
-"""Function that gives the scores of the rows from the first up to, not including, the second."""
 
-
-def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = False) -> Path:
+def write_cog(
+    heat: HeatMap | Sequence[HeatMap],
+    path: Path,
+    layers: bool = False,
+    threshold: float | None = None,
+    percentile: float | None = None,
+) -> Path:
     """Write scores as a float32 COG on the scene's grid, completely or not at all.
 
-    The file has one band per heat map. Nodata is NaN. Tags hold query, subtracted
-    sentences, encoder, method and window sides, and `TERRASEEK_REQUEST` all of them as JSON. Rows
-    are computed and written in blocks, so memory does not grow with the scene. A scene without a
-    CRS gives a file without one.
+    The file has the bands of `cog_bands.heat_bands`, each with description, unit, meaning, possible
+    range and statistics. Nodata is NaN. Tags hold the whole question, encoder, method and window
+    sides, and `TERRASEEK_REQUEST` all of them as JSON. Rows are computed and written in blocks, so
+    memory does not grow with the scene. A scene without a CRS gives a file without one, and the tag
+    `TERRASEEK_SPACE` is `pixel`.
 
     Args:
         heat: one heat map, or several of one scene. Several get one more band with the number of
             the heat map with the highest score, from 0.
         path: file to write; its folder is created.
-        layers: add a band for each window side, and one for their standard deviation, to a single
-            heat map.
+        layers: add a band for each window side to a single heat map.
+        threshold: lowest cosine of a region, for the tags; the bands hold all scores.
+        percentile: the same as a percentile of the scene's scores.
 
     Returns:
         `path`.
@@ -49,69 +55,41 @@ def write_cog(heat: HeatMap | Sequence[HeatMap], path: Path, layers: bool = Fals
         OutputError: the disk is full or the folder cannot be written to.
     """
     heats = [heat] if isinstance(heat, HeatMap) else list(heat)
-    bands = _bands(heats, layers)
+    bands = heat_bands(heats, layers)
+    tags = _tags(heats, threshold, percentile)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".terraseek-", dir=path.parent) as folder:
             plain = Path(folder) / "plain.tif"
-            _write_plain(plain, heats[0], bands, _tags(heats))
+            _write_plain(plain, heats[0], bands, tags)
             with atomic_path(path) as temporary:
                 _as_cog(plain, temporary)
                 _check_last_block(temporary)
     return path
 
 
-def _bands(heats: Sequence[HeatMap], layers: bool) -> list[tuple[str, _ReadRows]]:
-    """Description and scores of each band."""
-    found: list[tuple[str, _ReadRows]] = [
-        (heat.question if len(heats) > 1 else f"score: {heat.question}", heat.read_rows)
-        for heat in heats
-    ]
-    if len(heats) > 1:
-        found.append(("best query (number of the band, from 0)", lambda a, b: _best(heats, a, b)))
-    elif layers and len(heats[0].layers) > 1:
-        heat = heats[0]
-        for side in heat.layers:
-            found.append((f"score of {side} px windows", _layer(heat, side)))
-        found.append(("spread between window sides", lambda a, b: _spread(heat, a, b)))
-    return found
-
-
-def _layer(heat: HeatMap, side: int) -> _ReadRows:
-    return lambda row0, row1: heat.read_rows(row0, row1, heat.layers[side])
-
-
-def _spread(heat: HeatMap, row0: int, row1: int) -> Float32[np.ndarray, "rows width"]:
-    layers = [heat.read_rows(row0, row1, layer) for layer in heat.layers.values()]
-    return np.asarray(np.std(layers, axis=0), np.float32)
-
-
-def _best(heats: Sequence[HeatMap], row0: int, row1: int) -> Float32[np.ndarray, "rows width"]:
-    scores = np.stack([heat.read_rows(row0, row1) for heat in heats])
-    valid = np.all(np.isfinite(scores), axis=0)
-    best = np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=0).astype(np.float32)
-    return np.where(valid, best, np.float32(np.nan))
-
-
-def _tags(heats: Sequence[HeatMap]) -> dict[str, str]:
+def _tags(
+    heats: Sequence[HeatMap], threshold: float | None, percentile: float | None
+) -> dict[str, str]:
     first = heats[0]
+    requests = [provenance(heat, threshold, percentile) for heat in heats]
     return {
+        "TERRASEEK_QUESTION": " ; ".join(heat.question for heat in heats),
         "TERRASEEK_QUERY": " ; ".join(heat.query for heat in heats),
         "TERRASEEK_MINUS": " ; ".join(first.minus),
         "TERRASEEK_SCALES": ",".join(map(str, first.scales)),
-        "TERRASEEK_REQUEST": json.dumps([provenance(heat) for heat in heats], ensure_ascii=False),
+        "TERRASEEK_REQUEST": json.dumps(requests, ensure_ascii=False),
         "TERRASEEK_ENCODER": first.encoder_id,
         "TERRASEEK_METHOD": first.method,
         "TERRASEEK_WINDOWS": str(first.n_windows),
         "TERRASEEK_SCENE": first.scene_name,
         "TERRASEEK_SCORE": "cosine of window and query",
+        "TERRASEEK_SPACE": "CRS" if first.crs is not None else "pixel",
         "TERRASEEK_SIGNIFICANCE": " ; ".join(heat.significance or "" for heat in heats),
     }
 
 
-def _write_plain(
-    path: Path, heat: HeatMap, bands: list[tuple[str, _ReadRows]], tags: dict[str, str]
-) -> None:
+def _write_plain(path: Path, heat: HeatMap, bands: Sequence[Band], tags: dict[str, str]) -> None:
     import rasterio
     from rasterio.windows import Window
 
@@ -119,14 +97,46 @@ def _write_plain(
         if heat.georef.polynomial is not None:
             target.gcps = (list(heat.georef.polynomial.points), heat.crs)
         target.update_tags(**tags)
-        for index, (description, _) in enumerate(bands, 1):
-            target.set_band_description(index, description)
+        statistics = [_Statistics() for _ in bands]
         for row0 in range(0, heat.height, _ROWS_PER_WRITE):
             row1 = min(row0 + _ROWS_PER_WRITE, heat.height)
             window = Window(0, row0, heat.width, row1 - row0)
-            for index, (_, read_rows) in enumerate(bands, 1):
-                scores = np.round(read_rows(row0, row1) / _STEP) * _STEP
-                target.write(scores, index, window=window)
+            for index, (band, stats) in enumerate(zip(bands, statistics, strict=True), 1):
+                values = np.round(band.read_rows(row0, row1) / _STEP) * _STEP
+                stats.add(values)
+                target.write(values, index, window=window)
+        for index, (band, stats) in enumerate(zip(bands, statistics, strict=True), 1):
+            target.set_band_description(index, band.description)
+            target.set_band_unit(index, band.unit)
+            about = {"TERRASEEK_MEANING": band.meaning, "TERRASEEK_RANGE": band.value_range}
+            target.update_tags(index, **about, **stats.tags())
+
+
+class _Statistics:
+    """GDAL's statistics of a band, so that viewers need not read it to choose a colour range."""
+
+    def __init__(self) -> None:
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+        self._low, self._high = np.inf, -np.inf
+
+    def add(self, values: Float32[np.ndarray, "rows width"]) -> None:
+        """Add values; NaN is left out."""
+        valid = values[np.isfinite(values)].astype(np.float64)
+        if valid.size:
+            self._count += valid.size
+            self._sum += float(valid.sum())
+            self._squares += float(np.square(valid).sum())
+            self._low = min(self._low, float(valid.min()))
+            self._high = max(self._high, float(valid.max()))
+
+    def tags(self) -> dict[str, str]:
+        """Tags of the band; none without a valid value."""
+        if not self._count:
+            return {}
+        mean = self._sum / self._count
+        variance = max(self._squares / self._count - mean**2, 0.0)
+        found = {"MINIMUM": self._low, "MAXIMUM": self._high, "MEAN": mean, "STDDEV": variance**0.5}
+        return {f"STATISTICS_{name}": repr(value) for name, value in found.items()}
 
 
 def _profile(heat: HeatMap, count: int) -> dict[str, Any]:

@@ -3,7 +3,19 @@
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-__all__ = ["blend", "draw_ring", "turbo"]
+from terraseek.significance.model import Level
+
+__all__ = ["LEVEL_COLOURS", "UNKNOWN_COLOUR", "blend", "draw_ring", "turbo"]
+
+LEVEL_COLOURS: dict[Level, tuple[int, int, int]] = {
+    "likely": (0, 114, 178),
+    "possible": (230, 159, 0),
+    "none": (153, 153, 153),
+}
+"""RGB of each level of significance: blue, orange and grey of Okabe and Ito's palette ("Color
+Universal Design", 2008), which people with colour vision deficiencies can tell apart."""
+UNKNOWN_COLOUR = (204, 121, 167)
+"""RGB where the significance is unknown: reddish purple of the same palette."""
 
 _MAX_OPACITY = 0.65
 """Opacity of the colours at the upper end of the display range."""

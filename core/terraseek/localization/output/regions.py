@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int32
 
 from terraseek.errors import ConfigError
 from terraseek.localization.heatmap import HeatMap, Peak
+from terraseek.localization.output.contours import contour_polygon
 from terraseek.localization.output.outlines import area_m2
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Region:
     """A connected area with scores of at least the threshold."""
 
     polygon: "Polygon"
-    """Outline in pixels of the scene, (col, row)."""
+    """Contour line of the scores in pixels of the scene, (col, row); see `contours`."""
     peak: Peak
     """Place of its highest score."""
     mean_score: float
@@ -69,7 +70,7 @@ def regions(
     """
     lowest = lowest_score(heat, threshold, percentile)
     mask = np.nan_to_num(heat.score, nan=-np.inf) >= lowest
-    found = [_region(heat, label, labels, shape) for label, labels, shape in _shapes(mask)]
+    found = [_region(heat, lowest, label, labels, shape) for label, labels, shape in _shapes(mask)]
     min_area = heat.window_px**2 * _MIN_AREA
     kept = [region for region in found if region.area_px >= min_area] or found[:1]
     return sorted(kept, key=lambda region: -region.peak.score)[:MAX_REGIONS]
@@ -107,7 +108,7 @@ def _shapes(
 
 
 def _region(
-    heat: HeatMap, label: int, labels: Int32[np.ndarray, "h w"], outline: "Polygon"
+    heat: HeatMap, lowest: float, label: int, labels: Int32[np.ndarray, "h w"], outline: "Polygon"
 ) -> Region:
     from shapely.affinity import scale
 
@@ -117,8 +118,7 @@ def _region(
     scores = np.where(labels[box] == label, heat.score[box], np.nan)
     row, col = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
     scale_x, scale_y = heat.width / width, heat.height / height
-    # the stair steps of cells are an artefact of the grid; a tolerance of one cell removes them
-    smooth = outline.simplify(1.0)
+    smooth = contour_polygon(outline, heat.score, lowest)
     polygon = cast("Polygon", scale(smooth, scale_x, scale_y, origin=(0, 0)))
     return Region(
         polygon=polygon,

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32
+from jaxtyping import Bool, Float16, Float32, Int32
 
 from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, NoValidPixelsError
@@ -48,6 +49,11 @@ class SceneEmbedding:
     """Whether all vectors came from the cache."""
     float32_vectors: Float32[np.ndarray, "n dim"] | None = None
     """`vectors` in single precision, where they are kept like this."""
+
+    @cached_property
+    def windows(self) -> Int32[np.ndarray, "m 4"]:
+        """row0, col0, row1, col1 of the windows that were encoded; ends are exclusive."""
+        return self.lattice.windows if self.encoded.all() else self.lattice.windows[self.encoded]
 
     def scores(
         self, query: Float32[np.ndarray, " dim"], encoder_id: str

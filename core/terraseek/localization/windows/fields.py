@@ -14,7 +14,15 @@ from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 from terraseek.localization.windows.cell_image import CellImage
 from terraseek.localization.windows.lattice import Lattice
 
-__all__ = ["CellField", "Field", "NodeField", "mean_field", "mean_of_windows", "node_field"]
+__all__ = [
+    "CellField",
+    "Field",
+    "NodeField",
+    "count_of_windows",
+    "mean_field",
+    "mean_of_windows",
+    "node_field",
+]
 
 Positions = Float64[np.ndarray, " _"]
 """Pixel positions along one axis, ascending."""
@@ -167,18 +175,50 @@ def mean_of_windows(lattice: Lattice, scores: Float32[np.ndarray, " n"]) -> Cell
     """
     scored = np.isfinite(scores)
     windows, values = lattice.windows[scored], scores[scored].astype(np.float64)
-    row_edges = np.unique(np.append(lattice.windows[:, [0, 2]], [0, lattice.height]))
-    col_edges = np.unique(np.append(lattice.windows[:, [1, 3]], [0, lattice.width]))
-    row0, row1 = (np.searchsorted(row_edges, windows[:, i]) for i in (0, 2))
-    col0, col1 = (np.searchsorted(col_edges, windows[:, i]) for i in (1, 3))
-    corners = np.zeros((2, len(row_edges), len(col_edges)))
-    for rows, cols, sign in ((row0, col0, 1), (row0, col1, -1), (row1, col0, -1), (row1, col1, 1)):
-        np.add.at(corners[0], (rows, cols), sign * values)
-        np.add.at(corners[1], (rows, cols), sign)
-    total, count = corners.cumsum(axis=1).cumsum(axis=2)[:, :-1, :-1]
+    edges = _edges(lattice.windows, lattice.height, lattice.width)
+    total = _sum_of_windows(windows, values, *edges)
+    count = _sum_of_windows(windows, np.ones(len(windows)), *edges)
     mean = np.full(total.shape, np.nan, np.float32)
     np.divide(total, count, out=mean, where=count > 0.5, casting="same_kind")
-    return CellField(row_edges.astype(np.float64), col_edges.astype(np.float64), mean)
+    return CellField(*edges, mean)
+
+
+def count_of_windows(windows: Int32[np.ndarray, "n 4"], height: int, width: int) -> CellField:
+    """At every pixel the number of windows that cover it.
+
+    Args:
+        windows: row0, col0, row1, col1 in pixels; ends are exclusive.
+        height: rows of the scene.
+        width: columns of the scene.
+    """
+    edges = _edges(windows, height, width)
+    count = _sum_of_windows(windows, np.ones(len(windows)), *edges)
+    return CellField(*edges, count.round().astype(np.float32))
+
+
+def _edges(
+    windows: Int32[np.ndarray, "n 4"], height: int, width: int
+) -> tuple[Positions, Positions]:
+    """Rows and columns at which a window or the scene begins or ends, ascending."""
+    rows = np.unique(np.append(windows[:, [0, 2]], [0, height]))
+    cols = np.unique(np.append(windows[:, [1, 3]], [0, width]))
+    return rows.astype(np.float64), cols.astype(np.float64)
+
+
+def _sum_of_windows(
+    windows: Int32[np.ndarray, "n 4"],
+    values: Float64[np.ndarray, " n"],
+    row_edges: Positions,
+    col_edges: Positions,
+) -> Float64[np.ndarray, "r c"]:
+    """Sum of the values of the windows that cover each cell between the edges."""
+    row0, row1 = (np.searchsorted(row_edges, windows[:, i]) for i in (0, 2))
+    col0, col1 = (np.searchsorted(col_edges, windows[:, i]) for i in (1, 3))
+    corners = np.zeros((len(row_edges), len(col_edges)))
+    for rows, cols, sign in ((row0, col0, 1), (row0, col1, -1), (row1, col0, -1), (row1, col1, 1)):
+        np.add.at(corners, (rows, cols), sign * values)
+    total: Float64[np.ndarray, "r c"] = corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+    return total
 
 
 def node_field(lattice: Lattice, scores: Float32[np.ndarray, " n"], scale: int) -> NodeField:

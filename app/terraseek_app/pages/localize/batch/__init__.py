@@ -1,0 +1,1 @@
+"""Batch of sentences and scenes on the Localize page."""

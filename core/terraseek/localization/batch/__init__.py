@@ -1,0 +1,1 @@
+"""Many sentences in many scenes: a ranked table, heat maps, a contact sheet and a report."""

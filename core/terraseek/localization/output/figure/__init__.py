@@ -1,0 +1,1 @@
+"""A figure of a heat map for print: map, legend, scale bar, north arrow, title."""

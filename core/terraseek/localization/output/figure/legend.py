@@ -1,0 +1,163 @@
+"""The column beside the map: colours, regions, best place, north arrow and scale bar."""
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.output.colours import turbo
+from terraseek.localization.output.figure.map_image import level_colour
+from terraseek.localization.output.figure.map_scale import ScaleBar
+from terraseek.localization.output.figure.text import draw_lines, font, wrap
+from terraseek.localization.output.regions import Region
+from terraseek.significance.words import WORDS
+
+__all__ = ["BODY", "DARK", "GREY", "SMALL", "draw_legend", "draw_north", "draw_scale_bar"]
+
+Colour: TypeAlias = tuple[int, int, int]
+DARK: Colour = (30, 34, 40)
+GREY: Colour = (90, 96, 104)
+WHITE: Colour = (255, 255, 255)
+BODY, SMALL = 30, 25
+"""Sizes of text in pixels; at 200 dpi 11 and 9 points."""
+_BAR_HEIGHT, _BAR_WIDTH = 380, 44
+_SQUARE_M_PER_KM2 = 1_000_000
+_SQUARE_M_PER_HA = 10_000
+
+
+def draw_legend(
+    canvas: Image.Image,
+    place: tuple[int, int],
+    width: int,
+    heat: HeatMap,
+    found: Sequence[Region],
+    lowest: float,
+) -> int:
+    """Draw the meaning of colours and lines; returns the row below it.
+
+    Args:
+        canvas: image to draw into.
+        place: (column, row) of the upper left corner.
+        width: of the legend in pixels.
+        heat: the heat map.
+        found: its regions.
+        lowest: lowest cosine of a region.
+    """
+    draw = ImageDraw.Draw(canvas)
+    left, top = place
+    draw.text((left, top), "Score (cosine)", DARK, font(BODY))
+    _draw_ramp(canvas, (left, top + 54), heat, lowest)
+    top += 54 + _BAR_HEIGHT + 34
+    note = "Colours are relative to this scene; below its median they are transparent."
+    lines = wrap(note, font(SMALL), width)
+    top = round(draw_lines(draw, (left, top), lines, font(SMALL), SMALL, GREY))
+    top += 34
+    draw.line([(left, top + 16), (left + 56, top + 16)], level_colour(heat), 7)
+    text_width = width - 76
+    for lines, colour in (
+        (wrap(_level_text(heat), font(BODY), text_width), DARK),
+        (wrap(_regions_text(heat, found, lowest), font(SMALL), text_width), GREY),
+    ):
+        size = BODY if colour == DARK else SMALL
+        top = round(draw_lines(draw, (left + 76, top), lines, font(size), size, colour))
+    top += 24
+    draw.ellipse([left + 10, top, left + 44, top + 34], outline=DARK, width=4)
+    best = f"best place: score {heat.peak.score:.3f}, {_place(heat)}"
+    lines = wrap(best, font(SMALL), text_width)
+    return round(draw_lines(draw, (left + 76, top), lines, font(SMALL), SMALL, GREY))
+
+
+def _draw_ramp(canvas: Image.Image, place: tuple[int, int], heat: HeatMap, lowest: float) -> None:
+    """Colour ramp with its ends, and the threshold if it lies between them."""
+    draw = ImageDraw.Draw(canvas)
+    left, top = place
+    values = np.linspace(255, 0, _BAR_HEIGHT).round().astype(np.uint8)
+    canvas.paste(Image.fromarray(turbo(np.tile(values[:, None], (1, _BAR_WIDTH)))), place)
+    draw.rectangle([left, top, left + _BAR_WIDTH, top + _BAR_HEIGHT], outline=DARK, width=2)
+    share = min(max((lowest - heat.low) / (heat.high - heat.low), 0.0), 1.0)
+    rows = {"high": top, "low": top + _BAR_HEIGHT, "line": top + (1 - share) * _BAR_HEIGHT}
+    right = left + _BAR_WIDTH
+    draw.line([(left - 8, rows["line"]), (right + 14, rows["line"])], DARK, 5)
+    labels = [(rows["high"], f"{heat.high:.3f}"), (rows["low"], f"{heat.low:.3f} median")]
+    labels = [label for label in labels if abs(label[0] - rows["line"]) > BODY]
+    for row, label in [*labels, (rows["line"], f"{lowest:.3f} threshold")]:
+        draw.text((right + 22, row - BODY / 2), label, DARK, font(SMALL))
+
+
+def _level_text(heat: HeatMap) -> str:
+    if heat.significance is None:
+        return "Regions, not assessed"
+    return f"Regions: {WORDS[heat.significance]}"
+
+
+def _regions_text(heat: HeatMap, found: Sequence[Region], lowest: float) -> str:
+    areas = [region.area_m2 for region in found]
+    known = [area for area in areas if area is not None]
+    size = f", {_area_text(sum(known))} in all" if known and len(known) == len(areas) else ""
+    if not heat.georef.located and found:
+        size = f", {sum(region.area_px for region in found):,.0f} pixels in all"
+    count = "no area" if not found else "1 area" if len(found) == 1 else f"{len(found)} areas"
+    return f"{count} with scores from {lowest:.3f} up{size}"
+
+
+def _area_text(square_metres: float) -> str:
+    """An area in m², ha or km², whichever reads best; the font has no superscript."""
+    for unit, size in (("sq km", _SQUARE_M_PER_KM2), ("ha", _SQUARE_M_PER_HA), ("sq m", 1)):
+        if square_metres >= size or size == 1:
+            value = square_metres / size
+            return f"{value:,.0f} {unit}" if value >= 100 or size == 1 else f"{value:.3g} {unit}"
+    raise AssertionError("the last unit takes every area")
+
+
+def _place(heat: HeatMap) -> str:
+    peak = heat.peak
+    if peak.lat is None or peak.lon is None:
+        return f"column {peak.col:,}, row {peak.row:,}"
+    return f"{peak.lat:.5f}, {peak.lon:.5f} (lat, lon)"
+
+
+def draw_north(
+    draw: ImageDraw.ImageDraw, centre: tuple[float, float], north: tuple[float, float]
+) -> None:
+    """Draw an arrow that points north with an N at its tip.
+
+    Args:
+        draw: of the image.
+        centre: (column, row) of the middle of the arrow.
+        north: unit vector (right, down), see `north_direction`.
+    """
+    length, half_width = 56.0, 22.0
+    angle = math.atan2(north[1], north[0])
+
+    def at(forward: float, aside: float) -> tuple[float, float]:
+        right, down = math.cos(angle), math.sin(angle)
+        return (
+            centre[0] + forward * right - aside * down,
+            centre[1] + forward * down + aside * right,
+        )
+
+    tip, notch = at(length, 0), at(-length * 0.4, 0)
+    draw.polygon([tip, at(-length * 0.7, half_width), notch], DARK, DARK)
+    draw.polygon([tip, at(-length * 0.7, -half_width), notch], WHITE, DARK, 3)
+    draw.text(at(length + 26, 0), "N", DARK, font(BODY), anchor="mm")
+
+
+def draw_scale_bar(
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], bar: ScaleBar, factor: float
+) -> None:
+    """Draw a scale bar in two halves with its length beside it.
+
+    Args:
+        draw: of the image.
+        place: (column, row) of its upper left corner.
+        bar: the bar.
+        factor: image pixels per pixel of the scene.
+    """
+    left, top = place
+    middle, right = (left + bar.length_px * factor * share for share in (0.5, 1.0))
+    draw.rectangle([left, top, right, top + 16], WHITE, DARK, 3)
+    draw.rectangle([left, top, middle, top + 16], DARK)
+    draw.text((right + 18, top + 8), bar.label, DARK, font(BODY), anchor="lm")

@@ -1,0 +1,1 @@
+"""Regions as GeoPackage with a style for QGIS."""
