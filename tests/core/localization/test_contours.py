@@ -10,6 +10,7 @@ from shapely import Polygon
 from shapely.geometry import shape
 
 from terraseek.localization.output.contours import TOLERANCE, contour_polygon
+from terraseek.localization.output.outlines import area_text
 
 
 def outlines(score, lowest):
@@ -95,3 +96,14 @@ def square_turns(polygon):
     turns = np.abs((steps[:-1] * steps[1:]).sum(axis=1)) < 1e-9
     short = (np.hypot(*steps.T) < 1.5)[:-1]
     return int(np.sum(turns & short))
+
+
+@pytest.mark.parametrize(
+    ("area", "text"),
+    [
+        (0.4, "0 m²"), (9_999, "9,999 m²"), (10_000, "1 ha"), (125_000, "12.5 ha"),
+        (1e6, "1 km²"), (2_831_860_262, "2,832 km²"),
+    ],
+)  # fmt: skip
+def test_areas_are_written_in_the_unit_that_reads_best(area, text):
+    assert area_text(area) == text

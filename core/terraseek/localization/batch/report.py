@@ -9,6 +9,7 @@ from terraseek.display import data_url
 from terraseek.files import write_text
 from terraseek.localization.batch.results import RowResult
 from terraseek.localization.output.colours import LEVEL_COLOURS, UNKNOWN_COLOUR
+from terraseek.localization.output.outlines import area_text
 from terraseek.significance.model import Level
 from terraseek.significance.words import WORDS
 from terraseek.version import __version__
@@ -101,7 +102,7 @@ def _place(one: RowResult) -> str:
 def _regions(one: RowResult) -> str:
     size = f"{one.region_area_px:,.0f} px²"
     if one.region_area_m2 is not None:
-        size = f"{one.region_area_m2:,.0f} m²"
+        size = area_text(one.region_area_m2)
     count = one.regions or 0
     return f"{count} {_plural('region', count)}, {size}"
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shapely import Polygon
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["area_m2", "split_at_antimeridian", "to_lonlat"]
+__all__ = ["area_m2", "area_text", "split_at_antimeridian", "to_lonlat"]
 
 _MIN_RING = 4
 _BISECTIONS = 16
@@ -27,6 +27,15 @@ def area_m2(polygon: "Polygon", georef: Georef) -> float | None:
     if lonlat is None:
         return None
     return abs(float(Geod(ellps="WGS84").geometry_area_perimeter(lonlat)[0]))
+
+
+def area_text(square_metres: float) -> str:
+    """An area in m², ha or km², whichever reads best."""
+    for unit, size in (("km²", 1e6), ("ha", 1e4)):
+        if square_metres >= size:
+            value = square_metres / size
+            return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    return f"{square_metres:,.0f} m²"
 
 
 def to_lonlat(polygon: "Polygon", georef: Georef) -> "Polygon | None":

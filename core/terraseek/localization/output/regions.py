@@ -119,7 +119,7 @@ def _region(
     row, col = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
     scale_x, scale_y = heat.width / width, heat.height / height
     smooth = contour_polygon(outline, heat.score, lowest)
-    polygon = cast("Polygon", scale(smooth, scale_x, scale_y, origin=(0, 0)))
+    polygon = scale(smooth, scale_x, scale_y, origin=(0, 0))
     return Region(
         polygon=polygon,
         peak=heat.peak_at(row0 + int(row), col0 + int(col)),

@@ -12,6 +12,7 @@ from terraseek.localization.output.colours import turbo
 from terraseek.localization.output.figure.map_image import level_colour
 from terraseek.localization.output.figure.map_scale import ScaleBar
 from terraseek.localization.output.figure.text import draw_lines, font, wrap
+from terraseek.localization.output.outlines import area_text
 from terraseek.localization.output.regions import Region
 from terraseek.significance.words import WORDS
 
@@ -24,8 +25,6 @@ WHITE: Colour = (255, 255, 255)
 BODY, SMALL = 30, 25
 """Sizes of text in pixels; at 200 dpi 11 and 9 points."""
 _BAR_HEIGHT, _BAR_WIDTH = 380, 44
-_SQUARE_M_PER_KM2 = 1_000_000
-_SQUARE_M_PER_HA = 10_000
 
 
 def draw_legend(
@@ -94,22 +93,19 @@ def _level_text(heat: HeatMap) -> str:
 
 
 def _regions_text(heat: HeatMap, found: Sequence[Region], lowest: float) -> str:
-    areas = [region.area_m2 for region in found]
-    known = [area for area in areas if area is not None]
-    size = f", {_area_text(sum(known))} in all" if known and len(known) == len(areas) else ""
+    known = [region.area_m2 for region in found if region.area_m2 is not None]
+    size = ""
+    if known and len(known) == len(found):
+        size = f", {_written_out(area_text(sum(known)))} in all"
     if not heat.georef.located and found:
         size = f", {sum(region.area_px for region in found):,.0f} pixels in all"
     count = "no area" if not found else "1 area" if len(found) == 1 else f"{len(found)} areas"
     return f"{count} with scores from {lowest:.3f} up{size}"
 
 
-def _area_text(square_metres: float) -> str:
-    """An area in m², ha or km², whichever reads best; the font has no superscript."""
-    for unit, size in (("sq km", _SQUARE_M_PER_KM2), ("ha", _SQUARE_M_PER_HA), ("sq m", 1)):
-        if square_metres >= size or size == 1:
-            value = square_metres / size
-            return f"{value:,.0f} {unit}" if value >= 100 or size == 1 else f"{value:.3g} {unit}"
-    raise AssertionError("the last unit takes every area")
+def _written_out(area: str) -> str:
+    """Square units in letters, because Pillow's own font has no superscript."""
+    return area.replace("km²", "sq km").replace("m²", "sq m")
 
 
 def _place(heat: HeatMap) -> str:

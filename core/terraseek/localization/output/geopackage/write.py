@@ -127,13 +127,11 @@ def _row(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _multipolygon(geometry: dict[str, Any] | None) -> "BaseGeometry | None":
-    from shapely import MultiPolygon
+    from shapely import MultiPolygon, Polygon
     from shapely.geometry import shape
 
-    if geometry is None:
-        return None
-    found: BaseGeometry = shape(geometry)
-    return MultiPolygon([found]) if found.geom_type == "Polygon" else found
+    found = None if geometry is None else shape(geometry)
+    return MultiPolygon([found]) if isinstance(found, Polygon) else found
 
 
 def _peak(row: dict[str, Any], located: bool) -> "BaseGeometry | None":

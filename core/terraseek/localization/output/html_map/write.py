@@ -14,6 +14,7 @@ from terraseek.errors import OutputError
 from terraseek.files import write_text
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.colours import LEVEL_COLOURS, UNKNOWN_COLOUR, turbo
+from terraseek.localization.output.outlines import area_text
 from terraseek.localization.output.regions import Region, lowest_score, regions
 from terraseek.significance.words import scene_text
 from terraseek.version import __version__
@@ -163,7 +164,7 @@ def _region(region: Region) -> dict[str, Any]:
     place = f"column {peak.col}, row {peak.row}"
     if peak.lat is not None and peak.lon is not None:
         place = f"{peak.lat:.5f}, {peak.lon:.5f}"
-    size = f"{region.area_px:,.0f} px²" if area is None else f"{area:,.0f} m²"
+    size = f"{region.area_px:,.0f} px²" if area is None else area_text(area)
     col0, row0, col1, row1 = region.polygon.bounds
     around = max(col1 - col0, row1 - row0) / 2
     return {
