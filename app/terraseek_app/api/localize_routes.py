@@ -145,9 +145,9 @@ def heat_tile(request: Request) -> Response:
 
 def heat_cog(request: Request) -> Response:
     """A heat map as the file that `terraseek localize --out` writes."""
+    heat = state.heat(request.path_params["id"])
     from terraseek.localization import write_cog
 
-    heat = state.heat(request.path_params["id"])
     with tempfile.TemporaryDirectory() as folder:
         body = write_cog(heat, Path(folder) / "heat.tif").read_bytes()
     return cached(request, body, "image/tiff", 3600)
@@ -155,10 +155,10 @@ def heat_cog(request: Request) -> Response:
 
 def heat_file(request: Request) -> Response:
     """One of the files of a heat map, or the ZIP of all of them."""
+    heat, name = state.heat(request.path_params["id"]), request.path_params["name"]
     from terraseek.localization import HEAT_FILES, write_bundle, write_heat_file
     from terraseek.request import LocalizeRequest
 
-    heat, name = state.heat(request.path_params["id"]), request.path_params["name"]
     wanted = LocalizeRequest.from_params(all_values(request))
     limits = wanted.threshold, wanted.percentile
     with tempfile.TemporaryDirectory() as folder:
