@@ -1,7 +1,6 @@
 """A catalogue on disk: items with location and caption, and access to their images."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
-from terraseek.catalogue.columns import ROW_ORDER, id_array
+from terraseek.catalogue.columns import RowsById, all_rows_by_id, id_array
 from terraseek.catalogue.filters.apply import ItemsTable
 from terraseek.catalogue.filters.facets import Facet, facet_counts, facet_names, without_column
 from terraseek.catalogue.filters.filter import Filter
@@ -169,9 +168,8 @@ class Catalogue:
 
     @cached_property
     def rows_by_id(self) -> Int32[np.ndarray, " rows"]:
-        """Row numbers in ascending order of their item id, memory-mapped."""
-        rows: Int32[np.ndarray, " rows"] = self._items[ROW_ORDER].to_numpy()
-        return rows
+        """Row numbers in ascending order of their item id."""
+        return all_rows_by_id(self._items)
 
     def items(
         self,
@@ -290,13 +288,18 @@ class Catalogue:
         Raises:
             ItemNotFoundError: no item has this id.
         """
-        key, ids = item_id.encode(errors="replace"), self.item_ids
-        position = bisect_left(self.rows_by_id, key, key=lambda row: ids[row])
-        if position < self.row_count:
-            row = int(self.rows_by_id[position])
-            if ids[row] == key and self.active[row]:
-                return row
+        row = self._rows.row(item_id)
+        if row is not None and self.active[row]:
+            return row
         raise ItemNotFoundError(f"no item {item_id!r} in the catalogue {self.name}")
+
+    @cached_property
+    def _rows(self) -> RowsById:
+        return RowsById(self._items)
+
+    def row_even_if_deleted(self, item_id: str) -> int | None:
+        """Row number of an item, also of a deleted one; None if no item has this id."""
+        return self._rows.row(item_id)
 
     def item(self, item_id: str) -> dict[str, Any]:
         """All columns of an item as JSON values; unknown values are None.

@@ -9,11 +9,12 @@ memory if the folder is read-only.
 
 import contextlib
 import os
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64
 
 from terraseek.checksums import block_checksums, damaged_block, small_enough
 from terraseek.files import atomic_path, read_json, sha256_of, write_json
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ROW_ORDER",
+    "RowsById",
+    "all_rows_by_id",
     "arrow_table",
     "columns_file",
     "id_array",
@@ -56,6 +59,39 @@ def _order(ids: np.ndarray) -> Int64[np.ndarray, " rows"]:
     high, low = words.view(">u8").astype(np.uint64).T
     order: Int64[np.ndarray, " rows"] = np.lexsort((low, high)).astype(np.int64)
     return order
+
+
+class RowsById:
+    """Binary search of an item id, in each chunk of a table."""
+
+    def __init__(self, table: "pa.Table") -> None:
+        """Wrap a table with `ROW_ORDER`, whose chunks are each in memory or mapped as a whole."""
+        self._chunks: list[tuple[int, np.ndarray, np.ndarray]] = []
+        if not table.num_rows:
+            return
+        ids, orders = table["item_id"].chunks, table[ROW_ORDER].chunks
+        first = 0
+        for chunk, order in zip(ids, orders, strict=True):
+            self._chunks.append((first, id_array(chunk), order.to_numpy()))
+            first += len(chunk)
+
+    def row(self, item_id: str) -> int | None:
+        """Row of the item with this id; None if there is none."""
+        key = item_id.encode(errors="replace")
+        for first, ids, order in self._chunks:
+            position = bisect_left(order, key, key=ids.__getitem__)
+            if position < len(order) and ids[order[position]] == key:
+                return first + int(order[position])
+        return None
+
+
+def all_rows_by_id(table: "pa.Table") -> Int32[np.ndarray, " rows"]:
+    """Row numbers of a table in ascending order of item id; mapped if it has one chunk."""
+    column = table[ROW_ORDER]
+    if column.num_chunks <= 1:
+        rows: Int32[np.ndarray, " rows"] = column.to_numpy()
+        return rows
+    return _order(id_array(table["item_id"])).astype(np.int32)
 
 
 def columns_file(folder: Path, digest: str) -> Path:
@@ -125,14 +161,22 @@ def map_columns(folder: Path, digest: str, rows: int) -> "pa.Table | None":
     return table if table.num_rows == rows else None
 
 
-def remove_stale(folder: Path, digest: str) -> None:
-    """Remove columns files of earlier versions; processes that have mapped them can go on."""
+def remove_stale(folder: Path, *digests: str) -> None:
+    """Remove columns files of earlier versions; processes that have mapped them can go on.
+
+    Args:
+        folder: folder of the catalogue.
+        digests: of the files to keep.
+    """
+    kept = {columns_file(folder, digest) for digest in digests}
     for path in (*folder.glob(".items.*.arrow"), *folder.glob("..items.*.arrow")):
-        if path != columns_file(folder, digest):
+        if path not in kept:
             with contextlib.suppress(OSError):  # Windows does not remove mapped files
                 path.unlink()
+    kept = {_checksum_file(folder, digest) for digest in digests}
+    kept |= {items_checksum_file(folder, digest) for digest in digests}
     for path in folder.glob(".items.*.crc.json"):
-        if path not in (_checksum_file(folder, digest), items_checksum_file(folder, digest)):
+        if path not in kept:
             path.unlink(missing_ok=True)
 
 
@@ -140,8 +184,11 @@ def id_array(column: "pa.ChunkedArray | pa.Array") -> np.ndarray:
     """Item ids as `S12`; without a copy if all have twelve letters, as those of `item_id` have."""
     import pyarrow as pa
 
-    if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1:
-        column = column.chunk(0)
+    if isinstance(column, pa.ChunkedArray):
+        if column.num_chunks > 1:
+            return np.concatenate([id_array(chunk) for chunk in column.chunks])
+        if column.num_chunks == 1:
+            column = column.chunk(0)
     if isinstance(column, pa.LargeStringArray):
         ids = column
         _, offsets, text = ids.buffers()

@@ -10,9 +10,13 @@ from terraseek.catalogue.filters.filter import Filter
 from terraseek.catalogue.items import DELETED
 from terraseek.catalogue.items_file import read_items, read_sources, write_items
 from terraseek.catalogue.locking import exclusive
+from terraseek.catalogue.parts.append import mark_deleted
 from terraseek.errors import ItemNotFoundError
 
 __all__ = ["delete_items", "restore_items"]
+
+_MAX_LOOKUPS = 1000
+"""Ids up to which each is looked up; for more, those of the whole catalogue are read."""
 
 
 def delete_items(path: str | Path, ids: Iterable[str] = (), where: Filter | None = None) -> int:
@@ -20,7 +24,8 @@ def delete_items(path: str | Path, ids: Iterable[str] = (), where: Filter | None
 
     Deleted items are not found any more, also after their source is imported again. Their rows,
     vectors and images stay, so that `restore_items` can bring them back until the catalogue is
-    compacted. The change is atomic: one rename replaces the table.
+    compacted. The change is atomic: one rename replaces the table, or in a large catalogue the list
+    of its parts.
 
     Returns:
         Number of items deleted; items that are deleted already do not count.
@@ -37,7 +42,7 @@ def delete_items(path: str | Path, ids: Iterable[str] = (), where: Filter | None
         chosen = _mask_of(catalogue, ids)
         if where is not None:
             chosen |= catalogue.mask(where)
-        return _mark(folder, chosen & catalogue.active, 1)
+        return _mark(catalogue, chosen & catalogue.active, 1)
 
 
 def restore_items(path: str | Path, ids: Iterable[str] = ()) -> int:
@@ -56,29 +61,39 @@ def restore_items(path: str | Path, ids: Iterable[str] = ()) -> int:
         catalogue = Catalogue.open(folder)
         ids = list(ids)
         chosen = _mask_of(catalogue, ids) if ids else np.ones(catalogue.row_count, bool)
-        return _mark(folder, chosen & ~catalogue.active, 0)
+        return _mark(catalogue, chosen & ~catalogue.active, 0)
 
 
 def _mask_of(catalogue: Catalogue, ids: Iterable[str]) -> np.ndarray:
-    wanted = np.array([key.encode() for key in ids], "S12")
-    chosen = np.isin(catalogue.item_ids, wanted)
-    missing = np.setdiff1d(wanted, catalogue.item_ids)
-    if len(missing):
+    keys = list(ids)
+    if len(keys) <= _MAX_LOOKUPS:
+        rows = [catalogue.row_even_if_deleted(key) for key in keys]
+        missing = [key for key, row in zip(keys, rows, strict=True) if row is None]
+        chosen = np.zeros(catalogue.row_count, bool)
+        chosen[[row for row in rows if row is not None]] = True
+    else:
+        wanted = np.array([key.encode() for key in keys], "S12")
+        chosen = np.isin(catalogue.item_ids, wanted)
+        missing = [key.decode() for key in np.setdiff1d(wanted, catalogue.item_ids)]
+    if missing:
         raise ItemNotFoundError(
-            f"no item {missing[0].decode()!r} in the catalogue {catalogue.name}; nothing changed"
+            f"no item {missing[0]!r} in the catalogue {catalogue.name}; nothing changed"
         )
     return chosen
 
 
-def _mark(folder: Path, chosen: np.ndarray, value: int) -> int:
+def _mark(catalogue: Catalogue, chosen: np.ndarray, value: int) -> int:
     """Set the deletion mark of the chosen rows; returns their number."""
     if not chosen.any():
         return 0
-    frame = read_items(folder)
-    if DELETED not in frame:
-        frame[DELETED] = 0
-    frame.loc[chosen, DELETED] = value
-    if not frame[DELETED].any():
-        frame = frame.drop(columns=DELETED)
-    write_items(folder, frame, read_sources(folder))
+    folder = catalogue.path
+    deleted = ~catalogue.active | chosen if value else ~catalogue.active & ~chosen
+    if not mark_deleted(folder, deleted):
+        frame = read_items(folder)
+        if DELETED not in frame:
+            frame[DELETED] = 0
+        frame.loc[chosen, DELETED] = value
+        if not frame[DELETED].any():
+            frame = frame.drop(columns=DELETED)
+        write_items(folder, frame, read_sources(folder))
     return int(chosen.sum())

@@ -24,6 +24,7 @@ from terraseek.catalogue.importing.readers.reader import OpenedSource
 from terraseek.catalogue.importing.report import ImportReport
 from terraseek.catalogue.importing.writing.item_spool import ItemSpool
 from terraseek.catalogue.items_file import write_items
+from terraseek.catalogue.parts.append import append_items, is_large
 from terraseek.catalogue.records import Broken, LocationPrecision, Record, Unused, item_id
 from terraseek.errors import SceneError, SourceError
 from terraseek.progress import Progress
@@ -279,6 +280,8 @@ class ImportJob:
             report.geometa_duplicates = geometa.duplicates
             report.geometa_unused = geometa.unused
         report.renamed = self._new.renamed
+        if report.added and self._appended():
+            return
         if report.added or self._changes.rows:
             whole = self._new
             if self._old is not None:
@@ -288,12 +291,24 @@ class ImportJob:
             self._describe_source(table)
             write_items(self._folder, table, self._sources)
 
-    def _describe_source(self, table: "pa.Table") -> None:
-        """Store the location of the source, which distinguishes sources of the same name."""
+    def _appended(self) -> bool:
+        """Append the new rows to a large catalogue without writing the others again."""
+        if self._old is None or not is_large(self._old.num_rows) or self._changes.rows:
+            return False
+        self._describe_source(self._old, self.report.added)
+        return append_items(self._folder, self._old, self._new.table(), self._sources)
+
+    def _describe_source(self, table: "pa.Table", added: int = 0) -> None:
+        """Store the location of the source, which distinguishes sources of the same name.
+
+        Args:
+            table: items of the catalogue.
+            added: number of items of the source that are not in the table.
+        """
         import pyarrow.compute as pc
 
         source = self._options.source
-        count = pc.sum(pc.equal(table["source"], source)).as_py()
+        count = pc.sum(pc.equal(table["source"], source)).as_py() + added
         if count:
             self._sources[source] = {
                 "kind": self._opened.kind,

@@ -4,11 +4,10 @@ RS5M comes as shards of images and as tables about them, and either may be impor
 of one finds the item of the other by the name of its image, and completes it.
 """
 
-from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from terraseek.catalogue.columns import ROW_ORDER, id_array
+from terraseek.catalogue.columns import RowsById
 from terraseek.catalogue.importing.columns.cells import plain_columns
 from terraseek.catalogue.importing.image_names import canonical_name
 from terraseek.catalogue.importing.tables import column_renames
@@ -36,7 +35,7 @@ class KnownItems:
         """Look up items for a source.
 
         Args:
-            table: items with `columns.ROW_ORDER`, memory-mapped; None without a catalogue.
+            table: items as `items_file.open_items` returns them; None without a catalogue.
             kind: kind of the source that is imported.
             kinds: kind of each source of the catalogue.
         """
@@ -47,16 +46,12 @@ class KnownItems:
         """Row of the item with this id; None if there is none."""
         if self._table is None:
             return None
-        key, (ids, order) = item_id.encode(), self._ids
-        position = bisect_left(order, key, key=lambda row: ids[row])
-        if position < len(order) and ids[order[position]] == key:
-            return int(order[position])
-        return None
+        return self._rows.row(item_id)
 
     @cached_property
-    def _ids(self) -> tuple[Any, Any]:
+    def _rows(self) -> RowsById:
         assert self._table is not None
-        return id_array(self._table["item_id"]), self._table[ROW_ORDER].to_numpy()
+        return RowsById(self._table)
 
     def row_of_name(self, name: str) -> int | None:
         """Row of the only item of a matching source whose image has this name, in any spelling."""
