@@ -4,11 +4,15 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from terraseek.errors import ConfigError
 from terraseek_train.config_architecture import fill_architecture
-from terraseek_train.config_checks import check_ranges, check_types
+from terraseek_train.config_checks import check_method, check_ranges, check_types
+
+if TYPE_CHECKING:
+    from terraseek_train.methods.options import MethodOptions
+    from terraseek_train.peft.config import PeftConfig
 
 __all__ = ["DataSource", "TrainConfig", "expand_variables", "load_config"]
 
@@ -51,6 +55,14 @@ class TrainConfig:
     data: tuple[DataSource, ...]
     arch: dict[str, Any]
     """open_clip model config; the exported model uses its image_size."""
+    method: str = "contrastive"
+    """What is learnt: `contrastive` (with the terms weighted below), `georsclip`, `ebaker`, `pir`
+    or `priorclip`, the methods of the papers."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the method, see `terraseek_train.methods.options`; absent ones are the paper's."""
+    tune: Any = "full"
+    """What is trained: `full`, `frozen-image`, `frozen-text`, `linear-probe`, `lora`, `pfeiffer`,
+    `prefix` or `unipelt`, or an object with this as `kind` and the sizes of `PeftConfig`."""
     cache: str = "runs/cache"
     """Folder of decoded images and sentence vectors, shared by runs."""
     teacher: str | None = None
@@ -78,6 +90,8 @@ class TrainConfig:
     """Side in pixels at which decoded images are kept."""
     steps: int = 1000
     """Optimizer steps of the run."""
+    epochs: int = 0
+    """If above 0: the run's length in passes over the data, in place of `steps`."""
     batch: int = 256
     """Images that the contrastive loss compares, over all processes."""
     chunk: int = 0
@@ -139,6 +153,31 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_ranges(vars(self))
+        check_method(vars(self))
+        self.method_options()
+        self.tuning()
+
+    def method_options(self) -> "MethodOptions":
+        """Options of the method, complete and checked.
+
+        Raises:
+            ConfigError: an unknown method, or an option that it does not take.
+        """
+        from terraseek_train.methods.options import read_options
+
+        return read_options(self.method, self.options)
+
+    def tuning(self) -> "PeftConfig":
+        """What `tune` names, with its sizes.
+
+        Raises:
+            ConfigError: an unknown kind, or a size out of range.
+        """
+        from terraseek_train.peft.config import PeftConfig
+
+        return PeftConfig.from_json(
+            {"kind": self.tune} if isinstance(self.tune, str) else self.tune
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Convert to JSON values, as written beside the outputs."""

@@ -7,7 +7,7 @@ from typing import Any, get_origin
 from terraseek.errors import ConfigError
 from terraseek_train.config_architecture import check_architecture
 
-__all__ = ["check_ranges", "check_types"]
+__all__ = ["check_method", "check_ranges", "check_types"]
 
 _AT_LEAST_ONE = (
     "steps",
@@ -19,7 +19,7 @@ _AT_LEAST_ONE = (
     "eval_every",
     "save_every",
 )
-_NOT_NEGATIVE = ("chunk", "text_only", "warmup", "weight_decay")
+_NOT_NEGATIVE = ("chunk", "text_only", "warmup", "weight_decay", "epochs")
 _LOSS_WEIGHTS = ("class_weight", "text_weight", "image_weight")
 _ZERO_TO_ONE = (
     "final_lr",
@@ -30,6 +30,8 @@ _ZERO_TO_ONE = (
     "word_drop",
     "distil_share",
 )
+_CONTRASTIVE_ONLY = ("teacher", "rs5m_captions", "distil", "mix", "word_drop")
+"""Settings that change the pairs or the loss of the method `contrastive`."""
 _TYPE_NAMES: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -90,3 +92,26 @@ def check_ranges(settings: Mapping[str, Any]) -> None:
     if not settings["data"]:
         raise ConfigError("data lists no source; give at least one")
     check_architecture(settings["arch"], settings["sizes"])
+
+
+def check_method(settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the method would ignore or that would change it.
+
+    Args:
+        settings: all fields of a `TrainConfig` by name.
+
+    Raises:
+        ConfigError: the message names the key.
+    """
+    if not isinstance(settings["options"], dict):
+        raise ConfigError(f"options {settings['options']!r} must be an object of values by name")
+    if not isinstance(settings["tune"], str | dict):
+        raise ConfigError(f"tune {settings['tune']!r} must be a text or an object with kind")
+    if settings["method"] == "contrastive":
+        return
+    for name in _CONTRASTIVE_ONLY:
+        if settings[name]:
+            raise ConfigError(
+                f"{name} is part of the method contrastive, and {settings['method']} as published "
+                f"has nothing like it; remove {name}"
+            )

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import deepcopy
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,39 +26,41 @@ from torch import Tensor
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.data.batch import Batch, make_batch
-from terraseek_train.data.corpus import Corpus, build_corpus, epoch_order
+from terraseek_train.data.corpus import Corpus, batches_per_epoch, build_corpus, epoch_order
 from terraseek_train.data.leakage import check_leakage
 from terraseek_train.loop.checkpoint import (
     append_log,
     check_same_run,
     load_resume,
-    save_best,
+    save_ranks,
     save_resume,
     write_config,
 )
+from terraseek_train.loop.device_batch import DeviceBatch, to_device
 from terraseek_train.loop.distil import load_teacher, teacher_scores
 from terraseek_train.loop.gradients import backward
-from terraseek_train.loop.model import ClipWithHeads, parameter_groups
-from terraseek_train.loop.objective import DeviceBatch, objective, to_device
+from terraseek_train.loop.model import parameter_groups, weights_of
 from terraseek_train.loop.parallel import ProcessGroup, init_distributed, local_device
-from terraseek_train.loop.start import initialize_weights
 from terraseek_train.loop.tensorboard_log import TensorBoardLog
 from terraseek_train.loop.validate import load_validation, validate
+from terraseek_train.objectives.build import build_training_model
+from terraseek_train.objectives.results import save_best
 
 __all__ = ["train", "training_batches"]
 
 
-def train(config: TrainConfig, progress: Progress = silent, stop_after: int | None = None) -> Path:
+def train(recipe: TrainConfig, progress: Progress = silent, stop_after: int | None = None) -> Path:
     """Run or resume a training; returns the run's folder.
 
     Args:
-        config: the settings.
+        recipe: the settings.
         progress: called after every step.
         stop_after: stop after this many steps in all, as a kill would (for tests).
 
     Raises:
         ConfigError: a setting cannot be used here, or `out` holds a run with other settings.
     """
+    config = recipe
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(1)  # views are made in threads of our own
     device = local_device(config.device)
@@ -65,16 +68,16 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
     group.check_batch_size(config.batch)
     is_main = group.rank == 0
     out = Path(config.out)
-    check_same_run(out, config)
+    check_same_run(out, recipe)
     if is_main:
         check_leakage(config, progress)
-    corpus = build_corpus(config, progress)
+    corpus = build_corpus(config, progress, keep_texts=config.method == "ebaker")
+    if config.epochs:
+        batches_in_all = config.epochs * batches_per_epoch(corpus, config)
+        config = replace(config, steps=max(1, batches_in_all // config.accumulate))
     val_sets = load_validation(config, progress) if is_main else []
     torch.manual_seed(config.seed)
-    model = ClipWithHeads(config.arch, len(corpus.class_source))
-    initialize_weights(model, config, progress)
-    if config.freeze_words:
-        model.freeze_token_embedding()
+    model = build_training_model(config, corpus, progress)
     model = model.to(device).to(memory_format=torch.channels_last)
     average = deepcopy(model).requires_grad_(False)
     teacher = load_teacher(config, device)
@@ -83,12 +86,11 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
     )
     step, best = load_resume(out, model, average, optimizer, keep_log=not is_main)
     if is_main:
-        write_config(out, config)
+        write_config(out, recipe)
     events = TensorBoardLog(out / "tensorboard" if is_main and config.tensorboard else None, step)
     mean, std = (
         torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in (config.means, config.stds)
     )
-    class_source = torch.from_numpy(corpus.class_source).to(device)
     used_rows = model.used_token_rows(corpus.tokens)
     start_time, images_done = time.monotonic(), 0
 
@@ -102,7 +104,7 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
 
     def loss(batch: DeviceBatch, image: Tensor, text: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         scores = teacher_scores(teacher, batch, mean, std, config, group) if teacher else None
-        value, terms = objective(model, batch, image, text, class_source, config, group, scores)
+        value, terms = model.loss(batch, image, text, group, scores)
         return value / config.accumulate, {"loss": value, **terms}
 
     with closing(training_batches(corpus, config, step, group)) as batches, closing(events):
@@ -114,8 +116,10 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
             model.train()
             step_losses = []
             for batch in islice(batches, config.accumulate):
+                model.start_batch(batch.number)
                 local = to_device(batch, config, group, device)
-                inputs = ((encode_images, local.pixels), (encode_texts, local.tokens))
+                sentences = model.text_inputs(local, group)
+                inputs = ((encode_images, local.pixels), (encode_texts, sentences))
                 step_losses.append(backward(inputs, partial(loss, local), config.chunk, model))
                 images_done += len(local.pixels) * group.world_size
             group.sum_gradients(model.parameters(), used_rows)
@@ -131,11 +135,14 @@ def train(config: TrainConfig, progress: Progress = silent, stop_after: int | No
             record |= {"side": batch.pixels.shape[1], "lr": optimizer.param_groups[0]["lr"]}
             record["images_s"] = round(images_done / (time.monotonic() - start_time), 1)
             if step % config.eval_every == 0 or step == config.steps:
-                record["val"] = validate(average, val_sets, config)
+                found = validate(average, val_sets, config)
+                record["val"] = {name: asdict(ranked.score()) for name, ranked in found.items()}
                 score = next(iter(record["val"].values()), {"mR": 0.0})["mR"]
                 if score >= best:
                     best = score
-                    save_best(out, average, config, record)
+                    save_best(out, average, recipe, record)
+                    if found:
+                        save_ranks(out, next(iter(found.values())))
             append_log(out, record)
             events.add(record)
             progress("train", step, config.steps)
@@ -165,8 +172,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 @torch.no_grad()
 def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
     """Update the exponential moving average of the weights; integer buffers are copied."""
-    current = model.state_dict()
-    averaged = average.state_dict()
+    current, averaged = weights_of(model), weights_of(average)
     floating = [key for key, value in averaged.items() if value.is_floating_point()]
     torch._foreach_lerp_([averaged[k] for k in floating], [current[k] for k in floating], 1 - decay)
     for key in averaged.keys() - set(floating):

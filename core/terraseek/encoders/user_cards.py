@@ -119,6 +119,11 @@ def run_files(run: Path) -> tuple[str, Path]:
         WeightsNotFoundError: the run has not been validated yet.
     """
     config, weights = run / "config.json", run / "model.safetensors"
+    if (run / "adapter" / "adapter.json").exists():
+        raise ConfigError(
+            f"{run} tuned a base with an adapter; register it with --base and "
+            f"--adapter {run / 'adapter'}"
+        )
     if not config.is_file():
         raise ConfigError(f"{run} is not the folder of a training run: it has no config.json")
     if not weights.is_file():

@@ -14,8 +14,8 @@ from terraseek.errors import ConfigError
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.data.batch import Batch
 from terraseek_train.data.text_table import tokenize
+from terraseek_train.loop.device_batch import to_device
 from terraseek_train.loop.distil import load_teacher, teacher_scores
-from terraseek_train.loop.objective import to_device
 from terraseek_train.loop.parallel import ProcessGroup
 from terraseek_train.release.ensemble import build_ensemble
 from terraseek_train.train import train
@@ -54,6 +54,10 @@ def batch_of(pixels: np.ndarray, config: TrainConfig) -> Batch:
         source=np.zeros(count, np.int16),
         sentence_vectors=None,
         all_sentence_vectors=None,
+        text_rows=np.arange(count, dtype=np.int32),
+        all_place=np.arange(count),
+        all_label=np.full(count, -1, np.int16),
+        number=0,
     )
 
 

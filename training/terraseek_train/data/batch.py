@@ -58,6 +58,14 @@ class Batch:
     """Vectors of `tokens` by the sentence encoder."""
     all_sentence_vectors: Float16[np.ndarray, "all 384"] | None
     """Vectors of the sentences of all images, over all processes."""
+    text_rows: Int32[np.ndarray, " b"]
+    """Rows of the images' sentences in the corpus."""
+    all_place: Int64[np.ndarray, " all"]
+    """Equal for images of one place, over all processes."""
+    all_label: Int16[np.ndarray, " all"]
+    """Scene class of all images, over all processes; -1 for none."""
+    number: int
+    """Position of the batch in the run, from 0."""
     mixup: Mixup | None = None
 
 
@@ -127,6 +135,10 @@ def make_batch(
         source=corpus.source[rows[local]],
         sentence_vectors=None if vectors is None else vectors[local_texts],
         all_sentence_vectors=None if vectors is None else vectors[texts],
+        text_rows=texts[local].astype(np.int32),
+        all_place=place,
+        all_label=corpus.label[rows],
+        number=number,
         mixup=mixup,
     )
 

@@ -1,7 +1,7 @@
 """The training corpus: images and sentences of all sources, and the order of an epoch."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -21,6 +21,7 @@ __all__ = [
     "Corpus",
     "ImageColumns",
     "SquareImages",
+    "batches_per_epoch",
     "build_corpus",
     "epoch_order",
 ]
@@ -73,6 +74,13 @@ class Corpus:
     """Text rows of sentences that have no image."""
     weights: tuple[float, ...]
     """`weight` of each source."""
+    texts: Sequence[str] = ()
+    """The sentences; empty unless `build_corpus` was asked to keep them."""
+
+    def captions_of_source(self, number: int) -> Iterator[str]:
+        """Yield the captions of the images of a source; equal captions occur as often as used."""
+        for image in np.flatnonzero(self.source == number):
+            yield from (self.texts[row] for row in self.captions[image])
 
 
 @dataclass
@@ -111,8 +119,15 @@ class ImageColumns:
             self.captions.append(texts)
 
 
-def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
+def build_corpus(
+    config: TrainConfig, progress: Progress = silent, keep_texts: bool = False
+) -> Corpus:
     """Read all sources of a config, decode what is not cached, and embed all sentences once.
+
+    Args:
+        config: sources, and where what was decoded is kept.
+        progress: called while images are decoded.
+        keep_texts: keep the sentences beside their tokens.
 
     Raises:
         ConfigError: an image is missing, or has neither a caption nor a known class.
@@ -155,6 +170,7 @@ def build_corpus(config: TrainConfig, progress: Progress = silent) -> Corpus:
         sentence_vectors=vectors,
         unpaired_texts=np.arange(n_paired, len(table.texts), dtype=np.int32),
         weights=tuple(source.weight for source in config.data),
+        texts=table.texts if keep_texts else (),
     )
 
 
@@ -162,6 +178,11 @@ def _place_id(sample: Sample) -> int:
     """Hash name and captions: images equal in both show one place (RSICD and its wide views)."""
     text = "\n".join((Path(sample.image).stem, *sample.captions))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+def batches_per_epoch(corpus: Corpus, config: TrainConfig) -> int:
+    """Number of batches of an epoch; an incomplete last one counts only if it is the only one."""
+    return max(1, len(epoch_order(corpus, config.seed, 0)) // config.batch)
 
 
 def epoch_order(corpus: Corpus, seed: int, epoch: int) -> Int64[np.ndarray, " k"]:

@@ -16,6 +16,7 @@ __all__ = [
     "recalls",
     "retrieval_score",
     "retrieve",
+    "retrieve_by_scores",
     "sorted_after_reversed_retrieval",
 ]
 
@@ -173,12 +174,24 @@ def retrieve(
             `sorted_after_reversed_retrieval`; 0 for none.
     """
     scores = np.asarray(images, np.float32) @ np.asarray(texts, np.float32).T
-    plain = _retrieved(scores, scores.T, image_of)
+    plain = retrieve_by_scores(scores, image_of)
     if not rerank:
         return plain
     by_image = sorted_after_reversed_retrieval(scores, rerank)
     by_caption = sorted_after_reversed_retrieval(scores.T, rerank)
     return replace(plain, reranked=_retrieved(by_image, by_caption, image_of))
+
+
+def retrieve_by_scores(
+    scores: Float[np.ndarray, "n m"], image_of: Int[np.ndarray, " m"]
+) -> Retrieved:
+    """Rank by given scores of all images with all captions; otherwise as `retrieve`.
+
+    Args:
+        scores: higher is better.
+        image_of: image row of every caption.
+    """
+    return _retrieved(scores, scores.T, image_of)
 
 
 def _retrieved(

@@ -4,20 +4,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path, read_json, write_json
 from terraseek_train.config import TrainConfig
-from terraseek_train.loop.model import save_weights
+from terraseek_train.evaluate.retrieval import Retrieved
+from terraseek_train.loop.model import ClipModel
 
 __all__ = [
     "append_log",
     "check_same_run",
+    "load_ranks",
     "load_resume",
     "read_log",
-    "save_best",
+    "save_ranks",
     "save_resume",
     "write_config",
 ]
@@ -68,16 +71,26 @@ def _difference(before: Any, now: Any, name: str = "") -> tuple[str, str, str] |
     return next((found for found in differences if found), None)
 
 
-def save_best(out: Path, average: nn.Module, config: TrainConfig, record: dict[str, Any]) -> None:
-    """Write the best weights so far: `model.safetensors`, `config.json` and `metrics.json`."""
-    save_weights(average.state_dict(), out / "model.safetensors")
-    write_json(out / "config.json", config.to_json())
-    write_json(out / "metrics.json", record)
+def save_ranks(out: Path, found: Retrieved) -> None:
+    """Write `ranks.npz`: the rank at which each query of a validation set finds its answer."""
+    with atomic_path(out / "ranks.npz") as part, part.open("wb") as file:
+        np.savez(
+            file,
+            image_rank=found.image_rank,
+            caption_rank=found.caption_rank,
+            image_of=found.image_of,
+        )
+
+
+def load_ranks(out: Path) -> Retrieved:
+    """Read the file of `save_ranks`."""
+    with np.load(out / "ranks.npz") as stored:
+        return Retrieved(stored["image_rank"], stored["caption_rank"], stored["image_of"])
 
 
 def save_resume(
     out: Path,
-    model: nn.Module,
+    model: ClipModel,
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     step: int,
@@ -90,6 +103,7 @@ def save_resume(
         "optimizer": optimizer.state_dict(),
         "step": step,
         "best": best,
+        "method": model.loop_state(),
     }
     with atomic_path(out / "resume.pt") as part:
         torch.save(state, part)
@@ -97,7 +111,7 @@ def save_resume(
 
 def load_resume(
     out: Path,
-    model: nn.Module,
+    model: ClipModel,
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     keep_log: bool = False,
@@ -122,6 +136,7 @@ def load_resume(
     model.load_state_dict(state["model"])
     average.load_state_dict(state["average"])
     optimizer.load_state_dict(state["optimizer"])
+    model.load_loop_state(state.get("method", {}))
     if keep_log:
         return int(state["step"]), float(state["best"])
     kept = [record for record in read_log(out) if record["step"] <= state["step"]]

@@ -12,8 +12,8 @@ from torch import Tensor
 from terraseek.encoders.nets.checkpoints import clip_state, fit_state, read_state
 from terraseek.errors import ConfigError
 from terraseek_train.config import TrainConfig
+from terraseek_train.loop.device_batch import DeviceBatch
 from terraseek_train.loop.model import ClipWithHeads
-from terraseek_train.loop.objective import DeviceBatch
 from terraseek_train.loop.parallel import ProcessGroup
 from terraseek_train.loop.start import initial_config, initial_weights
 

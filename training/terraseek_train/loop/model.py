@@ -11,19 +11,26 @@ from torch import Tensor, nn
 
 from terraseek.encoders.nets.text_tower import (
     encode_embeddings,
+    encode_tokens,
     is_causal,
     text_tower,
     trim_padding,
 )
 from terraseek_train.config import TrainConfig
+from terraseek_train.evaluate.retrieval import Retrieved, retrieve
+from terraseek_train.loop.device_batch import DeviceBatch
+from terraseek_train.loop.parallel import ProcessGroup
+from terraseek_train.peft import reads_padding
 
 __all__ = [
+    "ClipModel",
     "ClipWithHeads",
     "build_clip",
     "init_token_embedding",
     "parameter_groups",
     "save_weights",
     "token_texts",
+    "weights_of",
 ]
 
 
@@ -34,33 +41,98 @@ def build_clip(arch: dict[str, Any]) -> nn.Module:
     return build_model(arch).train()
 
 
-class ClipWithHeads(nn.Module):
-    """CLIP plus two linear heads that exist during training only.
+class ClipModel(nn.Module):
+    """An open_clip model in training; each method subclasses it with its parts and its loss.
 
-    `to_teacher` maps the joint space to the 384 dimensions of the sentence encoder, `classes` maps
-    image features to logits of scene classes.
+    A tower's features are one tensor with a row per image or sentence, whatever a method needs of
+    them, so that `loop.gradients.backward` can compute them in chunks.
     """
 
-    def __init__(self, arch: dict[str, Any], classes: int) -> None:
+    def __init__(self, arch: dict[str, Any]) -> None:
         super().__init__()
         self.clip: Any = build_clip(arch)
-        dim = int(arch["embed_dim"])
-        self.to_teacher = nn.Linear(dim, 384)
-        self.classes = nn.Linear(dim, max(1, classes))
+
+    def train(self, mode: bool = True) -> "ClipModel":
+        """Set training mode for everything except frozen batch norms.
+
+        The statistics of a frozen batch norm belong to the initial weights and are kept.
+        """
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not any(
+                p.requires_grad for p in module.parameters()
+            ):
+                module.eval()
+        return self
+
+    def start_batch(self, number: int) -> None:
+        """Prepare for a batch, counted from 0; called before its features are computed."""
+
+    def text_inputs(self, batch: DeviceBatch, group: ProcessGroup) -> Int[Tensor, "rows length"]:
+        """Rows that the text tower encodes for a batch; the sentences of its images come first."""
+        return batch.tokens
+
+    def trimmed(self, tokens: Int[Tensor, "t context"]) -> Int[Tensor, "t length"]:
+        """Remove what `encode_texts` need not see of captions that are encoded in parts."""
+        return tokens
+
+    def loss(
+        self,
+        batch: DeviceBatch,
+        image: Float[Tensor, "b ..."],
+        text: Float[Tensor, "rows ..."],
+        group: ProcessGroup,
+        scores: Float[Tensor, "all all"] | None = None,
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """Compute the loss that this process minimises, and its terms by name for the log.
+
+        Args:
+            batch: the local rows.
+            image: of `encode_pixels`.
+            text: of `encode_texts`, for the rows of `text_inputs`.
+            group: the processes that share the batch.
+            scores: scores of the whole batch by a teacher, images by sentences.
+        """
+        raise NotImplementedError
+
+    def retrieve(
+        self,
+        image: Float[Tensor, "n ..."],
+        text: Float[Tensor, "m ..."],
+        tokens: Int[Tensor, "m context"],
+        image_of: Int[np.ndarray, " m"],
+    ) -> Retrieved:
+        """Rank all images with all captions, as the method scores them.
+
+        Args:
+            image: of `encode_pixels`.
+            text: of `encode_texts`.
+            tokens: of the captions.
+            image_of: image row of every caption.
+        """
+        rows = (F.normalize(features, dim=-1).cpu().numpy() for features in (image, text))
+        return retrieve(*rows, image_of)
+
+    def loop_state(self) -> dict[str, Any]:
+        """State beside the weights that an interrupted run must find again."""
+        return {}
+
+    def load_loop_state(self, state: dict[str, Any]) -> None:
+        """Restore the state of `loop_state`."""
 
     def encode_pixels(
         self, pixels: UInt8[Tensor, "b side side 3"], mean: Tensor, std: Tensor
-    ) -> Float[Tensor, "b dim"]:
+    ) -> Float[Tensor, "b ..."]:
         """Compute image features of RGB pixels; mean and std are on the scale 0 to 255."""
         # [b, side, side, 3] seen as [b, 3, side, side] is channels_last already
         return self.encode_images((pixels.permute(0, 3, 1, 2) - mean) / std)
 
-    def encode_images(self, images: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b dim"]:
+    def encode_images(self, images: Float[Tensor, "b 3 side side"]) -> Float[Tensor, "b ..."]:
         """Compute image features of normalised pixels: float32, not of unit length."""
         features: Tensor = self.clip.visual(images)
         return features.float()
 
-    def encode_texts(self, tokens: Int[Tensor, "t context"]) -> Float[Tensor, "t dim"]:
+    def encode_texts(self, tokens: Int[Tensor, "t context"]) -> Float[Tensor, "t ..."]:
         """Compute text features: float32, not of unit length.
 
         The result is that of open_clip's `encode_text`. Sentences are split into three groups of
@@ -68,6 +140,8 @@ class ClipWithHeads(nn.Module):
         causal mask they cannot reach the end token.
         """
         tower = text_tower(self.clip)
+        if reads_padding(self.clip):
+            return encode_tokens(self.clip, tokens).float()
         if not is_causal(tower):
             features: Tensor = self.clip.encode_text(trim_padding(tower, tokens))
             return features.float()
@@ -101,6 +175,27 @@ class ClipWithHeads(nn.Module):
         """Inverse temperature of the contrastive loss, at most 100."""
         limited: Tensor = self.clip.logit_scale.exp().clamp(max=100).reshape(())
         return limited
+
+
+class ClipWithHeads(ClipModel):
+    """CLIP plus two linear heads that exist during training only.
+
+    `to_teacher` maps the joint space to the 384 dimensions of the sentence encoder, `classes` maps
+    image features to logits of scene classes.
+    """
+
+    def __init__(self, arch: dict[str, Any], classes: int) -> None:
+        super().__init__(arch)
+        dim = int(arch["embed_dim"])
+        self.to_teacher = nn.Linear(dim, 384)
+        self.classes = nn.Linear(dim, max(1, classes))
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Tensors of a model by name, each once, where modules share them under its first name."""
+    first = {name for name, _ in model.named_parameters()}
+    first |= {name for name, _ in model.named_buffers()}
+    return {key: value for key, value in model.state_dict().items() if key in first}
 
 
 def token_texts() -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from terraseek.errors import ConfigError
@@ -38,8 +38,10 @@ class ProcessGroup:
                 f"make it a multiple of {self.world_size}"
             )
 
-    def gather(self, features: Float[Tensor, "b dim"]) -> Float[Tensor, "all dim"]:
+    def gather(self, features: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "all ..."]:
         """Concatenate the rows of all processes in order of rank; only local rows get a gradient.
+
+        All processes must hold rows of one shape.
 
         Every process computes the whole loss from the result, so the sum of the gradients over
         the processes is the gradient of the whole batch.

@@ -12,16 +12,14 @@ from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig
 from terraseek_train.config_architecture import registered_card
 from terraseek_train.data.text_table import sentence_vectors
-from terraseek_train.loop.model import ClipWithHeads, init_token_embedding, token_texts
+from terraseek_train.loop.model import ClipModel, init_token_embedding, token_texts
 
 __all__ = ["initial_config", "initial_weights", "initialize_weights"]
 
 _CLIP = "clip."
 
 
-def initialize_weights(
-    model: ClipWithHeads, config: TrainConfig, progress: Progress = silent
-) -> None:
+def initialize_weights(model: ClipModel, config: TrainConfig, progress: Progress = silent) -> None:
     """Set the weights that `init` or `init_text` names; otherwise leave the towers random.
 
     `init` sets both towers, `init_text` the text tower. With neither, the token embedding starts
@@ -72,7 +70,7 @@ def initial_weights(init: str) -> Path:
     if not (path / "model.safetensors").exists():
         raise ConfigError(
             f"{init!r} holds no model.safetensors; name the folder of a run that has "
-            "validated once, or a weights file"
+            "validated once and trained no adapter, or a weights file"
         )
     return path / "model.safetensors"
 

@@ -1,21 +1,19 @@
 """Retrieval on validation sets during training."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Float32, Int32, Int64, UInt8
+from jaxtyping import Int32, Int64, UInt8
 from torch import Tensor
 
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.data.read_source import decode_source, read_source
 from terraseek_train.data.text_table import tokenize
-from terraseek_train.evaluate.retrieval import retrieval_score
-from terraseek_train.loop.model import ClipWithHeads
+from terraseek_train.evaluate.retrieval import Retrieved
+from terraseek_train.loop.model import ClipModel
 
 __all__ = ["ValidationSet", "load_validation", "validate"]
 
@@ -49,9 +47,9 @@ def _load(source: DataSource, config: TrainConfig, progress: Progress) -> Valida
 
 @torch.inference_mode()
 def validate(
-    model: ClipWithHeads, val_sets: list[ValidationSet], config: TrainConfig
-) -> dict[str, Any]:
-    """Compute retrieval scores by the name of the validation set."""
+    model: ClipModel, val_sets: list[ValidationSet], config: TrainConfig
+) -> dict[str, Retrieved]:
+    """Retrieve on each validation set with the scores of the method; results by name of the set."""
     model.eval()
     device = model.scale().device
     mean, std = (
@@ -59,25 +57,24 @@ def validate(
     )
     found = {}
     for val_set in val_sets:
-        images = np.concatenate(
+        images = torch.cat(
             [
-                _unit(model.encode_pixels(_on(device, val_set.squares[i : i + 128]), mean, std))
+                model.encode_pixels(_on(device, val_set.squares[i : i + 128]), mean, std)
                 for i in range(0, len(val_set.squares), 128)
             ]
         )
         order = np.argsort((val_set.tokens != 0).sum(1), kind="stable")
-        texts = np.empty((len(order), images.shape[1]), np.float32)
-        for start in range(0, len(order), 256):
-            rows = order[start : start + 256]
-            texts[rows] = _unit(model.encode_texts(_on(device, val_set.tokens[rows])))
-        found[val_set.name] = asdict(retrieval_score(images, texts, val_set.image_of))
+        tokens = model.trimmed(_on(device, val_set.tokens))
+        texts = torch.cat(
+            [
+                model.encode_texts(tokens[_on(device, order[start : start + 256])])
+                for start in range(0, len(order), 256)
+            ]
+        )
+        by_row = texts[_on(device, np.argsort(order))]
+        found[val_set.name] = model.retrieve(images, by_row, tokens, val_set.image_of)
     return found
 
 
 def _on(device: torch.device, array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array)).to(device)  # a copy: the array may be a mapped file
-
-
-def _unit(features: Float[Tensor, "n dim"]) -> Float32[np.ndarray, "n dim"]:
-    rows: Float32[np.ndarray, "n dim"] = F.normalize(features, dim=-1).cpu().numpy()
-    return rows

@@ -17,7 +17,7 @@ from terraseek.encoders.nets.text_tower import (
     trim_padding,
 )
 from terraseek.errors import ConfigError
-from terraseek_train.peft import peft_state
+from terraseek_train.peft import reads_padding
 
 __all__ = ["image_tokens", "text_tokens", "trim_caption_padding", "visual_tokens"]
 
@@ -80,9 +80,7 @@ def trim_caption_padding(
     Nothing is removed if text attention is bidirectional, or under UniPELT, whose gates average
     over padding too.
     """
-    state = peft_state(model)
-    gates_read_padding = state is not None and state.config.gated and "text" in state.config.towers
-    if gates_read_padding:
+    if reads_padding(model):
         return tokens
     return trim_padding(text_tower(model), tokens)
 

@@ -19,7 +19,16 @@ from terraseek_train.peft.pointwise import (
 )
 from terraseek_train.peft.towers import Tower, find_tower, timm_visual, tower_names
 
-__all__ = ["PeftState", "apply", "eject", "fold_for_inference", "merge", "peft_state", "remove"]
+__all__ = [
+    "PeftState",
+    "apply",
+    "eject",
+    "fold_for_inference",
+    "merge",
+    "peft_state",
+    "reads_padding",
+    "remove",
+]
 
 _PROJECTIONS = re.compile(
     r"visual(\.parts\.\d+)?\.(head\.)?proj\b|(text\.|texts\.\d+\.)?text_projection\b"
@@ -74,6 +83,12 @@ def peft_state(model: nn.Module) -> PeftState | None:
     """State that `apply` left on this model; None for a plain model."""
     state: PeftState | None = getattr(model, "peft_state", None)
     return state
+
+
+def reads_padding(model: nn.Module) -> bool:
+    """Whether the text features depend on padding: UniPELT's gates are means over all tokens."""
+    state = peft_state(model)
+    return state is not None and state.config.gated and "text" in state.config.towers
 
 
 def merge(model: nn.Module) -> None:

@@ -1,0 +1,1 @@
+"""What `terraseek train` minimises: one model with its loss per method."""
