@@ -20,17 +20,18 @@ from common import peak_rss_gib, report
 from torch import Tensor
 
 from terraseek.encoders.architecture import model_config
-from terraseek.encoders.cards import Preprocess
 from terraseek.encoders.nets.build import build_model
 from terraseek.files import read_json
+from terraseek_train.config import DataSource, TrainConfig
+from terraseek_train.data.batch import make_batch
+from terraseek_train.data.corpus import Corpus
+from terraseek_train.data.text_table import tokenize
+from terraseek_train.loop.device_batch import DeviceBatch, to_device
+from terraseek_train.loop.parallel import ProcessGroup
 from terraseek_train.methods.ebaker import combined_scores, local_scores
 from terraseek_train.methods.tokens import image_tokens, text_tokens
-from terraseek_train.peft import Kind, PeftConfig
-from terraseek_train.study.arm_run import build_arm_model
-from terraseek_train.study.config import Arm
-from terraseek_train.study.inputs.base import BaseModel
-from terraseek_train.study.inputs.dataset import CaptionedImages, StudyBatch, batches
-from terraseek_train.study.models.contrastive import ContrastiveModel
+from terraseek_train.objectives.build import build_training_model
+from terraseek_train.peft import Kind
 
 PLAIN = "contrastive"
 TARGETS = {"lora": 1.15, "pfeiffer": 1.15, "ebaker": 1.6}
@@ -38,59 +39,96 @@ LENGTHS = [8, 8, 9, 9, 10, 11, 11, 12, 13, 14, 15, 17, 21]
 WORDS = "many green trees buildings are around a large playground near the river bridge".split()  # noqa: SIM905
 
 
-def arms() -> list[Arm]:
-    """Plain training first, then every method with its published settings."""
+def arms() -> dict[str, dict[str, Any]]:
+    """Settings of each method by name: plain training first, then all as published."""
     kinds: tuple[Kind, ...] = ("lora", "pfeiffer", "prefix", "unipelt")
-    few = [Arm(kind, peft=PeftConfig(kind)) for kind in kinds]
-    parts = {"local": ("ker", "eba"), "ker": ("local", "eba"), "eba": ("local", "ker")}
-    single = [
-        Arm(f"ebaker_{name}", "ebaker", options={"ablate": out, "first_epoch": 0})
+    parts = {"local": ["ker", "eba"], "ker": ["local", "eba"], "eba": ["local", "ker"]}
+    single = {
+        f"ebaker_{name}": {"method": "ebaker", "options": {"ablate": out, "first_epoch": 0}}
         for name, out in parts.items()
-    ]
-    whole = Arm("ebaker", "ebaker", options={"first_epoch": 0})
-    return [Arm(PLAIN), *few, *single, whole, Arm("affiliation", "prior")]
+    }
+    return {
+        PLAIN: {"method": "georsclip"},
+        **{kind: {"method": "georsclip", "tune": kind} for kind in kinds},
+        **single,
+        "ebaker": {"method": "ebaker", "options": {"first_epoch": 0}},
+        "affiliation": {"method": "priorclip", "options": {"belief": "none"}},
+    }
 
 
-def make_base(arch: str) -> BaseModel:
-    """Untrained model from an open_clip name or a JSON config."""
+def make_recipe(arch: str, batch: int, device: str, **method: Any) -> TrainConfig:  # noqa: ANN401
+    """Recipe of an untrained model, from an open_clip name or a JSON config."""
     config: Any = read_json(Path(arch)) if arch.endswith(".json") else model_config(arch)
-    torch.manual_seed(0)
+    config["text_cfg"].setdefault("context_length", 77)
     side = int(config["vision_cfg"]["image_size"])
-    how = Preprocess(side, (0.5,) * 3, (0.25,) * 3)
-    context = int(config["text_cfg"].get("context_length", 77))
-    return BaseModel(arch, build_model(config), how, context, int(config["embed_dim"]), "")
+    return TrainConfig(
+        out="unused",
+        data=(DataSource("noise", "unused", area=(0.5, 1.0)),),
+        arch=config,
+        sizes=((0.0, side),),
+        stored_size=side,
+        batch=batch,
+        device=device,
+        bf16=False,
+        template_share=0.0,
+        **method,
+    )
 
 
-def make_pairs(base: BaseModel, count: int) -> CaptionedImages:
+def make_corpus(recipe: TrainConfig) -> Corpus:
     """Noise images with captions of the lengths in RSICD: 8 to 21 words, 11.6 on average."""
-    from terraseek_train.data.text_table import tokenize
-
     rng = np.random.default_rng(0)
-    side = base.preprocess.size
-    texts = tuple(" ".join(rng.choice(WORDS, words)) for words in rng.choice(LENGTHS, count))
-    squares = rng.integers(0, 255, (count, side, side, 3), dtype=np.uint8)
-    tokens = tokenize(texts, base.context).astype(np.int32)
-    return CaptionedImages(squares, texts, tokens, np.arange(count), np.arange(count) % 30)
+    side, count = recipe.stored_size, recipe.batch
+    texts = [" ".join(rng.choice(WORDS, words)) for words in rng.choice(LENGTHS, count)]
+    rows = np.arange(count)
+    return Corpus(
+        images=[rng.integers(0, 255, (count, side, side, 3), dtype=np.uint8)],
+        source=np.zeros(count, np.int16),
+        row=rows.astype(np.int32),
+        place=rows.astype(np.int64),
+        concept=np.full(count, -1, np.int16),
+        label=(rows % 30).astype(np.int16),
+        captions=[np.array([row], np.int32) for row in rows],
+        templates={},
+        class_source=np.zeros(30, np.int16),
+        tokens=tokenize(texts, int(recipe.arch["text_cfg"]["context_length"])).astype(np.int32),
+        text_concept=np.full(count, -1, np.int16),
+        sentence_vectors=None,
+        unpaired_texts=np.empty(0, np.int32),
+        weights=(1.0,),
+        texts=texts,
+    )
+
+
+def make_device_batch(recipe: TrainConfig, corpus: Corpus, device: str) -> DeviceBatch:
+    """Take the whole corpus as one batch."""
+    made = make_batch(corpus, np.arange(recipe.batch), recipe, 0)
+    return to_device(made, recipe, ProcessGroup(), torch.device(device))
 
 
 class MethodSteps:
     """Training steps of one method on one batch."""
 
-    def __init__(
-        self, base: BaseModel, arm: Arm, pairs: CaptionedImages, batch: StudyBatch, device: str
-    ) -> None:
-        self.model: ContrastiveModel = build_arm_model(base, arm, pairs, 0).to(device).train()
-        self.model.start_epoch(1)
+    def __init__(self, recipe: TrainConfig) -> None:
+        device = recipe.device
+        corpus = make_corpus(recipe)
+        torch.manual_seed(0)
+        self.model = build_training_model(recipe, corpus).to(device).train()
+        self.model.start_batch(1)
         chosen = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(chosen, lr=1e-5, fused=True)
         self.parameters = sum(p.numel() for p in chosen)
-        self.batch, self.device = batch, device
-        self.seconds: list[float] = []
+        self.batch, self.device = make_device_batch(recipe, corpus, device), device
+        self.mean = torch.full((1, 3, 1, 1), 127.5, device=device)
+        self.std = torch.full((1, 3, 1, 1), 63.75, device=device)
 
     def step(self) -> float:
         """Seconds of one forward, backward and update."""
         began = time.perf_counter()
-        loss = self.model.loss(self.batch)
+        image = self.model.encode_pixels(self.batch.pixels, self.mean, self.std)
+        group = ProcessGroup()
+        text = self.model.encode_texts(self.model.text_inputs(self.batch, group))
+        loss, _ = self.model.loss(self.batch, image, text, group)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has none here
         self.optimizer.step()
@@ -100,43 +138,34 @@ class MethodSteps:
 
 
 def measure_steps(
-    base: BaseModel, batch: int, rounds: int, device: str, methods: set[str]
+    arch: str, batch: int, rounds: int, device: str, methods: set[str]
 ) -> dict[str, float | int | str]:
     """Step time of every method relative to plain training, median over rounds.
 
     Each round takes one step of the method and one of plain training.
     """
-    pairs = make_pairs(base, batch)
-    sample = next(batches(pairs, base.preprocess, (0.5, 1.0), batch, 0, 0))
-    sample = on_device(sample, device)
-    plain = MethodSteps(base, arms()[0], pairs, sample, device)
+    plain = MethodSteps(make_recipe(arch, batch, device, **arms()[PLAIN]))
     plain.step()
     figures: dict[str, float | int | str] = {"batch": batch, "rounds": rounds, "device": device}
-    for arm in arms()[1:]:
-        if methods and arm.name not in methods:
+    for name, method in arms().items():
+        if name == PLAIN or (methods and name not in methods):
             continue
-        other = MethodSteps(base, arm, pairs, sample, device)
+        other = MethodSteps(make_recipe(arch, batch, device, **method))
         before = peak_memory_gib(device)
         other.step()
         ratios = []
         for _ in range(rounds):
             seconds = other.step()
             ratios.append(seconds / plain.step())
-        figures[f"{arm.name}_step_ratio"] = float(np.median(ratios))
-        figures[f"{arm.name}_trained"] = other.parameters
-        figures[f"{arm.name}_memory_gib"] = peak_memory_gib(device) - before
+        figures[f"{name}_step_ratio"] = float(np.median(ratios))
+        figures[f"{name}_trained"] = other.parameters
+        figures[f"{name}_memory_gib"] = peak_memory_gib(device) - before
         del other
         gc.collect()
     figures["contrastive_step_s"] = float(np.median([plain.step() for _ in range(rounds)]))
     for name, limit in TARGETS.items():
         figures[f"{name}_target"] = limit
     return figures
-
-
-def on_device(batch: StudyBatch, device: str) -> StudyBatch:
-    """Copy of the batch with its tensors on the device."""
-    moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
-    return StudyBatch(**moved)
 
 
 def peak_memory_gib(device: str) -> float:
@@ -180,15 +209,14 @@ def measure_scoring(
 
 
 @torch.inference_mode()
-def measure_encoding(
-    base: BaseModel, batch: int, device: str, images: int, captions: int
-) -> dict[str, float]:
+def measure_encoding(recipe: TrainConfig, images: int, captions: int) -> dict[str, float]:
     """Seconds to encode images and captions with tokens, extrapolated from one batch."""
-    model = base.copy_model().to(device).eval()
-    sample = next(batches(make_pairs(base, batch), base.preprocess, (0.5, 1.0), batch, 0, 0))
-    pixels, tokens = sample.pixels.to(device), sample.tokens.to(device)
+    device, batch = recipe.device, recipe.batch
+    model = build_model(recipe.arch).to(device).eval()
+    sample = make_device_batch(recipe, make_corpus(recipe), device)
+    pixels = (sample.pixels.permute(0, 3, 1, 2) - 127.5) / 63.75
     image_s = best(lambda: image_tokens(model, pixels), device, 3) / batch
-    text_s = best(lambda: text_tokens(model, tokens), device, 3) / batch
+    text_s = best(lambda: text_tokens(model, sample.tokens), device, 3) / batch
     return {"encode_s_scaled": images * image_s + captions * text_s}
 
 
@@ -214,19 +242,19 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--images", type=int, default=1093)
     parser.add_argument("--captions", type=int, default=5465)
-    known = ",".join(arm.name for arm in arms()[1:])
+    known = ",".join(name for name in arms() if name != PLAIN)
     parser.add_argument("--methods", default="", help=f"some of {known}; all by default")
     parser.add_argument("--only", choices=("steps", "scoring"))
     given = parser.parse_args()
     figures: dict[str, float | int | str] = {"arch": given.arch}
-    base = make_base(given.arch)
     sizes = (given.images, given.captions)
     if given.only != "scoring":
         chosen = set(filter(None, given.methods.split(",")))
-        figures |= measure_steps(base, given.batch, given.rounds, given.device, chosen)
+        figures |= measure_steps(given.arch, given.batch, given.rounds, given.device, chosen)
     if given.only != "steps":
-        encoding = measure_encoding(base, given.batch, given.device, *sizes)
-        scoring = measure_scoring(*sizes, base.dim, given.device)
+        recipe = make_recipe(given.arch, given.batch, given.device)
+        encoding = measure_encoding(recipe, *sizes)
+        scoring = measure_scoring(*sizes, int(recipe.arch["embed_dim"]), given.device)
         encode_s = encoding["encode_s_scaled"]
         # like EBAKER's table of inference seconds, this includes encoding
         ratio = (encode_s + scoring["combined_score_s"]) / (encode_s + scoring["global_score_s"])

@@ -99,7 +99,7 @@ PAGE_WORDS = "not convincing"
 
 KEYS = {
     ("training/terraseek_train/study/config.py", "pictures"),
-    ("training/terraseek_train/study/run.py", "pictures"),
+    ("training/terraseek_train/study/one_run.py", "pictures"),
 }
 """Fields of settings files that keep their names."""
 

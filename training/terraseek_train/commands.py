@@ -1,11 +1,12 @@
 """`terraseek train`, and registration of the evaluation, localization-set and study commands."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 
 from terraseek.cli import empty_app, run
-from terraseek.commands.console import bar, note
+from terraseek.commands.console import bar, note, print_json
 from terraseek_train.corpus import commands as corpus_commands
 from terraseek_train.evaluate import commands as evaluate_commands
 from terraseek_train.evaluate.localization import commands as localization_commands
@@ -44,6 +45,11 @@ def train(
     config: Path = typer.Argument(
         ..., help="Settings as JSON, as in training/recipes.", dir_okay=False, exists=True
     ),
+    try_only: bool = typer.Option(
+        False,
+        "--dry-run",
+        help="Two steps on made images from random weights, to check a recipe without its data.",
+    ),
 ) -> None:
     """Train an encoder, or resume an interrupted training.
 
@@ -53,8 +59,14 @@ def train(
     processes share a batch with: torchrun --nproc-per-node N -m terraseek_train.train CONFIG
     """
     from terraseek_train.config import load_config
+    from terraseek_train.dry_run import dry_run
     from terraseek_train.train import train as run_training
 
+    if try_only:
+        with TemporaryDirectory() as made, bar() as progress:
+            found = dry_run(load_config(config, keep_unset=True), Path(made), progress=progress)
+        print_json(found.to_json())
+        return
     settings = load_config(config)
     with bar() as progress:
         folder = run_training(settings, progress)

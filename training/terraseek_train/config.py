@@ -44,6 +44,10 @@ class DataSource:
     """Skip captions whose image is not in `images`, instead of refusing them."""
     stream: bool = False
     """Decode images each time they are drawn, instead of once into memory."""
+    skip: int = 0
+    """Images to leave out, the first ones of a fixed shuffled order."""
+    limit: int = 0
+    """If above 0: use only this many images, those after the skipped ones in that order."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ class TrainConfig:
     """Further validation sets, which are reported only."""
     allow_leakage: bool = False
     """Warn, instead of refusing, when images of a validation set are in the training data."""
+    merge_bits: int = -1
+    """If 0 or more: leave out training images whose perceptual hash differs in at most this many
+    bits from one of an earlier source or of a validation set."""
     init: str | None = None
     """Initial weights: a run's folder, a weights file, or the name of a registered model."""
     init_text: str | None = None
@@ -110,8 +117,10 @@ class TrainConfig:
     warmup: int = 100
     """Steps of linear warm-up."""
     weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay of AdamW's averages of the gradient and of its square."""
     clip: float = 2.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; 0: any."""
     ema: float = 0.998
     """Decay of the moving average of the weights."""
     smoothing: float = 0.1
@@ -184,11 +193,15 @@ class TrainConfig:
         return asdict(self)
 
 
-def load_config(path: Path) -> TrainConfig:
+def load_config(path: Path, keep_unset: bool = False) -> TrainConfig:
     """Read a config; environment variables in strings (`$TERRASEEK_DATA/...`) are expanded.
 
     `arch` may be the name of an open_clip model. It may be absent where `init` names a registered
     model, which then gives the default pixel statistics too.
+
+    Args:
+        path: JSON file.
+        keep_unset: leave variables that are not set as they are, for a dry run without data.
 
     Raises:
         ConfigError: no such file, not JSON, an unknown or missing key, an unset variable, or a
@@ -202,7 +215,7 @@ def load_config(path: Path) -> TrainConfig:
         raise ConfigError(f"{path} is not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must hold a JSON object of settings by name")
-    value = expand_variables(raw, path)
+    value = expand_variables(raw, path, keep_unset)
     try:
         return _parse_config(value, path)
     except ConfigError as error:
@@ -217,7 +230,7 @@ def _parse_config(value: dict[str, Any], path: Path) -> TrainConfig:
     if value.get("val"):
         value["val"] = _parse_source(value["val"], path)
     fill_architecture(value)
-    for key in ("sizes", "means", "stds"):
+    for key in ("sizes", "means", "stds", "betas"):
         if key in value:
             value[key] = tuple(tuple(v) if isinstance(v, list) else v for v in value[key])
     _check_keys(value, TrainConfig, path)
@@ -245,19 +258,23 @@ def _check_keys(value: dict[str, Any], kind: type, path: Path) -> None:
             raise ConfigError(f"{path} lacks the key {key!r}")
 
 
-def expand_variables(value: Any, path: Path) -> Any:  # noqa: ANN401 - JSON is any of these
+def expand_variables(
+    value: Any,  # noqa: ANN401 - JSON is any of these
+    path: Path,
+    keep_unset: bool = False,
+) -> Any:  # noqa: ANN401
     """Expand environment variables in all strings of a JSON value.
 
     Raises:
         ConfigError: a variable is not set; the message names the string and `path`.
     """
     if isinstance(value, dict):
-        return {key: expand_variables(item, path) for key, item in value.items()}
+        return {key: expand_variables(item, path, keep_unset) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand_variables(item, path) for item in value]
+        return [expand_variables(item, path, keep_unset) for item in value]
     if isinstance(value, str):
         filled = os.path.expandvars(value)
-        if "$" in filled:
+        if "$" in filled and not keep_unset:
             raise ConfigError(f"{path}: {value!r} names a variable that is not set")
         return filled
     return value

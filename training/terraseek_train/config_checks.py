@@ -19,7 +19,7 @@ _AT_LEAST_ONE = (
     "eval_every",
     "save_every",
 )
-_NOT_NEGATIVE = ("chunk", "text_only", "warmup", "weight_decay", "epochs")
+_NOT_NEGATIVE = ("chunk", "text_only", "warmup", "weight_decay", "epochs", "clip")
 _LOSS_WEIGHTS = ("class_weight", "text_weight", "image_weight")
 _ZERO_TO_ONE = (
     "final_lr",
@@ -84,9 +84,8 @@ def check_ranges(settings: Mapping[str, Any]) -> None:
     for name in _ZERO_TO_ONE:
         if not 0 <= settings[name] <= 1:
             raise ConfigError(f"{name} {settings[name]} must be from 0 to 1")
-    for name in ("lr", "clip"):
-        if settings[name] <= 0:
-            raise ConfigError(f"{name} {settings[name]} must be above 0")
+    if settings["lr"] <= 0:
+        raise ConfigError(f"lr {settings['lr']} must be above 0")
     if settings["init"] and settings["init_text"]:
         raise ConfigError("init and init_text cannot both be given: init sets the text tower too")
     if not settings["data"]:

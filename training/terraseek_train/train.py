@@ -23,6 +23,7 @@ import cv2
 import torch
 from torch import Tensor
 
+from terraseek.errors import ConfigError
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig, load_config
 from terraseek_train.data.batch import Batch, make_batch
@@ -43,6 +44,7 @@ from terraseek_train.loop.model import parameter_groups, weights_of
 from terraseek_train.loop.parallel import ProcessGroup, init_distributed, local_device
 from terraseek_train.loop.tensorboard_log import TensorBoardLog
 from terraseek_train.loop.validate import load_validation, validate
+from terraseek_train.methods.schedule import Schedule
 from terraseek_train.objectives.build import build_training_model
 from terraseek_train.objectives.results import save_best
 
@@ -82,7 +84,7 @@ def train(recipe: TrainConfig, progress: Progress = silent, stop_after: int | No
     average = deepcopy(model).requires_grad_(False)
     teacher = load_teacher(config, device)
     optimizer = torch.optim.AdamW(
-        parameter_groups(model, config), lr=config.lr, betas=(0.9, 0.98), fused=True
+        parameter_groups(model, config), lr=config.lr, betas=config.betas, fused=True
     )
     step, best = load_resume(out, model, average, optimizer, keep_log=not is_main)
     if is_main:
@@ -92,6 +94,7 @@ def train(recipe: TrainConfig, progress: Progress = silent, stop_after: int | No
         torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in (config.means, config.stds)
     )
     used_rows = model.used_token_rows(corpus.tokens)
+    n_trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     start_time, images_done = time.monotonic(), 0
 
     def encode_images(pixels: Tensor) -> Tensor:
@@ -123,7 +126,8 @@ def train(recipe: TrainConfig, progress: Progress = silent, stop_after: int | No
                 step_losses.append(backward(inputs, partial(loss, local), config.chunk, model))
                 images_done += len(local.pixels) * group.world_size
             group.sum_gradients(model.parameters(), used_rows)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            if config.clip:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
             update_average(average, model, min(config.ema, (1 + step) / (10 + step)))
 
@@ -131,6 +135,9 @@ def train(recipe: TrainConfig, progress: Progress = silent, stop_after: int | No
             if not is_main:
                 continue
             record: dict[str, Any] = {"step": step, **mean_losses(step_losses)}
+            if not math.isfinite(record["loss"]):
+                raise ConfigError(f"the loss of step {step} is {record['loss']}; lower lr or clip")
+            record["trained"] = n_trained
             record |= {"scale": round(float(model.scale().detach()), 2)}
             record |= {"side": batch.pixels.shape[1], "lr": optimizer.param_groups[0]["lr"]}
             record["images_s"] = round(images_done / (time.monotonic() - start_time), 1)
@@ -162,11 +169,10 @@ def mean_losses(step_losses: list[dict[str, Tensor]]) -> dict[str, float]:
 
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Linear warm-up, then a cosine down to `final_lr` times the peak."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    low = config.final_lr
-    return config.lr * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    schedule = Schedule(
+        config.steps, config.lr, config.warmup, config.weight_decay, config.final_lr
+    )
+    return schedule.learning_rate(step)
 
 
 @torch.no_grad()

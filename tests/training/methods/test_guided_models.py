@@ -20,7 +20,11 @@ from terraseek.encoders.user_cards import CardOptions
 from terraseek.errors import ConfigError, TerraSeekError, WeightsLayoutError
 from terraseek.files import read_json, sha256_of, write_json
 from terraseek_train.config import DataSource
+from terraseek_train.evaluate.retrieval import Retrieved, retrieve
+from terraseek_train.loop.checkpoint import load_ranks
 from terraseek_train.loop.model import ClipWithHeads, save_weights
+from terraseek_train.loop.validate import ValidationSet, load_validation
+from terraseek_train.methods.options import read_options
 from terraseek_train.methods.prior.guided import (
     GuideConfig,
     RenormalizedBackbone,
@@ -31,21 +35,20 @@ from terraseek_train.methods.prior.released import split_released
 from terraseek_train.methods.prior.scene_classifier import SceneClassifier, make_network
 from terraseek_train.methods.prior.spatial import OpenDomainVision
 from terraseek_train.peft import PeftConfig, apply, load, save
-from terraseek_train.study.arm_run import build_arm_model, train_model
 from terraseek_train.study.config import Arm, StudyConfig
-from terraseek_train.study.inputs.base import load_base
-from terraseek_train.study.inputs.dataset import normalize, read_dataset
-from terraseek_train.study.run import add_scene_features
+from terraseek_train.study.one_run import recipe_of
+from terraseek_train.train import train
 
 HOW = Preprocess(32, (0.4, 0.4, 0.4), (0.2, 0.2, 0.2))
-SOFT = {"heads": 2, "belief": "soft", "zero_heads": False}
+SOFT: dict[str, Any] = {"heads": 2, "belief": "soft", "zero_heads": False}
+HARD = SOFT | {"belief": "hard", "keep": 3}
 ARMS = [
-    Arm("EBAKER", "ebaker", options={"heads": 2, "depth": 1, "keywords": 4}),
-    Arm("soft", "prior", PeftConfig("lora"), options=SOFT),
-    Arm("hard", "prior", options={"heads": 2, "belief": "hard", "keep": 3, "zero_heads": False}),
-    Arm("tower", "prior", PeftConfig("prefix"), options={"belief": "tower"}),
-    Arm("released", "prior", options={"belief": "tower", "release_compatible": True}),
-    Arm("affiliation", "prior", PeftConfig("lora")),
+    Arm("EBAKER", "ebaker", "lora", options={"heads": 2, "depth": 1, "keywords": 4}),
+    Arm("soft", "priorclip", "lora", options=SOFT),
+    Arm("hard", "pir", options=HARD | {"temporal": False}),
+    Arm("tower", "priorclip", "prefix"),
+    Arm("released", "priorclip", options={"release_compatible": True}),
+    Arm("affiliation", "priorclip", "lora", options={"belief": "none"}),
 ]
 
 
@@ -73,13 +76,15 @@ def classes(tmp_path: Path) -> Path:
     return tmp_path / "classes"
 
 
-def trained(arm: Arm, settings: dict[str, Any], classes: Path, folder: Path) -> Any:
-    """Validation data and their scores after two epochs; the adapter is saved in `folder`."""
-    train, val = DataSource(**settings["data"][0]), DataSource(**settings["val"])
+def trained(
+    arm: Arm, settings: dict[str, Any], classes: Path, folder: Path
+) -> tuple[ValidationSet, Retrieved]:
+    """Validation set and its ranks after two epochs; the adapter is in `folder / "adapter"`."""
+    train_on, val = DataSource(**settings["data"][0]), DataSource(**settings["val"])
     config = StudyConfig(
         "unused",
         "small",
-        train,
+        train_on,
         val,
         (arm,),
         epochs=2,
@@ -88,47 +93,55 @@ def trained(arm: Arm, settings: dict[str, Any], classes: Path, folder: Path) -> 
         warmup=1,
         instruction=str(classes),
         keep=True,
+        cache=str(folder / "cache"),
     )
-    base = load_base("small")
-    pairs = [read_dataset(s, 32, base.context, folder.parent / "cache") for s in (train, val)]
-    pairs = [add_scene_features(part, classes) for part in pairs]
-    arm_model = build_arm_model(base, arm, pairs[0], 0)
-    train_model(arm_model, base, config, arm, 0, pairs[0])
-    arm_model.save_adapter(base, config.instruction, folder)
-    return pairs[1], arm_model.score_matrix(pairs[1], base.preprocess)
+    recipe = recipe_of(config, arm, 0, folder)
+    train(recipe)
+    (found,) = load_validation(recipe)
+    return found, load_ranks(folder)
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
 def test_a_saved_arm_is_a_model_with_the_scores_of_the_study(
     arm: Arm, small: str, settings: dict[str, Any], classes: Path, tmp_path: Path
 ) -> None:
-    pairs, scores = trained(arm, settings, classes, tmp_path / "adapter")
-    card = add_adapter("tuned", small, tmp_path / "adapter", copy=True)
+    pairs, ranks = trained(arm, settings, classes, tmp_path / "run")
+    card = add_adapter("tuned", small, tmp_path / "run" / "adapter", copy=True)
     assert card.adapter is not None
-    belief = arm.options.get("belief")
-    assert card.adapter.kind == (f"prior-{belief}" if belief else arm.peft.kind)
+    options = read_options(arm.method, arm.options)
+    belief = getattr(options, "belief", "none")
+    assert card.adapter.kind == (f"prior-{belief}" if belief != "none" else arm.tune)
     encoder = load_encoder("tuned", "cpu")
-    images, sentences = (
-        encoder.encode_images(list(pairs.images)),
-        encoder.encode_texts(list(pairs.texts)),
-    )
-    plain = load_encoder(small, "cpu").encode_images(list(pairs.images))
+    texts = [f"{c} ground number {n} ." for c, n in (("red", 15), ("green", 16), ("blue", 17))]
+    images, sentences = encoder.encode_images(list(pairs.squares)), encoder.encode_texts(texts)
+    plain = load_encoder(small, "cpu").encode_images(list(pairs.squares))
     assert float((plain * images).sum(axis=1).max()) < 0.9999  # something was learned
+    assert sentences.shape == (3, 16)
     if arm.method != "ebaker":  # its score has a local part, which no index holds
-        np.testing.assert_allclose(images @ sentences.T, scores, atol=1e-4)
+        assert [s for s in (tmp_path / "run").iterdir() if s.name == "model.safetensors"] == []
+        every = encoder.encode_texts(validation_texts())
+        found = retrieve(images, every, pairs.image_of)
+        assert found.caption_rank.tolist() == ranks.caption_rank.tolist()
+        assert found.image_rank.tolist() == ranks.image_rank.tolist()
+
+
+def validation_texts() -> list[str]:
+    """Captions of the validation images, as the tiny captioned set has them."""
+    named = zip(("red", "green", "blue"), range(15, 18), strict=True)
+    return [text for c, n in named for text in (f"a {c} square", f"{c} ground number {n} .")]
 
 
 def test_a_guided_model_is_listed_and_searched_with(
     small: str, settings: dict[str, Any], classes: Path, captioned: Path, tmp_path: Path
 ) -> None:
-    trained(ARMS[1], settings, classes, tmp_path / "adapter")
+    trained(ARMS[1], settings, classes, tmp_path / "run")
 
     def terraseek(*words: object) -> Any:
         done = CliRunner().invoke(build_app(), [str(word) for word in words])
         assert done.exit_code == 0, (done.output, done.exception)
         return done
 
-    adding = ("--base", small, "--adapter", tmp_path / "adapter")
+    adding = ("--base", small, "--adapter", tmp_path / "run" / "adapter")
     assert "prior-soft on small" in terraseek("models", "add", "guided", *adding).stderr
     (facts,) = [
         f for f in json.loads(terraseek("models", "--json").stdout) if f["name"] == "guided"
@@ -158,12 +171,19 @@ def test_a_guided_model_is_listed_and_searched_with(
     assert "dense" in str(done.exception)
 
 
+def normalized(squares: np.ndarray) -> torch.Tensor:
+    """Input of the image tower."""
+    pixels = torch.from_numpy(squares).permute(0, 3, 1, 2) / 255
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (HOW.mean, HOW.std))
+    return (pixels - mean) / std
+
+
 def test_the_classifier_gets_pixels_as_in_its_training(classes: Path) -> None:
     classifier = SceneClassifier.open(classes)
     squares = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
         backbone = RenormalizedBackbone(classifier, HOW.mean, HOW.std)
-        features = backbone(normalize(squares, HOW))
+        features = backbone(normalized(squares))
         assert backbone(torch.zeros(2, 3, 48, 48)).shape == (2, classifier.width)
     np.testing.assert_allclose(features.numpy(), classifier.features(squares), rtol=1e-3, atol=1e-4)
 
@@ -171,8 +191,8 @@ def test_the_classifier_gets_pixels_as_in_its_training(classes: Path) -> None:
 def test_an_adapter_that_does_not_fit_is_refused_and_not_registered(
     small: str, settings: dict[str, Any], classes: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "adapter"
-    trained(ARMS[2], settings, classes, folder)
+    folder = tmp_path / "run" / "adapter"
+    trained(ARMS[2], settings, classes, tmp_path / "run")
     other = settings["arch"] | {"embed_dim": 8}
     torch.manual_seed(0)
     torch.save(ClipWithHeads(other, 2).clip.state_dict(), tmp_path / "other.pt")
@@ -196,7 +216,7 @@ def test_the_tower_belief_needs_a_transformer() -> None:
 
 def test_an_arm_with_temporal_pae_cannot_be_saved(settings: dict[str, Any]) -> None:
     source = DataSource(**settings["data"][0])
-    arm = Arm("x", "prior", options={"temporal": True})
+    arm = Arm("x", "priorclip", options={"belief": "none", "temporal": True})
     with pytest.raises(ConfigError, match="temporal=true after its text tower cannot be saved"):
         StudyConfig("out", "small", source, source, (arm,), keep=True)
 
@@ -260,7 +280,7 @@ def test_a_published_checkpoint_becomes_a_base_and_a_guided_tower(
     assert card.adapter.parameters == 13 * 32
     squares = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
-        wanted = nn.functional.normalize(tower(normalize(squares, HOW)), dim=-1).numpy()
+        wanted = nn.functional.normalize(tower(normalized(squares)), dim=-1).numpy()
     got = load_encoder("published", "cpu").encode_images(list(squares))
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 

@@ -165,9 +165,9 @@ def test_what_a_method_cannot_use_is_refused_by_name(recipe: Any, tmp_path: Path
         train(config_of(recipe("georsclip") | {"method": "pir"}, tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["ebaker", "priorclip closed", "georsclip"])
-def test_two_processes_train_the_same_weights(case: str, recipe: Any, tmp_path: Path) -> None:
-    """With the same views in both halves, two processes make the steps of one."""
+def test_two_processes_train_every_kind_of_loss(case: str, recipe: Any, tmp_path: Path) -> None:
     settings = recipe(case, steps=2, batch=6, eval_every=2, lr=0.01, out=str(tmp_path / "two"))
     (tmp_path / "two.json").write_text(json.dumps(settings))
     words = ["--nproc-per-node=2", "--master-port=0", "--rdzv-backend=c10d"]

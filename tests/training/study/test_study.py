@@ -8,27 +8,25 @@ import numpy as np
 import pytest
 import torch
 import typer
+from safetensors.torch import load_file
 from scipy import stats
 from typer.testing import CliRunner
 
 from terraseek.errors import ConfigError, TerraSeekError, WeightsNotFoundError
-from terraseek.files import write_json
+from terraseek.files import read_json, write_json
 from terraseek_train.config import DataSource
+from terraseek_train.data.read_source import read_source
 from terraseek_train.evaluate.retrieval import Retrieved
 from terraseek_train.loop.model import ClipWithHeads, save_weights
+from terraseek_train.methods.options import EbakerMethodOptions, read_options
 from terraseek_train.methods.prior.scene_classifier import SceneClassifier
 from terraseek_train.methods.prior.train_scene_classifier import (
     load_classifier_config,
     train_classifier,
 )
 from terraseek_train.study import commands
-from terraseek_train.study.arm_run import build_arm_model
 from terraseek_train.study.config import Arm, StudyConfig, load_study, vary_study
-from terraseek_train.study.inputs.base import load_base
-from terraseek_train.study.inputs.dataset import batches, read_dataset, subset
-from terraseek_train.study.models.ebaker import EbakerMethodOptions
-from terraseek_train.study.models.options import read_options
-from terraseek_train.study.models.prior import PriorMethodOptions
+from terraseek_train.study.one_run import recipe_of, sources_of
 from terraseek_train.study.run import run_study
 from terraseek_train.study.statistics import ArmRun, compare, half_width, holm
 from terraseek_train.study.table import markdown
@@ -38,7 +36,7 @@ EBAKER = {**HEADS, "depth": 1, "vocabulary": "hidden", "first_epoch": 1, "keywor
 ARMS: list[dict[str, Any]] = [
     {"name": "base", "method": "base"},
     {"name": "full", "method": "contrastive"},
-    {"name": "LoRA", "peft": "lora"},
+    {"name": "LoRA", "tune": "lora"},
     {"name": "EBAKER", "method": "ebaker", "options": EBAKER},
     {"name": "released", "method": "ebaker", "options": {**EBAKER, "release_compatible": True}},
     {
@@ -46,10 +44,18 @@ ARMS: list[dict[str, Any]] = [
         "method": "ebaker",
         "options": {**EBAKER, "ablate": ["local", "ker", "eba"]},
     },
-    {"name": "affiliation", "method": "prior", "options": {"reading": "class"}},
-    {"name": "hard", "method": "prior", "options": {**HEADS, "belief": "hard", "keep": 3}},
-    {"name": "soft", "method": "prior", "options": {**HEADS, "belief": "soft", "temporal": True}},
-    {"name": "tower", "method": "prior", "options": {"belief": "tower"}},
+    {
+        "name": "affiliation",
+        "method": "priorclip",
+        "options": {"belief": "none", "reading": "class"},
+    },
+    {"name": "PIR", "method": "pir", "options": {**HEADS, "keep": 3}},
+    {
+        "name": "soft",
+        "method": "priorclip",
+        "options": {**HEADS, "belief": "soft", "temporal": True},
+    },
+    {"name": "tower", "method": "priorclip"},
 ]
 
 
@@ -123,12 +129,13 @@ def test_every_method_trains_and_is_evaluated(plan, classifier, tmp_path):
 def test_a_complete_run_is_kept_and_a_changed_one_is_repeated(plan, tmp_path):
     config = read(plan, tmp_path)
     run_study(config)
-    runs = sorted((tmp_path / "study").glob("*/seed-*/metrics.json"))
+    runs = sorted((tmp_path / "study").glob("*/seed-*/cell.json"))
     assert len(runs) == 3  # the base has no randomness
     before = {path: path.stat().st_mtime_ns for path in runs}
     run_study(config)
     assert {path: path.stat().st_mtime_ns for path in runs} == before
-    (runs[-1].parent / "cell.json").unlink()  # as a kill would leave it
+    stored = json.loads(runs[-1].read_text())
+    write_json(runs[-1], {"mark": stored["mark"]})  # as a kill would leave it
     run_study(config)
     again = [path for path in runs if path.stat().st_mtime_ns != before[path]]
     assert again == [runs[-1]]
@@ -150,92 +157,62 @@ def test_saved_adapters_load_onto_the_base(plan, base, tmp_path):
     plan |= {"arms": [ARMS[2]], "seeds": [0], "keep": True}
     run_study(read(plan, tmp_path))
     (folder,) = (tmp_path / "study").glob("*/seed-0/adapter")
-    names = load(load_base(str(base)).copy_model(), folder)
+    model = ClipWithHeads(read_json(base / "config.json")["arch"], 2)
+    model.load_state_dict(load_file(base / "model.safetensors"))
+    names = load(model.clip, folder)
     assert all("lora" in name for name in names)
 
 
 def test_held_out_images_are_not_trained_on(plan, tmp_path):
     plan |= {"arms": [ARMS[1]], "seeds": [0], "held_out": 4, "pictures": 30}
     run_study(read(plan, tmp_path))
-    (metrics,) = (tmp_path / "study").glob("*/seed-0/metrics.json")
-    found = json.loads(metrics.read_text())
+    (record,) = (tmp_path / "study").glob("*/seed-0/cell.json")
+    found = json.loads(record.read_text())["metrics"]
     assert found["n_images"] == 4
     assert found["steps"] == 2 * (11 // 5)
 
 
-def test_batches_follow_from_seed_and_epoch(settings, base, tmp_path, captioned):
-    source = read_source(settings)
-    pairs = read_dataset(source, 40, 12, tmp_path / "cache")
-    prepare = load_base(str(base)).preprocess
-
-    def first(seed: int, epoch: int) -> Any:
-        return next(batches(pairs, prepare, (0.5, 1.0), 5, seed, epoch))
-
-    assert torch.equal(first(0, 0).pixels, first(0, 0).pixels)
-    assert not torch.equal(first(0, 0).image_row, first(1, 0).image_row)
-    assert not torch.equal(first(0, 0).image_row, first(0, 1).image_row)
-    epoch = list(batches(pairs, prepare, (0.5, 1.0), 5, 0, 0))
-    seen = torch.cat([batch.image_row for batch in epoch])
-    assert len(seen) == len(set(seen.tolist())) == 15
-    for batch in epoch:
-        assert np.array_equal(pairs.image_of[batch.caption_row], batch.image_row)
-        assert np.array_equal(pairs.tokens[batch.caption_row], batch.tokens)
-    (whole,) = batches(subset(pairs, np.array([2])), prepare, (0.5, 1.0), 5, 0, 0)
-    assert len(whole.pixels) == 1
+def test_held_out_images_are_others_than_those_trained_on(plan, tmp_path):
+    config = read(plan | {"held_out": 4, "pictures": 9}, tmp_path)
+    train, val = ({s.image for s in read_source(part)[0]} for part in sources_of(config))
+    assert (len(train), len(val)) == (9, 4)
+    assert not train & val
+    again, _ = sources_of(read(plan | {"held_out": 4}, tmp_path))
+    assert len(read_source(again)[0]) == 11
 
 
-def read_source(settings: dict[str, Any]) -> DataSource:
-    return DataSource(**settings["data"][0])
+def test_the_recipe_of_an_arm_is_one_that_training_takes(plan, base, tmp_path):
+    arms = [ARMS[2], ARMS[3], {**ARMS[1], "lr": 0.5}]
+    config = read(plan | {"arms": arms, "pictures": 7}, tmp_path)
+    lora, ebaker, full = (recipe_of(config, arm, 3, tmp_path / "x") for arm in config.arms)
+    assert (lora.method, lora.tune, lora.init) == ("contrastive", "lora", str(base))
+    assert (ebaker.method, ebaker.options["first_epoch"]) == ("ebaker", 1)
+    assert (full.lr, full.seed, full.epochs, full.batch, full.data[0].limit) == (0.5, 3, 2, 5, 7)
+    assert (full.ema, full.smoothing, full.class_weight, full.template_share) == (0, 0, 0, 0)
 
 
-def test_a_subset_keeps_the_captions_of_its_images(settings, tmp_path):
-    pairs = read_dataset(read_source(settings), 40, 12, tmp_path / "cache")
-    some = subset(pairs, np.array([7, 2]))
-    own = [pairs.texts[row] for want in (7, 2) for row in np.flatnonzero(pairs.image_of == want)]
-    assert list(some.texts) == own
-    assert some.image_of.tolist() == [0, 0, 1, 1]
-    assert np.array_equal(some.images[0], pairs.images[7])
+def test_an_interrupted_run_of_a_study_continues(plan, tmp_path, monkeypatch):
+    from terraseek_train import train as loop
+    from terraseek_train.study import one_run
 
+    plan |= {"arms": [ARMS[3]], "seeds": [0]}
+    whole = run_study(read(plan | {"out": str(tmp_path / "whole")}, tmp_path))
 
-@pytest.mark.parametrize(
-    "arm",
-    [ARMS[1], ARMS[3], ARMS[4], ARMS[6]],
-    ids=lambda arm: arm["name"],
-)
-def test_a_batch_of_one_has_a_finite_loss_and_gradients(arm, plan, settings, tmp_path):
-    plan |= {"arms": [arm], "seeds": [0], "batch": 1}
-    config = read(plan, tmp_path)
-    base = load_base(config.base)
-    pairs = read_dataset(read_source(settings), 40, 12, tmp_path / "cache")
-    arm_model = build_arm_model(base, config.arms[0], pairs, 0)
-    batch = next(batches(pairs, base.preprocess, (0.5, 1.0), 1, 0, 0))
-    loss = arm_model.loss(batch)
-    loss.backward()
-    assert torch.isfinite(loss)
-    grads = [p.grad for p in arm_model.model.parameters() if p.grad is not None]
-    assert grads
-    assert all(torch.isfinite(grad).all() for grad in grads)
+    def killed(recipe: Any, progress: Any) -> Any:
+        from dataclasses import replace
 
+        loop.train(replace(recipe, save_every=1), progress, stop_after=4)
+        raise KeyboardInterrupt
 
-def test_an_identity_start_scores_as_the_base_does(plan, settings, classifier, tmp_path):
-    """Heads of zeros do not change the features of the towers."""
-    plan |= {"arms": [ARMS[8]], "instruction": "set"}
-    config = read(plan, tmp_path)
-    base = load_base(config.base)
-    pairs = read_dataset(read_source(settings), 32, 12, tmp_path / "cache")
-    pairs = with_scene(pairs, 7)
-    plain = build_arm_model(base, Arm("base", "base"), pairs, 0).score_matrix(
-        pairs, base.preprocess
-    )
-    soft = build_arm_model(base, config.arms[0], pairs, 0).score_matrix(pairs, base.preprocess)
-    np.testing.assert_allclose(soft, plain, atol=1e-5)
-
-
-def with_scene(pairs: Any, features: int) -> Any:
-    from dataclasses import replace
-
-    rng = np.random.default_rng(0)
-    return replace(pairs, scene_features=rng.normal(size=(len(pairs), features)).astype(np.float32))
+    with monkeypatch.context() as patched:
+        patched.setattr(one_run, "train", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(read(plan, tmp_path))
+    (log,) = (tmp_path / "study").glob("*/seed-0/log.jsonl")
+    assert len(log.read_text().splitlines()) == 4
+    before = log.read_text()
+    assert run_study(read(plan, tmp_path))[0].mean == whole[0].mean
+    assert log.read_text().startswith(before)
 
 
 def test_vary_study_changes_all_arms_of_a_method(plan, tmp_path):
@@ -363,7 +340,9 @@ def test_equal_arms_have_a_difference_of_zero():
         ({"epochs": 0}, "epochs is 0"),
         ({"colour": 1}, "unknown key 'colour'"),
         ({"arms": [{"name": "x", "method": "magic"}]}, "method 'magic' is unknown"),
-        ({"arms": [{"name": "x", "peft": "magic"}]}, "unknown value 'magic'"),
+        ({"arms": [{"name": "x", "tune": "magic"}]}, "arm 'x': kind has the unknown value 'magic'"),
+        ({"arms": [{"name": "x", "peft": "lora"}]}, "peft is now its tune"),
+        ({"arms": [{"name": "x", "method": "prior"}]}, "known: base, contrastive, georsclip, eb"),
         ({"arms": [{"name": "x", "kind": "lora"}]}, "unknown key 'kind'"),
         ({"arms": [ARMS[7]]}, "needs `instruction`"),
     ],
@@ -378,32 +357,44 @@ def test_invalid_settings_are_refused(change, message, plan, tmp_path):
     [
         ({"ablate": ["colour"]}, "ablate is 'colour'; it can be local, ker, eba"),
         ({"elimination": "both"}, "elimination is 'both'"),
-        ({"colour": 1}, "unknown option 'colour'; known: ablate"),
-        ({"depth": "deep"}, "depth is 'deep'; it must be a value such as 4"),
+        ({"colour": 1}, "ebaker has no option 'colour'; known: ablate"),
+        ({"depth": "deep"}, "depth is 'deep'; it must be a value such as 0"),
         ({"depth": True}, "depth is True"),
         ({"alpha": "much"}, "alpha is 'much'"),
     ],
 )
 def test_bad_options_are_refused_by_name(options, message):
     with pytest.raises(ConfigError, match=message):
-        read_options(EbakerMethodOptions, options, "arm 'x'")
+        read_options("ebaker", options)
 
 
 def test_good_options_are_read():
-    arm = read_options(EbakerMethodOptions, {"ablate": ["ker"], "alpha": 1, "weights": [1, 0]}, "x")
+    arm = read_options("ebaker", {"ablate": ["ker"], "alpha": 1, "weights": [1, 0]})
+    assert isinstance(arm, EbakerMethodOptions)
     assert (arm.ablate, arm.alpha, arm.weights) == (("ker",), 1, (1, 0))
     with pytest.raises(ConfigError, match="belief is 'firm'"):
-        read_options(PriorMethodOptions, {"belief": "firm"}, "x")
+        read_options("priorclip", {"belief": "firm"})
+
+
+def test_the_released_keyword_head_has_two_blocks():
+    blocks = {
+        (depth, released): read_options(
+            "ebaker", {"depth": depth, "release_compatible": released}
+        ).blocks
+        for depth in (0, 3)
+        for released in (False, True)
+    }
+    assert blocks == {(0, False): 4, (0, True): 2, (3, False): 3, (3, True): 3}
 
 
 def test_plain_training_has_no_options(plan, tmp_path):
     plan |= {"arms": [{"name": "x", "options": {"alpha": 1}}]}
-    with pytest.raises(ConfigError, match="has no options"):
-        run_study(read(plan, tmp_path))
+    with pytest.raises(ConfigError, match="contrastive has no option 'alpha'; known: it has none"):
+        read(plan, tmp_path)
 
 
 def test_an_unknown_base_is_refused(plan, tmp_path):
-    with pytest.raises(TerraSeekError, match="neither a checkpoint folder"):
+    with pytest.raises(TerraSeekError, match="no checkpoint folder, no weights file"):
         run_study(read(plan | {"base": "nothing"}, tmp_path))
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float16, Int16, Int32, Int64, UInt8
 from terraseek.errors import ConfigError
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig
+from terraseek_train.data.merge import repeated_images
 from terraseek_train.data.read_source import decode_source, read_source, read_streamed
 from terraseek_train.data.sources import Sample
 from terraseek_train.data.sources.templates import CONCEPTS, concept_of, concept_texts
@@ -139,12 +140,13 @@ def build_corpus(
     }
     images: list[SquareImages] = []
     columns = ImageColumns()
+    left_out = repeated_images(config, progress)
     for number, source in enumerate(config.data):
         if source.stream:
-            samples, streamed = read_streamed(source, side)
+            samples, streamed = read_streamed(source, side, left_out[number])
             images.append(streamed)
         else:
-            samples, content = read_source(source)
+            samples, content = read_source(source, left_out[number])
             images.append(decode_source(source, samples, content, side, cache, progress))
         columns.add_source(number, source.name, samples, table)
     n_paired = len(table.texts)

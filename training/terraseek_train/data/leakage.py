@@ -21,7 +21,7 @@ from terraseek.files import atomic_path
 from terraseek.imagehash import ORIENTATIONS, image_hashes, near_pairs
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
-from terraseek_train.data.read_source import listed_samples, read_streamed
+from terraseek_train.data.read_source import chosen, listed_samples, read_streamed
 from terraseek_train.data.sources import open_images
 from terraseek_train.data.stream import decode_fast
 
@@ -126,12 +126,15 @@ def _encoded(source: DataSource) -> tuple[list[str], Callable[[int], bytes]]:
     samples = listed_samples(source)
     images = open_images(Path(source.images), keep_folders=samples is None)
     wanted = list(images) if samples is None else [images.find(s.image) for s in samples]
-    names = [name for name in dict.fromkeys(wanted) if name is not None]
+    used = chosen(source, [name for name in wanted if name is not None])
+    names = list(dict.fromkeys(used))
     return names, lambda row: images.read(names[row])
 
 
 def _digest(source: DataSource) -> str:
     digest = hashlib.sha256(f"1 {source.split} {source.labels is None}".encode())
+    if source.skip or source.limit:
+        digest.update(f"{source.skip} {source.limit}".encode())
     for path in filter(None, (source.images, source.captions, source.labels)):
         root = Path(path).resolve()
         files = sorted(root.rglob("*")) if root.is_dir() else [root]
@@ -211,7 +214,8 @@ def check_leakage(config: TrainConfig, progress: Progress = silent) -> None:
     Raises:
         ConfigError: images of a validation set are in the training data.
     """
-    leaks = find_config_leaks(config, progress)
+    found = find_config_leaks(config, progress)
+    leaks = [leak for leak in found if leak.bits > config.merge_bits]  # the others are left out
     if not leaks:
         return
     first = leaks[0]

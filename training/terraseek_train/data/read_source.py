@@ -1,8 +1,9 @@
 """Read the samples and images of a data source: encoded, streamed, or decoded to squares."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,11 +18,20 @@ from terraseek_train.data.sources import ImageBytes, Sample, open_images, read_c
 from terraseek_train.data.sources.images import decode
 from terraseek_train.data.stream import StreamedImages, index_images
 
-__all__ = ["decode_source", "listed_samples", "read_source", "read_streamed"]
+__all__ = ["chosen", "decode_source", "listed_samples", "read_source", "read_streamed"]
+
+_ORDER_SEED = 20_000  # of the order in which `skip` and `limit` count, the same in every run
+_T = TypeVar("_T")
 
 
-def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
+def read_source(
+    source: DataSource, left_out: Set[str] = frozenset()
+) -> tuple[list[Sample], dict[str, bytes]]:
     """Read the samples of a source, and their encoded images by name.
+
+    Args:
+        source: the source.
+        left_out: names of images to leave out.
 
     Raises:
         ConfigError: a caption names an image that is absent and the source is not `partial`.
@@ -30,12 +40,19 @@ def read_source(source: DataSource) -> tuple[list[Sample], dict[str, bytes]]:
     samples = listed_samples(source)
     if samples is None:
         samples = [images.sample(name) for name in images]
-    pairs = _paired(source, samples, images)
+    pairs = _without(left_out, _paired(source, samples, images))
     return [s for s, _ in pairs], {s.image: images.read(name) for s, name in pairs}
 
 
-def read_streamed(source: DataSource, side: int) -> tuple[list[Sample], StreamedImages]:
+def read_streamed(
+    source: DataSource, side: int, left_out: Set[str] = frozenset()
+) -> tuple[list[Sample], StreamedImages]:
     """Read the samples of a source, and locate its images, which stay in their files.
+
+    Args:
+        source: the source.
+        side: pixels of the decoded squares.
+        left_out: names of images to leave out.
 
     Raises:
         ConfigError: a caption names an image that is absent and the source is not `partial`.
@@ -46,7 +63,7 @@ def read_streamed(source: DataSource, side: int) -> tuple[list[Sample], Streamed
     if samples is None:
         samples = [sample for sample, _ in index.values()]
     names = ImageBytes(Path(source.images), {k: ("", ref.file) for k, (_, ref) in index.items()})
-    pairs = _paired(source, samples, names)
+    pairs = _without(left_out, _paired(source, samples, names))
     return [s for s, _ in pairs], StreamedImages([index[name][1] for _, name in pairs], side)
 
 
@@ -76,7 +93,19 @@ def _paired(
             f"source {source.name}: {len(missing)} images are missing, first {missing[0]}; "
             'add them, or set "partial" to true to skip their captions'
         )
-    return [(sample, name) for sample, name in found if name is not None]
+    return chosen(source, [(sample, name) for sample, name in found if name is not None])
+
+
+def _without(left_out: Set[str], pairs: list[tuple[Sample, str]]) -> list[tuple[Sample, str]]:
+    return [(s, name) for s, name in pairs if not left_out & {s.image, name}]
+
+
+def chosen(source: DataSource, images: list[_T]) -> list[_T]:
+    """Select what `skip` and `limit` of a source leave of its images."""
+    if not source.skip and not source.limit:
+        return images
+    order = np.random.default_rng(_ORDER_SEED).permutation(len(images))[source.skip :]
+    return [images[row] for row in order[: source.limit or None]]
 
 
 def decode_source(

@@ -110,8 +110,8 @@ class ClipModel(nn.Module):
             tokens: of the captions.
             image_of: image row of every caption.
         """
-        rows = (F.normalize(features, dim=-1).cpu().numpy() for features in (image, text))
-        return retrieve(*rows, image_of)
+        images, texts = (F.normalize(part, dim=-1).cpu().numpy() for part in (image, text))
+        return retrieve(images, texts, image_of)
 
     def loop_state(self) -> dict[str, Any]:
         """State beside the weights that an interrupted run must find again."""

@@ -44,6 +44,7 @@ class EbakerMethodOptions(MethodOptions):
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "ablate": ("local", "ker", "eba"),
         "elimination": ("joint", "split"),
+        "mask": ("keywords", "adjectives", "random"),
         "vocabulary": ("full", "hidden"),
     }
     ablate: tuple[Literal["local", "ker", "eba"], ...] = ()
@@ -57,6 +58,9 @@ class EbakerMethodOptions(MethodOptions):
     """Epoch, from 0, in which pairs begin to be dropped."""
     keywords: int = 512
     """Number of keywords per data source: its most frequent words are masked (their union)."""
+    mask: Literal["keywords", "adjectives", "random"] = "keywords"
+    """What is masked: keywords (KER), or for comparison adjectives (MAM) or 15 % of all word pieces
+    (IRR)."""
     depth: int = 0
     """Blocks of the keyword head; 0: 4 as in the paper, or 2 under `release_compatible`."""
     heads: int = 8

@@ -1,4 +1,4 @@
-"""Learning rate schedule and optimizer of studies and scene classifiers."""
+"""Learning rate schedule of all training, and the optimizer of scene classifiers."""
 
 import math
 from dataclasses import dataclass
@@ -13,8 +13,7 @@ __all__ = ["Schedule"]
 class Schedule:
     """Linear warm-up, then cosine decay of the learning rate.
 
-    Weight decay applies to matrices, not to vectors and embeddings. The main training loop
-    (`terraseek_train.train`) does the same from its own config.
+    Weight decay applies to matrices, not to vectors and embeddings.
     """
 
     steps: int

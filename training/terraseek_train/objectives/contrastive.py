@@ -25,6 +25,9 @@ class ContrastiveModel(ClipWithHeads):
     def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
         super().__init__(config.arch, len(corpus.class_source))
         self.config = config
+        # a head whose term is left out is not trained
+        self.to_teacher.requires_grad_(config.teacher is not None)
+        self.classes.requires_grad_(config.class_weight > 0)
         sources = torch.from_numpy(corpus.class_source)
         self.register_buffer("class_source", sources, persistent=False)
 

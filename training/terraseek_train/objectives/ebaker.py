@@ -48,10 +48,8 @@ class EbakerModel(ClipModel):
             alpha=options.alpha, elimination=options.elimination, ablate=frozenset(options.ablate)
         )
         size = _RELEASED_BANK if options.release_compatible else None
-        self.banks = [
-            SimilarityBank(options.drop_ratio, options.first_epoch, size, config.seed)
-            for _ in range(2)
-        ]
+        bank_of = (options.drop_ratio, options.first_epoch, size, config.seed)
+        self.bank, self.local_bank = SimilarityBank(*bank_of), SimilarityBank(*bank_of)
         self.masked: MaskedText | None = None
         if "ker" not in options.ablate:
             self.masked, vocabulary = mask_corpus(corpus, options)
@@ -62,8 +60,8 @@ class EbakerModel(ClipModel):
         """Compute the thresholds where an epoch begins."""
         epoch, place = divmod(number, self.per_epoch)
         if place == 0:
-            for bank in self.banks:
-                bank.start_epoch(epoch)
+            self.bank.start_epoch(epoch)
+            self.local_bank.start_epoch(epoch)
 
     def text_inputs(self, batch: DeviceBatch, group: ProcessGroup) -> Int[Tensor, "rows length"]:
         """Return the captions of the images, then the same captions with masked keywords."""
@@ -126,7 +124,8 @@ class EbakerModel(ClipModel):
             local_images,
             local_texts,
             ker,
-            *self.banks,
+            self.bank,
+            self.local_bank,
             self.loss_options,
             everywhere,
         )
@@ -172,9 +171,9 @@ class EbakerModel(ClipModel):
 
     def loop_state(self) -> dict[str, Any]:
         """Return the similarity banks."""
-        return {"banks": [bank.state_dict() for bank in self.banks]}
+        return {"banks": [bank.state_dict() for bank in (self.bank, self.local_bank)]}
 
     def load_loop_state(self, state: dict[str, Any]) -> None:
         """Restore the similarity banks."""
-        for bank, stored in zip(self.banks, state["banks"], strict=True):
+        for bank, stored in zip((self.bank, self.local_bank), state["banks"], strict=True):
             bank.load_state_dict(stored)

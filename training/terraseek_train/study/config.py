@@ -4,15 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 from terraseek.errors import ConfigError
 from terraseek_train.config import DataSource, expand_variables
+from terraseek_train.methods.options import METHODS, PriorMethodOptions, read_options
 from terraseek_train.peft import PeftConfig
 
-__all__ = ["Arm", "Method", "StudyConfig", "load_study", "vary_study"]
+__all__ = ["Arm", "StudyConfig", "load_study", "vary_study"]
 
-Method = Literal["base", "contrastive", "ebaker", "prior"]
 _T = TypeVar("_T")
 
 
@@ -22,13 +22,14 @@ class Arm:
 
     name: str
     """Name in the table; letters, digits, spaces and `+-./`."""
-    method: Method = "contrastive"
-    """`base` is evaluated without training."""
-    peft: PeftConfig = field(default_factory=lambda: PeftConfig("full"))
+    method: str = "contrastive"
+    """Method of a recipe; or `base`, which is evaluated without training."""
+    tune: Any = "full"
+    """What is trained, as in a recipe."""
     lr: float | None = None
     """Peak learning rate; None for that of the study."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the method: fields of `EbakerArm` or `PriorArm`."""
+    """Options of the method, as in a recipe."""
     against: str | None = None
     """Arm it is compared with; None for the study's reference."""
 
@@ -71,11 +72,15 @@ class StudyConfig:
     stored_size: int = 96
     """Side in pixels at which training images are kept decoded."""
     instruction: str | None = None
-    """Folder of a scene classifier (`terraseek-train instruction`), for the method `prior`."""
+    """Folder of a scene classifier (`terraseek-train instruction`), for `pir` and `priorclip`."""
     keep: bool = False
-    """Save what was trained as an adapter for the base, beside the metrics."""
+    """Keep the trained weights of every run, beside the metrics."""
     cache: str = "runs/cache"
     threads: int = 1
+    device: str = "auto"
+    """As in a recipe."""
+    bf16: bool = False
+    """As in a recipe."""
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -91,16 +96,33 @@ class StudyConfig:
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} is {getattr(self, key)}; it must be at least 1")
         for arm in self.arms:
-            if self.keep and arm.options.get("temporal"):
-                raise ConfigError(
-                    f"arm {arm.name!r}: an encoder with temporal=true after its text tower cannot "
-                    "be saved as an adapter, only evaluated; set keep or temporal to false"
-                )
-            if arm.method == "prior" and not self.instruction and _needs_instruction(arm):
-                raise ConfigError(
-                    f"arm {arm.name!r} needs `instruction`, the folder of a scene classifier; "
-                    "`terraseek-train instruction CONFIG` trains one"
-                )
+            if arm.method != "base":
+                self._check_arm(arm)
+
+    def _check_arm(self, arm: Arm) -> None:
+        try:
+            PeftConfig.from_json({"kind": arm.tune} if isinstance(arm.tune, str) else arm.tune)
+            options = read_options(arm.method, self.options_of(arm))
+        except ConfigError as error:
+            raise ConfigError(f"arm {arm.name!r}: {error}") from error
+        if not isinstance(options, PriorMethodOptions):
+            return
+        if self.keep and options.temporal:
+            raise ConfigError(
+                f"arm {arm.name!r}: an encoder with temporal=true after its text tower cannot "
+                "be saved as an adapter, only evaluated; set keep or temporal to false"
+            )
+        if options.belief != "none" and not options.instruction:
+            raise ConfigError(
+                f"arm {arm.name!r} needs `instruction`, the folder of a scene classifier; "
+                "`terraseek-train instruction CONFIG` trains one"
+            )
+
+    def options_of(self, arm: Arm) -> dict[str, Any]:
+        """Options of an arm, with the study's scene classifier where its method has one."""
+        kind = METHODS.get(arm.method)
+        guided = kind is not None and issubclass(kind, PriorMethodOptions) and self.instruction
+        return ({"instruction": self.instruction} if guided else {}) | dict(arm.options)
 
     def reference_arm(self, arm: Arm) -> Arm | None:
         """Arm that `arm` is compared with; None for the reference itself."""
@@ -109,10 +131,7 @@ class StudyConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as written to `results.json`."""
-        value = asdict(self)
-        for entry, arm in zip(value["arms"], self.arms, strict=True):
-            entry["peft"] = arm.peft.to_json()
-        return value
+        return asdict(self)
 
 
 def vary_study(
@@ -142,7 +161,7 @@ def _vary_arm(arm: Arm, ablate: Sequence[str], release_compatible: bool) -> Arm:
     if ablate and arm.method == "ebaker":
         options["ablate"] = list(dict.fromkeys([*options.get("ablate", ()), *ablate]))
         name += f" without {', '.join(ablate)}"
-    if release_compatible and arm.method in ("ebaker", "prior"):
+    if release_compatible and arm.method in ("ebaker", "pir", "priorclip"):
         options["release_compatible"] = True
         name += ", as released"
     return replace(arm, name=name, options=options)
@@ -170,11 +189,10 @@ def load_study(path: Path) -> StudyConfig:
 
 def _arm(entry: dict[str, Any], path: Path) -> Arm:
     if "peft" in entry:
-        plain = {"kind": entry["peft"]} if isinstance(entry["peft"], str) else entry["peft"]
-        entry = entry | {"peft": PeftConfig.from_json(plain)}
+        raise ConfigError(f"{path}: an arm's peft is now its tune, as in a recipe; rename it")
     method = entry.get("method", "contrastive")
-    if method not in get_args(Method):
-        known = ", ".join(get_args(Method))
+    if method not in ("base", *METHODS):
+        known = ", ".join(("base", *METHODS))
         raise ConfigError(f"{path}: the method {method!r} is unknown; known: {known}")
     return _build(Arm, entry, path)
 
@@ -193,7 +211,3 @@ def _build(kind: type[_T], value: Mapping[str, Any], path: Path) -> _T:
         if required and name not in value:
             raise ConfigError(f"{path} lacks the key {name!r}")
     return kind(**value)
-
-
-def _needs_instruction(arm: Arm) -> bool:
-    return bool(arm.options.get("belief", "none") != "none")

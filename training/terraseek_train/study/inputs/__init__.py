@@ -1,1 +1,0 @@
-"""Inputs of a study: the base model and the captioned images."""
