@@ -147,7 +147,7 @@ def test_a_loss_does_not_depend_on_the_amount_of_padding(
     assert trim_caption_padding(model.clip, made.tokens).shape[1] == 12
     whole = loss_and_gradient(model, made)
     torch.testing.assert_close(cut[0], whole[0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(cut[1], whole[1], atol=1e-6, rtol=1e-3)
+    torch.testing.assert_close(cut[1], whole[1], atol=1e-4, rtol=1e-3)
 
 
 def loss_and_gradient(model: ClipModel, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
