@@ -229,4 +229,7 @@ def test_the_command(scenes, tmp_path):
     refused = CliRunner().invoke(build_app(), words)
     assert refused.exit_code != 0
     assert "--out" in str(refused.exception)
+    for more in (["a.tif", "red"], ["--zip", "x.zip"]):
+        refused = CliRunner().invoke(build_app(), [*words, "--out", str(tmp_path / "x"), *more])
+        assert "leave out" in str(refused.exception)
     assert CliRunner().invoke(build_app(), ["localize"]).exit_code != 0

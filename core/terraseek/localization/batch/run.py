@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from terraseek.encoders.base import Encoder
-from terraseek.errors import Cancelled, ConfigError, OutputError, TerraSeekError
+from terraseek.errors import Cancelled, ConfigError, OutputError, SceneError, TerraSeekError
 from terraseek.files import atomic_path
 from terraseek.localization.batch.contact_sheet import write_contact_sheet
 from terraseek.localization.batch.report import write_report
@@ -174,7 +174,7 @@ def _run_scene(
     try:
         if path is None:
             raise ConfigError("there is no such scene; write its name as in the folder of scenes")
-        with Scene.open(path) as scene:
+        with _open(path) as scene:
             localizer = Localizer(scene, batch.encoder, batch.options, encoding, batch.cache)
             _ = localizer.embedding  # a scene that cannot be encoded fails once, not per sentence
             image = scene.preview(_THUMBNAIL_SIDE)
@@ -187,6 +187,14 @@ def _run_scene(
         for key, row in list(pending.items())[len(results) :]:
             add(_failed(key, row, str(error)))
     return results
+
+
+def _open(path: Path) -> Scene:
+    """Open a scene; one that the system does not let us read is an error of the scene."""
+    try:
+        return Scene.open(path)
+    except OSError as error:
+        raise SceneError(f"{path.name} cannot be read ({error.strerror or error})") from error
 
 
 def _run_row(

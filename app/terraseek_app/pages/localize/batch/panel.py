@@ -9,6 +9,7 @@ from terraseek.localization import LocalizeOptions
 from terraseek_app.messages import show_error, show_errors
 from terraseek_app.pages.localize.batch.job import batch_queue, read_rows, run_batch
 from terraseek_app.pages.localize.job import time_left
+from terraseek_app.pages.localize.parsing import parse_scales
 from terraseek_app.server import state
 from terraseek_app.server.sessions import session_watch
 
@@ -48,8 +49,11 @@ def _start(content: bytes, name: str) -> str | None:
     """Queue the table; returns the job's id, or None with an error on the page."""
     try:
         rows = read_rows(content, name)
-        method = LocalizeOptions(method=st.session_state.localize_method)
-        job = batch_queue().start(name, partial(run_batch, rows, method), session_watch())
+        options = LocalizeOptions(
+            method=st.session_state.localize_method,
+            scales=parse_scales(st.session_state.localize_scales or "") or None,
+        )
+        job = batch_queue().start(name, partial(run_batch, rows, options), session_watch())
     except TerraSeekError as error:
         show_error(error)
         return None
