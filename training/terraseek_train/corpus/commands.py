@@ -1,11 +1,16 @@
 """`terraseek corpus`: build a corpus by a recipe, and say what happened to its items."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from terraseek.commands.console import JsonOption, bar, note, print_json
 from terraseek.encoders.registry import DEFAULT_MODEL
+from terraseek.errors import ConfigError
+
+if TYPE_CHECKING:
+    from terraseek_train.corpus.engines.engine import Engine
 
 __all__ = ["register"]
 
@@ -25,6 +30,10 @@ def register(app: typer.Typer) -> None:
 def run(
     recipe: Path = typer.Argument(..., help="Recipe as JSON.", dir_okay=False, exists=True),
     workers: int = typer.Option(1, "--workers", min=1, help="Worker processes."),
+    engine: str = typer.Option("local", "--engine", help="local or ray (a cluster)."),
+    address: str | None = typer.Option(
+        None, "--address", help="Ray cluster, such as auto or ray://host:10001."
+    ),
     write: bool = typer.Option(
         True, "--write/--no-write", help="Write shards, catalogue, data card and report at the end."
     ),
@@ -36,17 +45,28 @@ def run(
 
     Exit code 1 if a shard failed; the next run tries it again.
     """
-    from terraseek_train.corpus.engines.local import LocalEngine
     from terraseek_train.corpus.output.finish import finish_corpus
     from terraseek_train.corpus.recipe import load_recipe
     from terraseek_train.corpus.run import run_recipe
 
     settings = load_recipe(recipe)
-    with bar() as progress, LocalEngine(workers) as engine:
-        shards = run_recipe(settings, engine, progress)
+    with bar() as progress, _engine(engine, workers, address) as running:
+        shards = run_recipe(settings, running, progress)
         if write:
             finish_corpus(settings, shards, progress)
     _show(Path(settings.out), as_json)
+
+
+def _engine(name: str, workers: int, address: str | None) -> "Engine":
+    if name == "ray":
+        from terraseek_train.corpus.engines.ray_engine import RayEngine
+
+        return RayEngine(address, workers)
+    if name != "local" or address is not None:
+        raise ConfigError(f"engine {name!r}: use local, or ray with or without --address")
+    from terraseek_train.corpus.engines.local import LocalEngine
+
+    return LocalEngine(workers)
 
 
 def status(out: Path = _OUT, as_json: JsonOption = False) -> None:

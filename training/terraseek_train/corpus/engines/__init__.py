@@ -1,1 +1,1 @@
-"""Where shard tasks run: in this process, or in a pool of processes."""
+"""Where shard tasks run: in this process, in a pool of processes, or on a Ray cluster."""
