@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from xml.etree import ElementTree
 
 import geopandas
@@ -60,7 +61,7 @@ def test_layers_equal_the_geojson(tmp_path, ground):
 def test_the_style_colours_the_levels(tmp_path, ground):
     heat = heat_of(write_rgb(tmp_path / "a.tif", ground))
     path = write_geopackage(heat, tmp_path / "r.gpkg")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         styles = dict(connection.execute("SELECT f_table_name, styleQML FROM layer_styles"))
         [(request,)] = connection.execute("SELECT metadata FROM gpkg_metadata")
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -88,7 +89,7 @@ def test_pixel_space_has_no_reference_system(tmp_path, ground):
     frame = geopandas.read_file(path, layer="regions")
     assert frame.crs is None or frame.crs.to_epsg() is None
     assert frame.area.iloc[0] == pytest.approx(regions(heat)[0].area_px)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         query = "SELECT srs_id, description FROM gpkg_contents WHERE table_name = 'regions'"
         [(srs_id, about)] = connection.execute(query)
     assert srs_id == -1
