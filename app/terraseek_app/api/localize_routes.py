@@ -106,12 +106,13 @@ def localize_json(
         progress: progress callback.
 
     Returns:
-        `{"maps": [...]}` with the numbers of each query's heat map, and its id under `heat`.
+        `{"maps": [...]}` with the numbers of each query's heat map, and its id under `heat`; for
+        several queries also `comparison`, see `Comparison.to_json`.
 
     Raises:
         InputError: a parameter is invalid.
     """
-    from terraseek.localization import localize_many, map_numbers
+    from terraseek.localization import compare, localize_many, map_numbers
     from terraseek.localization.query import ImageQuery
     from terraseek.request import LocalizeRequest
     from terraseek.scenes import Scene
@@ -126,12 +127,15 @@ def localize_json(
     queries = wanted.queries(item_image, ImageQuery.read(image, name) if image else None)
     with Scene.open(path) as scene:
         heat_maps = localize_many(scene, queries, state.encoder(), wanted.options, progress)
-    return {
-        "maps": [
-            map_numbers(heat, wanted.threshold, wanted.percentile) | {"heat": state.add_heat(heat)}
-            for heat in heat_maps
-        ]
-    }
+    maps = [
+        map_numbers(heat, wanted.threshold, wanted.percentile) | {"heat": state.add_heat(heat)}
+        for heat in heat_maps
+    ]
+    if len(heat_maps) == 1:
+        return {"maps": maps}
+    limits = None if wanted.threshold is None else [wanted.threshold] * len(heat_maps)
+    comparison = compare(heat_maps, limits, wanted.percentile)
+    return {"maps": maps, "comparison": comparison.to_json()}
 
 
 def heat_tile(request: Request) -> Response:

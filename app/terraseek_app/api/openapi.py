@@ -47,7 +47,10 @@ _SCHEMAS: dict[str, Any] = {
 }
 _SCENES = object_schema({"scenes": array(object_schema({"id": TEXT, "name": TEXT}))})
 _HEAT_MAP = {"query": TEXT, "method": TEXT, "heat": TEXT, "windows": {"type": "integer"}}
-_HEAT_MAPS = object_schema({"maps": array(object_schema(_HEAT_MAP))})
+_HEAT_MAPS = object_schema(
+    {"maps": array(object_schema(_HEAT_MAP))},
+    comparison=object_schema({"sentences": array({}), "regions": array({})}),
+)
 
 _ITEM_TILES = object_schema(
     {

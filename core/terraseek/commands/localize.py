@@ -101,7 +101,7 @@ def localize(
     if regions:
         _write_regions(heats, regions, request)
     _write_single(heats, {"figure": figure, "html": html, "zip": zip_file}, request)
-    _print_results(heats, as_json)
+    _print_results(heats, request, as_json)
 
 
 def _run_batch(
@@ -194,7 +194,7 @@ def _write_overlays(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> N
             ) from error
 
 
-def _print_results(heats: "Sequence[HeatMap]", as_json: bool) -> None:
+def _print_results(heats: "Sequence[HeatMap]", request: LocalizeRequest, as_json: bool) -> None:
     from terraseek.localization import summary
 
     for heat in heats:
@@ -206,6 +206,29 @@ def _print_results(heats: "Sequence[HeatMap]", as_json: bool) -> None:
         return
     for heat in heats:
         print(_result_line(heat))
+    if len(heats) > 1:
+        for line in _comparison_lines(heats, request):
+            print(line)
+
+
+def _comparison_lines(heats: "Sequence[HeatMap]", request: LocalizeRequest) -> list[str]:
+    """One line for each region of each sentence, below a heading."""
+    from terraseek.localization import compare
+    from terraseek.localization.output.outlines import area_text
+    from terraseek.significance.words import WORDS
+
+    limits = None if request.threshold is None else [request.threshold] * len(heats)
+    found = compare(heats, limits, request.percentile)
+    lines = ["", "sentence · region · level · score · area · share of it where the sentence wins"]
+    for row in found.rows:
+        heat, region = heats[row.sentence], row.region
+        level = "level unknown" if heat.significance is None else WORDS[heat.significance]
+        area = f"{region.area_px:,.0f} px" if not region.area_m2 else area_text(region.area_m2)
+        lines.append(
+            f"{heat.question} · {row.rank} · {level} · {region.peak.score:.3f} · {area} · "
+            f"{row.share_won:.0%}"
+        )
+    return lines
 
 
 def _result_line(heat: "HeatMap") -> str:

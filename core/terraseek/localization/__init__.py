@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from terraseek.localization.batch.results import RowResult
     from terraseek.localization.batch.run import localize_batch
     from terraseek.localization.batch.table import BatchRow, read_batch, read_scene_names
+    from terraseek.localization.comparison import Comparison, compare
     from terraseek.localization.heatmap import HeatMap, Peak
     from terraseek.localization.methods.registry import METHODS
     from terraseek.localization.metrics import SeLoScore, selo_metrics
@@ -36,6 +37,7 @@ __all__ = [
     "HEAT_FILES",
     "METHODS",
     "BatchRow",
+    "Comparison",
     "HeatMap",
     "ImageQuery",
     "Lattice",
@@ -47,6 +49,7 @@ __all__ = [
     "SceneEmbedding",
     "SeLoScore",
     "Stability",
+    "compare",
     "draw_figure",
     "embed_scene",
     "localize",
@@ -73,6 +76,7 @@ __all__ = [
 _MODULES = {
     "BatchRow": "terraseek.localization.batch.table",
     "HEAT_FILES": "terraseek.localization.output.files",
+    "Comparison": "terraseek.localization.comparison",
     "HeatMap": "terraseek.localization.heatmap",
     "ImageQuery": "terraseek.localization.query",
     "Lattice": "terraseek.localization.windows.lattice",
@@ -86,6 +90,7 @@ _MODULES = {
     "SeLoScore": "terraseek.localization.metrics",
     "Stability": "terraseek.localization.stability",
     "draw_figure": "terraseek.localization.output.figure.write",
+    "compare": "terraseek.localization.comparison",
     "embed_scene": "terraseek.localization.api",
     "localize": "terraseek.localization.api",
     "localize_batch": "terraseek.localization.batch.run",

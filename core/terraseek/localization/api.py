@@ -1,6 +1,6 @@
 """Localize queries in a scene: where in this scene is this sentence true?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from terraseek.encoders.base import Encoder
 from terraseek.localization.heatmap import HeatMap
@@ -73,9 +73,33 @@ def localize_many(
     options: LocalizeOptions = _DEFAULTS,
     progress: Progress = silent,
     cache: bool = True,
+    on_partial: Callable[[list[HeatMap]], None] | None = None,
 ) -> list[HeatMap]:
-    """Heat maps of several queries over one scene, which is encoded once; see `localize`."""
+    """Heat maps of several queries over one scene, which is encoded once; see `localize`.
+
+    Args:
+        scene: open scene.
+        queries: sentences, wordings or images.
+        encoder: the model.
+        options: method, window sides, sentences to subtract.
+        progress: called while windows are encoded; it may raise `Cancelled`.
+        cache: whether window vectors are read from and written to `home()/scenes`.
+        on_partial: called with the maps of the windows encoded so far about once for each quarter
+            of them, first with those of all sides but the smallest. Method `terraseek` only; the
+            final maps do not depend on it.
+
+    Raises:
+        EmptyQueryError: a sentence is blank, or there is none.
+        SceneError: the pixels cannot be decoded or none is valid.
+        LatticeError: the window sides cannot be used.
+    """
     encoded = [encode_query(query, encoder, options) for query in queries]
     minus = encode_minus(encoder, options)
-    localizer = Localizer(scene, encoder, options, progress, cache)
+
+    def show(partial: SceneEmbedding) -> None:
+        if on_partial is not None:
+            on_partial([localizer.heat_map(query, minus, partial) for query in encoded])
+
+    watch = None if on_partial is None else show
+    localizer = Localizer(scene, encoder, options, progress, cache, watch)
     return [localizer.heat_map(query, minus) for query in encoded]

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from terraseek.localization.options import LocalizeOptions, scales_of
 from terraseek.localization.query import EncodedQuery
 from terraseek.localization.significance import assess_windows, best_confidence
 from terraseek.localization.windows.embedding import SceneEmbedding
+from terraseek.localization.windows.lattice import Lattice
 from terraseek.parameters import write_parameters
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
@@ -35,6 +37,9 @@ class Localizer:
     """Called while windows are encoded; it may raise `Cancelled`."""
     cache: bool = True
     """Whether window vectors are read from and written to `home()/scenes`."""
+
+    on_partial: Callable[[SceneEmbedding], None] | None = None
+    """Called while windows are encoded, with those encoded so far; see `embed_windows`."""
 
     @cached_property
     def method(self) -> Method:
@@ -55,6 +60,7 @@ class Localizer:
             unvisited=options.unvisited,
             progress=self.progress,
             cache=self.cache,
+            on_partial=self.on_partial,
         )
 
     @property
@@ -80,9 +86,7 @@ class Localizer:
         _ = self._method_warnings  # refuse an encoder before the work
         return self.method.embed(self.context)
 
-    @cached_property
-    def _warnings(self) -> list[str]:
-        lattice = self.embedding.lattice
+    def _warnings(self, lattice: Lattice) -> list[str]:
         return [
             *self.scene.notes,
             *self.method.warnings(self.context, lattice),
@@ -91,18 +95,22 @@ class Localizer:
         ]
 
     def heat_map(
-        self, query: EncodedQuery, minus: Float32[np.ndarray, " dim"] | None = None
+        self,
+        query: EncodedQuery,
+        minus: Float32[np.ndarray, " dim"] | None = None,
+        partial: SceneEmbedding | None = None,
     ) -> HeatMap:
         """The heat map of one query.
 
         Args:
             query: the encoded query.
             minus: mean vector of sentences whose cosine is subtracted.
+            partial: what `on_partial` received, for a map of the windows encoded so far.
 
         Raises:
             SceneError: the pixels cannot be decoded or none is valid.
         """
-        embedding = self.embedding
+        embedding = partial or self.embedding
         began = time.perf_counter()
         vector = query.vector if minus is None else query.vector - minus
         scores = embedding.scores(vector, self.encoder.encoder_id)
@@ -127,7 +135,7 @@ class Localizer:
             warnings=(
                 *query.warnings,
                 *unknown_word_warnings(query.sentences, self.encoder.card),
-                *self._warnings,
+                *self._warnings(embedding.lattice),
             ),
             confidence=best_confidence(scores, query, self.encoder) if minus is None else None,
             significance=None if found is None else found.level,

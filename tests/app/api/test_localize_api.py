@@ -16,7 +16,14 @@ from starlette.testclient import TestClient
 from terraseek.catalogue import import_source
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.geo import lonlat_to_tile
-from terraseek.localization import HEAT_FILES, LocalizeOptions, localize, regions_geojson
+from terraseek.localization import (
+    HEAT_FILES,
+    LocalizeOptions,
+    compare,
+    localize,
+    localize_many,
+    regions_geojson,
+)
 from terraseek.localization.query import ImageQuery
 from terraseek.scenes import Scene
 from terraseek_app.api import localize_routes
@@ -74,6 +81,21 @@ def test_several_sentences_with_something_subtracted(client: TestClient, scene_p
         assert (found["peak"]["col"], found["peak"]["row"]) == (heat.peak.col, heat.peak.row)
         assert found["windows"] == heat.n_windows
         assert found["regions"] == json.loads(json.dumps(regions_geojson(heat)))
+
+
+def test_several_sentences_are_compared(client: TestClient, scene_path: Path) -> None:
+    params = {"q": ["red", "green"], "percentile": "90"}
+    found = client.get(f"/api/localize/{scene_id(client)}", params=params).json()
+    with Scene.open(scene_path) as scene:
+        expected = compare(localize_many(scene, ["red", "green"], FakeEncoder()), None, 90)
+    assert found["comparison"] == json.loads(json.dumps(expected.to_json()))
+    rows = found["comparison"]["regions"]
+    assert {(row["query"], row["peak_col"] > 150) for row in rows} == {
+        ("red", True),
+        ("green", False),
+    }
+    only = client.get(f"/api/localize/{scene_id(client)}", params={"q": "red"}).json()
+    assert "comparison" not in only
 
 
 def test_localize_the_image_of_an_item(client: TestClient) -> None:

@@ -8,6 +8,7 @@ then offer it.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import ClassVar
@@ -47,19 +48,29 @@ class MethodContext:
     cache: bool = True
     """Whether window vectors are read from and written to the disk."""
 
-    def embed(self, lattice: Lattice, cache: bool = True) -> SceneEmbedding:
+    on_partial: Callable[[SceneEmbedding], None] | None = None
+    """Called while the windows of `Method.lattice` are encoded; see `embed_windows`."""
+
+    def embed(self, lattice: Lattice, cache: bool = True, partial: bool = False) -> SceneEmbedding:
         """Vectors of the windows of a lattice.
 
         Args:
             lattice: windows of the scene.
             cache: False for windows that depend on the query and are not worth keeping.
+            partial: whether `on_partial` is called.
 
         Raises:
             NoValidPixelsError: no window holds enough valid pixels.
             TruncatedImageError: the pixels could not be decoded.
         """
         return embed_windows(
-            self.scene, lattice, self.encoder, self.grid, self.progress, self.cache and cache
+            self.scene,
+            lattice,
+            self.encoder,
+            self.grid,
+            self.progress,
+            self.cache and cache,
+            self.on_partial if partial else None,
         )
 
     def grid_positions(self) -> tuple[Float64[np.ndarray, " h"], Float64[np.ndarray, " w"]]:

@@ -90,6 +90,7 @@ def embed_windows(
     grid: tuple[int, int],
     progress: Progress = silent,
     cache: bool = True,
+    on_partial: "Callable[[SceneEmbedding], None] | None" = None,
 ) -> SceneEmbedding:
     """Vectors of all windows, from the cache in `home()/scenes` or encoded and stored there.
 
@@ -103,6 +104,8 @@ def embed_windows(
         grid: (height, width) of the heat map, on which the valid mask is kept.
         progress: called after each batch; it may raise `Cancelled`.
         cache: whether vectors are read from and written to the disk.
+        on_partial: called with the windows encoded so far, larger ones first, about once for each
+            quarter of them; the embedding must not be kept after the call.
 
     Raises:
         NoValidPixelsError: no window holds enough valid pixels.
@@ -111,7 +114,18 @@ def embed_windows(
     """
 
     def encode(store: Path | None) -> Encoded:
-        return encode_windows(scene, lattice, encoder, store, progress)
+        if on_partial is None:
+            return encode_windows(scene, lattice, encoder, store, progress)
+        began = time.perf_counter()
+        # before the windows, which another thread reads from the same file
+        valid = _unpacked_valid_mask(_packed_valid_mask(scene, grid), grid)
+
+        def show(so_far: Encoded) -> None:
+            if np.any(so_far[1]):
+                seconds = time.perf_counter() - began
+                on_partial(SceneEmbedding(lattice, encoder.encoder_id, *so_far, valid, seconds))
+
+        return encode_windows(scene, lattice, encoder, store, progress, show)
 
     return load_or_encode(scene, lattice, encoder, grid, encode, cache)
 
@@ -158,13 +172,12 @@ def load_or_encode(
         raise NoValidPixelsError(
             f"no window of {scene.name} has {MIN_VALID:.0%} valid pixels; take smaller windows"
         )
-    bits = arrays.get("valid")
     return SceneEmbedding(
         lattice=lattice,
         encoder_id=encoder.encoder_id,
         vectors=arrays["vectors"],
         encoded=arrays["known"],
-        valid=None if bits is None else np.unpackbits(bits, axis=1, count=grid[1]).astype(bool),
+        valid=_unpacked_valid_mask(arrays, grid),
         seconds=time.perf_counter() - began,
         from_cache=from_cache,
         float32_vectors=arrays.get("float32"),
@@ -177,6 +190,11 @@ def _packed_valid_mask(scene: Scene, grid: tuple[int, int]) -> Arrays:
         return {}
     valid = scene.window(0, 0, scene.height, scene.width, grid)[1]
     return {} if np.all(valid) else {"valid": np.packbits(valid, axis=1)}
+
+
+def _unpacked_valid_mask(arrays: Arrays, grid: tuple[int, int]) -> Bool[np.ndarray, "h w"] | None:
+    bits = arrays.get("valid")
+    return None if bits is None else np.unpackbits(bits, axis=1, count=grid[1]).astype(bool)
 
 
 def _load_with_float32(store: Path) -> Arrays | None:

@@ -1,12 +1,16 @@
-"""Encode the windows of a scene: one thread reads, another encodes; finished chunks are kept."""
+"""Encode the windows of a scene: one thread reads, another encodes; finished chunks are kept.
 
-from collections.abc import Iterator
+Whoever watches gets answers before all windows are encoded: windows of all sides but the smallest
+are then encoded first, which are about a quarter of a half-stride lattice.
+"""
+
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float16, UInt8
+from jaxtyping import Bool, Float16, Int32, Int64, UInt8
 
 from terraseek.encoders.base import Encoder
 from terraseek.localization.windows.lattice import Lattice
@@ -15,19 +19,31 @@ from terraseek.localization.windows.vector_files import CHUNKS_SUFFIX, load_arra
 from terraseek.progress import Progress
 from terraseek.scenes import Scene
 
-__all__ = ["Encoded", "encode_windows"]
+__all__ = ["Encoded", "OnPartial", "coarse_first", "encode_windows"]
 
 _BATCHES_PER_CHUNK = 8
 _BATCHES_AHEAD = 2
+_PARTIAL_STEP = 0.25
+"""Part of the windows after which those encoded so far are handed out, and again after each."""
 
 Encoded = tuple[Float16[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]
 """Unit vectors of windows, and which windows had enough valid pixels to get one."""
+OnPartial = Callable[[Encoded], None]
+"""Receives the windows encoded so far, the others as if they had too few valid pixels; it must not
+keep the arrays, which are filled further."""
 
 
 def encode_windows(
-    scene: Scene, lattice: Lattice, encoder: Encoder, store: Path | None, progress: Progress
+    scene: Scene,
+    lattice: Lattice,
+    encoder: Encoder,
+    store: Path | None,
+    progress: Progress,
+    on_partial: OnPartial | None = None,
 ) -> Encoded:
     """Encode all windows; chunks of an interrupted run are loaded instead.
+
+    The vectors do not depend on `on_partial`.
 
     Args:
         scene: open scene.
@@ -35,6 +51,7 @@ def encode_windows(
         encoder: encodes the windows.
         store: file the vectors will be stored in; chunks are kept beside it. None: keep none.
         progress: called with the number of windows done; it may raise `Cancelled`.
+        on_partial: called about once for each quarter of the windows, but not for the last.
 
     Raises:
         TruncatedImageError: the pixels could not be decoded.
@@ -42,34 +59,64 @@ def encode_windows(
     count = len(lattice)
     vectors = np.zeros((count, encoder.dim), np.float16)
     encoded = np.zeros(count, bool)
+    order, n_first = np.arange(count), 0
+    if on_partial is not None and not scene.has_mask:
+        order, n_first = coarse_first(lattice, encoder.batch_size)
+    name = "coarse-{}.npz" if n_first else "{}.npz"  # chunks of one order are none of the other
     size = encoder.batch_size * _BATCHES_PER_CHUNK
     folder = store.with_suffix(CHUNKS_SUFFIX) if store else None
     todo = []
     for start in range(0, count, size):
         end = min(start + size, count)
-        chunk = load_arrays(folder / f"{start}.npz") if folder else None
+        chunk = load_arrays(folder / name.format(start)) if folder else None
         if chunk is not None:
-            vectors[start:end], encoded[start:end] = chunk["vectors"], chunk["known"]
+            span = order[start:end]
+            vectors[span], encoded[span] = chunk["vectors"], chunk["known"]
         else:
             todo.append((start, end))
     n_done = count - sum(end - start for start, end in todo)
+    next_partial = max(n_first, count * _PARTIAL_STEP)
     progress("encode windows", n_done, count)  # the first batch takes a while: say how many
-    for batch in _read_batches(scene, lattice, encoder, todo):
-        encoded[batch.start : batch.end] = batch.enough_valid
-        rows = np.flatnonzero(batch.enough_valid) + batch.start
+    for batch in _read_batches(scene, lattice.windows[order], encoder, todo):
+        windows = order[batch.start : batch.end]
+        encoded[windows] = batch.enough_valid
+        rows = windows[batch.enough_valid]
         vectors[rows] = encoder.encode_squares(batch.squares).astype(np.float16)
         n_done += batch.end - batch.start
         progress("encode windows", n_done, count)
         if folder and batch.chunk_start is not None:
-            span = slice(batch.chunk_start, batch.end)
+            span = order[batch.chunk_start : batch.end]
             arrays = {"vectors": vectors[span], "known": encoded[span]}
-            save_arrays(folder / f"{batch.chunk_start}.npz", arrays)
+            save_arrays(folder / name.format(batch.chunk_start), arrays)
+        if on_partial is not None and next_partial <= n_done < count:
+            next_partial = n_done + count * _PARTIAL_STEP
+            on_partial((vectors, encoded))
     return vectors, encoded
+
+
+def coarse_first(lattice: Lattice, batch_size: int) -> tuple[Int64[np.ndarray, " n"], int]:
+    """Windows of all sides but the smallest first, then the others, each in file order.
+
+    The windows of the last, incomplete batch stay where they are: an encoder may round a small
+    batch differently, and so the vectors are the same bit for bit as in file order. Scenes with
+    invalid pixels have incomplete batches throughout and are encoded in file order.
+
+    Args:
+        lattice: the windows.
+        batch_size: of the encoder.
+
+    Returns:
+        The order, and how many windows come first; 0 for windows of a single side.
+    """
+    last = len(lattice) - len(lattice) % batch_size
+    is_coarse = lattice.scale[:last] > lattice.scales[0]
+    head = np.concatenate([np.flatnonzero(is_coarse), np.flatnonzero(~is_coarse)])
+    return np.concatenate([head, np.arange(last, len(lattice))]), int(is_coarse.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    """Windows `start` up to `end` of a lattice, read and resized."""
+    """Windows `start` up to `end`, read and resized."""
 
     start: int
     end: int
@@ -82,9 +129,12 @@ class _Batch:
 
 
 def _read_batches(
-    scene: Scene, lattice: Lattice, encoder: Encoder, chunks: list[tuple[int, int]]
+    scene: Scene,
+    windows: Int32[np.ndarray, "n 4"],
+    encoder: Encoder,
+    chunks: list[tuple[int, int]],
 ) -> Iterator[_Batch]:
-    """Batches in file order; the next two are read while one is encoded."""
+    """Batches in the order of the windows; the next two are read while one is encoded."""
     spans = []
     for first, last in chunks:
         for start in range(first, last, encoder.batch_size):
@@ -94,7 +144,7 @@ def _read_batches(
 
     def read(span: tuple[int, int, int | None]) -> _Batch:
         start, end, chunk_start = span
-        enough_valid, squares = reader.squares(lattice.windows[start:end])
+        enough_valid, squares = reader.squares(windows[start:end])
         return _Batch(start, end, chunk_start, enough_valid, squares)
 
     with ThreadPoolExecutor(1, thread_name_prefix="scene-reader") as pool:

@@ -1,0 +1,128 @@
+"""Coarse maps while windows are encoded; the final map does not depend on them."""
+
+import numpy as np
+import pytest
+
+from helpers.rasters import random_rgb, write_rgb
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.errors import Cancelled
+from terraseek.localization import LocalizeOptions, localize_many
+from terraseek.localization.windows.encode import coarse_first
+from terraseek.localization.windows.lattice import half_stride_lattice
+from terraseek.scenes import Scene
+
+SCALES = (48, 96, 192)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A textured scene of 600 x 520 pixels with a red square, without invalid pixels."""
+    rgb = random_rgb(520, 600).astype(int)
+    rgb += np.random.default_rng(0).integers(-25, 25, rgb.shape)
+    rgb = np.clip(rgb, 1, 255).astype(np.uint8)
+    rgb[300:420, 100:220] = (230, 20, 20)
+    with Scene.open(write_rgb(tmp_path / "ground.tif", rgb)) as opened:
+        assert not opened.has_mask
+        yield opened
+
+
+class RoundsByBatchSize(FakeEncoder):
+    """As matrix products do: the last bits of a vector depend on the size of its batch."""
+
+    def _encode_image_batch(self, squares):
+        found = super()._encode_image_batch(squares)
+        found[:, 0] += np.float32(0.003 * len(squares))
+        return found
+
+
+@pytest.mark.parametrize("encoder", [FakeEncoder(), RoundsByBatchSize()], ids=["fake", "rounds"])
+def test_the_final_map_is_the_same_bit_for_bit(scene, encoder):
+    options = LocalizeOptions(scales=SCALES)
+    queries = ["red", "a green field"]
+    partial = []
+    watched = localize_many(
+        scene, queries, encoder, options, cache=False, on_partial=partial.append
+    )
+    plain = localize_many(scene, queries, encoder, options, cache=False)
+    assert len(partial) >= 3
+    for one, other in zip(watched, plain, strict=True):
+        np.testing.assert_array_equal(one.score, other.score)
+        np.testing.assert_array_equal(one.field.values, other.field.values)
+        assert one.probability == other.probability
+
+
+def test_the_first_map_comes_after_about_a_quarter_and_covers_the_scene(scene):
+    count = len(half_stride_lattice(scene.width, scene.height, SCALES))
+    done, seen = [0], []
+
+    def progress(stage, n, total):
+        done[0] = n
+
+    def keep(heats):
+        seen.append((done[0] / count, heats[0]))
+
+    options = LocalizeOptions(scales=SCALES)
+    [final] = localize_many(
+        scene, ["red"], FakeEncoder(), options, progress, cache=False, on_partial=keep
+    )
+    shares = [share for share, _ in seen]
+    assert 0.2 <= shares[0] <= 0.4
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+    coarse = seen[0][1]
+    assert np.isfinite(coarse.score).all()
+    assert 0.15 * final.n_windows < coarse.n_windows < 0.45 * final.n_windows
+    alike = np.corrcoef(coarse.score.ravel(), final.score.ravel())[0, 1]
+    assert 0.8 < alike < 0.9999
+
+
+def test_larger_windows_come_first_and_the_last_batch_stays():
+    lattice = half_stride_lattice(600, 520, SCALES)
+    order, n_first = coarse_first(lattice, 64)
+    assert sorted(order) == list(range(len(lattice)))
+    assert lattice.scale[order[:n_first]].min() == 96
+    assert (lattice.scale[order[n_first : len(order) - len(order) % 64]] == 48).all()
+    tail = len(order) - len(order) % 64
+    np.testing.assert_array_equal(order[tail:], np.arange(tail, len(order)))
+    assert coarse_first(half_stride_lattice(600, 520, (48,)), 64)[1] == 0
+
+
+def test_an_interrupted_watched_run_continues(scene, monkeypatch, tmp_path):
+    monkeypatch.setenv("TERRASEEK_HOME", str(tmp_path / "home"))
+    options = LocalizeOptions(scales=SCALES)
+    encoder = FakeEncoder()
+    encoder.batch_size = 16  # chunks of 128 windows
+
+    def stop(stage, n, total):
+        if n > total * 0.6:
+            raise Cancelled("enough")
+
+    def watch(heats):
+        pass
+
+    with pytest.raises(Cancelled):
+        localize_many(scene, ["red"], encoder, options, stop, on_partial=watch)
+    first = []
+    [resumed] = localize_many(
+        scene, ["red"], encoder, options, lambda _, n, total: first.append(n), on_partial=watch
+    )
+    assert first[0] >= 128
+    [plain] = localize_many(scene, ["red"], encoder, options, cache=False)
+    np.testing.assert_array_equal(resumed.score, plain.score)
+
+
+def test_a_scene_with_invalid_pixels_is_refined_from_the_top(tmp_path):
+    rgb = random_rgb(520, 600)
+    rgb[:, :200] = 0
+    path = write_rgb(tmp_path / "masked.tif", rgb, nodata=0)
+    options = LocalizeOptions(scales=SCALES)
+    partial = []
+    with Scene.open(path) as masked:
+        watched = localize_many(
+            masked, ["red"], FakeEncoder(), options, cache=False, on_partial=partial.append
+        )
+        plain = localize_many(masked, ["red"], FakeEncoder(), options, cache=False)
+    np.testing.assert_array_equal(watched[0].score, plain[0].score)
+    known = np.isfinite(partial[0][0].score)
+    assert known[:60, 260:].all()
+    assert not known[-60:].any()
