@@ -15,6 +15,7 @@ __all__ = [
     "go",
     "open_localize",
     "open_review",
+    "search_image",
 ]
 
 PageAddress = Literal["explore", "localize", "review", "about"]
@@ -52,6 +53,17 @@ def open_review(item_id: str) -> None:
     """Open the Review page at an item."""
     st.session_state.review_item = item_id
     go("review")
+
+
+def search_image(token: str) -> None:
+    """Open Explore with an uploaded image as the query; the filters stay.
+
+    Args:
+        token: token of the upload.
+    """
+    st.session_state.explore_pictures = [token]
+    st.session_state.explore_text = ""
+    go("explore")
 
 
 def explore_hits() -> list[str]:

@@ -21,7 +21,8 @@ __all__ = ["EVENTS", "world_map"]
 _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
 """Events reported by default. Others: `click` (on an empty place), `view` (map moved), `shape`
-(polygon drawn), `centre` (circle placed), `threshold` (of the heat map set)."""
+(polygon drawn), `centre` (circle placed), `threshold` (of the heat map set), `region` (outline
+clicked)."""
 
 
 def world_map(

@@ -18,10 +18,10 @@ class MapEvent:
     """The user's action on the map in this run, and the map's state after it."""
 
     kind: Literal[
-        "none", "select", "click", "box", "area", "view", "shape", "centre", "threshold"
+        "none", "select", "click", "box", "area", "view", "shape", "centre", "threshold", "region"
     ] = "none"
     """`box`, `shape` and `centre` (of a circle) were drawn or removed; `area` is a box from the
-    button "Search this area"."""
+    button "Search this area"; `region` is a click in an outline."""
     clicked: str | None = None
     """Id of the item whose marker or point was clicked."""
     click: tuple[float, float] | None = None

@@ -28,10 +28,23 @@ class Overlay:
     """Score that value 255 of a heat map stands for."""
     label: str = ""
     """Title of the legend."""
+    colour: str = ""
+    """`#rrggbb` of one of several heat maps; a single one is coloured by a ramp."""
+    level: str = ""
+    """Significance of a heat map in words."""
+    candidate: bool = True
+    """Whether a heat map can win among several; see `terraseek.localization.compare`."""
+    window: float = 0.0
+    """Side of the smallest window of a heat map, as a fraction of the root of the scene's area."""
 
 
 def heat_overlay(
-    heat_id: str, corners: Corners | None, low: float, high: float, label: str
+    heat_id: str,
+    corners: Corners | None,
+    low: float,
+    high: float,
+    label: str,
+    **more: Any,  # noqa: ANN401 - fields of `Overlay`
 ) -> Overlay:
     """Overlay of a heat map.
 
@@ -41,8 +54,10 @@ def heat_overlay(
         low: score that value 0 stands for.
         high: score that value 255 stands for.
         label: title of the legend.
+        more: further fields of `Overlay`.
     """
-    return Overlay(heat_id, "heat", f"/overlays/heat/{heat_id}.png", corners, low, high, label)
+    url = f"/overlays/heat/{heat_id}.png"
+    return Overlay(heat_id, "heat", url, corners, low, high, label, **more)
 
 
 def scene_overlay(scene_id: str, footprint: Corners | None) -> Overlay:

@@ -7,7 +7,7 @@ Scenes and heat maps have opaque ids, so that no URL contains a file path.
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -35,6 +35,7 @@ __all__ = [
     "heat",
     "item_tiles",
     "points",
+    "remove_heats",
     "remove_scene",
     "reset",
     "scene_path",
@@ -45,7 +46,7 @@ __all__ = [
 
 Loaded = TypeVar("Loaded")
 
-MAX_HEAT_MAPS = 32
+MAX_HEAT_MAPS = 64
 """Heat maps kept for display and download; the oldest are dropped first."""
 SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2")
 """File suffixes of example scenes."""
@@ -238,6 +239,13 @@ def add_heat(value: "HeatMap") -> str:
         while len(heat_maps) > MAX_HEAT_MAPS:
             heat_maps.popitem(last=False)
     return heat_id
+
+
+def remove_heats(heat_ids: Iterable[str]) -> None:
+    """Drop heat maps that no page shows any more."""
+    with shared().lock:
+        for heat_id in heat_ids:
+            shared().heat_maps.pop(heat_id, None)
 
 
 def heat(heat_id: str) -> "HeatMap":

@@ -22,13 +22,15 @@ __all__ = ["Job", "JobQueue"]
 Result = TypeVar("Result")
 
 _RETRY_AFTER_S = 20
+WAITING = "waiting for its turn"
+"""Stage of a job that has not started."""
 
 
 def _always() -> bool:
     return True
 
 
-@dataclass
+@dataclass(eq=False)
 class Job(Generic[Result]):
     """A piece of work in a thread, with its progress."""
 
@@ -36,7 +38,7 @@ class Job(Generic[Result]):
     """Random id, stored in the session state."""
     title: str
     """What the job does, for people."""
-    stage: str = "waiting for its turn"
+    stage: str = WAITING
     """Name of the current stage."""
     done: int = 0
     """Steps of the current stage that are done."""
@@ -48,6 +50,8 @@ class Job(Generic[Result]):
     """Set to cancel the job at its next report."""
     is_wanted: Callable[[], bool] = _always
     """Whether anybody still waits for the result; asked at each report."""
+    partials: list[Result] = field(default_factory=list)
+    """Results so far, the latest last; appended by the work."""
     future: "Future[Result] | None" = None
     """Receives the result or the exception."""
 
@@ -64,6 +68,11 @@ class Job(Generic[Result]):
             raise Cancelled("stopped by the user")
         if not self.is_wanted():
             raise Cancelled("the page was closed")
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the job has not started."""
+        return self.stage == WAITING
 
     @property
     def fraction(self) -> float:
@@ -120,6 +129,7 @@ class JobQueue(Generic[Result]):
         title: str,
         work: Callable[[Progress], Result],
         is_wanted: Callable[[], bool] = _always,
+        partials: list[Result] | None = None,
     ) -> Job[Result]:
         """Queue work and return its job.
 
@@ -128,6 +138,7 @@ class JobQueue(Generic[Result]):
             work: called in a thread with a progress callback, which raises `Cancelled` once the
                 job is cancelled.
             is_wanted: whether anybody still waits for the result; if not, the job is cancelled.
+            partials: list to which the work appends results so far.
 
         Raises:
             ServerBusyError: as many jobs wait as may.
@@ -139,7 +150,8 @@ class JobQueue(Generic[Result]):
                 f"{unfinished} other questions are waiting; try again in {_RETRY_AFTER_S} s",
                 _RETRY_AFTER_S,
             )
-        job: Job[Result] = Job(secrets.token_hex(8), title, is_wanted=is_wanted)
+        results = [] if partials is None else partials
+        job: Job[Result] = Job(secrets.token_hex(8), title, is_wanted=is_wanted, partials=results)
 
         def run() -> Result:
             job.report("starting", 0, 0)
@@ -156,3 +168,12 @@ class JobQueue(Generic[Result]):
         """The job with this id; None when there is none, or it is no longer kept."""
         with self._lock:
             return self._jobs.get(job_id) if job_id else None
+
+    def waiting_before(self, job: Job[Result]) -> int:
+        """Number of jobs that started before a job and have not ended; 0 once it runs."""
+        if job.future is None or not job.is_waiting:
+            return 0
+        with self._lock:
+            earlier = list(self._jobs.values())
+        before = earlier[: earlier.index(job)] if job in earlier else []
+        return sum(not other.has_ended() for other in before)

@@ -1,7 +1,8 @@
 """Upload field for a query image."""
 
+import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ from terraseek_app.upload_names import name_upload
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-__all__ = ["IMAGE_TYPES", "check_or_discard", "image_upload", "store"]
+__all__ = ["IMAGE_TYPES", "check_or_discard", "image_upload", "store", "store_bytes"]
 
 IMAGE_TYPES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "jp2")
 """File suffixes that the upload fields accept."""
@@ -67,17 +68,26 @@ def store(upload: "UploadedFile") -> str:
         EmptySceneError: the upload is empty.
         SceneTooLargeError: it is larger than the server accepts, or than what is left of its quota.
     """
+    return _store(upload, upload.name)
+
+
+def store_bytes(content: bytes, name: str) -> str:
+    """Store the bytes of an image file as if the user had uploaded it; see `store`."""
+    return _store(io.BytesIO(content), name)
+
+
+def _store(source: BinaryIO, name: str) -> str:
     settings = state.settings()
     token = keep_upload(
-        upload,
-        upload.name,
+        source,
+        name,
         settings.uploads,
         settings.max_upload_bytes,
         client=client_name(st.context.ip_address or "127.0.0.1"),
         quota_bytes=settings.upload_quota_bytes,
         max_age_s=settings.upload_age_s,
     )
-    name_upload(token, upload.name)
+    name_upload(token, name)
     return token
 
 

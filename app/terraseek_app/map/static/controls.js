@@ -2,6 +2,7 @@
 
 import { ICONS, button, icon, make } from "./dom.js";
 import { PlaceSearch } from "./places.js";
+import { Sentences } from "./sentences.js";
 import { NAMES, gradient } from "./ramps.js";
 
 export class Controls {
@@ -96,6 +97,7 @@ export class Controls {
     this.low = make("span");
     this.high = make("span");
     this.heatLabel = make("div", "ts-heat-label");
+    this.sentences = new Sentences(world);
     const ramp = make("select", "ts-ramp", NAMES.map((name) => make("option", "", name)), {
       "aria-label": "Colour ramp",
     });
@@ -105,9 +107,13 @@ export class Controls {
       make("div", "ts-heat-head", [this.heatLabel, ramp]),
       make("div", "ts-legend", [this.legend, this.mark]),
       make("div", "ts-legend-ends", [this.low, this.high]),
+      this.sentences.element,
       this.slider("Opacity", "ts-opacity", world.heatStyle.opacity, (v) => world.styleHeat({ opacity: v })),
       this.slider("Threshold", "ts-threshold", world.heatStyle.threshold,
-        (v) => world.styleHeat({ threshold: v }), (v) => world.reportThreshold(v)),
+        (v) => {
+          world.styleHeat({ threshold: v });
+          world.live.schedule();
+        }, (v) => world.reportThreshold(v)),
     ]);
     panel.hidden = true;
     return panel;
@@ -127,9 +133,12 @@ export class Controls {
     return make("label", "ts-slider", [make("span", "", label), input, shown]);
   }
 
-  showHeat(overlay, style) {
+  showHeats(overlays, style) {
+    const [overlay] = overlays;
     this.heat.hidden = !overlay;
     if (!overlay) return;
+    this.sentences.show(overlays, style.mode);
+    this.heat.classList.toggle("ts-several", overlays.length > 1);
     const number = (value) => (typeof value === "number" ? value.toFixed(3) : "");
     this.heatLabel.textContent = overlay.label || "Heat map";
     this.heatLabel.title = overlay.label || "";

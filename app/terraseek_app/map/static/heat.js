@@ -1,6 +1,7 @@
 // A heat map: the server sends its values once; colours, threshold and opacity are applied here.
 // The image's red channel is the value, its green channel the opacity (see api/tile_routes.py).
 
+import { tint } from "./compare.js";
 import { table } from "./ramps.js";
 
 const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
@@ -68,15 +69,24 @@ export class HeatLayer {
     this.pixels = pixels;
     await this.world.styleLoaded;
     if (this.removed) return;
+    this.world.heatLoaded();
     this.applyStyle(this.world.heatStyle);
     this.add();
   }
 
+  // One of several heat maps has a colour of its own; `winner` is then who wins where, or null.
   applyStyle({ ramp, threshold }) {
     if (!this.pixels) return;
-    const colours = table(ramp, Math.round(threshold * 255));
+    const { colour } = this.overlay;
+    const lowest = Math.round(threshold * 255);
+    const colours = colour ? tint(colour, lowest) : table(ramp, lowest);
+    const winner = colour ? this.world.winner() : null;
+    const own = this.world.heats().indexOf(this);
     const rgba = new Uint32Array(this.pixels.data.buffer);
-    for (let i = 0; i < rgba.length; i++) rgba[i] = this.opacities[i] < 128 ? 0 : colours[this.values[i]];
+    for (let i = 0; i < rgba.length; i++) {
+      const isOut = this.opacities[i] < 128 || (winner && winner[i] !== own);
+      rgba[i] = isOut ? 0 : colours[this.values[i]];
+    }
     if (!isLittleEndian) throw new Error("the heat map's colours need a little-endian machine");
     this.context.putImageData(this.pixels, 0, 0);
     const source = this.world.map.getSource(this.id);

@@ -19,7 +19,11 @@ export class RegionsLayer {
   add() {
     const { map } = this.world;
     map.addSource("regions", { type: "geojson", data: EMPTY });
-    for (const [id, color, width] of [["regions-halo", "#0b1a2b", 4], ["regions-line", "#ffffff", 1.8]]) {
+    map.addLayer({
+      id: "regions-fill", type: "fill", source: "regions", paint: { "fill-color": "#ffffff", "fill-opacity": 0 },
+    }, "above-regions"); // invisible: what a click hits
+    const own = ["coalesce", ["get", "colour"], "#ffffff"];
+    for (const [id, color, width] of [["regions-halo", "#0b1a2b", 4], ["regions-line", own, 1.8]]) {
       map.addLayer({
         id, type: "line", source: "regions",
         paint: { "line-color": color, "line-width": width, "line-opacity": 0.85 },
@@ -44,6 +48,19 @@ export class RegionsLayer {
     };
     this.count = features.length;
     styleLoaded.then(() => map.getSource("regions").setData(data));
+  }
+
+  // Outlines made in the browser, in map coordinates, until the page sends its own.
+  showLive(features) {
+    const { map, styleLoaded } = this.world;
+    this.shown = null;
+    this.count = features.length;
+    styleLoaded.then(() => map.getSource("regions").setData({ type: "FeatureCollection", features }));
+  }
+
+  isAt(point) {
+    const { map } = this.world;
+    return map.getLayer("regions-fill") && map.queryRenderedFeatures(point, { layers: ["regions-fill"] }).length > 0;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { CellsLayer } from "./cells.js";
 import { CircleTool } from "./circle.js";
+import { winners } from "./compare.js";
 import { Controls } from "./controls.js";
 import { DensityLayer } from "./density.js";
 import { BoxTool } from "./draw.js";
@@ -11,6 +12,7 @@ import { HitsLayer } from "./hits.js";
 import { ItemsLayer } from "./items.js";
 import { drawMissingImage } from "./labels.js";
 import { ANCHORS, Layers } from "./layers.js";
+import { LiveRegions } from "./live.js";
 import { PeaksLayer, RegionsLayer } from "./marks.js";
 import { PointsLayer } from "./points.js";
 import { openPopup } from "./popup.js";
@@ -29,7 +31,7 @@ export class WorldMap {
   constructor(data) {
     this.key = data.key;
     this.base = data.base;
-    this.heatStyle = { ramp: "turbo", opacity: 0.7, threshold: 0.35 };
+    this.heatStyle = { ramp: "turbo", opacity: 0.7, threshold: 0.35, mode: "layers" };
     this.overlays = new Map();
     this.element = make("div", "ts-world");
     const frame = make("div", "ts-map");
@@ -53,6 +55,7 @@ export class WorldMap {
     this.points = new PointsLayer(this);
     this.density = new DensityLayer(this);
     this.regions = new RegionsLayer(this);
+    this.live = new LiveRegions(this);
     this.peaks = new PeaksLayer(this);
     this.boxTool = new BoxTool(this);
     this.shapeTool = new ShapeTool(this);
@@ -168,11 +171,29 @@ export class WorldMap {
       layer.ready.catch((error) => this.reportError(error));
       this.overlays.set(id, layer);
     }
-    this.controls.showHeat(this.heats()[0]?.overlay, this.heatStyle);
+    this.controls.showHeats(this.heats().map((heat) => heat.overlay), this.heatStyle);
   }
 
   heats() {
     return [...this.overlays.values()].filter((layer) => layer instanceof HeatLayer);
+  }
+
+  // Who wins where among several heat maps; null while their colours are mixed.
+  winner() {
+    const layers = this.heats();
+    const { mode, threshold } = this.heatStyle;
+    if (mode !== "winner" || layers.length < 2 || layers.some((heat) => !heat.pixels)) return null;
+    const key = JSON.stringify([threshold, layers.map((heat) => heat.id)]);
+    if (this.lastWinner?.key !== key) {
+      const winner = winners(layers.map((heat) => ({ ...heat.overlay, values: heat.values, opacities: heat.opacities })), threshold);
+      this.lastWinner = { key, winner };
+    }
+    return this.lastWinner.winner;
+  }
+
+  // A heat map has arrived: the others show where it wins.
+  heatLoaded() {
+    if (this.heatStyle.mode === "winner") for (const heat of this.heats()) heat.applyStyle(this.heatStyle);
   }
 
   styleHeat(change) {
@@ -181,7 +202,7 @@ export class WorldMap {
       if ("opacity" in change) heat.setOpacity(change.opacity);
       else heat.applyStyle(this.heatStyle);
     }
-    this.controls.showHeat(this.heats()[0]?.overlay, this.heatStyle);
+    this.controls.showHeats(this.heats().map((heat) => heat.overlay), this.heatStyle);
   }
 
   // The page's threshold, with which it draws outlines, table and files; set when it changes.
@@ -221,6 +242,9 @@ export class WorldMap {
     if (this.dragging) return;
     const tool = [this.shapeTool, this.circleTool].find((candidate) => candidate.active);
     if (tool) return tool.click(event);
+    if (this.reports("region") && this.regions.isAt(event.point)) {
+      return this.emit("region", { click: this.space.fromMap(event.lngLat) });
+    }
     const found = this.points.at(event.point);
     if (found?.cluster !== undefined) return this.points.expandCluster(found);
     const item = found || this.space.isPixels ? null : await this.items.at(this.space.fromMap(event.lngLat));

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from terraseek.errors import EmptyQueryError, UnknownModelError
+from terraseek.errors import EmptyQueryError, InputError, UnknownModelError
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek.localization.options import LocalizeOptions
 from terraseek_app.pages.localize.parsing import parse_scales, split_sentences
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from terraseek.encoders.base import Encoder
     from terraseek.localization.query import LocalizeQuery
 
-__all__ = ["LocalizeForm", "available_methods", "read_form"]
+__all__ = ["MAX_SENTENCES", "LocalizeForm", "available_methods", "read_form"]
+
+MAX_SENTENCES = 8
+"""Most sentences of a question: colours that can be told apart on a map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class LocalizeForm:
         if not (self.text.strip("; ") or self.image):
             problem = f"{self.text!r} holds no sentence" if self.text else "The sentence is empty"
             raise EmptyQueryError(f"{problem}; say what to look for in a few words.")
+        if len(self.labels) > MAX_SENTENCES:
+            raise InputError(
+                f"{len(self.labels)} sentences are more than the {MAX_SENTENCES} that a map can "
+                "show; ask the others in another question."
+            )
 
     @property
     def labels(self) -> list[str]:
@@ -87,6 +95,7 @@ def read_form() -> LocalizeForm:
 
     Raises:
         EmptyQueryError: there is neither a sentence nor an image.
+        InputError: there are more than `MAX_SENTENCES` sentences.
         LatticeError: the window sizes are invalid.
     """
     session = st.session_state

@@ -1,8 +1,10 @@
 """Localization as a background job: start it, show its progress, cancel it, collect its result."""
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,7 +17,10 @@ from terraseek_app.server import state
 from terraseek_app.server.sessions import session_watch
 from terraseek_app.widgets.background_jobs import Job, JobQueue
 
-__all__ = ["collect", "compute_heat_maps", "show_progress", "start", "time_left"]
+if TYPE_CHECKING:
+    from terraseek.localization import HeatMap
+
+__all__ = ["collect", "compute_heat_maps", "queue_text", "show_progress", "start", "time_left"]
 
 INITIAL_WAIT_S = 0.8
 """Seconds a run waits for the result; a scene that is already encoded needs milliseconds."""
@@ -42,15 +47,21 @@ def start(path: Path, source: str, form: LocalizeForm) -> None:
     if previous is not None:  # what it has encoded is kept
         previous.cancel_requested.set()
     name = st.session_state.localize_uploads.get(source.removeprefix("upload:"), "")
-    work = partial(compute_heat_maps, path, form, name=name)
-    job = _queue().start(" ; ".join(form.labels), work, session_watch())
+    partials: list[tuple[str, ...]] = []
+    work = partial(compute_heat_maps, path, form, name=name, on_partial=partials.append)
+    job = _queue().start(" ; ".join(form.labels), work, session_watch(), partials)
     st.session_state.localize_job = job.job_id
+    st.session_state.localize_partial = []
     st.session_state.localize_asked = {"source": source, "form": asdict(form)}
     job.has_ended(INITIAL_WAIT_S)
 
 
 def compute_heat_maps(
-    path: Path, form: LocalizeForm, progress: Progress, name: str = ""
+    path: Path,
+    form: LocalizeForm,
+    progress: Progress,
+    name: str = "",
+    on_partial: Callable[[tuple[str, ...]], None] | None = None,
 ) -> tuple[str, ...]:
     """Localize in the scene, keep the heat maps in the shared state, and return their ids.
 
@@ -59,16 +70,31 @@ def compute_heat_maps(
         form: the query.
         progress: called while windows are encoded.
         name: name of the scene in the heat maps' files; blank: the name of `path`.
+        on_partial: called with the ids of the heat maps of the windows encoded so far. Those of the
+            call before the last are dropped, because no page shows them any more.
     """
     from terraseek.localization import localize_many
     from terraseek.scenes import Scene
 
+    shown: list[tuple[str, ...]] = []
+
+    def keep(heat_maps: "list[HeatMap]") -> tuple[str, ...]:
+        named = [replace(one, scene_name=name) if name else one for one in heat_maps]
+        return tuple(state.add_heat(one) for one in named)
+
+    def show(heat_maps: "list[HeatMap]") -> None:
+        if on_partial is not None:
+            shown.append(keep(heat_maps))
+            on_partial(shown[-1])
+            state.remove_heats(old for ids in shown[:-2] for old in ids)
+
     queries = form.queries()
     with Scene.open(path) as scene:
-        heat_maps = localize_many(scene, queries, state.encoder(), form.options, progress)
-    if name:
-        heat_maps = [replace(heat_map, scene_name=name) for heat_map in heat_maps]
-    return tuple(state.add_heat(heat_map) for heat_map in heat_maps)
+        watch = None if on_partial is None else show
+        heat_maps = localize_many(
+            scene, queries, state.encoder(), form.options, progress, on_partial=watch
+        )
+    return keep(heat_maps)
 
 
 def collect() -> Job[tuple[str, ...]] | None:
@@ -82,6 +108,8 @@ def collect() -> Job[tuple[str, ...]] | None:
         st.session_state.localize_job = None
         return None
     if not job.has_ended():
+        if job.partials:
+            st.session_state.localize_partial = list(job.partials[-1])
         return job
     st.session_state.localize_job = None
     try:
@@ -94,16 +122,18 @@ def collect() -> Job[tuple[str, ...]] | None:
 
 
 def _store_result(heat_ids: tuple[str, ...]) -> None:
-    """Show the first heat map, and add all of them to the history."""
+    """Show the heat maps together, and add the question to the history."""
     session = st.session_state
+    state.remove_heats(session.localize_partial)
+    session.localize_partial = []
     session.localize_heat = heat_ids[0]
+    session.localize_heats = list(heat_ids)
     session.localize_fly = None
     session.localize_region = None
     session.localize_threshold = None
     source, values = session.localize_asked["source"], session.localize_asked["form"]
-    labelled = list(zip(LocalizeForm(**values).labels, heat_ids, strict=True))
-    for label, heat_id in reversed(labelled):  # so that the first comes first in the history
-        add_to_history(source, label, values, heat_id)
+    label = "; ".join(LocalizeForm(**values).labels)
+    add_to_history(source, label, values, list(heat_ids))
 
 
 @st.fragment(run_every=0.5)
@@ -115,24 +145,41 @@ def show_progress(job_id: str) -> None:
 
 def _show_progress(job_id: str) -> None:
     job = _queue().get(job_id)
-    if job is None or job.has_ended():
+    latest = [] if job is None else list(job.partials[-1:])
+    if job is None or job.has_ended() or (latest and list(latest[0]) != _shown_partial()):
         st.rerun()
         return
     count = f" {job.done:,} of {job.total:,}" if job.total else ""
     with st.container(border=True, key="localize_watch"):
-        st.progress(job.fraction, text=f"{job.stage}{count}{time_left(job.remaining_s)}")
+        text = f"{job.stage}{count}{time_left(job.remaining_s)}"
+        st.progress(job.fraction, text=queue_text(_queue().waiting_before(job)) or text)
+        hint = "A first map comes after about a quarter of the windows."
+        if latest:
+            hint = f"Map of {job.fraction:.0%} of the windows; it is refined while you watch."
         st.html(
-            '<span class="ts-quiet">A scene is encoded once; every further sentence on it is '
-            "answered at once.</span>"
+            f'<span class="ts-quiet">{hint} A scene is encoded once; every further sentence on it '
+            "is answered at once.</span>"
         )
         if st.button("Cancel", icon=":material/stop_circle:", key="localize_cancel"):
             job.cancel_requested.set()
 
 
+def _shown_partial() -> list[str]:
+    return list(st.session_state.localize_partial)
+
+
+def queue_text(before: int) -> str:
+    """The place of a waiting job in the queue; blank once nothing is before it."""
+    if before <= 0:
+        return ""
+    return f"waiting: number {before} in the queue"
+
+
 def time_left(seconds: float | None) -> str:
-    """End of the progress line: the remaining time, rounded; blank while unknown."""
+    """End of the progress line: the remaining time in seconds; blank while unknown."""
     if seconds is None:
         return ""
     if seconds < 90:
         return f", about {max(1, round(seconds))} s left"
-    return f", about {round(seconds / 60)} min left"
+    minutes, rest = divmod(round(seconds / 10) * 10, 60)
+    return f", about {minutes:,} min{f' {rest} s' if rest else ''} left"

@@ -1,12 +1,13 @@
 """Localize: where in a scene a sentence is true."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from terraseek.errors import TerraSeekError
-from terraseek.localization import HeatMap
+from terraseek.display import shortened
+from terraseek.errors import SceneError, TerraSeekError
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.map import MapEvent, world_map
 from terraseek_app.messages import page_text, show_error, show_notes
@@ -18,6 +19,13 @@ from terraseek_app.pages.localize.form import read_form
 from terraseek_app.pages.localize.heat_panel import heat_panel, truncation_note
 from terraseek_app.pages.localize.image_query import apply_upload, query_image
 from terraseek_app.pages.localize.query_bar import query_bar
+from terraseek_app.pages.localize.regions.comparison import (
+    colour_threshold,
+    compared,
+    outlines,
+    region_at,
+    thresholds,
+)
 from terraseek_app.pages.localize.scene_choice import (
     SceneFacts,
     place_text,
@@ -61,9 +69,9 @@ def render() -> None:
         _start(path, source)
     left, right = st.columns([2.05, 1], gap="small")
     with right:
-        heat = _panel(facts, source, path)
+        heat_ids = _panel(facts, source, path)
     with left:
-        _map(facts, heat)
+        _map(facts, heat_ids)
         batch_panel()
     link.update()
 
@@ -75,8 +83,8 @@ def _start(path: Path, source: str) -> None:
         show_error(error)
 
 
-def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
-    """Draw the right column; returns the heat map to draw on the map."""
+def _panel(facts: SceneFacts, source: str, path: Path) -> list[str]:
+    """Draw the right column; returns the ids of the heat maps to draw on the map."""
     with st.container(horizontal=True, vertical_alignment="center", key="localize_head"):
         st.html(_scene_line(facts, source))
         page_link("localize_link")
@@ -84,22 +92,29 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> HeatMap | None:
     running = job.collect()
     if running is not None:
         job.show_progress(running.job_id)
-    heat = _heat_map(st.session_state.localize_heat)
-    if heat is not None:
-        note = truncation_note(heat.query)
-        if note:
-            st.warning(page_text(note), icon=":material/content_cut:")
-        chosen = st.session_state.localize_threshold
-        heat_panel(heat, scene_map.region_threshold(heat, chosen))
+    session = st.session_state
+    coarse = _kept(session.localize_partial) if running is not None else []
+    if coarse:
+        return coarse
+    heat_ids = _kept(session.localize_heats)
+    if not heat_ids and session.localize_heats:
+        show_error(SceneError("the heat map is no longer kept; ask the question again"))
+        session.update(localize_heat=None, localize_heats=[])
+    if heat_ids:
+        for heat_id in heat_ids:
+            note = truncation_note(state.heat(heat_id).query)
+            if note:
+                st.warning(page_text(note), icon=":material/content_cut:")
+        heat_panel(heat_ids, session.localize_threshold, path)
     elif running is None:
         st.html(
             '<p class="ts-hero">Where in this scene?</p><p class="ts-quiet">Write what to look '
-            "for and press “Where?”. The first question encodes the scene; all further ones are "
-            "answered at once.</p>"
+            "for and press “Where?”; “Several” takes one sentence per line. The first question "
+            "encodes the scene; all further ones are answered at once.</p>"
         )
         show_scene_examples(path)
     _history(source)
-    return heat
+    return heat_ids
 
 
 def _scene_line(facts: SceneFacts, source: str) -> str:
@@ -110,16 +125,14 @@ def _scene_line(facts: SceneFacts, source: str) -> str:
     return f'<span class="ts-quiet">{" · ".join(parts)}</span>'
 
 
-def _heat_map(heat_id: str | None) -> HeatMap | None:
-    """The heat map with this id; shows an error if it is no longer kept."""
-    if heat_id is None:
-        return None
+def _kept(heat_ids: list[str]) -> list[str]:
+    """The heat maps if all of them are still kept, else none."""
     try:
-        return state.heat(heat_id)
-    except TerraSeekError as error:
-        show_error(error)
-        st.session_state.localize_heat = None
-        return None
+        for heat_id in heat_ids:
+            state.heat(heat_id)
+    except SceneError:
+        return []
+    return list(heat_ids)
 
 
 def _history(source: str) -> None:
@@ -127,7 +140,7 @@ def _history(source: str) -> None:
     earlier = [
         entry
         for entry in localize_state.history(source)
-        if entry["heat"] != st.session_state.localize_heat
+        if entry["heats"] != st.session_state.localize_heats
     ]
     if not earlier:
         return
@@ -149,35 +162,42 @@ def _history_label(entry: dict[str, Any]) -> str:
     name = form["method"]
     method = "" if name == DEFAULT_METHOD else f" · {METHODS[name].title}"
     sizes = f" · {', '.join(map(str, form['scales']))} px" if form["scales"] else ""
-    return f"{entry['label']}{minus}{method}{sizes}"
+    return f"{shortened(entry['label'])}{minus}{method}{sizes}"
 
 
-def _map(facts: SceneFacts, heat: HeatMap | None) -> None:
-    heat_id = st.session_state.localize_heat if heat is not None else None
-    threshold = None
-    if heat is not None:
-        threshold = scene_map.region_threshold(heat, st.session_state.localize_threshold)
+def _map(facts: SceneFacts, heat_ids: list[str]) -> None:
+    session = st.session_state
+    heats = [state.heat(heat_id) for heat_id in heat_ids]
+    ids, chosen = tuple(heat_ids), session.localize_threshold
     world_map(
         "localize_map",
-        overlays=scene_map.map_overlays(facts, heat, heat_id),
-        view=scene_map.map_view(facts, heat, st.session_state.localize_fly),
+        overlays=scene_map.map_overlays(facts, heats, heat_ids),
+        view=scene_map.map_view(facts, heats[0] if heats else None, session.localize_fly),
         pixels=None if facts.corners else (facts.width, facts.height),
-        peaks=scene_map.peak_markers(heat),
-        regions=scene_map.region_outlines(heat_id, threshold),
-        threshold=None
-        if heat is None or threshold is None
-        else scene_map.colour_threshold(heat, threshold),
-        report=("threshold",),
-        on_event=_on_map_event,
+        peaks=scene_map.peak_markers(heats),
+        regions=outlines(ids, chosen) if heats else None,
+        threshold=colour_threshold(heats[0], thresholds(heats, chosen)[0]) if heats else None,
+        report=("threshold", "region"),
+        on_event=partial(_on_map_event, ids),
         height=MAP_HEIGHT,
     )
 
 
-def _on_map_event(event: MapEvent) -> None:
-    """Store the threshold that the user set on the map."""
+def _on_map_event(heat_ids: tuple[str, ...], event: MapEvent) -> None:
+    """Store the threshold that the user set on the map, or the region that was clicked."""
+    session = st.session_state
     if event.kind == "threshold":
-        st.session_state.localize_threshold = event.threshold
-        st.session_state.localize_region = None
+        session.localize_threshold = event.threshold
+        session.localize_region = None
+    elif event.kind == "region" and event.click is not None and heat_ids:
+        try:
+            found = compared(heat_ids, session.localize_threshold)
+        except SceneError:
+            return  # the page says that it is no longer kept
+        georef = found.heats[0].georef
+        pixel = georef.lonlat_to_pixel(*event.click) if georef.located else event.click
+        region = None if pixel is None else region_at(found, *pixel)
+        session.localize_region = None if region is None else list(region)
 
 
 def _welcome() -> None:

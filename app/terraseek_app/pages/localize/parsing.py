@@ -2,7 +2,7 @@
 
 from terraseek.errors import LatticeError
 
-__all__ = ["parse_scales", "split_sentences"]
+__all__ = ["join_lines", "parse_scales", "split_sentences"]
 
 
 def parse_scales(text: str) -> tuple[int, ...]:
@@ -23,3 +23,9 @@ def parse_scales(text: str) -> tuple[int, ...]:
 def split_sentences(text: str) -> list[str]:
     """Sentences separated by semicolons; each one gets its own heat map."""
     return [part.strip() for part in text.split(";") if part.strip()] or [text]
+
+
+def join_lines(text: str) -> str:
+    """Sentences on lines of their own, as one text for `split_sentences`; repeated ones once."""
+    lines = [line.strip().strip(";").strip() for line in text.splitlines()]
+    return "; ".join(dict.fromkeys(line for line in lines if line))

@@ -5,6 +5,7 @@ import streamlit as st
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.pages.localize.form import available_methods
 from terraseek_app.pages.localize.image_query import clear_image, query_image_panel
+from terraseek_app.pages.localize.parsing import join_lines, split_sentences
 from terraseek_app.pages.localize.scene_choice import choose_scene, upload_panel
 from terraseek_app.server import state
 
@@ -14,19 +15,45 @@ __all__ = ["query_bar"]
 def query_bar() -> bool:
     """Draw the bar; returns whether the form was submitted."""
     with st.container(key="localize_bar"):
-        scene, upload, form, image, more = st.columns(
-            [2.3, 1.1, 5.6, 1.1, 1.25], vertical_alignment="bottom"
+        scene, upload, form, lines, image, more = st.columns(
+            [2.2, 1.1, 5.0, 1.1, 1.1, 1.25], vertical_alignment="bottom"
         )
     with upload, st.popover("Upload", icon=":material/upload:", width="stretch"):
         upload_panel()
     with scene:
         choose_scene()
+    with lines, st.popover("Several", icon=":material/format_list_bulleted:", width="stretch"):
+        _lines_panel()
     with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):
         query_image_panel()
     with more, st.popover(_method_label(), icon=":material/tune:", width="stretch"):
         _method_panel()
     with form, st.container(key="localize_form"), st.form("localize_question"):
         return _query_fields()
+
+
+def _lines_panel() -> None:
+    """Draw the field with one sentence per line."""
+    session = st.session_state
+    if session.localize_lines_of != session.localize_text:  # else the user is writing
+        session.localize_lines_of = session.localize_text
+        session.localize_lines = "\n".join(split_sentences(session.localize_text))
+    st.caption("One sentence per line: each gets a colour, and the map says which wins where.")
+    st.text_area("One sentence per line", key="localize_lines", height=150)
+    st.button(
+        "Where are they?",
+        type="primary",
+        key="localize_lines_go",
+        on_click=_ask_lines,
+        width="stretch",
+    )
+
+
+def _ask_lines() -> None:
+    text = join_lines(st.session_state.localize_lines)
+    if text:
+        clear_image()
+        st.session_state.update(localize_text=text, localize_ask=True)
 
 
 def _method_label() -> str:

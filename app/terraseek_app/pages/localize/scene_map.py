@@ -1,32 +1,46 @@
 """Map data of the Localize page: overlays, markers, outlines and view of a scene."""
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from terraseek.localization import HeatMap, regions_geojson
+from terraseek.display import shortened
+from terraseek.localization import HeatMap
 from terraseek.localization.output.numbers import HEAT_SIDE
-from terraseek.localization.output.regions import default_threshold
 from terraseek.scenes import Georef
+from terraseek.significance.words import WORDS
 from terraseek_app.map import Overlay, heat_overlay, scene_overlay
+from terraseek_app.pages.localize.regions.comparison import colour_of
 from terraseek_app.pages.localize.scene_choice import SceneFacts
 from terraseek_app.server import state
 
-__all__ = [
-    "colour_threshold",
-    "map_overlays",
-    "map_view",
-    "peak_markers",
-    "region_outlines",
-    "region_threshold",
-]
+__all__ = ["map_overlays", "map_view", "peak_markers"]
+
+_LABEL_LENGTH = 24
+"""Letters of a sentence beside its peak."""
 
 
-def map_overlays(facts: SceneFacts, heat: HeatMap | None, heat_id: str | None) -> list[Overlay]:
-    """Overlays of the scene and, if there is one, of the heat map above it."""
+def map_overlays(
+    facts: SceneFacts, heats: Sequence[HeatMap], heat_ids: Sequence[str]
+) -> list[Overlay]:
+    """Overlays of the scene and of the heat maps above it."""
     overlays = [scene_overlay(facts.scene_id, facts.corners)]
-    if heat is not None and heat_id is not None:
-        corners = _heat_corners(heat_id)
-        overlays.append(heat_overlay(heat_id, corners, heat.low, heat.high, heat.question))
+    for index, (heat, heat_id) in enumerate(zip(heats, heat_ids, strict=True)):
+        level = "" if heat.significance is None else WORDS[heat.significance]
+        overlays.append(
+            heat_overlay(
+                heat_id,
+                _heat_corners(heat_id),
+                heat.low,
+                heat.high,
+                heat.question,
+                colour=colour_of(index, len(heats)),
+                level=level,
+                candidate=heat.significance != "none",
+                window=heat.window_px / math.sqrt(heat.width * heat.height),
+            )
+        )
     return overlays
 
 
@@ -36,42 +50,15 @@ def _heat_corners(heat_id: str) -> list[list[float]] | None:
     return state.heat(heat_id).preview(HEAT_SIDE)[2]
 
 
-def peak_markers(heat: HeatMap | None) -> list[dict[str, Any]]:
-    """Marker of the peak: lon and lat in degrees, or column and row without a CRS."""
-    if heat is None:
-        return []
-    peak = heat.peak
-    x, y = (peak.col, peak.row) if peak.lon is None else (peak.lon, peak.lat)
-    return [{"x": x, "y": y, "label": f"best: {peak.score:.3f}"}]
-
-
-def region_threshold(heat: HeatMap, chosen: float | None) -> float:
-    """The lowest cosine of a region: of colours, outlines, count, table and files alike.
-
-    Args:
-        heat: the heat map.
-        chosen: where the user set the threshold, 0-1 of the display range; None: halfway between
-            median and highest score, but at most the end of the display range.
-    """
-    if chosen is None:
-        return min(default_threshold(heat), heat.high)
-    return heat.low + chosen * (heat.high - heat.low)
-
-
-def colour_threshold(heat: HeatMap, threshold: float) -> float:
-    """A threshold as 0-1 of the heat map's display range."""
-    return min(max((threshold - heat.low) / (heat.high - heat.low), 0.0), 1.0)
-
-
-def region_outlines(heat_id: str | None, threshold: float | None = None) -> dict[str, Any] | None:
-    """Regions of a heat map as GeoJSON; None without a heat map."""
-    return None if heat_id is None else _regions(heat_id, threshold)
-
-
-@lru_cache(maxsize=64)
-def _regions(heat_id: str, threshold: float | None) -> dict[str, Any]:
-    geojson: dict[str, Any] = regions_geojson(state.heat(heat_id), threshold=threshold)
-    return geojson
+def peak_markers(heats: Sequence[HeatMap]) -> list[dict[str, Any]]:
+    """Markers of the peaks: lon and lat in degrees, or column and row without a CRS."""
+    markers = []
+    for heat in heats:
+        peak = heat.peak
+        x, y = (peak.col, peak.row) if peak.lon is None else (peak.lon, peak.lat)
+        name = "best" if len(heats) == 1 else shortened(heat.query, _LABEL_LENGTH)
+        markers.append({"x": x, "y": y, "label": f"{name}: {peak.score:.3f}"})
+    return markers
 
 
 def map_view(

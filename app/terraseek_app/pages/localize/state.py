@@ -25,6 +25,10 @@ DEFAULTS: dict[str, Any] = {
     "localize_job": None,
     "localize_asked": None,
     "localize_heat": None,
+    "localize_heats": [],
+    "localize_partial": [],
+    "localize_lines": "",
+    "localize_lines_of": "",
     "localize_scales": "",
     "localize_method": "terraseek",
     "localize_picture": "",
@@ -39,7 +43,10 @@ DEFAULTS: dict[str, Any] = {
 }
 """Session keys of the page with their default values; plain values only.
 
-`localize_threshold` is where the user set the threshold, 0-1 of the heat map's display range.
+`localize_heats` are the ids of the heat maps shown, one for each sentence, and `localize_heat` is
+the first of them; `localize_partial` are those of the windows encoded so far. `localize_region` is
+sentence and rank of the region looked at. `localize_threshold` is where the user set the threshold,
+0-1 of the heat map's display range.
 `localize_source`, the scene, is `example:<scene id>`, `item:<item id>` or `upload:<token>`.
 `localize_picture`, a query image, is one of the last two, or empty for a text query.
 """
@@ -70,6 +77,8 @@ def clear_result() -> None:
     """Remove the heat map and the running job, after another scene was chosen."""
     st.session_state.update(
         localize_heat=None,
+        localize_heats=[],
+        localize_partial=[],
         localize_job=None,
         localize_fly=None,
         localize_region=None,
@@ -77,17 +86,17 @@ def clear_result() -> None:
     )
 
 
-def add_to_history(source: str, label: str, form: dict[str, Any], heat_id: str) -> None:
+def add_to_history(source: str, label: str, form: dict[str, Any], heat_ids: list[str]) -> None:
     """Put an answered question first in the history, and remove an equal older one.
 
     Args:
         source: the scene, as in `localize_source`.
-        label: the sentence that was answered, or the query image's name.
+        label: the sentences that were answered, or the query image's name.
         form: form values of the question, as a `LocalizeForm` as a dictionary.
-        heat_id: id of the heat map.
+        heat_ids: ids of the heat maps, one for each sentence.
     """
     text = "" if form["image"] else label
-    entry = {"source": source, "label": label, "heat": heat_id, "form": form | {"text": text}}
+    entry = {"source": source, "label": label, "heats": heat_ids, "form": form | {"text": text}}
     older = [other for other in st.session_state.localize_turns if not _is_same(other, entry)]
     st.session_state.localize_turns = [entry, *older][:HISTORY_LENGTH]
 
@@ -101,7 +110,8 @@ def show_from_history(entry: dict[str, Any]) -> None:
     """Show the heat map and the form values of an earlier question again."""
     form = entry["form"]
     st.session_state.update(
-        localize_heat=entry["heat"],
+        localize_heat=entry["heats"][0],
+        localize_heats=entry["heats"],
         localize_text=form["text"],
         localize_minus=form["minus"],
         localize_picture=form["image"],

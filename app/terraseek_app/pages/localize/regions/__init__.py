@@ -1,0 +1,1 @@
+"""Regions of the heat maps shown: comparison of sentences, table, crops."""
