@@ -107,6 +107,62 @@ def test_one_threshold_for_colours_outlines_table_and_files(
     assert shares[1] < 0.8 * shares[0]
 
 
+def test_several_sentences_are_layers_that_follow_the_threshold_without_the_server(
+    localize: Any, map_state: Callable[..., Any]
+) -> None:
+    ask(localize, "red; green")
+    map_state(localize, KEY, "s => s.heatVisible && s.zoom > 8")
+    localize.get_by_text("2 sentences").wait_for()
+    localize.wait_for_function(f"window.__terraseek.{KEY}.heats().every((heat) => heat.pixels)")
+    localize.locator(".ts-mode[data-mode=winner]").click()
+    won = localize.evaluate(_WON_AT, [KEY, [700 / 1024, 400 / 1024]])
+    assert won == [True, False]
+    table = localize.locator(".regions tbody tr")
+    before = table.count()
+    assert before >= 1
+    outline = localize.evaluate(_LARGEST_OUTLINE, KEY)
+    count_messages(localize)
+    # a drag of the slider, which has not been released
+    localize.locator(".ts-threshold").evaluate(
+        "slider => { slider.value = '0.97'; slider.dispatchEvent(new Event('input', "
+        "{bubbles: true})); }"
+    )
+    localize.wait_for_function(f"window.__terraseek.{KEY}.live.rows?.length > 0")
+    live = localize.evaluate(f"window.__terraseek.{KEY}.live.rows")
+    assert localize.evaluate("window.__sent") == 0
+    assert table.count() == len(live)
+    assert localize.evaluate(_LARGEST_OUTLINE, KEY) < outline
+    localize.locator(".ts-threshold").dispatch_event("change")
+    localize.wait_for_function("window.__sent > 0")
+    red = [row for row in live if row["query"] == "red"]
+    localize.wait_for_function(
+        f"JSON.parse(window.__terraseek.{KEY}.regions.shown ?? '[null]')[0]?.features"
+        f".filter((one) => one.properties.query === 'red').length === {len(red)}"
+    )
+    table.first.click()
+    localize.get_by_text("Region 1").wait_for()
+    localize.get_by_role("button", name="Search with it").click()
+    localize.locator(".tile .pick").first.wait_for()
+    assert "localize" not in localize.url
+
+
+_WON_AT = """([key, [x, y]]) => window.__terraseek[key].heats().map((heat) => {
+    const { width, height } = heat.canvas;
+    const at = [Math.floor(x * width), Math.floor(y * height)];
+    return heat.context.getImageData(...at, 1, 1).data[3] > 0;
+})"""
+"""Whether each heat map is drawn at a place, given as fractions of width and height."""
+_LARGEST_OUTLINE = """key => {
+    const world = window.__terraseek[key];
+    const data = world.map.getSource("regions").serialize().data;
+    return Math.max(...data.features.map((feature) => {
+        const lons = feature.geometry.coordinates[0].map((point) => point[0]);
+        return Math.max(...lons) - Math.min(...lons);
+    }));
+}"""
+"""Width in degrees of the widest outline on the map."""
+
+
 def test_uploaded_image_is_localized_in_pixel_space(
     localize: Any, map_state: Callable[..., Any]
 ) -> None:
@@ -114,7 +170,7 @@ def test_uploaded_image_is_localized_in_pixel_space(
     pixels[30:110, 250:350] = (205, 40, 40)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
-    localize.get_by_role("button", name="Upload").click()
+    localize.get_by_role("button", name="Scenes").click()
     localize.locator('input[type="file"]').set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
     )

@@ -23,6 +23,8 @@ MAX_TILE_ZOOM = 30
 """Deepest zoom of a tile; its pixels are a tenth of a millimetre."""
 SCENE_SIDE = 2560
 """Longest side in pixels of the overlay of a scene without a CRS."""
+THUMBNAIL_SIDE = 320
+"""Longest side in pixels of the thumbnail of a scene."""
 
 
 def tile_zxy(request: Request) -> tuple[int, int, int]:
@@ -101,6 +103,22 @@ def _scene_png(path: Path, mtime_ns: int) -> bytes:
         return bytes(tiles.scene_preview(scene, SCENE_SIDE)[0])
 
 
+def scene_thumbnail(request: Request) -> Response:
+    """JPEG thumbnail of a scene, as it is in its file."""
+    path = state.scene_path(request.path_params["id"])
+    return cached(request, _scene_jpeg(path, path.stat().st_mtime_ns), "image/jpeg", 3600)
+
+
+@lru_cache(maxsize=256)
+def _scene_jpeg(path: Path, mtime_ns: int) -> bytes:
+    # mtime_ns is part of the cache key only
+    from terraseek.display import jpeg_bytes
+    from terraseek.scenes import Scene
+
+    with Scene.open(path) as scene:
+        return jpeg_bytes(scene.preview(THUMBNAIL_SIDE)[0])
+
+
 def heat_overlay(request: Request) -> Response:
     """A heat map as one image, to be coloured by the browser; see `heat_png`."""
     return cached(request, heat_png(request.path_params["id"]), "image/png", 3600)
@@ -139,6 +157,7 @@ ROUTES: list[BaseRoute] = [
     Route("/tiles/density/{z}/{x}/{y}", density, methods=["GET"]),
     Route("/tiles/scene/{id}/{z}/{x}/{y}", scene_tile, methods=["GET"]),
     Route("/overlays/scene/{id}.png", scene_overlay, methods=["GET"]),
+    Route("/overlays/scene/{id}/thumbnail.jpg", scene_thumbnail, methods=["GET"]),
     Route("/overlays/heat/{id}.png", heat_overlay, methods=["GET"]),
     Route("/assets/map/{name}", asset, methods=["GET"]),
 ]

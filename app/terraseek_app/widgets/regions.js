@@ -9,9 +9,9 @@ function create(tag, className, text) {
 
 function heading(several) {
   const row = create("tr");
-  const names = ["#", ...(several ? ["sentence", "level"] : []), "score", "where", "size", ...(several ? ["best"] : [])];
+  const names = ["#", ...(several ? ["sentence", "level"] : []), "score", "size", ...(several ? ["best"] : []), "where"];
   for (const name of names) {
-    const cell = create("th", name === "size" ? "n" : "", name);
+    const cell = create("th", name === "size" || name === "best" ? "n" : "", name);
     cell.scope = "col";
     row.append(cell);
   }
@@ -44,8 +44,9 @@ function line(row, several, selected, send) {
     sentence.append(swatch, create("span", "", row.query));
     node.append(sentence, create("td", "level", row.level));
   }
-  node.append(scoreCell(row), create("td", "where", row.where), create("td", "n", row.size));
+  node.append(scoreCell(row), create("td", "n", row.size));
   if (several) node.append(create("td", "n", row.won ?? ""));
+  node.append(create("td", "where", row.where));
   if (send) node.onclick = () => send({ sentence: row.sentence, rank: row.rank, turn: Date.now() });
   return node;
 }

@@ -59,7 +59,8 @@ class Comparison:
     @cached_property
     def valid(self) -> Bool[np.ndarray, "h w"]:
         """Cells where at least one heat map has a score."""
-        return np.logical_or.reduce([heat.valid for heat in self.heats])
+        valid: Bool[np.ndarray, "h w"] = np.logical_or.reduce([heat.valid for heat in self.heats])
+        return valid
 
     @cached_property
     def winner(self) -> Int8[np.ndarray, "h w"]:

@@ -211,6 +211,7 @@ def test_liked_and_disliked_items(client: TestClient) -> None:
         ("/tiles/scene/unknown/0/0/0", 400, "SceneError"),
         ("/overlays/heat/unknown.png", 400, "SceneError"),
         ("/overlays/scene/unknown.png", 400, "SceneError"),
+        ("/overlays/scene/unknown/thumbnail.jpg", 400, "SceneError"),
     ],
 )
 def test_errors_have_a_status_and_a_message(

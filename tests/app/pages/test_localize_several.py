@@ -1,14 +1,22 @@
 """Several sentences on the Localize page: their maps, table, threshold, regions and link."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from shapely.geometry import shape
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from helpers.page_steps import Open, localize_text, page_text, run
 from terraseek.localization import regions
+from terraseek_app.api.responses import EXCEPTION_HANDLERS
+from terraseek_app.asgi import routes
 from terraseek_app.map.events import MapEvent
 from terraseek_app.pages.localize import page as localize_page
 from terraseek_app.pages.localize.regions import comparison, crop
+from terraseek_app.pages.localize.scenes import gallery
 from terraseek_app.server import state
 
 
@@ -82,3 +90,20 @@ def test_the_picture_of_a_region_becomes_a_query_of_the_catalogue(asked) -> None
     shown = run(asked)
     assert any(button.key == "localize_search" for button in shown.button)
     assert "Region 1" in page_text(shown)
+
+
+def test_scenes_are_offered_with_their_thumbnails(open_page: Open) -> None:
+    ids = state.example_scenes()
+    sources = {f"example:{key}": name for key, name in ids.items()}
+    chosen = next(iter(sources))
+    tiles = gallery.scene_tiles(sources, {one: one[8:] for one in sources}, chosen)
+    assert [tile["name"] for tile in tiles] == ["field.tif", "plain.png"]
+    assert [tile["on"] for tile in tiles] == [True, False]
+    app = Starlette(routes=routes(), exception_handlers=dict(EXCEPTION_HANDLERS))
+    with TestClient(app) as client:
+        answer = client.get(tiles[0]["url"])
+    assert answer.headers["content-type"] == "image/jpeg"
+    pixels = np.asarray(Image.open(io.BytesIO(answer.content))).astype(int)
+    assert pixels.shape == (256, 256, 3)
+    assert pixels[96, 160, 0] > pixels[96, 160, 1] + 80  # the red square
+    assert pixels[20, 20, 1] > pixels[20, 20, 0] + 50

@@ -24,14 +24,17 @@ export function winners(layers, threshold) {
   return winner;
 }
 
-// 256 colours of one hue as little-endian RGBA words; transparent below the threshold.
+// 256 colours of one hue as little-endian RGBA words; transparent below the threshold. A sentence
+// without evidence in the scene is faint.
 const FAINTEST = 0.45;
-export function tint(hex, threshold) {
+const NO_EVIDENCE = 0.5;
+export function tint(hex, threshold, candidate = true) {
+  const most = candidate ? 255 : 255 * NO_EVIDENCE;
   const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
   const words = new Uint32Array(256);
   for (let v = Math.max(threshold, 0); v < 256; v++) {
     const share = threshold >= 255 ? 1 : (v - threshold) / (255 - threshold);
-    const alpha = Math.round(255 * (FAINTEST + (1 - FAINTEST) * share));
+    const alpha = Math.round(most * (FAINTEST + (1 - FAINTEST) * share));
     words[v] = ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
   }
   return words;

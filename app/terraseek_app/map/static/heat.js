@@ -77,9 +77,9 @@ export class HeatLayer {
   // One of several heat maps has a colour of its own; `winner` is then who wins where, or null.
   applyStyle({ ramp, threshold }) {
     if (!this.pixels) return;
-    const { colour } = this.overlay;
+    const { colour, candidate } = this.overlay;
     const lowest = Math.round(threshold * 255);
-    const colours = colour ? tint(colour, lowest) : table(ramp, lowest);
+    const colours = colour ? tint(colour, lowest, candidate) : table(ramp, lowest);
     const winner = colour ? this.world.winner() : null;
     const own = this.world.heats().indexOf(this);
     const rgba = new Uint32Array(this.pixels.data.buffer);

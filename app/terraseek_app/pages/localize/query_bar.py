@@ -6,7 +6,11 @@ from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.pages.localize.form import available_methods
 from terraseek_app.pages.localize.image_query import clear_image, query_image_panel
 from terraseek_app.pages.localize.parsing import join_lines, split_sentences
-from terraseek_app.pages.localize.scene_choice import choose_scene, upload_panel
+from terraseek_app.pages.localize.scene_choice import (
+    choose_scene,
+    scene_thumbnails,
+    upload_panel,
+)
 from terraseek_app.server import state
 
 __all__ = ["query_bar"]
@@ -18,7 +22,8 @@ def query_bar() -> bool:
         scene, upload, form, lines, image, more = st.columns(
             [2.2, 1.1, 5.0, 1.1, 1.1, 1.25], vertical_alignment="bottom"
         )
-    with upload, st.popover("Upload", icon=":material/upload:", width="stretch"):
+    with upload, st.popover("Scenes", icon=":material/photo_library:", width="stretch"):
+        scene_thumbnails("localize_scenes")
         upload_panel()
     with scene:
         choose_scene()

@@ -13,6 +13,7 @@ from terraseek_app.pages.localize.item_raster import (
     item_raster,
     pixel_space_reason,
 )
+from terraseek_app.pages.localize.scenes.gallery import scene_gallery, scene_tiles
 from terraseek_app.pages.localize.state import clear_result
 from terraseek_app.server import state
 from terraseek_app.server.uploads import upload_folder, upload_path
@@ -25,6 +26,7 @@ __all__ = [
     "place_text",
     "scene_facts",
     "scene_file",
+    "scene_thumbnails",
     "sources",
     "upload_panel",
 ]
@@ -75,6 +77,36 @@ def choose_scene() -> None:
         placeholder="upload a scene, or pick one in Explore",
         on_change=clear_result,
     )
+
+
+def scene_thumbnails(key: str) -> None:
+    """Draw all scenes as thumbnails; a click chooses one. Nothing without scenes."""
+    choices = sources()
+    if choices:
+        tiles = scene_tiles(choices, {one: _scene_id(one) for one in choices}, _chosen())
+        scene_gallery(key, tiles, on_choose=_choose)
+
+
+def _chosen() -> str | None:
+    chosen: str | None = st.session_state.localize_source
+    return chosen
+
+
+def _choose(source: str) -> None:
+    if source in sources() and source != _chosen():
+        st.session_state.localize_source = source
+        clear_result()
+
+
+def _scene_id(source: str) -> str | None:
+    """Id of a scene for tile URLs; None if its file is gone."""
+    kind, _, key = source.partition(":")
+    if kind == "example":
+        return key
+    try:
+        return state.add_scene(scene_file(source))
+    except TerraSeekError:
+        return None
 
 
 def upload_panel() -> None:

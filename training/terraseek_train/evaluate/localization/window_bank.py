@@ -92,7 +92,7 @@ class _BankContext(MethodContext):
 
     bank: WindowBank = field(default_factory=WindowBank)
 
-    def embed(self, lattice: Lattice, cache: bool = True) -> SceneEmbedding:
+    def embed(self, lattice: Lattice, cache: bool = True, partial: bool = False) -> SceneEmbedding:
         """Embed a lattice; windows that depend on the query are cached too."""
         missing = self.bank.missing(lattice)
         # with nothing missing, one window still gives the valid pixels of the scene
