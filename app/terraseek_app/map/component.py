@@ -22,7 +22,7 @@ _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
 """Events reported by default. Others: `click` (on an empty place), `view` (map moved), `shape`
 (polygon drawn), `centre` (circle placed), `threshold` (of the heat map set), `region` (outline
-clicked)."""
+clicked), `truth` (outlines of the truth drawn)."""
 
 
 def world_map(
@@ -40,6 +40,7 @@ def world_map(
     regions: Mapping[str, Any] | None = None,
     peaks: Sequence[Mapping[str, Any]] = (),
     threshold: float | None = None,
+    truth: Sequence[Sequence[tuple[float, float]]] = (),
     view: Mapping[str, Any] | None = None,
     pixels: tuple[int, int] | None = None,
     report: Sequence[str] = EVENTS,
@@ -69,6 +70,7 @@ def world_map(
         regions: GeoJSON polygons in lon/lat, or in col/row in pixel space.
         peaks: {"x", "y", "label"} with lon/lat in degrees, or col/row in pixel space.
         threshold: where the heat map's colours begin, 0-1 of its display range; None leaves it.
+        truth: outlines of where the sentence is true: corners as (lon, lat), or (col, row).
         view: {"center": [lon, lat], "zoom": z} | {"bounds": [w, s, e, n]} |
             {"fit": "hits" | "overlays" | "box"}; the map moves whenever this value changes, so a
             further key with a new value repeats the same view.
@@ -99,6 +101,7 @@ def world_map(
         "regions": regions,
         "peaks": [dict(peak) for peak in peaks],
         "threshold": threshold,
+        "truth": [[list(corner) for corner in ring] for ring in truth],
         "view": view,
         "pixels": list(pixels) if pixels else None,
         "report": list(report),

@@ -18,7 +18,17 @@ class MapEvent:
     """The user's action on the map in this run, and the map's state after it."""
 
     kind: Literal[
-        "none", "select", "click", "box", "area", "view", "shape", "centre", "threshold", "region"
+        "none",
+        "select",
+        "click",
+        "box",
+        "area",
+        "view",
+        "shape",
+        "centre",
+        "threshold",
+        "region",
+        "truth",
     ] = "none"
     """`box`, `shape` and `centre` (of a circle) were drawn or removed; `area` is a box from the
     button "Search this area"; `region` is a click in an outline."""
@@ -34,6 +44,8 @@ class MapEvent:
     """{"center": [lon, lat], "zoom", "bounds": [w, s, e, n]} at the time of the event."""
     shape: tuple[tuple[float, float], ...] | None = None
     """Corners (lon, lat) of the polygon drawn with this event; None when it was removed."""
+    truth: tuple[tuple[tuple[float, float], ...], ...] | None = None
+    """Outlines of the truth after this event: corners as (lon, lat), or (col, row) in pixels."""
     threshold: float | None = None
     """Where the heat map's threshold was set, 0-1 of its display range."""
 
@@ -65,6 +77,7 @@ def parse_event(
         view=raw.get("view"),
         shape=shape,
         threshold=_parse_threshold(raw.get("threshold")),
+        truth=_parse_rings(raw["truth"]) if raw["kind"] == "truth" else None,
     )
     return _with_box(event, box)
 
@@ -82,6 +95,12 @@ def _parse_shape(
     if corners is None:
         return None
     return tuple((round(float(lon), 5), round(float(lat), 5)) for lon, lat in corners)
+
+
+def _parse_rings(
+    rings: Sequence[Sequence[Sequence[float]]] | None,
+) -> tuple[tuple[tuple[float, float], ...], ...]:
+    return tuple(tuple((float(x), float(y)) for x, y in ring) for ring in rings or ())
 
 
 def _parse_threshold(value: object) -> float | None:

@@ -23,6 +23,9 @@ export class Controls {
       () => world.circleTool.setActive(!world.circleTool.active));
     this.clearCircle = button("ts-clear-circle", [icon(ICONS.clear), "Clear circle"], "Remove the circle",
       () => world.circleTool.clear());
+    this.truth = button("ts-draw-truth", [icon(ICONS.shape), "Draw truth"],
+      "Outline where the sentence is true: click corners, a double-click closes; Escape ends",
+      () => world.truthTool.setActive(!world.truthTool.active));
     this.places = new PlaceSearch(world);
     this.has = { box: false, shape: false, circle: false };
     this.area = button("ts-area", [icon(ICONS.search), "Search this area"],
@@ -38,6 +41,7 @@ export class Controls {
     world.element.append(
       make("div", "ts-tools", [
         this.places.element, this.draw, this.clear, this.shape, this.clearShape, this.circle, this.clearCircle,
+        this.truth,
       ]),
       this.area,
       make("div", "ts-layers-corner", [open, this.layers]),
@@ -60,6 +64,11 @@ export class Controls {
     this.circle.lastChild.textContent = active ? "Click its centre" : "Circle";
   }
 
+  setTruthToolActive(active) {
+    this.truth.classList.toggle("ts-on", active);
+    this.truth.lastChild.textContent = active ? "Click corners, double-click ends" : "Draw truth";
+  }
+
   hasBox(exists) {
     this.has.box = exists;
     this.updateTools();
@@ -78,6 +87,7 @@ export class Controls {
   // Show the tools whose events Python wants, and buttons to clear what is drawn.
   updateTools() {
     const { world, has } = this;
+    this.truth.hidden = !world.reports("truth");
     this.places.element.hidden = world.space.isPixels || !world.reports("area");
     for (const [draw, clear, kind, exists] of [
       [this.draw, this.clear, "box", has.box],

@@ -21,6 +21,7 @@ import { ShapeTool } from "./shape.js";
 import { Globe, Pixels, boundsOf, ringOf } from "./space.js";
 import { mapStyle } from "./style.js";
 import { followTheme } from "./theme.js";
+import { TruthTool } from "./truth.js";
 
 const FIT_PADDING_PX = { top: 70, bottom: 60, left: 60, right: 60 };
 const VIEW_DELAY_MS = 400;
@@ -60,6 +61,7 @@ export class WorldMap {
     this.boxTool = new BoxTool(this);
     this.shapeTool = new ShapeTool(this);
     this.circleTool = new CircleTool(this);
+    this.truthTool = new TruthTool(this);
     this.styleLoaded.then(() => {
       for (const tool of this.tools()) tool.addLayers(ANCHORS.at(-1));
       this.layers.refresh();
@@ -70,7 +72,7 @@ export class WorldMap {
   }
 
   tools() {
-    return [this.boxTool, this.shapeTool, this.circleTool];
+    return [this.boxTool, this.shapeTool, this.circleTool, this.truthTool];
   }
 
   // Only one drawing tool is active at a time.
@@ -130,6 +132,7 @@ export class WorldMap {
     this.boxTool.sync(data.box);
     this.shapeTool.sync(data.shape);
     this.circleTool.sync(data.circle);
+    this.truthTool.sync(data.truth);
     this.showOverlays(data.overlays);
     this.followThreshold(data.threshold);
     this.regions.show(data.regions);
@@ -240,7 +243,7 @@ export class WorldMap {
 
   async onClick(event) {
     if (this.dragging) return;
-    const tool = [this.shapeTool, this.circleTool].find((candidate) => candidate.active);
+    const tool = [this.shapeTool, this.circleTool, this.truthTool].find((candidate) => candidate.active);
     if (tool) return tool.click(event);
     if (this.reports("region") && this.regions.isAt(event.point)) {
       return this.emit("region", { click: this.space.fromMap(event.lngLat) });
@@ -346,6 +349,7 @@ export class WorldMap {
     this.hitsLayer.remove();
     this.shapeTool.remove();
     this.circleTool.remove();
+    this.truthTool.remove();
     this.map.remove();
   }
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from terraseek.display import shortened
 from terraseek.errors import SceneError, TerraSeekError
+from terraseek.localization import HeatMap
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek_app.map import MapEvent, world_map
 from terraseek_app.messages import page_text, show_error, show_notes
@@ -17,7 +18,7 @@ from terraseek_app.pages.localize import state as localize_state
 from terraseek_app.pages.localize.batch.panel import batch_panel
 from terraseek_app.pages.localize.form import read_form
 from terraseek_app.pages.localize.heat_panel import heat_panel, truncation_note
-from terraseek_app.pages.localize.image_query import apply_upload, query_image
+from terraseek_app.pages.localize.image_query import apply_upload, clear_image, query_image
 from terraseek_app.pages.localize.query_bar import query_bar
 from terraseek_app.pages.localize.regions.comparison import (
     colour_threshold,
@@ -34,6 +35,8 @@ from terraseek_app.pages.localize.scene_choice import (
     sources,
 )
 from terraseek_app.pages.localize.scene_examples import show_scene_examples
+from terraseek_app.pages.localize.truth import outlines as outlines_of_truth
+from terraseek_app.pages.localize.truth.panel import truth_panel
 from terraseek_app.server import state
 from terraseek_app.widgets.page_link import page_link
 
@@ -53,6 +56,10 @@ def render() -> None:
         st.session_state.localize_source = uploaded
         localize_state.clear_result()
     apply_upload()
+    if st.session_state.localize_truth_ask:
+        clear_image()
+        text = st.session_state.localize_truth_ask
+        st.session_state.update(localize_text=text, localize_ask=True, localize_truth_ask="")
     if not st.session_state.localize_picture:
         localize_state.suggest_text(explore_query())
     submitted = query_bar()
@@ -106,6 +113,7 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> list[str]:
             if note:
                 st.warning(page_text(note), icon=":material/content_cut:")
         heat_panel(heat_ids, session.localize_threshold, path)
+        truth_panel(heat_ids, [state.heat(heat_id) for heat_id in heat_ids], source)
     elif running is None:
         st.html(
             '<p class="ts-hero">Where in this scene?</p><p class="ts-quiet">Write what to look '
@@ -177,10 +185,24 @@ def _map(facts: SceneFacts, heat_ids: list[str]) -> None:
         peaks=scene_map.peak_markers(heats),
         regions=outlines(ids, chosen) if heats else None,
         threshold=colour_threshold(heats[0], thresholds(heats, chosen)[0]) if heats else None,
-        report=("threshold", "region"),
+        truth=_drawn_truth(heats),
+        report=("threshold", "region", "truth") if heats else (),
         on_event=partial(_on_map_event, ids),
         height=MAP_HEIGHT,
     )
+
+
+def _truth_of(count: int) -> int:
+    """Index of the heat map whose truth is drawn."""
+    return min(int(st.session_state.localize_truth_of or 0), count - 1)
+
+
+def _drawn_truth(heats: list[HeatMap]) -> outlines_of_truth.Rings:
+    if not heats:
+        return ()
+    heat = heats[_truth_of(len(heats))]
+    rings = outlines_of_truth.of_sentence(st.session_state.localize_source, heat.query)
+    return outlines_of_truth.to_map(rings, heat.georef)
 
 
 def _on_map_event(heat_ids: tuple[str, ...], event: MapEvent) -> None:
@@ -189,6 +211,10 @@ def _on_map_event(heat_ids: tuple[str, ...], event: MapEvent) -> None:
     if event.kind == "threshold":
         session.localize_threshold = event.threshold
         session.localize_region = None
+    elif event.kind == "truth" and event.truth is not None and heat_ids:
+        heat = state.heat(heat_ids[_truth_of(len(heat_ids))])
+        rings = outlines_of_truth.from_map(event.truth, heat.georef)
+        outlines_of_truth.set_outlines(session.localize_source, heat.query, rings)
     elif event.kind == "region" and event.click is not None and heat_ids:
         try:
             found = compared(heat_ids, session.localize_threshold)

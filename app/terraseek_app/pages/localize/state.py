@@ -36,6 +36,9 @@ DEFAULTS: dict[str, Any] = {
     "localize_like": None,
     "localize_turns": [],
     "localize_uploads": {},
+    "localize_truth": {},
+    "localize_truth_ask": "",
+    "localize_truth_of": 0,
     "localize_fly": None,
     "localize_region": None,
     "localize_threshold": None,
@@ -47,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
 the first of them; `localize_partial` are those of the windows encoded so far. `localize_region` is
 sentence and rank of the region looked at. `localize_threshold` is where the user set the threshold,
 0-1 of the heat map's display range.
+`localize_truth` is scene -> sentence -> outlines in pixels.
 `localize_source`, the scene, is `example:<scene id>`, `item:<item id>` or `upload:<token>`.
 `localize_picture`, a query image, is one of the last two, or empty for a text query.
 """

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from terraseek.encoders.base import Encoder
 from terraseek.errors import AnnotationError
-from terraseek.files import read_json
 from terraseek.localization import HeatMap, LocalizeOptions, SeLoScore, selo_metrics
+from terraseek.localization.annotations import Annotation, probability, read_annotations
 from terraseek.localization.localizer import Localizer
-from terraseek.localization.methods.selo_filters import quantised
 from terraseek.localization.metrics import mean_score
 from terraseek.localization.query import encode_query
 from terraseek.progress import Progress, silent
@@ -34,16 +31,6 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Annotation:
-    """A sentence and the regions of a scene for which it is true."""
-
-    image: str
-    caption: str
-    regions: tuple[tuple[tuple[float, float], ...], ...]
-    """Rings of (x, y) in pixels of the scene."""
-
-
-@dataclass(frozen=True)
 class LocalizationScore:
     """The measures of the heat map of one annotation."""
 
@@ -51,36 +38,6 @@ class LocalizationScore:
     selo: SeLoScore
     pixel: PixelScore | None
     """None if pixels were not ranked."""
-
-
-def read_annotations(path: Path) -> list[Annotation]:
-    """Read annotations: `[{"jpg_name", "caption", "points": [[[x, y], ...]]}]` (AIR-SLT's layout).
-
-    Raises:
-        AnnotationError: no such file, not that layout, or an annotation without regions.
-    """
-    try:
-        annotations = [_annotation(entry) for entry in read_json(path)]
-    except OSError as error:
-        raise AnnotationError(f"{path} cannot be read ({error}); give an anno.json") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise AnnotationError(
-            f"{path} is not in AIR-SLT's layout ({type(error).__name__}: {error}); expected "
-            '[{"jpg_name", "caption", "points": [[[x, y], ...]]}]'
-        ) from error
-    if not annotations:
-        raise AnnotationError(
-            f"{path} has no annotations; a set without regions cannot be measured"
-        )
-    empty = [entry.image for entry in annotations if not entry.regions]
-    if empty:
-        raise AnnotationError(f"{path} has an annotation without regions, first of {empty[0]}")
-    return annotations
-
-
-def _annotation(entry: dict[str, Any]) -> Annotation:
-    rings = tuple(tuple((float(x), float(y)) for x, y in ring) for ring in entry["points"])
-    return Annotation(str(entry["jpg_name"]), str(entry["caption"]).strip(), rings)
 
 
 def evaluate_localization(
@@ -152,23 +109,6 @@ def _score(entry: Annotation, heat: HeatMap, pixel: bool) -> LocalizationScore:
     except AnnotationError as error:
         raise AnnotationError(f"{entry.image}, {entry.caption!r}: {error}") from error
     return LocalizationScore(entry, selo, pixels)
-
-
-def probability(heat: HeatMap) -> Float64[np.ndarray, "h w"]:
-    """Convert a heat map to 256 levels from 0 to 1 at full resolution, as SeLo's measures need it.
-
-    Heat maps of the published methods are cosines; their original levels, which the filter leaves
-    below 255, are restored. Other heat maps are stretched from lowest to highest score. Invalid
-    pixels are 0.
-    """
-    score = heat.read_rows(0, heat.height)
-    if heat.level_range is None:
-        return np.asarray(quantised(score) / 255, np.float64)
-    low, high = heat.level_range
-    if high <= low:
-        return np.zeros(score.shape)
-    levels = (np.nan_to_num(score, nan=low).astype(np.float64) - low) * (255 / (high - low))
-    return np.asarray(np.clip(np.rint(levels), 0, 255) / 255, np.float64)
 
 
 def headline(scores: Sequence[SeLoScore]) -> dict[str, float | int]:
