@@ -41,4 +41,6 @@ def session_watch() -> SessionWatch:
     if context is None or not runtime.exists():
         return SessionWatch(lambda: True)
     session_id = context.session_id
-    return SessionWatch(lambda: runtime.get_instance().is_active_session(session_id))
+    return SessionWatch(
+        lambda: not runtime.exists() or runtime.get_instance().is_active_session(session_id)
+    )

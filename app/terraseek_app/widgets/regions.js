@@ -7,9 +7,9 @@ function create(tag, className, text) {
   return node;
 }
 
-function heading(several) {
+function heading(several, levels) {
   const row = create("tr");
-  const names = ["#", ...(several ? ["sentence", "level"] : []), "score", "size", ...(several ? ["best"] : []), "where"];
+  const names = ["#", ...(several ? ["sentence"] : []), ...(levels ? ["level"] : []), "score", "size", ...(several ? ["best"] : []), "where"];
   for (const name of names) {
     const cell = create("th", name === "size" || name === "best" ? "n" : "", name);
     cell.scope = "col";
@@ -27,7 +27,7 @@ function scoreCell(row) {
   return cell;
 }
 
-function line(row, several, selected, send) {
+function line(row, several, levels, selected, send) {
   const node = create("tr", selected ? "on" : "");
   const pick = create("button", "pick", String(row.rank));
   pick.type = "button";
@@ -42,8 +42,9 @@ function line(row, several, selected, send) {
     swatch.style.background = row.colour;
     sentence.title = row.query;
     sentence.append(swatch, create("span", "", row.query));
-    node.append(sentence, create("td", "level", row.level));
+    node.append(sentence);
   }
+  if (levels) node.append(create("td", "level", row.level));
   node.append(scoreCell(row), create("td", "n", row.size));
   if (several) node.append(create("td", "n", row.won ?? ""));
   node.append(create("td", "where", row.where));
@@ -53,14 +54,15 @@ function line(row, several, selected, send) {
 
 function draw(place, rows, selected, send) {
   const several = rows.some((row) => row.colour);
+  const levels = several && rows.some((row) => row.level);
   const count = create("p", "count", rows.length === 1 ? "1 region" : `${rows.length} regions`);
   const table = create("table");
   const head = create("thead");
-  head.append(heading(several));
+  head.append(heading(several, levels));
   const body = create("tbody");
   body.append(...rows.map((row) => {
     const isOn = Boolean(selected) && selected[0] === row.sentence && selected[1] === row.rank;
-    return line(row, several, isOn, send);
+    return line(row, several, levels, isOn, send);
   }));
   table.append(head, body);
   const box = create("div", "scroll");

@@ -80,7 +80,7 @@ def test_an_exported_file_is_imported_again(
     assert outlines.import_annotations(content, "example:b", heats) == ["red", "a green field"]
     assert outlines.of_sentence("example:b", "red") == (SQUARE,)
     elsewhere = content.replace(b"field.tif", b"other.tif")
-    with pytest.raises(AnnotationError, match="no annotation of field.tif"):
+    with pytest.raises(AnnotationError, match=r"no annotation of field\.tif"):
         outlines.import_annotations(elsewhere, "example:b", heats)
     with pytest.raises(AnnotationError, match="layout"):
         outlines.import_annotations(b'[{"caption": 3}]', "example:b", heats)

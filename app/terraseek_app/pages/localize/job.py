@@ -52,6 +52,9 @@ def start(path: Path, source: str, form: LocalizeForm) -> None:
     job = _queue().start(" ; ".join(form.labels), work, session_watch(), partials)
     st.session_state.localize_job = job.job_id
     st.session_state.localize_partial = []
+    # a browser may still load the coarse maps of a question when its answer is there
+    state.remove_heats(st.session_state.localize_coarse)
+    st.session_state.localize_coarse = []
     st.session_state.localize_asked = {"source": source, "form": asdict(form)}
     job.has_ended(INITIAL_WAIT_S)
 
@@ -70,13 +73,10 @@ def compute_heat_maps(
         form: the query.
         progress: called while windows are encoded.
         name: name of the scene in the heat maps' files; blank: the name of `path`.
-        on_partial: called with the ids of the heat maps of the windows encoded so far. Those of the
-            call before the last are dropped, because no page shows them any more.
+        on_partial: called with the ids of the heat maps of the windows encoded so far.
     """
     from terraseek.localization import localize_many
     from terraseek.scenes import Scene
-
-    shown: list[tuple[str, ...]] = []
 
     def keep(heat_maps: "list[HeatMap]") -> tuple[str, ...]:
         named = [replace(one, scene_name=name) if name else one for one in heat_maps]
@@ -84,9 +84,7 @@ def compute_heat_maps(
 
     def show(heat_maps: "list[HeatMap]") -> None:
         if on_partial is not None:
-            shown.append(keep(heat_maps))
-            on_partial(shown[-1])
-            state.remove_heats(old for ids in shown[:-2] for old in ids)
+            on_partial(keep(heat_maps))
 
     queries = form.queries()
     with Scene.open(path) as scene:
@@ -111,6 +109,7 @@ def collect() -> Job[tuple[str, ...]] | None:
         if job.partials:
             st.session_state.localize_partial = list(job.partials[-1])
         return job
+    st.session_state.localize_coarse = [one for ids in job.partials for one in ids]
     st.session_state.localize_job = None
     try:
         heat_ids = job.result()
@@ -124,7 +123,6 @@ def collect() -> Job[tuple[str, ...]] | None:
 def _store_result(heat_ids: tuple[str, ...]) -> None:
     """Show the heat maps together, and add the question to the history."""
     session = st.session_state
-    state.remove_heats(session.localize_partial)
     session.localize_partial = []
     session.localize_heat = heat_ids[0]
     session.localize_heats = list(heat_ids)

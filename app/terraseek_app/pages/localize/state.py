@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "localize_heat": None,
     "localize_heats": [],
     "localize_partial": [],
+    "localize_coarse": [],
     "localize_lines": "",
     "localize_lines_of": "",
     "localize_scales": "",
@@ -47,10 +48,11 @@ DEFAULTS: dict[str, Any] = {
 """Session keys of the page with their default values; plain values only.
 
 `localize_heats` are the ids of the heat maps shown, one for each sentence, and `localize_heat` is
-the first of them; `localize_partial` are those of the windows encoded so far. `localize_region` is
-sentence and rank of the region looked at. `localize_threshold` is where the user set the threshold,
-0-1 of the heat map's display range.
-`localize_truth` is scene -> sentence -> outlines in pixels.
+the first of them. `localize_partial` are those of the windows encoded so far, and
+`localize_coarse` all of these of the last question, which the next one removes. `localize_region`
+is sentence and rank of the region looked at. `localize_threshold` is where the user set the
+threshold, 0-1 of the heat map's display range. `localize_truth` is scene -> sentence -> outlines in
+pixels.
 `localize_source`, the scene, is `example:<scene id>`, `item:<item id>` or `upload:<token>`.
 `localize_picture`, a query image, is one of the last two, or empty for a text query.
 """
