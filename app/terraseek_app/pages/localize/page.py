@@ -103,6 +103,8 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> list[str]:
     coarse = _kept(session.localize_partial) if running is not None else []
     if coarse:
         return coarse
+    if session.localize_heat not in session.localize_heats:  # set by another page
+        session.localize_heats = [session.localize_heat] if session.localize_heat else []
     heat_ids = _kept(session.localize_heats)
     if not heat_ids and session.localize_heats:
         show_error(SceneError("the heat map is no longer kept; ask the question again"))
