@@ -1,6 +1,7 @@
 """The picture of a region, and the catalogue searched with it."""
 
 import html
+import math
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,11 @@ _SHOWN_WIDTH = 150
 def crop_box(heat: HeatMap, region: Region) -> tuple[int, int, int, int]:
     """Square around a region as row0, col0, row1, col1: at least one window, inside the scene."""
     col0, row0, col1, row1 = region.polygon.bounds
-    side = max(col1 - col0, row1 - row0, float(heat.window_px or 0), 16.0)
+    side = math.ceil(max(col1 - col0, row1 - row0, heat.window_px or 0, 16))
     width, height = min(side, heat.width), min(side, heat.height)
-    left = min(max((col0 + col1 - width) / 2, 0), heat.width - width)
-    top = min(max((row0 + row1 - height) / 2, 0), heat.height - height)
-    return round(top), round(left), round(top + height), round(left + width)
+    left = min(max(round((col0 + col1 - width) / 2), 0), heat.width - width)
+    top = min(max(round((row0 + row1 - height) / 2), 0), heat.height - height)
+    return top, left, top + height, left + width
 
 
 def region_image(path: Path, box: tuple[int, int, int, int]) -> UInt8[np.ndarray, "h w 3"]:
