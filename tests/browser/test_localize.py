@@ -110,10 +110,15 @@ def test_one_threshold_for_colours_outlines_table_and_files(
 def test_several_sentences_are_layers_that_follow_the_threshold_without_the_server(
     localize: Any, map_state: Callable[..., Any]
 ) -> None:
+    ask(localize, "blue")  # encodes the scene, so that no coarse maps come before the next answer
+    localize.get_by_text("“blue”").wait_for()
     ask(localize, "red; green")
-    map_state(localize, KEY, "s => s.heatVisible && s.zoom > 8")
     localize.get_by_text("2 sentences").wait_for()
-    localize.wait_for_function(f"window.__terraseek.{KEY}.heats().every((heat) => heat.pixels)")
+    localize.wait_for_function(
+        f"(heats => heats.map((heat) => heat.overlay.label).join() === 'red,green' && "
+        f"heats.every((heat) => heat.pixels))(window.__terraseek.{KEY}.heats())"
+    )
+    map_state(localize, KEY, "s => s.heatVisible && s.zoom > 8")
     localize.locator(".ts-mode[data-mode=winner]").click()
     won = localize.evaluate(_WON_AT, [KEY, [700 / 1024, 400 / 1024]])
     assert won == [True, False]
