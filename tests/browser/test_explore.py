@@ -119,7 +119,7 @@ def test_page_and_map_follow_the_theme(explore: Any) -> None:
 
 def click_share(page: Any, x: float, y: float) -> None:
     """Click a place on the map, in shares of its width and height."""
-    frame = page.locator(".ts-map").bounding_box()
+    frame = page.locator(".ts-free").bounding_box()
     page.mouse.click(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"])
 
 

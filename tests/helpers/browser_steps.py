@@ -4,8 +4,8 @@ from typing import Any
 
 
 def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Drag between two points of the map, given as fractions of its width and height."""
-    frame = page.locator(".ts-map").bounding_box()
+    """Drag between two points of the map's free part, in fractions of its width and height."""
+    frame = page.locator(".ts-free").bounding_box()
     at = [
         (frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in (start, end)
     ]

@@ -1,6 +1,6 @@
 """The map component: its Python side; the JavaScript is in `static/`."""
 
-from terraseek_app.map.component import EVENTS, world_map
+from terraseek_app.map.component import EVENTS, Side, world_map
 from terraseek_app.map.events import MapEvent, PixelBox, parse_event
 from terraseek_app.map.overlays import Overlay, heat_overlay, scene_overlay
 
@@ -9,6 +9,7 @@ __all__ = [
     "MapEvent",
     "Overlay",
     "PixelBox",
+    "Side",
     "heat_overlay",
     "parse_event",
     "scene_overlay",

@@ -5,7 +5,7 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -16,7 +16,10 @@ from terraseek_app.map.events import MapEvent, PixelBox, parse_event
 from terraseek_app.map.overlays import Overlay, overlay_json
 from terraseek_app.server import state
 
-__all__ = ["EVENTS", "world_map"]
+__all__ = ["EVENTS", "Side", "world_map"]
+
+Side = Literal["top", "left", "right", "corner"]
+"""Side of the map that a panel covers; `corner` is the lower right one."""
 
 _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
@@ -44,6 +47,7 @@ def world_map(
     view: Mapping[str, Any] | None = None,
     pixels: tuple[int, int] | None = None,
     report: Sequence[str] = EVENTS,
+    panels: Mapping[str, Side] | None = None,
     height: int | str = 560,
     on_event: Callable[[MapEvent], None] | None = None,
 ) -> MapEvent:
@@ -77,7 +81,9 @@ def world_map(
         pixels: (width, height) of an image without a CRS: the map shows its pixel space instead of
             the globe, and all positions are (col, row).
         report: kinds of events that rerun the page.
-        height: CSS pixels, or a CSS length such as `calc(100vh - 9rem)`.
+        panels: keys of containers of the page that float over the map, and the side of it that each
+            covers; controls and the places that the map moves to stay clear of them.
+        height: CSS pixels, or a CSS length such as `calc(100vh - 9rem)` or `var(--name)`.
         on_event: called with the event before the page runs again, to change the session state.
 
     Returns:
@@ -105,6 +111,7 @@ def world_map(
         "view": view,
         "pixels": list(pixels) if pixels else None,
         "report": list(report),
+        "panels": dict(panels or {}),
         "height": height,
     }
 

@@ -1,4 +1,4 @@
-"""The app's theme: Streamlit theme options (TOML), a stylesheet, the logo."""
+"""The app's theme: Streamlit theme options (TOML), stylesheets, the logo."""
 
 from pathlib import Path
 
@@ -35,5 +35,6 @@ def logo() -> str:
 
 
 def apply() -> None:
-    """Add the stylesheet to the page; must be called once a run, before anything is drawn."""
-    st.html(_HERE / "app.css")
+    """Add the stylesheets to the page; must be called once a run, before anything is drawn."""
+    for name in ("app.css", "canvas.css"):
+        st.html(_HERE / name)

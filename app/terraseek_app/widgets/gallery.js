@@ -1,7 +1,6 @@
 // Gallery of results. Tiles are rebuilt only when their data changes, so that images do not flicker
 // and the scroll position is kept across reruns.
 
-const HEIGHT_PROPERTY = "--ts-gallery-height";
 const HOVER = "terraseek:hover";
 const THUMB_UP = "M7 11v9H4v-9zm0 0 4-8 2 1v5h6l-2 11H7";
 const THUMB_DOWN = "M17 13V4h3v9zm0 0-4 8-2-1v-5H5L7 4h10";
@@ -95,6 +94,16 @@ function moveFocus(grid, event) {
   buttons[Math.min(buttons.length - 1, Math.max(0, index + steps[event.key]))].focus();
 }
 
+// The panel that scrolls the gallery; null where only the whole page scrolls, which a click on the map
+// must not move.
+function scrollerOf(grid) {
+  for (let node = grid.getRootNode().host ?? grid.parentElement; node; node = node.parentElement) {
+    if (node.matches("[data-testid=stMain]")) return null;
+    if (/auto|scroll/.test(getComputedStyle(node).overflowY)) return node;
+  }
+  return null;
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   let grid = parentElement.querySelector(".grid");
@@ -105,19 +114,19 @@ export default function (component) {
     followHover(grid);
     parentElement.append(grid);
   }
-  grid.style.setProperty(HEIGHT_PROPERTY, data.height);
   const shown = JSON.stringify(data.tiles);
   const changed = grid.dataset.shown !== shown;
   if (changed) {
     grid.dataset.shown = shown;
     grid.replaceChildren(...data.tiles.map((tile) => createTile(tile, setTriggerValue)));
-    grid.scrollTop = 0;
+    scrollerOf(grid)?.scrollTo({ top: 0 });
   }
   for (const node of grid.children) {
     node.classList.toggle("selected", node.dataset.id === data.selected);
   }
   if (data.selected && (grid.dataset.selected !== data.selected || changed)) {
-    grid.querySelector(".selected")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    const tile = grid.querySelector(".selected");
+    if (tile && scrollerOf(grid)) tile.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
   grid.dataset.selected = data.selected ?? "";
 }

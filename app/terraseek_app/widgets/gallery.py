@@ -44,7 +44,6 @@ def gallery(
     on_like: Callable[[str], None],
     on_vote: Callable[[str, bool], None],
     selected: str | None = None,
-    height: str = "420px",
 ) -> None:
     """Draw the gallery. Callbacks run before the page is drawn again.
 
@@ -55,7 +54,6 @@ def gallery(
         on_like: called with the item id of a clicked "More like this".
         on_vote: called with an item id and whether it was voted as relevant.
         selected: id of the item to highlight and scroll to.
-        height: CSS length; the grid scrolls inside.
     """
     mount = component("terraseek_gallery", ("gallery.js",), ("gallery.css",))
     mount(
@@ -63,7 +61,6 @@ def gallery(
         data={
             "tiles": [asdict(tile) for tile in tiles],
             "selected": selected,
-            "height": height,
         },
         on_picked_change=lambda: _dispatch(key, "picked", on_pick),
         on_like_change=lambda: _dispatch(key, "like", on_like),

@@ -11,15 +11,16 @@ function mapOf(mapKey) {
   return window.__terraseek?.[mapKey]?.map;
 }
 
-function viewText(map) {
-  const { lng, lat } = map.getCenter();
-  return `${lng.toFixed(5)},${lat.toFixed(5)},${map.getZoom().toFixed(2)}`;
+// The place in the middle of the map's free part, so that other windows show it in theirs.
+function viewText(mapKey) {
+  const { center, zoom } = window.__terraseek[mapKey].view();
+  return `${center[0].toFixed(5)},${center[1].toFixed(5)},${zoom.toFixed(2)}`;
 }
 
 function address(mapKey) {
   const url = new URL(window.location.href);
   const map = mapOf(mapKey);
-  if (map) url.searchParams.set("view", viewText(map));
+  if (map) url.searchParams.set("view", viewText(mapKey));
   url.search = url.search.replaceAll("%2C", ",");
   return url.href;
 }

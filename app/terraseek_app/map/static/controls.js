@@ -38,7 +38,7 @@ export class Controls {
     this.layers.hidden = true;
     const open = button("ts-layers-open", icon(ICONS.layers), "Layers",
       () => (this.layers.hidden = !this.layers.hidden));
-    world.element.append(
+    world.free.element.append(
       make("div", "ts-tools", [
         this.places.element, this.draw, this.clear, this.shape, this.clearShape, this.circle, this.clearCircle,
         this.truth,

@@ -9,6 +9,7 @@ import { colour, css } from "./ramps.js";
 const FRAMED_FROM_PX = 56; // above footprints of this height the mark stands on the upper edge
 const SAME_PLACE_DEG = 1e-5; // about a metre; hits nearer than this are not separated by zooming
 const CLOSEST_ZOOM = 18;
+const CLUSTER_PADDING_PX = { top: 90, right: 90, bottom: 90, left: 90 };
 
 export class HitsLayer {
   constructor(world) {
@@ -132,7 +133,7 @@ export class HitsLayer {
     if (span > limit && map.getZoom() < CLOSEST_ZOOM) {
       const bounds = new window.maplibregl.LngLatBounds();
       for (const place of places) bounds.extend(place);
-      map.fitBounds(bounds, { padding: 90, maxZoom: CLOSEST_ZOOM, duration: 700 });
+      map.fitBounds(bounds, { padding: this.world.free.padding(CLUSTER_PADDING_PX), maxZoom: CLOSEST_ZOOM, duration: 700 });
       return true;
     }
     this.spreadOut(members);

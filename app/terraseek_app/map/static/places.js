@@ -87,7 +87,7 @@ export class PlaceSearch {
     this.mark = new window.maplibregl.Marker({ element: make("div", "ts-place-mark", [], { title: name }) });
     this.mark.setLngLat([lon, lat]).addTo(map);
     this.world.movedByUser = true; // offers a search of the area
-    map.flyTo({ center: [lon, lat], zoom, duration: 1400 });
+    map.flyTo({ center: [lon, lat], zoom, offset: this.world.free.offset(), duration: 1400 });
   }
 
   close() {

@@ -7,6 +7,7 @@ import { Controls } from "./controls.js";
 import { DensityLayer } from "./density.js";
 import { BoxTool } from "./draw.js";
 import { make } from "./dom.js";
+import { FreeArea } from "./free.js";
 import { HeatLayer } from "./heat.js";
 import { HitsLayer } from "./hits.js";
 import { ItemsLayer } from "./items.js";
@@ -24,6 +25,7 @@ import { followTheme } from "./theme.js";
 import { TruthTool } from "./truth.js";
 
 const FIT_PADDING_PX = { top: 70, bottom: 60, left: 60, right: 60 };
+const HOME = { center: [10, 25], zoom: 1.3 };
 const VIEW_DELAY_MS = 400;
 const ATTRIBUTION_FROM_PX = 700;
 const ZOOM_OF_PRECISION = { exact: 13, point: 12, place_name: 8 };
@@ -40,7 +42,7 @@ export class WorldMap {
     this.space = data.pixels ? new Pixels(data.pixels) : new Globe();
     this.report = data.report;
     this.map = new window.maplibregl.Map({
-      container: frame, style: mapStyle(this.base, location.origin, data.basemap), center: [10, 25], zoom: 1.3,
+      container: frame, style: mapStyle(this.base, location.origin, data.basemap), ...HOME,
       maxZoom: 21, attributionControl: { compact: true }, dragRotate: false, pitchWithRotate: false,
       renderWorldCopies: true, fadeDuration: 100, canvasContextAttributes: { antialias: true },
     });
@@ -48,6 +50,7 @@ export class WorldMap {
     this.styleLoaded = new Promise((resolve) => this.map.once("load", resolve));
     this.map.on("styleimagemissing", (event) => drawMissingImage(this.map, event.id));
     this.addMapControls();
+    this.free = new FreeArea(this);
     this.controls = new Controls(this);
     this.hitsLayer = new HitsLayer(this);
     this.layers = new Layers(this);
@@ -84,13 +87,13 @@ export class WorldMap {
     const { maplibregl } = window;
     this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new maplibregl.FullscreenControl({ container: this.element }), "top-right");
-    this.styleLoaded.then(() => this.collapseAttribution());
+    this.map.once("idle", () => this.collapseAttribution()); // MapLibre opens it when sources load
     this.map.addControl(new maplibregl.ScaleControl({ maxWidth: 110 }), "bottom-left");
   }
 
   // On narrow maps the attribution starts as its button, so that it covers nothing.
   collapseAttribution() {
-    if (this.map.getCanvas().clientWidth > ATTRIBUTION_FROM_PX) return;
+    if (this.free.box().width > ATTRIBUTION_FROM_PX) return;
     const element = this.element.querySelector(".maplibregl-ctrl-attrib");
     element?.removeAttribute("open");
     element?.classList.remove("maplibregl-compact-show");
@@ -121,6 +124,7 @@ export class WorldMap {
   update(data) {
     if (JSON.stringify(data.pixels) !== JSON.stringify(this.pixels ?? null)) this.setSpace(data.pixels);
     this.report = data.report;
+    this.free.watch(data.panels);
     this.controls.updateTools();
     this.theme.refresh();
     const useDensity = Boolean(data.density_url);
@@ -139,7 +143,7 @@ export class WorldMap {
     this.peaks.show(data.peaks);
     this.select(data.selected);
     this.styleLoaded.then(() => this.layers.refresh());
-    this.moveTo(data.view);
+    this.moveTo(data.view ?? (this.lastView === undefined ? HOME : null));
   }
 
   setSpace(pixels) {
@@ -234,11 +238,11 @@ export class WorldMap {
   // Fly to a hit that was chosen elsewhere: to its image, or as near as its place is known.
   flyTo(hit, center) {
     if (hit.footprint) {
-      this.map.fitBounds(boundsOf(hit.footprint), { padding: FIT_PADDING_PX, maxZoom: 19, duration: 1200 });
+      this.map.fitBounds(boundsOf(hit.footprint), { padding: this.free.padding(FIT_PADDING_PX), maxZoom: 19, duration: 1200 });
       return;
     }
     const zoom = Math.max(this.map.getZoom(), ZOOM_OF_PRECISION[hit.precision] ?? 4);
-    this.map.flyTo({ center, zoom, duration: 1200 });
+    this.map.flyTo({ center, zoom, offset: this.free.offset(), duration: 1200 });
   }
 
   async onClick(event) {
@@ -280,14 +284,12 @@ export class WorldMap {
     this.boxTool.report(this.view().bounds, "area");
   }
 
+  // What is seen beside the panels of the page.
   view() {
-    const center = this.space.fromMap(this.map.getCenter());
-    const visible = this.map.getBounds();
-    const wholeGlobe = visible.getEast() - visible.getWest() >= 360;
-    const wrapped = ([lng, lat]) => this.space.fromMap(new window.maplibregl.LngLat(lng, lat));
-    const [west, south] = wrapped([visible.getWest(), visible.getSouth()]);
-    const [east, north] = wrapped([visible.getEast(), visible.getNorth()]);
-    const bounds = wholeGlobe ? [-180, south, 180, north] : [west, south, east, north];
+    const center = this.space.fromMap(this.free.center());
+    const [low, high] = this.free.corners();
+    const [[west, south], [east, north]] = [this.space.fromMap(low), this.space.fromMap(high)];
+    const bounds = high.lng - low.lng >= 360 ? [-180, south, 180, north] : [west, south, east, north];
     return { center, zoom: this.map.getZoom(), bounds };
   }
 
@@ -306,14 +308,16 @@ export class WorldMap {
     this.lastView = text;
     this.controls.area.hidden = true;
     this.styleLoaded.then(() => {
+      this.free.measure(); // the page may have been drawn after the map
       if (view.center) {
-        this.map.easeTo({ center: this.space.toMap(view.center), zoom: view.zoom, duration });
+        const offset = this.free.offset();
+        this.map.easeTo({ center: this.space.toMap(view.center), zoom: view.zoom, offset, duration });
         return;
       }
       const corners = this.cornersOf(view);
       if (corners.length === 0) return;
       const maxZoom = view.fit === "hits" ? 9 : 20;
-      this.map.fitBounds(boundsOf(corners), { padding: FIT_PADDING_PX, maxZoom, duration });
+      this.map.fitBounds(boundsOf(corners), { padding: this.free.padding(FIT_PADDING_PX), maxZoom, duration });
     });
   }
 
@@ -346,6 +350,7 @@ export class WorldMap {
 
   remove() {
     this.theme.stop();
+    this.free.remove();
     this.hitsLayer.remove();
     this.shapeTool.remove();
     this.circleTool.remove();

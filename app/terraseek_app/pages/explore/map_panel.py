@@ -9,6 +9,7 @@ from terraseek.geo import BBox
 from terraseek.search import Hit
 from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.pages.explore.areas import area_bounds
+from terraseek_app.pages.explore.canvas.layout import PANELS
 from terraseek_app.pages.explore.results import map_markers
 from terraseek_app.pages.explore.samples import items_url, sample_bounds, sample_urls
 from terraseek_app.pages.explore.search import ResultList
@@ -45,6 +46,7 @@ def map_panel(
         circle=form.circle,
         report=(*EVENTS, "shape", "centre"),
         view=_map_view(form, hits if results else None),
+        panels=PANELS,
         height=height,
         on_event=on_map_event,
     )

@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 from functools import partial
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from terraseek.errors import TerraSeekError
 from terraseek.search import Hit
@@ -20,6 +19,7 @@ from terraseek_app.messages import page_text, show_error, show_notes
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
+from terraseek_app.pages.explore.canvas.layout import dock_is_open, make_panels, rail_is_open
 from terraseek_app.pages.explore.filter_panel import filter_panel
 from terraseek_app.pages.explore.filters.facet_rail import choose
 from terraseek_app.pages.explore.history.compare import compare_panel, compare_with
@@ -43,51 +43,39 @@ from terraseek_app.widgets.score_text import ScoreText, score_texts
 
 __all__ = ["render"]
 
-TOP_HEIGHT = 122
-"""CSS pixels of header, search bar and margins; the map takes the rest of the window."""
-CHIPS_HEIGHT = 44
-"""CSS pixels of the row of filter chips."""
-CARD_HEIGHT = 306
-"""CSS pixels of the selected item's card above the gallery."""
-SUMMARY_HEIGHT = 98
-"""CSS pixels of the summary line and the folded figures above the gallery."""
-COMPARE_HEIGHT = 40
-"""CSS pixels of the titles above two compared galleries."""
+MAP_HEIGHT = "var(--ts-canvas-height)"
+"""CSS height of the map, which the stylesheet sets by the width of the window."""
 
 
 def render() -> None:
     """Draw the page."""
-    show_notes(_restore_from_url())
+    notes = _restore_from_url()
     form = explore_state.read_form()
     state.catalogue()  # fails before anything is drawn when there is no catalogue
-    search_bar.search_bar(form)
     problems = Problems(parts=part_problems(form))
-    has_chips = chip_row(form, problems.parts)
-    shown, results, problems = _search(form, problems)
-    _show_problems(form, problems, kept=results is not None)
+    panels = make_panels()
+    with panels.bar:
+        show_notes(notes)
+        search_bar.search_bar(form)
+        chip_row(form, problems.parts)
+    with panels.busy:
+        shown, results, problems = _search(form, problems)
+    with panels.bar:
+        _show_problems(form, problems, kept=results is not None)
     hits = shown_hits(results.hits, results.facts, read_cut()) if results else []
     st.session_state.explore_hits = [hit.item_id for hit in hits]
-    top = TOP_HEIGHT + (CHIPS_HEIGHT if has_chips else 0)
-    rail, left, right = _columns(problems)
-    if rail is not None:
-        with rail, st.container(key="explore_rail_panel"):
+    scores = _scores_of(results, hits)
+    with panels.map:
+        map_panel(shown, results, hits, MAP_HEIGHT)
+    with panels.card:
+        _card(hits, scores)
+    with panels.dock:
+        if dock_is_open(len(hits) if results else None):
+            _results(shown, results, hits, scores, problems)
+    with panels.rail:
+        if rail_is_open(forced=bool(problems.sql)):
             filter_panel(form, problems.sql)
-    with left:
-        map_panel(shown, results, hits, _remaining_height(top, 440))
-    with right:
-        _results(shown, results, hits, problems, top)
     _update_url(form)
-
-
-def _columns(
-    problems: Problems,
-) -> tuple[DeltaGenerator | None, DeltaGenerator, DeltaGenerator]:
-    """Columns of the filters (None when hidden), the map and the results."""
-    if st.session_state.explore_rail or problems.sql:
-        rail, left, right = st.columns([1.15, 2.6, 2.15], gap="small")
-        return rail, left, right
-    left, right = st.columns([3, 2.15], gap="small")
-    return None, left, right
 
 
 def _restore_from_url() -> list[str]:
@@ -177,20 +165,13 @@ def _show_problems(form: SearchForm, problems: Problems, kept: bool) -> None:
         st.html(f'<span class="ts-quiet">The results shown are {which}.</span>')
 
 
-def _remaining_height(used: int, minimum: int) -> str:
-    """CSS height of the rest of the window, in a layout that uses `used` pixels above."""
-    return f"max({minimum}px, calc(100vh - {used}px))"
-
-
 def _results(
     form: SearchForm,
     results: ResultList | None,
     hits: list[Hit],
+    scores: list[ScoreText],
     problems: Problems,
-    top: int,
 ) -> None:
-    scores = _scores_of(results, hits)
-    has_card = _card(hits, scores)
     with st.container(horizontal=True, vertical_alignment="center", key="explore_head"):
         if results is not None:
             result_summary(results)
@@ -203,8 +184,7 @@ def _results(
             welcome(form)
         return
     if st.session_state.explore_compare:
-        used = top + SUMMARY_HEIGHT + COMPARE_HEIGHT + (CARD_HEIGHT if has_card else 0)
-        compare_panel(form, results, _remaining_height(used, 220))
+        compare_panel(form, results)
         return
     figures_panel(hits, results.facts, choose)
     gallery(
@@ -214,7 +194,6 @@ def _results(
         on_like=search_similar,
         on_vote=vote,
         selected=st.session_state.explore_selected,
-        height=_remaining_height(top + SUMMARY_HEIGHT + (CARD_HEIGHT if has_card else 0), 220),
     )
 
 
@@ -227,20 +206,19 @@ def _scores_of(results: ResultList | None, hits: list[Hit]) -> list[ScoreText]:
     return [by_id[hit.item_id] for hit in hits]
 
 
-def _card(hits: list[Hit], scores: list[ScoreText]) -> bool:
-    """Draw the card of the selected item; returns whether there is one."""
+def _card(hits: list[Hit], scores: list[ScoreText]) -> None:
+    """Draw the card of the selected item, if there is one."""
     selected = st.session_state.explore_selected
     if not selected:
-        return False
+        return
     try:
         item = state.catalogue().item(selected)
     except TerraSeekError as error:
         show_error(error)
         explore_state.reset_keys("explore_selected")
-        return False
+        return
     for hit, score in zip(hits, scores, strict=True):
         if hit.item_id == selected:
             item_card(item, score, hit.rank)
-            return True
+            return
     item_card(item, None, None)
-    return True

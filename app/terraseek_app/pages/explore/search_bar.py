@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from terraseek_app.pages.explore.canvas.layout import RAIL_KEYS, toggle
 from terraseek_app.pages.explore.filter_panel import settings_panel
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.server.query_images import read_upload
@@ -26,14 +27,16 @@ def search_bar(form: SearchForm) -> None:
     with more, st.popover("Add", icon=":material/add:", width="stretch", key="explore_add"):
         _further_parts()
     label = f"Filters ({form.n_filters})" if form.n_filters else "Filters"
-    filters.button(
-        label,
-        icon=":material/tune:",
-        width="stretch",
-        key="explore_filters",
-        help="Show or hide the filters",
-        on_click=_toggle_rail,
-    )
+    for rail, key in zip(RAIL_KEYS, ("explore_filters", "explore_filters_narrow"), strict=True):
+        filters.button(
+            label,
+            icon=":material/tune:",
+            width="stretch",
+            key=key,
+            help="Show or hide the filters",
+            on_click=toggle,
+            args=(rail,),
+        )
     with settings, st.popover("Settings", icon=":material/settings:", width="stretch"):
         settings_panel()
 
@@ -60,10 +63,6 @@ def _query_fields() -> None:
 def _on_submit() -> None:
     # other parts of the query stay; each has a chip that removes it
     reset_keys("explore_selected")
-
-
-def _toggle_rail() -> None:
-    st.session_state.explore_rail = not st.session_state.explore_rail
 
 
 def _further_parts() -> None:

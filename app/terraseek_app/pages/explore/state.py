@@ -42,6 +42,8 @@ DEFAULTS: dict[str, Any] = {
     "explore_pictures": [],
     "explore_weights": {},
     "explore_rail": True,
+    "explore_sheet": False,
+    "explore_dock": True,
     "explore_hint": True,
     "explore_box": None,
     "explore_polygon": None,
@@ -68,11 +70,12 @@ DEFAULTS: dict[str, Any] = {
 """Session keys of the page with their default values; plain values only.
 
 `explore_text` and `explore_minus` are the sentences in the search bar; `explore_weights` is by the
-keys of `query.parts`; `explore_columns` has conditions on columns as text; `explore_rail` is
-whether the filters are shown, `explore_facets` the further columns counted there;
+keys of `query.parts`; `explore_columns` has conditions on columns as text; `explore_rail` and
+`explore_sheet` are whether the filters are shown in wide and in narrow windows, `explore_dock`
+whether the results are, `explore_facets` the further columns counted in the filters;
 `explore_compare` is the query of a link, or `model=NAME`, to compare with.
 """
-KEPT_KEYS = ("explore_rail", "explore_facets", "explore_hint")
+KEPT_KEYS = ("explore_rail", "explore_sheet", "explore_dock", "explore_facets", "explore_hint")
 """Session keys that a new search leaves as they are."""
 
 

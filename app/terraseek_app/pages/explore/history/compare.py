@@ -64,13 +64,12 @@ def _choices(form: SearchForm, saved: Sequence[SavedSearch]) -> dict[str, str]:
     return found
 
 
-def compare_panel(form: SearchForm, results: ResultList, height: str) -> None:
+def compare_panel(form: SearchForm, results: ResultList) -> None:
     """Draw both rankings side by side, with how much they agree.
 
     Args:
         form: the form values of what is shown.
         results: its hits.
-        height: CSS length of the galleries.
     """
     text = st.session_state.explore_compare
     try:
@@ -105,7 +104,6 @@ def compare_panel(form: SearchForm, results: ResultList, height: str) -> None:
                 on_like=search_similar,
                 on_vote=vote,
                 selected=st.session_state.explore_selected,
-                height=height,
             )
 
 

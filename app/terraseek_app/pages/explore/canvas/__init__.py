@@ -1,0 +1,1 @@
+"""The layout of Explore: one map with panels over it."""
