@@ -1,4 +1,4 @@
-"""The layout of Explore, from the boxes of what is drawn: one map, and panels that cover no other."""
+"""The layout of Explore, from the boxes of what is drawn: one map, panels that cover no other."""
 
 from collections.abc import Callable, Iterator
 from itertools import combinations

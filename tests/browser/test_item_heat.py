@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-KEY = "localize_map"
+BENCH, KEY = "localize_map", "explore_map"
 FIELD, THING = (40, 170, 60), (45, 70, 210)
 SIDES = (64, 90, 128)
 """90 px on the globe gives an overlay of 128 x 128 pixels."""
@@ -41,7 +41,7 @@ def chips_server(
     return start_server(["serve", str(folder / "catalogue")])
 
 
-def drawn_colour(page: Any, fraction: float) -> np.ndarray:
+def drawn_colour(page: Any, key: str, fraction: float) -> np.ndarray:
     """RGB drawn at a fraction (0-1) of the scene's diagonal, from its upper left corner."""
     x, y = page.evaluate(
         """([key, fraction]) => {
@@ -54,11 +54,94 @@ def drawn_colour(page: Any, fraction: float) -> np.ndarray:
             const frame = world.map.getCanvas().getBoundingClientRect();
             return [frame.x + at.x, frame.y + at.y];
         }""",
-        [KEY, fraction],
+        [key, fraction],
     )
+    return colour_at(page, x, y)
+
+
+def colour_at(page: Any, x: float, y: float) -> np.ndarray:
     clip = {"x": x - 2, "y": y - 2, "width": 5, "height": 5}
     image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
     return np.asarray(image, float).mean(axis=(0, 1))
+
+
+def expect_heat(page: Any, warm_at: tuple[float, float], plain_at: tuple[float, float]) -> None:
+    """Wait for a warm colour over the blue square, and the field where there is no heat."""
+    warm = plain = np.zeros(3)
+    for _ in range(40):
+        warm, plain = colour_at(page, *warm_at), colour_at(page, *plain_at)
+        if warm[0] > warm[2] + 20 and np.abs(plain - FIELD).max() < 30:
+            return
+        page.wait_for_timeout(250)
+    pytest.fail(f"no heat over the blue square {warm}, or no field beside it {plain}")
+
+
+def ask_where(page: Any, side: int, where: str) -> None:
+    page.get_by_role("button", name=f"chip {side} {where}").first.click()
+    page.locator(".st-key-explore_where button").first.click()
+    page.locator(".st-key-explore_spot").wait_for()
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_where_is_answered_in_the_map_of_the_results(
+    chips_server: str, browse: Callable[[str], Any], map_state: Callable[..., Any], side: int
+) -> None:
+    page = browse(f"{chips_server}/?q=blue")
+    map_state(page, KEY, "s => s.hits === 6 && !s.moving")
+    page.get_by_role("button", name=f"chip {side} map").first.click()
+    map_state(page, KEY, "s => !s.moving && s.zoom > 12")
+    page.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [3, 49], zoom: 8}})")
+    page.locator(".st-key-explore_where button").first.click()
+    page.locator(".st-key-explore_spot").wait_for()
+    map_state(page, KEY, "s => s.heatVisible && !s.moving && s.zoom > 12")
+    warm, plain = (point_in_scene(page, share) for share in (0.2, 0.7))
+    expect_heat(page, warm, plain)
+    card = page.locator(".st-key-explore_card").bounding_box()
+    for x, y in (warm, plain):
+        assert not (card["x"] < x < card["x"] + card["width"] and y > card["y"]), "covered"
+
+    page.wait_for_function("location.search.includes('spot=1')")
+    other = browse(page.url)
+    map_state(other, KEY, "s => s.heatVisible && !s.moving && s.zoom > 12")
+    expect_heat(other, *(point_in_scene(other, share) for share in (0.2, 0.7)))
+
+    page.locator(".st-key-explore_spot_close button").first.click()
+    page.locator(".st-key-explore_spot").wait_for(state="detached")
+    map_state(page, KEY, "s => !s.heatVisible && !s.moving && s.zoom < 9")
+    lon, lat = page.evaluate(f"window.__terraseek.{KEY}.map.getCenter().toArray()")
+    assert (lon, lat) == pytest.approx((3, 49), abs=0.01)
+
+
+def point_in_scene(page: Any, share: float) -> tuple[float, float]:
+    """Window position of a share (0-1) of the diagonal of the first overlay of Explore's map."""
+    x, y = page.evaluate(
+        """([key, share]) => {
+            const world = window.__terraseek[key];
+            const [a, , c] = world.overlays.values().next().value.overlay.corners;
+            const at = world.map.project(a.map((v, i) => v + share * (c[i] - v)));
+            const frame = world.map.getCanvas().getBoundingClientRect();
+            return [frame.x + at.x, frame.y + at.y];
+        }""",
+        [KEY, share],
+    )
+    return x, y
+
+
+def test_heat_of_an_item_without_a_place_is_on_its_card(
+    chips_server: str, browse: Callable[[str], Any]
+) -> None:
+    page = browse(f"{chips_server}/?q=blue")
+    ask_where(page, 64, "pixels")
+    page.locator(".st-key-explore_spot", has_text="no pixel size").wait_for()
+    image = page.locator(".st-key-explore_card img").bounding_box()
+    at = [(image["x"] + s * image["width"], image["y"] + s * image["height"]) for s in (0.2, 0.8)]
+    warm = plain = np.zeros(3)
+    for _ in range(40):
+        warm, plain = (colour_at(page, *place) for place in at)
+        if warm[0] > plain[0] + 60:
+            return
+        page.wait_for_timeout(250)
+    pytest.fail(f"no heat on the card's image: {warm} {plain}")
 
 
 @pytest.mark.parametrize(
@@ -72,14 +155,14 @@ def test_heat_is_drawn_over_the_thing_and_the_picture_elsewhere(
     where: str,
 ) -> None:
     page = browse(f"{chips_server}/?q=blue")
-    page.get_by_role("button", name=f"chip {side} {where}").first.click()
-    page.locator(".st-key-explore_where button").click()
-    map_state(page, KEY, "s => s.heatVisible && !s.moving && s.zoom > 5")
+    ask_where(page, side, where)
+    page.locator(".st-key-explore_spot_open button").first.click()
+    map_state(page, BENCH, "s => s.heatVisible && !s.moving && s.zoom > 5")
     if where == "pixels":
         page.get_by_text("no pixel size").wait_for()
     else:
         page.get_by_text("EPSG:326").wait_for()
     page.wait_for_timeout(1500)
-    warm, plain = drawn_colour(page, 0.2), drawn_colour(page, 0.7)
+    warm, plain = (drawn_colour(page, BENCH, share) for share in (0.2, 0.7))
     assert warm[0] > warm[2] + 20, f"no warm colour over the blue square: {warm}"
     assert np.abs(plain - FIELD).max() < 30, f"the field is not visible: {plain}"

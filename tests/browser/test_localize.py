@@ -194,7 +194,8 @@ def test_result_of_explore_is_localized(
 ) -> None:
     page = browse(f"{server}/?q=red")
     page.locator(".tile .pick").first.click()
-    page.locator(".st-key-explore_where button").click()
+    page.locator(".st-key-explore_where button").first.click()
+    page.locator(".st-key-explore_spot_open button").first.click()
     map_state(page, KEY, "s => s.heatVisible")
     assert page.get_by_label("What to look for in the scene").input_value() == "red"
     scene = page.locator(".stSelectbox").first

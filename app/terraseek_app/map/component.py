@@ -76,7 +76,8 @@ def world_map(
         threshold: where the heat map's colours begin, 0-1 of its display range; None leaves it.
         truth: outlines of where the sentence is true: corners as (lon, lat), or (col, row).
         view: {"center": [lon, lat], "zoom": z} | {"bounds": [w, s, e, n]} |
-            {"fit": "hits" | "overlays" | "box"}; the map moves whenever this value changes, so a
+            {"fit": "hits" | "overlays" | "box"}, with "return" to keep the view before, to which
+            {"back": n} goes; the map moves whenever this value changes, so a
             further key with a new value repeats the same view.
         pixels: (width, height) of an image without a CRS: the map shows its pixel space instead of
             the globe, and all positions are (col, row).

@@ -309,6 +309,8 @@ export class WorldMap {
     this.controls.area.hidden = true;
     this.styleLoaded.then(() => {
       this.free.measure(); // the page may have been drawn after the map
+      if (view.return) this.viewBefore ??= this.view();
+      if ("back" in view) return this.goBack(view.back);
       if (view.center) {
         const offset = this.free.offset();
         this.map.easeTo({ center: this.space.toMap(view.center), zoom: view.zoom, offset, duration });
@@ -319,6 +321,15 @@ export class WorldMap {
       const maxZoom = view.fit === "hits" ? 9 : 20;
       this.map.fitBounds(boundsOf(corners), { padding: this.free.padding(FIT_PADDING_PX), maxZoom, duration });
     });
+  }
+
+  // To the view before a heat map was shown; 0 stays, after another hit was chosen.
+  goBack(turn) {
+    const before = this.viewBefore;
+    this.viewBefore = null;
+    if (!turn || !before) return;
+    const { center, zoom } = before;
+    this.map.easeTo({ center: this.space.toMap(center), zoom, offset: this.free.offset(), duration: 900 });
   }
 
   cornersOf(view) {

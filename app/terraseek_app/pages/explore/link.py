@@ -25,7 +25,7 @@ from terraseek_app.pages.explore.search import filter_values, query_values
 from terraseek_app.pages.explore.state import K_CHOICES, WITH_COORDINATES, Corners, SearchForm
 from terraseek_app.server.uploads import is_token
 
-__all__ = ["COMPARE", "IMAGE", "SELECTED", "from_params", "to_params"]
+__all__ = ["COMPARE", "IMAGE", "SELECTED", "SPOT", "from_params", "to_params"]
 
 IMAGE = "image"
 """Parameter with the token of an uploaded image; repeatable."""
@@ -33,6 +33,8 @@ COMPARE = "compare"
 """Parameter with the query of another link, or `model=NAME`, to compare with."""
 SELECTED = "sel"
 """Parameter with the id of the selected item."""
+SPOT = "spot"
+"""Parameter that shows where the query is in the selected item."""
 _MAX_K = 1000
 _KNOWN = {name: known for part in SEARCH_PARTS for name, known in parameters_of(part).items()}
 

@@ -13,6 +13,8 @@ from terraseek_app.pages.explore.canvas.layout import PANELS
 from terraseek_app.pages.explore.results import map_markers
 from terraseek_app.pages.explore.samples import items_url, sample_bounds, sample_urls
 from terraseek_app.pages.explore.search import ResultList
+from terraseek_app.pages.explore.spot.panel import set_threshold, spot_layers
+from terraseek_app.pages.explore.spot.run import Spot
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.server import state
 
@@ -23,7 +25,11 @@ DEFAULT_RADIUS_KM = 100.0
 
 
 def map_panel(
-    form: SearchForm, results: ResultList | None, hits: Sequence[Hit], height: str
+    form: SearchForm,
+    results: ResultList | None,
+    hits: Sequence[Hit],
+    spot: Spot | None,
+    height: str,
 ) -> None:
     """Draw the map.
 
@@ -31,6 +37,7 @@ def map_panel(
         form: the form values, whose area is drawn.
         results: of the search; None without a query.
         hits: those of the results that are marked.
+        spot: the heat map in the selected item; None without one.
         height: CSS length.
     """
     points_url, density_url = sample_urls()
@@ -44,12 +51,25 @@ def map_panel(
         box=BBox(*form.box) if form.box else None,
         shape=form.polygon,
         circle=form.circle,
-        report=(*EVENTS, "shape", "centre"),
-        view=_map_view(form, hits if results else None),
+        report=(*EVENTS, "shape", "centre", "threshold"),
+        view=_spot_view(form, spot) or _map_view(form, hits if results else None),
         panels=PANELS,
         height=height,
         on_event=on_map_event,
+        **spot_layers(spot),
     )
+
+
+def _spot_view(form: SearchForm, spot: Spot | None) -> dict[str, Any] | None:
+    """The view of a heat map, and after it the one before, until another search moves the map."""
+    session = st.session_state
+    if spot is not None and spot.facts.corners is not None:
+        session.explore_spot_of = _query_values(form)
+        turn = session.get("explore_spot_turn", 0)
+        return {"fit": "overlays", "of": [spot.heat_id, turn], "return": True}
+    if session.get("explore_spot_of") != _query_values(form):
+        return None
+    return {"back": session.get("explore_spot_back", 0)}
 
 
 def _map_view(form: SearchForm, hits: Sequence[Hit] | None) -> dict[str, Any] | None:
@@ -96,6 +116,8 @@ def on_map_event(event: MapEvent) -> None:
         st.session_state.explore_box = list(event.box.as_tuple()) if event.box else None
     if event.kind == "shape":
         st.session_state.explore_polygon = [list(c) for c in event.shape] if event.shape else None
+    if event.kind == "threshold":
+        set_threshold(event.threshold)
     if event.kind == "centre":
         _place_circle(event.click)
 

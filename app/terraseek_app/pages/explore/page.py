@@ -34,6 +34,7 @@ from terraseek_app.pages.explore.query.parts import drop_part, query_parts, quer
 from terraseek_app.pages.explore.query.problems import Problems, find_problems, part_problems
 from terraseek_app.pages.explore.results import download_menu, gallery_tiles, result_summary
 from terraseek_app.pages.explore.search import ResultList, count_matching, run_search
+from terraseek_app.pages.explore.spot.run import Spot, ask
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.pages.explore.welcome import welcome
 from terraseek_app.server import state
@@ -65,10 +66,10 @@ def render() -> None:
     hits = shown_hits(results.hits, results.facts, read_cut()) if results else []
     st.session_state.explore_hits = [hit.item_id for hit in hits]
     scores = _scores_of(results, hits)
-    with panels.map:
-        map_panel(shown, results, hits, MAP_HEIGHT)
     with panels.card:
-        _card(hits, scores)
+        spot = _card(shown, hits, scores)
+    with panels.map:
+        map_panel(shown, results, hits, spot, MAP_HEIGHT)
     with panels.dock:
         if dock_is_open(len(hits) if results else None):
             _results(shown, results, hits, scores, problems)
@@ -87,6 +88,8 @@ def _restore_from_url() -> list[str]:
     explore_state.write_form(form, selected)
     restore_cut(params, notes)
     st.session_state.explore_compare = first_value(params, link.COMPARE)
+    if selected and first_value(params, link.SPOT):
+        ask(selected)
     st.session_state.explore_linked_view = area_bounds(form.box, form.polygon, form.circle)
     link_view(form, view_of(params, notes))
     return notes
@@ -94,7 +97,11 @@ def _restore_from_url() -> list[str]:
 
 def _update_url(form: SearchForm) -> None:
     session = st.session_state
-    further = {link.SELECTED: session.explore_selected, link.COMPARE: session.explore_compare}
+    further = {
+        link.SELECTED: session.explore_selected,
+        link.COMPARE: session.explore_compare,
+        link.SPOT: "1" if session.explore_spot else "",
+    }
     update_address(_params(form) | {name: [text] for name, text in further.items() if text})
     set_title(query_title(form))
 
@@ -206,19 +213,19 @@ def _scores_of(results: ResultList | None, hits: list[Hit]) -> list[ScoreText]:
     return [by_id[hit.item_id] for hit in hits]
 
 
-def _card(hits: list[Hit], scores: list[ScoreText]) -> None:
-    """Draw the card of the selected item, if there is one."""
+def _card(form: SearchForm, hits: list[Hit], scores: list[ScoreText]) -> Spot | None:
+    """Draw the card of the selected item, if there is one; returns its heat map."""
     selected = st.session_state.explore_selected
     if not selected:
-        return
+        explore_state.reset_keys("explore_spot")
+        return None
     try:
         item = state.catalogue().item(selected)
     except TerraSeekError as error:
         show_error(error)
-        explore_state.reset_keys("explore_selected")
-        return
+        explore_state.reset_keys("explore_selected", "explore_spot")
+        return None
     for hit, score in zip(hits, scores, strict=True):
         if hit.item_id == selected:
-            item_card(item, score, hit.rank)
-            return
-    item_card(item, None, None)
+            return item_card(item, score, hit.rank, form)
+    return item_card(item, None, None, form)

@@ -66,6 +66,11 @@ DEFAULTS: dict[str, Any] = {
     "explore_compare": "",
     "explore_selected": None,
     "explore_extra": {},
+    "explore_spot": None,
+    "explore_spot_asked": None,
+    "explore_spot_job": None,
+    "explore_spot_heat": None,
+    "explore_spot_threshold": None,
 }
 """Session keys of the page with their default values; plain values only.
 
@@ -73,6 +78,8 @@ DEFAULTS: dict[str, Any] = {
 keys of `query.parts`; `explore_columns` has conditions on columns as text; `explore_rail` and
 `explore_sheet` are whether the filters are shown in wide and in narrow windows, `explore_dock`
 whether the results are, `explore_facets` the further columns counted in the filters;
+`explore_spot` is the item with the heat map of the query, `explore_spot_threshold` where its
+colours begin (0-1 of its display range);
 `explore_compare` is the query of a link, or `model=NAME`, to compare with.
 """
 KEPT_KEYS = ("explore_rail", "explore_sheet", "explore_dock", "explore_facets", "explore_hint")

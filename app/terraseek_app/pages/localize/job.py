@@ -20,7 +20,16 @@ from terraseek_app.widgets.background_jobs import Job, JobQueue
 if TYPE_CHECKING:
     from terraseek.localization import HeatMap
 
-__all__ = ["collect", "compute_heat_maps", "queue_text", "show_progress", "start", "time_left"]
+__all__ = [
+    "INITIAL_WAIT_S",
+    "collect",
+    "compute_heat_maps",
+    "job_queue",
+    "queue_text",
+    "show_progress",
+    "start",
+    "time_left",
+]
 
 INITIAL_WAIT_S = 0.8
 """Seconds a run waits for the result; a scene that is already encoded needs milliseconds."""
@@ -28,7 +37,8 @@ WORKERS = 2
 """Scenes localized at the same time; more would compete for the processor cores."""
 
 
-def _queue() -> JobQueue[tuple[str, ...]]:
+def job_queue() -> JobQueue[tuple[str, ...]]:
+    """The queue of all localizations of the server; results are ids of heat maps."""
     return state.shared().load_once("localize_jobs", lambda: JobQueue[tuple[str, ...]](WORKERS))
 
 
@@ -43,13 +53,13 @@ def start(path: Path, source: str, form: LocalizeForm) -> None:
     Raises:
         ServerBusyError: too many questions of others are waiting.
     """
-    previous = _queue().get(st.session_state.localize_job)
+    previous = job_queue().get(st.session_state.localize_job)
     if previous is not None:  # what it has encoded is kept
         previous.cancel_requested.set()
     name = st.session_state.localize_uploads.get(source.removeprefix("upload:"), "")
     partials: list[tuple[str, ...]] = []
     work = partial(compute_heat_maps, path, form, name=name, on_partial=partials.append)
-    job = _queue().start(" ; ".join(form.labels), work, session_watch(), partials)
+    job = job_queue().start(" ; ".join(form.labels), work, session_watch(), partials)
     st.session_state.localize_job = job.job_id
     st.session_state.localize_partial = []
     # a browser may still load the coarse maps of a question when its answer is there
@@ -101,7 +111,7 @@ def collect() -> Job[tuple[str, ...]] | None:
     Returns:
         The job while it is running; None when it has ended, or there is none.
     """
-    job = _queue().get(st.session_state.localize_job)
+    job = job_queue().get(st.session_state.localize_job)
     if job is None:
         st.session_state.localize_job = None
         return None
@@ -142,7 +152,7 @@ def show_progress(job_id: str) -> None:
 
 
 def _show_progress(job_id: str) -> None:
-    job = _queue().get(job_id)
+    job = job_queue().get(job_id)
     latest = [] if job is None else list(job.partials[-1:])
     if job is None or job.has_ended() or (latest and list(latest[0]) != _shown_partial()):
         st.rerun()
@@ -150,7 +160,7 @@ def _show_progress(job_id: str) -> None:
     count = f" {job.done:,} of {job.total:,}" if job.total else ""
     with st.container(border=True, key="localize_watch"):
         text = f"{job.stage}{count}{time_left(job.remaining_s)}"
-        st.progress(job.fraction, text=queue_text(_queue().waiting_before(job)) or text)
+        st.progress(job.fraction, text=queue_text(job_queue().waiting_before(job)) or text)
         hint = "A first map comes after about a quarter of the windows."
         if latest:
             hint = f"Map of {job.fraction:.0%} of the windows; it is refined while you watch."
