@@ -24,8 +24,8 @@ Side = Literal["top", "left", "right", "corner"]
 _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
 """Events reported by default. Others: `click` (on an empty place), `view` (map moved), `shape`
-(polygon drawn), `centre` (circle placed), `threshold` (of the heat map set), `region` (outline
-clicked), `truth` (outlines of the truth drawn)."""
+(polygon drawn), `centre` (circle placed), `choose` (hits chosen with a box), `threshold` (of the
+heat map set), `region` (outline clicked), `truth` (outlines of the truth drawn)."""
 
 
 def world_map(
@@ -36,6 +36,7 @@ def world_map(
     items_url: str | None = None,
     hits: Sequence[Mapping[str, Any]] = (),
     selected: str | None = None,
+    chosen: Sequence[str] = (),
     box: BBox | PixelBox | None = None,
     shape: Sequence[tuple[float, float]] | None = None,
     circle: tuple[float, float, float] | None = None,
@@ -67,6 +68,7 @@ def world_map(
         hits: marks, best first: item_id, score, lon, lat, caption, and if known the precision of
             the place, a footprint of four corners, and the URL of a thumbnail.
         selected: id of the item whose marker is highlighted.
+        chosen: ids of hits that are marked as chosen.
         box: the search box to draw.
         shape: corners (lon, lat) of a polygon to draw; not in pixel space.
         circle: (lon, lat, radius in km) of a circle to draw; not in pixel space.
@@ -101,6 +103,7 @@ def world_map(
         "items_url": f"{base}{items_url}" if items_url else None,
         "hits": [dict(hit) for hit in hits],
         "selected": selected,
+        "chosen": list(chosen),
         "box": list(box.as_tuple() if isinstance(box, BBox) else box) if box else None,
         "shape": [list(corner) for corner in shape] if shape else None,
         "circle": list(circle) if circle else None,

@@ -29,6 +29,7 @@ class MapEvent:
         "threshold",
         "region",
         "truth",
+        "choose",
     ] = "none"
     """`box`, `shape` and `centre` (of a circle) were drawn or removed; `area` is a box from the
     button "Search this area"; `region` is a click in an outline."""
@@ -48,6 +49,8 @@ class MapEvent:
     """Outlines of the truth after this event: corners as (lon, lat), or (col, row) in pixels."""
     threshold: float | None = None
     """Where the heat map's threshold was set, 0-1 of its display range."""
+    chosen: tuple[str, ...] = ()
+    """Ids of the hits in the box that was drawn to choose them."""
 
 
 def parse_event(
@@ -78,6 +81,7 @@ def parse_event(
         shape=shape,
         threshold=_parse_threshold(raw.get("threshold")),
         truth=_parse_rings(raw["truth"]) if raw["kind"] == "truth" else None,
+        chosen=tuple(map(str, raw.get("items") or ())) if raw["kind"] == "choose" else (),
     )
     return _with_box(event, box)
 

@@ -47,8 +47,34 @@ function createPickButton(tile, send) {
   button.append(frame, bar, createElement("span", "caption", tile.caption || "no caption"));
   const facts = [tile.place, tile.facts].filter(Boolean);
   facts.forEach((text) => button.append(createElement("span", "place", text)));
-  button.onclick = () => send("picked", tile.item_id);
+  button.onclick = (event) => {
+    if (event.shiftKey || event.ctrlKey || event.metaKey) return chooseTiles(button, event.shiftKey, send);
+    return send("picked", tile.item_id);
+  };
   return button;
+}
+
+// The corner button of a tile, which chooses it together with others.
+function createChooseButton(tile, send) {
+  const button = createElement("button", "choose");
+  button.type = "button";
+  button.title = "Select together with others (also: shift-click)";
+  button.setAttribute("aria-label", `Select result ${tile.rank}`);
+  button.onclick = (event) => chooseTiles(button, event.shiftKey, send);
+  return button;
+}
+
+// With shift, all tiles from the one chosen last up to this one.
+function chooseTiles(button, range, send) {
+  const article = button.closest(".tile");
+  const grid = article.parentElement;
+  if (!grid.classList.contains("choosing-allowed")) return;
+  const tiles = [...grid.children];
+  const [from, to] = [tiles.indexOf(grid.lastChosen), tiles.indexOf(article)];
+  const on = !article.classList.contains("chosen");
+  const run = range && from >= 0 && on ? tiles.slice(Math.min(from, to), Math.max(from, to) + 1) : [article];
+  grid.lastChosen = article;
+  send("choose", { items: run.map((one) => one.dataset.id), on });
 }
 
 function createTile(tile, send) {
@@ -64,7 +90,7 @@ function createTile(tile, send) {
   );
   const foot = createElement("span", "foot");
   foot.append(like, votes);
-  article.append(createPickButton(tile, send), foot);
+  article.append(createPickButton(tile, send), createChooseButton(tile, send), foot);
   article.onmouseenter = () => announceHover(tile.item_id);
   article.onmouseleave = () => announceHover(null);
   return article;
@@ -121,8 +147,13 @@ export default function (component) {
     grid.replaceChildren(...data.tiles.map((tile) => createTile(tile, setTriggerValue)));
     scrollerOf(grid)?.scrollTo({ top: 0 });
   }
+  grid.classList.toggle("choosing-allowed", Boolean(data.chosen));
+  grid.classList.toggle("choosing", Boolean(data.chosen?.length));
   for (const node of grid.children) {
+    const isChosen = Boolean(data.chosen?.includes(node.dataset.id));
     node.classList.toggle("selected", node.dataset.id === data.selected);
+    node.classList.toggle("chosen", isChosen);
+    node.querySelector(".choose").setAttribute("aria-pressed", String(isChosen));
   }
   if (data.selected && (grid.dataset.selected !== data.selected || changed)) {
     const tile = grid.querySelector(".selected");

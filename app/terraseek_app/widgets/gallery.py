@@ -43,7 +43,9 @@ def gallery(
     on_pick: Callable[[str], None],
     on_like: Callable[[str], None],
     on_vote: Callable[[str, bool], None],
+    on_choose: Callable[[Sequence[str], bool], None] | None = None,
     selected: str | None = None,
+    chosen: Sequence[str] = (),
 ) -> None:
     """Draw the gallery. Callbacks run before the page is drawn again.
 
@@ -53,7 +55,11 @@ def gallery(
         on_pick: called with the item id of a clicked image.
         on_like: called with the item id of a clicked "More like this".
         on_vote: called with an item id and whether it was voted as relevant.
+        on_choose: called with the ids of tiles that were chosen (True) or are no longer (False), by
+            their corner button, a click with control or, for all up to the last one, with shift;
+            None: tiles cannot be chosen.
         selected: id of the item to highlight and scroll to.
+        chosen: ids of the items that are chosen.
     """
     mount = component("terraseek_gallery", ("gallery.js",), ("gallery.css",))
     mount(
@@ -61,10 +67,12 @@ def gallery(
         data={
             "tiles": [asdict(tile) for tile in tiles],
             "selected": selected,
+            "chosen": list(chosen) if on_choose is not None else None,
         },
         on_picked_change=lambda: _dispatch(key, "picked", on_pick),
         on_like_change=lambda: _dispatch(key, "like", on_like),
         on_good_change=lambda: _dispatch(key, "good", lambda item: on_vote(item, True)),
+        on_choose_change=lambda: _dispatch_choice(key, on_choose),
         on_bad_change=lambda: _dispatch(key, "bad", lambda item: on_vote(item, False)),
     )
 
@@ -74,3 +82,9 @@ def _dispatch(key: str, trigger: str, callback: Callable[[str], None]) -> None:
     item_id = st.session_state[key].get(trigger)
     if item_id:
         callback(str(item_id))
+
+
+def _dispatch_choice(key: str, callback: Callable[[Sequence[str], bool], None] | None) -> None:
+    choice = st.session_state[key].get("choose")
+    if choice and callback is not None:
+        callback([str(item_id) for item_id in choice["items"]], bool(choice["on"]))

@@ -26,6 +26,8 @@ export class Controls {
     this.truth = button("ts-draw-truth", [icon(ICONS.shape), "Draw truth"],
       "Outline where the sentence is true: click corners, a double-click closes; Escape ends",
       () => world.truthTool.setActive(!world.truthTool.active));
+    this.choose = button("ts-choose", [icon(ICONS.choose), "Select"],
+      "Drag a box over results to select them", () => world.chooseTool.setActive(!world.chooseTool.active));
     this.places = new PlaceSearch(world);
     this.has = { box: false, shape: false, circle: false };
     this.area = button("ts-area", [icon(ICONS.search), "Search this area"],
@@ -41,7 +43,7 @@ export class Controls {
     world.free.element.append(
       make("div", "ts-tools", [
         this.places.element, this.draw, this.clear, this.shape, this.clearShape, this.circle, this.clearCircle,
-        this.truth,
+        this.truth, this.choose,
       ]),
       this.area,
       make("div", "ts-layers-corner", [open, this.layers]),
@@ -69,6 +71,11 @@ export class Controls {
     this.truth.lastChild.textContent = active ? "Click corners, double-click ends" : "Draw truth";
   }
 
+  setChooseToolActive(active) {
+    this.choose.classList.toggle("ts-on", active);
+    this.choose.lastChild.textContent = active ? "Drag over results" : "Select";
+  }
+
   hasBox(exists) {
     this.has.box = exists;
     this.updateTools();
@@ -89,6 +96,7 @@ export class Controls {
     const { world, has } = this;
     this.truth.hidden = !world.reports("truth");
     this.places.element.hidden = world.space.isPixels || !world.reports("area");
+    this.choose.hidden = world.space.isPixels || !world.reports("choose") || !world.hitsLayer?.markers.size;
     for (const [draw, clear, kind, exists] of [
       [this.draw, this.clear, "box", has.box],
       [this.shape, this.clearShape, "shape", has.shape],

@@ -34,6 +34,7 @@ export const ICONS = {
   box: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4M9 9h6v6H9z",
   shape: "M5 9l8-5 7 8-4 8-9-2zM5 9h.01",
   circle: "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 12h.01",
+  choose: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM14 17l2 2 4-4",
   clear: "M6 6l12 12M18 6L6 18",
   layers: "M12 3l9 5-9 5-9-5zM3 12.5l9 5 9-5M3 17l9 5 9-5",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16.2 16.2L21 21",

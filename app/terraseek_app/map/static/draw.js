@@ -40,8 +40,12 @@ export class BoxTool {
     this.world.controls.setBoxToolActive(active);
   }
 
+  wants(event) {
+    return this.active || (event.shiftKey && !this.world.chooseTool.active);
+  }
+
   startDrag(event) {
-    if (event.button !== 0 || !(this.active || event.shiftKey)) return;
+    if (event.button !== 0 || !this.wants(event)) return;
     if (event.target.closest?.(".maplibregl-marker, .maplibregl-popup")) return;
     const { map } = this.world;
     event.preventDefault();

@@ -105,6 +105,7 @@ export class HitsLayer {
     if (first > 0) places.unshift(...places.splice(first, 1)); // never hidden in a cluster
     this.groups = declutter(places, canvas.clientWidth, canvas.clientHeight);
     for (const [id, group] of this.groups) this.drawMark(id, group);
+    this.choose(this.chosen);
   }
 
   drawMark(id, group) {
@@ -201,6 +202,24 @@ export class HitsLayer {
   // Where the mark of a hit stands now; null for other items.
   place(itemId) {
     return this.markers.get(itemId)?.marker.getLngLat() ?? null;
+  }
+
+  // Ids of the hits in a box [west, south, east, north], best first; west > east crosses the
+  // antimeridian.
+  within([west, south, east, north]) {
+    const across = (lon) => (west <= east ? lon >= west && lon <= east : lon >= west || lon <= east);
+    return this.hits
+      .filter((hit) => this.markers.has(hit.item_id) && across(hit.lon) && hit.lat >= south && hit.lat <= north)
+      .map((hit) => hit.item_id);
+  }
+
+  // Mark the chosen hits, and clusters with chosen ones.
+  choose(ids) {
+    this.chosen = new Set(ids ?? []);
+    const leads = new Set([...this.chosen].map((id) => this.groups.get(id)?.lead));
+    for (const [id, { marker }] of this.markers) {
+      marker.getElement().classList.toggle("ts-chosen", this.chosen.has(id) || leads.has(id));
+    }
   }
 
   places() {

@@ -1,6 +1,7 @@
 // The map of one key: created once, updated by every rerun. Only the user and new views move it.
 
 import { CellsLayer } from "./cells.js";
+import { ChooseTool } from "./choose.js";
 import { CircleTool } from "./circle.js";
 import { winners } from "./compare.js";
 import { Controls } from "./controls.js";
@@ -65,6 +66,7 @@ export class WorldMap {
     this.shapeTool = new ShapeTool(this);
     this.circleTool = new CircleTool(this);
     this.truthTool = new TruthTool(this);
+    this.chooseTool = new ChooseTool(this);
     this.styleLoaded.then(() => {
       for (const tool of this.tools()) tool.addLayers(ANCHORS.at(-1));
       this.layers.refresh();
@@ -75,7 +77,7 @@ export class WorldMap {
   }
 
   tools() {
-    return [this.boxTool, this.shapeTool, this.circleTool, this.truthTool];
+    return [this.boxTool, this.shapeTool, this.circleTool, this.truthTool, this.chooseTool];
   }
 
   // Only one drawing tool is active at a time.
@@ -141,6 +143,7 @@ export class WorldMap {
     this.followThreshold(data.threshold);
     this.regions.show(data.regions);
     this.peaks.show(data.peaks);
+    this.hitsLayer.choose(data.chosen);
     this.select(data.selected);
     this.styleLoaded.then(() => this.layers.refresh());
     this.moveTo(data.view ?? (this.lastView === undefined ? HOME : null));
@@ -376,7 +379,7 @@ export class WorldMap {
       shape: this.shapeTool.corners, circle: this.circleTool.circle, armed: this.tools().some((tool) => tool.active),
       images: this.items.minZoom !== null, hitImages: this.items.drawn.size,
       marks: [...this.hitsLayer.groups.values()].map((group) => group.mode),
-      selected: this.hitsLayer.selected, zoom: this.map.getZoom(), idle: this.map.loaded(),
+      selected: this.hitsLayer.selected, chosen: [...(this.hitsLayer.chosen ?? [])], zoom: this.map.getZoom(), idle: this.map.loaded(),
       moving: this.map.isMoving(),
       heatVisible: this.heats().some((heat) => Boolean(this.map.getLayer(heat.id))
         && this.map.getLayoutProperty(heat.id, "visibility") !== "none"),

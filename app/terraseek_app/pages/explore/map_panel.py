@@ -10,6 +10,7 @@ from terraseek.search import Hit
 from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.canvas.layout import PANELS
+from terraseek_app.pages.explore.hits.chosen import choose_hits
 from terraseek_app.pages.explore.results import map_markers
 from terraseek_app.pages.explore.samples import items_url, sample_bounds, sample_urls
 from terraseek_app.pages.explore.search import ResultList
@@ -48,10 +49,11 @@ def map_panel(
         items_url=items_url(),
         hits=map_markers(hits, results.facts) if results else [],
         selected=st.session_state.explore_selected,
+        chosen=st.session_state.explore_chosen,
         box=BBox(*form.box) if form.box else None,
         shape=form.polygon,
         circle=form.circle,
-        report=(*EVENTS, "shape", "centre", "threshold"),
+        report=(*EVENTS, "shape", "centre", "threshold", "choose"),
         view=_spot_view(form, spot) or _map_view(form, hits if results else None),
         panels=PANELS,
         height=height,
@@ -116,6 +118,8 @@ def on_map_event(event: MapEvent) -> None:
         st.session_state.explore_box = list(event.box.as_tuple()) if event.box else None
     if event.kind == "shape":
         st.session_state.explore_polygon = [list(c) for c in event.shape] if event.shape else None
+    if event.kind == "choose":
+        choose_hits(event.chosen)
     if event.kind == "threshold":
         set_threshold(event.threshold)
     if event.kind == "centre":

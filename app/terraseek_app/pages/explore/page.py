@@ -25,6 +25,13 @@ from terraseek_app.pages.explore.filters.facet_rail import choose
 from terraseek_app.pages.explore.history.compare import compare_panel, compare_with
 from terraseek_app.pages.explore.history.panel import history_panel, remember
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
+from terraseek_app.pages.explore.hits.chosen import (
+    CHOSEN,
+    choose_hits,
+    chosen_bar,
+    chosen_hits,
+    restore_chosen,
+)
 from terraseek_app.pages.explore.hits.cut import cut_panel, read_cut, restore_cut, shown_hits
 from terraseek_app.pages.explore.hits.figures import figures_panel
 from terraseek_app.pages.explore.item_card import item_card
@@ -65,6 +72,7 @@ def render() -> None:
         _show_problems(form, problems, kept=results is not None)
     hits = shown_hits(results.hits, results.facts, read_cut()) if results else []
     st.session_state.explore_hits = [hit.item_id for hit in hits]
+    chosen = chosen_hits(hits)
     scores = _scores_of(results, hits)
     with panels.card:
         spot = _card(shown, hits, scores)
@@ -73,6 +81,7 @@ def render() -> None:
     with panels.dock:
         if dock_is_open(len(hits) if results else None):
             _results(shown, results, hits, scores, problems)
+            chosen_bar(chosen, partial(download_menu, form=shown, key="explore_chosen_export"))
     with panels.rail:
         if rail_is_open(forced=bool(problems.sql)):
             filter_panel(form, problems.sql)
@@ -87,6 +96,7 @@ def _restore_from_url() -> list[str]:
     form, selected, notes = link.from_params(params)
     explore_state.write_form(form, selected)
     restore_cut(params, notes)
+    restore_chosen(params)
     st.session_state.explore_compare = first_value(params, link.COMPARE)
     if selected and first_value(params, link.SPOT):
         ask(selected)
@@ -102,7 +112,8 @@ def _update_url(form: SearchForm) -> None:
         link.COMPARE: session.explore_compare,
         link.SPOT: "1" if session.explore_spot else "",
     }
-    update_address(_params(form) | {name: [text] for name, text in further.items() if text})
+    params = _params(form) | {name: [text] for name, text in further.items() if text}
+    update_address(params | ({CHOSEN: chosen} if (chosen := session.explore_chosen) else {}))
     set_title(query_title(form))
 
 
@@ -200,7 +211,9 @@ def _results(
         on_pick=select,
         on_like=search_similar,
         on_vote=vote,
+        on_choose=choose_hits,
         selected=st.session_state.explore_selected,
+        chosen=st.session_state.explore_chosen,
     )
 
 

@@ -131,11 +131,17 @@ def _not_embedded_note(results: ResultList) -> str:
     return f"; {results.n_not_embedded:,} are not embedded yet (run <code>terraseek embed</code>)"
 
 
-def download_menu(hits: Sequence[Hit], form: SearchForm) -> None:
-    """Draw a menu of the file formats the hits can be downloaded in, with the query in each."""
+def download_menu(hits: Sequence[Hit], form: SearchForm, key: str = "explore_export") -> None:
+    """Draw a menu of the file formats the hits can be downloaded in, with the query in each.
+
+    Args:
+        hits: what the files contain.
+        form: the form values.
+        key: of the menu; the buttons' keys begin like it.
+    """
     if not hits:
         return
-    with st.popover("Download", icon=":material/download:", type="tertiary", key="explore_export"):
+    with st.popover("Download", icon=":material/download:", type="tertiary", key=key):
         for suffix, (label, _) in EXPORTS.items():
             st.download_button(
                 label,
@@ -144,7 +150,7 @@ def download_menu(hits: Sequence[Hit], form: SearchForm) -> None:
                 mime=_MIME.get(suffix, "application/json"),
                 on_click="ignore",
                 width="stretch",
-                key=f"explore_{suffix.strip('.').replace('.', '_')}",
+                key=f"{key.removesuffix('export')}{suffix.strip('.').replace('.', '_')}",
             )
 
 

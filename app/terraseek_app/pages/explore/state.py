@@ -65,6 +65,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_min_score": None,
     "explore_compare": "",
     "explore_selected": None,
+    "explore_chosen": [],
     "explore_extra": {},
     "explore_spot": None,
     "explore_spot_asked": None,
