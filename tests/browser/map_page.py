@@ -19,7 +19,7 @@ def on_event(event: MapEvent) -> None:
     if event.kind in ("box", "area"):
         st.session_state.box = event.box.as_tuple() if event.box else event.pixel_box
     if event.kind == "shape":
-        st.session_state.shape = event.shape
+        st.session_state.shapes = event.shapes
     if event.kind == "centre":
         st.session_state.circle = (*event.click, 200.0) if event.click else None
 
@@ -57,7 +57,7 @@ event = world_map(
     hits=[] if pixel_space else hits(count),
     selected=st.session_state.get("selected"),
     box=box,
-    shape=st.session_state.get("shape"),
+    shapes=st.session_state.get("shapes", ()),
     circle=st.session_state.get("circle"),
     overlays=overlays(pixel_space) if heat else [],
     pixels=(200, 100) if pixel_space else None,
@@ -72,7 +72,7 @@ report = {
     "click": event.click,
     "box": event.box.as_tuple() if event.box else None,
     "pixel_box": event.pixel_box,
-    "shape": event.shape,
+    "shapes": event.shapes,
     "events": st.session_state.get("events", []),
 }
 st.session_state.runs = st.session_state.get("runs", 0) + 1

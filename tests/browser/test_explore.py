@@ -94,16 +94,18 @@ def test_polygon_limits_the_search_and_is_in_the_url(
     explore.locator(".ts-draw-shape").click()
     for x, y in ((0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7), (0.3, 0.3)):
         click_share(explore, x, y)
-    found = map_state(explore, KEY, "s => s.shape !== null && s.hits > 0 && s.hits < 24")["hits"]
+    found = map_state(explore, KEY, "s => s.shapes.length === 1 && s.hits > 0 && s.hits < 24")[
+        "hits"
+    ]
     explore.wait_for_function(TILES, arg=found)
     explore.wait_for_function("location.search.includes('polygon=')")
     explore.locator(".st-key-explore_tags button", has_text="shape of 4 corners").first.wait_for()
 
     other = browse(explore.url)
-    map_state(other, KEY, f"s => s.hits === {found} && s.shape?.length === 4")
+    map_state(other, KEY, f"s => s.hits === {found} && s.shapes[0]?.length === 4")
 
     explore.locator(".ts-clear-shape").click()
-    map_state(explore, KEY, "s => s.hits === 24 && s.shape === null")
+    map_state(explore, KEY, "s => s.hits === 24 && s.shapes.length === 0")
 
 
 def test_page_and_map_follow_the_theme(explore: Any) -> None:

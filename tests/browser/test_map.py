@@ -161,20 +161,63 @@ def test_polygon_is_drawn_kept_and_removed(map_page: Any, map_state: Callable[..
     for corner in TRIANGLE[:-1]:
         click_at(map_page, corner)
     click_at(map_page, TRIANGLE[-1], twice=True)
-    found = map_state(map_page, KEY, "s => s.shape !== null && !s.armed && !s.moving")
+    found = map_state(map_page, KEY, "s => s.shapes.length === 1 && !s.armed && !s.moving")
     assert found["zoom"] == pytest.approx(4), "a double-click that closes does not zoom"
     drawn = [value for corner in TRIANGLE for value in corner]
-    reported_shape = reported_event(map_page, "shape")["shape"]
+    (reported_shape,) = reported_event(map_page, "shape")["shapes"]
     assert [value for corner in reported_shape for value in corner] == pytest.approx(drawn, abs=0.1)
     inside = look(map_page, "return world.map.querySourceFeatures('shape').length;")
     assert inside > 0
     map_page.get_by_label("hits", exact=True).fill("4")
     map_page.get_by_label("hits", exact=True).press("Enter")
-    assert map_state(map_page, KEY, "s => s.hits === 4")["shape"] is not None
+    assert map_state(map_page, KEY, "s => s.hits === 4")["shapes"]
     map_page.locator(".ts-clear-shape").click()
-    map_state(map_page, KEY, "s => s.shape === null")
+    map_state(map_page, KEY, "s => s.shapes.length === 0")
     heard = map_page.locator("code", has_text='"kind": "shape"')
-    heard.filter(has_text='"shape": null').wait_for()
+    heard.filter(has_text='"shapes": []').wait_for()
+
+
+def drag_on_map(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    frame = page.locator(".ts-map").bounding_box()
+    at = [look(page, f"return world.map.project({list(place)});") for place in (start, end)]
+    page.mouse.move(frame["x"] + at[0]["x"], frame["y"] + at[0]["y"])
+    page.mouse.down()
+    page.mouse.move(frame["x"] + at[1]["x"], frame["y"] + at[1]["y"], steps=5)
+    page.mouse.up()
+
+
+def test_shapes_are_edited_after_drawing(map_page: Any, map_state: Callable[..., Any]) -> None:
+    look(map_page, "world.map.jumpTo({center: [-140, 20], zoom: 4});")
+    for lon in (-148, -138):
+        map_page.locator(".ts-draw-shape").click()
+        for corner in ((lon, 15), (lon + 6, 15), (lon, 20), (lon, 15)):
+            click_at(map_page, corner)
+        map_state(map_page, KEY, "s => !s.armed")
+    shapes = map_state(map_page, KEY, "s => s.shapes.length === 2")["shapes"]
+    center = look(map_page, "return world.map.getCenter();")
+
+    drag_on_map(map_page, (-148, 20), (-146, 24))
+    moved = map_state(map_page, KEY, "s => s.shapes[0][2][1] > 23")["shapes"]
+    assert moved[0][2] == pytest.approx([-146, 24], abs=0.1)
+    assert (moved[0][:2], moved[1]) == (shapes[0][:2], shapes[1])
+    assert look(map_page, "return world.map.getCenter();") == center, "the map was not dragged"
+
+    drag_on_map(map_page, (-135, 15), (-135, 12))  # the middle of an edge becomes a corner
+    grown = map_state(map_page, KEY, "s => s.shapes[1].length === 4")["shapes"]
+    assert grown[1][1] == pytest.approx([-135, 12], abs=0.1)
+
+    def right_click(place: tuple[float, float]) -> None:
+        frame = map_page.locator(".ts-map").bounding_box()
+        at = look(map_page, f"return world.map.project({list(place)});")
+        map_page.mouse.click(frame["x"] + at["x"], frame["y"] + at["y"], button="right")
+
+    right_click((-135, 12))
+    map_state(map_page, KEY, "s => s.shapes[1].length === 3")
+    right_click((-148, 15))  # a triangle without a corner is none
+    left = map_state(map_page, KEY, "s => s.shapes.length === 1")["shapes"]
+    assert [value for corner in left[0] for value in corner] == pytest.approx(
+        [value for corner in shapes[1] for value in corner], abs=0.01
+    )
 
 
 def test_escape_cancels_a_polygon(map_page: Any, map_state: Callable[..., Any]) -> None:
@@ -183,7 +226,7 @@ def test_escape_cancels_a_polygon(map_page: Any, map_state: Callable[..., Any]) 
     click_at(map_page, (-141, 0))
     click_at(map_page, (-139, 0))
     map_page.keyboard.press("Escape")
-    assert map_state(map_page, KEY, "s => !s.armed")["shape"] is None
+    assert map_state(map_page, KEY, "s => !s.armed")["shapes"] == []
     click_at(map_page, (-140, 1))
     assert reported_event(map_page, "click")["click"] == pytest.approx([-140, 1], abs=0.05)
 
@@ -195,7 +238,7 @@ def test_first_corner_closes_a_polygon_across_the_antimeridian(
     map_page.locator(".ts-draw-shape").click()
     for corner in ((175, -10), (185, -10), (180, -20), (175, -10)):
         click_at(map_page, corner)
-    shape = reported_event(map_page, "shape")["shape"]
+    (shape,) = reported_event(map_page, "shape")["shapes"]
     assert [lon for lon, _ in shape] == pytest.approx([175, 185, 180], abs=0.1)
 
 

@@ -24,8 +24,9 @@ Side = Literal["top", "left", "right", "corner"]
 _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
 """Events reported by default. Others: `click` (on an empty place), `view` (map moved), `shape`
-(polygon drawn), `centre` (circle placed), `choose` (hits chosen with a box), `threshold` (of the
-heat map set), `region` (outline clicked), `truth` (outlines of the truth drawn)."""
+(polygons drawn or edited), `centre` (circle placed), `choose` (hits chosen with a box),
+`threshold` (of the heat map set), `region` (outline clicked), `truth` (outlines of the truth
+drawn)."""
 
 
 def world_map(
@@ -38,7 +39,7 @@ def world_map(
     selected: str | None = None,
     chosen: Sequence[str] = (),
     box: BBox | PixelBox | None = None,
-    shape: Sequence[tuple[float, float]] | None = None,
+    shapes: Sequence[Sequence[tuple[float, float]]] = (),
     circle: tuple[float, float, float] | None = None,
     overlays: Sequence[Overlay] = (),
     regions: Mapping[str, Any] | None = None,
@@ -70,7 +71,7 @@ def world_map(
         selected: id of the item whose marker is highlighted.
         chosen: ids of hits that are marked as chosen.
         box: the search box to draw.
-        shape: corners (lon, lat) of a polygon to draw; not in pixel space.
+        shapes: corners (lon, lat) of polygons to draw and edit; not in pixel space.
         circle: (lon, lat, radius in km) of a circle to draw; not in pixel space.
         overlays: scenes and heat maps; scenes are drawn below heat maps.
         regions: GeoJSON polygons in lon/lat, or in col/row in pixel space.
@@ -105,7 +106,7 @@ def world_map(
         "selected": selected,
         "chosen": list(chosen),
         "box": list(box.as_tuple() if isinstance(box, BBox) else box) if box else None,
-        "shape": [list(corner) for corner in shape] if shape else None,
+        "shapes": [[list(corner) for corner in ring] for ring in shapes],
         "circle": list(circle) if circle else None,
         "overlays": [overlay_json(overlay) for overlay in overlays],
         "regions": regions,

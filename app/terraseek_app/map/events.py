@@ -43,8 +43,8 @@ class MapEvent:
     """The search box after the event in pixel space."""
     view: dict[str, Any] | None = None
     """{"center": [lon, lat], "zoom", "bounds": [w, s, e, n]} at the time of the event."""
-    shape: tuple[tuple[float, float], ...] | None = None
-    """Corners (lon, lat) of the polygon drawn with this event; None when it was removed."""
+    shapes: tuple[tuple[tuple[float, float], ...], ...] = ()
+    """Corners (lon, lat) of all polygons after an event of kind `shape`."""
     truth: tuple[tuple[tuple[float, float], ...], ...] | None = None
     """Outlines of the truth after this event: corners as (lon, lat), or (col, row) in pixels."""
     threshold: float | None = None
@@ -72,13 +72,13 @@ def parse_event(
         box = _parse_box(raw["box"], pixel_space)
     click = raw.get("click")
     position = (float(click[0]), float(click[1])) if click and None not in click else None
-    shape = _parse_shape(raw["shape"]) if raw["kind"] == "shape" else None
+    shapes = _parse_shapes(raw["shapes"]) if raw["kind"] == "shape" else ()
     event = MapEvent(
         raw["kind"],
         raw.get("item_id"),
         position,
         view=raw.get("view"),
-        shape=shape,
+        shapes=shapes,
         threshold=_parse_threshold(raw.get("threshold")),
         truth=_parse_rings(raw["truth"]) if raw["kind"] == "truth" else None,
         chosen=tuple(map(str, raw.get("items") or ())) if raw["kind"] == "choose" else (),
@@ -93,12 +93,12 @@ def _parse_box(values: Sequence[float] | None, pixel_space: bool) -> BBox | Pixe
     return (a, b, c, d) if pixel_space else BBox(a, b, c, d)
 
 
-def _parse_shape(
-    corners: Sequence[Sequence[float]] | None,
-) -> tuple[tuple[float, float], ...] | None:
-    if corners is None:
-        return None
-    return tuple((round(float(lon), 5), round(float(lat), 5)) for lon, lat in corners)
+def _parse_shapes(
+    rings: Sequence[Sequence[Sequence[float]]],
+) -> tuple[tuple[tuple[float, float], ...], ...]:
+    return tuple(
+        tuple((round(float(lon), 5), round(float(lat), 5)) for lon, lat in ring) for ring in rings
+    )
 
 
 def _parse_rings(

@@ -51,11 +51,11 @@ def test_pixel_boxes_are_not_geographic_boxes() -> None:
 
 def test_a_drawn_shape_and_a_placed_circle() -> None:
     drawn = [[170, -20], [190.123456789, -20], [180, 10]]
-    event = parse_event({"kind": "shape", "shape": drawn, "view": VIEW}, BOX, False)
-    assert event.shape == ((170.0, -20.0), (190.12346, -20.0), (180.0, 10.0))
+    event = parse_event({"kind": "shape", "shapes": [drawn], "view": VIEW}, BOX, False)
+    assert event.shapes == (((170.0, -20.0), (190.12346, -20.0), (180.0, 10.0)),)
     assert event.box == BOX
-    gone = parse_event({"kind": "shape", "shape": None, "view": VIEW}, None, False)
-    assert (gone.kind, gone.shape) == ("shape", None)
+    gone = parse_event({"kind": "shape", "shapes": [], "view": VIEW}, None, False)
+    assert (gone.kind, gone.shapes) == ("shape", ())
     centre = parse_event({"kind": "centre", "click": [10, 20], "view": VIEW}, None, False)
     assert (centre.kind, centre.click) == ("centre", (10.0, 20.0))
 

@@ -32,7 +32,7 @@ def test_counts_follow_the_other_filters(open_page: Open) -> None:
 def test_the_filters_of_a_form_are_all_that_counts_depend_on() -> None:
     form = SearchForm(
         box=(0.0, 40.0, 10.0, 50.0),
-        polygon=((0.0, 40.0), (5.0, 40.0), (0.0, 45.0)),
+        polygons=(((0.0, 40.0), (5.0, 40.0), (0.0, 45.0)),),
         circle=(2.0, 45.0, 100.0),
         where="gsd_m < 1",
         sources=("a",),

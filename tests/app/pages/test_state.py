@@ -51,7 +51,7 @@ def asks(draw: st.DrawFn) -> SearchForm:
         images=draw(st.sampled_from([(), ("0123456789abcdef0123.png",)])),
         weights=(("text", draw(st.sampled_from([0.0, 0.25, 2.0]))),) if text else (),
         columns=draw(st.sampled_from([(), ("month=2", "cloud=0..20", "country=")])),
-        polygon=draw(st.none() | triangle),
+        polygons=draw(st.lists(triangle, max_size=2).map(tuple)),
         circle=draw(st.none() | circle),
         where=draw(words),
         likes=draw(several),

@@ -14,10 +14,11 @@ export class Controls {
       () => world.boxTool.report(null));
     this.clear.hidden = true;
     this.shape = button("ts-draw-shape", [icon(ICONS.shape), "Draw shape"],
-      "Click corners; a double-click or the first corner closes the shape, Escape cancels it",
+      "Click corners; a double-click or the first corner closes the shape, Escape cancels it. Afterwards "
+      + "drag corners; a right-click removes one",
       () => world.shapeTool.setActive(!world.shapeTool.active));
-    this.clearShape = button("ts-clear-shape", [icon(ICONS.clear), "Clear shape"], "Remove the shape",
-      () => world.shapeTool.report(null));
+    this.clearShape = button("ts-clear-shape", [icon(ICONS.clear), "Clear shapes"], "Remove all shapes",
+      () => world.shapeTool.report([]));
     this.circle = button("ts-draw-circle", [icon(ICONS.circle), "Circle"],
       "Click its centre; the radius is set in the filters",
       () => world.circleTool.setActive(!world.circleTool.active));

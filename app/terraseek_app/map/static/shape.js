@@ -1,15 +1,18 @@
-// The search polygon: each click adds a corner; a double-click, Enter or the first corner closes it.
+// The search polygons: each click adds a corner, a double-click, Enter or the first corner closes one.
+// Corners of finished ones are dragged, those in the middle of an edge make new ones, and a right-click
+// or Alt-click removes a corner.
 
+import { MIN_CORNERS, handleAt, inserted, middles, moved, removed } from "./corners.js";
 import { unwrapped } from "./space.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 const SAME_CORNER_PX = 7; // the second click of a double-click must not add a corner
-const MIN_CORNERS = 3;
+const HANDLE_PX = 9;
 
 export class ShapeTool {
   constructor(world) {
     this.world = world;
-    this.corners = null; // of the finished polygon: [[lon, lat], ...]
+    this.rings = []; // of the finished polygons: [[[lon, lat], ...], ...]
     this.lastSynced = null;
     this.active = false;
     this.openCorners = []; // of the polygon being drawn
@@ -20,6 +23,10 @@ export class ShapeTool {
       event.preventDefault(); // otherwise the map zooms
       this.finish();
     });
+    const canvas = map.getCanvasContainer();
+    canvas.addEventListener("pointerdown", (event) => this.startEdit(event), { capture: true });
+    canvas.addEventListener("contextmenu", (event) => this.removeAt(event), { capture: true });
+    map.on("mousemove", (event) => this.showHandle(event.point));
     // on window, because drawing continues when the mouse leaves the map
     this.onKeyDown = (event) => {
       if (!this.active) return;
@@ -43,11 +50,12 @@ export class ShapeTool {
     map.addLayer({
       id: "shape-corner", type: "circle", source: "shape", filter: ["==", ["geometry-type"], "Point"],
       paint: {
-        "circle-radius": 4.5, "circle-color": "#fbbf24", "circle-stroke-color": "#241a02",
+        "circle-radius": ["case", ["get", "middle"], 3, 5], "circle-color": "#fbbf24",
+        "circle-opacity": ["case", ["get", "middle"], 0.55, 1], "circle-stroke-color": "#241a02",
         "circle-stroke-width": 1.2,
       },
     }, before);
-    this.draw(this.corners, true);
+    this.draw(this.rings);
   }
 
   setActive(active) {
@@ -56,7 +64,7 @@ export class ShapeTool {
     this.openCorners = [];
     this.world.map.getCanvas().style.cursor = active ? "crosshair" : "";
     this.world.controls.setShapeToolActive(active);
-    this.draw(this.corners, true);
+    this.draw(this.rings);
   }
 
   // A click on the map while the tool is active.
@@ -73,7 +81,7 @@ export class ShapeTool {
   }
 
   drawOpen(lngLat) {
-    this.draw([...this.openCorners, lngLat.toArray()], false);
+    this.draw(this.rings, [...this.openCorners, lngLat.toArray()]);
   }
 
   finish() {
@@ -83,37 +91,90 @@ export class ShapeTool {
       return;
     }
     this.setActive(false);
-    this.report(unwrapped(corners));
+    this.report([...this.rings, unwrapped(corners)]);
   }
 
-  report(corners) {
-    this.set(corners);
-    this.world.emit("shape", { shape: corners });
+  report(rings) {
+    this.set(rings);
+    this.world.emit("shape", { shapes: rings });
+  }
+
+  // The corner or the middle of an edge under the mouse; null while something is drawn.
+  handle(point) {
+    const { world } = this;
+    if (!this.rings.length || !world.reports("shape") || world.tools().some((tool) => tool.active)) return null;
+    return handleAt(this.rings, point, (place) => world.map.project(place), HANDLE_PX);
+  }
+
+  showHandle(point) {
+    if (this.handle(point)) this.world.map.getCanvas().style.cursor = "move";
+  }
+
+  startEdit(event) {
+    if (event.button !== 0 || event.shiftKey || event.target.closest?.(".maplibregl-marker, .maplibregl-popup")) return;
+    const { map, boxTool } = this.world;
+    const handle = this.handle(boxTool.canvasPoint(event));
+    if (!handle) return;
+    event.preventDefault();
+    this.world.dragging = true;
+    map.dragPan.disable();
+    const before = this.rings;
+    const { ring, isMiddle } = handle;
+    const corner = handle.corner + (isMiddle ? 1 : 0);
+    const at = () => (isMiddle ? inserted(before, ring, handle.corner, [0, 0]) : before);
+    let rings = before;
+    const move = (e) => {
+      rings = moved(at(), ring, corner, boxTool.lngLat(e).toArray());
+      this.draw(rings);
+    };
+    const up = () => {
+      window.removeEventListener("pointermove", move);
+      window.removeEventListener("pointerup", up);
+      map.dragPan.enable();
+      if (event.altKey && rings === before && !isMiddle) rings = removed(before, ring, corner);
+      if (rings !== before) this.report(rings);
+      // the click event at the end of a drag must not be handled as a click on the map
+      setTimeout(() => (this.world.dragging = false), 50);
+    };
+    window.addEventListener("pointermove", move);
+    window.addEventListener("pointerup", up);
+  }
+
+  removeAt(event) {
+    const handle = this.handle(this.world.boxTool.canvasPoint(event));
+    if (!handle || handle.isMiddle) return;
+    event.preventDefault();
+    event.stopPropagation(); // otherwise the position is copied
+    this.report(removed(this.rings, handle.ring, handle.corner));
   }
 
   // See BoxTool.sync.
-  sync(corners) {
-    const text = JSON.stringify(corners ?? null);
+  sync(rings) {
+    const text = JSON.stringify(rings ?? []);
     if (text === this.lastSynced) return;
     this.lastSynced = text;
-    this.set(corners ?? null);
+    this.set(rings ?? []);
   }
 
-  set(corners) {
-    this.corners = corners;
-    if (!this.active) this.draw(corners, true);
-    this.world.controls.hasShape(Boolean(corners));
+  set(rings) {
+    this.rings = rings;
+    if (!this.active) this.draw(rings);
+    this.world.controls.hasShape(rings.length > 0);
   }
 
-  draw(corners, closed) {
+  // The finished polygons, and the corners of one that is being drawn.
+  draw(rings, open = []) {
     const features = [];
-    const add = (type, coordinates) =>
-      features.push({ type: "Feature", properties: {}, geometry: { type, coordinates } });
-    if (corners && closed) add("Polygon", [[...corners, corners[0]]]);
-    if (corners && !closed) {
-      add("LineString", corners);
-      for (const corner of this.openCorners) add("Point", corner);
+    const add = (type, coordinates, middle = false) =>
+      features.push({ type: "Feature", properties: { middle }, geometry: { type, coordinates } });
+    for (const ring of rings) {
+      add("Polygon", [[...ring, ring[0]]]);
+      if (!this.world.reports("shape")) continue;
+      for (const corner of ring) add("Point", corner);
+      for (const middle of middles(ring)) add("Point", middle, true);
     }
+    if (open.length) add("LineString", open);
+    for (const corner of open.slice(0, -1)) add("Point", corner);
     const data = { type: "FeatureCollection", features };
     this.world.styleLoaded.then(() => this.world.map.getSource("shape")?.setData(data));
   }

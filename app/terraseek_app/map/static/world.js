@@ -136,7 +136,7 @@ export class WorldMap {
     this.hitsLayer.show(data.hits);
     this.cells.refresh().catch((error) => this.reportError(error));
     this.boxTool.sync(data.box);
-    this.shapeTool.sync(data.shape);
+    this.shapeTool.sync(data.shapes);
     this.circleTool.sync(data.circle);
     this.truthTool.sync(data.truth);
     this.showOverlays(data.overlays);
@@ -376,7 +376,7 @@ export class WorldMap {
   get state() {
     return {
       hits: this.hitsLayer.markers.size, samples: this.points.count, density: this.density.shown, box: this.boxTool.box,
-      shape: this.shapeTool.corners, circle: this.circleTool.circle, armed: this.tools().some((tool) => tool.active),
+      shapes: this.shapeTool.rings, circle: this.circleTool.circle, armed: this.tools().some((tool) => tool.active),
       images: this.items.minZoom !== null, hitImages: this.items.drawn.size,
       marks: [...this.hitsLayer.groups.values()].map((group) => group.mode),
       selected: this.hitsLayer.selected, chosen: [...(this.hitsLayer.chosen ?? [])], zoom: this.map.getZoom(), idle: this.map.loaded(),

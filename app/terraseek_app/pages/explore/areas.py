@@ -4,33 +4,45 @@ from collections.abc import Sequence
 
 from terraseek.catalogue import Area
 from terraseek.geo import BBox
+from terraseek.parameters import format_degrees
 
-__all__ = ["MAX_RADIUS_KM", "area_bounds", "box_text", "circle_text", "polygon_area"]
+__all__ = [
+    "MAX_RADIUS_KM",
+    "area_bounds",
+    "box_text",
+    "circle_text",
+    "polygons_area",
+    "polygons_text",
+]
 
 MAX_RADIUS_KM = 20_015.0
 """Half the Earth's circumference: a circle of this radius covers the globe."""
 
 
-def polygon_area(corners: Sequence[tuple[float, float]]) -> Area:
-    """The area inside a polygon with corners (lon, lat) in degrees.
+def polygons_area(polygons: Sequence[Sequence[tuple[float, float]]]) -> Area:
+    """The area inside polygons with corners (lon, lat) in degrees.
 
     Raises:
-        FilterError: the polygon is empty, or has latitudes beyond the poles.
+        FilterError: a polygon is empty, or has latitudes beyond the poles.
     """
-    ring = ", ".join(f"{lon!r} {lat!r}" for lon, lat in [*corners, *corners[:1]])
-    return Area.parse(f"POLYGON (({ring}))")
+    return Area.parse("|".join(";".join(f"{x!r},{y!r}" for x, y in ring) for ring in polygons))
+
+
+def polygons_text(polygons: Sequence[Sequence[tuple[float, float]]]) -> str:
+    """Polygons as text, as links, command line and API have them."""
+    return "|".join(";".join(map(format_degrees, ring)) for ring in polygons)
 
 
 def area_bounds(
     box: tuple[float, float, float, float] | None,
-    polygon: Sequence[tuple[float, float]] | None,
+    polygons: Sequence[Sequence[tuple[float, float]]],
     circle: tuple[float, float, float] | None,
 ) -> tuple[float, float, float, float] | None:
-    """Bounds (west, south, east, north) in degrees of the first area given; None without one."""
+    """Bounds (west, south, east, north) in degrees of the first kind given; None without one."""
     if box:
         return box
-    if polygon:
-        lons, lats = zip(*polygon, strict=True)
+    if polygons:
+        lons, lats = zip(*(corner for ring in polygons for corner in ring), strict=True)
         return min(lons), min(lats), max(lons), max(lats)
     if circle:
         from terraseek.catalogue import Circle

@@ -7,6 +7,7 @@ import streamlit as st
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek_app.messages import page_text
 from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
+from terraseek_app.pages.explore.filters.area_tools import area_tools
 from terraseek_app.pages.explore.filters.facet_rail import facet_rail
 from terraseek_app.pages.explore.state import K_CHOICES, SearchForm, reset_keys
 from terraseek_app.server import state
@@ -17,7 +18,7 @@ FILTER_KEYS = tuple(
     f"explore_{name}"
     for name in (
         *("sources", "labels", "from", "to", "placed", "distinct", "columns"),
-        *("box", "polygon", "lon", "lat", "km", "sql"),
+        *("box", "polygons", "lon", "lat", "km", "sql"),
     )
 )
 """Session keys of all filters and areas."""
@@ -40,6 +41,7 @@ def filter_panel(form: SearchForm, sql_problem: str = "") -> None:
     st.toggle("Only items with known coordinates", key="explore_placed")
     if DUPLICATE_OF in catalogue.columns:
         st.checkbox("Of near-duplicates only the best", key="explore_distinct")
+    area_tools(form)
     _distance_fields()
     _sql_field(catalogue.columns, sql_problem)
     st.button("Clear filters", on_click=reset_keys, args=FILTER_KEYS, width="stretch")

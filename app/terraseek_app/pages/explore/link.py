@@ -10,16 +10,16 @@ from datetime import date
 from typing import Any
 
 from terraseek.catalogue import Area, Circle
+from terraseek.catalogue.filters.areas import polygon_rings
 from terraseek.parameters import (
     Params,
-    format_degrees,
     parameters_of,
     read_parameters,
     write_values,
 )
 from terraseek.request import SEARCH_PARTS
 from terraseek_app.address import first_value
-from terraseek_app.pages.explore.areas import MAX_RADIUS_KM
+from terraseek_app.pages.explore.areas import MAX_RADIUS_KM, polygons_text
 from terraseek_app.pages.explore.query.parts import WEIGHT_FIELDS, read_weights
 from terraseek_app.pages.explore.search import filter_values, query_values
 from terraseek_app.pages.explore.state import K_CHOICES, WITH_COORDINATES, Corners, SearchForm
@@ -49,8 +49,8 @@ def to_params(form: SearchForm, selected: str | None) -> dict[str, str | list[st
     switches = {"collapse_duplicates": form.collapse_duplicates}
     values = query_values(form) | filter_values(form) | switches
     params = write_values(_KNOWN, values)
-    if form.polygon:  # as it was drawn, even where its edges cross
-        params["polygon"] = ";".join(map(format_degrees, form.polygon))
+    if form.polygons:  # as they were drawn, even where edges cross
+        params["polygon"] = polygons_text(form.polygons)
     if form.images:
         params[IMAGE] = list(form.images)
     if form.k != SearchForm().k:
@@ -88,7 +88,7 @@ def from_params(params: Params) -> tuple[SearchForm, str | None, list[str]]:
         captions=round(100 * values.get("alpha", 0), -1),
         ensemble=values.get("ensemble", False),
         box=box.as_tuple() if box else None,
-        polygon=_corners(values.get("polygon"), params.get("polygon", ()), notes),
+        polygons=_polygons(values.get("polygon"), params.get("polygon", ()), notes),
         circle=_circle(values.get("within"), notes),
         where=values.get("sql", "").strip(),
         k=_result_count(values.get("k"), notes),
@@ -145,19 +145,23 @@ def _images(tokens: Sequence[str], notes: list[str]) -> tuple[str, ...]:
     return _distinct([token for token in tokens if token not in wrong])
 
 
-def _corners(area: Area | None, texts: Sequence[str], notes: list[str]) -> Corners | None:
+def _polygons(area: Area | None, texts: Sequence[str], notes: list[str]) -> tuple[Corners, ...]:
     """Corners as the link has them; edges that cross stay as they were drawn."""
     if area is None:
-        return None
+        return ()
     try:
-        pairs = [corner.split(",") for corner in texts[-1].split(";")]
-        return tuple((float(lon), float(lat)) for lon, lat in pairs)
+        return tuple(_ring(ring) for ring in texts[-1].split("|"))
     except ValueError:
-        text = area.to_text()
-        if ";" in text:
-            return _corners(area, [text], notes)
-        notes.append("polygon has holes or several parts, which cannot be shown; it was left out.")
-        return None
+        rings = polygon_rings(area.geometry)
+        if rings is not None:
+            return tuple(map(tuple, rings))
+        notes.append("polygon has holes, which cannot be shown; it was left out.")
+        return ()
+
+
+def _ring(text: str) -> Corners:
+    pairs = [corner.split(",") for corner in text.split(";")]
+    return tuple((float(lon), float(lat)) for lon, lat in pairs)
 
 
 def _circle(circle: Circle | None, notes: list[str]) -> tuple[float, float, float] | None:

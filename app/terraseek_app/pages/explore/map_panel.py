@@ -51,7 +51,7 @@ def map_panel(
         selected=st.session_state.explore_selected,
         chosen=st.session_state.explore_chosen,
         box=BBox(*form.box) if form.box else None,
-        shape=form.polygon,
+        shapes=form.polygons,
         circle=form.circle,
         report=(*EVENTS, "shape", "centre", "threshold", "choose"),
         view=_spot_view(form, spot) or _map_view(form, hits if results else None),
@@ -81,7 +81,7 @@ def _map_view(form: SearchForm, hits: Sequence[Hit] | None) -> dict[str, Any] | 
         return dict(linked_view["view"])
     if form.has_area:
         linked = st.session_state.get("explore_linked_view")
-        area = area_bounds(form.box, form.polygon, form.circle)
+        area = area_bounds(form.box, form.polygons, form.circle)
         return {"bounds": list(linked)} if linked and linked == area else None
     if hits:
         return {"fit": "hits", "of": _query_values(form)}
@@ -117,7 +117,7 @@ def on_map_event(event: MapEvent) -> None:
     if event.kind in ("box", "area"):
         st.session_state.explore_box = list(event.box.as_tuple()) if event.box else None
     if event.kind == "shape":
-        st.session_state.explore_polygon = [list(c) for c in event.shape] if event.shape else None
+        st.session_state.explore_polygons = [[list(c) for c in ring] for ring in event.shapes]
     if event.kind == "choose":
         choose_hits(event.chosen)
     if event.kind == "threshold":

@@ -19,7 +19,12 @@ from terraseek_app.messages import page_text, show_error, show_notes
 from terraseek_app.pages.explore import link, search_bar
 from terraseek_app.pages.explore import state as explore_state
 from terraseek_app.pages.explore.areas import area_bounds
-from terraseek_app.pages.explore.canvas.layout import dock_is_open, make_panels, rail_is_open
+from terraseek_app.pages.explore.canvas.layout import (
+    dock_is_open,
+    draw_heads,
+    make_panels,
+    rail_is_open,
+)
 from terraseek_app.pages.explore.filter_panel import filter_panel
 from terraseek_app.pages.explore.filters.facet_rail import choose
 from terraseek_app.pages.explore.history.compare import compare_panel, compare_with
@@ -62,6 +67,7 @@ def render() -> None:
     state.catalogue()  # fails before anything is drawn when there is no catalogue
     problems = Problems(parts=part_problems(form))
     panels = make_panels()
+    draw_heads(panels)  # before the search, so that its results move nothing
     with panels.bar:
         show_notes(notes)
         search_bar.search_bar(form)
@@ -100,7 +106,7 @@ def _restore_from_url() -> list[str]:
     st.session_state.explore_compare = first_value(params, link.COMPARE)
     if selected and first_value(params, link.SPOT):
         ask(selected)
-    st.session_state.explore_linked_view = area_bounds(form.box, form.polygon, form.circle)
+    st.session_state.explore_linked_view = area_bounds(form.box, form.polygons, form.circle)
     link_view(form, view_of(params, notes))
     return notes
 

@@ -14,7 +14,7 @@ from terraseek.request import SearchRequest
 from terraseek.search import Hit, Query
 from terraseek.search.duplicates import COLUMN as DUPLICATE_OF
 from terraseek.significance.model import Level
-from terraseek_app.pages.explore.areas import polygon_area
+from terraseek_app.pages.explore.areas import polygons_area
 from terraseek_app.pages.explore.hits.facts import HitFacts, hit_facts
 from terraseek_app.pages.explore.query.parts import part_weights
 from terraseek_app.pages.explore.state import WITH_COORDINATES, SearchForm
@@ -151,7 +151,7 @@ def build_filter(form: SearchForm) -> Filter:
     Raises:
         FilterError: the area or the SQL condition cannot be used.
     """
-    drawn = {"polygon": polygon_area(form.polygon) if form.polygon else None}
+    drawn = {"polygon": polygons_area(form.polygons) if form.polygons else None}
     return Filter(**read_parameters(Filter, dict(form.extra)) | filter_values(form) | drawn)
 
 

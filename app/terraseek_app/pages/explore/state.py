@@ -46,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_dock": True,
     "explore_hint": True,
     "explore_box": None,
-    "explore_polygon": None,
+    "explore_polygons": [],
     "explore_lon": None,
     "explore_lat": None,
     "explore_km": None,
@@ -113,8 +113,9 @@ class SearchForm:
     """Weights that are not the default, by the keys of `query.parts`."""
     box: tuple[float, float, float, float] | None = None
     """(west, south, east, north) in degrees; west > east crosses the antimeridian."""
-    polygon: Corners | None = None
-    """Polygon drawn on the map; longitudes exceed 180 where it crosses the antimeridian."""
+    polygons: tuple[Corners, ...] = ()
+    """Polygons drawn on the map, which are searched together; longitudes exceed 180 where one
+    crosses the antimeridian."""
     circle: tuple[float, float, float] | None = None
     """(lon, lat, radius in km), lon and lat in degrees."""
     where: str = ""
@@ -159,11 +160,11 @@ class SearchForm:
     @property
     def has_area(self) -> bool:
         """Whether the search is limited to a box, a polygon or a circle."""
-        return bool(self.box or self.polygon or self.circle)
+        return bool(self.box or self.polygons or self.circle)
 
 
 _FILTER_FIELDS = (
-    *("box", "polygon", "circle", "where", "sources", "labels", "date_from", "date_to"),
+    *("box", "polygons", "circle", "where", "sources", "labels", "date_from", "date_to"),
     *("with_coordinates", "columns", "extra"),
 )
 """Fields of a form that `search.build_filter` reads."""
@@ -199,7 +200,7 @@ def read_form() -> SearchForm:
         images=tuple(state.explore_pictures),
         weights=tuple(state.explore_weights.items()),
         box=tuple(state.explore_box) if state.explore_box else None,
-        polygon=_corners(state.explore_polygon),
+        polygons=tuple(tuple((lon, lat) for lon, lat in one) for one in state.explore_polygons),
         circle=_circle(state.explore_lon, state.explore_lat, state.explore_km),
         where=(state.explore_sql or "").strip(),
         k=state.explore_k,
@@ -234,7 +235,7 @@ def write_form(form: SearchForm, selected: str | None) -> None:
         explore_captions=form.captions,
         explore_ensemble=form.ensemble,
         explore_box=list(form.box) if form.box else None,
-        explore_polygon=[list(corner) for corner in form.polygon] if form.polygon else None,
+        explore_polygons=[[list(corner) for corner in one] for one in form.polygons],
         explore_sql=form.where,
         explore_k=form.k,
         explore_sources=list(form.sources),
@@ -254,10 +255,6 @@ def write_form(form: SearchForm, selected: str | None) -> None:
 def _sentences(first: str | None, more: Sequence[str]) -> tuple[str, ...]:
     stripped = ((text or "").strip() for text in (first, *more))
     return tuple(dict.fromkeys(text for text in stripped if text))
-
-
-def _corners(value: list[list[float]] | None) -> Corners | None:
-    return tuple((lon, lat) for lon, lat in value) if value else None
 
 
 def _circle(

@@ -19,7 +19,7 @@ from terraseek.text_files import read_text
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["AREA", "CIRCLE", "MAX_VERTICES", "Area", "Circle"]
+__all__ = ["AREA", "CIRCLE", "MAX_VERTICES", "Area", "Circle", "polygon_rings"]
 
 MAX_VERTICES = 10_000
 """Most vertices of an area given as text, as in a request."""
@@ -153,7 +153,8 @@ class Area:
     def parse(cls, text: str, max_vertices: int = MAX_VERTICES) -> "Area":
         """Read WKT, a GeoJSON geometry, Feature or FeatureCollection, or corners.
 
-        Corners are `LON,LAT;LON,LAT;...` in degrees; the last is joined to the first.
+        Corners are `LON,LAT;LON,LAT;...` in degrees; the last is joined to the first. Several
+        polygons are separated by `|`, and the area is their union.
 
         Raises:
             FilterError: it is none of these, not a polygon, or has more than `max_vertices`.
@@ -166,7 +167,7 @@ class Area:
             if text.startswith("{"):
                 found = _union(_geometries(json.loads(text)))
             elif text[:1] in _NUMBER_STARTS:
-                found = shapely.Polygon([_corner(part) for part in text.split(";")])
+                found = _polygons(text.split("|"))
             else:
                 found = shapely.from_wkt(text)
         except NotImplementedError as e:
@@ -183,12 +184,13 @@ class Area:
         return cls(found)
 
     def to_text(self) -> str:
-        """Corners of a polygon without holes, WKT of any other area; `parse` reads both."""
+        """Corners of polygons without holes, WKT of any other area; `parse` reads both."""
         import shapely
 
-        if not isinstance(self.geometry, shapely.Polygon) or self.geometry.interiors:
+        rings = polygon_rings(self.geometry)
+        if rings is None:
             return str(shapely.to_wkt(self.geometry, rounding_precision=5))
-        return ";".join(map(format_degrees, list(self.geometry.exterior.coords)[:-1]))
+        return "|".join(";".join(map(format_degrees, ring)) for ring in rings)
 
     def boxes(self) -> tuple[BBox, ...]:
         """Boxes with longitudes in -180..180 that together contain the area."""
@@ -235,7 +237,8 @@ def _check_size(text: str, max_vertices: int) -> None:
             "give a POLYGON or MULTIPOLYGON"
         )
     # every vertex but the last is followed by a comma in WKT and GeoJSON, by ";" in corners
-    n_vertices = text.count(";" if text[:1] in _NUMBER_STARTS else ",") + 1
+    in_corners = text[:1] in _NUMBER_STARTS
+    n_vertices = (text.count(";") + text.count("|") if in_corners else text.count(",")) + 1
     n_vertices = n_vertices // 2 if text.startswith("{") else n_vertices
     if n_vertices > max_vertices:
         raise FilterError(
@@ -265,6 +268,29 @@ def _edges_per_latitude(geometry: "BaseGeometry") -> float:
 
     lat = shapely.get_coordinates(geometry)[:, 1]
     return float(np.abs(np.diff(lat)).sum() / np.ptp(lat))
+
+
+def polygon_rings(geometry: "BaseGeometry") -> list[list[tuple[float, float]]] | None:
+    """Outlines of the polygons of a geometry: corners (lon, lat) without the repeated first one.
+
+    None if a polygon has holes, or the geometry has parts that are no polygons.
+    """
+    import shapely
+
+    polygons = list(shapely.get_parts(geometry))
+    if any(part.geom_type != "Polygon" or part.interiors for part in polygons):
+        return None
+    return [[(x, y) for x, y in part.exterior.coords[:-1]] for part in polygons]
+
+
+def _polygons(texts: list[str]) -> "BaseGeometry":
+    """The polygon of `LON,LAT;...`, or the union of several."""
+    import shapely
+
+    found = [shapely.Polygon([_corner(part) for part in text.split(";")]) for text in texts]
+    if len(found) == 1:
+        return found[0]
+    return _union([Area(polygon).geometry for polygon in found])
 
 
 def _corner(text: str) -> tuple[float, float]:

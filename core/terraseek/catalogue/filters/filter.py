@@ -79,7 +79,9 @@ class Filter:
     item_ids: tuple[str, ...] | None = None
     """Allowed item ids; an empty tuple allows no item."""
     polygon: Area | None = parameter(
-        "polygon", "only items inside this area: WKT, GeoJSON or corners LON,LAT;LON,LAT;...", AREA
+        "polygon",
+        "only items inside this area: WKT, GeoJSON or corners LON,LAT;LON,LAT;...|LON,LAT;...",
+        AREA,
     )
     """Area that must contain `lon`, `lat`, edges included."""
     within: Circle | None = parameter(

@@ -3,6 +3,7 @@
 On phones the containers are stacked instead: map, bar, filters, results.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -10,7 +11,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from terraseek_app.map import Side
 
-__all__ = ["PANELS", "RAIL_KEYS", "Panels", "dock_is_open", "make_panels", "rail_is_open", "toggle"]
+__all__ = [
+    "PANELS",
+    "RAIL_KEYS",
+    "Panels",
+    "dock_is_open",
+    "draw_heads",
+    "make_panels",
+    "rail_is_open",
+    "toggle",
+]
 
 RAIL_KEYS = ("explore_rail", "explore_sheet")
 """Session keys of whether the filters are shown, in wide and in narrow windows."""
@@ -53,8 +63,18 @@ def make_panels() -> Panels:
     )
 
 
+def draw_heads(panels: Panels) -> None:
+    """Draw the heads of the open panels, which give them their size."""
+    with panels.rail:
+        _rail_head([key for key in RAIL_KEYS if st.session_state[key]])
+    if st.session_state.explore_dock:
+        with panels.dock:
+            text = "Hide the results"
+            _toggle_button(text, "explore_dock", "close", ":material/right_panel_close:")
+
+
 def rail_is_open(forced: bool) -> bool:
-    """Draw the head of the filters if they are shown; returns whether they are.
+    """Whether the filters are shown; call inside their container.
 
     Wide windows show them beside the map at first, narrow ones only when asked to, because they
     would stand between the map and the results; the stylesheet hides those of the other width.
@@ -62,23 +82,26 @@ def rail_is_open(forced: bool) -> bool:
     Args:
         forced: whether they are shown in any case.
     """
-    opened = [key for key in RAIL_KEYS if forced or st.session_state[key]]
-    if opened:
-        st.html('<p class="ts-title">Filters</p>')
-    for key in opened:
+    if forced:
+        _rail_head([key for key in RAIL_KEYS if not st.session_state[key]])
+    return forced or any(st.session_state[key] for key in RAIL_KEYS)
+
+
+def _rail_head(keys: Sequence[str]) -> None:
+    if not keys:
+        return
+    st.html('<p class="ts-title">Filters</p>')
+    for key in keys:
         _toggle_button("Hide the filters", key, "close", ":material/left_panel_close:")
-    return bool(opened)
 
 
 def dock_is_open(n_hits: int | None) -> bool:
-    """Draw the button that shows or hides the results; returns whether they are shown.
+    """Whether the results are shown; draws the button that shows them if not.
 
     Args:
         n_hits: number of results; None without a search.
     """
     if st.session_state.explore_dock:
-        text = "Hide the results"
-        _toggle_button(text, "explore_dock", "close", ":material/right_panel_close:")
         return True
     label = "Results" if n_hits is None else f"{n_hits} results"
     icon = ":material/right_panel_open:"

@@ -49,7 +49,7 @@ def chip_row(form: SearchForm, problems: Mapping[str, str]) -> bool:
         _Chip(label, f"explore_drop_{keys[0]}", reset_keys, keys)
         for label, keys in [*_option_chips(form), *_area_chips(form), *_filter_chips(form)]
     ]
-    chips += _column_chips(form)
+    chips += [*_shape_chips(form), *_column_chips(form)]
     if not chips:
         return False
     with st.container(
@@ -134,12 +134,28 @@ def _area_chips(form: SearchForm) -> list[tuple[str, tuple[str, ...]]]:
     chips: list[tuple[str, tuple[str, ...]]] = []
     if form.box:
         chips.append((f"area {box_text(form.box)}", ("explore_box",)))
-    if form.polygon:
-        chips.append((f"shape of {len(form.polygon)} corners", ("explore_polygon",)))
     if form.circle:
         keys = ("explore_lon", "explore_lat", "explore_km")
         chips.append((f"within {circle_text(form.circle)}", keys))
     return chips
+
+
+def _shape_chips(form: SearchForm) -> list[_Chip]:
+    """One chip for each polygon, which removes that one."""
+    return [
+        _Chip(
+            f"shape of {len(ring)} corners",
+            f"explore_drop_polygon_{number}",
+            _drop_shape,
+            (number,),
+        )
+        for number, ring in enumerate(form.polygons)
+    ]
+
+
+def _drop_shape(number: int) -> None:
+    left = st.session_state.explore_polygons
+    st.session_state.explore_polygons = [*left[:number], *left[number + 1 :]]
 
 
 def _column_chips(form: SearchForm) -> list[_Chip]:
