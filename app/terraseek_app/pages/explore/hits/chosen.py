@@ -71,8 +71,10 @@ def chosen_bar(chosen: Sequence[Hit], draw_downloads: Callable[[Sequence[Hit]], 
         )
         draw_downloads(chosen)
         st.button(
-            "Clear",
+            "",
+            icon=":material/close:",
             type="tertiary",
+            help="Clear the selection",
             key="explore_chosen_clear",
             on_click=reset_keys,
             args=("explore_chosen",),
