@@ -26,7 +26,6 @@ export class ShapeTool {
     const canvas = map.getCanvasContainer();
     canvas.addEventListener("pointerdown", (event) => this.startEdit(event), { capture: true });
     canvas.addEventListener("contextmenu", (event) => this.removeAt(event), { capture: true });
-    map.on("mousemove", (event) => this.showHandle(event.point));
     // on window, because drawing continues when the mouse leaves the map
     this.onKeyDown = (event) => {
       if (!this.active) return;
@@ -104,10 +103,6 @@ export class ShapeTool {
     const { world } = this;
     if (!this.rings.length || !world.reports("shape") || world.tools().some((tool) => tool.active)) return null;
     return handleAt(this.rings, point, (place) => world.map.project(place), HANDLE_PX);
-  }
-
-  showHandle(point) {
-    if (this.handle(point)) this.world.map.getCanvas().style.cursor = "move";
   }
 
   startEdit(event) {

@@ -107,7 +107,8 @@ export class WorldMap {
     map.on("mousemove", (event) => {
       this.controls.coordinates.textContent = this.space.label(this.space.fromMap(event.lngLat));
       if (!this.tools().some((tool) => tool.active)) {
-        map.getCanvas().style.cursor = this.points.at(event.point) ? "pointer" : "";
+        const isHandle = this.shapeTool.handle(event.point) !== null;
+        map.getCanvas().style.cursor = isHandle ? "move" : this.points.at(event.point) ? "pointer" : "";
       }
     });
     map.on("contextmenu", (event) => this.copyPosition(this.space.fromMap(event.lngLat)));
