@@ -128,13 +128,13 @@ export class WorldMap {
     if (JSON.stringify(data.pixels) !== JSON.stringify(this.pixels ?? null)) this.setSpace(data.pixels);
     this.report = data.report;
     this.free.watch(data.panels);
-    this.controls.updateTools();
     this.theme.refresh();
     const useDensity = Boolean(data.density_url);
     this.points.show(data.pixels || useDensity ? null : data.points_url).catch((error) => this.reportError(error));
     this.density.show(data.pixels ? null : data.density_url, data.points_url);
     this.items.show(data.pixels ? null : data.items_url).catch((error) => this.reportError(error));
     this.hitsLayer.show(data.hits);
+    this.controls.updateTools(); // hits can be selected only where there are some
     this.cells.refresh().catch((error) => this.reportError(error));
     this.boxTool.sync(data.box);
     this.shapeTool.sync(data.shapes);
