@@ -5,10 +5,12 @@ from typing import Any
 
 import streamlit as st
 
+from terraseek.localization import regions_geojson
 from terraseek.significance.words import WORDS, scene_text
 from terraseek_app.navigation import open_localize
 from terraseek_app.pages.explore.spot.run import Spot, close
 from terraseek_app.pages.localize import scene_map
+from terraseek_app.pages.localize.regions.comparison import colour_threshold, region_threshold
 from terraseek_app.pages.localize.scene_choice import place_text
 
 __all__ = ["set_threshold", "spot_layers", "spot_panel", "spot_picture"]
@@ -54,12 +56,12 @@ def spot_layers(spot: Spot | None) -> dict[str, Any]:
     if spot is None or spot.facts.corners is None:
         return {}
     heat, facts = spot.heat, spot.facts
-    threshold = scene_map.region_threshold(heat, st.session_state.explore_spot_threshold)
+    threshold = region_threshold(heat, st.session_state.explore_spot_threshold)
     return {
-        "overlays": scene_map.map_overlays(facts, heat, spot.heat_id),
-        "peaks": scene_map.peak_markers(heat),
-        "regions": scene_map.region_outlines(spot.heat_id, threshold),
-        "threshold": scene_map.colour_threshold(heat, threshold),
+        "overlays": scene_map.map_overlays(facts, [heat], [spot.heat_id]),
+        "peaks": scene_map.peak_markers([heat]),
+        "regions": regions_geojson(heat, threshold=threshold),
+        "threshold": colour_threshold(heat, threshold),
     }
 
 
