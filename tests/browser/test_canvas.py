@@ -145,7 +145,7 @@ def test_on_phones_the_map_comes_first_then_the_bar_then_the_results(
     assert card["y"] + card["height"] == pytest.approx(844, abs=1)
     assert overlap(card, place) < 0.5 * place["width"] * place["height"]
 
-    phone.locator(".st-key-explore_close button").first.click()
+    phone.locator(".st-key-explore_close button:visible").click()
     phone.locator(".st-key-explore_card").wait_for(state="detached")
-    phone.locator(".st-key-explore_filters_narrow button").first.click()
+    phone.locator(".st-key-explore_filters_narrow button:visible").click()
     phone.locator(".st-key-explore_rail_panel").wait_for()
