@@ -76,8 +76,13 @@ def expect_heat(page: Any, warm_at: tuple[float, float], plain_at: tuple[float, 
     pytest.fail(f"no heat over the blue square {warm}, or no field beside it {plain}")
 
 
+def pick(page: Any, caption: str) -> None:
+    """Click an image of the gallery; a click on its mark would not move the map."""
+    page.locator(".tile", has_text=caption).locator(".pick").click()
+
+
 def ask_where(page: Any, side: int, where: str) -> None:
-    page.get_by_role("button", name=f"chip {side} {where}").first.click()
+    pick(page, f"chip {side} {where}")
     page.locator(".st-key-explore_where button").first.click()
     page.locator(".st-key-explore_spot").wait_for()
 
@@ -88,7 +93,7 @@ def test_where_is_answered_in_the_map_of_the_results(
 ) -> None:
     page = browse(f"{chips_server}/?q=blue")
     map_state(page, KEY, "s => s.hits === 6 && !s.moving")
-    page.get_by_role("button", name=f"chip {side} map").first.click()
+    pick(page, f"chip {side} map")
     map_state(page, KEY, "s => !s.moving && s.zoom > 12")
     page.evaluate(f"window.__terraseek.{KEY}.map.jumpTo({{center: [3, 49], zoom: 8}})")
     page.locator(".st-key-explore_where button").first.click()
