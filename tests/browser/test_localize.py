@@ -176,7 +176,7 @@ def test_uploaded_image_is_localized_in_pixel_space(
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     localize.get_by_role("button", name="Scenes").click()
-    localize.locator('input[type="file"]').set_input_files(
+    localize.locator('[data-testid="stPopoverBody"] input[type="file"]').set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
     )
     localize.get_by_text("no coordinates").wait_for()

@@ -46,7 +46,10 @@ def test_contours_keep_place_and_area(seed, sigma, percentile, invalid):
         edge = 0.5 + TOLERANCE + 1e-6
         assert contour.exterior.hausdorff_distance(staircase.exterior) < edge + np.sqrt(0.5)
         assert all(staircase.exterior.distance(p) < edge for p in points(contour.exterior))
-        assert abs(contour.area - staircase.area) <= 0.25 * staircase.length + 1e-6
+        # a contour lies between the centres of cells, half a cell from the outline of its cells
+        assert abs(contour.area - staircase.area) <= (0.5 + TOLERANCE) * staircase.length + 1e-6
+        if staircase.area > 100:  # where it is above and below, the differences cancel
+            assert abs(contour.area - staircase.area) <= 0.1 * staircase.area
         west, north, east, south = contour.bounds
         assert west >= 0
         assert north >= 0

@@ -24,8 +24,8 @@ def contour_polygon(
 ) -> "Polygon":
     """The contour of the scores at `lowest` that runs along a union of grid cells.
 
-    No point is farther than half a cell from the edge of the cells, plus `TOLERANCE`, and the area
-    differs from theirs by less than a quarter cell times the length of their outline. Along the
+    No point is farther than half a cell from the edge of the cells, plus `TOLERANCE`, so that the
+    area differs from theirs by no more than that times the length of their outline. Along the
     border of the scene and of invalid cells, where there is no score to interpolate, the outline is
     the edge of the cells.
 
