@@ -26,7 +26,8 @@ def spot_panel(spot: Spot) -> None:
             style = "ts-tag" if level == "likely" else "ts-tag weak"
             tag = f'<span class="{style}">{WORDS[level]}</span>'
         text = scene_text(level, heat.probability) if level is not None else ""
-        where = "" if spot.facts.corners else f" {place_text(spot.facts, f'item:{spot.item_id}')}."
+        place = place_text(spot.facts, f"item:{spot.item_id}")
+        where = "" if spot.facts.corners else f" {place[0].upper()}{place[1:]}."
         st.html(
             f'{tag}<span class="ts-quiet">where is <b>“{html.escape(heat.question)}”</b>? '
             f"{html.escape(text)}{html.escape(where)}</span>"
