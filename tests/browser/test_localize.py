@@ -225,7 +225,8 @@ def test_take_the_images_of_the_readme(
     page.screenshot(path=folder / "explore.png")
     page.get_by_role("link", name="Localize").click()
     ask(page, "planes parked next to a terminal")
-    map_state(page, KEY, "s => s.heatVisible", timeout=300_000)
+    page.get_by_role("button", name="Heat map (COG)").wait_for(timeout=600_000)  # of all windows
+    map_state(page, KEY, "s => s.heatVisible")
     page.wait_for_timeout(5000)
     page.screenshot(path=folder / "localize.png")
     assert (folder / "explore.png").stat().st_size > 100_000
