@@ -137,6 +137,7 @@ def test_a_loss_does_not_depend_on_the_amount_of_padding(
     corpus = build_corpus(config, keep_texts=True)
     torch.manual_seed(0)
     model = build_training_model(config, corpus).eval()
+    model.clip.double()
     rows = np.arange(4)
     made = to_device(
         make_batch(corpus, rows, config, 0), config, ProcessGroup(), torch.device("cpu")
@@ -146,14 +147,15 @@ def test_a_loss_does_not_depend_on_the_amount_of_padding(
     model.clip.cls_emb = "some"  # such towers are left to open_clip, whole
     assert trim_caption_padding(model.clip, made.tokens).shape[1] == 12
     whole = loss_and_gradient(model, made)
-    torch.testing.assert_close(cut[0], whole[0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(cut[1], whole[1], atol=1e-4, rtol=1e-3)
+    # features leave the towers in float32
+    torch.testing.assert_close(cut[0], whole[0], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(cut[1], whole[1], atol=1e-7, rtol=1e-4)
 
 
 def loss_and_gradient(model: ClipModel, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
     group = ProcessGroup()
     model.zero_grad()
-    mean, std = torch.full((1, 3, 1, 1), 100.0), torch.full((1, 3, 1, 1), 50.0)
+    mean, std = (torch.full((1, 3, 1, 1), value, dtype=torch.double) for value in (100, 50))
     image = model.encode_pixels(batch.pixels, mean, std)
     text = model.encode_texts(model.text_inputs(batch, group))
     loss, _ = model.loss(batch, image, text, group)
