@@ -31,7 +31,7 @@ NAMES = {
     "taught_targets": "distillation_targets",
     "HeldBack": "ModalitySettings",
     "held_back": "hubness correction",
-    "frozen_tower": "optimize_for_cpu, torchscript",
+    "frozen_tower": "compile_for_cpu",
     "Words": "CaptionVectors",
     "Mixture": "FusedCandidates",
     "Blend": "ScoreFusion",

@@ -12,11 +12,14 @@ from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
+from terraseek.errors import OutputError
+
 __all__ = [
     "ARRAY_ERRORS",
     "atomic_path",
     "fsync_folder",
     "home",
+    "output_errors",
     "plain_cell",
     "read_json",
     "sha256_of",
@@ -65,6 +68,25 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(target.parent)
+
+
+@contextmanager
+def output_errors(path: Path, *also: type[Exception]) -> Iterator[None]:
+    """Turn failures to write `path` for the user into `OutputError`.
+
+    Args:
+        path: the file, for the message.
+        also: what is raised beside `OSError`.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written to.
+    """
+    try:
+        yield
+    except (OSError, *also) as error:
+        raise OutputError(
+            f"{path} cannot be written ({error}); free some disk space or choose another folder"
+        ) from error
 
 
 def fsync_folder(folder: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from terraseek.encoders import get_card
-from terraseek.errors import OutputError, UnknownModelError
-from terraseek.files import atomic_path, write_json
+from terraseek.errors import UnknownModelError
+from terraseek.files import atomic_path, output_errors, write_json
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.files import HEAT_FILES
 from terraseek.localization.output.provenance import provenance
@@ -107,14 +107,13 @@ def zip_files(path: Path, files: list[Path], below: Path | None = None) -> None:
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
     """
-    try:
-        with atomic_path(path) as part, zipfile.ZipFile(part, "w") as target:
-            for file in files:
-                stored = file.suffix in _COMPRESSED
-                name = file.name if below is None else file.relative_to(below).as_posix()
-                kind = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-                target.write(file, name, kind)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error}); free some disk space or choose another folder"
-        ) from error
+    with (
+        output_errors(path),
+        atomic_path(path) as part,
+        zipfile.ZipFile(part, "w") as target,
+    ):
+        for file in files:
+            stored = file.suffix in _COMPRESSED
+            name = file.name if below is None else file.relative_to(below).as_posix()
+            kind = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            target.write(file, name, kind)

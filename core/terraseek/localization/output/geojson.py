@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from terraseek.errors import OutputError
-from terraseek.files import write_json
+from terraseek.files import output_errors, write_json
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.outlines import split_at_antimeridian, to_lonlat
 from terraseek.localization.output.provenance import provenance
@@ -109,10 +108,6 @@ def write_regions(
         OutputError: the disk is full or the folder cannot be written to.
     """
     collection = regions_geojson(heat, threshold=threshold, percentile=percentile)
-    try:
+    with output_errors(path):
         write_json(path, collection)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error}); free some disk space or choose another folder"
-        ) from error
     return path

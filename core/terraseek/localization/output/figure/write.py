@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from terraseek.errors import ConfigError, OutputError
-from terraseek.files import atomic_path
+from terraseek.errors import ConfigError
+from terraseek.files import atomic_path, output_errors
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.figure.legend import (
     DARK,
@@ -147,17 +147,12 @@ def write_figure(
     if kind not in ("png", "pdf"):
         raise ConfigError(f"{path.name!r} must end with .png or .pdf, the formats of figures")
     canvas = draw_figure(heat, threshold, percentile)
-    try:
-        with atomic_path(path) as part:
-            if kind == "png":
-                canvas.save(part, "PNG", dpi=(DPI, DPI))
-            else:
-                canvas.save(
-                    part, "PDF", resolution=DPI, quality=92, title=heat.question,
-                    subject=heat.scene_name, producer=f"TerraSeek {__version__}",
-                )  # fmt: skip
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error}); free some disk space or choose another folder"
-        ) from error
+    with output_errors(path), atomic_path(path) as part:
+        if kind == "png":
+            canvas.save(part, "PNG", dpi=(DPI, DPI))
+        else:
+            canvas.save(
+                part, "PDF", resolution=DPI, quality=92, title=heat.question,
+                subject=heat.scene_name, producer=f"TerraSeek {__version__}",
+            )  # fmt: skip
     return path

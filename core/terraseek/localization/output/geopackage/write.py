@@ -7,8 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from terraseek.errors import OutputError
-from terraseek.files import atomic_path
+from terraseek.files import atomic_path, output_errors
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.geojson import regions_geojson
 from terraseek.localization.output.geopackage.qgis_style import peaks_qml, regions_qml
@@ -79,17 +78,16 @@ def write_geopackage(
     heats = [heat] if isinstance(heat, HeatMap) else list(heat)
     collection = regions_geojson(heats, threshold=threshold, percentile=percentile)
     located = heats[0].georef.located
-    try:
-        with atomic_path(path) as part, closing(sqlite3.connect(part)) as connection:
-            create_tables(connection)
-            for layer in _layers(collection["features"], located):
-                add_layer(connection, layer, WGS84 if located else PIXEL_SPACE)
-            add_metadata(connection, {"request": collection["request"]})
-            connection.commit()
-    except (OSError, sqlite3.Error) as error:
-        raise OutputError(
-            f"{path} cannot be written ({error}); free some disk space or choose another folder"
-        ) from error
+    with (
+        output_errors(path, sqlite3.Error),
+        atomic_path(path) as part,
+        closing(sqlite3.connect(part)) as connection,
+    ):
+        create_tables(connection)
+        for layer in _layers(collection["features"], located):
+            add_layer(connection, layer, WGS84 if located else PIXEL_SPACE)
+        add_metadata(connection, {"request": collection["request"]})
+        connection.commit()
     return path
 
 

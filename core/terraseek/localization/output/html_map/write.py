@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from terraseek.display import data_url, jpeg_bytes, png_bytes
-from terraseek.errors import OutputError
-from terraseek.files import write_text
+from terraseek.files import output_errors, write_text
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.colours import LEVEL_COLOURS, UNKNOWN_COLOUR, turbo
 from terraseek.localization.output.outlines import area_text
@@ -51,12 +50,8 @@ def write_html(
         OutputError: the disk is full or the folder cannot be written to.
     """
     page = heat_html(heat, threshold, percentile)
-    try:
+    with output_errors(path):
         write_text(path, page)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error}); free some disk space or choose another folder"
-        ) from error
     return path
 
 
