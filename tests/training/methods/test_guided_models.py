@@ -12,6 +12,7 @@ from affine import Affine
 from torch import nn
 from typer.testing import CliRunner
 
+from helpers.method_cases import random_classifier
 from terraseek.cli import build_app
 from terraseek.encoders.cards import Preprocess
 from terraseek.encoders.load import load_encoder
@@ -22,7 +23,7 @@ from terraseek.files import read_json, sha256_of, write_json
 from terraseek_train.config import DataSource
 from terraseek_train.evaluate.retrieval import Retrieved, retrieve
 from terraseek_train.loop.checkpoint import load_ranks
-from terraseek_train.loop.model import ClipWithHeads, save_weights
+from terraseek_train.loop.model import ClipWithHeads
 from terraseek_train.loop.validate import ValidationSet, load_validation
 from terraseek_train.methods.options import read_options
 from terraseek_train.methods.prior.guided import (
@@ -32,7 +33,7 @@ from terraseek_train.methods.prior.guided import (
 )
 from terraseek_train.methods.prior.instruction import InstructionEncoder
 from terraseek_train.methods.prior.released import split_released
-from terraseek_train.methods.prior.scene_classifier import SceneClassifier, make_network
+from terraseek_train.methods.prior.scene_classifier import SceneClassifier
 from terraseek_train.methods.prior.spatial import OpenDomainVision
 from terraseek_train.peft import PeftConfig, apply, load, save
 from terraseek_train.study.config import Arm, StudyConfig
@@ -65,15 +66,7 @@ def small(settings: dict[str, Any], tmp_path: Path) -> str:
 @pytest.fixture
 def classes(tmp_path: Path) -> Path:
     """Folder of a scene classifier with random weights."""
-    torch.manual_seed(1)
-    network = make_network("test_resnet", 3)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
-    save_weights(network.state_dict(), tmp_path / "classes" / "model.safetensors")
-    facts = {"config": {"model": "test_resnet", "side": 32}, "classes": ["a", "b", "c"]}
-    write_json(tmp_path / "classes" / "classifier.json", facts)
-    return tmp_path / "classes"
+    return random_classifier(tmp_path / "classes")
 
 
 def trained(
