@@ -81,9 +81,10 @@ def output_errors(path: Path, *also: type[Exception]) -> Iterator[None]:
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
     """
+    errors: tuple[type[Exception], ...] = (OSError, *also)
     try:
         yield
-    except (OSError, *also) as error:
+    except errors as error:
         raise OutputError(
             f"{path} cannot be written ({error}); free some disk space or choose another folder"
         ) from error
