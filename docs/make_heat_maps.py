@@ -39,7 +39,7 @@ def draw_maps(world: Path) -> Image.Image:
             heat_maps = localize_many(scene, list(sentences), encoder, LocalizeOptions())
             for column, (sentence, heat_map) in enumerate(zip(sentences, heat_maps, strict=True)):
                 note = "" if heat_map.significant else ", not significant"
-                image = Image.fromarray(overlay(scene, heat_map, SIDE))
+                image = Image.fromarray(overlay(scene, heat_map, SIDE, stretch=True))
                 card = with_caption(image, f"{sentence} ({heat_map.peak.score:.2f}{note})")
                 sheet.paste(card, (column * (SIDE + 6), row * (SIDE + LINE)))
     return sheet

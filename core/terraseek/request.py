@@ -156,6 +156,13 @@ class LocalizeRequest:
         maximum=100,
     )
     """The threshold as a percentile of the map's scores instead."""
+    stretch: bool = parameter(
+        "stretch",
+        "colours from the scene's median to its best scores, not by level of evidence",
+        FLAG,
+        default=False,
+    )
+    """Whether the colours of images are stretched to the scene; see `HeatMap.colour_scale`."""
 
     @classmethod
     def from_params(cls, params: Params) -> "LocalizeRequest":

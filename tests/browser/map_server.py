@@ -30,7 +30,7 @@ def heat(request: Request) -> Response:
     value[:, :100] = 200
     mask = np.full_like(value, 255)
     mask[:10] = 0
-    return png(np.stack([value, mask, np.zeros_like(value)], axis=-1))
+    return png(np.stack([value, mask, value], axis=-1))
 
 
 def scene(request: Request) -> Response:

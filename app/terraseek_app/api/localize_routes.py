@@ -168,9 +168,9 @@ def heat_file(request: Request) -> Response:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(name).name
         if name == BUNDLE_NAME:
-            write_bundle(heat, path, *limits)
+            write_bundle(heat, path, *limits, stretch=wanted.stretch)
         else:
-            write_heat_file(name, heat, path, *limits)
+            write_heat_file(name, heat, path, *limits, stretch=wanted.stretch)
         body = path.read_bytes()
     media_type = "application/zip" if name == BUNDLE_NAME else HEAT_FILES[name].media_type
     response = cached(request, body, media_type, 3600)

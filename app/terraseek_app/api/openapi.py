@@ -122,8 +122,8 @@ _LOCALIZE_PATHS: dict[str, Any] = {
     ),
     "/api/heat/{id}": get("A heat map as cloud-optimized GeoTIFF", _ID, media="image/tiff"),
     "/api/heat/{id}/{name}": get(
-        "A file of a heat map: heat.tif, regions.geojson, regions.gpkg, figure.png, figure.pdf, "
-        "map.html, numbers.json, or all.zip with all of them",
+        "A file of a heat map: heat.tif, heat.qml, regions.geojson, regions.gpkg, figure.png, "
+        "figure.pdf, map.html, numbers.json, or all.zip with all of them",
         _ID,
         path_parameter("name"),
         *_LIMITS,

@@ -4,7 +4,6 @@ import io
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
@@ -125,19 +124,18 @@ def heat_overlay(request: Request) -> Response:
 
 
 def heat_png(heat_id: str) -> bytes:
-    """Preview of a heat map as an opaque PNG: R is the value 0-255, G the opacity, B unused.
+    """Preview of a heat map as an opaque PNG, see `value_image`.
 
     There is no alpha channel, because the browser's canvas multiplies it into the values.
 
     Raises:
         SceneError: the heat map is no longer kept.
     """
+    from terraseek.localization.output.colour.value_image import value_image
     from terraseek.localization.output.numbers import HEAT_SIDE
 
-    value, alpha, _ = state.heat(heat_id).preview(HEAT_SIDE)
     out = io.BytesIO()
-    pixels = np.stack([value, alpha, np.zeros_like(value)], axis=-1)
-    Image.fromarray(pixels).save(out, "PNG", compress_level=3)
+    Image.fromarray(value_image(state.heat(heat_id), HEAT_SIDE)).save(out, "PNG", compress_level=3)
     return out.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from terraseek_app.map.component import EVENTS, Side, world_map
 from terraseek_app.map.events import MapEvent, PixelBox, parse_event
-from terraseek_app.map.overlays import Overlay, heat_overlay, scene_overlay
+from terraseek_app.map.overlays import Overlay, heat_overlay, level_positions, scene_overlay
 
 __all__ = [
     "EVENTS",
@@ -11,6 +11,7 @@ __all__ = [
     "PixelBox",
     "Side",
     "heat_overlay",
+    "level_positions",
     "parse_event",
     "scene_overlay",
     "world_map",

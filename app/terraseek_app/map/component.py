@@ -25,8 +25,8 @@ _HERE = Path(__file__).parent
 EVENTS = ("select", "box", "area")
 """Events reported by default. Others: `click` (on an empty place), `view` (map moved), `shape`
 (polygons drawn or edited), `centre` (circle placed), `choose` (hits chosen with a box),
-`threshold` (of the heat map set), `region` (outline clicked), `truth` (outlines of the truth
-drawn)."""
+`threshold` (of the heat map set), `stretch` (colours by level, or of the scene), `region` (outline
+clicked), `truth` (outlines of the truth drawn)."""
 
 
 def world_map(
@@ -45,6 +45,7 @@ def world_map(
     regions: Mapping[str, Any] | None = None,
     peaks: Sequence[Mapping[str, Any]] = (),
     threshold: float | None = None,
+    stretch: bool = False,
     truth: Sequence[Sequence[tuple[float, float]]] = (),
     view: Mapping[str, Any] | None = None,
     pixels: tuple[int, int] | None = None,
@@ -77,6 +78,7 @@ def world_map(
         regions: GeoJSON polygons in lon/lat, or in col/row in pixel space.
         peaks: {"x", "y", "label"} with lon/lat in degrees, or col/row in pixel space.
         threshold: where the heat map's colours begin, 0-1 of its display range; None leaves it.
+        stretch: whether heat maps with levels have colours stretched to the scene.
         truth: outlines of where the sentence is true: corners as (lon, lat), or (col, row).
         view: {"center": [lon, lat], "zoom": z} | {"bounds": [w, s, e, n]} |
             {"fit": "hits" | "overlays" | "box"}, with "return" to keep the view before, to which
@@ -112,6 +114,7 @@ def world_map(
         "regions": regions,
         "peaks": [dict(peak) for peak in peaks],
         "threshold": threshold,
+        "stretch": stretch,
         "truth": [[list(corner) for corner in ring] for ring in truth],
         "view": view,
         "pixels": list(pixels) if pixels else None,

@@ -27,6 +27,7 @@ class MapEvent:
         "shape",
         "centre",
         "threshold",
+        "stretch",
         "region",
         "truth",
         "choose",
@@ -49,6 +50,8 @@ class MapEvent:
     """Outlines of the truth after this event: corners as (lon, lat), or (col, row) in pixels."""
     threshold: float | None = None
     """Where the heat map's threshold was set, 0-1 of its display range."""
+    stretch: bool | None = None
+    """Whether colours are stretched to the scene, after an event of kind `stretch`."""
     chosen: tuple[str, ...] = ()
     """Ids of the hits in the box that was drawn to choose them."""
 
@@ -80,6 +83,7 @@ def parse_event(
         view=raw.get("view"),
         shapes=shapes,
         threshold=_parse_threshold(raw.get("threshold")),
+        stretch=raw.get("stretch") is True if raw["kind"] == "stretch" else None,
         truth=_parse_rings(raw["truth"]) if raw["kind"] == "truth" else None,
         chosen=tuple(map(str, raw.get("items") or ())) if raw["kind"] == "choose" else (),
     )

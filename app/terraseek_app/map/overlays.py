@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Corners", "Overlay", "heat_overlay", "overlay_json", "scene_overlay"]
+from terraseek.localization.output.colour.scale import LIKELY_AT, POSSIBLE_AT, ColourScale
+
+__all__ = ["Corners", "Overlay", "heat_overlay", "level_positions", "overlay_json", "scene_overlay"]
 
 Corners = Sequence[Sequence[float]]
 """[lon, lat] in degrees of an image's upper left, upper right, lower right, lower left corner."""
@@ -23,9 +25,14 @@ class Overlay:
     corners: Corners | None = None
     """Position on the globe; None in pixel space, where the overlay covers the whole image."""
     low: float | None = None
-    """Score that value 0 of a heat map stands for."""
+    """Score at which the threshold of a heat map begins, and its stretched colours."""
     high: float | None = None
-    """Score that value 255 of a heat map stands for."""
+    """Score at which they end."""
+    value_range: tuple[float, float] | None = None
+    """Scores of the codes 0 and 65535 of the image; None: `low` and `high`."""
+    levels: dict[str, float] | None = None
+    """Scores `low` and `high` of the ends of the colours by level, and where on it (0-1) places are
+    `possible` and `likely`; None where levels are unknown, and colours are stretched."""
     label: str = ""
     """Title of the legend."""
     colour: str = ""
@@ -51,13 +58,21 @@ def heat_overlay(
     Args:
         heat_id: id from `state.add_heat`.
         corners: position on the globe; None in pixel space.
-        low: score that value 0 stands for.
-        high: score that value 255 stands for.
+        low: see `Overlay`.
+        high: see `Overlay`.
         label: title of the legend.
         more: further fields of `Overlay`.
     """
     url = f"/overlays/heat/{heat_id}.png"
-    return Overlay(heat_id, "heat", url, corners, low, high, label, **more)
+    return Overlay(heat_id, "heat", url, corners, low, high, label=label, **more)
+
+
+def level_positions(scale: ColourScale) -> dict[str, float] | None:
+    """A colour scale as `Overlay.levels`."""
+    if not scale.by_level:
+        return None
+    ends = {"low": scale.low, "high": scale.high}
+    return ends | {"possible": POSSIBLE_AT, "likely": LIKELY_AT}
 
 
 def scene_overlay(scene_id: str, footprint: Corners | None) -> Overlay:

@@ -54,7 +54,7 @@ function line(row, several, levels, selected, send) {
 
 function draw(place, rows, selected, send) {
   const several = rows.some((row) => row.colour);
-  const levels = several && rows.some((row) => row.level);
+  const levels = rows.some((row) => row.level);
   const count = create("p", "count", rows.length === 1 ? "1 region" : `${rows.length} regions`);
   const table = create("table");
   const head = create("thead");

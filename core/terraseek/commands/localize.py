@@ -1,6 +1,6 @@
 """The command `terraseek localize`: heat maps of sentences or an image over a scene."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +40,9 @@ def localize(
     ] = None,
     regions: Annotated[
         Path | None, typer.Option(help="Write the regions as .geojson or as .gpkg with a style.")
+    ] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="Write the colours of --out as .qml for QGIS.")
     ] = None,
     png: Annotated[
         Path | None, typer.Option(help="Write the heat map drawn over the scene.")
@@ -97,10 +100,10 @@ def localize(
         if out:
             write_cog(heats, out, layers, request.threshold, request.percentile)
         if png:
-            _write_overlays(opened, heats, png)
+            _write_overlays(opened, heats, png, request.stretch)
     if regions:
         _write_regions(heats, regions, request)
-    _write_single(heats, {"figure": figure, "html": html, "zip": zip_file}, request)
+    _write_single(heats, {"figure": figure, "html": html, "zip": zip_file, "style": style}, request)
     _print_results(heats, request, as_json)
 
 
@@ -126,7 +129,7 @@ def _run_batch(
     with bar() as progress:
         results = localize_batch(
             rows, folder, encoder, out, request.options, request.threshold, request.percentile,
-            progress, cache,
+            progress, cache, request.stretch,
         )  # fmt: skip
     if as_json:
         print_json([asdict(one) for one in results])
@@ -162,12 +165,20 @@ def _write_single(
 ) -> None:
     """Write the files that hold one heat map each."""
     from terraseek.localization import write_bundle, write_figure, write_html
+    from terraseek.localization.output.colour.qgis_style import write_style
 
-    writers = {"figure": write_figure, "html": write_html, "zip": write_bundle}
+    limits = request.threshold, request.percentile
+    writers: dict[str, Callable[..., object]] = {
+        "figure": write_figure,
+        "html": write_html,
+        "zip": write_bundle,
+        "style": lambda heat, target, *_, stretch: write_style(heat, target, stretch),
+    }
     for kind, path in paths.items():
-        if path is not None:
-            for heat, target in zip(heats, _numbered(path, len(heats)), strict=True):
-                writers[kind](heat, target, request.threshold, request.percentile)
+        if path is None:
+            continue
+        for heat, target in zip(heats, _numbered(path, len(heats)), strict=True):
+            writers[kind](heat, target, *limits, stretch=request.stretch)
 
 
 def _numbered(path: Path, count: int) -> list[Path]:
@@ -177,7 +188,7 @@ def _numbered(path: Path, count: int) -> list[Path]:
     return [path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]
 
 
-def _write_overlays(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> None:
+def _write_overlays(scene: "Scene", heats: "Sequence[HeatMap]", path: Path, stretch: bool) -> None:
     """Write one image per heat map."""
     from PIL import Image
 
@@ -187,7 +198,7 @@ def _write_overlays(scene: "Scene", heats: "Sequence[HeatMap]", path: Path) -> N
     for heat, target in zip(heats, _numbered(path, len(heats)), strict=True):
         try:
             with atomic_path(target) as temporary:
-                Image.fromarray(overlay(scene, heat)).save(temporary, "PNG")
+                Image.fromarray(overlay(scene, heat, stretch=stretch)).save(temporary, "PNG")
         except OSError as error:
             raise OutputError(
                 f"{target} cannot be written ({error}); choose another folder"
@@ -222,7 +233,8 @@ def _comparison_lines(heats: "Sequence[HeatMap]", request: LocalizeRequest) -> l
     lines = ["", "sentence · region · level · score · area · share of it where the sentence wins"]
     for row in found.rows:
         heat, region = heats[row.sentence], row.region
-        level = "level unknown" if heat.significance is None else WORDS[heat.significance]
+        found_level = heat.level_at(region.peak.score)
+        level = "level unknown" if found_level is None else WORDS[found_level]
         area = f"{region.area_px:,.0f} px" if not region.area_m2 else area_text(region.area_m2)
         lines.append(
             f"{heat.question} · {row.rank} · {level} · {region.peak.score:.3f} · {area} · "

@@ -149,7 +149,7 @@ class Comparison:
             "sentence": row.sentence,
             "query": heat.question,
             "rank": row.rank,
-            "significance": heat.significance,
+            "significance": heat.level_at(region.peak.score),
             "score": round(region.peak.score, 6),
             "mean_score": round(region.mean_score, 6),
             "area_m2": None if region.area_m2 is None else round(region.area_m2, 2),

@@ -13,12 +13,14 @@ from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
 from terraseek.display import png_bytes
 from terraseek.errors import OutsideSceneError, SceneError
-from terraseek.localization.output.colours import blend, turbo
+from terraseek.localization.output.colour.palette import blend
+from terraseek.localization.output.colour.scale import ColourScale
 from terraseek.localization.windows.fields import Field
 from terraseek.localization.windows.row_blocks import for_row_blocks
 from terraseek.scenes import Georef, Scene
 from terraseek.scenes.web_mercator import to_mercator
 from terraseek.significance.model import Level, is_likely
+from terraseek.significance.scale import LevelScale
 from terraseek.significance.words import WORDS
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ class HeatMap:
     without a calibration and for image queries. Decided in `terraseek.significance`."""
     probability: float | None = None
     """Probability (0-1) on which `significance` was decided."""
+    level_scale: LevelScale | None = None
+    """Level of single places by their score; None where `significance` is."""
     minus: tuple[str, ...] = ()
     """Sentences whose mean cosine was subtracted."""
     scales: tuple[int, ...] = ()
@@ -123,12 +127,11 @@ class HeatMap:
         """Image for notebooks: the map over its scene, or alone where the file is gone."""
         scene = self.scene_image(_NOTEBOOK_SIDE)
         if scene is not None:
-            return png_bytes(blend(*scene, self.display_values()))
+            return png_bytes(blend(*scene, *self._display()))
         fewer = min(1.0, _NOTEBOOK_SIDE / max(self.width, self.height))
         height, width = (max(1, round(side * fewer)) for side in (self.height, self.width))
         score = self.sample(*self._cell_centres(height, width))
-        alpha = np.where(np.isfinite(score), np.uint8(255), np.uint8(0))
-        return png_bytes(np.dstack([turbo(self.to_display(score)), alpha]))
+        return png_bytes(self.colour_scale().image(score))
 
     def scene_image(
         self, max_side: int
@@ -220,6 +223,22 @@ class HeatMap:
         """Upper end of the display range: only 0.2 % of the scene has higher scores."""
         return self._display_range[1]
 
+    def colour_scale(self, stretch: bool = False) -> ColourScale:
+        """Colours of scores: by level, or from `low` to `high` where the levels are unknown.
+
+        Args:
+            stretch: from `low` to `high` in any case.
+        """
+        if stretch or self.level_scale is None:
+            return ColourScale(self.low, self.high)
+        return ColourScale.of_levels(self.level_scale, self.peak.score)
+
+    def level_at(self, score: float) -> Level | None:
+        """Level of a place with this score; None where `significance` is unknown."""
+        if self.level_scale is None:
+            return self.significance
+        return self.level_scale.level(self.peak.score - score)
+
     @cached_property
     def peak(self) -> Peak:
         """The place with the highest score; the middle cell where several share it."""
@@ -288,31 +307,39 @@ class HeatMap:
         rows = (np.arange(height) + 0.5) * (self.height / height)
         return rows, (np.arange(width) + 0.5) * (self.width / width)
 
+    def _display(self) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "256 4"]]:
+        """`score` as 0-255 on the colour scale, and the colours of these values."""
+        scale = self.colour_scale()
+        return scale.values(self.score), scale.table
+
     def display_values(self) -> UInt8[np.ndarray, "h w"]:
         """`score` as 0-255 between `low` and `high`; invalid cells are 0."""
         return self.to_display(self.score)
 
     def to_display(self, score: Float32[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
         """Scores as 0-255 between `low` and `high`; NaN is 0."""
-        scaled = (score - self.low) * (255 / (self.high - self.low))
-        return np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255).round().astype(np.uint8)
+        return self.colour_scale(stretch=True).values(score)
 
     def preview(
-        self, max_side: int = 1024
+        self, max_side: int = 1024, scale: ColourScale | None = None
     ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], list[list[float]] | None]:
         """One image of the map for a web map, with the coordinates of its corners.
 
         Args:
             max_side: longest side of the image in pixels.
+            scale: scores of the values 0 and 255; default `low` and `high`.
 
         Returns:
-            Values 0-255 between `low` and `high`; alpha, 255 where valid and else 0; [lon, lat] of
+            Values 0-255 on the scale; alpha, 255 where valid and else 0; [lon, lat] of
             the image's corners ul, ur, lr, ll. With a georeference the image is warped to Web
             Mercator, so that a MapLibre image source with these corners is placed exactly. Without
             one the image is the map in pixel space and the corners are None.
         """
         image, valid, corners = to_mercator(
-            self.display_values()[..., None], self.valid, self.grid, max_side
+            (scale or self.colour_scale(stretch=True)).values(self.score)[..., None],
+            self.valid,
+            self.grid,
+            max_side,
         )
         return image[..., 0], np.where(valid, np.uint8(255), np.uint8(0)), corners
 
@@ -342,7 +369,7 @@ class HeatMap:
     def add_to(self, leafmap_map: Any, opacity: float = 0.7) -> Any:  # noqa: ANN401 - no types
         """Add the map as a layer to a leafmap map and fit the view to the scene.
 
-        Colours go from dark blue at `low` to dark red at `high`; invalid pixels are transparent.
+        The colours are those of `colour_scale`; invalid pixels are transparent.
 
         Args:
             leafmap_map: a `leafmap.maplibregl.Map`, for example from `SearchResult.explore`.
@@ -356,12 +383,13 @@ class HeatMap:
         """
         from terraseek.localization.output.map_layer import add_image_layer
 
-        values, alpha, corners = self.preview()
+        scale = self.colour_scale()
+        values, alpha, corners = self.preview(scale=scale)
         if corners is None:
             raise OutsideSceneError(
                 f"{self.scene_name} has no georeference, so that its heat map has no place on a "
                 "map; show the heat map itself, or use terraseek.localization.overlay"
             )
         name = f"{self.query} in {self.scene_name}"
-        add_image_layer(leafmap_map, name, values, alpha, corners, opacity)
+        add_image_layer(leafmap_map, name, scale.painted(values, alpha), corners, opacity)
         return leafmap_map

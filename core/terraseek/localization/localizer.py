@@ -16,7 +16,11 @@ from terraseek.localization.methods.base import Method, MethodContext
 from terraseek.localization.methods.registry import get_method
 from terraseek.localization.options import LocalizeOptions, scales_of
 from terraseek.localization.query import EncodedQuery
-from terraseek.localization.significance import assess_windows, best_confidence
+from terraseek.localization.significance import (
+    assess_windows,
+    best_confidence,
+    level_scale,
+)
 from terraseek.localization.windows.embedding import SceneEmbedding
 from terraseek.localization.windows.lattice import Lattice
 from terraseek.parameters import write_parameters
@@ -140,6 +144,7 @@ class Localizer:
             confidence=best_confidence(scores, query, self.encoder) if minus is None else None,
             significance=None if found is None else found.level,
             probability=None if found is None else round(float(found.probabilities[0]), 4),
+            level_scale=level_scale(found, query),
             level_range=score_map.level_range,
             scene_path=self.scene.path,
             windows=embedding.windows if score_map.windows is None else score_map.windows,

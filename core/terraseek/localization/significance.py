@@ -1,5 +1,7 @@
 """Significance of a heat map: that of its best windows, by the statistic of searches."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -9,8 +11,9 @@ from terraseek.localization.windows.embedding import SceneEmbedding
 from terraseek.significance.assess import assess
 from terraseek.significance.evidence import N_BEST, N_PAIRED, PairCosines, QueryVectors
 from terraseek.significance.model import Assessment
+from terraseek.significance.scale import LevelScale
 
-__all__ = ["assess_windows", "best_confidence"]
+__all__ = ["assess_windows", "best_confidence", "level_scale"]
 
 
 def assess_windows(
@@ -46,6 +49,19 @@ def assess_windows(
     )
     hits, sample = (np.asarray(embedding.vectors[rows], np.float32) for rows in (best, paired))
     return assess(query.sentences, vectors, hits, PairCosines.of(sample), encoder, "scene")
+
+
+def level_scale(found: Assessment | None, query: EncodedQuery) -> LevelScale | None:
+    """Level by score of the windows; None where it is unknown.
+
+    Args:
+        found: what `assess_windows` found.
+        query: the same query.
+    """
+    if found is None or found.scale is None or query.mean_length is None:
+        return None
+    # the assessment compares means of wordings, of which the query is the unit vector
+    return replace(found.scale, per_score=found.scale.per_score * query.mean_length)
 
 
 def best_confidence(

@@ -8,7 +8,7 @@ across the antimeridian, because the grid is centred on the scene's own meridian
 import math
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt
 
 from terraseek.geo import MERCATOR_LIMIT
 from terraseek.scenes import Georef
@@ -22,11 +22,11 @@ _BOUNDARY_POINTS = 33
 
 
 def to_mercator(
-    image: UInt8[np.ndarray, "h w bands"],
+    image: UInt[np.ndarray, "h w bands"],
     valid: Bool[np.ndarray, "h w"],
     georef: Georef,
     max_side: int,
-) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"], list[list[float]] | None]:
+) -> tuple[UInt[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"], list[list[float]] | None]:
     """Resample an image to Web Mercator (EPSG:3857 up to a shift along x).
 
     Args:
@@ -158,11 +158,11 @@ def _interpolate(
 
 
 def sample(
-    image: UInt8[np.ndarray, "h w bands"],
+    image: UInt[np.ndarray, "h w bands"],
     valid: Bool[np.ndarray, "h w"],
     cols: Float32[np.ndarray, "h2 w2"],
     rows: Float32[np.ndarray, "h2 w2"],
-) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"]]:
+) -> tuple[UInt[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"]]:
     """Bilinear colours at source positions, and which positions are valid.
 
     Args:
@@ -191,12 +191,12 @@ def sample(
         borderMode=cv2.BORDER_REPLICATE,
     ).reshape(*cols.shape, image.shape[2])
     warped[~visible] = 0
-    return warped.astype(np.uint8, copy=False), visible
+    return warped.astype(image.dtype, copy=False), visible
 
 
 def _reduced(
-    image: UInt8[np.ndarray, "h w bands"], valid: Bool[np.ndarray, "h w"], max_side: int
-) -> tuple[UInt8[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"]]:
+    image: UInt[np.ndarray, "h w bands"], valid: Bool[np.ndarray, "h w"], max_side: int
+) -> tuple[UInt[np.ndarray, "h2 w2 bands"], Bool[np.ndarray, "h2 w2"]]:
     """Image and mask with a longest side of at most `max_side` pixels; never enlarged."""
     import cv2
 

@@ -72,6 +72,8 @@ class Evidence:
     """`fit` of every hit."""
     hit_agreement: Float64[np.ndarray, " k"]
     """Mean cosine of every hit with the best images, on the scale of `agreement`."""
+    fit_per_score: float = 0.0
+    """By how much `fit` grows per unit of the query's score."""
 
 
 def evidence(
@@ -109,4 +111,5 @@ def evidence(
         wording=references.wording(query.text),
         hit_fit=fit,
         hit_agreement=agreement,
+        fit_per_score=float((1 / spread[:N_BEST]).mean()),
     )

@@ -17,6 +17,7 @@ from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.cards import ModelCard
 from terraseek.errors import ConfigError
 from terraseek.significance.evidence import Evidence
+from terraseek.significance.scale import Level, LevelScale
 
 __all__ = [
     "DEFAULTS",
@@ -33,7 +34,6 @@ __all__ = [
 Kind = Literal["search", "scene"]
 """What is searched: the images of a catalogue, or the windows of a scene. The evidence is the same;
 windows overlap, so that their agreement counts for less."""
-Level = Literal["likely", "possible", "none"]
 LEVELS: tuple[Level, ...] = ("likely", "possible", "none")
 """From the most to the least certain."""
 KEY = "significance"
@@ -59,6 +59,8 @@ class Assessment:
     """Probability (0-1) of every hit to be what the query describes."""
     levels: tuple[Level, ...]
     """Of every hit; none is above that of the query."""
+    scale: LevelScale | None = None
+    """Level by score; None where the score has no influence on the level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,15 @@ class SignificanceModel:
         )
         lowest = LEVELS.index(level)
         levels = tuple(LEVELS[max(lowest, LEVELS.index(one))] for one in by_hit)
-        return Assessment(level, score, probabilities, levels)
+        return Assessment(level, score, probabilities, levels, self._scale(found, score, readable))
+
+    def _scale(self, found: Evidence, score: float, readable: bool) -> LevelScale | None:
+        per_score = self.fit * found.fit_per_score
+        if per_score <= 0:
+            return None
+        nothing = 2 * self.possible_from - self.likely_from
+        best = score if readable else min(score, nothing)
+        return LevelScale(best, per_score, self.possible_from, self.likely_from)
 
 
 DEFAULTS: dict[Kind, SignificanceModel] = {

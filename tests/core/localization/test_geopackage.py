@@ -16,7 +16,7 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import OutputError
 from terraseek.localization import localize, localize_many, regions, regions_geojson
 from terraseek.localization.options import LocalizeOptions
-from terraseek.localization.output.colours import LEVEL_COLOURS
+from terraseek.localization.output.colour.palette import LEVEL_COLOURS
 from terraseek.localization.output.geopackage.write import write_geopackage
 from terraseek.scenes import Scene
 

@@ -1,8 +1,8 @@
 // A heat map: the server sends its values once; colours, threshold and opacity are applied here.
-// The image's red channel is the value, its green channel the opacity (see api/tile_routes.py).
+// The image's red and blue channels are the score in 16 bits, its green channel the opacity (see
+// `value_image` of the library).
 
-import { tint } from "./compare.js";
-import { table } from "./ramps.js";
+import { line, wordsOf } from "./scale.js";
 
 const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
@@ -22,10 +22,10 @@ export function needsStretch({ width, height }) {
 }
 
 function channels({ data }) {
-  const values = new Uint8Array(data.length / 4);
+  const values = new Uint16Array(data.length / 4);
   const opacities = new Uint8Array(data.length / 4);
   for (let i = 0; i < values.length; i++) {
-    values[i] = data[4 * i];
+    values[i] = 256 * data[4 * i] + data[4 * i + 2];
     opacities[i] = data[4 * i + 1];
   }
   return { values, opacities };
@@ -33,7 +33,7 @@ function channels({ data }) {
 
 // The same map with twice as many columns, linear between the valid ones.
 export function doubled({ values, opacities }, width, height) {
-  const wide = { values: new Uint8Array(2 * width * height), opacities: new Uint8Array(2 * width * height) };
+  const wide = { values: new Uint16Array(2 * width * height), opacities: new Uint8Array(2 * width * height) };
   for (let i = 0; i < values.length; i++) {
     for (const side of [0, 1]) {
       const col = (i % width) + 2 * side - 1;
@@ -44,6 +44,14 @@ export function doubled({ values, opacities }, width, height) {
     }
   }
   return wide;
+}
+
+// Codes as positions 0-255 between the ends of the threshold; scores beyond them are below 0 or above 255.
+function thresholdValues(codes, overlay) {
+  const [from, step] = line(overlay, overlay.low, overlay.high);
+  const values = new Float32Array(codes.length);
+  for (let i = 0; i < values.length; i++) values[i] = 255 * (from + step * codes[i]);
+  return values;
 }
 
 export class HeatLayer {
@@ -63,8 +71,9 @@ export class HeatLayer {
     this.canvas.height = height;
     this.context = this.canvas.getContext("2d");
     this.context.drawImage(image, 0, 0);
-    const values = channels(this.context.getImageData(0, 0, width, height));
-    Object.assign(this, stretch === 2 ? doubled(values, width, height) : values);
+    const read = channels(this.context.getImageData(0, 0, width, height));
+    const { values: codes, opacities } = stretch === 2 ? doubled(read, width, height) : read;
+    Object.assign(this, { codes, opacities, values: thresholdValues(codes, this.overlay) });
     const pixels = this.context.createImageData(this.canvas.width, height);
     this.pixels = pixels;
     await this.world.styleLoaded;
@@ -75,17 +84,15 @@ export class HeatLayer {
   }
 
   // One of several heat maps has a colour of its own; `winner` is then who wins where, or null.
-  applyStyle({ ramp, threshold }) {
+  applyStyle(style) {
     if (!this.pixels) return;
-    const { colour, candidate } = this.overlay;
-    const lowest = Math.round(threshold * 255);
-    const colours = colour ? tint(colour, lowest, candidate) : table(ramp, lowest);
-    const winner = colour ? this.world.winner() : null;
+    const words = wordsOf(this.overlay, style);
+    const winner = this.overlay.colour ? this.world.winner() : null;
     const own = this.world.heats().indexOf(this);
     const rgba = new Uint32Array(this.pixels.data.buffer);
     for (let i = 0; i < rgba.length; i++) {
       const isOut = this.opacities[i] < 128 || (winner && winner[i] !== own);
-      rgba[i] = isOut ? 0 : colours[this.values[i]];
+      rgba[i] = isOut ? 0 : words[this.codes[i]];
     }
     if (!isLittleEndian) throw new Error("the heat map's colours need a little-endian machine");
     this.context.putImageData(this.pixels, 0, 0);

@@ -1,5 +1,6 @@
 // Outlines, count and area of the regions while the threshold is dragged; tells the page's table.
 
+import { LEVEL_WORDS, levelOf } from "./scale.js";
 import { areaText, groundArea, latitude, mercatorY, regionsAbove } from "./outlines.js";
 
 const MIN_WINDOWS = 1 / 16; // smallest region in areas of the smallest window, as the server's
@@ -31,11 +32,14 @@ export class LiveRegions {
       found.forEach((region, index) => {
         const coordinates = region.rings.map((ring) => ring.map(place.toMap));
         const colour = heat.overlay.colour || undefined;
-        features.push({ type: "Feature", properties: { sentence, rank: index + 1, colour }, geometry: { type: "Polygon", coordinates } });
         const { low, high } = heat.overlay;
+        const score = low + (region.value / 255) * (high - low);
+        const level = levelOf(heat.overlay, score);
+        const properties = { sentence, rank: index + 1, colour, significance: level ?? "unknown" };
+        features.push({ type: "Feature", properties, geometry: { type: "Polygon", coordinates } });
         rows.push({
-          sentence, rank: index + 1, query: heat.overlay.label, colour, level: heat.overlay.level ?? "",
-          score: low + (region.value / 255) * (high - low), where: place.label(region.peak),
+          sentence, rank: index + 1, query: heat.overlay.label, colour, level: level ? LEVEL_WORDS[level] : heat.overlay.level ?? "",
+          score, where: place.label(region.peak),
           size: place.areaText(region.area / (width * height), region.peak[1]),
         });
       });

@@ -1,6 +1,7 @@
 // The result of a localization: outlines of regions, and peaks.
 
 import { make } from "./dom.js";
+import { LEVEL_COLOURS } from "./scale.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 
@@ -22,8 +23,11 @@ export class RegionsLayer {
     map.addLayer({
       id: "regions-fill", type: "fill", source: "regions", paint: { "fill-color": "#ffffff", "fill-opacity": 0 },
     }, "above-regions"); // invisible: what a click hits
-    const own = ["coalesce", ["get", "colour"], "#ffffff"];
-    for (const [id, color, width] of [["regions-halo", "#0b1a2b", 4], ["regions-line", own, 1.8]]) {
+    const { likely, possible, none, unknown } = LEVEL_COLOURS;
+    const level = ["match", ["get", "significance"], "likely", likely, "possible", possible, "none", none, unknown];
+    const own = ["case", ["has", "colour"], ["get", "colour"], level];
+    const halo = ["case", ["has", "colour"], "#0b1a2b", "#ffffff"];
+    for (const [id, color, width] of [["regions-halo", halo, 4.4], ["regions-line", own, 2.2]]) {
       map.addLayer({
         id, type: "line", source: "regions",
         paint: { "line-color": color, "line-width": width, "line-opacity": 0.85 },

@@ -35,7 +35,7 @@ export class WorldMap {
   constructor(data) {
     this.key = data.key;
     this.base = data.base;
-    this.heatStyle = { ramp: "turbo", opacity: 0.7, threshold: 0.35, mode: "layers" };
+    this.heatStyle = { ramp: "turbo", opacity: 0.7, threshold: 0.35, mode: "layers", stretch: false };
     this.overlays = new Map();
     this.element = make("div", "ts-world");
     const frame = make("div", "ts-map");
@@ -142,6 +142,7 @@ export class WorldMap {
     this.truthTool.sync(data.truth);
     this.showOverlays(data.overlays);
     this.followThreshold(data.threshold);
+    this.followStretch(data.stretch);
     this.regions.show(data.regions);
     this.peaks.show(data.peaks);
     this.hitsLayer.choose(data.chosen);
@@ -222,6 +223,16 @@ export class WorldMap {
     if (typeof threshold !== "number" || text === this.lastThreshold) return;
     this.lastThreshold = text;
     this.styleHeat({ threshold });
+  }
+
+  followStretch(stretch) {
+    if (typeof stretch !== "boolean" || stretch === this.lastStretch) return;
+    this.lastStretch = stretch;
+    this.styleHeat({ stretch });
+  }
+
+  reportStretch(stretch) {
+    if (this.reports("stretch")) this.emit("stretch", { stretch });
   }
 
   reportThreshold(threshold) {

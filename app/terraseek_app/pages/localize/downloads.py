@@ -15,19 +15,25 @@ _SHOWN = ("heat.tif", "regions.geojson", "numbers.json")
 """Files with a button of their own; the others are under "More files"."""
 
 
-def download_buttons(heat: HeatMap, threshold: float | None = None) -> None:
-    """Draw a download button for each file; see `regions` for the threshold."""
+def download_buttons(heat: HeatMap, threshold: float | None = None, stretch: bool = False) -> None:
+    """Draw a download button for each file.
+
+    Args:
+        heat: the heat map.
+        threshold: see `regions`.
+        stretch: see `HeatMap.colour_scale`.
+    """
     with st.container(horizontal=True, gap="small"):
         for name in _SHOWN:
-            _button(heat, name, threshold)
+            _button(heat, name, threshold, stretch)
         with st.popover("More files", icon=":material/folder_zip:"):
             for name in HEAT_FILES:
                 if name not in _SHOWN:
-                    _button(heat, name, threshold)
+                    _button(heat, name, threshold, stretch)
             source = st.session_state.localize_source or ""
             st.download_button(
                 "Everything (ZIP)",
-                partial(bundle_bytes, heat, threshold, source),
+                partial(bundle_bytes, heat, threshold, source, stretch),
                 file_name=f"{_stem(heat)}.zip",
                 mime="application/zip",
                 icon=":material/folder_zip:",
@@ -36,11 +42,11 @@ def download_buttons(heat: HeatMap, threshold: float | None = None) -> None:
             )
 
 
-def _button(heat: HeatMap, name: str, threshold: float | None) -> None:
+def _button(heat: HeatMap, name: str, threshold: float | None, stretch: bool) -> None:
     kind = HEAT_FILES[name]
     st.download_button(
         kind.title,
-        partial(file_bytes, heat, name, threshold),
+        partial(file_bytes, heat, name, threshold, stretch),
         file_name=f"{_stem(heat)}-{name}",
         mime=kind.media_type,
         icon=":material/download:",
@@ -54,17 +60,21 @@ def _stem(heat: HeatMap) -> str:
     return f"{Path(heat.scene_name).stem}{method}"
 
 
-def file_bytes(heat: HeatMap, name: str, threshold: float | None = None) -> bytes:
+def file_bytes(
+    heat: HeatMap, name: str, threshold: float | None = None, stretch: bool = False
+) -> bytes:
     """Bytes of one of `HEAT_FILES`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        write_heat_file(name, heat, path, threshold)
+        write_heat_file(name, heat, path, threshold, stretch=stretch)
         return path.read_bytes()
 
 
-def bundle_bytes(heat: HeatMap, threshold: float | None = None, source: str = "") -> bytes:
+def bundle_bytes(
+    heat: HeatMap, threshold: float | None = None, source: str = "", stretch: bool = False
+) -> bytes:
     """Bytes of the ZIP of all files; `source` is the scene as in `localize_source`."""
     with tempfile.TemporaryDirectory() as folder:
         return write_bundle(
-            heat, Path(folder) / "all.zip", threshold, scene_param=source
+            heat, Path(folder) / "all.zip", threshold, scene_param=source, stretch=stretch
         ).read_bytes()

@@ -40,7 +40,7 @@ def heat_panel(heat_ids: Sequence[str], chosen: float | None, path: Path) -> Non
         _sentences(found)
     _regions(found, path)
     index = 0 if len(found.heats) == 1 else _choose_files(found)
-    download_buttons(found.heats[index], found.thresholds[index])
+    download_buttons(found.heats[index], found.thresholds[index], st.session_state.localize_stretch)
 
 
 def _sentences(found: Comparison) -> None:

@@ -76,6 +76,7 @@ def _restore_question(params: Params, notes: list[str]) -> None:
         localize_scales=", ".join(map(str, options.scales or ())),
         localize_ask=bool(text or image),
         localize_taken=text,
+        localize_stretch=request.stretch,
     )
 
 
@@ -107,6 +108,7 @@ def _add_question(params: dict[str, Any], form: dict[str, Any]) -> str:
         sentences=() if asked.image else tuple(split_sentences(asked.text)),
         items=(key,) if kind == "item" else (),
         options=asked.options,
+        stretch=st.session_state.localize_stretch,
     )
     params |= request.to_params()
     params |= {_IMAGE: key} if kind == "upload" else {}

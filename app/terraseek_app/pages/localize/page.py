@@ -188,7 +188,8 @@ def _map(facts: SceneFacts, heat_ids: list[str]) -> None:
         regions=outlines(ids, chosen) if heats else None,
         threshold=colour_threshold(heats[0], thresholds(heats, chosen)[0]) if heats else None,
         truth=_drawn_truth(heats),
-        report=("threshold", "region", "truth") if heats else (),
+        stretch=session.localize_stretch,
+        report=("threshold", "stretch", "region", "truth") if heats else (),
         on_event=partial(_on_map_event, ids),
         height=MAP_HEIGHT,
     )
@@ -208,11 +209,13 @@ def _drawn_truth(heats: list[HeatMap]) -> outlines_of_truth.Rings:
 
 
 def _on_map_event(heat_ids: tuple[str, ...], event: MapEvent) -> None:
-    """Store the threshold that the user set on the map, or the region that was clicked."""
+    """Store the threshold or scale that the user set on the map, or the region clicked."""
     session = st.session_state
     if event.kind == "threshold":
         session.localize_threshold = event.threshold
         session.localize_region = None
+    elif event.kind == "stretch":
+        session.localize_stretch = bool(event.stretch)
     elif event.kind == "truth" and event.truth is not None and heat_ids:
         heat = state.heat(heat_ids[_truth_of(len(heat_ids))])
         rings = outlines_of_truth.from_map(event.truth, heat.georef)

@@ -7,10 +7,11 @@ from typing import Any
 
 from terraseek.display import shortened
 from terraseek.localization import HeatMap
+from terraseek.localization.output.colour.value_image import value_range
 from terraseek.localization.output.numbers import HEAT_SIDE
 from terraseek.scenes import Georef
 from terraseek.significance.words import WORDS
-from terraseek_app.map import Overlay, heat_overlay, scene_overlay
+from terraseek_app.map import Overlay, heat_overlay, level_positions, scene_overlay
 from terraseek_app.pages.localize.regions.comparison import colour_of
 from terraseek_app.pages.localize.scene_choice import SceneFacts
 from terraseek_app.server import state
@@ -37,6 +38,8 @@ def map_overlays(
                 heat.question,
                 colour=colour_of(index, len(heats)),
                 level=level,
+                value_range=value_range(heat),
+                levels=level_positions(heat.colour_scale()),
                 candidate=heat.significance != "none",
                 window=heat.window_px / math.sqrt(heat.width * heat.height),
             )

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from terraseek.files import atomic_path
 from terraseek.localization.batch.results import RowResult
-from terraseek.localization.output.colours import LEVEL_COLOURS, UNKNOWN_COLOUR
+from terraseek.localization.output.colour.palette import LEVEL_COLOURS, UNKNOWN_COLOUR
 from terraseek.localization.output.figure.text import draw_lines, font, wrap
 from terraseek.significance.words import WORDS
 

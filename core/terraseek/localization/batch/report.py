@@ -8,7 +8,7 @@ from string import Template
 from terraseek.display import data_url
 from terraseek.files import write_text
 from terraseek.localization.batch.results import RowResult
-from terraseek.localization.output.colours import LEVEL_COLOURS, UNKNOWN_COLOUR
+from terraseek.localization.output.colour.palette import LEVEL_COLOURS, UNKNOWN_COLOUR
 from terraseek.localization.output.outlines import area_text
 from terraseek.significance.model import Level
 from terraseek.significance.words import WORDS
@@ -38,6 +38,7 @@ def write_report(path: Path, results: Sequence[RowResult], settings: Mapping[str
         title=html.escape(title),
         settings=html.escape(f"{listed}; TerraSeek {__version__}"),
         counts=_counts(results),
+        colours=html.escape(_colours(settings)),
         rows="".join(
             _row(rank, one, path.parent if rank <= _MOST_IMAGES else None)
             for rank, one in enumerate(done, 1)
@@ -45,6 +46,16 @@ def write_report(path: Path, results: Sequence[RowResult], settings: Mapping[str
         failed=_failed([one for one in results if not one.done]),
     )
     write_text(path, page)
+
+
+def _colours(settings: Mapping[str, object]) -> str:
+    """What the colours of the images mean."""
+    if settings.get("stretch"):
+        return "Colours in the images are stretched to each scene."
+    return (
+        "Colours in the images show the level, the same in every scene; rows that are not assessed "
+        "are stretched to their scene."
+    )
 
 
 def _plural(word: str, count: int) -> str:

@@ -51,7 +51,7 @@ class RowResult:
     region_area_m2: float | None = None
     """Area of all regions in square metres; None in pixel space."""
     likely_area_m2: float | None = None
-    """The same if the heat map is likely, otherwise 0: the area that may be counted."""
+    """The same of the regions that are likely: the area that may be counted."""
     region_area_px: float | None = None
     """Area of all regions in pixels of the scene."""
     windows: int | None = None

@@ -49,6 +49,7 @@ def localize_batch(
     percentile: float | None = None,
     progress: Progress = silent,
     cache: bool = True,
+    stretch: bool = False,
 ) -> list[RowResult]:
     """Localize sentences in scenes, and write tables, heat maps, contact sheet and report.
 
@@ -67,6 +68,7 @@ def localize_batch(
         percentile: see `regions`.
         progress: called with one stage for the whole batch; it may raise `Cancelled`.
         cache: whether window vectors are read from and written to `home()/scenes`.
+        stretch: see `HeatMap.colour_scale`.
 
     Returns:
         One result per row, see `ranked`.
@@ -79,8 +81,9 @@ def localize_batch(
     try:
         out.mkdir(parents=True, exist_ok=True)
         batch = _Batch(
-            scenes, encoder, out, options, threshold, percentile, cache, Journal(out / "rows.jsonl")
-        )
+            scenes, encoder, out, options, threshold, percentile, cache, stretch,
+            Journal(out / "rows.jsonl"),
+        )  # fmt: skip
         results = ranked(_run_all(batch, rows, progress))
         write_tables(out, results)
         write_contact_sheet(out / "contact_sheet.png", results)
@@ -103,12 +106,14 @@ class _Batch:
     threshold: float | None
     percentile: float | None
     cache: bool
+    stretch: bool
     journal: Journal
 
     @property
     def settings(self) -> dict[str, object]:
         """Model, options and threshold, for the report and the keys of rows."""
-        limits = {"threshold": self.threshold, "percentile": self.percentile}
+        limits: dict[str, object] = {"threshold": self.threshold, "percentile": self.percentile}
+        limits |= {"stretch": True} if self.stretch else {}
         return {
             "model": self.encoder.encoder_id,
             "options": write_parameters(self.options),
@@ -228,9 +233,13 @@ def _write_row(
     write_regions(heat, batch.out / files[1], *limits)
     height, width = image[1].shape
     with atomic_path(batch.out / files[2]) as part:
-        Image.fromarray(draw_map(heat, found, (height, width), image)).save(part, "JPEG")
+        drawn = draw_map(heat, found, (height, width), image, batch.stretch)
+        Image.fromarray(drawn).save(part, "JPEG")
     areas = [region.area_m2 for region in found]
     known = [area for area in areas if area is not None]
+    likely_m2 = sum(
+        region.area_m2 or 0.0 for region in found if heat.level_at(region.peak.score) == "likely"
+    )
     located = heat.georef.located
     area_m2 = round(sum(known), 2) if located else None
     peak = heat.peak
@@ -240,7 +249,7 @@ def _write_row(
         best_score=round(peak.score, 6), lon=peak.lon, lat=peak.lat, col=peak.col, row=peak.row,
         threshold=round(lowest_score(heat, *limits), 6), regions=len(found),
         region_area_m2=area_m2,
-        likely_area_m2=None if area_m2 is None else area_m2 if heat.significant else 0.0,
+        likely_area_m2=round(likely_m2, 2) if located else None,
         region_area_px=round(sum(region.area_px for region in found), 1), windows=heat.n_windows,
         heat_map=files[0], region_file=files[1], thumbnail=files[2],
     )  # fmt: skip

@@ -26,6 +26,7 @@ def request_json(
     threshold: float | None = None,
     percentile: float | None = None,
     scene_param: str = "",
+    stretch: bool = False,
 ) -> dict[str, Any]:
     """Everything that is needed to get a heat map again.
 
@@ -34,12 +35,13 @@ def request_json(
         threshold: see `regions`.
         percentile: see `regions`.
         scene_param: the scene as in links to the Localize page of a server, if it has one.
+        stretch: see `HeatMap.colour_scale`.
 
     Returns:
         `provenance` with the question as text, threshold, significance, the model with the hash of
         its weights, the link below the address of a server, and the version of TerraSeek.
     """
-    found = provenance(heat, threshold, percentile)
+    found = provenance(heat, threshold, percentile, stretch)
     params = ({"scene": scene_param} if scene_param else {}) | found["parameters"]
     return found | {
         "question": heat.question,
@@ -67,6 +69,7 @@ def write_bundle(
     threshold: float | None = None,
     percentile: float | None = None,
     scene_param: str = "",
+    stretch: bool = False,
 ) -> Path:
     """Write a ZIP of all `HEAT_FILES` and `request.json`, completely or not at all.
 
@@ -76,6 +79,7 @@ def write_bundle(
         threshold: see `regions`.
         percentile: see `regions`.
         scene_param: see `request_json`.
+        stretch: see `HeatMap.colour_scale`.
 
     Returns:
         `path`.
@@ -89,9 +93,9 @@ def write_bundle(
         made = []
         for name, kind in HEAT_FILES.items():
             made.append(Path(folder) / name)
-            kind.write(heat, made[-1], threshold, percentile)
+            kind.write(heat, made[-1], threshold, percentile, stretch)
         made.append(Path(folder) / "request.json")
-        write_json(made[-1], request_json(heat, threshold, percentile, scene_param))
+        write_json(made[-1], request_json(heat, threshold, percentile, scene_param, stretch))
         zip_files(path, made)
     return path
 

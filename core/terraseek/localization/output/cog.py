@@ -109,6 +109,9 @@ def _write_plain(path: Path, heat: HeatMap, bands: Sequence[Band], tags: dict[st
             target.set_band_description(index, band.description)
             target.set_band_unit(index, band.unit)
             about = {"TERRASEEK_MEANING": band.meaning, "TERRASEEK_RANGE": band.value_range}
+            if band.levels is not None:
+                names = "TERRASEEK_POSSIBLE_FROM", "TERRASEEK_LIKELY_FROM"
+                about |= dict(zip(names, map(repr, band.levels), strict=True))
             target.update_tags(index, **about, **stats.tags())
 
 

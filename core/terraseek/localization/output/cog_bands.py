@@ -28,6 +28,8 @@ class Band:
     """Unit of the values."""
     value_range: str
     """Lowest and highest possible value, for the tag `TERRASEEK_RANGE`."""
+    levels: tuple[float, float] | None = None
+    """Values from which places are possible and likely, for tags of these names."""
 
 
 def heat_bands(heats: Sequence[HeatMap], layers: bool = False) -> list[Band]:
@@ -54,7 +56,11 @@ def heat_bands(heats: Sequence[HeatMap], layers: bool = False) -> list[Band]:
 
 def _score(heat: HeatMap, description: str) -> Band:
     meaning = f"cosine of windows and the query {heat.question!r}"
-    return Band(description, heat.read_rows, meaning, "cosine", _cosines(heat))
+    scale = heat.colour_scale()
+    known = None
+    if scale.possible_from is not None and scale.likely_from is not None:
+        known = scale.possible_from, scale.likely_from
+    return Band(description, heat.read_rows, meaning, "cosine", _cosines(heat), known)
 
 
 def _cosines(heat: HeatMap) -> str:

@@ -9,6 +9,7 @@ from terraseek.errors import ConfigError
 from terraseek.files import write_text
 from terraseek.localization.heatmap import HeatMap
 from terraseek.localization.output.cog import write_cog
+from terraseek.localization.output.colour.qgis_style import write_style
 from terraseek.localization.output.figure.write import write_figure
 from terraseek.localization.output.geojson import write_regions
 from terraseek.localization.output.geopackage.write import write_geopackage
@@ -17,8 +18,9 @@ from terraseek.localization.output.numbers import map_numbers
 
 __all__ = ["HEAT_FILES", "HeatFile", "write_heat_file"]
 
-WriteFile = Callable[[HeatMap, Path, float | None, float | None], object]
-"""Writes a file; the numbers are threshold and percentile, see `regions`."""
+WriteFile = Callable[[HeatMap, Path, float | None, float | None, bool], object]
+"""Writes a file; the numbers are threshold and percentile, see `regions`, and the last value is the
+`stretch` of `HeatMap.colour_scale`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,13 @@ class HeatFile:
     """What it is, for a button."""
     media_type: str
     write: WriteFile
+
+
+def _without_colours(
+    write: Callable[[HeatMap, Path, float | None, float | None], object],
+) -> WriteFile:
+    """A writer for files that have no colours of scores."""
+    return lambda heat, path, threshold, percentile, _: write(heat, path, threshold, percentile)
 
 
 def _write_cog(
@@ -44,16 +53,27 @@ def _write_numbers(
     write_text(path, json.dumps(numbers, ensure_ascii=False, allow_nan=False, indent=2))
 
 
+def _write_style(
+    heat: HeatMap, path: Path, threshold: float | None, percentile: float | None, stretch: bool
+) -> None:
+    write_style(heat, path, stretch)
+
+
 HEAT_FILES = {
-    "heat.tif": HeatFile("Heat map (COG)", "image/tiff", _write_cog),
-    "regions.geojson": HeatFile("Regions (GeoJSON)", "application/geo+json", write_regions),
+    "heat.tif": HeatFile("Heat map (COG)", "image/tiff", _without_colours(_write_cog)),
+    "heat.qml": HeatFile("Style of the COG (QGIS)", "application/xml", _write_style),
+    "regions.geojson": HeatFile(
+        "Regions (GeoJSON)", "application/geo+json", _without_colours(write_regions)
+    ),
     "regions.gpkg": HeatFile(
-        "Regions (GeoPackage)", "application/geopackage+sqlite3", write_geopackage
+        "Regions (GeoPackage)", "application/geopackage+sqlite3", _without_colours(write_geopackage)
     ),
     "figure.png": HeatFile("Figure (PNG)", "image/png", write_figure),
     "figure.pdf": HeatFile("Figure (PDF)", "application/pdf", write_figure),
     "map.html": HeatFile("Map (HTML)", "text/html", write_html),
-    "numbers.json": HeatFile("Numbers (JSON)", "application/json", _write_numbers),
+    "numbers.json": HeatFile(
+        "Numbers (JSON)", "application/json", _without_colours(_write_numbers)
+    ),
 }
 """Files by name."""
 
@@ -64,6 +84,7 @@ def write_heat_file(
     path: Path,
     threshold: float | None = None,
     percentile: float | None = None,
+    stretch: bool = False,
 ) -> None:
     """Write one of `HEAT_FILES`, completely or not at all.
 
@@ -73,6 +94,7 @@ def write_heat_file(
         path: file to write, with the suffix of `name`.
         threshold: see `regions`.
         percentile: see `regions`.
+        stretch: see `HeatMap.colour_scale`.
 
     Raises:
         ConfigError: there is no such file, or see `regions`.
@@ -81,4 +103,4 @@ def write_heat_file(
     if name not in HEAT_FILES:
         known = ", ".join(HEAT_FILES)
         raise ConfigError(f"a heat map has no file {name!r}; it has {known}")
-    HEAT_FILES[name].write(heat, path, threshold, percentile)
+    HEAT_FILES[name].write(heat, path, threshold, percentile, stretch)

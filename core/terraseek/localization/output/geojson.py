@@ -67,7 +67,7 @@ def _feature(heat: HeatMap, rank: int, region: Region) -> dict[str, Any]:
             "minus": list(heat.minus),
             "rank": rank,
             "score": round(peak.score, 6),
-            "significance": heat.significance,
+            "significance": heat.level_at(peak.score),
             "mean_score": round(region.mean_score, 6),
             "peak_lon": peak.lon,
             "peak_lat": peak.lat,

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from terraseek.display import data_url, png_bytes
-from terraseek.localization.output.colours import turbo
 
 __all__ = ["add_image_layer"]
 
@@ -16,18 +15,16 @@ _FIT = {"padding": 40, "animate": False}
 def add_image_layer(
     leafmap_map: Any,  # noqa: ANN401 - leafmap has no types
     name: str,
-    values: UInt8[np.ndarray, "h w"],
-    alpha: UInt8[np.ndarray, "h w"],
+    rgba: UInt8[np.ndarray, "h w 4"],
     corners: list[list[float]],
     opacity: float,
 ) -> None:
-    """Add display values in the colours of `turbo` as an image source with exact corners.
+    """Add an image source with exact corners.
 
     Args:
         leafmap_map: a `leafmap.maplibregl.Map`.
         name: name of the layer; a number is appended if the map has one of this name.
-        values: image 0-255 in Web Mercator.
-        alpha: 255 where valid, 0 elsewhere.
+        rgba: image in Web Mercator.
         corners: [lon, lat] of the corners ul, ur, lr, ll.
         opacity: of the layer, 0 to 1.
     """
@@ -35,7 +32,7 @@ def add_image_layer(
     while identifier in leafmap_map.source_dict:
         count += 1
         identifier = f"{name} ({count})"
-    url = data_url(png_bytes(np.dstack([turbo(values), alpha])), "image/png")
+    url = data_url(png_bytes(rgba), "image/png")
     leafmap_map.add_source(identifier, {"type": "image", "url": url, "coordinates": corners})
     leafmap_map.add_layer(
         {"id": identifier, "type": "raster", "source": identifier}, opacity=opacity

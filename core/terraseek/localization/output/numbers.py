@@ -36,7 +36,9 @@ def summary(heat: HeatMap) -> dict[str, Any]:
 def map_numbers(
     heat: HeatMap, threshold: float | None = None, percentile: float | None = None
 ) -> dict[str, Any]:
-    """`summary` with display range, threshold, significance, warnings and regions.
+    """`summary` with display range, levels, threshold, significance, warnings and regions.
+
+    `possible_from` and `likely_from` are the scores from which places have these levels.
 
     Args:
         heat: the heat map.
@@ -46,9 +48,12 @@ def map_numbers(
     Raises:
         ConfigError: both are given, or one is out of range.
     """
+    scale = heat.colour_scale()
     return summary(heat) | {
         "parameters": provenance(heat, threshold, percentile)["parameters"],
         "threshold": lowest_score(heat, threshold, percentile),
+        "possible_from": scale.possible_from,
+        "likely_from": scale.likely_from,
         "low": heat.low,
         "high": heat.high,
         "convincing": heat.significant,

@@ -102,6 +102,7 @@ def table_rows(found: Comparison) -> list[dict[str, Any]]:
 
 def _table_row(found: Comparison, row: ComparedRegion) -> dict[str, Any]:
     heat, region = found.heats[row.sentence], row.region
+    level = heat.level_at(region.peak.score)
     peak, count = region.peak, len(found.heats)
     where = coordinates(peak.lon, peak.lat, 5) or f"{peak.col:,}, {peak.row:,} px"
     return {
@@ -109,7 +110,7 @@ def _table_row(found: Comparison, row: ComparedRegion) -> dict[str, Any]:
         "rank": row.rank,
         "query": heat.question,
         "colour": colour_of(row.sentence, count) or None,
-        "level": "" if heat.significance is None else WORDS[heat.significance],
+        "level": "" if level is None else WORDS[level],
         "score": float(peak.score),
         "share": colour_threshold(heat, peak.score),
         "where": where,

@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.output.colours import turbo
-from terraseek.localization.output.figure.map_image import level_colour
+from terraseek.localization.output.colour.palette import colour_of_level
+from terraseek.localization.output.colour.scale import ColourScale
 from terraseek.localization.output.figure.map_scale import ScaleBar
 from terraseek.localization.output.figure.text import draw_lines, font, wrap
 from terraseek.localization.output.outlines import area_text
 from terraseek.localization.output.regions import Region
+from terraseek.significance.model import LEVELS
 from terraseek.significance.words import WORDS
 
 __all__ = ["BODY", "DARK", "GREY", "SMALL", "draw_legend", "draw_north", "draw_scale_bar"]
@@ -34,6 +35,7 @@ def draw_legend(
     heat: HeatMap,
     found: Sequence[Region],
     lowest: float,
+    scale: ColourScale,
 ) -> int:
     """Draw the meaning of colours and lines; returns the row below it.
 
@@ -44,24 +46,20 @@ def draw_legend(
         heat: the heat map.
         found: its regions.
         lowest: lowest cosine of a region.
+        scale: of the map's colours.
     """
     draw = ImageDraw.Draw(canvas)
     left, top = place
     draw.text((left, top), "Score (cosine)", DARK, font(BODY))
-    _draw_ramp(canvas, (left, top + 54), heat, lowest)
+    _draw_ramp(canvas, (left, top + 54), scale, lowest)
     top += 54 + _BAR_HEIGHT + 34
-    note = "Colours are relative to this scene; below its median they are transparent."
-    lines = wrap(note, font(SMALL), width)
+    lines = wrap(scale.note, font(SMALL), width)
     top = round(draw_lines(draw, (left, top), lines, font(SMALL), SMALL, GREY))
     top += 34
-    draw.line([(left, top + 16), (left + 56, top + 16)], level_colour(heat), 7)
     text_width = width - 76
-    for lines, colour in (
-        (wrap(_level_text(heat), font(BODY), text_width), DARK),
-        (wrap(_regions_text(heat, found, lowest), font(SMALL), text_width), GREY),
-    ):
-        size = BODY if colour == DARK else SMALL
-        top = round(draw_lines(draw, (left + 76, top), lines, font(size), size, colour))
+    top = _draw_levels(draw, (left, top), heat, found)
+    lines = wrap(_regions_text(heat, found, lowest), font(SMALL), text_width)
+    top = round(draw_lines(draw, (left + 76, top), lines, font(SMALL), SMALL, GREY))
     top += 24
     draw.ellipse([left + 10, top, left + 44, top + 34], outline=DARK, width=4)
     best = f"best place: score {heat.peak.score:.3f}, {_place(heat)}"
@@ -69,27 +67,56 @@ def draw_legend(
     return round(draw_lines(draw, (left + 76, top), lines, font(SMALL), SMALL, GREY))
 
 
-def _draw_ramp(canvas: Image.Image, place: tuple[int, int], heat: HeatMap, lowest: float) -> None:
-    """Colour ramp with its ends, and the threshold if it lies between them."""
+def _draw_levels(
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], heat: HeatMap, found: Sequence[Region]
+) -> int:
+    """A line with its colour for each level that the outlines have; returns the row below."""
+    left, top = place
+    present = [heat.level_at(region.peak.score) for region in found] or [heat.significance]
+    for level in (one for one in (*LEVELS, None) if one in present):
+        text = "Regions, not assessed" if level is None else f"Regions: {WORDS[level]}"
+        draw.line([(left, top + 16), (left + 56, top + 16)], colour_of_level(level), 7)
+        draw.text((left + 76, top), text, DARK, font(BODY))
+        top += round(1.3 * BODY)
+    return top
+
+
+def _draw_ramp(
+    canvas: Image.Image, place: tuple[int, int], scale: ColourScale, lowest: float
+) -> None:
+    """Colour ramp as it looks on white, with its ends or levels, and the threshold."""
     draw = ImageDraw.Draw(canvas)
     left, top = place
     values = np.linspace(255, 0, _BAR_HEIGHT).round().astype(np.uint8)
-    canvas.paste(Image.fromarray(turbo(np.tile(values[:, None], (1, _BAR_WIDTH)))), place)
+    shown = np.tile(values[:, None], (1, _BAR_WIDTH))
+    bar = Image.fromarray(scale.painted(shown, np.full_like(shown, 255)))
+    canvas.paste(WHITE, (left, top, left + _BAR_WIDTH, top + _BAR_HEIGHT))
+    canvas.paste(bar, place, bar)
     draw.rectangle([left, top, left + _BAR_WIDTH, top + _BAR_HEIGHT], outline=DARK, width=2)
-    share = min(max((lowest - heat.low) / (heat.high - heat.low), 0.0), 1.0)
-    rows = {"high": top, "low": top + _BAR_HEIGHT, "line": top + (1 - share) * _BAR_HEIGHT}
-    right = left + _BAR_WIDTH
-    draw.line([(left - 8, rows["line"]), (right + 14, rows["line"])], DARK, 5)
-    labels = [(rows["high"], f"{heat.high:.3f}"), (rows["low"], f"{heat.low:.3f} median")]
-    labels = [label for label in labels if abs(label[0] - rows["line"]) > BODY]
-    for row, label in [*labels, (rows["line"], f"{lowest:.3f} threshold")]:
+
+    def row_of(score: float) -> float:
+        return top + (1 - scale.position(score)) * _BAR_HEIGHT
+
+    right, line = left + _BAR_WIDTH, row_of(lowest)
+    draw.line([(left - 8, line), (right + 14, line)], DARK, 5)
+    labels = [(row_of(score), text) for score, text in _ramp_labels(scale)]
+    for row, _ in labels[1:-1]:
+        draw.line([(left, row), (right + 14, row)], DARK, 2)
+    labels = [label for label in labels if abs(label[0] - line) > BODY]
+    for row, label in [*labels, (line, f"{lowest:.3f} threshold")]:
         draw.text((right + 22, row - BODY / 2), label, DARK, font(SMALL))
 
 
-def _level_text(heat: HeatMap) -> str:
-    if heat.significance is None:
-        return "Regions, not assessed"
-    return f"Regions: {WORDS[heat.significance]}"
+def _ramp_labels(scale: ColourScale) -> list[tuple[float, str]]:
+    """Scores and texts from the upper end of the ramp to the lower."""
+    if scale.likely_from is None or scale.possible_from is None:
+        return [(scale.high, f"{scale.high:.3f}"), (scale.low, f"{scale.low:.3f} median")]
+    return [
+        (scale.high, f"{scale.high:.3f}"),
+        (scale.likely_from, f"{scale.likely_from:.3f} likely"),
+        (scale.possible_from, f"{scale.possible_from:.3f} possible"),
+        (scale.low, f"{scale.low:.3f} no evidence"),
+    ]
 
 
 def _regions_text(heat: HeatMap, found: Sequence[Region], lowest: float) -> str:

@@ -7,10 +7,9 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.output.colours import (
-    LEVEL_COLOURS,
-    UNKNOWN_COLOUR,
+from terraseek.localization.output.colour.palette import (
     blend,
+    colour_of_level,
     draw_ring,
 )
 from terraseek.localization.output.regions import Region
@@ -27,7 +26,7 @@ _WHITE = (255, 255, 255)
 
 def level_colour(heat: HeatMap) -> tuple[int, int, int]:
     """RGB of the significance of a heat map."""
-    return UNKNOWN_COLOUR if heat.significance is None else LEVEL_COLOURS[heat.significance]
+    return colour_of_level(heat.significance)
 
 
 def draw_map(
@@ -35,6 +34,7 @@ def draw_map(
     found: Sequence[Region],
     size: tuple[int, int],
     image: SceneImage | None = None,
+    stretch: bool = False,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Draw the map with any number of pixels; the scene is white where its file is gone.
 
@@ -43,10 +43,12 @@ def draw_map(
         found: its regions.
         size: (height, width) of the image, in the proportions of the scene.
         image: the scene in any resolution; default: read from its file.
+        stretch: see `HeatMap.colour_scale`.
     """
     import cv2
 
     height, width = size
+    scale = heat.colour_scale(stretch)
     down, across = heat.height / height, heat.width / width
     score = heat.sample((np.arange(height) + 0.5) * down, (np.arange(width) + 0.5) * across)
     image = image or heat.scene_image(max(size))
@@ -56,16 +58,17 @@ def draw_map(
         rgb = np.asarray(cv2.resize(image[0], (width, height), interpolation=cv2.INTER_CUBIC))
         mask = image[1].astype(np.uint8)
         valid = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    out = np.ascontiguousarray(blend(rgb, valid, heat.to_display(score)))
+    out = np.ascontiguousarray(blend(rgb, valid, scale.values(score), scale.table))
     factors = np.array([1 / across, 1 / down])
-    lines = [
-        np.round(np.asarray(ring.coords) * factors * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-        for region in found
-        for ring in (region.polygon.exterior, *region.polygon.interiors)
-    ]
     line = max(2, round(max(size) / 350))
-    for colour, thickness in ((_WHITE, line + line // 2 + 1), (level_colour(heat), line)):
-        cv2.polylines(out, lines, True, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+    for region in found:
+        rings = [
+            np.round(np.asarray(ring.coords) * factors * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+            for ring in (region.polygon.exterior, *region.polygon.interiors)
+        ]
+        own = colour_of_level(heat.level_at(region.peak.score))
+        for colour, thickness in ((_WHITE, line + line // 2 + 1), (own, line)):
+            cv2.polylines(out, rings, True, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
     peak = heat.peak
     centre = int((peak.col + 0.5) / across), int((peak.row + 0.5) / down)
     draw_ring(out, centre, max(_MIN_RADIUS, round(heat.window_px / across / 2)))

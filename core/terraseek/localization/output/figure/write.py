@@ -36,7 +36,10 @@ _TITLE, _LEVEL = 52, 34
 
 
 def draw_figure(
-    heat: HeatMap, threshold: float | None = None, percentile: float | None = None
+    heat: HeatMap,
+    threshold: float | None = None,
+    percentile: float | None = None,
+    stretch: bool = False,
 ) -> Image.Image:
     """A page at 200 dpi: question, significance, map, legend, scale bar and north arrow.
 
@@ -49,6 +52,7 @@ def draw_figure(
         heat: the heat map.
         threshold: see `regions`.
         percentile: see `regions`.
+        stretch: see `HeatMap.colour_scale`.
 
     Raises:
         ConfigError: see `regions`.
@@ -61,13 +65,14 @@ def draw_figure(
     room = (_WIDTH - 3 * _MARGIN - _LEGEND_WIDTH, _HEIGHT - top - _BELOW_MAP)
     factor = min(room[0] / heat.width, room[1] / heat.height)
     size = max(1, round(heat.height * factor)), max(1, round(heat.width * factor))
-    canvas.paste(Image.fromarray(draw_map(heat, found, size)), (_MARGIN, top))
+    canvas.paste(Image.fromarray(draw_map(heat, found, size, stretch=stretch)), (_MARGIN, top))
     draw = ImageDraw.Draw(canvas)
     draw.rectangle(
         [_MARGIN - 2, top - 2, _MARGIN + size[1] + 1, top + size[0] + 1], outline=DARK, width=2
     )
     legend = (_WIDTH - _MARGIN - _LEGEND_WIDTH, top)
-    legend_end = draw_legend(canvas, legend, _LEGEND_WIDTH, heat, found, lowest)
+    scale = heat.colour_scale(stretch)
+    legend_end = draw_legend(canvas, legend, _LEGEND_WIDTH, heat, found, lowest, scale)
     end = _draw_below(draw, heat, top + size[0] + 28, factor)
     return canvas.crop((0, 0, _WIDTH, max(end, legend_end) + _MARGIN // 2))
 
@@ -125,7 +130,11 @@ def _source(heat: HeatMap) -> str:
 
 
 def write_figure(
-    heat: HeatMap, path: Path, threshold: float | None = None, percentile: float | None = None
+    heat: HeatMap,
+    path: Path,
+    threshold: float | None = None,
+    percentile: float | None = None,
+    stretch: bool = False,
 ) -> Path:
     """Write `draw_figure` as PNG or PDF, completely or not at all.
 
@@ -134,6 +143,7 @@ def write_figure(
         path: file ending in `.png` or `.pdf`.
         threshold: see `regions`.
         percentile: see `regions`.
+        stretch: see `HeatMap.colour_scale`.
 
     Returns:
         `path`.
@@ -146,7 +156,7 @@ def write_figure(
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("png", "pdf"):
         raise ConfigError(f"{path.name!r} must end with .png or .pdf, the formats of figures")
-    canvas = draw_figure(heat, threshold, percentile)
+    canvas = draw_figure(heat, threshold, percentile, stretch)
     with output_errors(path), atomic_path(path) as part:
         if kind == "png":
             canvas.save(part, "PNG", dpi=(DPI, DPI))

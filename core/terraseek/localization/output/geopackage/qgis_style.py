@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from xml.etree import ElementTree
 
-from terraseek.localization.output.colours import LEVEL_COLOURS, UNKNOWN_COLOUR
+from terraseek.localization.output.colour.palette import LEVEL_COLOURS, UNKNOWN_COLOUR
 from terraseek.significance.words import WORDS
 
 __all__ = ["peaks_qml", "regions_qml"]

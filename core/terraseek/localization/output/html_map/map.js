@@ -11,7 +11,7 @@
   svg.setAttribute("viewBox", "0 0 " + data.width + " " + data.height);
   byId("ramp").style.background = "linear-gradient(90deg," + data.colours
     .filter((colour, index) => index % 16 === 0 || index === 255)
-    .map((rgb) => "rgb(" + rgb.join(",") + ")").join(",") + ")";
+    .map(([r, g, b, a]) => "rgba(" + [r, g, b, a / 255].join(",") + ")").join(",") + ")";
 
   function move() {
     stage.style.transform = "translate(" + place.x + "px," + place.y + "px) scale(" + place.scale + ")";
@@ -41,7 +41,7 @@
       const value = values[i], colour = data.colours[value];
       out[i] = colour[0]; out[i + 1] = colour[1]; out[i + 2] = colour[2];
       const shown = values[i + 1] > 0 && value >= lowest;
-      out[i + 3] = shown ? 255 * opacity * Math.max(value / 255, lowest > 0 ? 0.35 : 0) : 0;
+      out[i + 3] = shown ? opacity * (data.by_level ? colour[3] : 255 * Math.max(value / 255, lowest > 0 ? 0.35 : 0)) : 0;
     }
     canvas.getContext("2d").putImageData(image, 0, 0);
     byId("lowest").textContent = score(lowest).toFixed(3);
@@ -88,10 +88,11 @@
       path.setAttribute("d", region.path);
       path.setAttribute("class", kind);
       path.dataset.index = index;
+      if (kind === "line") path.style.stroke = region.colour;
       svg.append(path);
     }
     const line = document.createElement("tr");
-    for (const text of [index + 1, region.score, region.place, region.area]) {
+    for (const text of [index + 1, region.level, region.score, region.place, region.area]) {
       const cell = document.createElement("td");
       cell.textContent = text;
       line.append(cell);

@@ -12,10 +12,12 @@ import numpy as np
 from terraseek.display import data_url, jpeg_bytes, png_bytes
 from terraseek.files import output_errors, write_text
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.output.colours import LEVEL_COLOURS, UNKNOWN_COLOUR, turbo
+from terraseek.localization.output.colour.palette import colour_of_level
+from terraseek.localization.output.colour.scale import LIKELY_AT, POSSIBLE_AT, ColourScale
 from terraseek.localization.output.outlines import area_text
 from terraseek.localization.output.regions import Region, lowest_score, regions
-from terraseek.significance.words import scene_text
+from terraseek.significance.scale import Level
+from terraseek.significance.words import WORDS, scene_text
 from terraseek.version import __version__
 
 if TYPE_CHECKING:
@@ -33,7 +35,11 @@ _GRID = 24
 
 
 def write_html(
-    heat: HeatMap, path: Path, threshold: float | None = None, percentile: float | None = None
+    heat: HeatMap,
+    path: Path,
+    threshold: float | None = None,
+    percentile: float | None = None,
+    stretch: bool = False,
 ) -> Path:
     """Write `heat_html`, completely or not at all; see there.
 
@@ -42,6 +48,7 @@ def write_html(
         path: file to write.
         threshold: see `regions`.
         percentile: see `regions`.
+        stretch: see `HeatMap.colour_scale`.
 
     Returns:
         `path`.
@@ -49,14 +56,17 @@ def write_html(
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
     """
-    page = heat_html(heat, threshold, percentile)
+    page = heat_html(heat, threshold, percentile, stretch)
     with output_errors(path):
         write_text(path, page)
     return path
 
 
 def heat_html(
-    heat: HeatMap, threshold: float | None = None, percentile: float | None = None
+    heat: HeatMap,
+    threshold: float | None = None,
+    percentile: float | None = None,
+    stretch: bool = False,
 ) -> str:
     """One page with the scene, the heat map over it, outlines and a table of regions.
 
@@ -68,6 +78,7 @@ def heat_html(
         heat: the heat map; without the file of its scene the background is empty.
         threshold: see `regions`.
         percentile: see `regions`.
+        stretch: see `HeatMap.colour_scale`.
 
     Raises:
         ConfigError: see `regions`.
@@ -76,17 +87,18 @@ def heat_html(
     found = regions(heat, threshold, percentile)
     lowest = lowest_score(heat, threshold, percentile)
     level = heat.significance
-    rgb = UNKNOWN_COLOUR if level is None else LEVEL_COLOURS[level]
-    colour = f"rgb({','.join(map(str, rgb))})"
+    colour, scale = _css(level), heat.colour_scale(stretch)
     text = "Significance unknown." if level is None else scene_text(level, heat.probability)
-    data = json.dumps(_data(heat, found, lowest), ensure_ascii=True, allow_nan=False)
+    data = json.dumps(_data(heat, found, lowest, scale), ensure_ascii=True, allow_nan=False)
     return Template((_FOLDER / "map.html").read_text("utf-8")).substitute(
         title=html.escape(f"Where is {heat.question}? {heat.scene_name}"),
         question=html.escape(heat.question),
         level=html.escape(text),
         colour=colour,
-        low=f"{heat.low:.3f}",
-        high=f"{heat.high:.3f}",
+        low=f"{scale.low:.3f} ({'no evidence' if scale.by_level else 'median'})",
+        high=f"{scale.high:.3f}",
+        marks=_ramp_marks(scale),
+        note=scale.note,
         lowest=f"{lowest:.3f}",
         source=html.escape(_source(heat)),
         scene=_scene_url(heat),
@@ -94,6 +106,18 @@ def heat_html(
         data=data.replace("<", "\\u003c"),  # "</script" would end the script element
         script=(_FOLDER / "map.js").read_text("utf-8"),
     )
+
+
+def _css(level: Level | None) -> str:
+    return f"rgb({','.join(map(str, colour_of_level(level)))})"
+
+
+def _ramp_marks(scale: ColourScale) -> str:
+    """The beginnings of the levels as marks along the ramp."""
+    if not scale.by_level:
+        return ""
+    marks = ((POSSIBLE_AT, WORDS["possible"]), (LIKELY_AT, WORDS["likely"]))
+    return "".join(f'<span style="left:{100 * at:g}%">{word}</span>' for at, word in marks)
 
 
 def _source(heat: HeatMap) -> str:
@@ -114,24 +138,26 @@ def _scene_url(heat: HeatMap) -> str:
     return data_url(jpeg_bytes(rgb), "image/jpeg")
 
 
-def _data(heat: HeatMap, found: Sequence[Region], lowest: float) -> dict[str, Any]:
+def _data(
+    heat: HeatMap, found: Sequence[Region], lowest: float, scale: ColourScale
+) -> dict[str, Any]:
     factor = min(1.0, _SIDE / max(heat.width, heat.height))
     height, width = (max(1, round(side * factor)) for side in (heat.height, heat.width))
     rows = (np.arange(height) + 0.5) * (heat.height / height)
     cols = (np.arange(width) + 0.5) * (heat.width / width)
     score = heat.sample(rows, cols)
-    values, valid = heat.to_display(score), np.isfinite(score) * np.uint8(255)
-    share = (lowest - heat.low) / (heat.high - heat.low)
+    values, valid = scale.values(score), np.isfinite(score) * np.uint8(255)
     return {
         "width": heat.width,
         "height": heat.height,
-        "low": heat.low,
-        "high": heat.high,
-        "threshold": round(255 * min(max(share, 0.0), 1.0)),
-        "colours": turbo(np.arange(256, dtype=np.uint8)[None])[0].tolist(),
+        "low": scale.low,
+        "high": scale.high,
+        "by_level": scale.by_level,
+        "threshold": round(255 * scale.position(lowest)),
+        "colours": _full_colours(scale),
         "heat": data_url(png_bytes(np.dstack([values, valid, values])), "image/png"),
         "lonlat": _lonlat_grid(heat),
-        "regions": [_region(region) for region in found],
+        "regions": [_region(heat, region) for region in found],
     }
 
 
@@ -154,8 +180,16 @@ def _lonlat_grid(heat: HeatMap) -> list[list[list[float] | None]] | None:
     ]
 
 
-def _region(region: Region) -> dict[str, Any]:
+def _full_colours(scale: ColourScale) -> list[list[int]]:
+    """RGB and opacity of the values 0-255, of which the page's slider takes a part."""
+    values = np.arange(256, dtype=np.uint8)[None]
+    colours: list[list[int]] = scale.painted(values, np.full_like(values, 255))[0].tolist()
+    return colours
+
+
+def _region(heat: HeatMap, region: Region) -> dict[str, Any]:
     peak, area = region.peak, region.area_m2
+    level = heat.level_at(peak.score)
     place = f"column {peak.col}, row {peak.row}"
     if peak.lat is not None and peak.lon is not None:
         place = f"{peak.lat:.5f}, {peak.lon:.5f}"
@@ -164,6 +198,8 @@ def _region(region: Region) -> dict[str, Any]:
     around = max(col1 - col0, row1 - row0) / 2
     return {
         "score": f"{peak.score:.3f}",
+        "colour": _css(level),
+        "level": "" if level is None else WORDS[level],
         "place": place,
         "area": size,
         "path": _svg_path(region.polygon),

@@ -5,7 +5,7 @@ from jaxtyping import Bool, UInt8
 
 from terraseek.significance.model import Level
 
-__all__ = ["LEVEL_COLOURS", "UNKNOWN_COLOUR", "blend", "draw_ring", "turbo"]
+__all__ = ["LEVEL_COLOURS", "UNKNOWN_COLOUR", "blend", "colour_of_level", "draw_ring", "turbo"]
 
 LEVEL_COLOURS: dict[Level, tuple[int, int, int]] = {
     "likely": (0, 114, 178),
@@ -17,9 +17,12 @@ Universal Design", 2008), which people with colour vision deficiencies can tell 
 UNKNOWN_COLOUR = (204, 121, 167)
 """RGB where the significance is unknown: reddish purple of the same palette."""
 
-_MAX_OPACITY = 0.65
-"""Opacity of the colours at the upper end of the display range."""
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+
+
+def colour_of_level(level: Level | None) -> tuple[int, int, int]:
+    """RGB of a level; None is unknown."""
+    return UNKNOWN_COLOUR if level is None else LEVEL_COLOURS[level]
 
 
 def turbo(values: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
@@ -33,20 +36,23 @@ def blend(
     rgb: UInt8[np.ndarray, "h w 3"],
     valid: Bool[np.ndarray, "h w"],
     values: UInt8[np.ndarray, "h2 w2"],
+    table: UInt8[np.ndarray, "256 4"],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Draw a heat map over its scene; higher values are more opaque, and 0 is transparent.
+    """Draw a heat map over its scene.
 
     Args:
         rgb: the scene.
         valid: mask of its valid pixels; the others become white.
-        values: display values of the same area in any resolution.
+        values: values of the same area in any resolution.
+        table: RGB and opacity of each value, see `ColourScale.table`.
     """
     import cv2
 
     height, width = valid.shape
     values = np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))
-    opacity = (values.astype(np.float32) / 255 * _MAX_OPACITY)[..., None]
-    blended = rgb * (1 - opacity) + turbo(values).astype(np.float32) * opacity
+    colours = table.astype(np.float32)[values]
+    opacity = colours[..., 3:] / 255
+    blended = rgb * (1 - opacity) + colours[..., :3] * opacity
     return np.where(valid[..., None], blended, 255).round().astype(np.uint8)
 
 

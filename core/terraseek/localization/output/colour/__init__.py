@@ -1,0 +1,1 @@
+"""Colours of heat maps: palette, scales, and images and styles that others draw."""
