@@ -91,7 +91,7 @@ def make_corpus(recipe: TrainConfig) -> Corpus:
         captions=[np.array([row], np.int32) for row in rows],
         templates={},
         class_source=np.zeros(30, np.int16),
-        tokens=tokenize(texts, int(recipe.arch["text_cfg"]["context_length"])).astype(np.int32),
+        tokens=tokenize(texts, recipe.arch).astype(np.int32),
         text_concept=np.full(count, -1, np.int16),
         sentence_vectors=None,
         unpaired_texts=np.empty(0, np.int32),

@@ -87,7 +87,11 @@ class TrainConfig:
     """Initial weights: a run's folder, a weights file, or the name of a registered model."""
     init_text: str | None = None
     """Initial weights of the text tower alone, named likewise; the image tower then starts at
-    random and learns a space in which sentences are arranged already. Not beside `init`."""
+    random and learns a space in which sentences are arranged already. Not beside `init`. For BERT
+    also a file or folder of its published weights, without a projection."""
+    init_image: str | None = None
+    """Initial weights of a timm image tower alone: a file or folder as timm publishes it. Its
+    projection starts at random. Not beside `init`."""
     distil: str | None = None
     """Teacher of a distillation, named like `init`: its scores of images against sentences are
     learnt beside the true pairs. An ensemble can teach each of its members."""
@@ -112,10 +116,14 @@ class TrainConfig:
     """(share of the run from which it holds, side in pixels of the image tower's input)."""
     lr: float = 1e-3
     """Peak learning rate."""
+    decay: str = "cosine"
+    """Shape of the learning rate after the warm-up: `cosine`, or `linear` as in PIR."""
     final_lr: float = 0.01
-    """Learning rate at the end of the cosine, as a share of `lr`."""
+    """Learning rate at the end, as a share of `lr`."""
     warmup: int = 100
     """Steps of linear warm-up."""
+    warmup_share: float = 0.0
+    """If above 0: the warm-up as a share of the run, in place of `warmup`."""
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay of AdamW's averages of the gradient and of its square."""

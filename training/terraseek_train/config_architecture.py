@@ -7,7 +7,7 @@ from typing import Any
 from terraseek.encoders.cards import ModelCard
 from terraseek.errors import ConfigError, UnknownModelError
 
-__all__ = ["check_architecture", "fill_architecture", "registered_card"]
+__all__ = ["bert_of", "check_architecture", "fill_architecture", "registered_card"]
 
 
 def registered_card(init: str | None) -> ModelCard | None:
@@ -54,6 +54,20 @@ def fill_architecture(value: dict[str, Any]) -> None:
     value.setdefault("stored_size", side * 5 // 4)
 
 
+def bert_of(arch: Mapping[str, Any]) -> bool:
+    """Return whether the text tower is BERT.
+
+    Raises:
+        ConfigError: its size has an unknown field.
+    """
+    from terraseek.encoders.nets.published.bert import bert_size
+
+    try:
+        return bert_size(arch["text_cfg"]) is not None
+    except TypeError as error:
+        raise ConfigError(f"arch.text_cfg.bert cannot be read as a size: {error}") from error
+
+
 def check_architecture(arch: Mapping[str, Any], sizes: Sequence[tuple[float, int]]) -> None:
     """Refuse an architecture that cannot be trained here, and sizes that do not fit it.
 
@@ -70,10 +84,12 @@ def check_architecture(arch: Mapping[str, Any], sizes: Sequence[tuple[float, int
     for part, key in required.items():
         if not isinstance(arch.get(part), dict) or key not in arch[part]:
             raise ConfigError(f"arch lacks {part}.{key}")
-    if arch.get("custom_text") or "hf_model_name" in arch["text_cfg"] or "multimodal_cfg" in arch:
+    has_bert = bert_of(arch)
+    foreign = arch.get("custom_text") or "hf_model_name" in arch["text_cfg"]
+    if "multimodal_cfg" in arch or (foreign and not has_bert):
         raise ConfigError(
             "arch has a text tower of another kind (custom_text, hf_model_name or "
-            "multimodal_cfg); only CLIP's own text tower can be trained"
+            "multimodal_cfg); only CLIP's own text tower and BERT can be trained"
         )
     starts = [start for start, _ in sizes]
     if not starts or starts[0] != 0 or starts != sorted(starts):

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, get_origin
 
 from terraseek.errors import ConfigError
-from terraseek_train.config_architecture import check_architecture
+from terraseek_train.config_architecture import bert_of, check_architecture
 
 __all__ = ["check_method", "check_ranges", "check_types"]
 
@@ -20,6 +20,7 @@ _AT_LEAST_ONE = (
     "save_every",
 )
 _NOT_NEGATIVE = ("chunk", "text_only", "warmup", "weight_decay", "epochs", "clip")
+_DECAYS = ("cosine", "linear")
 _LOSS_WEIGHTS = ("class_weight", "text_weight", "image_weight")
 _ZERO_TO_ONE = (
     "final_lr",
@@ -29,6 +30,7 @@ _ZERO_TO_ONE = (
     "template_share",
     "word_drop",
     "distil_share",
+    "warmup_share",
 )
 _CONTRASTIVE_ONLY = ("teacher", "rs5m_captions", "distil", "mix", "word_drop")
 """Settings that change the pairs or the loss of the method `contrastive`."""
@@ -86,8 +88,13 @@ def check_ranges(settings: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name} {settings[name]} must be from 0 to 1")
     if settings["lr"] <= 0:
         raise ConfigError(f"lr {settings['lr']} must be above 0")
-    if settings["init"] and settings["init_text"]:
-        raise ConfigError("init and init_text cannot both be given: init sets the text tower too")
+    if settings["decay"] not in _DECAYS:
+        raise ConfigError(f"decay {settings['decay']!r} must be {' or '.join(_DECAYS)}")
+    for tower in ("text", "image"):
+        if settings["init"] and settings[f"init_{tower}"]:
+            raise ConfigError(
+                f"init and init_{tower} cannot both be given: init sets the {tower} tower too"
+            )
     if not settings["data"]:
         raise ConfigError("data lists no source; give at least one")
     check_architecture(settings["arch"], settings["sizes"])
@@ -106,6 +113,8 @@ def check_method(settings: Mapping[str, Any]) -> None:
         raise ConfigError(f"options {settings['options']!r} must be an object of values by name")
     if not isinstance(settings["tune"], str | dict):
         raise ConfigError(f"tune {settings['tune']!r} must be a text or an object with kind")
+    if bert_of(settings["arch"]):
+        _check_bert(settings)
     if settings["method"] == "contrastive":
         return
     for name in _CONTRASTIVE_ONLY:
@@ -114,3 +123,12 @@ def check_method(settings: Mapping[str, Any]) -> None:
                 f"{name} is part of the method contrastive, and {settings['method']} as published "
                 f"has nothing like it; remove {name}"
             )
+
+
+def _check_bert(settings: Mapping[str, Any]) -> None:
+    """Refuse what needs CLIP's own tokens."""
+    if settings["method"] == "ebaker":
+        raise ConfigError("method ebaker masks tokens of CLIP's tokenizer; arch must not have BERT")
+    for name in ("distil", "freeze_words"):
+        if settings[name]:
+            raise ConfigError(f"{name} needs CLIP's own text tower, and arch has BERT; remove it")

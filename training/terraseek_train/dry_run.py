@@ -114,6 +114,7 @@ def _made(recipe: TrainConfig, folder: Path, batch: int, classifier: str) -> Tra
         options=dict(options),
         init=None,
         init_text=None,
+        init_image=None,
         teacher=None,
         rs5m_captions=None,
         distil=None,

@@ -168,9 +168,14 @@ def mean_losses(step_losses: list[dict[str, Tensor]]) -> dict[str, float]:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine down to `final_lr` times the peak."""
+    """Linear warm-up, then a cosine or a line down to `final_lr` times the peak."""
     schedule = Schedule(
-        config.steps, config.lr, config.warmup, config.weight_decay, config.final_lr
+        config.steps,
+        config.lr,
+        round(config.warmup_share * config.steps) or config.warmup,
+        config.weight_decay,
+        config.final_lr,
+        "linear" if config.decay == "linear" else "cosine",
     )
     return schedule.learning_rate(step)
 

@@ -17,7 +17,8 @@ Long texts: `stretched_from` in `text_cfg` is the number of position embeddings 
 (`encoders.nets.published.long_clip`).
 
 XLM-RoBERTa: `encoders.nets.published.xlm_roberta` builds the text towers open_clip would build with
-transformers; `xlm_roberta` in `text_cfg` gives a size other than the published ones.
+transformers; `xlm_roberta` in `text_cfg` gives a size other than the published ones. Likewise
+`encoders.nets.published.bert` for `bert-base-uncased`, with `bert` for another size.
 
 MiniLM: a config whose `text_cfg` contains `minilm` is not an open_clip network but that of
 `encoders.nets.lite_clip`. Its vocabulary is stored in its weights, so the tokenizer is made by the
@@ -60,7 +61,7 @@ _OPENAI_ARCHITECTURES = frozenset(
     ]
 )
 """Architectures of OpenAI's own weights. ViT-H-14 is not one: GeoRSCLIP's has plain GELU."""
-_NOT_CAUSAL = frozenset({"minilm", "xlm_roberta", "hf_model_name", "no_causal_mask"})
+_NOT_CAUSAL = frozenset({"minilm", "xlm_roberta", "bert", "hf_model_name", "no_causal_mask"})
 _REMOTE_PREFIXES = ("hf-hub:", "local-dir:")
 
 

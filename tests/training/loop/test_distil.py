@@ -47,7 +47,9 @@ def batch_of(pixels: np.ndarray, config: TrainConfig) -> Batch:
     length = config.arch["text_cfg"]["context_length"]
     return Batch(
         pixels=pixels,
-        tokens=tokenize(SENTENCES[:count], length).astype(np.int32),
+        tokens=tokenize(SENTENCES[:count], {"text_cfg": {"context_length": length}}).astype(
+            np.int32
+        ),
         positive=np.eye(count, dtype=bool),
         neutral=np.zeros((count, count), bool),
         label=np.full(count, -1, np.int16),

@@ -26,6 +26,7 @@ from terraseek_train.methods.options import EbakerMethodOptions, PirOptions, rea
 from terraseek_train.methods.prior import (
     InstructionEncoder,
     PaeLayer,
+    SelfLayer,
     SpatialPae,
     TemporalPae,
     prior_loss,
@@ -208,6 +209,9 @@ def test_temporal_attention_has_three_steps_of_eight_heads() -> None:
     assert len(head.layers) == 3
     for layer in (*head.layers, PaeLayer(32)):
         assert_published(layer)
+    alone = SelfLayer(32)
+    assert heads_of(alone.attention) == 8
+    assert share_dropped(alone.drop) == pytest.approx(0.2, abs=0.01)
 
 
 def test_the_keyword_head_has_eight_heads_in_every_part() -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from terraseek.cli import build_app
 from terraseek_train.config import load_config
 from terraseek_train.dry_run import dry_run
+from terraseek_train.train import learning_rate
 
 RECIPES = Path(__file__).resolve().parents[3] / "training" / "recipes"
 OF_PAPERS = sorted(
@@ -51,7 +52,15 @@ def test_a_recipe_names_the_published_architecture(name: str) -> None:
     recipe = load_config(RECIPES / f"{name}.json", keep_unset=True)
     assert recipe.arch["embed_dim"] == 512
     assert recipe.arch["vision_cfg"]["image_size"] == 224
-    assert recipe.arch.get("quick_gelu") is True
+    if name in ("pir", "priorclip-closed"):
+        assert recipe.arch["vision_cfg"]["timm_model_name"] == "swin_tiny_patch4_window7_224"
+        assert recipe.arch["text_cfg"] == {
+            "hf_model_name": "bert-base-uncased",
+            "context_length": 47,
+        }
+        assert (recipe.init, recipe.init_image is None, recipe.init_text is None) == (None, 0, 0)
+    else:
+        assert recipe.arch.get("quick_gelu") is True
     assert recipe.means == (0.48145466, 0.4578275, 0.40821073)
 
 
@@ -78,9 +87,13 @@ def test_recipes_have_the_numbers_of_the_papers() -> None:
         assert options.blocks == (2 if name == "ebaker-released" else 4)
     closed = of("priorclip-closed").method_options()
     assert (closed.belief, closed.temporal, closed.dropout, closed.layers) == ("soft", True, 0.2, 2)
-    pir = of("pir")
-    assert (pir.lr, pir.batch, pir.epochs, pir.seed) == (6e-5, 256, 50, 42)
-    assert (pir.method_options().belief, pir.method_options().keep) == ("hard", 40)
+    for name in ("pir", "priorclip-closed", "pir-clip", "priorclip-closed-clip"):
+        recipe = of(name)
+        assert (recipe.lr, recipe.batch, recipe.epochs, recipe.seed) == (6e-5, 256, 50, 42)
+        assert (recipe.betas, recipe.weight_decay) == ((0.9, 0.98), 0.01)
+        rates = [learning_rate(step, replace(recipe, steps=1000)) for step in (49, 99, 550, 999)]
+        assert rates == pytest.approx([3e-5, 6e-5, 3e-5, 6e-5 / 900])  # a tenth up, a line down
+    assert (of("pir").method_options().belief, of("pir").method_options().keep) == ("hard", 40)
     second = of("priorclip-open-2")
     assert (second.init, second.tune) == (of("priorclip-open-1").out, "frozen-text")
     assert second.method_options().belief == "tower"

@@ -156,7 +156,6 @@ def build_corpus(
     vectors = None
     if config.teacher:
         vectors = sentence_vectors(table.texts, Path(config.teacher), cache, progress)
-    context = int(config.arch["text_cfg"]["context_length"])
     return Corpus(
         images=images,
         source=np.array(columns.source, np.int16),
@@ -167,7 +166,7 @@ def build_corpus(
         captions=columns.captions,
         templates=templates,
         class_source=np.array([number for number, _ in columns.classes], np.int16),
-        tokens=tokenize(table.texts, context).astype(np.int32),
+        tokens=tokenize(table.texts, config.arch).astype(np.int32),
         text_concept=np.array(table.concepts, np.int16),
         sentence_vectors=vectors,
         unpaired_texts=np.arange(n_paired, len(table.texts), dtype=np.int32),

@@ -1,8 +1,9 @@
 """The distinct sentences of a corpus: their rows, tokens and vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float16, Int64
@@ -10,6 +11,7 @@ from jaxtyping import Float16, Int64
 from terraseek.files import atomic_path, read_json, write_json
 from terraseek.progress import Progress, silent
 from terraseek.text_files import read_csv_rows
+from terraseek_train.config_architecture import bert_of
 
 __all__ = ["TextTable", "rs5m_phrases", "sentence_vectors", "tokenize"]
 
@@ -34,8 +36,18 @@ class TextTable:
         return self._row[text]
 
 
-def tokenize(texts: Sequence[str], context_length: int) -> Int64[np.ndarray, "n context"]:
-    """Compute CLIP's byte-pair tokens, zero-padded; long sentences are cut before the end token."""
+def tokenize(texts: Sequence[str], arch: Mapping[str, Any]) -> Int64[np.ndarray, "n context"]:
+    """Compute the tokens of a text tower, zero-padded; long sentences are cut before the end token.
+
+    Args:
+        texts: sentences.
+        arch: model config; its text tower is BERT or CLIP's.
+    """
+    context_length = int(arch["text_cfg"]["context_length"])
+    if bert_of(arch):
+        from terraseek.encoders.nets.published.bert import bert_tokenizer
+
+        return np.asarray(bert_tokenizer(context_length)(texts).numpy())
     from open_clip.tokenizer import SimpleTokenizer
 
     tokenizer = SimpleTokenizer(context_length=context_length)

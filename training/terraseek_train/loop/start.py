@@ -10,9 +10,10 @@ from terraseek.errors import ConfigError
 from terraseek.files import read_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig
-from terraseek_train.config_architecture import registered_card
+from terraseek_train.config_architecture import bert_of, registered_card
 from terraseek_train.data.text_table import sentence_vectors
 from terraseek_train.loop.model import ClipModel, init_token_embedding, token_texts
+from terraseek_train.loop.tower_files import bert_state, timm_state
 
 __all__ = ["initial_config", "initial_weights", "initialize_weights"]
 
@@ -20,9 +21,9 @@ _CLIP = "clip."
 
 
 def initialize_weights(model: ClipModel, config: TrainConfig, progress: Progress = silent) -> None:
-    """Set the weights that `init` or `init_text` names; otherwise leave the towers random.
+    """Set the weights that `init`, `init_text` or `init_image` names; else leave the towers random.
 
-    `init` sets both towers, `init_text` the text tower. With neither, the token embedding starts
+    `init` sets both towers, the others one. With none of them, the token embedding starts
     from vectors of the sentence encoder (`teacher`), if there is one. Every tensor of a
     checkpoint's towers must fit. Its training heads are taken where their shape fits, since
     another corpus has other classes.
@@ -39,16 +40,30 @@ def initialize_weights(model: ClipModel, config: TrainConfig, progress: Progress
         heads = {k: v for k, v in state.items() if k in current and not k.startswith(_CLIP)}
         fitting = {k: v.float() for k, v in heads.items() if current[k].shape == v.shape}
         model.load_state_dict(current | fitting)
-    elif config.init_text:
-        path = initial_weights(config.init_text)
-        image = {k: v for k, v in model.clip.state_dict().items() if not _is_text(k)}
-        text = {k: v for k, v in clip_state(read_state(path)).items() if _is_text(k)}
-        fit_state(model.clip, image | text, path)
-    elif config.teacher:
+    elif config.init_text or config.init_image:
+        _initialize_towers(model, config)
+    elif config.teacher and not bert_of(config.arch):
         vectors = sentence_vectors(
             token_texts(), Path(config.teacher), Path(config.cache), progress
         )
         init_token_embedding(model.clip, vectors)
+
+
+def _initialize_towers(model: ClipModel, config: TrainConfig) -> None:
+    """Set the weights of single towers; what their files lack keeps its random start."""
+    state = model.clip.state_dict()
+    if config.init_image:
+        path = initial_weights(config.init_image)
+        fit_state(model.clip, state | timm_state(read_state(path)), path)
+    if config.init_text:
+        state = model.clip.state_dict()
+        path = initial_weights(config.init_text)
+        stored = read_state(path)
+        text = bert_state(stored) if bert_of(config.arch) else {}
+        if not text:  # the text tower of a whole model: complete, or refused
+            state = {key: value for key, value in state.items() if not _is_text(key)}
+            text = {key: value for key, value in clip_state(stored).items() if _is_text(key)}
+        fit_state(model.clip, state | text, path)
 
 
 def _is_text(key: str) -> bool:

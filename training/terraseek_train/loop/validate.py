@@ -40,8 +40,7 @@ def _load(source: DataSource, config: TrainConfig, progress: Progress) -> Valida
     side = int(config.arch["vision_cfg"]["image_size"])
     squares = decode_source(source, samples, content, side, Path(config.cache), progress)
     pairs = [(row, text) for row, sample in enumerate(samples) for text in sample.captions]
-    context = int(config.arch["text_cfg"]["context_length"])
-    tokens = tokenize([text for _, text in pairs], context).astype(np.int32)
+    tokens = tokenize([text for _, text in pairs], config.arch).astype(np.int32)
     return ValidationSet(source.name, squares, tokens, np.array([row for row, _ in pairs]))
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ __all__ = ["Schedule"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Linear warm-up, then cosine decay of the learning rate.
+    """Linear warm-up, then decay of the learning rate along a cosine or a line.
 
     Weight decay applies to matrices, not to vectors and embeddings.
     """
@@ -23,7 +24,9 @@ class Schedule:
     """Steps."""
     weight_decay: float
     final_lr: float = 0.01
-    """Learning rate at the end of the cosine, as a share of the peak."""
+    """Learning rate at the end, as a share of the peak."""
+    decay: Literal["cosine", "linear"] = "cosine"
+    """Shape of the decay."""
 
     def learning_rate(self, step: int) -> float:
         """Learning rate of step `step`, counted from 0."""
@@ -31,7 +34,8 @@ class Schedule:
             return self.lr * (step + 1) / self.warmup
         done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
         low = self.final_lr
-        return self.lr * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * done)))
+        left = 1 - done if self.decay == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+        return self.lr * (low + (1 - low) * left)
 
     def optimizer(self, module: nn.Module) -> torch.optim.AdamW:
         """AdamW over all parameters that require gradients."""

@@ -40,15 +40,15 @@ def visual_tokens(
 ) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b patches dim"]]:
     """Pooled feature and projected patch tokens, as `image_tokens`, from an image tower alone.
 
-    Patch tokens pass the final layer norm and the projection, like the class token. For a
-    convolutional timm tower the tokens are the cells of its last feature map, projected; with
-    average pooling their mean is the pooled feature.
+    Patch tokens pass the final layer norm and the projection, like the class token. For a timm
+    tower the tokens are the cells of its last feature map (convolutional, or Swin), or its patch
+    tokens (ViT), projected; with average pooling their mean is the pooled feature.
 
     Raises:
         ConfigError: the image tower is of an unknown kind.
     """
     if hasattr(visual, "trunk"):
-        return _feature_map_tokens(visual, pixels)
+        return _timm_tokens(visual, pixels)
     if not hasattr(visual, "transformer"):
         raise ConfigError(f"no tokens are known of an image tower of kind {type(visual).__name__}")
     last = len(visual.transformer.resblocks) - 1
@@ -58,17 +58,24 @@ def visual_tokens(
     return found["image_features"], found["image_intermediates"][0] @ visual.proj
 
 
-def _feature_map_tokens(
+def _timm_tokens(
     visual: Any,  # noqa: ANN401
     pixels: Float[Tensor, "b 3 height width"],
 ) -> tuple[Float[Tensor, "b dim"], Float[Tensor, "b cells dim"]]:
     trunk = visual.trunk
-    runs = trunk.forward_features(pixels)
-    if runs.ndim != 4 or runs.shape[1] != trunk.num_features:
+    states = trunk.forward_features(pixels)
+    width = trunk.num_features
+    if states.ndim == 4 and getattr(trunk, "output_fmt", "NCHW") == "NHWC":
+        cells = states.flatten(1, 2)
+    elif states.ndim == 4 and states.shape[1] == width:
+        cells = states.flatten(2).mT
+    elif states.ndim == 3 and states.shape[2] == width:
+        cells = states[:, trunk.num_prefix_tokens :]
+    else:
         raise ConfigError(
-            f"the timm tower {type(trunk).__name__} gives no channel-first feature map"
+            f"the timm tower {type(trunk).__name__} gives neither a feature map nor tokens"
         )
-    return visual.head(trunk.forward_head(runs)), visual.head(runs.flatten(2).mT)
+    return visual.head(trunk.forward_head(states)), visual.head(cells)
 
 
 def trim_caption_padding(
@@ -77,8 +84,8 @@ def trim_caption_padding(
 ) -> Int[Tensor, "t length"]:
     """Remove the columns that are padding in every caption, where padding has no effect.
 
-    Nothing is removed if text attention is bidirectional, or under UniPELT, whose gates average
-    over padding too.
+    Nothing is removed if text attention reads padding, or under UniPELT, whose gates average over
+    padding too.
     """
     if reads_padding(model):
         return tokens
@@ -101,6 +108,9 @@ def text_tokens(
     if is_causal(tower):
         local = project_text(tower, hidden_states(tower, tower.token_embedding(tokens)))
         return end_token_states(local, tokens), local
+    if hasattr(tower, "token_features"):  # BERT, whose pooled token is the first
+        local = tower.token_features(tokens)
+        return local[:, 0], local
     if not hasattr(tower, "forward_intermediates"):
         raise ConfigError(f"no tokens are known of a text tower of kind {type(tower).__name__}")
     last = [len(tower.transformer.resblocks) - 1]

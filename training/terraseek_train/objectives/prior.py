@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from terraseek.encoders.nets.text_tower import is_causal, text_tower
 from terraseek.errors import ConfigError
 from terraseek_train.config import TrainConfig
 from terraseek_train.loop.device_batch import DeviceBatch
@@ -98,7 +99,9 @@ class PriorModel(ClipModel):
             return super().encode_texts(tokens)
         tokens = trim_caption_padding(self.clip, tokens)
         _, words = text_tokens(self.clip, tokens)
-        features: Tensor = self.temporal(words, tokens.argmax(dim=1), tokens != 0)
+        at_end = is_causal(text_tower(self.clip))  # else the first token is pooled, as in BERT
+        pool_at = tokens.argmax(dim=1) if at_end else None
+        features: Tensor = self.temporal(words, pool_at, tokens != 0)
         return features.float()
 
     def loss(

@@ -14,6 +14,7 @@ from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.nets.ensemble import build_ensemble
 from terraseek.encoders.nets.hubness import MODALITIES, hubness_correction
 from terraseek.encoders.nets.lite_clip import build_lite_clip
+from terraseek.encoders.nets.published.bert import bert_size, bert_tokenizer, build_bert_clip
 from terraseek.encoders.nets.published.tokenizer_file import FileTokenizer
 from terraseek.encoders.nets.published.xlm_roberta import build_xlm_roberta_clip, xlm_roberta_size
 from terraseek.encoders.nets.text_tower import text_tower
@@ -55,6 +56,8 @@ def build_model(architecture: str | Mapping[str, Any]) -> nn.Module:
 def _network(config: dict[str, Any]) -> nn.Module:
     if xlm_roberta_size(config["text_cfg"]) is not None:
         return build_xlm_roberta_clip(config)
+    if bert_size(config["text_cfg"]) is not None:
+        return build_bert_clip(config)
     custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
     if "multimodal_cfg" in config:
         network = open_clip.CoCa
@@ -87,6 +90,8 @@ def build_tokenizer(card: ModelCard) -> Any:  # noqa: ANN401 - open_clip has no 
     if card.tokenizer is not None:
         tokenizer: Any = FileTokenizer(find_tokenizer(card), card.tokenizer, length)
         return _checked_vocabulary(card, tokenizer, text)
+    if (bert := bert_size(text)) is not None:
+        return _checked_vocabulary(card, bert_tokenizer(length), {"vocab_size": bert.vocab_size})
     name = text.get("hf_tokenizer_name") or text.get("hf_model_name")
     if name and find_spec("transformers") is None:
         raise MissingExtraError(
@@ -120,7 +125,8 @@ def _checked_vocabulary(card: ModelCard, tokenizer: Any, text: Mapping[str, Any]
 
 def _require_transformers(text: Mapping[str, Any]) -> None:
     wanted = text.get("hf_model_name")
-    if wanted and xlm_roberta_size(text) is None and find_spec("transformers") is None:
+    known = xlm_roberta_size(text) or bert_size(text)
+    if wanted and known is None and find_spec("transformers") is None:
         raise MissingExtraError(
             f"this model reads text with {wanted!r} of the transformers package, which is not "
             "installed; `pip install transformers`"

@@ -94,7 +94,10 @@ class BertLayer(nn.Module):
 
 
 def bert_attention(
-    projections: "tuple[Tensor, Tensor, Tensor]", used: "Bool[Tensor, 't length']", heads: int
+    projections: "tuple[Tensor, Tensor, Tensor]",
+    used: "Bool[Tensor, 't length']",
+    heads: int,
+    dropout: float = 0.0,
 ) -> "Float[Tensor, 't length width']":
     """Attend to the tokens in use, with several heads, as BERT and XLM-RoBERTa do.
 
@@ -102,11 +105,13 @@ def bert_attention(
         projections: queries, keys and values of all tokens, [t, length, width] each.
         used: which tokens are no padding.
         heads: number of heads, which share the width.
+        dropout: probability that an attention weight is left out.
     """
     query, key, value = (
         one.reshape(*one.shape[:2], heads, -1).transpose(1, 2) for one in projections
     )
-    attended = F.scaled_dot_product_attention(query, key, value, attn_mask=used[:, None, None])
+    mask = used[:, None, None]
+    attended = F.scaled_dot_product_attention(query, key, value, mask, dropout)
     return attended.transpose(1, 2).flatten(2)
 
 

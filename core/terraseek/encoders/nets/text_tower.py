@@ -52,10 +52,14 @@ def trim_padding(
     tower: Any,  # noqa: ANN401
     tokens: "Int[Tensor, 't context']",
 ) -> "Int[Tensor, 't length']":
-    """Remove the columns that are padding in every sentence, if the tower is causal."""
+    """Remove the columns that are padding in every sentence, if these cannot change a feature.
+
+    They cannot in a causal tower, nor in one that attends to no padding (`ignores_padding`).
+    """
     used = (tokens != 0).any(dim=0).nonzero()
     towers = getattr(tower, "texts", [tower])  # those of an ensemble have one architecture
-    if not is_causal(towers[0]) or not len(used):
+    removable = is_causal(towers[0]) or getattr(towers[0], "ignores_padding", False)
+    if not removable or not len(used):
         return tokens
     return tokens[:, : int(used.max()) + 1]
 

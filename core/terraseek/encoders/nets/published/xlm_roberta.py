@@ -1,22 +1,19 @@
 """XLM-RoBERTa (Conneau et al. 2020, arXiv 1911.02116) as open_clip's multilingual text tower.
 
 open_clip builds it with transformers, which asks the Hugging Face hub for the model's config each
-time. Its forward pass is short, so it is written out; modules are named as in transformers, which
-makes published weights files fit without renaming.
+time. Here it is BERT's transformer (`nets.published.bert`) with other positions and padding.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import open_clip
-import torch.nn.functional as F
 from torch import nn
 
-from terraseek.encoders.nets.minilm import bert_attention
+from terraseek.encoders.nets.published.bert import BertSize, BertTransformer, with_text_tower
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float, Int
     from torch import Tensor
 
 __all__ = ["XlmRobertaSize", "XlmRobertaText", "build_xlm_roberta_clip", "xlm_roberta_size"]
@@ -71,18 +68,7 @@ def build_xlm_roberta_clip(config: Mapping[str, Any]) -> nn.Module:
     """
     size = xlm_roberta_size(config["text_cfg"])
     assert size is not None
-    placeholder = {"layers": 1, "width": 8, "heads": 1, "vocab_size": 1}
-    model: Any = open_clip.CustomTextCLIP(
-        embed_dim=config["embed_dim"],
-        vision_cfg=config["vision_cfg"],
-        text_cfg=placeholder,
-        quick_gelu=config.get("quick_gelu", False),
-    )
-    model.text = XlmRobertaText(size, config["embed_dim"])
-    model.vocab_size = size.vocab_size
-    model.context_length = config["text_cfg"].get("context_length", 77)
-    built: nn.Module = model
-    return built
+    return with_text_tower(config, XlmRobertaText(size, config["embed_dim"]), size.vocab_size)
 
 
 class XlmRobertaText(nn.Module):
@@ -97,7 +83,20 @@ class XlmRobertaText(nn.Module):
         """
         super().__init__()
         hidden = (size.width + dim) // 2
-        self.transformer = _Transformer(size)
+        self.transformer = BertTransformer(
+            BertSize(
+                size.width,
+                size.layers,
+                size.heads,
+                size.vocab_size,
+                size.positions,
+                kinds=1,
+                eps=_EPS,
+                pad=_PAD,
+                first_position=_FIRST_POSITION,
+                dropout=0.0,
+            )
+        )
         self.proj = nn.Sequential(
             nn.Linear(size.width, hidden, bias=False),
             nn.GELU(),
@@ -112,64 +111,3 @@ class XlmRobertaText(nn.Module):
         mask = used[:, :length, None].to(states.dtype)
         out: Tensor = self.proj((states * mask).sum(dim=1) / mask.sum(dim=1))
         return out
-
-
-class _Transformer(nn.Module):
-    def __init__(self, size: XlmRobertaSize) -> None:
-        super().__init__()
-        self.embeddings = nn.ModuleDict(
-            {
-                "word_embeddings": nn.Embedding(size.vocab_size, size.width, padding_idx=_PAD),
-                "position_embeddings": nn.Embedding(size.positions, size.width),
-                "token_type_embeddings": nn.Embedding(1, size.width),
-                "LayerNorm": nn.LayerNorm(size.width, _EPS),
-            }
-        )
-        layers = nn.ModuleList([_Layer(size.width, size.heads) for _ in range(size.layers)])
-        self.encoder = nn.ModuleDict({"layer": layers})
-
-    def forward(
-        self, tokens: "Int[Tensor, 't length']", used: "Bool[Tensor, 't length']"
-    ) -> "Float[Tensor, 't length width']":
-        table: Any = self.embeddings
-        end = _FIRST_POSITION + tokens.shape[1]
-        positions = table["position_embeddings"].weight[_FIRST_POSITION:end]
-        kind = table["token_type_embeddings"].weight[0]
-        x: Tensor = table["LayerNorm"](table["word_embeddings"](tokens) + positions + kind)
-        layers: Any = self.encoder["layer"]
-        for layer in layers:
-            x = layer(x, used)
-        return x
-
-
-class _Layer(nn.Module):
-    """Layer of BERT: attention, then a feed-forward part, each followed by a layer norm."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        attention = {name: nn.Linear(width, width) for name in ("query", "key", "value")}
-        self.attention = nn.ModuleDict(
-            {"self": nn.ModuleDict(attention), "output": _dense_and_norm(width, width)}
-        )
-        self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, 4 * width)})
-        self.output = _dense_and_norm(4 * width, width)
-
-    def forward(
-        self, x: "Float[Tensor, 't length width']", used: "Bool[Tensor, 't length']"
-    ) -> "Float[Tensor, 't length width']":
-        attention: Any = self.attention
-        project: Any = attention["self"]
-        projections = project["query"](x), project["key"](x), project["value"](x)
-        attended = bert_attention(projections, used, self.heads)
-        x = _add_and_norm(attention["output"], x, attended)
-        return _add_and_norm(self.output, x, F.gelu(self.intermediate["dense"](x)))
-
-
-def _dense_and_norm(into: int, width: int) -> nn.ModuleDict:
-    return nn.ModuleDict({"dense": nn.Linear(into, width), "LayerNorm": nn.LayerNorm(width, _EPS)})
-
-
-def _add_and_norm(part: nn.ModuleDict, x: "Tensor", update: "Tensor") -> "Tensor":
-    out: Tensor = part["LayerNorm"](x + part["dense"](update))
-    return out
