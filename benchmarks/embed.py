@@ -28,7 +28,8 @@ from common import report
 from pipeline import generate_images, write_shards
 
 from terraseek.catalogue import Catalogue, import_source
-from terraseek.embeddings.embed import decode_images, embed_catalogue
+from terraseek.embeddings.decode import decode_images
+from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.base import Encoder
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL

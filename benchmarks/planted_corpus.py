@@ -24,10 +24,10 @@ from PIL import Image, ImageEnhance
 from terraseek.catalogue.images import decode_image, read_bytes
 from terraseek.catalogue.importing.readers.registry import open_source
 from terraseek.catalogue.records import Record
+from terraseek.parallel.local import LocalEngine
 from terraseek_train.corpus.detector.graphics import draw_graphic
 from terraseek_train.corpus.detector.ground import photographs, random_crop
 from terraseek_train.corpus.detector.train import DetectorConfig, train_detector
-from terraseek_train.corpus.engines.local import LocalEngine
 from terraseek_train.corpus.output.finish import finish_corpus
 from terraseek_train.corpus.recipe import load_recipe
 from terraseek_train.corpus.run import run_recipe

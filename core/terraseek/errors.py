@@ -37,6 +37,7 @@ TerraSeekError
 │   └── WeightsLayoutError
 ├── ReviewError
 │   └── RaterKeyError          the key does not belong to this rater
+├── TaskError                  no cluster for tasks, or its workers cannot be started
 ├── OutputError                a result that cannot be written: disk full, folder not writable
 ├── MissingExtraError          an optional dependency; the message has the pip command
 ├── ServerBusyError            the server has no room for another expensive request
@@ -194,6 +195,10 @@ class ReviewError(TerraSeekError):
 
 class RaterKeyError(ReviewError):
     """The key of a rater is missing or wrong, or the name belongs to another rater."""
+
+
+class TaskError(TerraSeekError):
+    """Tasks cannot be run: there is no cluster, or its workers cannot be started."""
 
 
 class OutputError(TerraSeekError):

@@ -1,15 +1,20 @@
 """`terraseek import`, `embed` and `stats`."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from terraseek.commands.console import (
+    AddressOption,
     CatalogueArgument,
+    CoresOption,
     DeviceOption,
     JsonOption,
+    TaskEngineOption,
+    WorkersOption,
     bar,
     note,
     print_json,
@@ -153,20 +158,36 @@ def embed(
     catalogue: CatalogueArgument,
     model: Annotated[str | None, typer.Option(help="Model; `terraseek models` lists them.")] = None,
     device: DeviceOption = "auto",
+    engine: TaskEngineOption = "local",
+    address: AddressOption = None,
+    workers: WorkersOption = None,
+    cores: CoresOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Encode the images and captions that have no vector yet; resumes where it was stopped."""
+    """Encode the images and captions that have no vector yet; resumes where it was stopped.
+
+    By default one process encodes with all cores. With --workers, or on a cluster, each worker has
+    an encoder of its own: one per GPU of the cluster, or one per --cores.
+    """
     # set before torch is loaded; otherwise its idle threads occupy cores that could decode images
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from terraseek.catalogue import Catalogue
     from terraseek.embeddings.embed import embed_catalogue
     from terraseek.encoders.load import load_encoder
     from terraseek.encoders.registry import DEFAULT_MODEL
+    from terraseek.parallel.opening import open_task_engine
 
     opened = Catalogue.open(catalogue)
-    encoder = load_encoder(model or DEFAULT_MODEL, device)
-    with bar() as progress:
-        store = embed_catalogue(opened, encoder, progress)
+    in_workers = engine != "local" or address is not None or workers is not None
+    encoder = load_encoder(model or DEFAULT_MODEL, "cpu" if in_workers else device)
+    with ExitStack() as stack:
+        running = None
+        if in_workers:
+            running = stack.enter_context(
+                open_task_engine(engine, workers, address, cores, use_gpus=device != "cpu")
+            )
+        progress = stack.enter_context(bar())
+        store = embed_catalogue(opened, encoder, progress, engine=running, device=device)
     manifest = store.manifest
     note(f"{manifest.count:,} items have vectors of {manifest.encoder_id}")
     without = int((~opened.has_image).sum())

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import cached_property, partial
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from jaxtyping import Bool, Float16, Int64, UInt8
 
 from terraseek.catalogue import Catalogue
 from terraseek.embeddings.chunks import Chunk, read_chunks, write_chunk
-from terraseek.embeddings.long_texts import encode_long_texts
+from terraseek.embeddings.encode_chunk import encode_squares, with_texts
 from terraseek.embeddings.mapped_files import create_array, remove_dead_temporaries, require_space
 from terraseek.embeddings.store import (
     HAS_CAPTION,
@@ -145,19 +144,13 @@ class StoreJob:
         squares: Iterator[UInt8[np.ndarray, "side side 3"] | None],
     ) -> None:
         """Encode some rows, with the next images of `squares`, and write them as a chunk."""
-        dim, size = self.encoder.dim, self.encoder.batch_size
-        vectors = np.zeros((len(rows), dim), np.float16)
-        flags = np.zeros(len(rows), np.uint8)
-        for start in range(0, len(rows), size):
-            batch = list(islice(squares, min(size, len(rows) - start)))
-            positions = [start + at for at, square in enumerate(batch) if square is not None]
-            if positions:
-                images = np.stack([square for square in batch if square is not None])
-                vectors[positions] = self.encoder.encode_squares(images).astype(np.float16)
-                flags[positions] |= HAS_IMAGE
-            self._done += len(batch)
-            self.progress("embed", min(self._done, len(self.ids)), len(self.ids))
+        vectors, flags = encode_squares(self.encoder, squares, len(rows), self.advance)
         self._add_texts(rows, vectors, flags)
+
+    def advance(self, rows: int) -> None:
+        """Report that further rows are done."""
+        self._done += rows
+        self.progress("embed", min(self._done, len(self.ids)), len(self.ids))
 
     def encode_captions(self, rows: Int64[np.ndarray, " m"]) -> None:
         """Encode the texts of rows that have image vectors, and write them as a chunk."""
@@ -181,40 +174,23 @@ class StoreJob:
         vectors: Float16[np.ndarray, "m dim"],
         flags: UInt8[np.ndarray, " m"],
     ) -> None:
-        captions, captioned = self._encode_texts([self._captions[row] for row in rows])
-        metadata, described = self._encode_texts(
-            [self._metadata_texts[row] for row in rows], split_long=True
-        )
-        flags |= HAS_CAPTION * captioned.astype(np.uint8) | HAS_METADATA * described.astype(
-            np.uint8
-        )
-        kept_metadata = metadata if described.any() else None
-        self._write(rows, Chunk(self.ids[rows], vectors, captions, flags, kept_metadata))
+        chunk = Chunk(self.ids[rows], vectors, np.zeros_like(vectors), flags, None)
+        self._write(rows, with_texts(self.encoder, chunk, *self.texts(rows)))
 
-    def _encode_texts(
-        self, texts: list[str], split_long: bool = False
-    ) -> tuple[Float16[np.ndarray, "m dim"], Bool[np.ndarray, " m"]]:
-        """Vectors of texts, and the mask of texts that have one.
-
-        Args:
-            texts: blank ones have no vector.
-            split_long: whether to split texts that exceed the context length, see
-                `encode_long_texts`.
-        """
-        out = np.zeros((len(texts), self.encoder.dim), np.float16)
-        has_text = np.array([bool(text.strip()) for text in texts], bool)
-        if has_text.any():
-            encode = (
-                partial(encode_long_texts, self.encoder)
-                if split_long
-                else self.encoder.encode_texts
-            )
-            out[has_text] = encode([text for text in texts if text.strip()])
-        return out, has_text
+    def texts(self, rows: Int64[np.ndarray, " m"]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Captions of rows, and the metadata parts of these."""
+        return (
+            tuple(self._captions[row] for row in rows),
+            tuple(self._metadata_texts[row] for row in rows),
+        )
 
     def _write(self, rows: Int64[np.ndarray, " m"], chunk: Chunk) -> None:
         write_chunk(self.chunk_folder, chunk, self.encoder.encoder_id)
-        self._changed |= bool((chunk.flags & HAS_IMAGE).any() or not self._attempted[rows].all())
+        self.note_chunk(rows, bool((chunk.flags & HAS_IMAGE).any()))
+
+    def note_chunk(self, rows: Int64[np.ndarray, " m"], has_images: bool) -> None:
+        """Note that a chunk of rows was written, so that `finish` merges it if it is new."""
+        self._changed |= has_images or not self._attempted[rows].all()
 
     def finish(self) -> None:
         """Merge all encoded rows into the files of the store and delete the chunks."""

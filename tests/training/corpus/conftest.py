@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from terraseek_train.corpus.engines.local import LocalEngine
+from terraseek.parallel.local import LocalEngine
 from terraseek_train.corpus.recipe import parse_recipe
 from terraseek_train.corpus.run import run_recipe
 from terraseek_train.corpus.sources import ShardInput

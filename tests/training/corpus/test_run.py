@@ -11,8 +11,8 @@ import pytest
 
 from helpers.corpus_runs import items_of
 from terraseek.errors import ConfigError, ItemNotFoundError, MissingColumnError
-from terraseek_train.corpus.engines.engine import Failure
-from terraseek_train.corpus.engines.local import LocalEngine
+from terraseek.parallel.engine import Failure
+from terraseek.parallel.local import LocalEngine
 from terraseek_train.corpus.explain import explain_item
 from terraseek_train.corpus.recipe import load_recipe, parse_recipe
 from terraseek_train.corpus.status import read_status, status_lines

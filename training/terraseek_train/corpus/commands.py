@@ -1,16 +1,20 @@
 """`terraseek corpus`: build a corpus by a recipe, and say what happened to its items."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from terraseek.commands.console import JsonOption, bar, note, print_json
+from terraseek.commands.console import (
+    AddressOption,
+    JsonOption,
+    TaskEngineOption,
+    WorkersOption,
+    bar,
+    note,
+    print_json,
+)
 from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.errors import ConfigError
-
-if TYPE_CHECKING:
-    from terraseek_train.corpus.engines.engine import Engine
+from terraseek.parallel.opening import open_task_engine
 
 __all__ = ["register"]
 
@@ -29,11 +33,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     recipe: Path = typer.Argument(..., help="Recipe as JSON.", dir_okay=False, exists=True),
-    workers: int = typer.Option(1, "--workers", min=1, help="Worker processes."),
-    engine: str = typer.Option("local", "--engine", help="local or ray (a cluster)."),
-    address: str | None = typer.Option(
-        None, "--address", help="Ray cluster, such as auto or ray://host:10001."
-    ),
+    workers: WorkersOption = None,
+    engine: TaskEngineOption = "local",
+    address: AddressOption = None,
     write: bool = typer.Option(
         True, "--write/--no-write", help="Write shards, catalogue, data card and report at the end."
     ),
@@ -50,23 +52,11 @@ def run(
     from terraseek_train.corpus.run import run_recipe
 
     settings = load_recipe(recipe)
-    with bar() as progress, _engine(engine, workers, address) as running:
+    with bar() as progress, open_task_engine(engine, workers, address) as running:
         shards = run_recipe(settings, running, progress)
         if write:
             finish_corpus(settings, shards, progress)
     _show(Path(settings.out), as_json)
-
-
-def _engine(name: str, workers: int, address: str | None) -> "Engine":
-    if name == "ray":
-        from terraseek_train.corpus.engines.ray_engine import RayEngine
-
-        return RayEngine(address, workers)
-    if name != "local" or address is not None:
-        raise ConfigError(f"engine {name!r}: use local, or ray with or without --address")
-    from terraseek_train.corpus.engines.local import LocalEngine
-
-    return LocalEngine(workers)
 
 
 def status(out: Path = _OUT, as_json: JsonOption = False) -> None:

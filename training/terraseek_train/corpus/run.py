@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from terraseek.catalogue.locking import exclusive
 from terraseek.files import read_json, write_json
+from terraseek.parallel.engine import Failure, TaskEngine
 from terraseek.progress import Progress, silent
-from terraseek_train.corpus.engines.engine import Engine, Failure
 from terraseek_train.corpus.recipe import Recipe, StageEntry, digest_of
 from terraseek_train.corpus.shard_task import ShardTask, Step, read_marker, run_task
 from terraseek_train.corpus.sources import ShardInput, list_shards
@@ -38,7 +38,7 @@ def stage_folder(out: Path, number: int, name: str) -> Path:
     return out / "stages" / f"{number:02}-{name}"
 
 
-def run_recipe(recipe: Recipe, engine: Engine, progress: Progress = silent) -> list[ShardInput]:
+def run_recipe(recipe: Recipe, engine: TaskEngine, progress: Progress = silent) -> list[ShardInput]:
     """Run all stages, and return the shards that the last one accepted.
 
     A shard that fails is listed in `stage.json`, its items are left out of later stages, and the
@@ -63,7 +63,9 @@ def run_recipe(recipe: Recipe, engine: Engine, progress: Progress = silent) -> l
 class _StageRun:
     """One stage of a recipe over all shards."""
 
-    def __init__(self, entry: StageEntry, folder: Path, engine: Engine, progress: Progress) -> None:
+    def __init__(
+        self, entry: StageEntry, folder: Path, engine: TaskEngine, progress: Progress
+    ) -> None:
         self.entry, self.folder, self.engine, self.progress = entry, folder, engine, progress
         self.digest = entry.digest
         self.failed: dict[str, str] = {}

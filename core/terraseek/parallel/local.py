@@ -14,22 +14,28 @@ from concurrent.futures import (
 )
 from typing import Any
 
-from terraseek_train.corpus.engines.engine import RETRIES, Engine, Failure, failure_of
+from terraseek.parallel.engine import RETRIES, Failure, TaskEngine, failure_of, limit_threads
 
 __all__ = ["LocalEngine"]
 
 
-class LocalEngine(Engine):
+class LocalEngine(TaskEngine):
     """Runs tasks in `workers` processes; with one worker, in this process."""
 
-    def __init__(self, workers: int = 1) -> None:
-        self.workers = workers
+    def __init__(self, workers: int = 1, cores: int = 1) -> None:
+        """Prepare the engine; processes start with the first task.
+
+        Args:
+            workers: number of processes.
+            cores: threads of each process; a single worker, which is this process, keeps its own.
+        """
+        self.workers, self.cores = workers, cores
         self._pool: Executor | None = None
 
     def run(
         self, function: Callable[[Any], Any], tasks: Iterable[Any]
     ) -> Iterator[tuple[Any, Any | Failure]]:
-        """See `Engine.run`; at most twice as many tasks as workers are submitted.
+        """See `TaskEngine.run`; at most twice as many tasks as workers are submitted.
 
         When a worker dies, every submitted task fails and none is known to be the cause. These are
         then run one at a time, so that the others do not lose their tries.
@@ -80,7 +86,10 @@ class LocalEngine(Engine):
             return ThreadPoolExecutor(1)
         # spawn: a forked child inherits locks of the threads of torch and Arrow
         return ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context("spawn"), initializer=_one_thread
+            self.workers,
+            multiprocessing.get_context("spawn"),
+            initializer=limit_threads,
+            initargs=(self.cores,),
         )
 
     def close(self) -> None:
@@ -88,12 +97,3 @@ class LocalEngine(Engine):
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
-
-
-def _one_thread() -> None:
-    """One thread per worker, as there is one worker per core."""
-    import pyarrow as pa
-    import torch
-
-    torch.set_num_threads(1)
-    pa.set_cpu_count(1)

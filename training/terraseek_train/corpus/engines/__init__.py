@@ -1,1 +1,0 @@
-"""Where shard tasks run: in this process, in a pool of processes, or on a Ray cluster."""
