@@ -27,14 +27,21 @@ def on_event(event: MapEvent) -> None:
 def hits(count: int) -> list[dict[str, Any]]:
     rows = state.catalogue().items(["item_id", "lon", "lat", "caption"]).head(count)
     records: list[dict[str, Any]] = rows.to_dict("records")
-    return [record | {"score": 0.4 - 0.01 * i, "rank": i + 1} for i, record in enumerate(records)]
+    records = [row | {"score": 0.4 - 0.01 * i, "rank": i + 1} for i, row in enumerate(records)]
+    if levels:
+        for record, level in zip(records, ("likely", "possible", "none"), strict=False):
+            record["level"] = level
+    return records
 
 
 def overlays(pixel_space: bool) -> list[Overlay]:
     corners = None if pixel_space else [[2.0, 49.0], [3.0, 49.0], [3.0, 48.0], [2.0, 48.0]]
     scene = Overlay("scene", "scene", "/test/scene.png", corners)
     heat = heat_overlay("heat", corners, 0.1, 0.3, "a red field")
-    return [scene, Overlay(**{**_values(heat), "url": "/test/heat.png"})]
+    values = {**_values(heat), "url": "/test/heat.png"}
+    if levels:  # the best score, 0.257, is below 0.3, from which a place is possible
+        values["levels"] = {"low": 0.2, "high": 0.6, "possible": 0.25, "likely": 0.5}
+    return [scene, Overlay(**values)]
 
 
 def _values(overlay: Overlay) -> dict[str, Any]:
@@ -43,6 +50,7 @@ def _values(overlay: Overlay) -> dict[str, Any]:
 
 count = int(st.number_input("hits", 0, 30, 3))
 heat = st.checkbox("heat")
+levels = st.checkbox("levels")
 pixel_space = st.checkbox("pixels")
 many = st.checkbox("many")
 if st.button("forget box"):

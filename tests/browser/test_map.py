@@ -401,6 +401,41 @@ def test_heat_map_is_at_its_position_and_styled_without_a_rerun(
     assert map_page.locator(".ts-legend-ends").inner_text().split() == ["0.100", "0.300"]
 
 
+def test_a_heat_map_without_evidence_is_invisible_until_it_is_stretched(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    map_page.get_by_text("levels", exact=True).click()
+    show_heat(map_page, map_state)
+    hot = (2.25, 48.5)
+    wait_for_pixel(map_page, hot, lambda colour: colour == pytest.approx([90] * 3, abs=22))
+    marks = map_page.locator(".ts-legend-level").all_inner_texts()
+    assert marks == ["no evidence", "possible", "likely"]
+    assert map_page.locator(".ts-legend-ends").inner_text().split() == ["0.200", "0.600"]
+    runs = map_page.get_by_text("runs: ").inner_text()
+    map_page.locator(".ts-stretch").check()
+    wait_for_pixel(map_page, hot, lambda colour: colour[0] > colour[2] + 60)  # warm
+    assert map_page.locator(".ts-legend-level").count() == 0
+    map_page.locator(".ts-stretch").uncheck()
+    wait_for_pixel(map_page, hot, lambda colour: colour == pytest.approx([90] * 3, abs=22))
+    assert map_page.get_by_text("runs: ").inner_text() == runs
+
+
+def test_marks_have_the_colours_of_their_levels(map_page: Any) -> None:
+    map_page.get_by_text("levels", exact=True).click()
+    map_page.locator(".ts-hit[title='no evidence']").wait_for(state="attached")
+    colours = {
+        title: map_page.locator(f".ts-hit[title='{title}']").evaluate(
+            "mark => getComputedStyle(mark, '::before').backgroundColor"
+        )
+        for title in ("likely", "possible", "no evidence")
+    }
+    assert colours == {
+        "likely": "rgb(0, 114, 178)",
+        "possible": "rgb(230, 159, 0)",
+        "no evidence": "rgb(153, 153, 153)",
+    }
+
+
 def test_layers_can_be_hidden(map_page: Any, map_state: Callable[..., Any]) -> None:
     show_heat(map_page, map_state)
     map_page.locator(".ts-layers-open").click()

@@ -38,10 +38,11 @@ function createPickButton(tile, send) {
   image.decoding = "async";
   image.alt = tile.caption || `result ${tile.rank}`;
   image.src = tile.thumbnail;
-  const score = createElement("span", tile.weak ? "score weak" : "score", tile.score);
+  const score = createElement("span", `score ${tile.level}`.trim(), tile.score);
+  if (tile.level) score.title = tile.level === "none" ? "no evidence" : tile.level;
   frame.append(image, createElement("span", "rank", String(tile.rank)), score);
   const bar = createElement("span", "bar");
-  const fill = createElement("span", tile.weak ? "fill weak" : "fill");
+  const fill = createElement("span", `fill ${tile.level}`.trim());
   fill.style.width = `${Math.round(100 * tile.strength)}%`;
   bar.append(fill);
   button.append(frame, bar, createElement("span", "caption", tile.caption || "no caption"));

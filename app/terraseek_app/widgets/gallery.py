@@ -32,8 +32,8 @@ class GalleryTile:
     """Whether the user voted the hit as relevant."""
     facts: str = ""
     """Date and resolution; blank when unknown."""
-    weak: bool = False
-    """Whether the hit is not likely."""
+    level: str = ""
+    """Its significance, `likely`, `possible` or `none`; empty where that is unknown."""
 
 
 def gallery(

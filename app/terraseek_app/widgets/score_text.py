@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from terraseek.search import Hit
-from terraseek.significance.words import WORDS
+from terraseek.significance.model import Level
 
 __all__ = ["ScoreText", "score_texts"]
 
@@ -19,10 +19,8 @@ class ScoreText:
     """For the item's card."""
     bar_length: float
     """Length of the score bar, 0 to 1."""
-    weak: bool
-    """Whether the hit is not likely; False where the significance is unknown."""
-    level: str = ""
-    """Its significance in words; empty where that is unknown."""
+    level: Level | None = None
+    """Its significance; None where that is unknown."""
 
 
 def score_texts(hits: Sequence[Hit]) -> list[ScoreText]:
@@ -41,8 +39,6 @@ def _score_text(hit: Hit, bar_length: float) -> ScoreText:
     short, cosine = f"{hit.score:.2f}", f"similarity {hit.score:.3f}"
     if hit.matched_by is not None:
         short, cosine = f"{short} by {hit.matched_by}", f"{cosine}, most by its {hit.matched_by}"
-    weak = hit.significant is False
-    level = "" if hit.significance is None else WORDS[hit.significance]
     if hit.probability is not None:
         sentence = f"right with a probability of {100 * hit.probability:.0f} % ({cosine})"
     elif hit.percentile is None:
@@ -50,7 +46,7 @@ def _score_text(hit: Hit, bar_length: float) -> ScoreText:
     else:
         share = f"{min(hit.percentile, 99.9):.1f} %"
         sentence = f"closer than {share} of unrelated pictures ({cosine})"
-    return ScoreText(short, sentence, bar_length, weak, level)
+    return ScoreText(short, sentence, bar_length, hit.significance)
 
 
 def _margin_text(hit: Hit) -> str:

@@ -19,8 +19,9 @@ from terraseek.encoders.fake import FakeEncoder
 from terraseek.search import Query
 from terraseek.search.export.files import EXPORTS
 from terraseek.significance.model import Level
+from terraseek_app.pages.explore.hits.facts import HitFacts
 from terraseek_app.pages.explore.link import from_params, to_params
-from terraseek_app.pages.explore.results import gallery_tiles, result_summary
+from terraseek_app.pages.explore.results import gallery_tiles, map_markers, result_summary
 from terraseek_app.pages.explore.search import ResultList
 from terraseek_app.pages.explore.state import SearchForm
 from terraseek_app.server import state
@@ -239,9 +240,12 @@ def test_the_level_of_the_result_is_stated(
     assert [name for name, _ in shown[1:]] == [kind] * bool(kind)
     assert words in "".join(text for _, text in shown)
     readings = score_texts(hits)
-    names = {"likely": "likely", "possible": "possible", "none": "no evidence", None: ""}
-    assert [one.level for one in readings] == [names[level], "no evidence" if level else ""]
-    assert [one.weak for one in readings] == [level not in ("likely", None), level is not None]
+    levels = [level, level and "none"]
+    assert [one.level for one in readings] == levels
+    assert [tile.level or None for tile in gallery_tiles(hits, readings)] == levels
+    placed = [replace(hit, lon=2.0, lat=48.0) for hit in hits]
+    facts = {hit.item_id: HitFacts() for hit in hits}
+    assert [mark["level"] for mark in map_markers(placed, facts)] == levels
 
 
 def test_url_contains_votes_captions_and_prompts() -> None:

@@ -5,6 +5,7 @@ import { declutter, spread } from "./declutter.js";
 import { make } from "./dom.js";
 import { announceHover, onHover } from "./hover.js";
 import { colour, css } from "./ramps.js";
+import { LEVEL_COLOURS, LEVEL_WORDS } from "./scale.js";
 
 const FRAMED_FROM_PX = 56; // above footprints of this height the mark stands on the upper edge
 const SAME_PLACE_DEG = 1e-5; // about a metre; hits nearer than this are not separated by zooming
@@ -47,13 +48,13 @@ export class HitsLayer {
       if (this.world.popup?.itemId === id) this.world.popup.remove();
     }
     this.world.items?.showHits(this.world.space.isPixels ? [] : hits.filter((hit) => wanted.has(hit.item_id)),
-      (hit) => css("plasma", this.relative(hit)));
+      (hit) => LEVEL_COLOURS[hit.level] ?? css("plasma", this.relative(hit)));
     this.arrange();
     this.select(this.selected);
   }
 
   updateMarker(hit, rank) {
-    const signature = [hit.lon, hit.lat, rank, this.relative(hit).toFixed(3)].join();
+    const signature = [hit.lon, hit.lat, rank, hit.level ?? this.relative(hit).toFixed(3)].join();
     const old = this.markers.get(hit.item_id);
     if (old?.signature === signature) return;
     old?.marker.remove();
@@ -64,18 +65,19 @@ export class HitsLayer {
     element.hidden = !this.visible;
     marker.addTo(this.world.map);
     // after adding, because MapLibre sets the label of every marker to "Map marker"
+    if (hit.level) element.title = LEVEL_WORDS[hit.level];
     element.setAttribute("aria-label", `Hit ${rank}${hit.caption ? `: ${hit.caption}` : ""}`);
     this.markers.set(hit.item_id, { marker, signature });
   }
 
   createPin(hit, rank) {
     const t = this.relative(hit);
-    const [r, g, b] = colour("plasma", t);
+    const [r, g, b] = hit.level in LEVEL_COLOURS ? parsed(LEVEL_COLOURS[hit.level]) : colour("plasma", t);
     const isBright = 0.299 * r + 0.587 * g + 0.114 * b > 140;
     const element = make("button", "ts-hit", make("span", "ts-hit-rank", String(rank)), {
       type: "button", "data-item": hit.item_id, "data-precision": hit.precision ?? "",
     });
-    element.style.setProperty("--pin", css("plasma", t));
+    element.style.setProperty("--pin", `rgb(${r},${g},${b})`);
     element.style.setProperty("--ink", isBright ? "#1b0b2e" : "#ffffff");
     element.addEventListener("click", (event) => {
       event.stopPropagation();
@@ -229,6 +231,11 @@ export class HitsLayer {
   remove() {
     this.stopHover();
   }
+}
+
+// [r, g, b] of #rrggbb.
+function parsed(hex) {
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }
 
 // The middle of a footprint's northern edge on the screen.

@@ -14,6 +14,7 @@ from terraseek_app.pages.explore.state import SearchForm, reset_keys
 from terraseek_app.server import state
 from terraseek_app.widgets.copy_button import copy_button
 from terraseek_app.widgets.enlarge import enlarge
+from terraseek_app.widgets.level_tag import level_tag
 from terraseek_app.widgets.metadata import metadata_html, metadata_rows
 from terraseek_app.widgets.score_text import ScoreText
 
@@ -71,9 +72,8 @@ def _description(item: Mapping[str, Any], score: ScoreText | None, rank: int | N
     tags = ""
     if rank is not None:
         tags += f'<span class="ts-tag">result {rank}</span>'
-    if score is not None and score.level:
-        style = "ts-tag weak" if score.weak else "ts-tag"
-        tags += f'<span class="{style}">{score.level}</span>'
+    if score is not None and score.level is not None:
+        tags += level_tag(score.level)
     score_html = f'<p class="ts-quiet">{html.escape(score.sentence)}</p>' if score else ""
     rows = metadata_rows(item)
     shown = metadata_html(rows[:_ROWS_SHOWN])

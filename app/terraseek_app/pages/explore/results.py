@@ -62,7 +62,7 @@ def gallery_tiles(
             score=score.short,
             strength=score.bar_length,
             liked=hit.item_id in liked,
-            weak=score.weak,
+            level=hit.significance or "",
         )
         for hit, score in zip(hits, scores, strict=True)
     ]
@@ -80,6 +80,7 @@ def map_markers(hits: Sequence[Hit], facts: Mapping[str, HitFacts]) -> list[dict
             "item_id": hit.item_id,
             "rank": hit.rank,
             "score": float(hit.score),
+            "level": hit.significance,
             "lon": hit.lon,
             "lat": hit.lat,
             "caption": hit.caption or "",

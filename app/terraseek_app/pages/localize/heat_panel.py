@@ -11,7 +11,7 @@ from terraseek.display import shortened
 from terraseek.localization import Comparison, HeatMap
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek.localization.output.outlines import area_text
-from terraseek.significance.words import WORDS, scene_text
+from terraseek.significance.words import scene_text
 from terraseek_app.messages import page_text
 from terraseek_app.pages.localize.downloads import download_buttons
 from terraseek_app.pages.localize.regions.comparison import colour_of, compared, table_rows
@@ -19,6 +19,7 @@ from terraseek_app.pages.localize.regions.crop import region_card
 from terraseek_app.pages.localize.regions.table import region_table
 from terraseek_app.server import state
 from terraseek_app.widgets.copy_button import copy_button
+from terraseek_app.widgets.level_tag import level_tag
 from terraseek_app.widgets.metadata import coordinates
 
 __all__ = ["heat_panel", "truncation_note"]
@@ -65,7 +66,7 @@ def _sentences(found: Comparison) -> None:
 
 def _sentence_line(found: Comparison, index: int) -> str:
     heat, won_m2 = found.heats[index], found.areas_m2[index]
-    level = "" if heat.significance is None else f"{WORDS[heat.significance]} · "
+    level = "" if heat.significance is None else level_tag(heat.significance)
     area = "" if won_m2 is None else f" · {area_text(won_m2)}"
     won = f"best on {found.shares[index]:.1%}{area}" if found.shares[index] else "best nowhere"
     text = html.escape(heat.question)
@@ -114,10 +115,12 @@ def _significance_note(heat: HeatMap) -> None:
         return
     text = scene_text(heat.significance, heat.probability)
     if heat.significance == "likely":
-        st.html(f'<span class="ts-quiet">{text}</span>')
+        st.html(f'{level_tag("likely")}<span class="ts-quiet">{text}</span>')
     elif heat.significance == "possible":
+        st.html(level_tag("possible"))
         st.info(text, icon=":material/help:")
     else:
+        st.html(level_tag("none"))
         st.warning(text, icon=":material/help:")
 
 

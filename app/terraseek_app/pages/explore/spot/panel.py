@@ -6,12 +6,13 @@ from typing import Any
 import streamlit as st
 
 from terraseek.localization import regions_geojson
-from terraseek.significance.words import WORDS, scene_text
+from terraseek.significance.words import scene_text
 from terraseek_app.navigation import open_localize
 from terraseek_app.pages.explore.spot.run import Spot, close
 from terraseek_app.pages.localize import scene_map
 from terraseek_app.pages.localize.regions.comparison import colour_threshold, region_threshold
 from terraseek_app.pages.localize.scene_choice import place_text
+from terraseek_app.widgets.level_tag import level_tag
 
 __all__ = ["set_threshold", "spot_layers", "spot_panel", "spot_picture"]
 
@@ -21,10 +22,7 @@ def spot_panel(spot: Spot) -> None:
     heat = spot.heat
     level = heat.significance
     with st.container(key="explore_spot", gap="small"):
-        tag = ""
-        if level is not None:
-            style = "ts-tag" if level == "likely" else "ts-tag weak"
-            tag = f'<span class="{style}">{WORDS[level]}</span>'
+        tag = "" if level is None else level_tag(level)
         text = scene_text(level, heat.probability) if level is not None else ""
         place = place_text(spot.facts, f"item:{spot.item_id}")
         where = "" if spot.facts.corners else f" {place[0].upper()}{place[1:]}."
