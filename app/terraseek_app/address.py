@@ -14,6 +14,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from terraseek.parameters import Params
 
 __all__ = [
+    "SPLIT",
     "VIEW",
     "arrived_by",
     "base_path",
@@ -26,6 +27,8 @@ __all__ = [
 
 VIEW = "view"
 """Parameter with the view of the page's map: LON,LAT,ZOOM."""
+SPLIT = "split"
+"""Parameter with how two maps are shown: `sides`, or the share left of the divider."""
 _MAX_ZOOM = 24
 
 
@@ -49,7 +52,8 @@ def update_address(params: Mapping[str, str | Sequence[str]]) -> None:
     """Set the parameters of the address; a change is one step in the browser's history."""
     wanted = value_lists(params)
     current = _current()
-    current.pop(VIEW, None)
+    for name in (VIEW, SPLIT):  # written by the browser
+        current.pop(name, None)
     if current != wanted:
         st.query_params.from_dict(wanted)
 

@@ -14,6 +14,7 @@ from terraseek_app.address import base_path
 from terraseek_app.map.assets import read_asset
 from terraseek_app.map.events import MapEvent, PixelBox, parse_event
 from terraseek_app.map.overlays import Overlay, overlay_json
+from terraseek_app.map.second import SecondMap, second_map_json
 from terraseek_app.server import state
 
 __all__ = ["EVENTS", "Side", "world_map"]
@@ -48,6 +49,7 @@ def world_map(
     stretch: bool = False,
     truth: Sequence[Sequence[tuple[float, float]]] = (),
     view: Mapping[str, Any] | None = None,
+    second: SecondMap | None = None,
     pixels: tuple[int, int] | None = None,
     report: Sequence[str] = EVENTS,
     panels: Mapping[str, Side] | None = None,
@@ -84,6 +86,7 @@ def world_map(
             {"fit": "hits" | "overlays" | "box"}, with "return" to keep the view before, to which
             {"back": n} goes; the map moves whenever this value changes, so a
             further key with a new value repeats the same view.
+        second: hits to compare with, on a second map with the same view.
         pixels: (width, height) of an image without a CRS: the map shows its pixel space instead of
             the globe, and all positions are (col, row).
         report: kinds of events that rerun the page.
@@ -117,6 +120,7 @@ def world_map(
         "stretch": stretch,
         "truth": [[list(corner) for corner in ring] for ring in truth],
         "view": view,
+        "second": second_map_json(second),
         "pixels": list(pixels) if pixels else None,
         "report": list(report),
         "panels": dict(panels or {}),

@@ -6,6 +6,8 @@
 
 const LABEL = "Link";
 const MAP_MADE = "terraseek:map"; // sent by map/static/main.js
+const CHECK_MS = 1000;
+const SPLIT_CHANGED = "terraseek:split"; // sent by map/static/split.js
 
 function mapOf(mapKey) {
   return window.__terraseek?.[mapKey]?.map;
@@ -21,11 +23,15 @@ function address(mapKey) {
   const url = new URL(window.location.href);
   const map = mapOf(mapKey);
   if (map) url.searchParams.set("view", viewText(mapKey));
+  const split = map && window.__terraseek[mapKey].split?.text();
+  if (split) url.searchParams.set("split", split);
+  else url.searchParams.delete("split");
   url.search = url.search.replaceAll("%2C", ",");
   return url.href;
 }
 
 function keepView(mapKey) {
+  if (!mapOf(mapKey)) return;
   const href = address(mapKey);
   if (href !== window.location.href) window.history.replaceState(window.history.state, "", href);
 }
@@ -37,6 +43,13 @@ function watch(button, mapKey) {
   button.watched = map;
   const onMove = () => (button.isConnected ? keepView(mapKey) : map.off("moveend", onMove));
   map.on("moveend", onMove);
+  // Streamlit may set the address after the last move, which no event tells
+  const timer = setInterval(() => {
+    if (!button.isConnected) clearInterval(timer);
+    else if (!map.isMoving()) keepView(mapKey);
+  }, CHECK_MS);
+  const onSplit = () => (button.isConnected ? keepView(mapKey) : window.removeEventListener(SPLIT_CHANGED, onSplit));
+  window.addEventListener(SPLIT_CHANGED, onSplit);
 }
 
 // The map is made by another component, perhaps later, and made anew after a while away.

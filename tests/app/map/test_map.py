@@ -9,7 +9,16 @@ from streamlit.testing.v1 import AppTest
 
 from terraseek.errors import BBoxError
 from terraseek.geo import BBox
-from terraseek_app.map import MapEvent, heat_overlay, parse_event, scene_overlay
+from terraseek_app.map import (
+    MapEvent,
+    SecondMap,
+    Split,
+    heat_overlay,
+    parse_event,
+    parse_split,
+    scene_overlay,
+)
+from terraseek_app.map.second import second_map_json
 
 BOX = BBox(1, 2, 3, 4)
 VIEW = {"center": [2.0, 3.0], "zoom": 4.0, "bounds": [0, 1, 4, 5]}
@@ -75,6 +84,18 @@ def test_overlay_urls_contain_no_paths() -> None:
     assert heat_overlay("h1", corners, 0.1, 0.3, "red").url == "/overlays/heat/h1.png"
     assert scene_overlay("s1", corners).url == "/tiles/scene/s1/{z}/{x}/{y}"
     assert scene_overlay("s1", None).url == "/overlays/scene/s1.png"
+
+
+def test_how_two_maps_are_shown_is_read_from_a_link() -> None:
+    assert parse_split("sides") == Split("sides")
+    assert parse_split("0.35") == Split(share=0.35)
+    for text in ("", "side", "-0.1", "1.01", "nan", "1e999"):
+        assert parse_split(text) is None
+    for split in (Split("sides"), Split(share=0.35), Split()):
+        written = second_map_json(SecondMap(("a", "b"), [], split))
+        assert written is not None
+        assert parse_split(written["split"]) == split
+    assert second_map_json(None) is None
 
 
 def _page() -> None:

@@ -6,8 +6,11 @@ from helpers.page_steps import Open, click_button, hit_captions, page_text, run
 from terraseek.search import Hit
 from terraseek.search.ranking import compare_rankings
 from terraseek_app.pages.explore.history.compare import overlap_text, rank_changes
+from terraseek_app.pages.explore.history.comparison import Comparison, first_markers
 from terraseek_app.pages.explore.hits.facts import HitFacts
 from terraseek_app.pages.explore.hits.figures import chosen_range, hit_counts
+from terraseek_app.pages.explore.search import run_search
+from terraseek_app.pages.explore.state import SearchForm
 
 
 def hit(item_id: str, score: float) -> Hit:
@@ -65,6 +68,22 @@ def test_two_searches_are_compared_by_a_link(open_page: Open) -> None:
     gone = open_page("explore", q="red", compare="model=nobody")
     assert "not embedded with the model" in page_text(gone)
     assert len(hit_captions(gone)) == 9
+
+
+def test_hits_of_a_comparison_have_a_side_and_the_link_a_split(open_page: Open) -> None:
+    form, other = SearchForm("red", k=12), SearchForm("blue", labels=("blue",), k=12)
+    first, second = run_search(form), run_search(other)
+    both = Comparison(("red", "blue"), (first, second))
+    common = {hit.item_id for hit in first.hits} & {hit.item_id for hit in second.hits}
+    assert [both.side(hit.item_id) == "both" for hit in second.hits] == [True] * 3
+    sides = {marker["item_id"]: marker["side"] for marker in first_markers(both)}
+    assert {item for item, side in sides.items() if side == "both"} == common & set(sides)
+    assert set(sides.values()) <= {"first", "both"}
+    link = {"q": "red", "k": "12", "compare": "q=blue"}
+    assert open_page("explore", **link, split="0.3").session_state["explore_split"] == "0.3"
+    wrong = open_page("explore", **link, split="2")
+    assert "split is '2'" in wrong.warning[0].value
+    assert wrong.session_state["explore_split"] == ""
 
 
 def test_ranks_in_the_other_ranking_are_shown() -> None:

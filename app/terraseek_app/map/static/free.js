@@ -43,7 +43,16 @@ export class FreeArea {
   }
 
   measure() {
-    const frame = this.world.element.getBoundingClientRect();
+    this.insets = this.insetsOf(this.world.map.getContainer());
+    for (const [name, length] of Object.entries(this.insets)) {
+      this.world.element.style.setProperty(`--free-${name}`, `${Math.round(length)}px`);
+    }
+    this.onMeasure?.();
+  }
+
+  // What the panels cover of an element, from each side.
+  insetsOf(element) {
+    const frame = element.getBoundingClientRect();
     const covered = { top: 0, right: 0, bottom: 0, left: 0, corner: 0 };
     const panels = document.fullscreenElement ? [] : this.found();
     for (const [node, side] of panels) {
@@ -51,10 +60,7 @@ export class FreeArea {
       if (length > 0) covered[name] = Math.max(covered[name], length);
     }
     covered.corner = Math.max(0, covered.corner - covered.right);
-    this.insets = covered;
-    for (const [name, length] of Object.entries(covered)) {
-      this.world.element.style.setProperty(`--free-${name}`, `${Math.round(length)}px`);
-    }
+    return covered;
   }
 
   // Paddings for MapLibre: margins beside what is covered, as far as the map has room for them.

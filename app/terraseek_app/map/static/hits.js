@@ -6,6 +6,7 @@ import { make } from "./dom.js";
 import { announceHover, onHover } from "./hover.js";
 import { colour, css } from "./ramps.js";
 import { LEVEL_COLOURS, LEVEL_WORDS } from "./scale.js";
+import { SIDE_COLOURS } from "./sides.js";
 
 const FRAMED_FROM_PX = 56; // above footprints of this height the mark stands on the upper edge
 const SAME_PLACE_DEG = 1e-5; // about a metre; hits nearer than this are not separated by zooming
@@ -23,7 +24,7 @@ export class HitsLayer {
     world.map.on("moveend", () => this.arrange());
     world.map.on("zoomstart", () => this.fold());
     world.map.on("click", () => this.fold());
-    this.stopHover = onHover("map", (itemId) => this.light(itemId));
+    this.stopHover = onHover(world.key, (itemId) => this.light(itemId));
   }
 
   // Draw the hits; marks that did not change are kept.
@@ -48,13 +49,18 @@ export class HitsLayer {
       if (this.world.popup?.itemId === id) this.world.popup.remove();
     }
     this.world.items?.showHits(this.world.space.isPixels ? [] : hits.filter((hit) => wanted.has(hit.item_id)),
-      (hit) => LEVEL_COLOURS[hit.level] ?? css("plasma", this.relative(hit)));
+      (hit) => this.colourOf(hit));
     this.arrange();
     this.select(this.selected);
   }
 
+  // The colour of a hit's side in a comparison, of its significance, or of its score.
+  colourOf(hit) {
+    return SIDE_COLOURS[hit.side] ?? LEVEL_COLOURS[hit.level] ?? css("plasma", this.relative(hit));
+  }
+
   updateMarker(hit, rank) {
-    const signature = [hit.lon, hit.lat, rank, hit.level ?? this.relative(hit).toFixed(3)].join();
+    const signature = [hit.lon, hit.lat, rank, hit.level ?? this.relative(hit).toFixed(3), hit.side].join();
     const old = this.markers.get(hit.item_id);
     if (old?.signature === signature) return;
     old?.marker.remove();
@@ -71,11 +77,11 @@ export class HitsLayer {
   }
 
   createPin(hit, rank) {
-    const t = this.relative(hit);
-    const [r, g, b] = hit.level in LEVEL_COLOURS ? parsed(LEVEL_COLOURS[hit.level]) : colour("plasma", t);
+    const own = SIDE_COLOURS[hit.side] ?? LEVEL_COLOURS[hit.level];
+    const [r, g, b] = own ? parsed(own) : colour("plasma", this.relative(hit));
     const isBright = 0.299 * r + 0.587 * g + 0.114 * b > 140;
     const element = make("button", "ts-hit", make("span", "ts-hit-rank", String(rank)), {
-      type: "button", "data-item": hit.item_id, "data-precision": hit.precision ?? "",
+      type: "button", "data-item": hit.item_id, "data-precision": hit.precision ?? "", "data-side": hit.side ?? "",
     });
     element.style.setProperty("--pin", `rgb(${r},${g},${b})`);
     element.style.setProperty("--ink", isBright ? "#1b0b2e" : "#ffffff");
@@ -83,8 +89,8 @@ export class HitsLayer {
       event.stopPropagation();
       if (!this.open(hit)) this.world.pick(hit, "hit");
     });
-    element.addEventListener("mouseenter", () => announceHover("map", hit.item_id));
-    element.addEventListener("mouseleave", () => announceHover("map", null));
+    element.addEventListener("mouseenter", () => announceHover(this.world.key, hit.item_id));
+    element.addEventListener("mouseleave", () => announceHover(this.world.key, null));
     return element;
   }
 

@@ -1,6 +1,7 @@
 // One map per key, kept as long as the browser tab: a rerun updates it, and a page that is left keeps
 // its map for some minutes.
 
+import { SplitView } from "./split.js";
 import { WorldMap } from "./world.js";
 
 const KEEP_MS = 10 * 60 * 1000;
@@ -38,6 +39,7 @@ export function render(container, data, send) {
     world.map.resize();
   }
   world.update(data);
+  (world.split ??= new SplitView(world)).update(data);
 }
 
 export function release(key, container) {
@@ -45,6 +47,7 @@ export function release(key, container) {
   if (!world || world.element.parentNode !== container) return;
   world.removalTimer = setTimeout(() => {
     if (world.element.isConnected) return;
+    world.split.remove();
     world.remove();
     delete worlds[key];
   }, KEEP_MS);

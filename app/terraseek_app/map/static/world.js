@@ -39,6 +39,7 @@ export class WorldMap {
     this.overlays = new Map();
     this.element = make("div", "ts-world");
     const frame = make("div", "ts-map");
+    this.stage = data.stage ?? this.element; // what the full screen shows
     this.element.append(frame);
     this.space = data.pixels ? new Pixels(data.pixels) : new Globe();
     this.report = data.report;
@@ -73,7 +74,8 @@ export class WorldMap {
     });
     this.theme = followTheme(this.element);
     this.listen();
-    new ResizeObserver(() => this.map.resize()).observe(frame);
+    this.resizer = new ResizeObserver(() => this.map.resize());
+    this.resizer.observe(frame);
   }
 
   tools() {
@@ -88,7 +90,7 @@ export class WorldMap {
   addMapControls() {
     const { maplibregl } = window;
     this.map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
-    this.map.addControl(new maplibregl.FullscreenControl({ container: this.element }), "top-right");
+    this.map.addControl(new maplibregl.FullscreenControl({ container: this.stage }), "top-right");
     this.map.once("idle", () => this.collapseAttribution()); // MapLibre opens it when sources load
     this.map.addControl(new maplibregl.ScaleControl({ maxWidth: 110 }), "bottom-left");
   }
@@ -281,7 +283,7 @@ export class WorldMap {
   pick(item, from) {
     this.picked = item.item_id;
     this.hitsLayer.select(item.item_id);
-    openPopup(this, item);
+    if (!this.split?.isOpen) openPopup(this, item); // the other map would cut it off
     if (this.reports("select")) this.emit("select", { item_id: item.item_id, click: [item.lon, item.lat], from });
   }
 
@@ -350,7 +352,7 @@ export class WorldMap {
   cornersOf(view) {
     if (view.bounds) return ringOf(this.space, view.bounds);
     if (view.fit === "box") return this.boxTool.box ? ringOf(this.space, this.boxTool.box) : [];
-    if (view.fit === "hits") return this.hitsLayer.places();
+    if (view.fit === "hits") return [...this.hitsLayer.places(), ...(this.split?.places() ?? [])];
     if (this.space.isPixels) return this.space.corners();
     return [...this.overlays.values()].flatMap((layer) => layer.overlay.corners ?? []);
   }
@@ -375,6 +377,7 @@ export class WorldMap {
   }
 
   remove() {
+    this.resizer.disconnect();
     this.theme.stop();
     this.free.remove();
     this.hitsLayer.remove();

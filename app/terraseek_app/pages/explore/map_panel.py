@@ -10,6 +10,11 @@ from terraseek.search import Hit
 from terraseek_app.map import EVENTS, MapEvent, world_map
 from terraseek_app.pages.explore.areas import area_bounds
 from terraseek_app.pages.explore.canvas.layout import PANELS
+from terraseek_app.pages.explore.history.comparison import (
+    Comparison,
+    first_markers,
+    second_map,
+)
 from terraseek_app.pages.explore.hits.chosen import choose_hits
 from terraseek_app.pages.explore.results import map_markers
 from terraseek_app.pages.explore.samples import items_url, sample_bounds, sample_urls
@@ -30,6 +35,7 @@ def map_panel(
     results: ResultList | None,
     hits: Sequence[Hit],
     spot: Spot | None,
+    comparison: Comparison | None,
     height: str,
 ) -> None:
     """Draw the map.
@@ -39,15 +45,18 @@ def map_panel(
         results: of the search; None without a query.
         hits: those of the results that are marked.
         spot: the heat map in the selected item; None without one.
+        comparison: two rankings, whose hits are marked instead; None without one.
         height: CSS length.
     """
     points_url, density_url = sample_urls()
+    markers = map_markers(hits, results.facts) if results else []
     world_map(
         "explore_map",
         points_url=points_url,
         density_url=density_url,
         items_url=items_url(),
-        hits=map_markers(hits, results.facts) if results else [],
+        hits=first_markers(comparison) if comparison else markers,
+        second=second_map(comparison) if comparison else None,
         selected=st.session_state.explore_selected,
         chosen=st.session_state.explore_chosen,
         box=BBox(*form.box) if form.box else None,
@@ -84,7 +93,8 @@ def _map_view(form: SearchForm, hits: Sequence[Hit] | None) -> dict[str, Any] | 
         area = area_bounds(form.box, form.polygons, form.circle)
         return {"bounds": list(linked)} if linked and linked == area else None
     if hits:
-        return {"fit": "hits", "of": _query_values(form)}
+        compared = st.session_state.explore_compare
+        return {"fit": "hits", "of": [*_query_values(form), *([compared] if compared else [])]}
     if hits is None:
         catalogue = state.catalogue()
         bounds = sample_bounds(str(catalogue.path), catalogue.count)

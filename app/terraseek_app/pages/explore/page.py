@@ -28,6 +28,11 @@ from terraseek_app.pages.explore.canvas.layout import (
 from terraseek_app.pages.explore.filter_panel import filter_panel
 from terraseek_app.pages.explore.filters.facet_rail import choose
 from terraseek_app.pages.explore.history.compare import compare_panel, compare_with
+from terraseek_app.pages.explore.history.comparison import (
+    Comparison,
+    compare_results,
+    restore_split,
+)
 from terraseek_app.pages.explore.history.panel import history_panel, remember
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
 from terraseek_app.pages.explore.hits.chosen import (
@@ -74,6 +79,7 @@ def render() -> None:
         chip_row(form, problems.parts)
     with panels.busy:
         shown, results, problems = _search(form, problems)
+        comparison = compare_results(shown, results)
     with panels.bar:
         _show_problems(form, problems, kept=results is not None)
     hits = shown_hits(results.hits, results.facts, read_cut()) if results else []
@@ -83,10 +89,11 @@ def render() -> None:
     with panels.card:
         spot = _card(shown, hits, scores)
     with panels.map:
-        map_panel(shown, results, hits, spot, MAP_HEIGHT)
+        both = comparison if isinstance(comparison, Comparison) else None
+        map_panel(shown, results, hits, spot, both, MAP_HEIGHT)
     with panels.dock:
         if dock_is_open(len(hits) if results else None):
-            _results(shown, results, hits, scores, problems)
+            _results(shown, results, hits, scores, problems, comparison)
             chosen_bar(chosen, partial(download_menu, form=shown, key="explore_chosen_export"))
     with panels.rail:
         if rail_is_open(forced=bool(problems.sql)):
@@ -104,6 +111,7 @@ def _restore_from_url() -> list[str]:
     restore_cut(params, notes)
     restore_chosen(params)
     st.session_state.explore_compare = first_value(params, link.COMPARE)
+    restore_split(params, notes)
     if selected and first_value(params, link.SPOT):
         ask(selected)
     st.session_state.explore_linked_view = area_bounds(form.box, form.polygons, form.circle)
@@ -195,6 +203,7 @@ def _results(
     hits: list[Hit],
     scores: list[ScoreText],
     problems: Problems,
+    comparison: Comparison | TerraSeekError | None,
 ) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="explore_head"):
         if results is not None:
@@ -207,8 +216,8 @@ def _results(
         if not problems:
             welcome(form)
         return
-    if st.session_state.explore_compare:
-        compare_panel(form, results)
+    if comparison is not None:
+        compare_panel(form, comparison)
         return
     figures_panel(hits, results.facts, choose)
     gallery(

@@ -64,6 +64,7 @@ DEFAULTS: dict[str, Any] = {
     "explore_significant": False,
     "explore_min_score": None,
     "explore_compare": "",
+    "explore_split": "",
     "explore_selected": None,
     "explore_chosen": [],
     "explore_extra": {},
@@ -81,7 +82,8 @@ keys of `query.parts`; `explore_columns` has conditions on columns as text; `exp
 whether the results are, `explore_facets` the further columns counted in the filters;
 `explore_spot` is the item with the heat map of the query, `explore_spot_threshold` where its
 colours begin (0-1 of its display range);
-`explore_compare` is the query of a link, or `model=NAME`, to compare with.
+`explore_compare` is the query of a link, or `model=NAME`, to compare with;
+`explore_split` is how a link shows the two maps of a comparison.
 """
 KEPT_KEYS = ("explore_rail", "explore_sheet", "explore_dock", "explore_facets", "explore_hint")
 """Session keys that a new search leaves as they are."""

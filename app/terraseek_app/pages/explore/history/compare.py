@@ -1,23 +1,24 @@
 """Compare what is shown with another search or another model, side by side."""
 
+import html
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import streamlit as st
 
-from terraseek.errors import InputError, TerraSeekError
+from terraseek.errors import TerraSeekError
 from terraseek.search import Hit
 from terraseek.search.ranking import Overlap, compare_rankings
 from terraseek_app.address import value_lists
 from terraseek_app.messages import show_error
 from terraseek_app.pages.explore import link
-from terraseek_app.pages.explore.history.panel import history, search_title
+from terraseek_app.pages.explore.history.comparison import MODEL, Comparison
+from terraseek_app.pages.explore.history.panel import history
 from terraseek_app.pages.explore.hit_actions import search_similar, select, vote
 from terraseek_app.pages.explore.results import gallery_tiles
-from terraseek_app.pages.explore.search import ResultList, model_names, run_search
+from terraseek_app.pages.explore.search import model_names
 from terraseek_app.pages.explore.state import SearchForm, reset_keys
-from terraseek_app.plain_text import as_markdown
 from terraseek_app.server import state
 from terraseek_app.server.saved_searches import SavedSearch
 from terraseek_app.widgets.gallery import gallery
@@ -25,8 +26,7 @@ from terraseek_app.widgets.score_text import ScoreText, score_texts
 
 __all__ = ["compare_panel", "compare_with", "overlap_text", "rank_changes"]
 
-_MODEL = "model"
-"""Name of the parameter that stands for another model instead of another search."""
+_SIDES = ("first", "second")
 
 
 def compare_with(form: SearchForm, saved: Sequence[SavedSearch]) -> None:
@@ -55,7 +55,7 @@ def _choices(form: SearchForm, saved: Sequence[SavedSearch]) -> dict[str, str]:
     """What can be compared with: value of the session key -> title."""
     shown = value_lists(link.to_params(form, None))
     models = [name for name in model_names() if name != state.settings().model]
-    found = {urlencode({_MODEL: name}): f"model {name}" for name in models}
+    found = {urlencode({MODEL: name}): f"model {name}" for name in models}
     searches = [(one["title"], one["params"]) for one in history()]
     searches += [(one.name, one.params) for one in saved]
     for title, params in searches:
@@ -64,23 +64,19 @@ def _choices(form: SearchForm, saved: Sequence[SavedSearch]) -> dict[str, str]:
     return found
 
 
-def compare_panel(form: SearchForm, results: ResultList) -> None:
+def compare_panel(form: SearchForm, comparison: Comparison | TerraSeekError) -> None:
     """Draw both rankings side by side, with how much they agree.
 
     Args:
         form: the form values of what is shown.
-        results: its hits.
+        comparison: both rankings, or what is wrong with the other one.
     """
-    text = st.session_state.explore_compare
-    try:
-        title, other = _other_results(form, text)
-    except TerraSeekError as error:
-        show_error(error)
+    if isinstance(comparison, TerraSeekError):
+        show_error(comparison)
         st.button("Stop comparing", on_click=reset_keys, args=("explore_compare",))
         return
-    pair = ([hit.item_id for hit in results.hits], [hit.item_id for hit in other.hits])
-    overlap = compare_rankings(*pair)
     with st.container(horizontal=True, vertical_alignment="center", key="explore_compared"):
+        overlap = compare_rankings(*comparison.ids)
         st.html(f'<span class="ts-quiet">{overlap_text(overlap)}</span>')
         st.button(
             "Stop comparing",
@@ -90,13 +86,12 @@ def compare_panel(form: SearchForm, results: ResultList) -> None:
             args=("explore_compare",),
             key="explore_uncompare",
         )
-    sides = [(search_title(form), results, pair[1]), (title, other, pair[0])]
-    for number, (column, (name, ranking, others)) in enumerate(
-        zip(st.columns(2), sides, strict=True)
-    ):
+    others = reversed(comparison.ids)
+    sides = zip(st.columns(2), comparison.titles, comparison.rankings, others, strict=True)
+    for number, (column, title, ranking, other) in enumerate(sides):
         with column:
-            st.markdown(f"**{as_markdown(name)}**")
-            scores = rank_changes(ranking.hits, others)
+            st.html(f'<p class="ts-side ts-side-{_SIDES[number]}">{html.escape(title)}</p>')
+            scores = rank_changes(ranking.hits, other)
             gallery(
                 f"explore_compared_{number}",
                 gallery_tiles(ranking.hits, scores, form.liked, ranking.facts),
@@ -105,20 +100,6 @@ def compare_panel(form: SearchForm, results: ResultList) -> None:
                 on_vote=vote,
                 selected=st.session_state.explore_selected,
             )
-
-
-def _other_results(form: SearchForm, text: str) -> tuple[str, ResultList]:
-    params = parse_qs(text)
-    if _MODEL in params:
-        name = params[_MODEL][0]
-        if name not in model_names():
-            raise InputError(f"the catalogue is not embedded with the model {name!r}")
-        return f"model {name}", run_search(form, model=name)
-    other, _, notes = link.from_params(params)
-    if notes or not other.has_query:
-        raise InputError("the search to compare with cannot be read; choose another one")
-    other = replace(other, k=form.k)
-    return search_title(other), run_search(other)
 
 
 def overlap_text(overlap: Overlap) -> str:

@@ -1,0 +1,105 @@
+"""Two rankings to compare: of two searches, or of one search with two models."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import parse_qs
+
+import streamlit as st
+
+from terraseek.errors import InputError, TerraSeekError
+from terraseek.parameters import Params
+from terraseek_app.address import SPLIT, first_value
+from terraseek_app.map import SecondMap, Split, parse_split
+from terraseek_app.pages.explore import link
+from terraseek_app.pages.explore.history.panel import search_title
+from terraseek_app.pages.explore.results import map_markers
+from terraseek_app.pages.explore.search import ResultList, model_names, run_search
+from terraseek_app.pages.explore.state import SearchForm
+from terraseek_app.server import state
+
+__all__ = ["MODEL", "Comparison", "compare_results", "first_markers", "restore_split", "second_map"]
+
+MODEL = "model"
+"""Name of the parameter that stands for another model instead of another search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is shown, and what it is compared with."""
+
+    titles: tuple[str, str]
+    rankings: tuple[ResultList, ResultList]
+
+    @property
+    def ids(self) -> tuple[list[str], list[str]]:
+        """Ids of the hits of both, best first."""
+        first, second = ([hit.item_id for hit in ranking.hits] for ranking in self.rankings)
+        return first, second
+
+    def side(self, item_id: str) -> Literal["first", "second", "both"]:
+        """Which of the rankings has an item, which at least one of them has."""
+        first, second = (item_id in ids for ids in self.ids)
+        return "both" if first and second else "first" if first else "second"
+
+
+def compare_results(
+    form: SearchForm, results: ResultList | None
+) -> Comparison | TerraSeekError | None:
+    """The comparison that the user asked for.
+
+    Args:
+        form: the form values of what is shown.
+        results: its hits; None without a search.
+
+    Returns:
+        Both rankings, or what is wrong with the other one; None if nothing is compared.
+    """
+    text = st.session_state.explore_compare
+    if not text or results is None:
+        return None
+    try:
+        title, other = _other_results(form, text)
+    except TerraSeekError as error:
+        return error
+    is_model = MODEL in parse_qs(text)
+    shown = f"model {state.settings().model}" if is_model else search_title(form)
+    return Comparison((shown, title), (results, other))
+
+
+def _other_results(form: SearchForm, text: str) -> tuple[str, ResultList]:
+    params = parse_qs(text)
+    if MODEL in params:
+        name = params[MODEL][0]
+        if name not in model_names():
+            raise InputError(f"the catalogue is not embedded with the model {name!r}")
+        return f"model {name}", run_search(form, model=name)
+    other, _, notes = link.from_params(params)
+    if notes or not other.has_query:
+        raise InputError("the search to compare with cannot be read; choose another one")
+    other = replace(other, k=form.k)
+    return search_title(other), run_search(other)
+
+
+def restore_split(params: Params, notes: list[str]) -> None:
+    """Keep how a link shows the two maps; what cannot be used is reported."""
+    text = first_value(params, SPLIT)
+    if text and parse_split(text) is None:
+        notes.append(f"{SPLIT} is {text!r}; give sides, or a number from 0 to 1; it was left out.")
+        text = ""
+    st.session_state.explore_split = text
+
+
+def first_markers(comparison: Comparison) -> list[dict[str, Any]]:
+    """Markers of the first map, with the side of each; those without a place have none."""
+    return _markers(comparison, comparison.rankings[0])
+
+
+def second_map(comparison: Comparison) -> SecondMap:
+    """The second map, with the split of the link."""
+    split = parse_split(st.session_state.explore_split) or Split()
+    return SecondMap(comparison.titles, _markers(comparison, comparison.rankings[1]), split)
+
+
+def _markers(comparison: Comparison, ranking: ResultList) -> list[dict[str, Any]]:
+    markers = map_markers(ranking.hits, ranking.facts)
+    return [marker | {"side": comparison.side(marker["item_id"])} for marker in markers]
