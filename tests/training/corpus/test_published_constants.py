@@ -12,6 +12,7 @@ from terraseek.encoders.prompts import prompts
 from terraseek.imagehash import ORIENTATIONS
 from terraseek_train.corpus.captions.captioner import HuggingFaceCaptioner
 from terraseek_train.corpus.detector.prompts import PROMPTS
+from terraseek_train.corpus.geo.season import season
 from terraseek_train.corpus.output.shards import split_items
 from terraseek_train.corpus.recipe import parse_recipe
 from terraseek_train.corpus.stages.captions import Captions
@@ -105,6 +106,11 @@ def test_a_twentieth_is_for_validation():
     items = [f"item {n}" for n in range(400)]
     splits = split_items(items, ["a"] * 200 + ["b"] * 200, recipe.val_share, recipe.seed)
     assert sorted(splits) == ["train"] * 380 + ["val"] * 20
+
+
+def test_a_season_has_three_months_from_december_on():
+    found = [season(month, None, northern_only=True) for month in (12, *range(1, 12))]
+    assert found == [name for name in ("Winter", "Spring", "Summer", "Fall") for _ in range(3)]
 
 
 KEYWORDS_OF_THE_PAPER = """

@@ -112,6 +112,7 @@ class _NamedRows:
             self._chunks.append(_arrow(frame.drop(columns="img_name"), origin))
             rows += len(frame)
         self._used = np.zeros(rows, bool)
+        self._near = _Block()
 
     @property
     def unused(self) -> int:
@@ -128,12 +129,37 @@ class _NamedRows:
 
     def _row(self, row: int) -> dict[str, Any]:
         at = bisect_right(self._starts, row) - 1
-        chunk, place = self._chunks[at], row - self._starts[at]
-        cells = {name: chunk[name][place].as_py() for name in chunk.schema.names}
-        columns = plain_columns(cells)
+        columns = plain_columns(self._near.cells(self._chunks[at], at, row - self._starts[at]))
         if "lon" not in columns:
             columns.pop("location_precision", None)
         return columns
+
+
+class _Block:
+    """The rows around the last one that was found: tables are mostly in the order of the images.
+
+    Cells of Arrow are converted one by one at ten times the cost of a column. A block of rows is
+    therefore converted once two rows in it were wanted one after the other.
+    """
+
+    _ROWS = 512
+
+    def __init__(self) -> None:
+        self._wanted: tuple[int, int] | None = None
+        self._place: tuple[int, int] | None = None
+        self._rows: list[dict[str, Any]] = []
+
+    def cells(self, chunk: "pa.RecordBatch | pa.Table", number: int, row: int) -> dict[str, Any]:
+        """Cells of a row of the chunk with this number, by column."""
+        block, place = divmod(row, self._ROWS)
+        if self._place == (number, block):
+            return self._rows[place]
+        if self._wanted != (number, block):
+            self._wanted = (number, block)
+            return {name: chunk[name][row].as_py() for name in chunk.schema.names}
+        self._place = (number, block)
+        self._rows = chunk.slice(block * self._ROWS, self._ROWS).to_pylist()
+        return self._rows[place]
 
 
 def _arrow(frame: pd.DataFrame, origin: str) -> "pa.Table":

@@ -42,8 +42,8 @@ def iso_date(value: object) -> str:
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC)
     if len(text) <= 10:
-        return moment.strftime("%Y-%m-%d")
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return moment.date().isoformat()
+    return f"{moment.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def parse_month(value: object) -> int | None:

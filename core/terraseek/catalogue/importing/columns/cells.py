@@ -14,6 +14,8 @@ _LISTS_OF_CAPTIONS = ("caption", "captions", "sentences")
 
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
     """Python value of a cell; None for missing values, empty lists and binary data."""
+    if type(value) is str:  # most cells of large tables
+        return None if value in _MISSING or value.strip() in _MISSING else value
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, np.generic):

@@ -1,6 +1,5 @@
 """Tables with one image per row: CSV, TSV, Parquet, pickled pandas frame."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def row_columns(row: dict[Any, Any], name: str) -> dict[str, Any]:
     for reserved in _RESERVED:
         if reserved in columns:
             columns[f"original_{reserved}"] = columns.pop(reserved)
-    return {k: v for k, v in columns.items() if not re.match(r"_|Unnamed", k)}
+    return {k: v for k, v in columns.items() if not k.startswith(("_", "Unnamed"))}
 
 
 def find_image_table(folder: Path) -> Path | None:
