@@ -332,4 +332,7 @@ def _inspect(record: Record, check: bool) -> dict[str, Any] | Broken:
 def _is_text(record: Record) -> bool:
     """Whether names can be stored: those of files that are no UTF-8 have lone surrogates."""
     names: Iterable[str] = (record.key, "" if record.image is None else str(record.image.file))
-    return not any("\ud800" <= letter <= "\udfff" for name in names for letter in name)
+    return all(
+        name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+        for name in names
+    )
