@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from terraseek.commands.console import CatalogueArgument, JsonOption, bar, note, print_json
-from terraseek.errors import ConfigError
+from terraseek.errors import ConfigError, TerraSeekError
 
 __all__ = ["register"]
 
@@ -58,8 +58,11 @@ def delete(
 
 def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
     """Remove deleted items and their vectors permanently."""
+    from terraseek.catalogue import Catalogue
     from terraseek.embeddings.compact import compact_catalogue
+    from terraseek.index.engine_build import collections_of
 
+    collections = collections_of(Catalogue.open(catalogue))
     with bar() as progress:
         done = compact_catalogue(catalogue, progress)
     note(
@@ -67,6 +70,7 @@ def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
     )
     for name in done.unusable:
         note(f"the vectors of {name} do not match the rows; run `terraseek embed --model {name}`")
+    _drop([name for model in done.stores for name in collections.get(model, ())])
     if as_json:
         print_json(
             {
@@ -75,6 +79,21 @@ def compact(catalogue: CatalogueArgument, as_json: JsonOption = False) -> None:
                 "unusable": list(done.unusable),
             }
         )
+
+
+def _drop(collections: list[str]) -> None:
+    """Delete the collections in Qdrant whose indexes a compaction has dropped."""
+    from terraseek.index.engine_build import drop_collections
+
+    if not collections:
+        return
+    names = ", ".join(collections)
+    try:
+        drop_collections(collections)
+    except TerraSeekError as error:
+        note(f"the database keeps {names}, which no index uses any more: {error}")
+        return
+    note(f"deleted {names} in the database; run `terraseek index --engine qdrant` again")
 
 
 def backup(

@@ -5,6 +5,8 @@ If the job is killed, the rows that it was about to send are scored exactly unti
 
 import os
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from jaxtyping import Int64, UInt64
 from terraseek.catalogue import Catalogue
 from terraseek.catalogue.locking import exclusive
 from terraseek.checksums import block_checksums
-from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
+from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore, store_names
 from terraseek.engines.payload import payload_hashes, payloads
 from terraseek.engines.qdrant import QdrantEngine
 from terraseek.errors import EngineError, StoreError
@@ -27,7 +29,7 @@ from terraseek.index.recall import recall_at_10, recall_queries, tenth_best_scor
 from terraseek.index.scoring import Matrix
 from terraseek.progress import Progress, silent
 
-__all__ = ["build_engine_index", "drop_collection"]
+__all__ = ["build_engine_index", "collections_of", "drop_collection", "drop_collections"]
 
 _BLOCK = 4096
 _EFFORTS = (64, 128, 256, 512, 1024, 2048)
@@ -180,6 +182,31 @@ def drop_collection(store: EmbeddingStore) -> str:
         return ""
     QdrantEngine(found.collection).drop()
     return found.collection
+
+
+def collections_of(catalogue: Catalogue) -> dict[str, list[str]]:
+    """Collections of the indexes of each model's vectors, without asking the server."""
+    found: dict[str, list[str]] = {}
+    for model in store_names(catalogue):
+        with suppress(StoreError):
+            store = EmbeddingStore.open(catalogue, model)
+            kinds = [store, *(store.text_store(kind) for kind in store.text_kinds)]
+            manifests = [IndexManifest.read(kind) for kind in kinds]
+            found[model] = [m.collection for m in manifests if m is not None and m.collection]
+    return found
+
+
+def drop_collections(names: Sequence[str]) -> None:
+    """Delete collections by name; one that the server no longer has is ignored.
+
+    Raises:
+        ConfigError: no address of the server is set.
+        MissingExtraError: `qdrant-client` is not installed.
+        EngineError: the server cannot be reached.
+    """
+    for name in names:
+        if (engine := QdrantEngine(name)).exists():
+            engine.drop()
 
 
 def _tune(

@@ -284,3 +284,34 @@ def test_the_commands_work_as_with_the_flat_index(folder: Path):
     assert json.loads(run(*search).stdout) == flat
     wrong = run("index", folder, "--engine", "nosuch")
     assert isinstance(wrong.exception, ConfigError)
+
+
+def test_a_compaction_leaves_no_collection_behind(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def run(*arguments: object):
+        done = CliRunner().invoke(build_app(), [str(a) for a in arguments])
+        assert done.exit_code == 0, done.output
+        return done
+
+    def collections() -> set[str]:
+        store = EmbeddingStore.open(Catalogue.open(folder))
+        manifests = [IndexManifest.read(s) for s in (store, store.text_store("captions"))]
+        return {m.collection for m in manifests if m}
+
+    run("index", folder, "--engine", "qdrant", "--captions")
+    built = collections()
+    assert len(built) == 2
+    run("compact", folder)  # nothing to remove: the indexes stay
+    assert collections() == built
+    assert all(QdrantEngine(name).exists() for name in built)
+    delete_items(folder, [ids(searcher_of(folder))[0]])
+    flat = ids(searcher_of(folder))
+    assert "deleted" in run("compact", folder).stderr
+    assert [name for name in built if QdrantEngine(name).exists()] == []
+    assert ids(searcher_of(folder)) == flat
+    run("index", folder, "--engine", "qdrant", "--captions")
+    delete_items(folder, [ids(searcher_of(folder))[0]])
+    kept = collections()
+    monkeypatch.setenv(ADDRESS_VARIABLE, "http://127.0.0.1:9")
+    told = run("compact", folder).stderr
+    assert all(name in told for name in kept)
+    assert "the database keeps" in told
