@@ -7,9 +7,16 @@ from typing import Any
 import pytest
 
 from terraseek.parallel.local import LocalEngine
+from terraseek_train.corpus.leakage.evaluation_sets import DATA_VARIABLE
 from terraseek_train.corpus.recipe import parse_recipe
 from terraseek_train.corpus.run import run_recipe
 from terraseek_train.corpus.sources import ShardInput
+
+
+@pytest.fixture(autouse=True)
+def _no_evaluation_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real data of a developer are no part of a test's recipe."""
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
 
 
 @pytest.fixture

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from helpers.corpus_runs import items_of, jpeg, pixels, write_images
 from terraseek.catalogue import import_source
 from terraseek.catalogue.images import read_bytes
 from terraseek.catalogue.items_file import read_items
 from terraseek.catalogue.records import ImageRef
-from terraseek.errors import SourceError
+from terraseek.cli import build_app
+from terraseek.errors import ConfigError, SourceError
 from terraseek.files import read_json
+from terraseek_train.corpus.leakage.evaluation_sets import DATA_VARIABLE
 from terraseek_train.corpus.output.finish import finish_corpus
 from terraseek_train.corpus.output.shards import image_names, split_items
 from terraseek_train.corpus.recipe import parse_recipe
@@ -141,3 +145,47 @@ def test_images_of_evaluation_sets_are_rejected(recipe: dict, run: Callable, tmp
     summary = read_json(tmp_path / "corpus/stages/02-leakage/stage.json")
     assert summary["reasons"] == {"in evaluation set": 1}
     assert json.dumps(summary["facts"]) == '{"found": {"held-out": 1}}'
+
+
+def test_published_sets_that_are_found_are_checked_without_being_asked_for(
+    recipe: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Only the measured split of a set with splits counts as evaluation."""
+    folder = tmp_path / "data/RSICD/RSICD_images"
+    folder.mkdir(parents=True)
+    for name, seed in (("test.jpg", 5), ("train.jpg", 6)):
+        (folder / name).write_bytes(jpeg(pixels(seed), quality=60))
+    images = [
+        {"filename": f"{split}.jpg", "split": split, "sentences": [{"raw": "a place"}]}
+        for split in ("test", "train")
+    ]
+    (folder.parent / "dataset_rsicd.json").write_text(json.dumps({"images": images}))
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    run = ("corpus", "run", str(path), "--json")
+
+    def rejected(**changes: object) -> tuple[list[str], str]:
+        path.write_text(json.dumps(recipe | changes))
+        done = CliRunner().invoke(build_app(), run)
+        assert done.exit_code == 0, done.output
+        card = (tmp_path / "corpus/card.md").read_text()
+        [line] = [text for text in done.stderr.splitlines() if text.startswith("leakage: ")]
+        assert line[1:] in card
+        kept = {row["item"] for row in read_items_table(tmp_path / "corpus")}
+        return sorted({"a/5.jpg", "a/6.jpg"} - kept), line
+
+    lost, line = rejected()
+    assert (lost, line[:28]) == ([], "leakage: nothing to check ag")
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+    assert rejected() == (
+        ["a/5.jpg"],
+        "leakage: checked against rsicd (1 found); 1 items rejected",
+    )
+    lost, line = rejected(leakage=False)
+    assert (lost, line[:20]) == ([], "leakage: not checked")
+    with pytest.raises(ConfigError, match='"evaluation" needs it'):
+        parse_recipe(recipe | {"leakage": False, "evaluation": ["x"]}, "test")
+
+
+def read_items_table(corpus: Path) -> list[dict[str, object]]:
+    return pq.read_table(corpus / "shards/items.parquet").to_pylist()

@@ -47,15 +47,18 @@ def run(
 
     Exit code 1 if a shard failed; the next run tries it again.
     """
+    from terraseek_train.corpus.leakage.evaluation_sets import leakage_text
     from terraseek_train.corpus.output.finish import finish_corpus
     from terraseek_train.corpus.recipe import load_recipe
     from terraseek_train.corpus.run import run_recipe
+    from terraseek_train.corpus.status import read_status
 
     settings = load_recipe(recipe)
     with bar() as progress, open_task_engine(engine, workers, address) as running:
         shards = run_recipe(settings, running, progress)
         if write:
             finish_corpus(settings, shards, progress)
+    note(leakage_text(settings.leakage, read_status(Path(settings.out))))
     _show(Path(settings.out), as_json)
 
 

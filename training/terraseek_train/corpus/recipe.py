@@ -13,6 +13,7 @@ from typing import Any
 
 from terraseek.errors import ConfigError
 from terraseek_train.config import expand_variables
+from terraseek_train.corpus.leakage.evaluation_sets import find_evaluation_sets
 from terraseek_train.corpus.registry import build_stage
 from terraseek_train.corpus.stage import Stage
 
@@ -104,7 +105,10 @@ class Recipe:
     description: str = ""
     """For the data card."""
     evaluation: tuple[str, ...] = ()
-    """Evaluation sets that must share no image with the corpus; a last stage `leakage` checks."""
+    """Evaluation sets that must share no image with the corpus; a last stage `leakage` checks.
+    Empty for the published benchmarks below `$TERRASEEK_DATA`."""
+    leakage: bool = True
+    """Whether that stage is added."""
     version: int = field(default=VERSION)
 
     @property
@@ -167,15 +171,28 @@ def parse_recipe(value: dict[str, Any], origin: str) -> Recipe:
         }
     )
     ranks = {source.name: source.rank for source in sources}
-    if recipe.evaluation and "leakage" not in [entry.stage for entry in recipe.stages]:
-        gate = StageEntry("leakage", "leakage", {"evaluation": list(recipe.evaluation)})
-        recipe = replace(recipe, stages=(*recipe.stages, gate))
+    recipe = _with_gate(recipe, origin)
     recipe = replace(recipe, stages=tuple(_filled(e, ranks, recipe.seed) for e in recipe.stages))
     if not sources or recipe.shard_rows < 1 or not 0 <= recipe.val_share < 1:
         raise ConfigError(f"{origin} needs a source, shard_rows above 0, and val_share in 0..1")
     for entry in recipe.stages:
         entry.build()
     return recipe
+
+
+def _with_gate(recipe: Recipe, origin: str) -> Recipe:
+    """Recipe with a last stage `leakage`, unless it has one, or there is nothing to check."""
+    if not isinstance(recipe.leakage, bool) or (recipe.evaluation and not recipe.leakage):
+        raise ConfigError(
+            f'{origin}: "leakage" must be true or false, and "evaluation" needs it to be true'
+        )
+    if not recipe.leakage or "leakage" in [entry.stage for entry in recipe.stages]:
+        return recipe
+    sets = recipe.evaluation or find_evaluation_sets()
+    if not sets:
+        return recipe
+    gate = StageEntry("leakage", "leakage", {"evaluation": list(sets)})
+    return replace(recipe, stages=(*recipe.stages, gate))
 
 
 def _source(entry: Any, origin: str) -> SourceEntry:  # noqa: ANN401 - whatever JSON holds

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.files import write_json, write_text
+from terraseek_train.corpus.leakage.evaluation_sets import leakage_text
 from terraseek_train.corpus.recipe import Recipe
 from terraseek_train.corpus.status import read_status
 
@@ -28,6 +29,7 @@ def write_card(recipe: Recipe, out: Path, splits: dict[str, int], facts: dict[st
     total = [sum(column) for column in zip(*rows.values(), strict=True)]
     assert total[-1] == sum(splits.values()), (total, splits)
     licences = {source.name: source.licence for source in recipe.sources}
+    leakage = leakage_text(recipe.leakage, stages)
     card = {
         "name": recipe.name,
         "recipe": recipe.digest,
@@ -36,6 +38,7 @@ def write_card(recipe: Recipe, out: Path, splits: dict[str, int], facts: dict[st
         "sources": rows,
         "total": total,
         "licences": licences,
+        "leakage": leakage,
         "splits": splits,
         "stages": {stage["name"]: stage["facts"] for stage in stages},
         **facts,
@@ -50,6 +53,8 @@ def write_card(recipe: Recipe, out: Path, splits: dict[str, int], facts: dict[st
         "",
         f"Recipe {recipe.digest}. {splits['train']:,} items in train, {splits['val']:,} in val.",
         "A stage's column has the items that it rejected.",
+        "",
+        f"{leakage[0].upper()}{leakage[1:]}.",
         "",
         table(header, [*body, ["total", *map(_count, total), ""]]),
     ]

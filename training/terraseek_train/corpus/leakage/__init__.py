@@ -1,0 +1,1 @@
+"""Which evaluation sets a corpus is checked against."""
