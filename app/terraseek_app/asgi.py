@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from terraseek_app.api import (
+    batch_routes,
     catalogue_routes,
     item_tile_routes,
     localize_routes,
@@ -36,6 +37,7 @@ def routes() -> list[BaseRoute]:
         *service_routes.ROUTES,
         *search_routes.ROUTES,
         *catalogue_routes.ROUTES,
+        *batch_routes.ROUTES,  # before the routes of a scene with any id
         *localize_routes.ROUTES,
         *tile_routes.ROUTES,
         *item_tile_routes.ROUTES,

@@ -156,6 +156,10 @@ class LocalizeRequest:
         maximum=100,
     )
     """The threshold as a percentile of the map's scores instead."""
+    side: int | None = parameter(
+        "side", "the map of the windows of this side in pixels alone", WHOLE_NUMBER, minimum=2
+    )
+    """Side in pixels of the windows whose map is given; None: of all sides together."""
     stretch: bool = parameter(
         "stretch",
         "colours from the scene's median to its best scores, not by level of evidence",

@@ -114,6 +114,7 @@ def localize_json(
     """
     from terraseek.localization import compare, localize_many, map_numbers
     from terraseek.localization.query import ImageQuery
+    from terraseek.localization.side_map import side_map
     from terraseek.request import LocalizeRequest
     from terraseek.scenes import Scene
 
@@ -126,7 +127,8 @@ def localize_json(
     name = request.query_params.get("name") or "sent"
     queries = wanted.queries(item_image, ImageQuery.read(image, name) if image else None)
     with Scene.open(path) as scene:
-        heat_maps = localize_many(scene, queries, state.encoder(), wanted.options, progress)
+        found = localize_many(scene, queries, state.encoder(), wanted.options, progress)
+    heat_maps = [side_map(heat, wanted.side) for heat in found]
     maps = [
         map_numbers(heat, wanted.threshold, wanted.percentile) | {"heat": state.add_heat(heat)}
         for heat in heat_maps
@@ -159,12 +161,13 @@ def heat_cog(request: Request) -> Response:
 
 def heat_file(request: Request) -> Response:
     """One of the files of a heat map, or the ZIP of all of them."""
-    heat, name = state.heat(request.path_params["id"]), request.path_params["name"]
+    whole, name = state.heat(request.path_params["id"]), request.path_params["name"]
     from terraseek.localization import HEAT_FILES, write_bundle, write_heat_file
+    from terraseek.localization.side_map import side_map
     from terraseek.request import LocalizeRequest
 
     wanted = LocalizeRequest.from_params(all_values(request))
-    limits = wanted.threshold, wanted.percentile
+    heat, limits = side_map(whole, wanted.side), (wanted.threshold, wanted.percentile)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(name).name
         if name == BUNDLE_NAME:
@@ -178,8 +181,38 @@ def heat_file(request: Request) -> Response:
     return response
 
 
+def winner_file(request: Request) -> Response:
+    """Which of several heat maps of one scene wins where: `winner.tif`, or its style."""
+    from terraseek.localization import compare
+    from terraseek.localization.output.winner_map import write_winner, write_winner_style
+    from terraseek.localization.side_map import side_map
+    from terraseek.request import LocalizeRequest
+
+    writers = {
+        "winner.tif": (write_winner, "image/tiff"),
+        "winner.qml": (write_winner_style, "application/xml"),
+    }
+    name = request.path_params["name"]
+    if name not in writers:
+        raise InputError(f"a comparison has no file {name!r}; it has {', '.join(writers)}")
+    values = all_values(request)
+    ids, wanted = values.get("heat", ()), LocalizeRequest.from_params(values)
+    if not 0 < len(ids) <= MAX_QUERIES:
+        raise InputError(f"give 1 to {MAX_QUERIES} heat maps of one scene as heat=ID")
+    heats = [side_map(state.heat(heat_id), wanted.side) for heat_id in ids]
+    limits = None if wanted.threshold is None else [wanted.threshold] * len(heats)
+    write, media_type = writers[name]
+    with tempfile.TemporaryDirectory() as folder:
+        found = compare(heats, limits, wanted.percentile)
+        body = write(found, Path(folder) / name).read_bytes()
+    response = cached(request, body, media_type, 3600)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
 ROUTES: list[BaseRoute] = [
     Route("/api/scenes", scenes, methods=["GET"]),
+    Route("/api/winner/{name}", winner_file, methods=["GET"]),
     Route("/api/localize/{id}", localize, methods=["GET"]),
     Route("/api/localize/{id}", localize_image, methods=["POST"]),
     Route("/api/heat/{id}", heat_cog, methods=["GET"]),

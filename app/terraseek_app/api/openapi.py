@@ -14,6 +14,7 @@ from terraseek_app.api.openapi_parts import (
     get,
     object_schema,
     path_parameter,
+    post_json,
     query_parameter,
     schema_ref,
 )
@@ -73,6 +74,7 @@ _SEARCH = tuple(
     for one in describe_parameters(SEARCH_PARTS)
 )
 _LIMITS = openapi_parameters(LocalizeRequest, leave_out=("q", "like"))
+_NOT_IN_BATCH = ("q", "like", "side")
 _LOCALIZE = (_ID, *describe_parameters(LOCALIZE_PARTS))
 
 _CATALOGUE_PATHS: dict[str, Any] = {
@@ -119,6 +121,22 @@ _LOCALIZE_PATHS: dict[str, Any] = {
         "Heat maps of sentences, items and the uploaded image in a scene",
         "an image to look for, in any format a scene may have, up to 50 MB",
         query_parameter("name", "display name of the uploaded image"),
+    ),
+    "/api/localize/batch": post_json(
+        "Sentences in scenes of the server: ZIP with a ranked table, heat maps and a report, as "
+        "`terraseek localize --batch` writes them",
+        {"sentences": array(TEXT), "scenes": array(TEXT)},
+        ["sentences"],
+        *(one for one in describe_parameters(LOCALIZE_PARTS) if one["name"] not in _NOT_IN_BATCH),
+        media="application/zip",
+    ),
+    "/api/winner/{name}": get(
+        "Which of several heat maps of one scene wins where: winner.tif with class codes and a "
+        "colour table, or its style winner.qml",
+        path_parameter("name"),
+        query_parameter("heat", "id of a heat map", many=True),
+        *_LIMITS,
+        media="*/*",
     ),
     "/api/heat/{id}": get("A heat map as cloud-optimized GeoTIFF", _ID, media="image/tiff"),
     "/api/heat/{id}/{name}": get(

@@ -11,6 +11,7 @@ __all__ = [
     "get",
     "object_schema",
     "path_parameter",
+    "post_json",
     "query_parameter",
     "schema_ref",
 ]
@@ -82,6 +83,33 @@ def get(
     if media != "application/json":
         responses["304"] = {"description": "not modified since the ETag in If-None-Match"}
     return {"get": {"summary": summary, "parameters": list(parameters), "responses": responses}}
+
+
+def post_json(
+    summary: str,
+    properties: dict[str, Any],
+    required: list[str],
+    *parameters: dict[str, Any],
+    media: str,
+) -> dict[str, Any]:
+    """A path with a POST operation that takes a JSON object.
+
+    Args:
+        summary: what the operation returns.
+        properties: schemas of the object's members.
+        required: members that must be there.
+        *parameters: its query parameters.
+        media: media type of the response.
+    """
+    operation = get(summary, *parameters, media=media)["get"]
+    schema = {
+        "type": "object", "properties": properties, "required": required,
+        "additionalProperties": False,
+    }  # fmt: skip
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    responses = operation["responses"] | {"413": _response_ref("TooLarge")}
+    responses.pop("304", None)
+    return {"post": operation | {"requestBody": body, "responses": responses}}
 
 
 def add_post(

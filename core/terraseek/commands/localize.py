@@ -15,7 +15,7 @@ from terraseek.request import LOCALIZE_PARTS, LocalizeRequest
 
 if TYPE_CHECKING:
     from terraseek.encoders.base import Encoder
-    from terraseek.localization import HeatMap
+    from terraseek.localization import Comparison, HeatMap
     from terraseek.scenes import Scene
 
 __all__ = ["register"]
@@ -43,6 +43,10 @@ def localize(
     ] = None,
     style: Annotated[
         Path | None, typer.Option(help="Write the colours of --out as .qml for QGIS.")
+    ] = None,
+    winner: Annotated[
+        Path | None,
+        typer.Option(help="Of several sentences, write which wins where as .tif or style .qml."),
     ] = None,
     png: Annotated[
         Path | None, typer.Option(help="Write the heat map drawn over the scene.")
@@ -79,6 +83,7 @@ def localize(
     from terraseek.encoders.load import load_encoder
     from terraseek.localization import localize_many, write_cog
     from terraseek.localization.query import ImageQuery
+    from terraseek.localization.side_map import side_map
     from terraseek.scenes import Scene
 
     request = LocalizeRequest.from_params(given)
@@ -96,7 +101,8 @@ def localize(
         queries = request.queries(image=None if image is None else ImageQuery.read(image))
         encoder = load_encoder(model, device)
         with bar() as progress:
-            heats = localize_many(opened, queries, encoder, request.options, progress, cache)
+            found = localize_many(opened, queries, encoder, request.options, progress, cache)
+        heats = [side_map(heat, request.side) for heat in found]
         if out:
             write_cog(heats, out, layers, request.threshold, request.percentile)
         if png:
@@ -104,6 +110,8 @@ def localize(
     if regions:
         _write_regions(heats, regions, request)
     _write_single(heats, {"figure": figure, "html": html, "zip": zip_file, "style": style}, request)
+    if winner:
+        _write_winner(heats, winner, request)
     _print_results(heats, request, as_json)
 
 
@@ -158,6 +166,20 @@ def _write_regions(heats: "Sequence[HeatMap]", path: Path, request: LocalizeRequ
 
     write = write_geopackage if path.suffix.lower() == ".gpkg" else write_regions
     write(heats, path, request.threshold, request.percentile)
+
+
+def _write_winner(heats: "Sequence[HeatMap]", path: Path, request: LocalizeRequest) -> None:
+    from terraseek.localization.output.winner_map import write_winner, write_winner_style
+
+    write = write_winner_style if path.suffix.lower() == ".qml" else write_winner
+    write(_compared(heats, request), path)
+
+
+def _compared(heats: "Sequence[HeatMap]", request: LocalizeRequest) -> "Comparison":
+    from terraseek.localization import compare
+
+    limits = None if request.threshold is None else [request.threshold] * len(heats)
+    return compare(heats, limits, request.percentile)
 
 
 def _write_single(
@@ -224,12 +246,10 @@ def _print_results(heats: "Sequence[HeatMap]", request: LocalizeRequest, as_json
 
 def _comparison_lines(heats: "Sequence[HeatMap]", request: LocalizeRequest) -> list[str]:
     """One line for each region of each sentence, below a heading."""
-    from terraseek.localization import compare
     from terraseek.localization.output.outlines import area_text
     from terraseek.significance.words import WORDS
 
-    limits = None if request.threshold is None else [request.threshold] * len(heats)
-    found = compare(heats, limits, request.percentile)
+    found = _compared(heats, request)
     lines = ["", "sentence · region · level · score · area · share of it where the sentence wins"]
     for row in found.rows:
         heat, region = heats[row.sentence], row.region

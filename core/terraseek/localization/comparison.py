@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Float32, Int8
 
 from terraseek.errors import ConfigError
 from terraseek.localization.heatmap import HeatMap
@@ -68,12 +68,20 @@ class Comparison:
 
         Of equal scores the first wins.
         """
-        best = np.full(self.heats[0].shape, -np.inf, np.float32)
+        return self.winner_of([heat.score for heat in self.heats])
+
+    def winner_of(self, scores: Sequence[Float32[np.ndarray, "h w"]]) -> Int8[np.ndarray, "h w"]:
+        """Index of the heat map that wins at each place, or `NO_SENTENCE`.
+
+        Args:
+            scores: of each heat map at these places; NaN is invalid.
+        """
+        best = np.full(scores[0].shape, -np.inf, np.float32)
         winner = np.full(best.shape, NO_SENTENCE, np.int8)
-        for index, (heat, threshold) in enumerate(zip(self.heats, self.thresholds, strict=True)):
+        for index, (values, threshold) in enumerate(zip(scores, self.thresholds, strict=True)):
             if not self.candidates[index]:
                 continue
-            score = np.nan_to_num(heat.score, nan=-np.inf)
+            score = np.nan_to_num(values, nan=-np.inf)
             wins = (score >= np.float32(threshold)) & (score > best)
             winner[wins], best[wins] = index, score[wins]
         return winner

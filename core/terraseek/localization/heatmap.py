@@ -32,6 +32,8 @@ __all__ = ["HeatMap", "Peak"]
 _LOW_PERCENTILE, _HIGH_PERCENTILE = 50.0, 99.8
 _DISPLAY_SAMPLES = 256
 """Rows and columns, at most, from which the display range is computed."""
+_FLAT = 1e-4
+"""Range of scores that is only rounding; such a scene has the same score everywhere."""
 _NOTEBOOK_SIDE = 640
 """Longest side in pixels of the image shown in a notebook."""
 _MIN_THREADED = 1 << 20
@@ -211,7 +213,7 @@ class HeatMap:
         if values.size == 0:  # all valid pixels lie between the samples
             values = self.score[self.valid]
         low, high = (float(v) for v in np.percentile(values, (_LOW_PERCENTILE, _HIGH_PERCENTILE)))
-        return (low, high) if high > low else (low - 1e-3, low + 1e-3)
+        return (low, high) if high - low > _FLAT else (low - 1e-3, low + 1e-3)
 
     @property
     def low(self) -> float:

@@ -200,3 +200,69 @@ def test_every_file_of_a_heat_map(client: TestClient, tmp_path: Path) -> None:
         assert {"request.json", "regions.gpkg"} <= set(opened.namelist())
     assert client.get(f"/api/heat/{heat_id}/other.exe").status_code == 400
     assert client.get(f"/api/heat/none/{BUNDLE_NAME}").status_code == 400
+
+
+def test_one_window_side_and_the_map_of_the_best_sentence(
+    client: TestClient, scene_path: Path, tmp_path: Path
+) -> None:
+    asked = "q=red&q=green&scales=40,80"
+    maps = client.get(f"/api/localize/{scene_id(client)}?{asked}").json()["maps"]
+    with Scene.open(scene_path) as scene:
+        heats = localize_many(
+            scene, ["red", "green"], FakeEncoder(), LocalizeOptions(scales=(40, 80))
+        )
+    one = client.get(f"/api/heat/{maps[0]['heat']}/heat.tif?side=40")
+    (tmp_path / "one.tif").write_bytes(one.content)
+    with rasterio.open(tmp_path / "one.tif") as cog:
+        expected = heats[0].read_rows(0, 200, heats[0].layers[40])
+        np.testing.assert_allclose(cog.read(1), expected, atol=1e-5)
+    refused = client.get(f"/api/heat/{maps[0]['heat']}/heat.tif?side=41")
+    assert (refused.status_code, "sides: 40, 80" in refused.json()["what"]) == (400, True)
+    ids = "&".join(f"heat={one['heat']}" for one in maps)
+    best = client.get(f"/api/winner/winner.tif?{ids}")
+    (tmp_path / "best.tif").write_bytes(best.content)
+    with rasterio.open(tmp_path / "best.tif") as cog:
+        np.testing.assert_array_equal(cog.read(1), compare(heats).winner + 1)
+    style = client.get(f"/api/winner/winner.qml?{ids}").text
+    assert style.index('label="red"') < style.index('label="green"')
+    assert client.get("/api/winner/winner.tif").status_code == 400
+    assert client.get(f"/api/winner/other.tif?{ids}").status_code == 400
+
+
+def test_a_batch_is_the_zip_of_the_command(client: TestClient, scene_path: Path) -> None:
+    body = {"sentences": ["red", ";", "green"], "scenes": ["ground.tif", "missing.tif"]}
+    answer = client.post("/api/localize/batch?scales=40,80", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as files:
+        names = files.namelist()
+        rows = [json.loads(line) for line in files.read("rows.jsonl").splitlines() if line]
+    assert {"results.csv", "results.parquet", "report.html", "contact_sheet.png"} <= set(names)
+    done = {row["sentence"]: row for row in rows if row["status"] == "done"}
+    assert set(done) == {"red", "green"}
+    assert len(rows) == 6
+    options = LocalizeOptions(scales=(40, 80))
+    with Scene.open(scene_path) as scene:
+        for query in ("red", "green"):
+            peak = localize(scene, query, FakeEncoder(), options).peak
+            assert (done[query]["col"], done[query]["row"]) == (peak.col, peak.row)
+    everywhere = client.post("/api/localize/batch", json={"sentences": ["red"]})
+    assert everywhere.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "no JSON"),
+        (b"[1]", "must be JSON like"),
+        (b'{"sentences": []}', "sentences must be a list"),
+        (b'{"sentences": ["a"], "scenes": [3]}', "scenes must be a list"),
+        (b'{"sentences": ["a"], "other": 1}', "must be JSON like"),
+        (json.dumps({"sentences": [str(n) for n in range(501)]}).encode(), "more than the 500"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_is_refused(
+    client: TestClient, body: bytes, words: str
+) -> None:
+    answer = client.post("/api/localize/batch", content=body)
+    assert answer.status_code == 400
+    assert words in answer.json()["what"]

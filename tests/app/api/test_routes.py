@@ -25,6 +25,9 @@ from terraseek.errors import (
     TerraSeekError,
 )
 from terraseek.geo import lonlat_to_tile
+from terraseek.localization import localize
+from terraseek.localization.output.colour.value_image import value_range
+from terraseek.scenes import Scene
 from terraseek.search import Query, Searcher, hits_json
 from terraseek.tiles.footprints import mercator
 from terraseek_app.api.responses import EXCEPTION_HANDLERS
@@ -283,17 +286,19 @@ def test_scene_without_crs_is_one_image(client: TestClient) -> None:
     assert Image.open(io.BytesIO(answer.content)).size == (80, 50)
 
 
-def test_heat_map_overlay_contains_values(client: TestClient) -> None:
-    class Heat:
-        def preview(self, max_side: int) -> tuple[np.ndarray, np.ndarray, None]:
-            value = np.arange(12, dtype=np.uint8).reshape(3, 4)
-            return value, np.full_like(value, 255), None
-
-    heat_id = state.add_heat(Heat())  # type: ignore[arg-type]
-    image = Image.open(io.BytesIO(client.get(f"/overlays/heat/{heat_id}.png").content))
-    pixels = np.asarray(image)
+def test_heat_map_overlay_contains_values(client: TestClient, tmp_path: Path) -> None:
+    ground = np.full((60, 80, 3), 110, np.uint8)
+    ground[20:40, 30:60] = (230, 20, 20)
+    Image.fromarray(ground).save(tmp_path / "ground.png")
+    with Scene.open(tmp_path / "ground.png") as scene:
+        heat = localize(scene, "red", FakeEncoder(), cache=False)
+    address = f"/overlays/heat/{state.add_heat(heat)}.png"
+    image = Image.open(io.BytesIO(client.get(address).content))
+    pixels = np.asarray(image).astype(int)
     assert image.mode == "RGB"
-    np.testing.assert_array_equal(pixels[..., 0].ravel(), np.arange(12))
+    low, high = value_range(heat)
+    scores = low + (256 * pixels[..., 0] + pixels[..., 2]) / 65535 * (high - low)
+    np.testing.assert_allclose(scores, heat.score, atol=1e-5)
     assert (pixels[..., 1] == 255).all()
 
 

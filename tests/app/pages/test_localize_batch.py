@@ -13,9 +13,9 @@ from PIL import Image
 from terraseek.errors import InputError, MissingColumnError
 from terraseek.localization import BatchRow, LocalizeOptions
 from terraseek.progress import silent
-from terraseek_app.pages.localize.batch import job as batch_job
-from terraseek_app.pages.localize.batch.job import batch_queue, read_rows, run_batch
+from terraseek_app.pages.localize.batch.panel import batch_queue
 from terraseek_app.server import state
+from terraseek_app.server.scene_batches import MAX_ROWS, read_rows, run_batch
 from terraseek_app.server.settings import Settings
 
 
@@ -41,7 +41,7 @@ def test_a_table_without_scenes_asks_all_of_them(served: Path) -> None:
 
 
 def test_a_table_may_not_be_too_long(served: Path) -> None:
-    lines = "".join(f"a.png,thing {n}\n" for n in range(batch_job.MAX_ROWS + 1))
+    lines = "".join(f"a.png,thing {n}\n" for n in range(MAX_ROWS + 1))
     with pytest.raises(InputError, match="501 rows"):
         read_rows(f"scene,text\n{lines}".encode(), "t.csv")
 

@@ -1,15 +1,23 @@
 """Downloads of a heat map: the files that `terraseek localize` and the HTTP API write."""
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
-from terraseek.localization import HEAT_FILES, HeatMap, write_bundle, write_heat_file
+from terraseek.localization import (
+    HEAT_FILES,
+    Comparison,
+    HeatMap,
+    write_bundle,
+    write_heat_file,
+)
 from terraseek.localization.methods.registry import DEFAULT_METHOD
+from terraseek.localization.output.winner_map import write_winner, write_winner_style
 
-__all__ = ["bundle_bytes", "download_buttons", "file_bytes"]
+__all__ = ["bundle_bytes", "download_buttons", "file_bytes", "winner_buttons"]
 
 _SHOWN = ("heat.tif", "regions.geojson", "numbers.json")
 """Files with a button of their own; the others are under "More files"."""
@@ -40,6 +48,30 @@ def download_buttons(heat: HeatMap, threshold: float | None = None, stretch: boo
                 on_click="ignore",
                 key="localize_zip",
             )
+
+
+def winner_buttons(found: Comparison) -> None:
+    """Draw the download of the map of the best sentence, and of its style."""
+    kinds = (
+        ("Best sentence (COG)", "winner.tif", "image/tiff", write_winner),
+        ("Its style (QGIS)", "winner.qml", "application/xml", write_winner_style),
+    )
+    with st.container(horizontal=True, gap="small"):
+        for title, name, media_type, write in kinds:
+            st.download_button(
+                title,
+                partial(_winner_bytes, found, name, write),
+                file_name=f"{_stem(found.heats[0])}-{name}",
+                mime=media_type,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"localize_{name.replace('.', '_')}",
+            )
+
+
+def _winner_bytes(found: Comparison, name: str, write: Callable[[Comparison, Path], Path]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return write(found, Path(folder) / name).read_bytes()
 
 
 def _button(heat: HeatMap, name: str, threshold: float | None, stretch: bool) -> None:

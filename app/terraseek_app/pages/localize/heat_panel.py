@@ -13,7 +13,7 @@ from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
 from terraseek.localization.output.outlines import area_text
 from terraseek.significance.words import scene_text
 from terraseek_app.messages import page_text
-from terraseek_app.pages.localize.downloads import download_buttons
+from terraseek_app.pages.localize.downloads import download_buttons, winner_buttons
 from terraseek_app.pages.localize.regions.comparison import colour_of, compared, table_rows
 from terraseek_app.pages.localize.regions.crop import region_card
 from terraseek_app.pages.localize.regions.table import region_table
@@ -40,7 +40,10 @@ def heat_panel(heat_ids: Sequence[str], chosen: float | None, path: Path) -> Non
     else:
         _sentences(found)
     _regions(found, path)
-    index = 0 if len(found.heats) == 1 else _choose_files(found)
+    index = 0
+    if len(found.heats) > 1:
+        winner_buttons(found)
+        index = _choose_files(found)
     download_buttons(found.heats[index], found.thresholds[index], st.session_state.localize_stretch)
 
 

@@ -77,6 +77,7 @@ def _restore_question(params: Params, notes: list[str]) -> None:
         localize_ask=bool(text or image),
         localize_taken=text,
         localize_stretch=request.stretch,
+        localize_side=request.side or 0,
     )
 
 
@@ -109,6 +110,7 @@ def _add_question(params: dict[str, Any], form: dict[str, Any]) -> str:
         items=(key,) if kind == "item" else (),
         options=asked.options,
         stretch=st.session_state.localize_stretch,
+        side=st.session_state.localize_side or None,
     )
     params |= request.to_params()
     params |= {_IMAGE: key} if kind == "upload" else {}

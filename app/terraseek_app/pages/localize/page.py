@@ -27,6 +27,7 @@ from terraseek_app.pages.localize.regions.comparison import (
     region_at,
     thresholds,
 )
+from terraseek_app.pages.localize.regions.sides import choose_sides
 from terraseek_app.pages.localize.scene_choice import (
     SceneFacts,
     place_text,
@@ -114,6 +115,7 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> list[str]:
             note = truncation_note(state.heat(heat_id).query)
             if note:
                 st.warning(page_text(note), icon=":material/content_cut:")
+        heat_ids = choose_sides(heat_ids)
         heat_panel(heat_ids, session.localize_threshold, path)
         truth_panel(heat_ids, [state.heat(heat_id) for heat_id in heat_ids], source)
     elif running is None:

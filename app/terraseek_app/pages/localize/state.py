@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "localize_region": None,
     "localize_threshold": None,
     "localize_stretch": False,
+    "localize_side": 0,
     "localize_taken": "",
 }
 """Session keys of the page with their default values; plain values only.
@@ -53,8 +54,8 @@ the first of them. `localize_partial` are those of the windows encoded so far, a
 `localize_coarse` all of these of the last question, which the next one removes. `localize_region`
 is sentence and rank of the region looked at. `localize_threshold` is where the user set the
 threshold, 0-1 of the heat map's display range, `localize_stretch` whether colours are stretched to
-the scene. `localize_truth` is scene -> sentence -> outlines in
-pixels.
+the scene, `localize_side` the window side whose map is shown alone, or 0. `localize_truth` is
+scene -> sentence -> outlines in pixels.
 `localize_source`, the scene, is `example:<scene id>`, `item:<item id>` or `upload:<token>`.
 `localize_picture`, a query image, is one of the last two, or empty for a text query.
 """

@@ -1,6 +1,7 @@
 """Write heat maps as cloud-optimized GeoTIFF on the CRS and grid of the scene."""
 
 import json
+import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from terraseek.localization.output.cog_bands import Band, heat_bands
 from terraseek.localization.output.provenance import provenance
 from terraseek.scenes.gdal_restrictions import restrict_gdal
 
-__all__ = ["write_cog"]
+__all__ = ["as_cog", "raster_profile", "write_cog", "writing_rasters"]
 
 _ROWS_PER_WRITE = 512
 _STEP = 2.0**-17
@@ -57,13 +58,13 @@ def write_cog(
     heats = [heat] if isinstance(heat, HeatMap) else list(heat)
     bands = heat_bands(heats, layers)
     tags = _tags(heats, threshold, percentile)
-    with _writing(path):
+    with writing_rasters(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".terraseek-", dir=path.parent) as folder:
             plain = Path(folder) / "plain.tif"
             _write_plain(plain, heats[0], bands, tags)
             with atomic_path(path) as temporary:
-                _as_cog(plain, temporary)
+                as_cog(plain, temporary)
                 _check_last_block(temporary)
     return path
 
@@ -93,7 +94,7 @@ def _write_plain(path: Path, heat: HeatMap, bands: Sequence[Band], tags: dict[st
     import rasterio
     from rasterio.windows import Window
 
-    with rasterio.open(path, "w", **_profile(heat, len(bands))) as target:
+    with rasterio.open(path, "w", **raster_profile(heat, len(bands))) as target:
         if heat.georef.polynomial is not None:
             target.gcps = (list(heat.georef.polynomial.points), heat.crs)
         target.update_tags(**tags)
@@ -142,14 +143,17 @@ class _Statistics:
         return {f"STATISTICS_{name}": repr(value) for name, value in found.items()}
 
 
-def _profile(heat: HeatMap, count: int) -> dict[str, Any]:
+def raster_profile(
+    heat: HeatMap, count: int, dtype: str = "float32", nodata: float = math.nan
+) -> dict[str, Any]:
+    """Profile of an uncompressed file on the grid of a heat map's scene, without control points."""
     profile: dict[str, Any] = {
         "driver": "GTiff",
-        "dtype": "float32",
+        "dtype": dtype,
         "count": count,
         "width": heat.width,
         "height": heat.height,
-        "nodata": float("nan"),
+        "nodata": nodata,
         "interleave": "band",
         "tiled": True,
         "blockxsize": 512,
@@ -166,7 +170,8 @@ def _profile(heat: HeatMap, count: int) -> dict[str, Any]:
     return profile
 
 
-def _as_cog(plain: Path, target: Path) -> None:
+def as_cog(plain: Path, target: Path, resampling: str = "AVERAGE") -> None:
+    """Copy a file as COG, with overviews made by a method of resampling."""
     from rasterio.shutil import copy
 
     copy(
@@ -177,7 +182,7 @@ def _as_cog(plain: Path, target: Path) -> None:
         LEVEL="1",  # level 6 makes the file 8 % smaller and takes far longer
         PREDICTOR="YES",
         BLOCKSIZE="512",
-        OVERVIEW_RESAMPLING="AVERAGE",
+        OVERVIEW_RESAMPLING=resampling,
         NUM_THREADS="2",
         BIGTIFF="IF_SAFER",
     )
@@ -194,7 +199,7 @@ def _check_last_block(path: Path) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing_rasters(path: Path) -> Iterator[None]:
     """Settings for writing; failures of the disk become `OutputError`."""
     restrict_gdal()
     import rasterio

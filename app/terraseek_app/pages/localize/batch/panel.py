@@ -7,16 +7,26 @@ import streamlit as st
 from terraseek.errors import TerraSeekError
 from terraseek.localization import LocalizeOptions
 from terraseek_app.messages import show_error, show_errors
-from terraseek_app.pages.localize.batch.job import batch_queue, read_rows, run_batch
 from terraseek_app.pages.localize.job import time_left
 from terraseek_app.pages.localize.parsing import parse_scales
 from terraseek_app.server import state
+from terraseek_app.server.scene_batches import BatchZip, read_rows, run_batch
 from terraseek_app.server.sessions import session_watch
+from terraseek_app.widgets.background_jobs import JobQueue
 
-__all__ = ["batch_panel"]
+__all__ = ["batch_panel", "batch_queue"]
 
 _JOB = "localize_batch_job"
 _MAX_MB = 5
+_KEPT_JOBS = 8
+"""Batches whose files are kept on the disk of the server."""
+
+
+def batch_queue() -> JobQueue[BatchZip]:
+    """The queue of all sessions; one batch runs at a time."""
+    return state.shared().load_once(
+        "batch_jobs", lambda: JobQueue[BatchZip](workers=1, max_jobs=_KEPT_JOBS, max_waiting=4)
+    )
 
 
 def batch_panel() -> None:

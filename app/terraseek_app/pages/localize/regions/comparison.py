@@ -6,6 +6,7 @@ from typing import Any
 
 from terraseek.localization import Comparison, HeatMap, compare, regions_geojson
 from terraseek.localization.comparison import ComparedRegion
+from terraseek.localization.output.colour.palette import SENTENCE_COLOURS
 from terraseek.localization.output.outlines import area_text
 from terraseek.localization.output.regions import default_threshold
 from terraseek.significance.words import WORDS
@@ -24,17 +25,8 @@ __all__ = [
     "thresholds",
 ]
 
-COLOURS = (
-    "#E69F00",
-    "#56B4E9",
-    "#CC79A7",
-    "#F0E442",
-    "#009E73",
-    "#D55E00",
-    "#0072B2",
-    "#FFFFFF",
-)
-"""Colours of sentences that colour-blind people tell apart (Okabe and Ito, 2008)."""
+COLOURS = tuple(f"#{r:02X}{g:02X}{b:02X}" for r, g, b in SENTENCE_COLOURS)
+"""Colours of sentences in CSS, which colour-blind people tell apart."""
 
 
 def colour_of(index: int, count: int) -> str:

@@ -5,7 +5,15 @@ from jaxtyping import Bool, UInt8
 
 from terraseek.significance.model import Level
 
-__all__ = ["LEVEL_COLOURS", "UNKNOWN_COLOUR", "blend", "colour_of_level", "draw_ring", "turbo"]
+__all__ = [
+    "LEVEL_COLOURS",
+    "UNKNOWN_COLOUR",
+    "blend",
+    "colour_of_level",
+    "draw_ring",
+    "sentence_colour",
+    "turbo",
+]
 
 LEVEL_COLOURS: dict[Level, tuple[int, int, int]] = {
     "likely": (0, 114, 178),
@@ -16,6 +24,24 @@ LEVEL_COLOURS: dict[Level, tuple[int, int, int]] = {
 Universal Design", 2008), which people with colour vision deficiencies can tell apart."""
 UNKNOWN_COLOUR = (204, 121, 167)
 """RGB where the significance is unknown: reddish purple of the same palette."""
+
+SENTENCE_COLOURS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (204, 121, 167),
+    (240, 228, 66),
+    (0, 158, 115),
+    (213, 94, 0),
+    (0, 114, 178),
+    (255, 255, 255),
+)
+"""RGB of several sentences on one map, of the same palette, then white."""
+
+
+def sentence_colour(index: int) -> tuple[int, int, int]:
+    """RGB of one of several sentences, from 0; after the last colour the first comes again."""
+    return SENTENCE_COLOURS[index % len(SENTENCE_COLOURS)]
+
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 

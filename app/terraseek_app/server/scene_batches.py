@@ -1,4 +1,4 @@
-"""A batch as a background job whose result is one ZIP file."""
+"""A batch of sentences and scenes on the server, whose result is one ZIP file."""
 
 import shutil
 import tempfile
@@ -12,14 +12,11 @@ from terraseek.localization import BatchRow, LocalizeOptions, localize_batch, re
 from terraseek.localization.output.bundle import zip_files
 from terraseek.progress import Progress
 from terraseek_app.server import state
-from terraseek_app.widgets.background_jobs import JobQueue
 
-__all__ = ["MAX_ROWS", "BatchZip", "batch_queue", "read_rows", "run_batch"]
+__all__ = ["MAX_ROWS", "BatchZip", "check_rows", "read_rows", "rows_of_json", "run_batch"]
 
 MAX_ROWS = 500
 """Most rows of one batch on a server; the command line has no limit."""
-_KEPT_JOBS = 8
-"""Batches whose files are kept on the disk of the server."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +39,6 @@ class BatchZip:
         return self.folder / "batch.zip"
 
 
-def batch_queue() -> JobQueue[BatchZip]:
-    """The queue of all sessions; one batch runs at a time."""
-    return state.shared().load_once(
-        "batch_jobs", lambda: JobQueue[BatchZip](workers=1, max_jobs=_KEPT_JOBS, max_waiting=4)
-    )
-
-
 def read_rows(content: bytes, name: str) -> list[BatchRow]:
     """Rows of an uploaded table; one without a column for scenes asks all scenes of the server.
 
@@ -63,26 +53,74 @@ def read_rows(content: bytes, name: str) -> list[BatchRow]:
         path = Path(folder) / (Path(name).name or "table.csv")
         path.write_bytes(content)
         rows = read_batch(path, sorted(state.example_scenes().values()))
+    check_rows(rows, name)
+    return rows
+
+
+def check_rows(rows: Sequence[BatchRow], name: str) -> None:
+    """Refuse a batch with more rows than a server accepts.
+
+    Raises:
+        InputError: it has more than `MAX_ROWS`.
+    """
     if len(rows) > MAX_ROWS:
         raise InputError(
             f"{name} has {len(rows):,} rows; this server accepts {MAX_ROWS}, and "
             "`terraseek localize --batch` any number"
         )
-    return rows
 
 
-def run_batch(rows: Sequence[BatchRow], options: LocalizeOptions, progress: Progress) -> BatchZip:
+def rows_of_json(values: object) -> list[BatchRow]:
+    """Rows of a request: every sentence in every scene, or in all scenes of the server.
+
+    Args:
+        values: `{"sentences": [...], "scenes": [...]}`; scenes by id or name, all without them.
+
+    Raises:
+        InputError: it is something else, there is no sentence, or there are too many rows.
+    """
+    if not isinstance(values, dict) or not set(values) <= {"sentences", "scenes"}:
+        raise InputError('the body must be JSON like {"sentences": ["piers"], "scenes": ["a.tif"]}')
+    known = state.example_scenes()
+    sentences, scenes = values.get("sentences"), values.get("scenes", list(known.values()))
+    for name, texts in (("sentences", sentences), ("scenes", scenes)):
+        if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
+            raise InputError(f"{name} must be a list of texts, at least one")
+    assert sentences is not None
+    if len(sentences) * len(scenes) > MAX_ROWS:
+        raise InputError(
+            f"{len(sentences):,} sentences in {len(scenes):,} scenes are more than the {MAX_ROWS} "
+            "rows that this server accepts; send several requests"
+        )
+    names = [known.get(scene, scene) for scene in scenes]
+    return list(dict.fromkeys(BatchRow(name, text) for name in names for text in sentences))
+
+
+def run_batch(
+    rows: Sequence[BatchRow],
+    options: LocalizeOptions,
+    progress: Progress,
+    threshold: float | None = None,
+    percentile: float | None = None,
+    stretch: bool = False,
+) -> BatchZip:
     """Run a batch on the scenes of the server and pack its files.
 
     Args:
         rows: see `read_rows`; scenes are names in the served folder, and no other file is opened.
         options: method and window sides.
         progress: progress callback.
+        threshold: see `localize_batch`.
+        percentile: see `localize_batch`.
+        stretch: see `localize_batch`.
     """
     scenes = {name: state.scene_path(key) for key, name in state.example_scenes().items()}
     with tempfile.TemporaryDirectory(prefix="terraseek-batch-") as folder:
         out = Path(folder) / "batch"
-        results = localize_batch(rows, scenes, state.encoder(), out, options, progress=progress)
+        results = localize_batch(
+            rows, scenes, state.encoder(), out, options, threshold, percentile, progress,
+            stretch=stretch,
+        )  # fmt: skip
         n_done = sum(one.done for one in results)
         made = BatchZip(n_done, len(results) - n_done)
         zip_files(made.path, sorted(p for p in out.rglob("*") if p.is_file()), below=out)
