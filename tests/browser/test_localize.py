@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 KEY = "localize_map"
+FOCUSED = "key => Boolean(document.activeElement?.closest(`.st-key-${key}`))"
+"""JavaScript: whether the focus is in a container of the page."""
 
 
 @pytest.fixture
@@ -166,6 +168,43 @@ _LARGEST_OUTLINE = """key => {
     }));
 }"""
 """Width in degrees of the widest outline on the map."""
+
+
+def test_a_scene_is_chosen_on_the_map_beside_the_thumbnails(
+    localize: Any, map_state: Callable[..., Any]
+) -> None:
+    page = localize
+    opener = page.locator(".st-key-localize_scenes_popover button").first
+    opener.click()
+    map_state(page, "localize_scenes_map", "s => s.hits === 1 && !s.moving")
+    page.get_by_text("1 of 2 without coordinates, not on the map.").wait_for()
+    page.locator(".scene", has_text="plain.png").click()
+    page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
+    page.get_by_text("no coordinates, shown in its own pixels").wait_for()
+    page.wait_for_function(FOCUSED, arg="localize_scenes_popover")
+
+    opener.click()
+    map_state(page, "localize_scenes_map", "s => s.hits === 1 && !s.moving")
+    tile = page.locator(".scene", has_text="field.tif")
+    mark = page.locator(".st-key-localize_scenes_map .ts-hit, .ts-hit").first
+    tile.hover()
+    page.locator(".ts-hit.ts-lit").wait_for()
+    mark.hover()
+    page.locator(".scene.lit", has_text="field.tif").wait_for()
+    mark.click()
+    page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
+    page.get_by_text("EPSG:32631").wait_for()
+
+
+def test_the_list_of_sentences_closes_when_they_are_asked(localize: Any) -> None:
+    localize.locator(".st-key-localize_several button").first.click()
+    field = localize.get_by_label("One sentence per line")
+    field.fill("red\ngreen")
+    field.press("ControlOrMeta+Enter")
+    localize.get_by_role("button", name="Where are they?").click()
+    localize.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
+    localize.wait_for_function(FOCUSED, arg="localize_several")
+    localize.locator(".ts-sentence").nth(1).wait_for()
 
 
 def test_uploaded_image_is_localized_in_pixel_space(

@@ -1,4 +1,6 @@
-// Scenes as thumbnails to choose from.
+// Scenes as thumbnails to choose from; hovering one lights its mark on the map, and the reverse.
+
+const HOVER = "terraseek:hover"; // also used by the map (map/static/hover.js)
 
 function create(tag, className, text) {
   const node = document.createElement(tag);
@@ -29,7 +31,20 @@ function tile({ source, name, url, on }, send) {
   }
   node.append(frame, create("span", "name", name));
   node.onclick = () => send(source);
+  node.dataset.source = source;
+  for (const [name, item] of [["mouseenter", source], ["mouseleave", null], ["focus", source], ["blur", null]]) {
+    node.addEventListener(name, () => window.dispatchEvent(new CustomEvent(HOVER, { detail: { from: "scenes", itemId: item } })));
+  }
   return node;
+}
+
+function listen(place) {
+  const light = ({ detail }) => {
+    if (!place.isConnected) return window.removeEventListener(HOVER, light);
+    for (const node of place.children) node.classList.toggle("lit", node.dataset.source === detail.itemId);
+  };
+  window.addEventListener(HOVER, light);
+  return light;
 }
 
 export default function (component) {
@@ -39,5 +54,6 @@ export default function (component) {
   const text = JSON.stringify(data.tiles);
   if (place.shown === text) return;
   place.shown = text;
+  place.listener ??= listen(place);
   place.replaceChildren(...data.tiles.map((one) => tile(one, (source) => setTriggerValue("chosen", source))));
 }

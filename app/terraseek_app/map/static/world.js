@@ -283,7 +283,7 @@ export class WorldMap {
   pick(item, from) {
     this.picked = item.item_id;
     this.hitsLayer.select(item.item_id);
-    if (!this.split?.isOpen) openPopup(this, item); // the other map would cut it off
+    if (!this.split?.isOpen && item.popup !== false) openPopup(this, item); // the other map would cut it off
     if (this.reports("select")) this.emit("select", { item_id: item.item_id, click: [item.lon, item.lat], from });
   }
 

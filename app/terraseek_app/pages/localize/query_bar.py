@@ -1,5 +1,7 @@
 """The bar at the top of the Localize page: scene, sentence, query image, method."""
 
+from typing import Any
+
 import streamlit as st
 
 from terraseek.localization.methods.registry import DEFAULT_METHOD, METHODS
@@ -8,12 +10,20 @@ from terraseek_app.pages.localize.image_query import clear_image, query_image_pa
 from terraseek_app.pages.localize.parsing import join_lines, split_sentences
 from terraseek_app.pages.localize.scene_choice import (
     choose_scene,
-    scene_thumbnails,
+    scene_panel,
     upload_panel,
+)
+from terraseek_app.pages.localize.scenes.popovers import (
+    SCENES_POPOVER,
+    close_popover,
+    focus_after_close,
 )
 from terraseek_app.server import state
 
 __all__ = ["query_bar"]
+
+_LINES_POPOVER = "localize_several"
+"""Key of the popover with one sentence per line."""
 
 
 def query_bar() -> bool:
@@ -22,19 +32,28 @@ def query_bar() -> bool:
         scene, upload, form, lines, image, more = st.columns(
             [2.2, 1.1, 5.0, 1.1, 1.1, 1.25], vertical_alignment="bottom"
         )
-    with upload, st.popover("Scenes", icon=":material/photo_library:", width="stretch"):
-        scene_thumbnails("localize_scenes")
+    with upload:
+        scenes = _popover("Scenes", SCENES_POPOVER, ":material/photo_library:")
+    with scenes:
+        scene_panel(is_open=bool(scenes.open))
         upload_panel()
     with scene:
         choose_scene()
-    with lines, st.popover("Several", icon=":material/format_list_bulleted:", width="stretch"):
+    with lines, _popover("Several", _LINES_POPOVER, ":material/format_list_bulleted:"):
         _lines_panel()
     with image, st.popover("Picture", icon=":material/image_search:", width="stretch"):
         query_image_panel()
     with more, st.popover(_method_label(), icon=":material/tune:", width="stretch"):
         _method_panel()
     with form, st.container(key="localize_form"), st.form("localize_question"):
-        return _query_fields()
+        submitted = _query_fields()
+    focus_after_close()
+    return submitted
+
+
+def _popover(label: str, key: str, icon: str) -> Any:  # noqa: ANN401 - Streamlit has no public type
+    """A popover that a click in it can close, see `close_popover`."""
+    return st.popover(label, icon=icon, width="stretch", key=key, on_change="rerun")
 
 
 def _lines_panel() -> None:
@@ -57,6 +76,7 @@ def _lines_panel() -> None:
 def _ask_lines() -> None:
     text = join_lines(st.session_state.localize_lines)
     if text:
+        close_popover(_LINES_POPOVER)
         clear_image()
         st.session_state.update(localize_text=text, localize_ask=True)
 

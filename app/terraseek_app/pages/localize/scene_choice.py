@@ -13,7 +13,9 @@ from terraseek_app.pages.localize.item_raster import (
     item_raster,
     pixel_space_reason,
 )
+from terraseek_app.pages.localize.scenes.footprints import scenes_map
 from terraseek_app.pages.localize.scenes.gallery import scene_gallery, scene_tiles
+from terraseek_app.pages.localize.scenes.popovers import SCENES_POPOVER, close_popover
 from terraseek_app.pages.localize.state import clear_result
 from terraseek_app.server import state
 from terraseek_app.server.uploads import upload_folder, upload_path
@@ -26,7 +28,7 @@ __all__ = [
     "place_text",
     "scene_facts",
     "scene_file",
-    "scene_thumbnails",
+    "scene_panel",
     "sources",
     "upload_panel",
 ]
@@ -79,12 +81,34 @@ def choose_scene() -> None:
     )
 
 
-def scene_thumbnails(key: str) -> None:
-    """Draw all scenes as thumbnails; a click chooses one. Nothing without scenes."""
+def scene_panel(is_open: bool) -> None:
+    """Draw all scenes on a map and as thumbnails; a click chooses one. Nothing without scenes.
+
+    Args:
+        is_open: whether the panel is seen; the map is drawn only then.
+    """
     choices = sources()
-    if choices:
-        tiles = scene_tiles(choices, {one: _scene_id(one) for one in choices}, _chosen())
-        scene_gallery(key, tiles, on_choose=_choose)
+    if not choices:
+        return
+    tiles = scene_tiles(choices, {one: _scene_id(one) for one in choices}, _chosen())
+    outlines = {source: corners for source in choices if (corners := _corners(source))}
+    if outlines:
+        with st.container(key="localize_scenes_place", height=250, border=False):
+            if is_open:
+                scenes_map("localize_scenes_map", tiles, outlines, on_choose=_choose)
+    scene_gallery("localize_scenes", tiles, on_choose=_choose)
+    n_unplaced = len(choices) - len(outlines)
+    if n_unplaced:
+        st.caption(f"{n_unplaced} of {len(choices)} without coordinates, not on the map.")
+
+
+def _corners(source: str) -> tuple[tuple[float, float], ...] | None:
+    """Corners of a scene on the globe; None without coordinates, or if it cannot be opened."""
+    try:
+        path = scene_file(source)
+        return scene_facts(path, sources()[source]).corners
+    except (TerraSeekError, OSError):
+        return None
 
 
 def _chosen() -> str | None:
@@ -96,6 +120,7 @@ def _choose(source: str) -> None:
     if source in sources() and source != _chosen():
         st.session_state.localize_source = source
         clear_result()
+    close_popover(SCENES_POPOVER)
 
 
 def _scene_id(source: str) -> str | None:
