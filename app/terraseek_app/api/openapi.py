@@ -157,6 +157,12 @@ _TILE_PATHS: dict[str, Any] = {
         no_content="the tile is outside the heat map",
     ),
     "/tiles/basemap/{z}/{x}/{y}": get("Tile of the Blue Marble", *_ZXY, media="image/jpeg"),
+    "/tiles/archive/{z}/{x}/{y}": get(
+        "Tile of the operator's basemap, if it is a PMTiles archive",
+        *_ZXY,
+        media="image/*",
+        no_content="the archive has no such tile",
+    ),
     "/tiles/reference/{z}/{x}/{y}": get(
         "Vector tile (MVT) with layers coasts, borders, states, rivers and towns",
         *_ZXY,

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from terraseek.errors import InputError
+from terraseek.tiles.pmtiles import PMTiles
 from terraseek_app.api.responses import cached
 from terraseek_app.map.assets import MEDIA_TYPES, asset_path, is_maplibre
 from terraseek_app.server import state
@@ -52,6 +53,26 @@ def basemap(request: Request) -> Response:
     if z > MAX_ZOOM:
         raise InputError(f"the basemap has tiles up to zoom {MAX_ZOOM}; {z} was asked for")
     return cached(request, basemap_tile(z, x, y), "image/jpeg", _DAY_S)
+
+
+def archive_tile(request: Request) -> Response:
+    """A tile of the operator's PMTiles archive; 204 where it has none, 404 without an archive."""
+    path = state.settings().basemap_archive
+    if path is None:
+        return Response(status_code=404)
+    archive = _archive(path, path.stat().st_mtime_ns)
+    body = archive.tile(*tile_zxy(request))
+    return (
+        Response(status_code=204)
+        if body is None
+        else cached(request, body, archive.media_type, _DAY_S)
+    )
+
+
+@lru_cache(maxsize=4)
+def _archive(path: Path, mtime_ns: int) -> PMTiles:
+    # mtime_ns is part of the cache key only
+    return PMTiles.open(path)
 
 
 def borders(request: Request) -> Response:
@@ -150,6 +171,7 @@ def asset(request: Request) -> Response:
 
 ROUTES: list[BaseRoute] = [
     Route("/tiles/basemap/{z}/{x}/{y}", basemap, methods=["GET"]),
+    Route("/tiles/archive/{z}/{x}/{y}", archive_tile, methods=["GET"]),
     Route("/tiles/borders.json", borders, methods=["GET"]),
     Route("/tiles/reference/{z}/{x}/{y}", reference, methods=["GET"]),
     Route("/tiles/density/{z}/{x}/{y}", density, methods=["GET"]),

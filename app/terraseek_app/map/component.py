@@ -149,12 +149,31 @@ def _component() -> Any:  # noqa: ANN401 - Streamlit gives a callable without a 
     )
 
 
-def _operator_basemap() -> dict[str, str] | None:
-    """URL and attribution of the basemap that the operator configured; None for the Blue Marble."""
+def _operator_basemap() -> dict[str, Any] | None:
+    """The basemap that the operator configured, for `style.js`; None for the Blue Marble."""
     settings = state.settings()
     if not settings.basemap:
         return None
-    return {"url": settings.basemap, "attribution": html.escape(settings.basemap_attribution)}
+    attribution = {"attribution": html.escape(settings.basemap_attribution)}
+    archive = settings.basemap_archive
+    if archive is None:
+        return {"url": settings.basemap} | attribution
+    return _archive_source(archive, archive.stat().st_mtime_ns) | attribution
+
+
+@lru_cache(maxsize=4)
+def _archive_source(path: Path, mtime_ns: int) -> dict[str, Any]:
+    """An archive as a source of tiles; the address changes with the file."""
+    from terraseek.tiles.pmtiles import PMTiles
+
+    archive = PMTiles.open(path)
+    return {
+        "url": f"/tiles/archive/{{z}}/{{x}}/{{y}}?v={mtime_ns}",
+        "tile_size": archive.tile_size(),
+        "minzoom": archive.min_zoom,
+        "maxzoom": archive.max_zoom,
+        "bounds": list(archive.bounds),
+    }
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,8 @@
 """Settings of the server, read from environment variables and checked."""
 
+import html
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from terraseek.encoders.registry import DEFAULT_MODEL
-from terraseek.errors import ConfigError
+from terraseek.errors import ConfigError, InputError
 
 __all__ = ["UPLOAD_AGE_S", "Settings"]
 
@@ -19,6 +21,9 @@ _MEGABYTE = 1 << 20
 _UNITS = {"megabytes": _MEGABYTE, "hours": 3600}
 _WMS_BOX = "{bbox-epsg-3857}"
 """Placeholder that MapLibre replaces by the bounds of a tile."""
+
+_ARCHIVE_SUFFIX = ".pmtiles"
+_TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,15 @@ class Settings:
     joined by commas; `*` allows every name)."""
     basemap: str = ""
     """URL of tiles that browsers load as the basemap, with {z}, {x}, {y} (XYZ) or with
-    {bbox-epsg-3857} (WMS) (`TERRASEEK_BASEMAP`); empty for the Blue Marble, without a network."""
+    {bbox-epsg-3857} (WMS), or `basemap_archive` as text (`TERRASEEK_BASEMAP`); empty for the Blue
+    Marble, without a network."""
     basemap_attribution: str = ""
     """Attribution that its licence asks for (`TERRASEEK_BASEMAP_ATTRIBUTION`)."""
+
+    @property
+    def basemap_archive(self) -> Path | None:
+        """PMTiles archive whose tiles this server gives as the basemap; None without one."""
+        return Path(self.basemap) if self.basemap.endswith(_ARCHIVE_SUFFIX) else None
 
     allowed_origins: frozenset[str] = frozenset()
     """Origins of pages of other sites that may show pictures and tiles of this server and request
@@ -127,11 +138,13 @@ def _basemap(env: Mapping[str, str]) -> tuple[str, str]:
     attribution = (env.get("TERRASEEK_BASEMAP_ATTRIBUTION") or "").strip()
     if not url:
         return "", ""
+    if url.endswith(_ARCHIVE_SUFFIX) and "://" not in url:
+        return _archive(url, attribution)
     is_xyz = all(part in url for part in ("{z}", "{x}", "{y}"))
     if not url.startswith(("https://", "http://", "/")) or not (is_xyz or _WMS_BOX in url):
         raise ConfigError(
-            f"TERRASEEK_BASEMAP is {url!r}; give the address of tiles with {{z}}, {{x}} and {{y}}, "
-            f"or of a WMS with BBOX={_WMS_BOX}"
+            f"TERRASEEK_BASEMAP is {url!r}; give the address of tiles with {{z}}, {{x}}, {{y}}, "
+            f"of a WMS with BBOX={_WMS_BOX}, or a {_ARCHIVE_SUFFIX} file of this computer"
         )
     if not attribution:
         raise ConfigError(
@@ -139,3 +152,22 @@ def _basemap(env: Mapping[str, str]) -> tuple[str, str]:
             "licence of its tiles asks for"
         )
     return url, attribution
+
+
+def _archive(text: str, attribution: str) -> tuple[str, str]:
+    from terraseek.tiles.pmtiles import PMTiles
+
+    path = Path(text).expanduser().resolve()
+    if not path.is_file():
+        raise ConfigError(f"TERRASEEK_BASEMAP is {text!r}, which is no file of this computer")
+    try:
+        archive = PMTiles.open(path)
+        archive.tile_size()
+    except (InputError, OSError) as error:
+        raise ConfigError(f"TERRASEEK_BASEMAP: {error}") from error
+    if not (attribution or archive.attribution):
+        raise ConfigError(
+            f"{path.name} states no attribution; give TERRASEEK_BASEMAP_ATTRIBUTION, which the "
+            "licence of its tiles asks for"
+        )
+    return str(path), attribution or html.unescape(_TAG.sub("", archive.attribution))

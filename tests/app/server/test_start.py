@@ -1,5 +1,6 @@
 """Settings, the checks before the start, and the reuse of the demo's parts."""
 
+import io
 import os
 import socket
 import subprocess
@@ -7,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from helpers.pmtiles_file import write_pmtiles
 from terraseek.errors import CatalogueNotFoundError, ConfigError
 from terraseek_app.launch import ServeOptions, check, streamlit_config
 from terraseek_app.server.settings import Settings
@@ -52,6 +55,26 @@ def test_a_basemap_of_the_operator_needs_its_attribution() -> None:
         Settings.from_env({"TERRASEEK_BASEMAP": TILES})
     with pytest.raises(ConfigError, match="bbox-epsg-3857"):
         Settings.from_env(env | {"TERRASEEK_BASEMAP": "https://tiles.example.org/map.png"})
+
+
+def test_an_archive_is_a_basemap_with_its_own_attribution(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (256, 256)).save(content, "PNG")
+    tiles = {(0, 0, 0): content.getvalue()}
+    named = write_pmtiles(
+        tmp_path / "named.pmtiles", tiles, attribution="<a href='x'>A &amp; B</a>"
+    )
+    found = Settings.from_env({"TERRASEEK_BASEMAP": str(named)})
+    assert (found.basemap_archive, found.basemap_attribution) == (named.resolve(), "A & B")
+    bare = write_pmtiles(tmp_path / "bare.pmtiles", tiles)
+    with pytest.raises(ConfigError, match="TERRASEEK_BASEMAP_ATTRIBUTION"):
+        Settings.from_env({"TERRASEEK_BASEMAP": str(bare)})
+    with pytest.raises(ConfigError, match="no file of this computer"):
+        Settings.from_env({"TERRASEEK_BASEMAP": str(tmp_path / "gone.pmtiles")})
+    bare.write_bytes(b"PMTiles")
+    with pytest.raises(ConfigError, match="cut short"):
+        Settings.from_env({"TERRASEEK_BASEMAP": str(bare)})
+    assert Settings(basemap=TILES).basemap_archive is None
 
 
 @pytest.mark.parametrize(("basemap", "allowed"), [("", False), (TILES, True)])

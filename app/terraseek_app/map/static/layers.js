@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 
 const REFERENCE_LAYERS = ["rivers", "states", "borders", "coasts"];
 const GROUPS = [
-  ["basemap", "Basemap", (id) => id === "basemap"],
+  ["basemap", "Basemap", (id) => id.startsWith("basemap")],
   ["borders", "Coasts, borders, rivers", (id) => REFERENCE_LAYERS.includes(id)],
   ["towns", "Towns", (id) => id === "towns"],
   ["items", "Images", (id) => id === "items" || id.startsWith("item:")],

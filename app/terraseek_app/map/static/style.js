@@ -7,15 +7,13 @@ import { ANCHORS } from "./layers.js";
 const BLUE_MARBLE = "Imagery: NASA Blue Marble";
 const REFERENCE = "Coasts: GSHHG · Borders, rivers: WDB II · Towns: GeoNames";
 
-// `operator`: {url, attribution} of a basemap from the server's settings, or null.
+// `operator`: {url, attribution} of a basemap from the server's settings, or null; with bounds,
+// tile_size, minzoom and maxzoom if it is an archive, which lies above the Blue Marble.
 export function mapStyle(base, origin, operator) {
   return {
     version: 8,
     sources: {
-      basemap: operator ? operatorSource(operator, origin, base) : {
-        type: "raster", tiles: [`${origin}${base}/tiles/basemap/{z}/{x}/{y}`],
-        tileSize: 512, maxzoom: 6, attribution: BLUE_MARBLE,
-      },
+      ...basemapSources(operator, origin, base),
       reference: {
         type: "vector", tiles: [`${origin}${base}/tiles/reference/{z}/{x}/{y}`], maxzoom: 10,
         attribution: REFERENCE,
@@ -23,7 +21,7 @@ export function mapStyle(base, origin, operator) {
     },
     layers: [
       { id: "background", type: "background", paint: { "background-color": "#0b1a2b" } },
-      { id: "basemap", type: "raster", source: "basemap", paint: operator ? {} : blueMarblePaint() },
+      ...basemapLayers(operator),
       line("rivers", "#8ec5ea", 0.5, 1.4),
       line("states", "#fff4d6", 0.3, 1, [3, 2]),
       line("borders", "#fff4d6", 0.4, 1.6),
@@ -36,11 +34,25 @@ export function mapStyle(base, origin, operator) {
   };
 }
 
-function operatorSource({ url, attribution }, origin, base) {
-  return {
-    type: "raster", tiles: [url.startsWith("/") ? `${origin}${base}${url}` : url], tileSize: 256,
-    attribution,
+function basemapSources(operator, origin, base) {
+  const marble = {
+    type: "raster", tiles: [`${origin}${base}/tiles/basemap/{z}/{x}/{y}`],
+    tileSize: 512, maxzoom: 6, attribution: BLUE_MARBLE,
   };
+  if (!operator) return { basemap: marble };
+  const { url, attribution, bounds, minzoom, maxzoom, tile_size: tileSize = 256 } = operator;
+  const own = {
+    type: "raster", tiles: [url.startsWith("/") ? `${origin}${base}${url}` : url], tileSize, attribution,
+  };
+  return bounds ? { basemap: marble, archive: { ...own, bounds, minzoom, maxzoom } } : { basemap: own };
+}
+
+function basemapLayers(operator) {
+  const isAbove = Boolean(operator?.bounds);
+  const paint = operator && !isAbove ? {} : blueMarblePaint();
+  const layers = [{ id: "basemap", type: "raster", source: "basemap", paint }];
+  if (isAbove) layers.push({ id: "basemap-archive", type: "raster", source: "archive", paint: {} });
+  return layers;
 }
 
 // The Blue Marble has pixels of 7 km; beyond its zooms it recedes behind the lines and names.
