@@ -210,6 +210,24 @@ def test_shapes_are_edited_after_drawing(map_page: Any, map_state: Callable[...,
     grown = map_state(map_page, KEY, "s => s.shapes[1].length === 4")["shapes"]
     assert grown[1][1] == pytest.approx([-135, 12], abs=0.1)
 
+    handle = map_page.locator(".ts-shape-handle").first
+    middle = look(map_page, "return world.shapeTool.handles.markers[0].getLngLat().toArray();")
+    drag_on_map(map_page, middle, (middle[0] - 3, middle[1]))
+    shifted = map_state(map_page, KEY, "s => s.shapes[0][0][0] < -150")["shapes"]
+    step = shifted[0][0][0] - moved[0][0][0]
+    assert step == pytest.approx(-3, abs=0.1)
+    east = [[lon + step, lat] for lon, lat in moved[0]]
+    assert flat(shifted[0]) == pytest.approx(flat(east), abs=0.1)
+    assert flat(shifted[1]) == pytest.approx(flat(grown[1]), abs=1e-4)
+    handle.press("Shift+ArrowRight")
+    handle.press("ArrowRight")
+    known = f"JSON.parse(world.shapeTool.lastSynced)[0][0][0] > {shifted[0][0][0]} + 0.5"
+    until(map_page, f"return {known};")  # the page has the shape
+    focused = "world.element.getRootNode().activeElement"
+    assert look(map_page, f"return {focused}.matches('.ts-shape-handle');")
+    corner = map_state(map_page, KEY)["shapes"][0][0]
+    assert look(map_page, "return world.map.getCenter();") == center, "the map was moved"
+
     def right_click(place: tuple[float, float]) -> None:
         frame = map_page.locator(".ts-map").bounding_box()
         at = look(map_page, f"return world.map.project({list(place)});")
@@ -217,7 +235,7 @@ def test_shapes_are_edited_after_drawing(map_page: Any, map_state: Callable[...,
 
     right_click((-135, 12))
     map_state(map_page, KEY, "s => s.shapes[1].length === 3")
-    right_click((-148, 15))  # a triangle without a corner is none
+    right_click(corner)  # a triangle without a corner is none
     left = map_state(map_page, KEY, "s => s.shapes.length === 1")["shapes"]
     assert flat(left[0]) == pytest.approx(flat(shapes[1]), abs=1e-4)
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { handleAt, inserted, middles, moved, removed } from "../../app/terraseek_app/map/static/corners.js";
+import { handleAt, inserted, middles, moved, removed, shifted } from "../../app/terraseek_app/map/static/corners.js";
 
 const SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10]];
 const TRIANGLE = [[20, 0], [30, 0], [20, 10]];
@@ -29,4 +29,10 @@ test("the nearest handle in reach is found, corners before middles", () => {
   assert.deepEqual(handleAt(RINGS, { x: 103, y: -2 }, project, 9), { ring: 0, corner: 1, isMiddle: false });
   assert.deepEqual(handleAt(RINGS, { x: 252, y: 1 }, project, 9), { ring: 1, corner: 0, isMiddle: true });
   assert.equal(handleAt(RINGS, { x: 50, y: -50 }, project, 9), null);
+});
+
+test("a whole shape is moved, and stays on the map", () => {
+  assert.deepEqual(shifted(RINGS, 1, [1, -2]), [SQUARE, [[21, -2], [31, -2], [21, 8]]]);
+  assert.deepEqual(shifted(RINGS, 0, [0, 80])[0].map((corner) => corner[1]), [75, 75, 85, 85]);
+  assert.deepEqual(shifted(RINGS, 0, [0, -90])[0].map((corner) => corner[1]), [-85, -85, -75, -75]);
 });

@@ -32,8 +32,8 @@ function tile({ source, name, url, on }, send) {
   node.append(frame, create("span", "name", name));
   node.onclick = () => send(source);
   node.dataset.source = source;
-  for (const [name, item] of [["mouseenter", source], ["mouseleave", null], ["focus", source], ["blur", null]]) {
-    node.addEventListener(name, () => window.dispatchEvent(new CustomEvent(HOVER, { detail: { from: "scenes", itemId: item } })));
+  for (const [kind, item] of [["mouseenter", source], ["mouseleave", null], ["focus", source], ["blur", null]]) {
+    node.addEventListener(kind, () => window.dispatchEvent(new CustomEvent(HOVER, { detail: { from: "scenes", itemId: item } })));
   }
   return node;
 }

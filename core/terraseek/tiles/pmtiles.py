@@ -129,8 +129,6 @@ class PMTiles:
         Raises:
             InputError: the archive is damaged.
         """
-        from PIL import Image
-
         at = self.root
         for _ in range(_MAX_DEPTH):
             directory = _directory(self.path, *at, self.compression)
@@ -139,8 +137,7 @@ class PMTiles:
             first = (directory.offsets[0], directory.lengths[0])
             if directory.runs[0]:
                 body = _read(self.path, self.tiles + first[0], first[1])
-                with Image.open(io.BytesIO(body)) as image:
-                    return int(image.width)
+                return _width(body, self.media_type, self.path)
             at = (self.leaves + first[0], first[1])
         raise InputError(f"{self.path.name} has no tiles")
 
@@ -188,6 +185,17 @@ def _varints(content: bytes) -> Iterator[int]:
         if byte < 0x80:
             yield value
             value = shift = 0
+
+
+def _width(body: bytes, media_type: str, path: Path) -> int:
+    from PIL import Image
+
+    formats = [media_type.removeprefix("image/").upper()]
+    try:
+        with Image.open(io.BytesIO(body), formats=formats) as image:
+            return int(image.width)
+    except OSError as error:
+        raise InputError(f"{path.name} is damaged: its first tile is no {formats[0]}") from error
 
 
 def _read(path: Path, offset: int, length: int) -> bytes:

@@ -92,3 +92,5 @@ def test_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:
     cut.write_bytes(cut.read_bytes()[:-10])
     with pytest.raises(InputError, match="cut short"):
         PMTiles.open(cut).tile(0, 0, 0)
+    with pytest.raises(InputError, match="its first tile is no PNG"):
+        PMTiles.open(write_pmtiles(path, {(0, 0, 0): b"text"})).tile_size()

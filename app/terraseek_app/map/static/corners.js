@@ -1,6 +1,7 @@
 // Editing of polygons, without a map: rings are lists of [lon, lat] whose first corner is not repeated.
 
 export const MIN_CORNERS = 3;
+const MAX_LAT = 85;
 
 // The rings with a corner moved.
 export function moved(rings, ring, corner, to) {
@@ -17,6 +18,13 @@ export function removed(rings, ring, corner) {
   return rings
     .map((one, i) => (i === ring ? one.filter((_, j) => j !== corner) : one))
     .filter((one) => one.length >= MIN_CORNERS);
+}
+
+// The rings with one of them moved by [lon, lat], as far as no corner passes a pole of the map.
+export function shifted(rings, ring, [lon, lat]) {
+  const lats = rings[ring].map((corner) => corner[1]);
+  const up = Math.max(-MAX_LAT - Math.min(...lats), Math.min(MAX_LAT - Math.max(...lats), lat));
+  return rings.map((one, i) => (i === ring ? one.map(([x, y]) => [x + lon, y + up]) : one));
 }
 
 // The corner or the middle of an edge next to a point of the screen, within `reach` pixels; corners go

@@ -3,6 +3,7 @@
 // or Alt-click removes a corner.
 
 import { MIN_CORNERS, handleAt, inserted, middles, moved, removed } from "./corners.js";
+import { ShapeHandles } from "./shape_handles.js";
 import { unwrapped } from "./space.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
@@ -13,6 +14,7 @@ export class ShapeTool {
   constructor(world) {
     this.world = world;
     this.rings = []; // of the finished polygons: [[[lon, lat], ...], ...]
+    this.handles = new ShapeHandles(this);
     this.lastSynced = null;
     this.active = false;
     this.openCorners = []; // of the polygon being drawn
@@ -153,6 +155,7 @@ export class ShapeTool {
 
   set(rings) {
     this.rings = rings;
+    this.handles.show(rings);
     if (!this.active) this.draw(rings);
     this.world.controls.hasShape(rings.length > 0);
   }
@@ -175,6 +178,7 @@ export class ShapeTool {
   }
 
   remove() {
+    this.handles.remove();
     window.removeEventListener("keydown", this.onKeyDown);
   }
 }
