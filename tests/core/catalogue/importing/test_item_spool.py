@@ -92,3 +92,16 @@ def test_cells_of_some_rows_are_replaced(tmp_path: Path):
     assert table["code"].tolist() == ["", "0012", "77", "", ""]
     assert table["fresh"].tolist()[3] == 1
     assert table["item_id"].tolist() == [row["item_id"] for row in ROWS]
+
+
+def test_text_is_mapped_and_not_copied_into_memory(tmp_path: Path):
+    import pyarrow as pa
+
+    made = ItemSpool(tmp_path / "new")
+    for start in range(0, 20_000, 2000):
+        ids = [f"{row:012d}" for row in range(start, start + 2000)]
+        made.add([{"item_id": one, "caption": f"{one} {'x' * 1000}"} for one in ids])
+    before = pa.total_allocated_bytes()
+    table = made.table()
+    assert pa.total_allocated_bytes() - before < 4_000_000  # the captions alone have 20 million
+    assert table["caption"][19_999].as_py().startswith("000000019999 xxx")

@@ -18,6 +18,7 @@ from terraseek_train.config import DataSource, expand_variables
 from terraseek_train.data.augment import augment
 from terraseek_train.data.read_source import decode_source, read_source
 from terraseek_train.loop.model import save_weights
+from terraseek_train.loop.parallel import local_device
 from terraseek_train.methods.prior.scene_classifier import make_network, normalize
 from terraseek_train.methods.schedule import Schedule
 
@@ -49,6 +50,8 @@ class ClassifierConfig:
     cache: str = "runs/cache"
     seed: int = 0
     threads: int = 1
+    device: str = "auto"
+    """`auto` takes CUDA where there is one; or `cpu`, `cuda`, `cuda:1`."""
 
 
 def load_classifier_config(path: Path) -> ClassifierConfig:
@@ -84,7 +87,8 @@ def train_classifier(config: ClassifierConfig, progress: Progress = silent) -> d
     n_test = max(1, round(config.held_out * len(label)))
     test_rows, train_rows = order[:n_test], order[n_test:]
     torch.manual_seed(config.seed)
-    network: Any = make_network(config.model, len(classes))
+    device = local_device(config.device)
+    network: Any = make_network(config.model, len(classes)).to(device)
     batch = min(config.batch, len(train_rows))
     steps_per_epoch = len(train_rows) // batch
     steps = config.epochs * steps_per_epoch
@@ -98,8 +102,9 @@ def train_classifier(config: ClassifierConfig, progress: Progress = silent) -> d
         rows = train_rows[start : start + batch]
         views = np.stack([augment(images[row], config.side, rng) for row in rows])
         schedule.set_rate(optimizer, step)
-        logits = network(normalize(views))
-        loss = F.cross_entropy(logits, torch.from_numpy(label[rows]), label_smoothing=0.1)
+        logits = network(normalize(views).to(device))
+        target = torch.from_numpy(label[rows]).to(device)
+        loss = F.cross_entropy(logits, target, label_smoothing=0.1)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch has none here
         optimizer.step()
@@ -143,10 +148,11 @@ def _accuracy(
     side: int,
 ) -> float:
     network.eval()
+    device = next(network.parameters()).device
     correct = 0
     for start in range(0, len(images), _BATCH):
         small = np.stack([fit_square(i, side) for i in images[start : start + _BATCH]])
-        predicted = network(normalize(small)).argmax(dim=1).numpy()
+        predicted = network(normalize(small).to(device)).argmax(dim=1).cpu().numpy()
         correct += int((predicted == label[start : start + _BATCH]).sum())
     return round(100 * correct / len(label), 2)
 

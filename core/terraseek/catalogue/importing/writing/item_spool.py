@@ -197,7 +197,7 @@ class ItemSpool:
         found = self._mapped()
         others = [n for n in found.column_names if n not in (*COLUMNS, *FILE_COLUMNS, DELETED)]
         order = [*COLUMNS, *others, *FILE_COLUMNS, *([DELETED] if DELETED in self._columns else [])]
-        arrays = {name: self._typed(name, found[name].combine_chunks()) for name in order}
+        arrays = {name: self._typed(name, _single(found[name])) for name in order}
         table = pa.table(arrays)
         empty = pd.DataFrame({n: pd.Series(dtype=_dtype(n, a.type)) for n, a in arrays.items()})
         metadata = pa.Table.from_pandas(empty, preserve_index=False).schema.metadata
@@ -220,6 +220,11 @@ class ItemSpool:
             pc.and_(pc.equal(numbers, pc.round(numbers)), pc.less(pc.abs(numbers), 2.0**53))
         )
         return numbers.cast(pa.int64()) if whole.as_py() else numbers
+
+
+def _single(cells: "pa.ChunkedArray") -> "pa.Array":
+    """The one array of a mapped column; `combine_chunks` would copy it into memory."""
+    return cells.chunk(0) if cells.num_chunks == 1 else cells.combine_chunks()
 
 
 def _as_text(block: "pa.Array") -> "pa.Array":
