@@ -132,7 +132,7 @@ def test_an_item_that_ends_its_worker_each_time_is_listed(
     catalogue = catalogue_in(tmp_path)
     folder = store_folder(catalogue, "fake")
     job = StoreJob(catalogue, FakeEncoder(), folder, lambda *step: None)
-    tasks = chunk_tasks(job, job.missing(), 8, "cpu", images=True)
+    tasks = chunk_tasks(job, job.missing(), 2, "cpu", images=True)
     encode_on_engine(engine, job, tasks, encode_except_one)
     job.finish()
     flags = np.load(folder / "flags.npy")

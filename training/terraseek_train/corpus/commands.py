@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group.command("run")(run)
     group.command("status")(status)
     group.command("explain")(explain)
+    group.command("plan")(plan)
     group.command("detector")(detector)
     app.add_typer(group, name="corpus")
 
@@ -81,6 +82,27 @@ def _show(out: Path, as_json: bool) -> None:
         note(f"stage {name}, shard {shard} failed: {error}")
     if failed:
         raise typer.Exit(1)
+
+
+def plan(
+    out: Path = _OUT,
+    images: int = typer.Option(5_000_000, "--images", min=1, help="Items of the larger corpus."),
+    cores: int = typer.Option(64, "--cores", min=1, help="Cores of all machines together."),
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a larger corpus by the same recipe needs: core-hours and bytes of each stage."""
+    from dataclasses import asdict
+
+    from terraseek_train.corpus.output.plan import plan_corpus, plan_lines, stage_bytes
+    from terraseek_train.corpus.status import read_status
+
+    stages = read_status(out)
+    plans = plan_corpus(stages, stage_bytes(out, stages), images)
+    if as_json:
+        print_json([asdict(one) for one in plans])
+        return
+    for line in plan_lines(plans, cores):
+        typer.echo(line)
 
 
 def explain(
