@@ -87,6 +87,23 @@ def test_each_side_of_the_divider_shows_the_hits_of_its_search(
     shown = handle.bounding_box()
     middle = (shown["x"] + shown["width"] / 2 - room["x"]) / room["width"]
     assert middle == pytest.approx(share, abs=0.02)
+
+    press(page, "Shift+ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft")
+    sides = (("0", "world.hitsLayer"), ("1", "world.split.second.hitsLayer"))
+    for number, layer in sides:
+        tile = page.locator(f".st-key-explore_compared_{number} .tile").nth(3)
+        item = tile.get_attribute("data-id")
+        tile.locator(".pick").click()
+        page.wait_for_function(
+            f"item => {WORLD}.hitsLayer.selected === item && !{WORLD}.state.moving"
+            f" && !{WORLD}.split.state.moving && {WORLD}.map.getZoom() > 9",
+            arg=item,
+        )
+        world = layer.replace("world", WORLD)
+        at = page.evaluate(f"item => {WORLD}.map.project({world}.place(item)).x", item)
+        divider = page.evaluate(f"parseFloat({WORLD}.element.style.getPropertyValue('--split'))")
+        assert (at < divider) == (number == "0"), "the chosen hit is below the other map"
+        assert room["x"] <= at <= room["x"] + room["width"]
     other = compared(f"&split={share:.2f}")
     until_second(other, f"s => Math.abs(s.share - {share}) < 0.006")
 

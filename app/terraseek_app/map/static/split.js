@@ -6,6 +6,7 @@ import { button, make } from "./dom.js";
 
 const CHANGED = "terraseek:split"; // also used by widgets/page_link.js
 const REPORT_MS = 200; // browsers limit how often the address may change
+const LEAST_SIDE_PX = 90; // of a side of the divider that hits are shown on
 const SIDES_FROM_PX = 460; // of free width; narrower places show a swipe
 
 export class SplitView {
@@ -76,10 +77,13 @@ export class SplitView {
       sides: button("ts-mode", "Side by side", "Two maps with the same view", () => this.setMode("sides")),
     };
     for (const one of Object.values(this.modes)) one.classList.remove("ts-button");
+    legend.modes = make("span", "ts-modes", Object.values(this.modes), {
+      role: "group", "aria-label": "How both are shown",
+    });
     const entry = (side, text) => make("span", "ts-side-entry", [make("i", "ts-side-mark", [], { "data-side": side }), text]);
     legend.element = make("div", "ts-split-legend ts-panel", [
       entry("first", legend.first), entry("second", legend.second), entry("both", legend.both),
-      make("span", "ts-modes", Object.values(this.modes), { role: "group", "aria-label": "How both are shown" }),
+      legend.modes,
     ]);
     return legend;
   }
@@ -170,8 +174,12 @@ export class SplitView {
     const { left, width } = this.room();
     const isBeside = this.mode === "sides" && width >= SIDES_FROM_PX;
     const at = Math.round(left + width * (isBeside ? 0.5 : this.share));
+    // hits that were chosen elsewhere are shown on their side of the divider, where it has room
+    const shift = (side) => (isBeside || side < LEAST_SIDE_PX ? 0 : (width - side) / 2);
+    world.shift = -shift(at - left);
+    second.shift = shift(left + width - at);
     const key = [isBeside, at, world.element.clientWidth].join();
-    this.modes.sides.disabled = width < SIDES_FROM_PX;
+    this.legend.modes.hidden = width < SIDES_FROM_PX;
     this.modes.sides.setAttribute("aria-pressed", String(isBeside));
     this.modes.swipe.setAttribute("aria-pressed", String(!isBeside));
     if (key === this.placed) return;
@@ -201,6 +209,7 @@ export class SplitView {
     world.map.off("resize", this.onResize);
     world.controls.layers.removeEventListener("change", this.onLayers);
     world.free.onMeasure = null;
+    world.shift = 0;
     world.element.classList.remove("ts-split", "ts-sides");
     second.reportError = () => {}; // of requests that are under way
     second.remove();

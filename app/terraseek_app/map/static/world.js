@@ -254,12 +254,16 @@ export class WorldMap {
 
   // Fly to a hit that was chosen elsewhere: to its image, or as near as its place is known.
   flyTo(hit, center) {
+    const shift = this.shift ?? 0; // to the part that another map leaves free (split.js)
     if (hit.footprint) {
-      this.map.fitBounds(boundsOf(hit.footprint), { padding: this.free.padding(FIT_PADDING_PX), maxZoom: 19, duration: 1200 });
+      const { left, right, ...others } = FIT_PADDING_PX;
+      const margins = { ...others, left: left + Math.max(2 * shift, 0), right: right - Math.min(2 * shift, 0) };
+      this.map.fitBounds(boundsOf(hit.footprint), { padding: this.free.padding(margins), maxZoom: 19, duration: 1200 });
       return;
     }
     const zoom = Math.max(this.map.getZoom(), ZOOM_OF_PRECISION[hit.precision] ?? 4);
-    this.map.flyTo({ center, zoom, offset: this.free.offset(), duration: 1200 });
+    const [right, down] = this.free.offset();
+    this.map.flyTo({ center, zoom, offset: [right + shift, down], duration: 1200 });
   }
 
   async onClick(event) {
