@@ -1,5 +1,8 @@
 """Metadata tables joined to images by name, such as RS5M's geometa and NER tables."""
 
+import shutil
+import tempfile
+import weakref
 from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import chain
@@ -42,7 +45,8 @@ class Geometa:
     def read(cls, *paths: Path) -> "Geometa":
         """Read one or several tables (CSV, TSV, Parquet, pickled frame).
 
-        Text tables are read in pieces; the rows stay in memory in about the size of the file.
+        Text tables are read in pieces. The names stay in memory; the other columns of a table of
+        several pieces are in temporary files.
 
         Raises:
             SourceError: a file is not a table, or has no column of image names.
@@ -88,7 +92,7 @@ class Geometa:
 
 
 class _NamedRows:
-    """One table, in Arrow memory; its columns have the names of the catalogue."""
+    """One table in Arrow; its columns have the names of the catalogue."""
 
     def __init__(self, frames: Iterable[pd.DataFrame], origin: str) -> None:
         import pyarrow as pa
@@ -97,8 +101,9 @@ class _NamedRows:
         self.duplicates = 0
         self._chunks: list[pa.RecordBatch | pa.Table] = []
         self._starts: list[int] = []
+        self._folder: Path | None = None
         rows = 0
-        for frame in frames:
+        for number, frame in enumerate(frames):
             frame = add_precision(rename_columns(frame))
             if "img_name" not in frame:
                 raise MissingColumnError(
@@ -109,10 +114,20 @@ class _NamedRows:
                 if name and self.names.setdefault(name, row) != row:
                     self.duplicates += 1
             self._starts.append(rows)
-            self._chunks.append(_arrow(frame.drop(columns="img_name"), origin))
+            chunk = _arrow(frame.drop(columns="img_name"), origin)
+            if number:  # a table of one piece stays in memory
+                chunk = _mapped(chunk, self._own_folder() / f"{number}.arrow")
+            self._chunks.append(chunk)
             rows += len(frame)
         self._used = np.zeros(rows, bool)
         self._near = _Block()
+
+    def _own_folder(self) -> Path:
+        """Temporary folder that is removed with this object."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="terraseek-join-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder
 
     @property
     def unused(self) -> int:
@@ -176,6 +191,16 @@ def _arrow(frame: pd.DataFrame, origin: str) -> "pa.Table":
         mixed = frame.select_dtypes("object").columns
         texts = {name: frame[name].map(str, na_action="ignore") for name in mixed}
         return pa.Table.from_pandas(frame.assign(**texts), preserve_index=False).combine_chunks()
+
+
+def _mapped(table: "pa.Table", path: Path) -> "pa.Table":
+    """Write a table to a file, and map that instead of memory."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
+        out.write_table(table)
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def add_precision(frame: pd.DataFrame) -> pd.DataFrame:
