@@ -11,6 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from terraseek.encoders.fake import FakeEncoder
+from terraseek.localization import localize as find
+from terraseek.localization.annotations import measure_map
+from terraseek.scenes import Scene
+
 KEY = "localize_map"
 FOCUSED = "key => Boolean(document.activeElement?.closest(`.st-key-${key}`))"
 """JavaScript: whether the focus is in a container of the page."""
@@ -205,6 +210,46 @@ def test_the_list_of_sentences_closes_when_they_are_asked(localize: Any) -> None
     localize.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
     localize.wait_for_function(FOCUSED, arg="localize_several")
     localize.locator(".ts-sentence").nth(1).wait_for()
+
+
+def test_truth_is_drawn_on_the_map_and_measured(
+    localize: Any, map_state: Callable[..., Any], scenes_folder: Path
+) -> None:
+    ask(localize, "red")
+    map_state(localize, KEY, "s => s.heatVisible && s.zoom > 8 && !s.moving")
+    corners = [(600, 300), (800, 300), (800, 500), (600, 500)]
+    with Scene.open(scenes_folder / "field.tif") as scene:
+        heat = find(scene, "red", FakeEncoder(), cache=False)
+        places = [scene.georef.pixel_to_lonlat(col, row) for col, row in corners]
+    frame = localize.locator(".ts-map").bounding_box()
+    points = localize.evaluate(
+        "([key, places]) => places.map((place) => {"
+        " const at = window.__terraseek[key].map.project(place); return [at.x, at.y]; })",
+        [KEY, places],
+    )
+    at = [(frame["x"] + x, frame["y"] + y) for x, y in points]
+    edge = {"x": (at[0][0] + at[1][0]) / 2 - 20, "y": at[0][1] - 6, "width": 40, "height": 12}
+    assert cyan_pixels(localize, edge) == 0
+    localize.locator(".ts-draw-truth").click()
+    for x, y in at:
+        localize.mouse.click(x, y)
+    localize.keyboard.press("Enter")
+    numbers = localize.locator(".ts-measures b")
+    numbers.first.wait_for(state="attached")
+    shown = [float(text) for text in numbers.all_text_contents()]
+    expected = measure_map(heat, [corners]).as_dict
+    assert list(expected) == localize.locator(".ts-measures span").all_text_contents()
+    assert shown == pytest.approx(list(expected.values()), abs=0.02)
+    assert expected["Rsu"] > 0.5  # the map is right about the square
+    localize.keyboard.press("Escape")
+    assert cyan_pixels(localize, edge) > 20
+
+
+def cyan_pixels(page: Any, clip: dict[str, float]) -> int:
+    """Number of pixels of a part of the page that have the colour of the truth's outline."""
+    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    red, green, blue = (np.asarray(image).astype(int)[..., band] for band in range(3))
+    return int(((green > red + 90) & (blue > red + 90)).sum())
 
 
 def test_uploaded_image_is_localized_in_pixel_space(

@@ -201,3 +201,10 @@ def test_stretch_is_a_parameter_of_requests():
     request = LocalizeRequest.from_params({"q": ["red"], "stretch": ["1"]})
     assert request.stretch
     assert request.to_params() == {"q": ["red"], "stretch": "1"}
+
+
+def test_a_scene_with_equal_scores_everywhere_has_no_range_of_rounding(tmp_path, encoder):
+    rgb = np.full((400, 500, 3), (60, 150, 60), np.uint8)
+    rgb[100:220, 200:330] = (205, 40, 40)
+    heat = ask(write_rgb(tmp_path / "a.tif", rgb, transform=UTM_GRID), "green", encoder)
+    assert heat.high - heat.low > 1e-4

@@ -1,96 +1,39 @@
-// The search polygons: each click adds a corner, a double-click, Enter or the first corner closes one.
-// Corners of finished ones are dragged, those in the middle of an edge make new ones, and a right-click
-// or Alt-click removes a corner.
+// The search polygons. Corners of finished ones are dragged, those in the middle of an edge make new
+// ones, and a right-click or Alt-click removes a corner.
 
-import { MIN_CORNERS, handleAt, inserted, middles, moved, removed } from "./corners.js";
+import { handleAt, inserted, middles, moved, removed } from "./corners.js";
+import { PolygonTool, feature } from "./polygon.js";
 import { ShapeHandles } from "./shape_handles.js";
 import { unwrapped } from "./space.js";
 
-const EMPTY = { type: "FeatureCollection", features: [] };
-const SAME_CORNER_PX = 7; // the second click of a double-click must not add a corner
 const HANDLE_PX = 9;
 
-export class ShapeTool {
+export class ShapeTool extends PolygonTool {
   constructor(world) {
-    this.world = world;
-    this.rings = []; // of the finished polygons: [[[lon, lat], ...], ...]
+    super(world, "shape", "shape");
     this.handles = new ShapeHandles(this);
-    this.lastSynced = null;
-    this.active = false;
-    this.openCorners = []; // of the polygon being drawn
-    const { map } = world;
-    map.on("mousemove", (event) => this.active && this.openCorners.length && this.drawOpen(event.lngLat));
-    map.on("dblclick", (event) => {
-      if (!this.active) return;
-      event.preventDefault(); // otherwise the map zooms
-      this.finish();
-    });
-    const canvas = map.getCanvasContainer();
+    const canvas = world.map.getCanvasContainer();
     canvas.addEventListener("pointerdown", (event) => this.startEdit(event), { capture: true });
     canvas.addEventListener("contextmenu", (event) => this.removeAt(event), { capture: true });
-    // on window, because drawing continues when the mouse leaves the map
-    this.onKeyDown = (event) => {
-      if (!this.active) return;
-      if (event.key === "Escape") this.setActive(false);
-      if (event.key === "Enter") this.finish();
-    };
-    window.addEventListener("keydown", this.onKeyDown);
   }
 
   addLayers(before) {
-    const { map } = this.world;
-    map.addSource("shape", { type: "geojson", data: EMPTY });
-    map.addLayer({
-      id: "shape-fill", type: "fill", source: "shape", filter: ["==", ["geometry-type"], "Polygon"],
-      paint: { "fill-color": "#fbbf24", "fill-opacity": 0.1 },
-    }, before);
-    map.addLayer({
-      id: "shape-line", type: "line", source: "shape",
-      paint: { "line-color": "#fbbf24", "line-width": 2 },
-    }, before);
-    map.addLayer({
-      id: "shape-corner", type: "circle", source: "shape", filter: ["==", ["geometry-type"], "Point"],
-      paint: {
-        "circle-radius": ["case", ["get", "middle"], 3, 5], "circle-color": "#fbbf24",
-        "circle-opacity": ["case", ["get", "middle"], 0.55, 1], "circle-stroke-color": "#241a02",
+    super.addLayers(before, {
+      fill: { "fill-color": "#fbbf24", "fill-opacity": 0.1 },
+      line: { "line-color": "#fbbf24", "line-width": 2 },
+      corner: {
+        "circle-radius": ["case", ["==", ["get", "middle"], true], 3, 5], "circle-color": "#fbbf24",
+        "circle-opacity": ["case", ["==", ["get", "middle"], true], 0.55, 1], "circle-stroke-color": "#241a02",
         "circle-stroke-width": 1.2,
       },
-    }, before);
-    this.draw(this.rings);
+    });
   }
 
-  setActive(active) {
-    if (active) this.world.deactivateOthers(this);
-    this.active = active;
-    this.openCorners = [];
-    this.world.map.getCanvas().style.cursor = active ? "crosshair" : "";
+  setControl(active) {
     this.world.controls.setShapeToolActive(active);
-    this.draw(this.rings);
   }
 
-  // A click on the map while the tool is active.
-  click(event) {
-    const { map } = this.world;
-    const isNear = (corner) => {
-      const at = map.project(corner);
-      return Math.hypot(at.x - event.point.x, at.y - event.point.y) <= SAME_CORNER_PX;
-    };
-    if (this.openCorners.length >= MIN_CORNERS && isNear(this.openCorners[0])) return this.finish();
-    if (this.openCorners.length && isNear(this.openCorners.at(-1))) return;
-    this.openCorners.push(event.lngLat.toArray());
-    this.drawOpen(event.lngLat);
-  }
-
-  drawOpen(lngLat) {
-    this.draw(this.rings, [...this.openCorners, lngLat.toArray()]);
-  }
-
-  finish() {
-    const corners = this.openCorners;
-    if (corners.length < MIN_CORNERS) {
-      this.world.controls.showMessage(`A shape needs ${MIN_CORNERS} corners; click one more, or press Escape`);
-      return;
-    }
+  finished(corners) {
     this.setActive(false);
     this.report([...this.rings, unwrapped(corners)]);
   }
@@ -122,7 +65,7 @@ export class ShapeTool {
     let rings = before;
     const move = (e) => {
       rings = moved(at(), ring, corner, boxTool.lngLat(e).toArray());
-      this.draw(rings);
+      this.drawRings(rings);
     };
     const up = () => {
       window.removeEventListener("pointermove", move);
@@ -145,40 +88,31 @@ export class ShapeTool {
     this.report(removed(this.rings, handle.ring, handle.corner));
   }
 
-  // See BoxTool.sync.
-  sync(rings) {
-    const text = JSON.stringify(rings ?? []);
-    if (text === this.lastSynced) return;
-    this.lastSynced = text;
-    this.set(rings ?? []);
-  }
-
   set(rings) {
     this.rings = rings;
     this.handles.show(rings);
-    if (!this.active) this.draw(rings);
+    if (!this.active) this.draw();
     this.world.controls.hasShape(rings.length > 0);
   }
 
-  // The finished polygons, and the corners of one that is being drawn.
-  draw(rings, open = []) {
+  draw(lngLat = null) {
+    this.drawRings(this.rings, this.openFeatures(lngLat));
+  }
+
+  // Polygons with their handles, and further features.
+  drawRings(rings, more = []) {
     const features = [];
-    const add = (type, coordinates, middle = false) =>
-      features.push({ type: "Feature", properties: { middle }, geometry: { type, coordinates } });
     for (const ring of rings) {
-      add("Polygon", [[...ring, ring[0]]]);
+      features.push(feature("Polygon", [[...ring, ring[0]]]));
       if (!this.world.reports("shape")) continue;
-      for (const corner of ring) add("Point", corner);
-      for (const middle of middles(ring)) add("Point", middle, true);
+      features.push(...ring.map((corner) => feature("Point", corner)));
+      features.push(...middles(ring).map((middle) => feature("Point", middle, { middle: true })));
     }
-    if (open.length) add("LineString", open);
-    for (const corner of open.slice(0, -1)) add("Point", corner);
-    const data = { type: "FeatureCollection", features };
-    this.world.styleLoaded.then(() => this.world.map.getSource("shape")?.setData(data));
+    this.showFeatures([...features, ...more]);
   }
 
   remove() {
+    super.remove();
     this.handles.remove();
-    window.removeEventListener("keydown", this.onKeyDown);
   }
 }
