@@ -11,7 +11,7 @@ from PIL import Image
 KEY = "explore_map"
 WORLD = f"window.__terraseek.{KEY}"
 LINK = "/?q=red&k=12&compare=q%3Dblue%26k%3D12&view=2.4,48.9,8"
-ORANGE, BLUE = (0xE6, 0x9F, 0x00), (0x00, 0x72, 0xB2)
+PURPLE, GREEN = (0xCC, 0x79, 0xA7), (0x00, 0x9E, 0x73)
 FEW, MANY = 5, 30
 """Pixels of a colour where a mark is not, and where it is."""
 
@@ -64,12 +64,12 @@ def test_each_side_of_the_divider_shows_the_hits_of_its_search(
     red, blue = (2.35, 48.86), (2.45, 48.96)
     press(page, "End")
     until_second(page, "s => s.share === 1")
-    assert coloured(page, *red, ORANGE) > MANY
-    assert coloured(page, *blue, BLUE) < FEW
+    assert coloured(page, *red, PURPLE) > MANY
+    assert coloured(page, *blue, GREEN) < FEW
     press(page, "Home")
     until_second(page, "s => s.share === 0")
-    assert coloured(page, *red, ORANGE) < FEW
-    assert coloured(page, *blue, BLUE) > MANY
+    assert coloured(page, *red, PURPLE) < FEW
+    assert coloured(page, *blue, GREEN) > MANY
     press(page, "ArrowRight", "Shift+ArrowRight", "ArrowLeft")
     page.wait_for_function("location.search.includes('split=0.10')")
 

@@ -1,4 +1,4 @@
-// Colours of the hits of two searches: orange, blue and white of Okabe and Ito's palette, which
+// Colours of the hits of two searches: purple, green and white of Okabe and Ito's palette, which
 // colour-blind readers tell apart; the marks differ in shape too (component.css).
 
-export const SIDE_COLOURS = { first: "#e69f00", second: "#0072b2", both: "#f4f6f8" };
+export const SIDE_COLOURS = { first: "#cc79a7", second: "#009e73", both: "#f4f6f8" };
