@@ -25,9 +25,9 @@ import numpy as np
 import torch
 import typer
 from common import report
-from pipeline import generate_images, write_shards
+from pipeline import import_generated
 
-from terraseek.catalogue import Catalogue, import_source
+from terraseek.catalogue import Catalogue
 from terraseek.embeddings.decode import decode_images
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.base import Encoder
@@ -53,12 +53,7 @@ def main(
     cores = os.cpu_count() or 1
     half = max(1, cores // 2)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        (folder / "shards").mkdir()
-        images = generate_images(min(items, 200), width, "JPEG")
-        write_shards(folder / "shards", [images[i % len(images)] for i in range(items)])
-        import_source(folder / "shards", folder / "cat", kind="shards", check=False)
-        catalogue = Catalogue.open(folder / "cat")
+        catalogue = import_generated(Path(temporary), items, width)
         encoder = load_encoder(model, "cpu")
         figures = measure(catalogue, encoder, half, cores, repeats)
     report("embed", {"model": model, "items": items, "width": width, **figures}, as_json)

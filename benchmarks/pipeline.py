@@ -23,6 +23,7 @@ import typer
 from common import peak_rss_gib, report, timed
 from PIL import Image
 
+from terraseek.catalogue import Catalogue, import_source
 from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.data.corpus import build_corpus
 from terraseek_train.data.sources import open_images
@@ -66,6 +67,15 @@ def write_shards(folder: Path, images_bytes: list[bytes], per_shard: int = 500) 
                     info = tarfile.TarInfo(name)
                     info.size = len(content)
                     archive.addfile(info, io.BytesIO(content))
+
+
+def import_generated(folder: Path, items: int, width: int) -> Catalogue:
+    """Import generated images, each repeated as needed, from shards in `folder/shards`."""
+    (folder / "shards").mkdir()
+    images = generate_images(min(items, 200), width, "JPEG")
+    write_shards(folder / "shards", [images[i % len(images)] for i in range(items)])
+    import_source(folder / "shards", folder / "cat", kind="shards", check=False)
+    return Catalogue.open(folder / "cat")
 
 
 def compare(

@@ -20,9 +20,8 @@ from pathlib import Path
 
 import typer
 from common import report
-from pipeline import generate_images, write_shards
+from pipeline import import_generated
 
-from terraseek.catalogue import Catalogue, import_source
 from terraseek.embeddings.embed import embed_catalogue
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.registry import DEFAULT_MODEL
@@ -65,11 +64,7 @@ def main(
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "shards").mkdir()
-        images = generate_images(min(items, 200), width, "JPEG")
-        write_shards(folder / "shards", [images[i % len(images)] for i in range(items)])
-        import_source(folder / "shards", folder / "cat", kind="shards", check=False)
-        catalogue = Catalogue.open(folder / "cat")
+        catalogue = import_generated(folder, items, width)
 
         def embed(engine: LocalEngine) -> None:
             shutil.rmtree(catalogue.path / "embeddings", ignore_errors=True)
