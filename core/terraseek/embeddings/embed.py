@@ -17,7 +17,7 @@ from terraseek.encoders.base import Encoder
 from terraseek.parallel.engine import TaskEngine
 from terraseek.progress import Progress, silent
 
-__all__ = ["decode_images", "embed_catalogue"]
+__all__ = ["embed_catalogue"]
 
 
 def embed_catalogue(

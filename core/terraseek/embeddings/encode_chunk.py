@@ -1,6 +1,5 @@
 """Encode the rows of one chunk: in the job itself, or as a task of a worker process."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,8 +20,6 @@ from terraseek.encoders.load import load_encoder
 from terraseek.errors import CatalogueError, EncoderMismatchError
 
 __all__ = ["ChunkTask", "EncodedChunk", "encode_chunk", "encode_squares", "with_texts"]
-
-_log = logging.getLogger(__name__)
 
 
 def encode_squares(

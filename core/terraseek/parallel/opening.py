@@ -4,10 +4,7 @@ from terraseek.errors import ConfigError
 from terraseek.parallel.engine import TaskEngine
 from terraseek.parallel.local import LocalEngine
 
-__all__ = ["TASK_ENGINES", "open_task_engine"]
-
-TASK_ENGINES = ("local", "ray")
-"""Names for `--engine`."""
+__all__ = ["open_task_engine"]
 
 
 def open_task_engine(
