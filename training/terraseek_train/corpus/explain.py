@@ -8,7 +8,7 @@ import pyarrow.dataset as pads
 
 from terraseek.errors import ItemNotFoundError
 from terraseek_train.corpus.items import SCHEMA
-from terraseek_train.corpus.status import read_status
+from terraseek_train.corpus.status import read_status, stage_folder
 
 __all__ = ["explain_item"]
 
@@ -32,8 +32,7 @@ def explain_item(out: Path, item: str) -> list[dict[str, Any]]:
     before: dict[str, Any] = {}
     names = [stage["name"] for stage in read_status(out)]
     for number, name in enumerate(names, start=1):
-        folder = out / "stages" / f"{number:02}-{name}"
-        row, outcome = _find(folder, item)
+        row, outcome = _find(stage_folder(out, number, name), item)
         if row is None:
             break
         reason = row.pop("reason", "") or ""

@@ -26,16 +26,12 @@ from terraseek_train.corpus.recipe import Recipe, StageEntry, digest_of
 from terraseek_train.corpus.shard_task import ShardTask, Step, read_marker, run_task
 from terraseek_train.corpus.sources import ShardInput, list_shards
 from terraseek_train.corpus.stage import CorpusStage
+from terraseek_train.corpus.status import stage_folder
 from terraseek_train.corpus.tables import write_table
 
-__all__ = ["run_recipe", "stage_folder"]
+__all__ = ["run_recipe"]
 
 _log = logging.getLogger(__name__)
-
-
-def stage_folder(out: Path, number: int, name: str) -> Path:
-    """Folder of a stage; `number` counts from 1."""
-    return out / "stages" / f"{number:02}-{name}"
 
 
 def run_recipe(recipe: Recipe, engine: TaskEngine, progress: Progress = silent) -> list[ShardInput]:

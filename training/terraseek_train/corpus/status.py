@@ -6,7 +6,12 @@ from typing import Any
 from terraseek.errors import CatalogueNotFoundError
 from terraseek.files import read_json
 
-__all__ = ["read_status", "status_lines"]
+__all__ = ["read_status", "stage_folder", "status_lines"]
+
+
+def stage_folder(out: Path, number: int, name: str) -> Path:
+    """Folder of a stage; `number` counts from 1."""
+    return out / "stages" / f"{number:02}-{name}"
 
 
 def read_status(out: Path) -> list[dict[str, Any]]:
@@ -20,9 +25,7 @@ def read_status(out: Path) -> list[dict[str, Any]]:
     if not (out / "recipe.json").exists():
         raise CatalogueNotFoundError(f"{out} is no corpus; make one with: terraseek corpus run")
     names = [stage["name"] for stage in read_json(out / "recipe.json")["stages"]]
-    files = [
-        out / "stages" / f"{n:02}-{name}" / "stage.json" for n, name in enumerate(names, start=1)
-    ]
+    files = [stage_folder(out, n, name) / "stage.json" for n, name in enumerate(names, start=1)]
     stages = [read_json(file) for file in files if file.exists()]
     seconds = sum(stage["seconds"] for stage in stages) or 1.0
     for stage in stages:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.errors import ConfigError
+from terraseek_train.corpus.status import stage_folder
 
 __all__ = ["StagePlan", "plan_corpus", "plan_lines", "stage_bytes"]
 
@@ -63,7 +64,7 @@ def plan_corpus(
 
 def stage_bytes(out: Path, stages: Sequence[dict[str, Any]]) -> list[int]:
     """Bytes that the stages of a corpus have on the disk."""
-    folders = [out / "stages" / f"{n:02}-{s['name']}" for n, s in enumerate(stages, start=1)]
+    folders = [stage_folder(out, n, stage["name"]) for n, stage in enumerate(stages, start=1)]
     return [sum(f.stat().st_size for f in d.rglob("*") if f.is_file()) for d in folders]
 
 

@@ -15,7 +15,7 @@ from terraseek.files import write_text
 from terraseek_train.corpus.items import image_refs, texts
 from terraseek_train.corpus.output.svg import contact_sheet, histogram, point_map
 from terraseek_train.corpus.sources import ShardInput
-from terraseek_train.corpus.status import read_status, status_lines
+from terraseek_train.corpus.status import read_status, stage_folder, status_lines
 
 __all__ = ["write_report"]
 
@@ -43,7 +43,7 @@ def write_report(name: str, out: Path, shards: Sequence[ShardInput]) -> Path:
         "<h2>Stages</h2>",
     ]
     for number, stage in enumerate(stages, start=1):
-        folder = out / "stages" / f"{number:02}-{stage['name']}"
+        folder = stage_folder(out, number, stage["name"])
         parts += [f"<h3>{escape(stage['name'])}</h3>", *_stage(folder, stage)]
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(name)}</title>'
