@@ -187,5 +187,39 @@ def test_published_sets_that_are_found_are_checked_without_being_asked_for(
         parse_recipe(recipe | {"leakage": False, "evaluation": ["x"]}, "test")
 
 
+@pytest.mark.parametrize(("kind", "found", "unseen"), [("pairs", 0, 3), ("captions", 2, 1)])
+def test_items_that_the_leakage_gate_cannot_see_are_counted(
+    tmp_path: Path, kind: str, found: int, unseen: int
+):
+    """No image (pairs that were not downloaded), and an image of one colour."""
+    flat = np.full((48, 48, 3), 90, np.uint8)
+    images = {"0.jpg": jpeg(pixels(0)), "1.jpg": jpeg(pixels(1)), "2.jpg": jpeg(flat)}
+    write_images(tmp_path / "a", images, {})
+    rows = [{"url": f"https://example.com/{n}.jpg", "caption": "land"} for n in range(3)]
+    pd.DataFrame(rows).to_parquet(tmp_path / "a/pairs.parquet")
+    name = {"pairs": "pairs.parquet", "captions": "captions.json"}[kind]
+    value = {
+        "version": 1,
+        "name": "corpus",
+        "out": str(tmp_path / "corpus"),
+        "sources": [{"name": "a", "kind": kind, "path": str(tmp_path / "a" / name)}],
+        "stages": [{"stage": "duplicates", "by": "url"}],
+        "evaluation": [str(tmp_path / "a/images")],
+    }
+    (tmp_path / "recipe.json").write_text(json.dumps(value))
+    arguments = ["corpus", "run", str(tmp_path / "recipe.json")]
+    if kind == "pairs":  # nothing to write without images
+        arguments.append("--no-write")
+    done = CliRunner().invoke(build_app(), arguments)
+    assert done.exit_code == 0, done.output
+    line = (
+        f"leakage: checked against images ({found} found); {found} items rejected; "
+        f"{unseen} not compared: their image is missing, unreadable or plain"
+    )
+    assert line in done.stderr.splitlines()
+    if kind == "captions":
+        assert line[1:] in (tmp_path / "corpus/card.md").read_text()
+
+
 def read_items_table(corpus: Path) -> list[dict[str, object]]:
     return pq.read_table(corpus / "shards/items.parquet").to_pylist()

@@ -46,7 +46,11 @@ def leakage_text(wanted: bool, stages: list[dict[str, Any]]) -> str:
         counts = {k: n for gate in gates for k, n in gate["facts"].get("found", {}).items()}
         sets = ", ".join(f"{name} ({count:,} found)" for name, count in counts.items())
         rejected = sum(gate["rejected"] for gate in gates)
-        return f"leakage: checked against {sets or 'no set'}; {rejected:,} items rejected"
+        unseen = sum(gate["facts"].get("not compared", 0) for gate in gates)
+        text = f"leakage: checked against {sets or 'no set'}; {rejected:,} items rejected"
+        if unseen:
+            text += f"; {unseen:,} not compared: their image is missing, unreadable or plain"
+        return text
     if not wanted:
         return 'leakage: not checked, as the recipe has "leakage": false'
     return (

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from terraseek.errors import ConfigError, SceneError
 from terraseek.files import home
-from terraseek.imagehash import ORIENTATIONS, image_hashes
+from terraseek.imagehash import FLAT, ORIENTATIONS, image_hashes
 from terraseek_train.config import DataSource
 from terraseek_train.corpus.items import image_refs, read_pixels, texts
 from terraseek_train.corpus.stage import CorpusStage, Decision, Shard
@@ -76,7 +77,10 @@ class Leakage(CorpusStage):
                 found.setdefault(leak.train, f"{leak.eval_source}: {leak.eval}")
             counts[source.name] = len({leak.train for leak in leaks})
         reasons = [f"in evaluation set: {found[n]}" if n in found else "" for n in names]
-        return Decision(reasons, facts={"found": counts})
+        facts: dict[str, Any] = {"found": counts}
+        if unseen := int((train.hashes[:, 0] == FLAT).sum()):
+            facts["not compared"] = unseen
+        return Decision(reasons, facts=facts)
 
 
 def _source(text: str) -> DataSource:
