@@ -45,15 +45,14 @@ def decode_images(
         report: called with the id of each item whose image cannot be used, and the reason.
     """
     ids, has_image = catalogue.item_ids, catalogue.has_image
-    unchecked = _unchecked(catalogue)
 
-    def square(row: int) -> UInt8[np.ndarray, "side side 3"] | None:
+    def square(row: int, unchecked: bool) -> UInt8[np.ndarray, "side side 3"] | None:
         if not has_image[row]:
             return None
         key = ids[row].decode()
         try:
             with TimeLimit(f"the image of item {key}"):
-                image = catalogue.read_image(key, verify=bool(unchecked[row]))
+                image = catalogue.read_image(key, verify=unchecked)
             return encoder.fit(image)
         except (SceneError, CatalogueError, OSError, MemoryError) as error:
             report(key, str(error) or type(error).__name__)
@@ -62,8 +61,9 @@ def decode_images(
     pool = ThreadPoolExecutor(workers or max(2, os.cpu_count() or 2), "decode")
     try:
         waiting: deque[Future[UInt8[np.ndarray, "side side 3"] | None]] = deque()
-        for row in rows.tolist():
-            waiting.append(pool.submit(square, row))
+        unchecked = _unchecked(catalogue, rows)
+        for row, one in zip(rows.tolist(), unchecked.tolist(), strict=True):
+            waiting.append(pool.submit(square, row, one))
             if len(waiting) > _AHEAD * encoder.batch_size:
                 yield waiting.popleft().result()
         while waiting:
@@ -72,10 +72,10 @@ def decode_images(
         pool.shutdown(cancel_futures=True)
 
 
-def _unchecked(catalogue: Catalogue) -> Bool[np.ndarray, " rows"]:
-    """Rows whose image the import did not decode (`--no-check`), so that their size is unknown."""
+def _unchecked(catalogue: Catalogue, rows: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+    """Whether the import did not decode an image (`--no-check`), so that its size is unknown."""
     if "width" not in catalogue.columns:
-        return np.ones(catalogue.row_count, bool)
-    widths = catalogue.items(["width"], deleted=True)["width"]
-    unknown: Bool[np.ndarray, " rows"] = widths.isna().to_numpy()
+        return np.ones(len(rows), bool)
+    widths = catalogue.items_at(rows, ["width"])["width"]
+    unknown: Bool[np.ndarray, " m"] = widths.isna().to_numpy()
     return unknown
