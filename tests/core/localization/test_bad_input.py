@@ -220,13 +220,13 @@ def test_a_disk_that_is_full_when_the_cog_is_copied(path, tmp_path, monkeypatch)
     """The temporary file fits and its copy does not: GDAL reports that in another way."""
     with Scene.open(path) as scene:
         heat = localize(scene, "red", FakeEncoder())
-    copy = cog.as_cog
+    copy = cog._as_cog
 
-    def on_a_full_disk(plain, target):
+    def on_a_full_disk(plain, target, resampling):
         with small_files(1000):
-            copy(plain, target)
+            copy(plain, target, resampling)
 
-    monkeypatch.setattr(cog, "as_cog", on_a_full_disk)
+    monkeypatch.setattr(cog, "_as_cog", on_a_full_disk)
     with pytest.raises(OutputError, match="free some disk space"):
         write_cog(heat, tmp_path / "h.tif")
     assert everything_but(tmp_path, "a.tif") == []

@@ -1,13 +1,12 @@
 """Write heat maps as cloud-optimized GeoTIFF on the CRS and grid of the scene."""
 
 import json
-import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -19,7 +18,11 @@ from terraseek.localization.output.cog_bands import Band, heat_bands
 from terraseek.localization.output.provenance import provenance
 from terraseek.scenes.gdal_restrictions import restrict_gdal
 
-__all__ = ["as_cog", "raster_profile", "write_cog", "writing_rasters"]
+if TYPE_CHECKING:
+    from rasterio.io import DatasetWriter
+    from rasterio.windows import Window
+
+__all__ = ["new_cog", "row_windows", "write_cog"]
 
 _ROWS_PER_WRITE = 512
 _STEP = 2.0**-17
@@ -58,15 +61,57 @@ def write_cog(
     heats = [heat] if isinstance(heat, HeatMap) else list(heat)
     bands = heat_bands(heats, layers)
     tags = _tags(heats, threshold, percentile)
-    with writing_rasters(path):
+    with new_cog(path, heats[0], len(bands)) as target:
+        target.update_tags(**tags)
+        _write_bands(target, heats[0], bands)
+    return path
+
+
+@contextmanager
+def new_cog(
+    path: Path,
+    heat: HeatMap,
+    count: int,
+    resampling: str = "AVERAGE",
+    **profile: Any,  # noqa: ANN401 - options of rasterio
+) -> Iterator["DatasetWriter"]:
+    """Open a new raster on the grid of a heat map's scene; it becomes a COG when it is complete.
+
+    Args:
+        path: file to write, completely or not at all; its folder is created.
+        heat: the heat map.
+        count: number of bands.
+        resampling: GDAL's name of the method by which overviews are made.
+        profile: options of `rasterio.open`, instead of those of scores (float32, NaN is invalid).
+
+    Yields:
+        The raster, to be written by `row_windows`.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written to.
+    """
+    with _writing(path):
+        import rasterio
+
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".terraseek-", dir=path.parent) as folder:
             plain = Path(folder) / "plain.tif"
-            _write_plain(plain, heats[0], bands, tags)
+            with rasterio.open(plain, "w", **(_profile(heat, count) | profile)) as target:
+                if heat.georef.polynomial is not None:
+                    target.gcps = (list(heat.georef.polynomial.points), heat.crs)
+                yield target
             with atomic_path(path) as temporary:
-                as_cog(plain, temporary)
+                _as_cog(plain, temporary, resampling)
                 _check_last_block(temporary)
-    return path
+
+
+def row_windows(heat: HeatMap) -> Iterator[tuple[int, int, "Window"]]:
+    """First row, row after the last, and window of blocks that together cover the scene."""
+    from rasterio.windows import Window
+
+    for row0 in range(0, heat.height, _ROWS_PER_WRITE):
+        row1 = min(row0 + _ROWS_PER_WRITE, heat.height)
+        yield row0, row1, Window(0, row0, heat.width, row1 - row0)
 
 
 def _tags(
@@ -90,30 +135,21 @@ def _tags(
     }
 
 
-def _write_plain(path: Path, heat: HeatMap, bands: Sequence[Band], tags: dict[str, str]) -> None:
-    import rasterio
-    from rasterio.windows import Window
-
-    with rasterio.open(path, "w", **raster_profile(heat, len(bands))) as target:
-        if heat.georef.polynomial is not None:
-            target.gcps = (list(heat.georef.polynomial.points), heat.crs)
-        target.update_tags(**tags)
-        statistics = [_Statistics() for _ in bands]
-        for row0 in range(0, heat.height, _ROWS_PER_WRITE):
-            row1 = min(row0 + _ROWS_PER_WRITE, heat.height)
-            window = Window(0, row0, heat.width, row1 - row0)
-            for index, (band, stats) in enumerate(zip(bands, statistics, strict=True), 1):
-                values = np.round(band.read_rows(row0, row1) / _STEP) * _STEP
-                stats.add(values)
-                target.write(values, index, window=window)
+def _write_bands(target: "DatasetWriter", heat: HeatMap, bands: Sequence[Band]) -> None:
+    statistics = [_Statistics() for _ in bands]
+    for row0, row1, window in row_windows(heat):
         for index, (band, stats) in enumerate(zip(bands, statistics, strict=True), 1):
-            target.set_band_description(index, band.description)
-            target.set_band_unit(index, band.unit)
-            about = {"TERRASEEK_MEANING": band.meaning, "TERRASEEK_RANGE": band.value_range}
-            if band.levels is not None:
-                names = "TERRASEEK_POSSIBLE_FROM", "TERRASEEK_LIKELY_FROM"
-                about |= dict(zip(names, map(repr, band.levels), strict=True))
-            target.update_tags(index, **about, **stats.tags())
+            values = np.round(band.read_rows(row0, row1) / _STEP) * _STEP
+            stats.add(values)
+            target.write(values, index, window=window)
+    for index, (band, stats) in enumerate(zip(bands, statistics, strict=True), 1):
+        target.set_band_description(index, band.description)
+        target.set_band_unit(index, band.unit)
+        about = {"TERRASEEK_MEANING": band.meaning, "TERRASEEK_RANGE": band.value_range}
+        if band.levels is not None:
+            names = "TERRASEEK_POSSIBLE_FROM", "TERRASEEK_LIKELY_FROM"
+            about |= dict(zip(names, map(repr, band.levels), strict=True))
+        target.update_tags(index, **about, **stats.tags())
 
 
 class _Statistics:
@@ -143,17 +179,14 @@ class _Statistics:
         return {f"STATISTICS_{name}": repr(value) for name, value in found.items()}
 
 
-def raster_profile(
-    heat: HeatMap, count: int, dtype: str = "float32", nodata: float = math.nan
-) -> dict[str, Any]:
-    """Profile of an uncompressed file on the grid of a heat map's scene, without control points."""
+def _profile(heat: HeatMap, count: int) -> dict[str, Any]:
     profile: dict[str, Any] = {
         "driver": "GTiff",
-        "dtype": dtype,
+        "dtype": "float32",
         "count": count,
         "width": heat.width,
         "height": heat.height,
-        "nodata": nodata,
+        "nodata": float("nan"),
         "interleave": "band",
         "tiled": True,
         "blockxsize": 512,
@@ -170,8 +203,7 @@ def raster_profile(
     return profile
 
 
-def as_cog(plain: Path, target: Path, resampling: str = "AVERAGE") -> None:
-    """Copy a file as COG, with overviews made by a method of resampling."""
+def _as_cog(plain: Path, target: Path, resampling: str) -> None:
     from rasterio.shutil import copy
 
     copy(
@@ -199,7 +231,7 @@ def _check_last_block(path: Path) -> None:
 
 
 @contextmanager
-def writing_rasters(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> Iterator[None]:
     """Settings for writing; failures of the disk become `OutputError`."""
     restrict_gdal()
     import rasterio

@@ -1,17 +1,15 @@
 """Write which of several sentences wins where: a COG of class codes, and its style for QGIS."""
 
-import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 from jaxtyping import UInt8
 
-from terraseek.files import atomic_path, output_errors, write_text
+from terraseek.files import output_errors, write_text
 from terraseek.localization.comparison import Comparison
-from terraseek.localization.output.cog import as_cog, raster_profile, writing_rasters
+from terraseek.localization.output.cog import new_cog, row_windows
 from terraseek.localization.output.colour.palette import sentence_colour
-from terraseek.scenes.gdal_restrictions import restrict_gdal
 
 __all__ = ["NO_DATA", "NO_WINNER", "winner_qml", "write_winner", "write_winner_style"]
 
@@ -19,7 +17,6 @@ NO_WINNER, NO_DATA = 0, 255
 """Codes of places where no sentence wins, and of invalid pixels; sentence n of the comparison,
 from 1, has code n."""
 _NO_WINNER_NAME = "none of them"
-_ROWS_PER_WRITE = 512
 
 
 def write_winner(found: Comparison, path: Path) -> Path:
@@ -38,28 +35,14 @@ def write_winner(found: Comparison, path: Path) -> Path:
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
     """
-    restrict_gdal()
-    import rasterio
-    from rasterio.windows import Window
-
     heat = found.heats[0]
-    with writing_rasters(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".terraseek-", dir=path.parent) as folder:
-            plain = Path(folder) / "plain.tif"
-            profile = raster_profile(heat, 1, "uint8", NO_DATA) | {"photometric": "palette"}
-            with rasterio.open(plain, "w", **profile) as target:
-                if heat.georef.polynomial is not None:
-                    target.gcps = (list(heat.georef.polynomial.points), heat.crs)
-                target.write_colormap(1, _colour_table(found))
-                target.set_band_description(1, "best sentence")
-                target.update_tags(1, **_class_tags(found))
-                for row0 in range(0, heat.height, _ROWS_PER_WRITE):
-                    row1 = min(row0 + _ROWS_PER_WRITE, heat.height)
-                    window = Window(0, row0, heat.width, row1 - row0)
-                    target.write(_codes(found, row0, row1), 1, window=window)
-            with atomic_path(path) as temporary:
-                as_cog(plain, temporary, "NEAREST")
+    codes = {"dtype": "uint8", "nodata": NO_DATA, "photometric": "palette"}
+    with new_cog(path, heat, 1, "NEAREST", **codes) as target:
+        target.write_colormap(1, _colour_table(found))
+        target.set_band_description(1, "best sentence")
+        target.update_tags(1, **_class_tags(found))
+        for row0, row1, window in row_windows(heat):
+            target.write(_codes(found, row0, row1), 1, window=window)
     return path
 
 
