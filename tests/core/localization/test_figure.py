@@ -13,7 +13,8 @@ from helpers.rasters import UTM_GRID, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import ConfigError
 from terraseek.localization import LocalizeOptions, draw_figure, localize, write_figure
-from terraseek.localization.output.figure.map_image import draw_map, level_colour
+from terraseek.localization.output.colour.palette import colour_of_level
+from terraseek.localization.output.figure.map_image import draw_map
 from terraseek.localization.output.figure.map_scale import north_direction, scale_bar
 from terraseek.localization.output.figure.text import fit_text, font, wrap
 from terraseek.localization.output.regions import regions
@@ -68,7 +69,9 @@ def test_the_map_has_scene_heat_and_outline(heat):
     assert image.shape == (600, 800, 3)
     assert np.ptp(image[560, 30].astype(int)) < 12  # far from the spot: the grey ground
     assert image[170, 600, 0] > image[170, 600, 2] + 60  # in the spot: red
-    line = (np.abs(image.astype(int) - level_colour(heat)).sum(axis=2) < 12).nonzero()
+    line = (
+        np.abs(image.astype(int) - colour_of_level(heat.significance)).sum(axis=2) < 12
+    ).nonzero()
     [polygon] = [region.polygon for region in regions(heat)][:1]
     west, north, east, south = (2 * side for side in polygon.bounds)
     assert (line[0].min(), line[0].max()) == pytest.approx((north, south), abs=5)
@@ -77,7 +80,10 @@ def test_the_map_has_scene_heat_and_outline(heat):
 
 def test_the_threshold_changes_the_outline(heat):
     one, other = (np.asarray(draw_figure(heat, percentile=p)) for p in (60, 98))
-    coloured = [(np.abs(p.astype(int) - level_colour(heat)).sum(axis=2) < 12) for p in (one, other)]
+    coloured = [
+        (np.abs(p.astype(int) - colour_of_level(heat.significance)).sum(axis=2) < 12)
+        for p in (one, other)
+    ]
     columns = [np.ptp(c.nonzero()[1]) for c in coloured]
     assert not np.array_equal(one, other)
     assert coloured[0].sum() > coloured[1].sum() > 0, columns

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from terraseek.files import atomic_path
 from terraseek.localization.batch.results import RowResult
-from terraseek.localization.output.colour.palette import LEVEL_COLOURS, UNKNOWN_COLOUR
+from terraseek.localization.output.colour.palette import colour_of_level
 from terraseek.localization.output.figure.text import draw_lines, font, wrap
 from terraseek.significance.words import WORDS
 
@@ -59,7 +59,7 @@ def _draw_cell(
         sheet.paste(image, place)
         below = top + image.height + 10
     known = one.significance is not None
-    colour = LEVEL_COLOURS[one.significance] if one.significance else UNKNOWN_COLOUR
+    colour = colour_of_level(one.significance)
     word = WORDS[one.significance] if one.significance else "not assessed"
     draw.rectangle([left, below + 3, left + 16, below + 19], colour)
     chance = f" {100 * one.probability:.0f} %" if known and one.probability is not None else ""

@@ -8,7 +8,7 @@ from string import Template
 from terraseek.display import data_url
 from terraseek.files import write_text
 from terraseek.localization.batch.results import RowResult
-from terraseek.localization.output.colour.palette import LEVEL_COLOURS, UNKNOWN_COLOUR
+from terraseek.localization.output.colour.palette import css_colour_of_level
 from terraseek.localization.output.outlines import area_text
 from terraseek.significance.model import Level
 from terraseek.significance.words import WORDS
@@ -64,8 +64,7 @@ def _plural(word: str, count: int) -> str:
 
 def _level(level: Level | None) -> tuple[str, str]:
     """Word and CSS colour of a level."""
-    rgb = LEVEL_COLOURS[level] if level else UNKNOWN_COLOUR
-    return (WORDS[level] if level else "not assessed"), f"rgb({','.join(map(str, rgb))})"
+    return (WORDS[level] if level else "not assessed"), css_colour_of_level(level)
 
 
 def _chip(level: Level | None) -> str:

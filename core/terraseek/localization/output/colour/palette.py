@@ -10,6 +10,7 @@ __all__ = [
     "UNKNOWN_COLOUR",
     "blend",
     "colour_of_level",
+    "css_colour_of_level",
     "draw_ring",
     "sentence_colour",
     "turbo",
@@ -49,6 +50,11 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 def colour_of_level(level: Level | None) -> tuple[int, int, int]:
     """RGB of a level; None is unknown."""
     return UNKNOWN_COLOUR if level is None else LEVEL_COLOURS[level]
+
+
+def css_colour_of_level(level: Level | None) -> str:
+    """The same for style sheets."""
+    return f"rgb({','.join(map(str, colour_of_level(level)))})"
 
 
 def turbo(values: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -7,14 +7,10 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.output.colour.palette import (
-    blend,
-    colour_of_level,
-    draw_ring,
-)
+from terraseek.localization.output.colour.palette import blend, colour_of_level, draw_ring
 from terraseek.localization.output.regions import Region
 
-__all__ = ["SceneImage", "draw_map", "level_colour"]
+__all__ = ["SceneImage", "draw_map"]
 
 SceneImage: TypeAlias = tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]
 """RGB of a whole scene and the mask of its valid pixels."""
@@ -22,11 +18,6 @@ SceneImage: TypeAlias = tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"
 _MIN_RADIUS = 8
 _SUBPIXEL_BITS = 4
 _WHITE = (255, 255, 255)
-
-
-def level_colour(heat: HeatMap) -> tuple[int, int, int]:
-    """RGB of the significance of a heat map."""
-    return colour_of_level(heat.significance)
 
 
 def draw_map(

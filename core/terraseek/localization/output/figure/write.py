@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 from terraseek.errors import ConfigError
 from terraseek.files import atomic_path, output_errors
 from terraseek.localization.heatmap import HeatMap
+from terraseek.localization.output.colour.palette import colour_of_level
 from terraseek.localization.output.figure.legend import (
     DARK,
     GREY,
@@ -15,7 +16,7 @@ from terraseek.localization.output.figure.legend import (
     draw_north,
     draw_scale_bar,
 )
-from terraseek.localization.output.figure.map_image import draw_map, level_colour
+from terraseek.localization.output.figure.map_image import draw_map
 from terraseek.localization.output.figure.map_scale import north_direction, scale_bar
 from terraseek.localization.output.figure.text import draw_lines, fit_text, font, wrap
 from terraseek.localization.output.regions import lowest_score, regions
@@ -105,7 +106,7 @@ def _draw_title(draw: ImageDraw.ImageDraw, heat: HeatMap) -> int:
     text = "Significance unknown: this model or query has no calibration."
     if heat.significance is not None:
         text = scene_text(heat.significance, heat.probability)
-    draw.rectangle([_MARGIN, top + 14, _MARGIN + 26, top + 40], level_colour(heat))
+    draw.rectangle([_MARGIN, top + 14, _MARGIN + 26, top + 40], colour_of_level(heat.significance))
     lines = wrap(text, font(_LEVEL), width - 44)
     top = draw_lines(draw, (_MARGIN + 44, top + 6), lines, font(_LEVEL), _LEVEL, DARK)
     return round(top + 26)

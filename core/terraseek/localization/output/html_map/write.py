@@ -12,11 +12,10 @@ import numpy as np
 from terraseek.display import data_url, jpeg_bytes, png_bytes
 from terraseek.files import output_errors, write_text
 from terraseek.localization.heatmap import HeatMap
-from terraseek.localization.output.colour.palette import colour_of_level
+from terraseek.localization.output.colour.palette import css_colour_of_level
 from terraseek.localization.output.colour.scale import LIKELY_AT, POSSIBLE_AT, ColourScale
 from terraseek.localization.output.outlines import area_text
 from terraseek.localization.output.regions import Region, lowest_score, regions
-from terraseek.significance.scale import Level
 from terraseek.significance.words import WORDS, scene_text
 from terraseek.version import __version__
 
@@ -87,7 +86,7 @@ def heat_html(
     found = regions(heat, threshold, percentile)
     lowest = lowest_score(heat, threshold, percentile)
     level = heat.significance
-    colour, scale = _css(level), heat.colour_scale(stretch)
+    colour, scale = css_colour_of_level(level), heat.colour_scale(stretch)
     text = "Significance unknown." if level is None else scene_text(level, heat.probability)
     data = json.dumps(_data(heat, found, lowest, scale), ensure_ascii=True, allow_nan=False)
     return Template((_FOLDER / "map.html").read_text("utf-8")).substitute(
@@ -106,10 +105,6 @@ def heat_html(
         data=data.replace("<", "\\u003c"),  # "</script" would end the script element
         script=(_FOLDER / "map.js").read_text("utf-8"),
     )
-
-
-def _css(level: Level | None) -> str:
-    return f"rgb({','.join(map(str, colour_of_level(level)))})"
 
 
 def _ramp_marks(scale: ColourScale) -> str:
@@ -198,7 +193,7 @@ def _region(heat: HeatMap, region: Region) -> dict[str, Any]:
     around = max(col1 - col0, row1 - row0) / 2
     return {
         "score": f"{peak.score:.3f}",
-        "colour": _css(level),
+        "colour": css_colour_of_level(level),
         "level": "" if level is None else WORDS[level],
         "place": place,
         "area": size,
