@@ -127,13 +127,13 @@ class HeatMap:
 
     def _repr_png_(self) -> bytes:
         """Image for notebooks: the map over its scene, or alone where the file is gone."""
-        scene = self.scene_image(_NOTEBOOK_SIDE)
+        scene, scale = self.scene_image(_NOTEBOOK_SIDE), self.colour_scale()
         if scene is not None:
-            return png_bytes(blend(*scene, *self._display()))
+            return png_bytes(blend(*scene, scale.values(self.score), scale.table))
         fewer = min(1.0, _NOTEBOOK_SIDE / max(self.width, self.height))
         height, width = (max(1, round(side * fewer)) for side in (self.height, self.width))
         score = self.sample(*self._cell_centres(height, width))
-        return png_bytes(self.colour_scale().image(score))
+        return png_bytes(scale.image(score))
 
     def scene_image(
         self, max_side: int
@@ -308,11 +308,6 @@ class HeatMap:
         """Scene rows and columns of the cell centres of a grid over the scene."""
         rows = (np.arange(height) + 0.5) * (self.height / height)
         return rows, (np.arange(width) + 0.5) * (self.width / width)
-
-    def _display(self) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "256 4"]]:
-        """`score` as 0-255 on the colour scale, and the colours of these values."""
-        scale = self.colour_scale()
-        return scale.values(self.score), scale.table
 
     def display_values(self) -> UInt8[np.ndarray, "h w"]:
         """`score` as 0-255 between `low` and `high`; invalid cells are 0."""

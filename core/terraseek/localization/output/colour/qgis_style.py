@@ -3,8 +3,6 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
-
 from terraseek.files import output_errors, write_text
 from terraseek.localization.heatmap import HeatMap
 
@@ -33,10 +31,9 @@ def heat_qml(heat: HeatMap, stretch: bool = False) -> str:
         colorRampType="INTERPOLATED", classificationMode="1", clip="0",
         minimumValue=repr(scale.low), maximumValue=repr(scale.high),
     )  # fmt: skip
-    values = np.arange(256, dtype=np.uint8)[None]
-    colours = scale.painted(values, np.full_like(values, 255))
+    colours = scale.painted_table.tolist()
     for stop in _STOPS:
-        red, green, blue, alpha = colours[0, stop].tolist()
+        red, green, blue, alpha = colours[stop]
         score = scale.low + stop / 255 * (scale.high - scale.low)
         ElementTree.SubElement(
             shader, "item", value=repr(score), label=f"{score:.3f}",

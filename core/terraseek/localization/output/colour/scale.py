@@ -81,6 +81,13 @@ class ColourScale:
         """RGB and opacity over a scene of the values 0-255."""
         return _table(self.by_level)
 
+    @property
+    def painted_table(self) -> UInt8[np.ndarray, "256 4"]:
+        """`painted` of the values 0-255 where they are valid."""
+        values = np.arange(256, dtype=np.uint8)[None]
+        table: UInt8[np.ndarray, "256 4"] = self.painted(values, np.full_like(values, 255))[0]
+        return table
+
     def painted(
         self, values: UInt8[np.ndarray, "h w"], alpha: UInt8[np.ndarray, "h w"]
     ) -> UInt8[np.ndarray, "h w 4"]:

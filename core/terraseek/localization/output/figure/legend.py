@@ -88,8 +88,7 @@ def _draw_ramp(
     draw = ImageDraw.Draw(canvas)
     left, top = place
     values = np.linspace(255, 0, _BAR_HEIGHT).round().astype(np.uint8)
-    shown = np.tile(values[:, None], (1, _BAR_WIDTH))
-    bar = Image.fromarray(scale.painted(shown, np.full_like(shown, 255)))
+    bar = Image.fromarray(scale.painted_table[np.tile(values[:, None], (1, _BAR_WIDTH))])
     canvas.paste(WHITE, (left, top, left + _BAR_WIDTH, top + _BAR_HEIGHT))
     canvas.paste(bar, place, bar)
     draw.rectangle([left, top, left + _BAR_WIDTH, top + _BAR_HEIGHT], outline=DARK, width=2)

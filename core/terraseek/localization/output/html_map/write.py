@@ -149,7 +149,7 @@ def _data(
         "high": scale.high,
         "by_level": scale.by_level,
         "threshold": round(255 * scale.position(lowest)),
-        "colours": _full_colours(scale),
+        "colours": scale.painted_table.tolist(),  # the page's slider takes a part of the opacity
         "heat": data_url(png_bytes(np.dstack([values, valid, values])), "image/png"),
         "lonlat": _lonlat_grid(heat),
         "regions": [_region(heat, region) for region in found],
@@ -173,13 +173,6 @@ def _lonlat_grid(heat: HeatMap) -> list[list[list[float] | None]] | None:
         [[round(x, 7), round(y, 7)] if np.isfinite(x) else None for x, y in zip(*line, strict=True)]
         for line in zip(lon.tolist(), lat.tolist(), strict=True)
     ]
-
-
-def _full_colours(scale: ColourScale) -> list[list[int]]:
-    """RGB and opacity of the values 0-255, of which the page's slider takes a part."""
-    values = np.arange(256, dtype=np.uint8)[None]
-    colours: list[list[int]] = scale.painted(values, np.full_like(values, 255))[0].tolist()
-    return colours
 
 
 def _region(heat: HeatMap, region: Region) -> dict[str, Any]:
