@@ -9,7 +9,7 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -111,17 +111,9 @@ class PMTiles:
         """
         if not (self.min_zoom <= z <= self.max_zoom and 0 <= x < 1 << z and 0 <= y < 1 << z):
             return None
-        number, at = tile_number(z, x, y), self.root
-        for _ in range(_MAX_DEPTH):
-            directory = _directory(self.path, *at, self.compression)
-            row = directory.find(number)
-            if row is None:
-                return None
-            offset, length = directory.offsets[row], directory.lengths[row]
-            if directory.runs[row]:
-                return _read(self.path, self.tiles + offset, length)
-            at = (self.leaves + offset, length)
-        raise InputError(f"{self.path.name} is damaged: its directories have no end")
+        number = tile_number(z, x, y)
+        place = self._place(lambda directory: directory.find(number))
+        return None if place is None else _read(self.path, *place)
 
     def tile_size(self) -> int:
         """Width of the tiles in pixels, that of the first one.
@@ -129,17 +121,24 @@ class PMTiles:
         Raises:
             InputError: the archive is damaged.
         """
+        place = self._place(lambda directory: 0 if directory.numbers else None)
+        if place is None:
+            raise InputError(f"{self.path.name} has no tiles")
+        return _width(_read(self.path, *place), self.media_type, self.path)
+
+    def _place(self, choose: Callable[[_Directory], int | None]) -> tuple[int, int] | None:
+        """Offset and length of the tile to which the chosen rows lead; None where there is none."""
         at = self.root
         for _ in range(_MAX_DEPTH):
             directory = _directory(self.path, *at, self.compression)
-            if not directory.numbers:
-                break
-            first = (directory.offsets[0], directory.lengths[0])
-            if directory.runs[0]:
-                body = _read(self.path, self.tiles + first[0], first[1])
-                return _width(body, self.media_type, self.path)
-            at = (self.leaves + first[0], first[1])
-        raise InputError(f"{self.path.name} has no tiles")
+            row = choose(directory)
+            if row is None:
+                return None
+            offset, length = directory.offsets[row], directory.lengths[row]
+            if directory.runs[row]:
+                return self.tiles + offset, length
+            at = (self.leaves + offset, length)
+        raise InputError(f"{self.path.name} is damaged: its directories have no end")
 
 
 def tile_number(z: int, x: int, y: int) -> int:
