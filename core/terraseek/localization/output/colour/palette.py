@@ -7,6 +7,7 @@ from terraseek.significance.model import Level
 
 __all__ = [
     "LEVEL_COLOURS",
+    "SENTENCE_COLOURS",
     "UNKNOWN_COLOUR",
     "blend",
     "colour_of_level",
