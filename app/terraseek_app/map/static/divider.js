@@ -1,6 +1,6 @@
 // The line between two maps, moved with the mouse, a finger or the arrow keys.
 
-import { icon, make } from "./dom.js";
+import { followPointer, icon, make } from "./dom.js";
 
 const ARROWS = "M9 7l-5 5 5 5M15 7l5 5-5 5";
 const STEP = 0.02;
@@ -36,16 +36,10 @@ export class Divider {
     this.handle.focus({ preventScroll: true });
     const offset = event.clientX - this.element.getBoundingClientRect().x;
     const frame = this.split.world.element.getBoundingClientRect();
-    const move = (e) => {
+    followPointer((e) => {
       const { left, width } = this.split.room();
       this.split.setShare((e.clientX - offset - frame.x - left) / width);
-    };
-    const up = () => {
-      window.removeEventListener("pointermove", move);
-      for (const name of ["pointerup", "pointercancel"]) window.removeEventListener(name, up);
-    };
-    window.addEventListener("pointermove", move);
-    for (const name of ["pointerup", "pointercancel"]) window.addEventListener(name, up);
+    });
   }
 
   press(event) {

@@ -19,6 +19,18 @@ export function button(className, label, title, onClick) {
   return element;
 }
 
+// Calls back with each event of a pointer that is pressed, and once when it is released or lost.
+export function followPointer(onMove, onEnd = () => {}) {
+  const ends = ["pointerup", "pointercancel"];
+  const end = () => {
+    window.removeEventListener("pointermove", onMove);
+    for (const name of ends) window.removeEventListener(name, end);
+    onEnd();
+  };
+  window.addEventListener("pointermove", onMove);
+  for (const name of ends) window.addEventListener(name, end);
+}
+
 // A line icon from an SVG path on a 24 x 24 grid.
 export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

@@ -50,23 +50,19 @@ export class BoxTool {
     const { map } = this.world;
     event.preventDefault();
     const from = this.canvasPoint(event);
-    map.dragPan.disable();
-    this.world.dragging = true;
-    const move = (e) => this.draw(boxOf(this.world.space, map.unproject(from), this.lngLat(e)));
-    const up = (e) => {
-      window.removeEventListener("pointermove", move);
-      window.removeEventListener("pointerup", up);
-      map.dragPan.enable();
-      this.setActive(false);
-      const to = this.canvasPoint(e);
-      const large = Math.abs(to.x - from.x) > MIN_SIDE_PX && Math.abs(to.y - from.y) > MIN_SIDE_PX;
-      if (large) this.report(boxOf(this.world.space, map.unproject(from), this.lngLat(e)));
-      else this.draw(this.box);
-      // the click event at the end of a drag must not be handled as a click on the map
-      setTimeout(() => (this.world.dragging = false), 50);
+    let last = event;
+    const drawn = () => boxOf(this.world.space, map.unproject(from), this.lngLat(last));
+    const move = (e) => {
+      last = e;
+      this.draw(drawn());
     };
-    window.addEventListener("pointermove", move);
-    window.addEventListener("pointerup", up);
+    this.world.drag(move, () => {
+      this.setActive(false);
+      const to = this.canvasPoint(last);
+      const large = Math.abs(to.x - from.x) > MIN_SIDE_PX && Math.abs(to.y - from.y) > MIN_SIDE_PX;
+      if (large) this.report(drawn());
+      else this.draw(this.box);
+    });
   }
 
   canvasPoint(event) {

@@ -52,12 +52,10 @@ export class ShapeTool extends PolygonTool {
 
   startEdit(event) {
     if (event.button !== 0 || event.shiftKey || event.target.closest?.(".maplibregl-marker, .maplibregl-popup")) return;
-    const { map, boxTool } = this.world;
+    const { boxTool } = this.world;
     const handle = this.handle(boxTool.canvasPoint(event));
     if (!handle) return;
     event.preventDefault();
-    this.world.dragging = true;
-    map.dragPan.disable();
     const before = this.rings;
     const { ring, isMiddle } = handle;
     const corner = handle.corner + (isMiddle ? 1 : 0);
@@ -67,17 +65,10 @@ export class ShapeTool extends PolygonTool {
       rings = moved(at(), ring, corner, boxTool.lngLat(e).toArray());
       this.drawRings(rings);
     };
-    const up = () => {
-      window.removeEventListener("pointermove", move);
-      window.removeEventListener("pointerup", up);
-      map.dragPan.enable();
+    this.world.drag(move, () => {
       if (event.altKey && rings === before && !isMiddle) rings = removed(before, ring, corner);
       if (rings !== before) this.report(rings);
-      // the click event at the end of a drag must not be handled as a click on the map
-      setTimeout(() => (this.world.dragging = false), 50);
-    };
-    window.addEventListener("pointermove", move);
-    window.addEventListener("pointerup", up);
+    });
   }
 
   removeAt(event) {

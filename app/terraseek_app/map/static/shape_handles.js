@@ -3,6 +3,7 @@
 
 import { shifted } from "./corners.js";
 import { icon, make } from "./dom.js";
+import { boundsOf } from "./space.js";
 
 const ARROWS = "M12 3v18M3 12h18M9 6l3-3 3 3M9 18l3 3 3-3M6 9l-3 3 3 3M18 9l3 3-3 3";
 const STEP_PX = 8; // of an arrow key
@@ -44,26 +45,15 @@ export class ShapeHandles {
     event.stopPropagation();
     event.currentTarget.focus({ preventScroll: true });
     const { tool } = this;
-    const { map } = tool.world;
     const before = tool.rings;
-    const from = map.project(middleOf(before[index]));
+    const from = tool.world.map.project(middleOf(before[index]));
     const start = [event.clientX, event.clientY];
     let rings = before;
-    map.dragPan.disable();
-    tool.world.dragging = true;
     const move = (e) => {
       rings = this.movedBy(before, index, from, [e.clientX - start[0], e.clientY - start[1]]);
       tool.set(rings);
     };
-    const up = () => {
-      window.removeEventListener("pointermove", move);
-      for (const name of ["pointerup", "pointercancel"]) window.removeEventListener(name, up);
-      map.dragPan.enable();
-      if (rings !== before) tool.report(rings);
-      setTimeout(() => (tool.world.dragging = false), 50); // the click that ends a drag is none
-    };
-    window.addEventListener("pointermove", move);
-    for (const name of ["pointerup", "pointercancel"]) window.addEventListener(name, up);
+    tool.world.drag(move, () => rings !== before && tool.report(rings));
   }
 
   press(event, index) {
@@ -94,8 +84,5 @@ export class ShapeHandles {
 
 // The middle of a ring's bounds.
 function middleOf(ring) {
-  return [0, 1].map((axis) => {
-    const values = ring.map((corner) => corner[axis]);
-    return (Math.min(...values) + Math.max(...values)) / 2;
-  });
+  return boundsOf(ring).getCenter();
 }

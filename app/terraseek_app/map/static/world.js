@@ -7,7 +7,7 @@ import { winners } from "./compare.js";
 import { Controls } from "./controls.js";
 import { DensityLayer } from "./density.js";
 import { BoxTool } from "./draw.js";
-import { make } from "./dom.js";
+import { followPointer, make } from "./dom.js";
 import { FreeArea } from "./free.js";
 import { HeatLayer } from "./heat.js";
 import { HitsLayer } from "./hits.js";
@@ -264,6 +264,18 @@ export class WorldMap {
     const zoom = Math.max(this.map.getZoom(), ZOOM_OF_PRECISION[hit.precision] ?? 4);
     const [right, down] = this.free.offset();
     this.map.flyTo({ center, zoom, offset: [right + shift, down], duration: 1200 });
+  }
+
+  // Something on the map follows the pointer, and the map does not.
+  drag(onMove, onEnd) {
+    this.map.dragPan.disable();
+    this.dragging = true;
+    followPointer(onMove, () => {
+      this.map.dragPan.enable();
+      onEnd();
+      // the click event at the end of a drag must not be handled as a click on the map
+      setTimeout(() => (this.dragging = false), 50);
+    });
   }
 
   async onClick(event) {
