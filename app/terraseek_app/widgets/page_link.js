@@ -36,19 +36,20 @@ function keepView(mapKey) {
   if (href !== window.location.href) window.history.replaceState(window.history.state, "", href);
 }
 
-// Follow the map's moves until the button is gone.
+// Follow the map's moves until the button is gone or has another map.
 function watch(button, mapKey) {
   const map = mapOf(mapKey);
   if (!map || map === button.watched) return;
   button.watched = map;
-  const onMove = () => (button.isConnected ? keepView(mapKey) : map.off("moveend", onMove));
+  const isWatched = () => button.isConnected && button.watched === map;
+  const onMove = () => (isWatched() ? keepView(mapKey) : map.off("moveend", onMove));
   map.on("moveend", onMove);
   // Streamlit may set the address after the last move, which no event tells
   const timer = setInterval(() => {
-    if (!button.isConnected) clearInterval(timer);
+    if (!isWatched()) clearInterval(timer);
     else if (!map.isMoving()) keepView(mapKey);
   }, CHECK_MS);
-  const onSplit = () => (button.isConnected ? keepView(mapKey) : window.removeEventListener(SPLIT_CHANGED, onSplit));
+  const onSplit = () => (isWatched() ? keepView(mapKey) : window.removeEventListener(SPLIT_CHANGED, onSplit));
   window.addEventListener(SPLIT_CHANGED, onSplit);
 }
 
