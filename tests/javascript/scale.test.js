@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { colour } from "../../app/terraseek_app/map/static/ramps.js";
-import { levelOf, line, wordsOf } from "../../app/terraseek_app/map/static/scale.js";
+import { legendGradient, levelOf, line, wordsOf } from "../../app/terraseek_app/map/static/scale.js";
 
 const bytes = (word) => [word & 255, (word >>> 8) & 255, (word >>> 16) & 255, word >>> 24];
 const levels = { low: 0.1, high: 0.5, possible: 0.25, likely: 0.5 }; // possible from 0.2, likely from 0.3
@@ -44,6 +44,12 @@ test("one of several sentences keeps its colour and is faint without evidence", 
   const words = wordsOf({ ...there, colour: "#ff0000" }, style);
   assert.deepEqual(at(words, there, 0.4).slice(0, 3), [255, 0, 0]);
   assert.ok(at(words, there, 0.4)[3] > 4 * at(words, there, 0.17)[3]);
+});
+
+test("the legend has the ramp's ends, and by level the opacity of the map", () => {
+  const stretched = legendGradient(absent, { ...style, stretch: true });
+  assert.match(stretched, /^linear-gradient\(90deg, rgba\(48,18,59,1\.00\) 0\.0%, .*rgba\(122,4,3,1\.00\) 100\.0%\)$/);
+  assert.match(legendGradient(absent, style), /^linear-gradient\(90deg, rgba\(48,18,59,0\.00\) 0\.0%, .*rgba\(122,4,3,1\.00\) 100\.0%\)$/);
 });
 
 test("levels of scores, and positions without a range of values", () => {

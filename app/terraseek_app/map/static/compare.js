@@ -1,6 +1,8 @@
 // Several heat maps of one scene: which of them wins where. As `terraseek.localization.compare`, with the
 // 8-bit values of the overlays.
 
+import { parsed } from "./ramps.js";
+
 export const NONE = 255;
 
 // Index of the winning layer at each pixel, or NONE. threshold is 0-1 of each layer's own range.
@@ -30,7 +32,7 @@ const FAINTEST = 0.45;
 const NO_EVIDENCE = 0.5;
 export function tint(hex, threshold, candidate = true) {
   const most = candidate ? 255 : 255 * NO_EVIDENCE;
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  const [r, g, b] = parsed(hex);
   const words = new Uint32Array(256);
   for (let v = Math.max(threshold, 0); v < 256; v++) {
     const share = threshold >= 255 ? 1 : (v - threshold) / (255 - threshold);

@@ -4,7 +4,7 @@
 import { declutter, spread } from "./declutter.js";
 import { make } from "./dom.js";
 import { announceHover, onHover } from "./hover.js";
-import { colour, css } from "./ramps.js";
+import { colour, css, parsed } from "./ramps.js";
 import { LEVEL_COLOURS, LEVEL_WORDS } from "./scale.js";
 import { SIDE_COLOURS } from "./sides.js";
 
@@ -237,11 +237,6 @@ export class HitsLayer {
   remove() {
     this.stopHover();
   }
-}
-
-// [r, g, b] of #rrggbb.
-function parsed(hex) {
-  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }
 
 // The middle of a footprint's northern edge on the screen.

@@ -47,7 +47,7 @@ export function release(key, container) {
   if (!world || world.element.parentNode !== container) return;
   world.removalTimer = setTimeout(() => {
     if (world.element.isConnected) return;
-    world.split.remove();
+    world.split.close();
     world.remove();
     delete worlds[key];
   }, KEEP_MS);

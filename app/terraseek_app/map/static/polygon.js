@@ -6,7 +6,7 @@
 
 import { MIN_CORNERS } from "./corners.js";
 
-export const EMPTY = { type: "FeatureCollection", features: [] };
+const EMPTY = { type: "FeatureCollection", features: [] };
 const SAME_CORNER_PX = 7; // the second click of a double-click must not add a corner
 
 export class PolygonTool {

@@ -21,6 +21,11 @@ export function colour(name, t) {
   });
 }
 
+// [r, g, b] 0-255 of #rrggbb.
+export function parsed(hex) {
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}
+
 export function css(name, t) {
   return `rgb(${colour(name, t).join(",")})`;
 }
@@ -36,9 +41,4 @@ export function table(name, threshold) {
     words[v] = (Math.round(alpha) << 24) | (b << 16) | (g << 8) | r;
   }
   return words;
-}
-
-export function gradient(name) {
-  const stops = RAMPS[name].split(" ").map((hex) => `#${hex}`);
-  return `linear-gradient(90deg, ${stops.join(", ")})`;
 }

@@ -218,8 +218,4 @@ export class SplitView {
     world.free.measure();
     this.announce();
   }
-
-  remove() {
-    this.close();
-  }
 }
