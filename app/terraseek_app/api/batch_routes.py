@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -12,8 +13,10 @@ from terraseek.errors import InputError, SceneTooLargeError
 from terraseek.request import LocalizeRequest
 from terraseek_app.api.query_params import all_values
 from terraseek_app.server.clients import client_of
-from terraseek_app.server.scene_batches import BatchZip, rows_of_json, run_batch
 from terraseek_app.server.work_queue import LOCALIZATIONS
+
+if TYPE_CHECKING:
+    from terraseek_app.server.scene_batches import BatchZip
 
 __all__ = ["MAX_BODY_BYTES", "ROUTES"]
 
@@ -23,6 +26,8 @@ MAX_BODY_BYTES = 1 << 20
 
 async def localize_batch(request: Request) -> Response:
     """Localize every sentence of the body in every scene of it; see `rows_of_json`."""
+    from terraseek_app.server.scene_batches import rows_of_json, run_batch
+
     async with LOCALIZATIONS.admit(client_of(request.scope)) as place:
         rows = rows_of_json(await _json_body(request))
         wanted = LocalizeRequest.from_params(all_values(request))
@@ -30,7 +35,7 @@ async def localize_batch(request: Request) -> Response:
             run_batch, rows, wanted.options, threshold=wanted.threshold,
             percentile=wanted.percentile, stretch=wanted.stretch,
         )  # fmt: skip
-        made = await place.run(request, lambda progress: work(progress=progress))
+        made = await place.run(request, work)
     return FileResponse(
         made.path,
         media_type="application/zip",
@@ -39,7 +44,7 @@ async def localize_batch(request: Request) -> Response:
     )
 
 
-def _keep_until_sent(made: BatchZip) -> None:
+def _keep_until_sent(made: "BatchZip") -> None:
     """Hold the files, which are removed with their object, until the response was sent."""
 
 
