@@ -1,9 +1,10 @@
 """Routes of the localization: the scenes of the server, and heat maps of queries in them."""
 
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -20,6 +21,10 @@ from terraseek_app.server.clients import client_of
 from terraseek_app.server.image_heads import HEAD_BYTES, check_image_head
 from terraseek_app.server.query_images import item_image
 from terraseek_app.server.work_queue import LOCALIZATIONS
+
+if TYPE_CHECKING:
+    from terraseek.localization import Comparison, HeatMap
+    from terraseek.request import LocalizeRequest
 
 __all__ = ["BUNDLE_NAME", "MAX_IMAGE_BYTES", "MAX_QUERIES", "ROUTES", "localize_json"]
 
@@ -112,7 +117,7 @@ def localize_json(
     Raises:
         InputError: a parameter is invalid.
     """
-    from terraseek.localization import compare, localize_many, map_numbers
+    from terraseek.localization import localize_many, map_numbers
     from terraseek.localization.query import ImageQuery
     from terraseek.localization.side_map import side_map
     from terraseek.request import LocalizeRequest
@@ -135,9 +140,14 @@ def localize_json(
     ]
     if len(heat_maps) == 1:
         return {"maps": maps}
-    limits = None if wanted.threshold is None else [wanted.threshold] * len(heat_maps)
-    comparison = compare(heat_maps, limits, wanted.percentile)
-    return {"maps": maps, "comparison": comparison.to_json()}
+    return {"maps": maps, "comparison": _compared(heat_maps, wanted).to_json()}
+
+
+def _compared(heats: "Sequence[HeatMap]", wanted: "LocalizeRequest") -> "Comparison":
+    from terraseek.localization import compare
+
+    limits = None if wanted.threshold is None else [wanted.threshold] * len(heats)
+    return compare(heats, limits, wanted.percentile)
 
 
 def heat_tile(request: Request) -> Response:
@@ -176,14 +186,11 @@ def heat_file(request: Request) -> Response:
             write_heat_file(name, heat, path, *limits, stretch=wanted.stretch)
         body = path.read_bytes()
     media_type = "application/zip" if name == BUNDLE_NAME else HEAT_FILES[name].media_type
-    response = cached(request, body, media_type, 3600)
-    response.headers["Content-Disposition"] = f'attachment; filename="{Path(name).name}"'
-    return response
+    return _download(request, body, media_type, Path(name).name)
 
 
 def winner_file(request: Request) -> Response:
     """Which of several heat maps of one scene wins where: `winner.tif`, or its style."""
-    from terraseek.localization import compare
     from terraseek.localization.output.winner_map import write_winner, write_winner_style
     from terraseek.localization.side_map import side_map
     from terraseek.request import LocalizeRequest
@@ -200,11 +207,14 @@ def winner_file(request: Request) -> Response:
     if not 0 < len(ids) <= MAX_QUERIES:
         raise InputError(f"give 1 to {MAX_QUERIES} heat maps of one scene as heat=ID")
     heats = [side_map(state.heat(heat_id), wanted.side) for heat_id in ids]
-    limits = None if wanted.threshold is None else [wanted.threshold] * len(heats)
     write, media_type = writers[name]
     with tempfile.TemporaryDirectory() as folder:
-        found = compare(heats, limits, wanted.percentile)
-        body = write(found, Path(folder) / name).read_bytes()
+        body = write(_compared(heats, wanted), Path(folder) / name).read_bytes()
+    return _download(request, body, media_type, name)
+
+
+def _download(request: Request, body: bytes, media_type: str, name: str) -> Response:
+    """A cached response that browsers save as a file."""
     response = cached(request, body, media_type, 3600)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
