@@ -13,7 +13,7 @@ from terraseek.localization.output.bundle import zip_files
 from terraseek.progress import Progress
 from terraseek_app.server import state
 
-__all__ = ["MAX_ROWS", "BatchZip", "check_rows", "read_rows", "rows_of_json", "run_batch"]
+__all__ = ["MAX_ROWS", "BatchZip", "read_rows", "rows_of_json", "run_batch"]
 
 MAX_ROWS = 500
 """Most rows of one batch on a server; the command line has no limit."""
@@ -53,21 +53,12 @@ def read_rows(content: bytes, name: str) -> list[BatchRow]:
         path = Path(folder) / (Path(name).name or "table.csv")
         path.write_bytes(content)
         rows = read_batch(path, sorted(state.example_scenes().values()))
-    check_rows(rows, name)
-    return rows
-
-
-def check_rows(rows: Sequence[BatchRow], name: str) -> None:
-    """Refuse a batch with more rows than a server accepts.
-
-    Raises:
-        InputError: it has more than `MAX_ROWS`.
-    """
     if len(rows) > MAX_ROWS:
         raise InputError(
             f"{name} has {len(rows):,} rows; this server accepts {MAX_ROWS}, and "
             "`terraseek localize --batch` any number"
         )
+    return rows
 
 
 def rows_of_json(values: object) -> list[BatchRow]:
