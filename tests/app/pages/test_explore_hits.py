@@ -75,7 +75,7 @@ def test_hits_of_a_comparison_have_a_side_and_the_link_a_split(open_page: Open) 
     first, second = run_search(form), run_search(other)
     both = Comparison(("red", "blue"), (first, second))
     common = {hit.item_id for hit in first.hits} & {hit.item_id for hit in second.hits}
-    assert [both.side(hit.item_id) == "both" for hit in second.hits] == [True] * 3
+    assert [both.sides()[hit.item_id] == "both" for hit in second.hits] == [True] * 3
     sides = {marker["item_id"]: marker["side"] for marker in first_markers(both)}
     assert {item for item, side in sides.items() if side == "both"} == common & set(sides)
     assert set(sides.values()) <= {"first", "both"}

@@ -49,13 +49,16 @@ def map_panel(
         height: CSS length.
     """
     points_url, density_url = sample_urls()
-    markers = map_markers(hits, results.facts) if results else []
+    if comparison:
+        markers = first_markers(comparison)
+    else:
+        markers = map_markers(hits, results.facts) if results else []
     world_map(
         "explore_map",
         points_url=points_url,
         density_url=density_url,
         items_url=items_url(),
-        hits=first_markers(comparison) if comparison else markers,
+        hits=markers,
         second=second_map(comparison) if comparison else None,
         selected=st.session_state.explore_selected,
         chosen=st.session_state.explore_chosen,

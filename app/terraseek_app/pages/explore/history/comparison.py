@@ -36,10 +36,13 @@ class Comparison:
         first, second = ([hit.item_id for hit in ranking.hits] for ranking in self.rankings)
         return first, second
 
-    def side(self, item_id: str) -> Literal["first", "second", "both"]:
-        """Which of the rankings has an item, which at least one of them has."""
-        first, second = (item_id in ids for ids in self.ids)
-        return "both" if first and second else "first" if first else "second"
+    def sides(self) -> dict[str, Literal["first", "second", "both"]]:
+        """Id of each hit -> which of the rankings have it."""
+        first, second = map(set, self.ids)
+        return {
+            item_id: "second" if item_id not in first else "both" if item_id in second else "first"
+            for item_id in first | second
+        }
 
 
 def compare_results(
@@ -58,26 +61,25 @@ def compare_results(
     if not text or results is None:
         return None
     try:
-        title, other = _other_results(form, text)
+        titles, other = _other_results(form, parse_qs(text))
     except TerraSeekError as error:
         return error
-    is_model = MODEL in parse_qs(text)
-    shown = f"model {state.settings().model}" if is_model else search_title(form)
-    return Comparison((shown, title), (results, other))
+    return Comparison(titles, (results, other))
 
 
-def _other_results(form: SearchForm, text: str) -> tuple[str, ResultList]:
-    params = parse_qs(text)
+def _other_results(form: SearchForm, params: Params) -> tuple[tuple[str, str], ResultList]:
+    """Titles of both rankings, and the hits of the other one."""
     if MODEL in params:
         name = params[MODEL][0]
         if name not in model_names():
             raise InputError(f"the catalogue is not embedded with the model {name!r}")
-        return f"model {name}", run_search(form, model=name)
+        titles = (f"model {state.settings().model}", f"model {name}")
+        return titles, run_search(form, model=name)
     other, _, notes = link.from_params(params)
     if notes or not other.has_query:
         raise InputError("the search to compare with cannot be read; choose another one")
     other = replace(other, k=form.k)
-    return search_title(other), run_search(other)
+    return (search_title(form), search_title(other)), run_search(other)
 
 
 def restore_split(params: Params, notes: list[str]) -> None:
@@ -101,5 +103,6 @@ def second_map(comparison: Comparison) -> SecondMap:
 
 
 def _markers(comparison: Comparison, ranking: ResultList) -> list[dict[str, Any]]:
+    sides = comparison.sides()
     markers = map_markers(ranking.hits, ranking.facts)
-    return [marker | {"side": comparison.side(marker["item_id"])} for marker in markers]
+    return [marker | {"side": sides[marker["item_id"]]} for marker in markers]
