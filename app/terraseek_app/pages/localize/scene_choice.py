@@ -85,28 +85,28 @@ def scene_panel(is_open: bool) -> None:
     """Draw all scenes on a map and as thumbnails; a click chooses one. Nothing without scenes.
 
     Args:
-        is_open: whether the panel is seen; the map is drawn only then.
+        is_open: whether the panel is seen; the scenes are opened and the map drawn only then.
     """
     choices = sources()
     if not choices:
         return
     tiles = scene_tiles(choices, {one: _scene_id(one) for one in choices}, _chosen())
-    outlines = {source: corners for source in choices if (corners := _corners(source))}
-    if outlines:
+    outlines = {one: _corners(one, name) for one, name in choices.items()} if is_open else {}
+    placed = {source: corners for source, corners in outlines.items() if corners}
+    if placed or not is_open:
         with st.container(key="localize_scenes_place", height=250, border=False):
-            if is_open:
-                scenes_map("localize_scenes_map", tiles, outlines, on_choose=_choose)
+            if placed:
+                scenes_map("localize_scenes_map", tiles, placed, on_choose=_choose)
     scene_gallery("localize_scenes", tiles, on_choose=_choose)
-    n_unplaced = len(choices) - len(outlines)
+    n_unplaced = len(outlines) - len(placed)
     if n_unplaced:
         st.caption(f"{n_unplaced} of {len(choices)} without coordinates, not on the map.")
 
 
-def _corners(source: str) -> tuple[tuple[float, float], ...] | None:
+def _corners(source: str, name: str) -> tuple[tuple[float, float], ...] | None:
     """Corners of a scene on the globe; None without coordinates, or if it cannot be opened."""
     try:
-        path = scene_file(source)
-        return scene_facts(path, sources()[source]).corners
+        return scene_facts(scene_file(source), name).corners
     except (TerraSeekError, OSError):
         return None
 
