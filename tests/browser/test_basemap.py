@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.browser_pixels import on_screen, screen_pixels
 from helpers.pmtiles_file import write_pmtiles
 
 KEY = "explore_map"
@@ -48,14 +49,6 @@ def test_tiles_of_an_archive_are_drawn_above_the_blue_marble(
 
 def share_of_colour(page: Any, lon: float, lat: float) -> float:
     """Share of the archive's colour on the screen around a place."""
-    x, y = page.evaluate(
-        f"""place => {{
-            const frame = {WORLD}.map.getContainer().getBoundingClientRect();
-            const at = {WORLD}.map.project(place);
-            return [at.x + frame.x, at.y + frame.y];
-        }}""",
-        [lon, lat],
-    )
-    clip = {"x": x - 10, "y": y - 10, "width": 20, "height": 20}
-    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
-    return float((np.abs(pixels.astype(int) - COLOUR).max(axis=2) <= 4).mean())
+    x, y = on_screen(page, KEY, lon, lat)
+    pixels = screen_pixels(page, {"x": x - 10, "y": y - 10, "width": 20, "height": 20})
+    return float((np.abs(pixels - COLOUR).max(axis=2) <= 4).mean())

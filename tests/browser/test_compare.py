@@ -1,12 +1,12 @@
 """Two searches compared on the map: a swipe with a divider, or two maps with one view."""
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+
+from helpers.browser_pixels import on_screen, screen_pixels
 
 KEY = "explore_map"
 WORLD = f"window.__terraseek.{KEY}"
@@ -39,17 +39,9 @@ def until_second(page: Any, condition: str) -> None:
 
 def coloured(page: Any, lon: float, lat: float, colour: tuple[int, int, int]) -> int:
     """Pixels of a colour on the screen at the mark of a place."""
-    at = page.evaluate(
-        f"""([lon, lat]) => {{
-            const frame = {WORLD}.map.getContainer().getBoundingClientRect();
-            const at = {WORLD}.map.project([lon, lat]);
-            return [at.x + frame.x, at.y + frame.y];
-        }}""",
-        [lon, lat],
-    )
-    clip = {"x": at[0] - 30, "y": at[1] - 86, "width": 60, "height": 86}
-    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
-    return int((np.abs(pixels.astype(int) - colour).max(axis=2) <= 6).sum())
+    x, y = on_screen(page, KEY, lon, lat)
+    pixels = screen_pixels(page, {"x": x - 30, "y": y - 86, "width": 60, "height": 86})
+    return int((np.abs(pixels - colour).max(axis=2) <= 6).sum())
 
 
 def press(page: Any, *keys: str) -> None:

@@ -1,13 +1,12 @@
 """Explore in a real browser: sentences, boxes, clicks, and the URL that restores them."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
+from helpers.browser_pixels import on_screen, screen_pixels
 from helpers.browser_steps import drag
 
 KEY = "explore_map"
@@ -174,16 +173,9 @@ def test_the_page_works_under_its_content_security_policy(
 
 def colour_at(page: Any, lon: float, lat: float) -> tuple[int, ...]:
     """RGB of the map on the screen at a coordinate."""
-    at = page.evaluate(
-        f"([lon, lat]) => {{ const world = window.__terraseek.{KEY};"
-        " const frame = world.element.querySelector('.ts-map').getBoundingClientRect();"
-        " const at = world.map.project([lon, lat]);"
-        " return [frame.x + at.x, frame.y + at.y]; }",
-        [lon, lat],
-    )
-    clip = {"x": round(at[0]), "y": round(at[1]), "width": 1, "height": 1}
-    with Image.open(io.BytesIO(page.screenshot(clip=clip))) as image:
-        return tuple(image.convert("RGB").getpixel((0, 0)))
+    x, y = on_screen(page, KEY, lon, lat)
+    clip = {"x": round(x), "y": round(y), "width": 1, "height": 1}
+    return tuple(screen_pixels(page, clip)[0, 0].tolist())
 
 
 def test_flying_to_a_hit_ends_at_its_pixels(explore: Any, map_state: Callable[..., Any]) -> None:

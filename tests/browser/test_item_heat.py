@@ -1,13 +1,14 @@
 """Heat maps of the chips of a catalogue, read from the pixels that the browser draws."""
 
 import csv
-import io
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from helpers.browser_pixels import screen_pixels
 
 BENCH, KEY = "localize_map", "explore_map"
 FIELD, THING = (40, 170, 60), (45, 70, 210)
@@ -61,8 +62,7 @@ def drawn_colour(page: Any, key: str, fraction: float) -> np.ndarray:
 
 def colour_at(page: Any, x: float, y: float) -> np.ndarray:
     clip = {"x": x - 2, "y": y - 2, "width": 5, "height": 5}
-    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
-    return np.asarray(image, float).mean(axis=(0, 1))
+    return screen_pixels(page, clip).mean(axis=(0, 1))
 
 
 def expect_heat(page: Any, warm_at: tuple[float, float], plain_at: tuple[float, float]) -> None:

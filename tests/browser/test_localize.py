@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.browser_pixels import on_screen, screen_pixels
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.localization import localize as find
 from terraseek.localization.annotations import measure_map
@@ -176,12 +177,18 @@ _LARGEST_OUTLINE = """key => {
 
 
 def test_a_scene_is_chosen_on_the_map_beside_the_thumbnails(
-    localize: Any, map_state: Callable[..., Any]
+    localize: Any, map_state: Callable[..., Any], scenes_folder: Path
 ) -> None:
     page = localize
     opener = page.locator(".st-key-localize_scenes_popover button").first
     opener.click()
     map_state(page, "localize_scenes_map", "s => s.hits === 1 && !s.moving")
+    with Scene.open(scenes_folder / "field.tif") as scene:
+        corners = np.array(scene.footprint)
+    place = page.evaluate(
+        "(hit => [hit.lon, hit.lat])(window.__terraseek.localize_scenes_map.hitsLayer.hits[0])"
+    )
+    assert place == pytest.approx(corners.mean(axis=0).tolist(), abs=1e-6)
     page.get_by_text("1 of 2 without coordinates, not on the map.").wait_for()
     page.locator(".scene", has_text="plain.png").click()
     page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
@@ -190,6 +197,9 @@ def test_a_scene_is_chosen_on_the_map_beside_the_thumbnails(
 
     opener.click()
     map_state(page, "localize_scenes_map", "s => s.hits === 1 && !s.moving")
+    chosen = page.locator(".scene.on")
+    chosen.wait_for()
+    assert chosen.all_inner_texts() == ["plain.png"]
     tile = page.locator(".scene", has_text="field.tif")
     mark = page.locator(".st-key-localize_scenes_map .ts-hit, .ts-hit").first
     tile.hover()
@@ -199,6 +209,9 @@ def test_a_scene_is_chosen_on_the_map_beside_the_thumbnails(
     mark.click()
     page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
     page.get_by_text("EPSG:32631").wait_for()
+    opener.click()
+    chosen.wait_for()
+    assert chosen.all_inner_texts() == ["field.tif"]
 
 
 def test_the_list_of_sentences_closes_when_they_are_asked(localize: Any) -> None:
@@ -210,6 +223,7 @@ def test_the_list_of_sentences_closes_when_they_are_asked(localize: Any) -> None
     localize.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
     localize.wait_for_function(FOCUSED, arg="localize_several")
     localize.locator(".ts-sentence").nth(1).wait_for()
+    assert localize.locator(".ts-sentence-text").all_inner_texts() == ["red", "green"]
 
 
 def test_truth_is_drawn_on_the_map_and_measured(
@@ -221,13 +235,7 @@ def test_truth_is_drawn_on_the_map_and_measured(
     with Scene.open(scenes_folder / "field.tif") as scene:
         heat = find(scene, "red", FakeEncoder(), cache=False)
         places = [scene.georef.pixel_to_lonlat(col, row) for col, row in corners]
-    frame = localize.locator(".ts-map").bounding_box()
-    points = localize.evaluate(
-        "([key, places]) => places.map((place) => {"
-        " const at = window.__terraseek[key].map.project(place); return [at.x, at.y]; })",
-        [KEY, places],
-    )
-    at = [(frame["x"] + x, frame["y"] + y) for x, y in points]
+    at = [on_screen(localize, KEY, *place) for place in places]
     edge = {"x": (at[0][0] + at[1][0]) / 2 - 20, "y": at[0][1] - 6, "width": 40, "height": 12}
     assert cyan_pixels(localize, edge) == 0
     localize.locator(".ts-draw-truth").click()
@@ -247,8 +255,7 @@ def test_truth_is_drawn_on_the_map_and_measured(
 
 def cyan_pixels(page: Any, clip: dict[str, float]) -> int:
     """Number of pixels of a part of the page that have the colour of the truth's outline."""
-    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
-    red, green, blue = (np.asarray(image).astype(int)[..., band] for band in range(3))
+    red, green, blue = np.moveaxis(screen_pixels(page, clip), 2, 0)
     return int(((green > red + 90) & (blue > red + 90)).sum())
 
 
