@@ -88,10 +88,12 @@ def localize(
 
     request = LocalizeRequest.from_params(given)
     if batch is not None:
-        if scene or request.sentences or image or regions or png or figure or html or zip_file:
+        asked = (scene, request.sentences, image, request.side, layers)
+        files = (regions, png, style, winner, figure, html, zip_file)
+        if any((*asked, *files)):
             raise ConfigError(
                 "a batch takes scenes and sentences from its table and writes one folder; leave "
-                "out the scene, the words, --image and the other files"
+                "out the scene, the words, --image, --side, --layers and the other files"
             )
         _run_batch(batch, scenes, out, request, load_encoder(model, device), cache, as_json)
         return

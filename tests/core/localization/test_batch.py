@@ -229,7 +229,8 @@ def test_the_command(scenes, tmp_path):
     refused = CliRunner().invoke(build_app(), words)
     assert refused.exit_code != 0
     assert "--out" in str(refused.exception)
-    for more in (["a.tif", "red"], ["--zip", "x.zip"]):
+    files = (["--zip", "x.zip"], ["--style", "x.qml"], ["--winner", "x.tif"])
+    for more in (["a.tif", "red"], ["--side", "64"], ["--layers"], *files):
         refused = CliRunner().invoke(build_app(), [*words, "--out", str(tmp_path / "x"), *more])
         assert "leave out" in str(refused.exception)
     assert CliRunner().invoke(build_app(), ["localize"]).exit_code != 0
