@@ -169,10 +169,13 @@ def mean_losses(step_losses: list[dict[str, Tensor]]) -> dict[str, float]:
 
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Linear warm-up, then a cosine or a line down to `final_lr` times the peak."""
+    warmup = config.warmup
+    if config.warmup_share > 0:
+        warmup = round(config.warmup_share * config.steps)
     schedule = Schedule(
         config.steps,
         config.lr,
-        round(config.warmup_share * config.steps) or config.warmup,
+        warmup,
         config.weight_decay,
         config.final_lr,
         "linear" if config.decay == "linear" else "cosine",

@@ -10,7 +10,7 @@ import pytest
 from terraseek_train.config import load_config
 from terraseek_train.loop.checkpoint import read_log
 from terraseek_train.methods.schedule import Schedule
-from terraseek_train.train import train
+from terraseek_train.train import learning_rate, train
 
 
 def test_a_cosine_falls_from_the_peak_to_a_hundredth() -> None:
@@ -39,3 +39,11 @@ def test_the_loop_follows_a_line_after_a_share_of_the_run(
     out = train(load_config(tmp_path / "recipe.json"))
     rates = [record["lr"] for record in read_log(out)]
     assert rates == pytest.approx([0.005, 0.01, 0.01, 0.02 / 3, 0.01 / 3])
+
+
+def test_a_share_of_less_than_half_a_step_is_no_warm_up(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings |= {"steps": 4, "lr": 0.01, "warmup": 3, "warmup_share": 0.1}
+    (tmp_path / "recipe.json").write_text(json.dumps(settings))
+    assert learning_rate(0, load_config(tmp_path / "recipe.json")) == pytest.approx(0.01)
