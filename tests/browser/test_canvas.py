@@ -112,6 +112,8 @@ def test_panels_collapse_and_the_map_keeps_its_view(
         "width => document.querySelector('.st-key-explore_top').offsetWidth > width",
         arg=free["width"],
     )
+    # panels are measured when the browser next draws, which can be later than the lines above
+    canvas.wait_for_function(f"window.__terraseek.{KEY}.free.insets.left === 0")
     wide = box(canvas, ".ts-free")
     assert wide["x"] == 0
     assert wide["width"] > free["width"] + 400
