@@ -30,17 +30,19 @@ def with_caption(image: Image.Image, caption: str) -> Image.Image:
 
 
 def draw_maps(world: Path) -> Image.Image:
-    """One row per scene, one column per sentence, with the best cosine and significance."""
-    encoder = load_encoder("terraseek-tiny")
+    """One row per scene, one column per sentence, with the level of evidence."""
+    encoder = load_encoder()
     columns = max(len(sentences) for sentences in SENTENCES.values())
     sheet = Image.new("RGB", (columns * (SIDE + 6), len(SENTENCES) * (SIDE + LINE)), "white")
     for row, (name, sentences) in enumerate(SENTENCES.items()):
         with Scene.open(world / "scenes" / f"{name}.tif") as scene:
             heat_maps = localize_many(scene, list(sentences), encoder, LocalizeOptions())
             for column, (sentence, heat_map) in enumerate(zip(sentences, heat_maps, strict=True)):
-                note = "" if heat_map.significant else ", not significant"
-                image = Image.fromarray(overlay(scene, heat_map, SIDE, stretch=True))
-                card = with_caption(image, f"{sentence} ({heat_map.peak.score:.2f}{note})")
+                image = Image.fromarray(overlay(scene, heat_map, SIDE))
+                level = {"none": "no evidence"}.get(
+                    str(heat_map.significance), heat_map.significance
+                )
+                card = with_caption(image, f"{sentence}: {level}")
                 sheet.paste(card, (column * (SIDE + 6), row * (SIDE + LINE)))
     return sheet
 
