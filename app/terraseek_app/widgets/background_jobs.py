@@ -45,7 +45,8 @@ class Job(Generic[Result]):
     total: int = 0
     """Steps of the current stage; 0 while unknown."""
     stage_start: tuple[float, int] = (0.0, 0)
-    """Monotonic time in seconds and `done` at the first report of the current stage."""
+    """Monotonic time in seconds and `done` at the first report of the current stage, or of its
+    current number of steps."""
     cancel_requested: threading.Event = field(default_factory=threading.Event)
     """Set to cancel the job at its next report."""
     is_wanted: Callable[[], bool] = _always
@@ -61,7 +62,7 @@ class Job(Generic[Result]):
         Raises:
             Cancelled: the job was cancelled, or nobody waits for it any more.
         """
-        if stage != self.stage:
+        if stage != self.stage or total != self.total:
             self.stage_start = (time.monotonic(), done)
         self.stage, self.done, self.total = stage, done, total
         if self.cancel_requested.is_set():

@@ -85,8 +85,8 @@ def localize_many(
         progress: called while windows are encoded; it may raise `Cancelled`.
         cache: whether window vectors are read from and written to `home()/scenes`.
         on_partial: called with the maps of the windows encoded so far about once for each quarter
-            of them, first with those of all sides but the smallest. Method `terraseek` only; the
-            final maps do not depend on it.
+            of them, first with those of all sides but the smallest, and by method `selo-v2` after
+            its first stage and after each query; the final maps do not depend on it.
 
     Raises:
         EmptyQueryError: a sentence is blank, or there is none.
@@ -96,10 +96,21 @@ def localize_many(
     encoded = [encode_query(query, encoder, options) for query in queries]
     minus = encode_minus(encoder, options)
 
+    coarse: list[HeatMap] = []
+
     def show(partial: SceneEmbedding) -> None:
+        coarse[:] = [localizer.heat_map(query, minus, partial) for query in encoded]
         if on_partial is not None:
-            on_partial([localizer.heat_map(query, minus, partial) for query in encoded])
+            on_partial(list(coarse))
 
     watch = None if on_partial is None else show
     localizer = Localizer(scene, encoder, options, progress, cache, watch)
-    return [localizer.heat_map(query, minus) for query in encoded]
+    if watch is None or not localizer.method.encodes_more:
+        return [localizer.heat_map(query, minus) for query in encoded]
+    watch(localizer.embedding)
+    found: list[HeatMap] = []
+    for query in encoded:
+        found.append(localizer.heat_map(query, minus))
+        if on_partial is not None and len(found) < len(encoded):
+            on_partial([*found, *coarse[len(found) :]])
+    return found

@@ -118,7 +118,9 @@ class Localizer:
         began = time.perf_counter()
         vector = query.vector if minus is None else query.vector - minus
         scores = embedding.scores(vector, self.encoder.encoder_id)
-        score_map = self.method.score_map(self.context, embedding, scores, vector)
+        method = self.method
+        draw = method.score_map if partial is None else method.partial_score_map
+        score_map = draw(self.context, embedding, scores, vector)
         found = assess_windows(query, minus, scores, embedding, self.encoder)
         map_s = time.perf_counter() - began - score_map.encode_s
         return HeatMap(

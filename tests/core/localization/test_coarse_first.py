@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.dense_fake import DenseFake
 from helpers.rasters import random_rgb, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import Cancelled
@@ -26,7 +27,7 @@ def scene(tmp_path):
         yield opened
 
 
-class RoundsByBatchSize(FakeEncoder):
+class RoundsByBatchSize(DenseFake):
     """As matrix products do: the last bits of a vector depend on the size of its batch."""
 
     def _encode_image_batch(self, squares):
@@ -35,20 +36,78 @@ class RoundsByBatchSize(FakeEncoder):
         return found
 
 
-@pytest.mark.parametrize("encoder", [FakeEncoder(), RoundsByBatchSize()], ids=["fake", "rounds"])
-def test_the_final_map_is_the_same_bit_for_bit(scene, encoder):
-    options = LocalizeOptions(scales=SCALES)
+@pytest.fixture
+def masked(tmp_path):
+    """The same scene with nodata on the left and in blocks; no batch of windows has none."""
+    rgb = np.clip(random_rgb(520, 600).astype(int), 1, 255).astype(np.uint8)
+    rgb[300:420, 300:420] = (230, 20, 20)
+    rgb[:, :150] = 0
+    rgb[100:250, 400:500] = 0
+    with Scene.open(write_rgb(tmp_path / "masked.tif", rgb, nodata=0)) as opened:
+        assert opened.has_mask
+        yield opened
+
+
+@pytest.mark.parametrize("method", ["terraseek", "dense", "selo-v1", "selo-v2"])
+@pytest.mark.parametrize("kind", ["scene", "masked"])
+def test_the_final_map_is_the_same_bit_for_bit(kind, method, request):
+    ground, encoder = request.getfixturevalue(kind), RoundsByBatchSize()
+    encoder.batch_size = 16
+    options = LocalizeOptions(method=method, scales=None if method == "selo-v2" else SCALES)
     queries = ["red", "a green field"]
     partial = []
     watched = localize_many(
-        scene, queries, encoder, options, cache=False, on_partial=partial.append
+        ground, queries, encoder, options, cache=False, on_partial=partial.append
     )
-    plain = localize_many(scene, queries, encoder, options, cache=False)
-    assert len(partial) >= 3
+    plain = localize_many(ground, queries, encoder, options, cache=False)
+    assert len(partial) >= 2
     for one, other in zip(watched, plain, strict=True):
         np.testing.assert_array_equal(one.score, other.score)
-        np.testing.assert_array_equal(one.field.values, other.field.values)
         assert one.probability == other.probability
+        assert one.n_windows == other.n_windows
+
+
+@pytest.mark.parametrize("method", ["terraseek", "dense"])
+@pytest.mark.parametrize("kind", ["scene", "masked"])
+def test_the_first_map_has_the_final_scores_of_the_larger_windows(kind, method, request):
+    ground, encoder = request.getfixturevalue(kind), RoundsByBatchSize()
+    encoder.batch_size = 16
+    options = LocalizeOptions(method=method, scales=SCALES)
+    partial = []
+    [final] = localize_many(
+        ground, ["red"], encoder, options, cache=False, on_partial=partial.append
+    )
+    [first], [last] = partial[0], partial[-1]
+    for side in final.layers:
+        values, coarse = final.layers[side].values, first.layers[side].values
+        later = last.layers[side].values
+        if side > min(final.layers):
+            known = np.isfinite(coarse)
+            assert known.sum() > 0.7 * np.isfinite(values).sum()
+            np.testing.assert_array_equal(coarse[known], values[known])
+        known = np.isfinite(later)
+        np.testing.assert_array_equal(later[known], values[known])
+    smallest = min(final.layers)
+    n_known = [np.isfinite(one.layers[smallest].values).sum() for one in (first, last, final)]
+    assert n_known[0] < n_known[1] < n_known[2]
+    # the coarse map covers what the final one covers
+    assert np.isfinite(first.score).sum() > 0.95 * np.isfinite(final.score).sum()
+
+
+def test_the_second_stage_of_selo_is_shown_sentence_by_sentence(scene):
+    options = LocalizeOptions(method="selo-v2")
+    queries = ["red", "a green field", "blue water"]
+    partial = []
+    final = localize_many(
+        scene, queries, FakeEncoder(), options, cache=False, on_partial=partial.append
+    )
+    # the first stage of all, then one sentence after another
+    np.testing.assert_array_equal(partial[-1][0].score, final[0].score)
+    np.testing.assert_array_equal(partial[-1][1].score, final[1].score)
+    coarse = partial[-1][2]
+    assert coarse.n_windows < final[2].n_windows
+    assert np.isfinite(coarse.score).all()
+    assert not np.array_equal(coarse.score, final[2].score)
 
 
 def test_the_first_map_comes_after_about_a_quarter_and_covers_the_scene(scene):
@@ -109,20 +168,3 @@ def test_an_interrupted_watched_run_continues(scene, monkeypatch, tmp_path):
     assert first[0] >= 128
     [plain] = localize_many(scene, ["red"], encoder, options, cache=False)
     np.testing.assert_array_equal(resumed.score, plain.score)
-
-
-def test_a_scene_with_invalid_pixels_is_refined_from_the_top(tmp_path):
-    rgb = random_rgb(520, 600)
-    rgb[:, :200] = 0
-    path = write_rgb(tmp_path / "masked.tif", rgb, nodata=0)
-    options = LocalizeOptions(scales=SCALES)
-    partial = []
-    with Scene.open(path) as masked:
-        watched = localize_many(
-            masked, ["red"], FakeEncoder(), options, cache=False, on_partial=partial.append
-        )
-        plain = localize_many(masked, ["red"], FakeEncoder(), options, cache=False)
-    np.testing.assert_array_equal(watched[0].score, plain[0].score)
-    known = np.isfinite(partial[0][0].score)
-    assert known[:60, 260:].all()
-    assert not known[-60:].any()

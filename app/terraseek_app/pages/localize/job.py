@@ -163,7 +163,7 @@ def _show_progress(job_id: str) -> None:
         st.progress(job.fraction, text=queue_text(job_queue().waiting_before(job)) or text)
         hint = "A first map comes after about a quarter of the windows."
         if latest:
-            hint = f"Map of {job.fraction:.0%} of the windows; it is refined while you watch."
+            hint = "A coarse map; it is refined while you watch."
         st.html(
             f'<span class="ts-quiet">{hint} A scene is encoded once; every further sentence on it '
             "is answered at once.</span>"

@@ -51,7 +51,7 @@ class MethodContext:
     on_partial: Callable[[SceneEmbedding], None] | None = None
     """Called while the windows of `Method.lattice` are encoded; see `embed_windows`."""
 
-    def embed(self, lattice: Lattice, cache: bool = True, partial: bool = False) -> SceneEmbedding:
+    def embed(self, lattice: Lattice, cache: bool = True, partial: bool = True) -> SceneEmbedding:
         """Vectors of the windows of a lattice.
 
         Args:
@@ -114,6 +114,8 @@ class Method(ABC):
     """Longest side of the heat map held in memory; None: `LocalizeOptions.grid_side`."""
     uses_scales: ClassVar[bool] = True
     """Whether window sides can be chosen; else `MethodContext.scales` is empty."""
+    encodes_more: ClassVar[bool] = False
+    """Whether `score_map` encodes further windows for each query."""
 
     @abstractmethod
     def default_scales(self, scene: Scene) -> tuple[int, ...]:
@@ -143,6 +145,16 @@ class Method(ABC):
             scores: cosine of each window with the query; NaN where a window was not encoded.
             query: query vector, for methods that encode more windows per query.
         """
+
+    def partial_score_map(
+        self,
+        context: MethodContext,
+        embedding: SceneEmbedding,
+        scores: Float32[np.ndarray, " n"],
+        query: Float32[np.ndarray, " dim"],
+    ) -> ScoreMap:
+        """The same for the windows encoded so far; nothing more is encoded for it."""
+        return self.score_map(context, embedding, scores, query)
 
     def embed(self, context: MethodContext) -> SceneEmbedding:
         """Vectors of the windows, encoded once per scene; default: each window by itself."""

@@ -27,7 +27,11 @@ from terraseek.localization.methods.window_scales import (
     widened_warning,
 )
 from terraseek.localization.methods.windows import interpolated_score_map
-from terraseek.localization.windows.embedding import SceneEmbedding, load_or_encode
+from terraseek.localization.windows.embedding import (
+    SceneEmbedding,
+    load_or_encode,
+    partial_embeddings,
+)
 from terraseek.localization.windows.encode import Encoded
 from terraseek.localization.windows.lattice import MAX_WINDOWS, Lattice
 from terraseek.scenes import Scene
@@ -61,9 +65,9 @@ class DenseMethod(Method):
         lattice, tower = self.lattice(context), dense_tower(context.encoder)
 
         def encode(store: Path | None) -> Encoded:
-            return encode_dense(
-                context.scene, lattice, context.encoder, tower, store, context.progress
-            )
+            scene, encoder = context.scene, context.encoder
+            show = partial_embeddings(scene, lattice, encoder, context.grid, context.on_partial)
+            return encode_dense(scene, lattice, encoder, tower, store, context.progress, show)
 
         return load_or_encode(
             context.scene,

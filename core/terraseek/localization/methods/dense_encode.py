@@ -8,7 +8,7 @@ from jaxtyping import Float16, Float32
 from terraseek.encoders.base import Encoder, unit
 from terraseek.encoders.dense_tower import DenseTower
 from terraseek.localization.methods.dense_blocks import BlockEncoder, FeatureGrid, FeatureRows
-from terraseek.localization.windows.encode import Encoded
+from terraseek.localization.windows.encode import PARTIAL_STEP, Encoded, OnPartial
 from terraseek.localization.windows.lattice import Lattice
 from terraseek.localization.windows.reader import MIN_VALID
 from terraseek.progress import Progress
@@ -26,8 +26,11 @@ def encode_dense(
     tower: DenseTower,
     store: Path | None,
     progress: Progress,
+    on_partial: OnPartial | None = None,
 ) -> Encoded:
     """Encode the blocks of a scene one row at a time; only the last cell rows are kept between.
+
+    Large windows come first, whose blocks are few.
 
     Args:
         scene: open scene.
@@ -36,6 +39,8 @@ def encode_dense(
         tower: its image tower before pooling.
         store: file the vectors will be stored in; finished rows of blocks are kept beside it.
         progress: called with the number of blocks done; it may raise `Cancelled`.
+        on_partial: called with the windows encoded so far about once for each quarter of the
+            blocks, first with those of all sides but the smallest.
 
     Raises:
         TruncatedImageError: the pixels could not be decoded.
@@ -45,12 +50,15 @@ def encode_dense(
     row0, col0, row1, col1 = lattice.windows.T.astype(np.int64)
     areas = (row1 - row0) * (col1 - col0)
     cells = encoder.image_size // tower.cell
-    grids = [
-        FeatureGrid.of(scene.width, scene.height, side, cells, tower.box) for side in lattice.scales
-    ]
-    block_encoders = [BlockEncoder(scene, grid, tower, encoder) for grid in grids]
-    total, done, start = sum(blocks.n_blocks for blocks in block_encoders), 0, 0
-    for grid, blocks in zip(grids, block_encoders, strict=True):
+    starts = np.searchsorted(lattice.scale, lattice.scales)  # windows are sorted by side
+    blocks_of = []
+    for side, start in zip(lattice.scales, starts.tolist(), strict=True):
+        grid = FeatureGrid.of(scene.width, scene.height, side, cells, tower.box)
+        blocks_of.append((BlockEncoder(scene, grid, tower, encoder), grid, start))
+    total, done = sum(blocks.n_blocks for blocks, _, _ in blocks_of), 0
+    n_first = total - blocks_of[0][0].n_blocks
+    next_partial = max(n_first, total * PARTIAL_STEP)
+    for blocks, grid, start in reversed(blocks_of):
         above: FeatureRows | None = None
         for block_row in range(blocks.n_rows):
             rows = blocks.encode_row(block_row, store)
@@ -67,6 +75,9 @@ def encode_dense(
                 vectors[index] = _project(means[enough_valid], tower, encoder.dim)
                 start = end
             above = rows.last(min(grid.box_rows - 1, len(rows.weight)))
+            if on_partial is not None and next_partial <= done < total:
+                next_partial = done + total * PARTIAL_STEP
+                on_partial((vectors, encoded))
     return vectors, encoded
 
 

@@ -9,7 +9,7 @@ the published code: windows are resized to the encoder's size directly, without 
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 
 from terraseek.localization.methods.base import Method, MethodContext, ScoreMap
 from terraseek.localization.methods.level_field import LevelField
@@ -82,6 +82,7 @@ class SeloV2(Method):
     published = True
     grid_side = _GRID_SIDE
     uses_scales = False
+    encodes_more = True
 
     def default_scales(self, scene: Scene) -> tuple[int, ...]:
         """None: the windows of both stages are fixed."""
@@ -108,7 +109,7 @@ class SeloV2(Method):
         """
         first, best = embedding.lattice, best_windows(scores)
         second = second_stage_lattice(first, best)
-        added = context.embed(second, cache=False)
+        added = context.embed(second, cache=False, partial=False)
         windows = np.concatenate([first.windows[best], second.windows])
         both = np.concatenate([scores[best], added.scores(query, context.encoder.encoder_id)])
         no_scale = np.zeros(len(windows), np.int32)
@@ -118,20 +119,39 @@ class SeloV2(Method):
         # places that no window covers count as 0 in the published code
         fill = 0.0 if context.unvisited == "zero" else float(np.nanmean(scores))
         mean = CellField(mean.row_edges, mean.col_edges, np.nan_to_num(mean.values, nan=fill))
-        image, scale = _quantised_image(context, mean)
-        field = _level_field(context, mean, gaussian_filtered(image.pixels(), scale))
-        return ScoreMap(
-            field,
-            n_windows=int(embedding.encoded.sum()) + len(second),
-            encode_s=added.seconds,
-            level_range=_score_range(mean),
-            windows=windows,
-        )
+        n_windows = int(embedding.encoded.sum()) + len(second)
+        return _blurred(context, mean, n_windows, added.seconds, windows)
+
+    def partial_score_map(
+        self,
+        context: MethodContext,
+        embedding: SceneEmbedding,
+        scores: Float32[np.ndarray, " n"],
+        query: Float32[np.ndarray, " dim"],
+    ) -> ScoreMap:
+        """Windows of the first stage, quantised and blurred."""
+        mean = mean_of_windows(embedding.lattice, scores)
+        return _blurred(context, mean, int(embedding.encoded.sum()))
 
 
 @lru_cache(maxsize=16)
 def _lattice_v1(width: int, height: int, scales: tuple[int, ...]) -> Lattice:
     return selo_v1_lattice(width, height, scales)
+
+
+def _blurred(
+    context: MethodContext,
+    mean: CellField,
+    n_windows: int,
+    encode_s: float = 0.0,
+    windows: Int32[np.ndarray, "n 4"] | None = None,
+) -> ScoreMap:
+    """The mean over windows in 8 bits after the published Gaussian filter."""
+    image, scale = _quantised_image(context, mean)
+    field = _level_field(context, mean, gaussian_filtered(image.pixels(), scale))
+    return ScoreMap(
+        field, n_windows, encode_s=encode_s, level_range=_score_range(mean), windows=windows
+    )
 
 
 def _quantised_image(context: MethodContext, mean: CellField) -> tuple[CellImage, float]:

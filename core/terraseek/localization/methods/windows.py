@@ -42,10 +42,6 @@ class WindowMethod(Method):
         """Half-stride lattice of all window sides."""
         return _lattice(context.scene.width, context.scene.height, context.scales, self._stride)
 
-    def embed(self, context: MethodContext) -> SceneEmbedding:
-        """Vectors of the windows; those of the larger sides alone give a map already."""
-        return context.embed(self.lattice(context), partial=True)
-
     def score_map(
         self,
         context: MethodContext,

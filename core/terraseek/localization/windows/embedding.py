@@ -13,14 +13,14 @@ from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, NoValidPixelsError
 from terraseek.files import home
 from terraseek.localization.windows.cache import MemoryCache, limit_bytes, mark_used, prune
-from terraseek.localization.windows.encode import Encoded, encode_windows
+from terraseek.localization.windows.encode import Encoded, OnPartial, encode_windows
 from terraseek.localization.windows.lattice import Lattice
 from terraseek.localization.windows.reader import MIN_VALID
 from terraseek.localization.windows.vector_files import Arrays, load_arrays, save_arrays
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
 
-__all__ = ["SceneEmbedding", "embed_windows", "load_or_encode"]
+__all__ = ["SceneEmbedding", "embed_windows", "load_or_encode", "partial_embeddings"]
 
 _CACHE_VERSION = 2
 """Increased when windows are cut or filled differently, so that old vectors are not mixed in."""
@@ -90,7 +90,7 @@ def embed_windows(
     grid: tuple[int, int],
     progress: Progress = silent,
     cache: bool = True,
-    on_partial: "Callable[[SceneEmbedding], None] | None" = None,
+    on_partial: Callable[[SceneEmbedding], None] | None = None,
 ) -> SceneEmbedding:
     """Vectors of all windows, from the cache in `home()/scenes` or encoded and stored there.
 
@@ -114,20 +114,40 @@ def embed_windows(
     """
 
     def encode(store: Path | None) -> Encoded:
-        if on_partial is None:
-            return encode_windows(scene, lattice, encoder, store, progress)
-        began = time.perf_counter()
-        # before the windows, which another thread reads from the same file
-        valid = _unpacked_valid_mask(_packed_valid_mask(scene, grid), grid)
-
-        def show(so_far: Encoded) -> None:
-            if np.any(so_far[1]):
-                seconds = time.perf_counter() - began
-                on_partial(SceneEmbedding(lattice, encoder.encoder_id, *so_far, valid, seconds))
-
+        show = partial_embeddings(scene, lattice, encoder, grid, on_partial)
         return encode_windows(scene, lattice, encoder, store, progress, show)
 
     return load_or_encode(scene, lattice, encoder, grid, encode, cache)
+
+
+def partial_embeddings(
+    scene: Scene,
+    lattice: Lattice,
+    encoder: Encoder,
+    grid: tuple[int, int],
+    on_partial: Callable[[SceneEmbedding], None] | None,
+) -> OnPartial | None:
+    """A receiver of the windows encoded so far, which hands them on as an embedding.
+
+    Args:
+        scene: open scene, which is read now: later another thread may be reading its windows.
+        lattice: its windows.
+        encoder: encodes the windows.
+        grid: (height, width) of the heat map, on which the valid mask is kept.
+        on_partial: called with the embedding, which must not be kept after the call; None: nobody
+            watches.
+    """
+    if on_partial is None:
+        return None
+    began = time.perf_counter()
+    valid = _unpacked_valid_mask(_packed_valid_mask(scene, grid), grid)
+
+    def show(so_far: Encoded) -> None:
+        if np.any(so_far[1]):
+            seconds = time.perf_counter() - began
+            on_partial(SceneEmbedding(lattice, encoder.encoder_id, *so_far, valid, seconds))
+
+    return show
 
 
 def load_or_encode(

@@ -19,11 +19,11 @@ from terraseek.localization.windows.vector_files import CHUNKS_SUFFIX, load_arra
 from terraseek.progress import Progress
 from terraseek.scenes import Scene
 
-__all__ = ["Encoded", "OnPartial", "coarse_first", "encode_windows"]
+__all__ = ["PARTIAL_STEP", "Encoded", "OnPartial", "coarse_first", "encode_windows"]
 
 _BATCHES_PER_CHUNK = 8
 _BATCHES_AHEAD = 2
-_PARTIAL_STEP = 0.25
+PARTIAL_STEP = 0.25
 """Part of the windows after which those encoded so far are handed out, and again after each."""
 
 Encoded = tuple[Float16[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]
@@ -57,10 +57,10 @@ def encode_windows(
         TruncatedImageError: the pixels could not be decoded.
     """
     count = len(lattice)
-    vectors = np.zeros((count, encoder.dim), np.float16)
-    encoded = np.zeros(count, bool)
+    batches = _FullBatches(encoder, count, pad=scene.has_mask and count >= encoder.batch_size)
+    vectors, encoded = batches.vectors, batches.encoded
     order, n_first = np.arange(count), 0
-    if on_partial is not None and not scene.has_mask:
+    if on_partial is not None:
         order, n_first = coarse_first(lattice, encoder.batch_size)
     name = "coarse-{}.npz" if n_first else "{}.npz"  # chunks of one order are none of the other
     size = encoder.batch_size * _BATCHES_PER_CHUNK
@@ -75,21 +75,20 @@ def encode_windows(
         else:
             todo.append((start, end))
     n_done = count - sum(end - start for start, end in todo)
-    next_partial = max(n_first, count * _PARTIAL_STEP)
+    next_partial = max(n_first, count * PARTIAL_STEP)
     progress("encode windows", n_done, count)  # the first batch takes a while: say how many
     for batch in _read_batches(scene, lattice.windows[order], encoder, todo):
-        windows = order[batch.start : batch.end]
-        encoded[windows] = batch.enough_valid
-        rows = windows[batch.enough_valid]
-        vectors[rows] = encoder.encode_squares(batch.squares).astype(np.float16)
+        batches.add(order[batch.start : batch.end][batch.enough_valid], batch.squares)
+        if batch.chunk_start is not None:
+            batches.finish()
         n_done += batch.end - batch.start
         progress("encode windows", n_done, count)
         if folder and batch.chunk_start is not None:
             span = order[batch.chunk_start : batch.end]
             arrays = {"vectors": vectors[span], "known": encoded[span]}
             save_arrays(folder / name.format(batch.chunk_start), arrays)
-        if on_partial is not None and next_partial <= n_done < count:
-            next_partial = n_done + count * _PARTIAL_STEP
+        if on_partial is not None and next_partial <= n_done - batches.n_waiting < count:
+            next_partial = n_done + count * PARTIAL_STEP
             on_partial((vectors, encoded))
     return vectors, encoded
 
@@ -98,8 +97,7 @@ def coarse_first(lattice: Lattice, batch_size: int) -> tuple[Int64[np.ndarray, "
     """Windows of all sides but the smallest first, then the others, each in file order.
 
     The windows of the last, incomplete batch stay where they are: an encoder may round a small
-    batch differently, and so the vectors are the same bit for bit as in file order. Scenes with
-    invalid pixels have incomplete batches throughout and are encoded in file order.
+    batch differently, and so the vectors are the same bit for bit as in file order.
 
     Args:
         lattice: the windows.
@@ -112,6 +110,53 @@ def coarse_first(lattice: Lattice, batch_size: int) -> tuple[Int64[np.ndarray, "
     is_coarse = lattice.scale[:last] > lattice.scales[0]
     head = np.concatenate([np.flatnonzero(is_coarse), np.flatnonzero(~is_coarse)])
     return np.concatenate([head, np.arange(last, len(lattice))]), int(is_coarse.sum())
+
+
+class _FullBatches:
+    """Encodes windows in batches of equal size, whichever of them have too few valid pixels.
+
+    An encoder may round a small batch differently. In a scene with invalid pixels the windows that
+    share a batch depend on the order, so that there incomplete batches are filled up.
+    """
+
+    def __init__(self, encoder: Encoder, count: int, pad: bool) -> None:
+        """Prepare for `count` windows; `pad`: fill up incomplete batches."""
+        self._encoder, self._pad = encoder, pad
+        self.vectors: Float16[np.ndarray, "n dim"] = np.zeros((count, encoder.dim), np.float16)
+        """Unit vectors of the windows encoded so far, zero for the others."""
+        self.encoded: Bool[np.ndarray, " n"] = np.zeros(count, bool)
+        """Which windows have a vector."""
+        self._rows = np.empty(0, np.int64)
+        side = encoder.image_size
+        self._squares = np.empty((0, side, side, 3), np.uint8)
+
+    @property
+    def n_waiting(self) -> int:
+        """Windows that wait for their batch to be full."""
+        return len(self._rows)
+
+    def add(
+        self, rows: Int64[np.ndarray, " m"], squares: UInt8[np.ndarray, "m side side 3"]
+    ) -> None:
+        """Encode windows, those of an incomplete batch later."""
+        self._rows = np.concatenate([self._rows, rows])
+        self._squares = np.concatenate([self._squares, squares])
+        while len(self._rows) >= self._encoder.batch_size:
+            self._encode(self._encoder.batch_size)
+
+    def finish(self) -> None:
+        """Encode the windows that wait."""
+        if len(self._rows):
+            self._encode(len(self._rows))
+
+    def _encode(self, count: int) -> None:
+        rows, squares = self._rows[:count], self._squares[:count]
+        self._rows, self._squares = self._rows[count:], self._squares[count:]
+        if self._pad and count < self._encoder.batch_size:
+            fill = [(0, self._encoder.batch_size - count), (0, 0), (0, 0), (0, 0)]
+            squares = np.pad(squares, fill)
+        self.vectors[rows] = self._encoder.encode_squares(squares)[:count].astype(np.float16)
+        self.encoded[rows] = True
 
 
 @dataclass(frozen=True, eq=False)
