@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from terraseek.errors import InputError
-from terraseek.tiles.pmtiles import PMTiles
+from terraseek.tiles.pmtiles import FileStamp, PMTiles, file_stamp
 from terraseek_app.api.responses import cached
 from terraseek_app.map.assets import MEDIA_TYPES, asset_path, is_maplibre
 from terraseek_app.server import state
@@ -60,7 +60,7 @@ def archive_tile(request: Request) -> Response:
     path = state.settings().basemap_archive
     if path is None:
         return Response(status_code=404)
-    archive = _archive(path, path.stat().st_mtime_ns)
+    archive = _archive(path, file_stamp(path))
     body = archive.tile(*tile_zxy(request))
     return (
         Response(status_code=204)
@@ -70,8 +70,8 @@ def archive_tile(request: Request) -> Response:
 
 
 @lru_cache(maxsize=4)
-def _archive(path: Path, mtime_ns: int) -> PMTiles:
-    # mtime_ns is part of the cache key only
+def _archive(path: Path, stamp: FileStamp) -> PMTiles:
+    # the stamp is part of the cache key only
     return PMTiles.open(path)
 
 

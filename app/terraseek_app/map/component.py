@@ -158,17 +158,19 @@ def _operator_basemap() -> dict[str, Any] | None:
     archive = settings.basemap_archive
     if archive is None:
         return {"url": settings.basemap} | attribution
-    return _archive_source(archive, archive.stat().st_mtime_ns) | attribution
+    from terraseek.tiles.pmtiles import file_stamp
+
+    return _archive_source(archive, *file_stamp(archive)) | attribution
 
 
 @lru_cache(maxsize=4)
-def _archive_source(path: Path, mtime_ns: int) -> dict[str, Any]:
+def _archive_source(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
     """An archive as a source of tiles; the address changes with the file."""
     from terraseek.tiles.pmtiles import PMTiles
 
     archive = PMTiles.open(path)
     return {
-        "url": f"/tiles/archive/{{z}}/{{x}}/{{y}}?v={mtime_ns}",
+        "url": f"/tiles/archive/{{z}}/{{x}}/{{y}}?v={mtime_ns}-{size}",
         "tile_size": archive.tile_size(),
         "minzoom": archive.min_zoom,
         "maxzoom": archive.max_zoom,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from terraseek.errors import InputError
 
-__all__ = ["PMTiles", "tile_number"]
+__all__ = ["FileStamp", "PMTiles", "file_stamp", "tile_number"]
 
 _HEADER = struct.Struct("<7sB8Q24xBBBBBB4i")
 _HEADER_BYTES = 127
@@ -28,6 +28,10 @@ _MAX_BYTES = 1 << 26
 _MAX_DEPTH = 4
 """Directories below each other; archives have two."""
 _DIRECTORIES_KEPT = 64
+
+
+FileStamp = tuple[int, int]
+"""Time of the last change in nanoseconds, and bytes: other ones mean that a file was replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,14 @@ class _Directory:
 
 @dataclass(frozen=True, slots=True)
 class PMTiles:
-    """An archive of raster tiles; the file is opened for each read and may not change."""
+    """An archive of raster tiles; the file is opened for each read.
+
+    Where the file is replaced, the archive is opened again: see `file_stamp`.
+    """
 
     path: Path
+    stamp: FileStamp
+    """Of the file when its header was read."""
     media_type: str
     """Of the tiles, such as `image/webp`."""
     min_zoom: int
@@ -76,6 +85,7 @@ class PMTiles:
         Raises:
             InputError: the file is no PMTiles archive of version 3 with raster tiles.
         """
+        stamp = file_stamp(path)
         head = _read(path, 0, _HEADER_BYTES)
         if head[:7] != b"PMTiles":
             raise InputError(f"{path.name} is no PMTiles archive")
@@ -92,6 +102,7 @@ class PMTiles:
         metadata = _unpacked(_read(path, meta, meta_length), compression, path)
         return cls(
             path,
+            stamp,
             _MEDIA[kind],
             min_zoom,
             max_zoom,
@@ -130,7 +141,7 @@ class PMTiles:
         """Offset and length of the tile to which the chosen rows lead; None where there is none."""
         at = self.root
         for _ in range(_MAX_DEPTH):
-            directory = _directory(self.path, *at, self.compression)
+            directory = _directory(self.path, self.stamp, *at, self.compression)
             row = choose(directory)
             if row is None:
                 return None
@@ -139,6 +150,12 @@ class PMTiles:
                 return self.tiles + offset, length
             at = (self.leaves + offset, length)
         raise InputError(f"{self.path.name} is damaged: its directories have no end")
+
+
+def file_stamp(path: Path) -> FileStamp:
+    """What changes when a file is replaced by another one of the same name."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 def tile_number(z: int, x: int, y: int) -> int:
@@ -157,7 +174,10 @@ def tile_number(z: int, x: int, y: int) -> int:
 
 
 @lru_cache(maxsize=_DIRECTORIES_KEPT)
-def _directory(path: Path, offset: int, length: int, compression: int) -> _Directory:
+def _directory(
+    path: Path, stamp: FileStamp, offset: int, length: int, compression: int
+) -> _Directory:
+    """A directory; the stamp is part of the cache key only."""
     content = _unpacked(_read(path, offset, length), compression, path)
     try:
         values = _varints(content)

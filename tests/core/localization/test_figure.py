@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from terraseek.localization import LocalizeOptions, draw_figure, localize, write
 from terraseek.localization.output.colour.palette import colour_of_level
 from terraseek.localization.output.figure.map_image import draw_map
 from terraseek.localization.output.figure.map_scale import north_direction, scale_bar
-from terraseek.localization.output.figure.text import fit_text, font, wrap
+from terraseek.localization.output.figure.text import fit_text, font, readable, wrap
 from terraseek.localization.output.regions import regions
 from terraseek.scenes import Scene
 from terraseek.scenes.georef import Georef
@@ -128,3 +129,42 @@ def test_lines_hold_every_word():
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert max(letters.getlength(line) for line in lines) <= 700
     assert wrap("", font(30), 100) == [""]
+
+
+SENTENCES = {
+    "Chinese": ("港口里的船", "河边的农田"),
+    "Japanese": ("港の船", "川沿いの畑"),
+    "Arabic": ("سفن في الميناء", "حقول على النهر"),
+    "Hindi": ("बंदरगाह में जहाज", "नदी के किनारे खेत"),
+    "emoji": ("ships \U0001f6a2", "trees \U0001f333"),
+}
+
+
+@pytest.mark.parametrize("script", SENTENCES)
+def test_no_letter_is_an_empty_box(script):
+    for sentence in SENTENCES[script]:
+        shown = readable(sentence)
+        letters = font(40, shown)
+        box = bytes(letters.getmask(chr(0x10FFFF)))
+        assert all(c.isspace() or bytes(letters.getmask(c)) != box for c in shown)
+
+
+def test_letters_that_no_font_has_are_codes_and_the_figure_says_so(heat):
+    cuneiform = "\U00012000\U00012001"
+    shown = readable(f"boats {cuneiform} \U0001f6a2")
+    assert shown.startswith(r"boats \U00012000\U00012001")
+    assert shown.endswith((":ship:", "\U0001f6a2"))
+    assert shown.split()[1].encode("ascii").decode("unicode_escape") == cuneiform
+    assert readable("déjà vu, Über 5 µm") == "déjà vu, Über 5 µm"
+    plain = draw_figure(replace(heat, query="boats"))
+    coded = draw_figure(replace(heat, query=f"boats {cuneiform}"))
+    assert coded.height > plain.height or np.asarray(coded).mean() < np.asarray(plain).mean()
+    other = draw_figure(replace(heat, query="boats \U00012002\U00012001"))
+    title = np.s_[:160]
+    assert (np.asarray(coded)[title] != np.asarray(other)[title]).any()
+
+
+@pytest.mark.parametrize("script", SENTENCES)
+def test_figures_of_two_sentences_differ_in_their_titles(heat, script):
+    one, other = (np.asarray(draw_figure(replace(heat, query=s)))[:160] for s in SENTENCES[script])
+    assert (one != other).any()

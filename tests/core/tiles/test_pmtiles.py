@@ -1,6 +1,7 @@
 """PMTiles archives: which tile is where, and what is refused."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,21 @@ def test_the_header_and_the_attribution_are_read(tmp_path: Path) -> None:
     assert archive.bounds == (-10.5, 40.0, 5.25, 50.0)
     assert (archive.media_type, archive.attribution) == ("image/png", "<a>Someone</a>")
     assert archive.tile_size() == 512
+
+
+def test_a_replaced_archive_is_read_with_its_own_directories(tmp_path: Path) -> None:
+    path = tmp_path / "region.pmtiles"
+    red, blue = png((250, 0, 0)), png((0, 0, 250), 512)
+    # directories of equal length at the same offset
+    write_pmtiles(path, {(1, 0, 0): red, (1, 1, 1): red}, packed=False)
+    assert PMTiles.open(path).tile(1, 0, 0) == red
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    write_pmtiles(path, {(1, 0, 1): blue, (1, 1, 0): blue}, packed=False)
+    os.utime(path, ns=times)  # as `cp --preserve` and rsync leave it
+    replaced = PMTiles.open(path)
+    assert replaced.tile(1, 0, 1) == blue
+    assert replaced.tile(1, 0, 0) is None
+    assert replaced.tile_size() == 512
 
 
 def test_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:

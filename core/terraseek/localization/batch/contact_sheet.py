@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from terraseek.files import atomic_path
 from terraseek.localization.batch.results import RowResult
 from terraseek.localization.output.colour.palette import colour_of_level
-from terraseek.localization.output.figure.text import draw_lines, font, wrap
+from terraseek.localization.output.figure.text import draw_lines, font, readable, wrap
 from terraseek.significance.words import WORDS
 
 __all__ = ["MOST_IMAGES", "write_contact_sheet"]
@@ -65,10 +65,11 @@ def _draw_cell(
     chance = f" {100 * one.probability:.0f} %" if known and one.probability is not None else ""
     head = f"{rank}. {word}{chance} · score {one.best_score:.3f}"
     draw.text((left + 24, below), head, _DARK, font(_SIZE))
-    lines = wrap(one.sentence, font(_SIZE, one.sentence), width)
+    sentence, scene = readable(one.sentence), readable(one.scene)
+    letters = font(_SIZE, sentence)
+    lines = wrap(sentence, letters, width)
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], f"{lines[_MOST_LINES - 1]} ..."]
-    letters = font(_SIZE, one.sentence)
     end = draw_lines(draw, (left, below + 28), lines, letters, _SIZE, _DARK)
-    name = wrap(one.scene, font(_SIZE, one.scene), width)[:1]
-    draw_lines(draw, (left, end), name, font(_SIZE, one.scene), _SIZE, _GREY)
+    letters = font(_SIZE, scene)
+    draw_lines(draw, (left, end), wrap(scene, letters, width)[:1], letters, _SIZE, _GREY)

@@ -1,40 +1,121 @@
-"""Text in images: fonts, wrapping, and sizes that fit."""
+"""Text in images: fonts, letters that no font has, wrapping, and sizes that fit."""
 
+import re
+import unicodedata
 from functools import lru_cache
 
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont, features
 
-__all__ = ["Font", "draw_lines", "fit_text", "font", "wrap"]
+__all__ = ["CODES_NOTE", "Font", "draw_lines", "fit_text", "font", "readable", "wrap"]
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-_WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")
-"""Fonts of operating systems for letters that Pillow's own font lacks; the first one is used."""
-_EAST_ASIAN_FONTS = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "PingFang.ttc", *_WIDE_FONTS)
-_FIRST_EAST_ASIAN = 0x2E80
+CODES_NOTE = (
+    "Letters that no font of this computer has are written as \\uXXXX codes; other files have the "
+    "sentence itself. A font such as Noto Sans CJK shows them."
+)
+"""What an image says that has codes in place of letters."""
+_FONTS = (
+    "",  # Pillow's own
+    *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf"),
+    *("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "wqy-zenhei.ttc", "wqy-microhei.ttc"),
+    *("DroidSansFallbackFull.ttf", "msyh.ttc", "msgothic.ttc", "malgun.ttf", "PingFang.ttc"),
+    *("NotoSansArabic-Regular.ttf", "NotoSansDevanagari-Regular.ttf", "Nirmala.ttf"),
+    *("Arial Unicode.ttf", "unifont.otf", "seguisym.ttf"),
+)
+"""Fonts of operating systems by file name; of those with most letters of a text, the first one."""
+_PROBE_SIZE = 20
+_VARIATIONS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""They choose how the letter before them is drawn."""
+_NO_LETTER = chr(0x10FFFF)
+"""Code point that no font may have."""
 _LINE_HEIGHT = 1.25
 _MIN_TITLE = 24
 
 
 def font(size: int, text: str = "") -> Font:
-    """A font in pixels that has the letters of `text`, as far as this computer has one."""
-    own = _font(size, ())
-    missing = bytes(own.getmask(chr(0xE123)))
-    foreign = [c for c in text if not c.isspace() and bytes(own.getmask(c)) == missing]
-    if not foreign:
-        return own
-    east_asian = any(ord(letter) >= _FIRST_EAST_ASIAN for letter in foreign)
-    return _font(size, _EAST_ASIAN_FONTS if east_asian else _WIDE_FONTS)
+    """The font in pixels that has most letters of `text`, of those on this computer."""
+    return _load(_best_font(text), size) or ImageFont.load_default(size)
 
 
-@lru_cache(maxsize=32)
-def _font(size: int, names: tuple[str, ...]) -> Font:
-    """The first font that this computer has; Pillow's own if it has none of them."""
-    for name in names:
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
+def readable(text: str) -> str:
+    r"""The text with codes (\u6e2f) or names (:ship:) where no font has the letters.
+
+    So every letter is said, where a font would draw the same empty box for all. Words are written
+    in codes as a whole, apart from ASCII, since letters of some scripts change with their
+    neighbours.
+    """
+    lacking = _lacking(_best_font(text), text)
+    return re.sub(r"\S+", lambda word: _word(word[0], lacking), text) if lacking else text
+
+
+def _word(word: str, lacking: frozenset[str]) -> str:
+    if not any(letter in lacking and not _is_symbol(letter) for letter in word):
+        return "".join(_code(letter) if letter in lacking else letter for letter in word)
+    return "".join(
+        _code(letter) if letter in lacking or _is_foreign(letter) else letter for letter in word
+    )
+
+
+def _is_foreign(letter: str) -> bool:
+    return not letter.isascii() and unicodedata.category(letter)[0] in "LM"
+
+
+def _is_symbol(letter: str) -> bool:
+    """Emoji and the like, and what joins or changes them."""
+    return unicodedata.category(letter) in ("So", "Sk", "Cf") or letter in _VARIATIONS
+
+
+def _code(letter: str) -> str:
+    name = unicodedata.name(letter, "")
+    if unicodedata.category(letter) == "So" and name:
+        return f":{name.lower().replace(' ', '_')}:"
+    return "" if _is_symbol(letter) else letter.encode("unicode_escape").decode("ascii")
+
+
+@lru_cache(maxsize=256)
+def _best_font(text: str) -> str:
+    """The first of the fonts that lack the fewest letters."""
+    fewest, best = len(text) + 1, ""
+    for name in _FONTS:
+        count = len(_lacking(name, text))
+        if count < fewest:
+            fewest, best = count, name
+        if not count:
+            break
+    return best
+
+
+def _lacking(name: str, text: str) -> frozenset[str]:
+    """Letters of a text that a font does not have; all of them if the computer lacks the font."""
+    letters = _load(name, _PROBE_SIZE)
+    visible = frozenset(letter for letter in text if not letter.isspace())
+    if letters is None:
+        return visible
+    missing = bytes(letters.getmask(_NO_LETTER))
+    return frozenset(
+        letter
+        for letter in visible
+        if bytes(letters.getmask(letter)) == missing or _needs_shaping(letter)
+    )
+
+
+@lru_cache(maxsize=1)
+def _shapes() -> bool:
+    return features.check("raqm") is True
+
+
+def _needs_shaping(letter: str) -> bool:
+    """Whether Pillow would draw the letters of a word in the wrong order, and apart."""
+    return unicodedata.bidirectional(letter) in ("R", "AL") and not _shapes()
+
+
+@lru_cache(maxsize=64)
+def _load(name: str, size: int) -> Font | None:
+    """A font by file name, blank for Pillow's own; None if this computer does not have it."""
+    try:
+        return ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
+    except OSError:
+        return None
 
 
 def wrap(text: str, letters: Font, width: float) -> list[str]:

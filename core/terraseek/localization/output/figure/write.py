@@ -18,7 +18,14 @@ from terraseek.localization.output.figure.legend import (
 )
 from terraseek.localization.output.figure.map_image import draw_map
 from terraseek.localization.output.figure.map_scale import north_direction, scale_bar
-from terraseek.localization.output.figure.text import draw_lines, fit_text, font, wrap
+from terraseek.localization.output.figure.text import (
+    CODES_NOTE,
+    draw_lines,
+    fit_text,
+    font,
+    readable,
+    wrap,
+)
 from terraseek.localization.output.regions import lowest_score, regions
 from terraseek.significance.words import scene_text
 from terraseek.version import __version__
@@ -93,15 +100,18 @@ def _draw_below(draw: ImageDraw.ImageDraw, heat: HeatMap, top: int, factor: floa
     north = north_direction(heat.georef)
     if north is not None:
         draw_north(draw, (_MARGIN + text_width + 100, top + 76), north)
-    source = wrap(_source(heat), font(SMALL, heat.scene_name), text_width)
-    end = draw_lines(draw, (_MARGIN, top + 44), source, font(SMALL, heat.scene_name), SMALL, GREY)
+    text = readable(_source(heat))
+    if readable(heat.question) != heat.question or text != _source(heat):
+        text = f"{text} · {CODES_NOTE}"
+    source = wrap(text, font(SMALL, text), text_width)
+    end = draw_lines(draw, (_MARGIN, top + 44), source, font(SMALL, text), SMALL, GREY)
     return max(round(end), top + 160)
 
 
 def _draw_title(draw: ImageDraw.ImageDraw, heat: HeatMap) -> int:
     """Question and significance; returns the row at which the map begins."""
     width = _WIDTH - 2 * _MARGIN
-    lines, letters, size = fit_text(f"“{heat.question}”", _TITLE, width, 3)
+    lines, letters, size = fit_text(readable(f"“{heat.question}”"), _TITLE, width, 3)
     top = draw_lines(draw, (_MARGIN, _MARGIN - 14), lines, letters, size, DARK)
     text = "Significance unknown: this model or query has no calibration."
     if heat.significance is not None:
