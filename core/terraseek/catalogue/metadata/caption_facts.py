@@ -5,6 +5,7 @@ from typing import Any
 from terraseek.catalogue.metadata.caption_parser import parse_metadata_caption
 from terraseek.catalogue.metadata.entities import parse_entities, place_of_entities
 from terraseek.catalogue.metadata.location import lookup_place, parse_number
+from terraseek.catalogue.metadata.spacing import single_spaced
 from terraseek.catalogue.places.text_repair import restore_degrees
 from terraseek.catalogue.places.utm import latitude_band, parse_utm_zone
 
@@ -42,7 +43,9 @@ def add_caption_facts(columns: dict[str, Any]) -> dict[str, Any]:
     facts = None
     for source in ("caption", "geometa_cap"):
         text = str(columns.get(source) or "")
-        if facts is not None and facts.metadata == restore_degrees(" ".join(text.split())):
+        if not text:
+            continue
+        if facts is not None and facts.metadata == restore_degrees(single_spaced(text)):
             filled[source] = facts.metadata  # the caption begins with it and is parsed already
             continue
         facts = parse_metadata_caption(text, is_metadata=source == "geometa_cap")

@@ -8,13 +8,13 @@ parsed: the generated sentence is the output of a model.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
 from terraseek.catalogue.metadata.dates import MONTHS
 from terraseek.catalogue.metadata.labels import find_label
+from terraseek.catalogue.metadata.spacing import single_spaced
 from terraseek.catalogue.places.countries import country_names
 from terraseek.catalogue.places.text_repair import restore_degrees
 from terraseek.catalogue.places.utm import parse_utm_zone
@@ -22,6 +22,13 @@ from terraseek.catalogue.places.utm import parse_utm_zone
 __all__ = ["ParsedCaption", "parse_metadata_caption", "split_caption"]
 
 _SEASON_OF = ("Winter",) * 2 + ("Spring",) * 3 + ("Summer",) * 3 + ("Fall",) * 3 + ("Winter",)
+
+
+def _words(*names: str) -> dict[str, re.Pattern[str]]:
+    """Patterns of whole words, by word; texts that lack its letters need no search."""
+    return {name: re.compile(rf"{name}\b(?<!\w{name})") for name in names}
+
+
 # patterns begin with a letter or digit, not with \b: the engine then skips to the next such letter
 _DATE = re.compile(rf"({'|'.join(MONTHS)}) (\d{{1,2}}), (\d{{4}})\b")
 _HOUR = re.compile(r"(\d{1,2}) o'clock, $")
@@ -35,13 +42,15 @@ _NUMBER_BEFORE = re.compile(r"(\d+(?:\.\d+)?)$")
 _NUMBER_LENGTH = 12
 _SENTENCE_END = re.compile(r"\. (?<=\D\. )")
 _METRES = re.compile(r"(\d+(?:\.\d+)?) ?m\b")
-_SCALE = ("ground sample distance", "pixel", "resolution")
-_SCAN = re.compile(r"(?:forward|reverse)\b(?<!\w{8})")
+_SCANS = _words("forward", "reverse")
 _SCANNER = ("scan", "acquisition", "equipment", "sensor")
 _SEASON = re.compile(r"(?:Spring|Summer|Autumn|Winter)\b(?<!\w{7})|Fall\b(?<!\w{5})")
+_SEASONS = _words("Spring", "Summer", "Autumn", "Winter", "Fall")
 _CELL = r"(?:top|center|bottom)(?:-(?:left|center|right))?"
 _BLOCKS = re.compile(rf"({_CELL})(?: and ({_CELL}))? blocks?\b")
 _END = re.compile(r"[.?!](?:\s+|$)")
+_CAPITAL_LETTER = re.compile(r"\?|[^\W\da-z_]")
+_WORD = re.compile(r"\S+")
 _CAPITAL = re.compile(r"(?!\d{1,2}[A-Z]\b)(?:\?|.*[^\W\da-z_])")
 _PLACE_PREPOSITIONS = (
     "above across adorned around at during from in near of on over overlooking surveying"
@@ -50,8 +59,7 @@ _NAME_PARTICLES = frozenset(["al", "el", "le", "la", "les", "los", "las", "de", 
 _PREPOSITIONS = frozenset(_PLACE_PREPOSITIONS.split())
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedCaption:
+class ParsedCaption(NamedTuple):
     """Facts that a metadata caption states; None or empty where it does not state them."""
 
     metadata: str
@@ -138,7 +146,7 @@ def split_caption(text: str) -> tuple[str, str]:
     The metadata ends with the sentence that contains the last time, zone or angle; it is empty if
     the text is not a metadata caption.
     """
-    text = " ".join(text.split())
+    text = single_spaced(text)
     return _split(text, _find_anchors(text))
 
 
@@ -163,7 +171,7 @@ def parse_metadata_caption(text: str, is_metadata: bool = False) -> ParsedCaptio
             states only a country or a time, as those of YFCC and RedCaps do. The words of such a
             short caption are not taken for a class.
     """
-    text = " ".join(text.split())
+    text = single_spaced(text)
     anchors = _find_anchors(text)
     metadata, sentence = _split(text, anchors)
     is_long = bool(metadata)
@@ -184,7 +192,6 @@ def parse_metadata_caption(text: str, is_metadata: bool = False) -> ParsedCaptio
     # BigEarthNet states the hemisphere, and neither country nor resolution nor angles
     is_bigearthnet = not country and gsd is None and azimuth is None
     clouds = _percentages(metadata) if "cloud" in metadata else set()
-    scans = set(_SCAN.findall(metadata))
     blocks = _BLOCKS.search(metadata)
     return ParsedCaption(
         metadata,
@@ -197,7 +204,7 @@ def parse_metadata_caption(text: str, is_metadata: bool = False) -> ParsedCaptio
         utm,
         "" if not utm else "hemisphere" if is_bigearthnet and utm[-1] in "NS" else "band",
         _unique_number(clouds, 100),
-        _unique(scans) if any(word in metadata for word in _SCANNER) else "",
+        _scan_direction(metadata),
         azimuth,
         off_nadir,
         find_label(metadata[: span[0]] + " " + metadata[span[1] :]) if is_long else "",
@@ -231,7 +238,11 @@ def _place_start(metadata: str, end: int) -> int | None:
 
     Templates are in lower case, so the name starts at the first capital that is not a season's.
     """
-    for word in re.finditer(r"\S+", metadata[:end]):
+    capital = _CAPITAL_LETTER.search(metadata, 0, end)
+    if capital is None:
+        return None
+    first = metadata.rfind(" ", 0, capital.start()) + 1
+    for word in _WORD.finditer(metadata, first, end):
         if not _CAPITAL.match(word[0]) or word[0].rstrip(",") in MONTHS:
             continue
         following = metadata[word.end() : end].strip()
@@ -245,17 +256,23 @@ def _place_start(metadata: str, end: int) -> int | None:
 
 def _with_particles(metadata: str, start: int) -> int:
     """Move the start to include lower-case words before the first capital (`el Prat`)."""
-    while before := metadata[:start].split():
-        if before[-1] not in _NAME_PARTICLES:
-            break
-        start = metadata.rindex(before[-1], 0, start)
-    return start
+    while True:
+        before = metadata[:start].rstrip()
+        word = before[before.rfind(" ") + 1 :]
+        if word not in _NAME_PARTICLES:
+            return start
+        start = metadata.rindex(word, 0, start)
 
 
 def _season(metadata: str, place: tuple[int, int], month: int | None) -> str:
     """Season stated outside the place name; of several, the one that fits the month."""
-    outside = metadata[: place[0]] + " " + metadata[place[1] :]
-    stated = {"Fall" if name == "Autumn" else name for name in _SEASON.findall(outside)}
+    start, end = place
+    stated = {
+        "Fall" if name == "Autumn" else name
+        for name, word in _SEASONS.items()
+        if name in metadata
+        and any(not start <= found.start() < end for found in word.finditer(metadata))
+    }
     if len(stated) > 1 and month is not None:
         stated &= {_SEASON_OF[month - 1]}
     return _unique(stated)
@@ -275,16 +292,28 @@ def _capture_time(anchors: _Anchors) -> tuple[str, int | None]:
 
 
 def _gsd(metadata: str) -> float | None:
-    if not any(word in metadata for word in _SCALE):
+    if not _is_about_scale(metadata):
         return None
     stated = {
         m[1]
         for part in _SENTENCE_END.split(metadata)
-        if any(word in part for word in _SCALE)
+        if _is_about_scale(part)
         for m in _METRES.finditer(part)
         if part[m.start() - 1 : m.start()] != "."
     }
     return _unique_number(stated, 100_000)
+
+
+def _is_about_scale(text: str) -> bool:
+    return "ground sample distance" in text or "pixel" in text or "resolution" in text
+
+
+def _scan_direction(metadata: str) -> str:
+    if not any(word in metadata for word in _SCANNER):
+        return ""
+    return _unique(
+        {name for name, word in _SCANS.items() if name in metadata and word.search(metadata)}
+    )
 
 
 def _percentages(metadata: str) -> set[str]:

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from terraseek.catalogue.metadata.spacing import single_spaced
+
 __all__ = ["compose_caption", "readable_label"]
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -19,7 +21,7 @@ def compose_caption(columns: dict[str, Any]) -> tuple[str, str]:
     Both are empty text if the columns give nothing to make a caption of.
     """
     for origin, column in (("source", "caption"), ("geometa", "geometa_cap")):
-        text = " ".join(str(columns.get(column) or "").split())
+        text = single_spaced(str(columns.get(column) or ""))
         if text:
             return text, origin
     label = readable_label(str(columns.get("label") or ""))

@@ -1,6 +1,7 @@
 """Class names in metadata captions: categories of fMoW, and names in quotes as in BigEarthNet."""
 
 import re
+from collections.abc import Iterator
 
 __all__ = ["FMOW_CLASSES", "find_label"]
 
@@ -19,8 +20,16 @@ _NAMES = """
 FMOW_CLASSES = tuple(_NAMES.split())
 """Categories of Functional Map of the World (Christie et al. 2018), as captions spell them."""
 
-_WORDS = re.compile(r"[\w-]+")
+_SINGLE_WORDS = tuple(
+    # a pattern that begins with letters is found fastest, so the left side is checked after them
+    (name, re.compile(rf"{name}(?<![\w-]{name})(?![\w-])"))
+    for name in FMOW_CLASSES
+    if "_" not in name
+)
+"""Categories of one word, and the pattern of one that stands alone."""
 _FMOW = frozenset(FMOW_CLASSES)
+_WORD_AFTER = re.compile(r"[\w-]*")
+_WORD_BEFORE = re.compile(r"[\w-]*$")
 _QUOTED = re.compile(r" '([^']+)'(?=[\s,.]|$)")
 _UNDERSCORED = re.compile(r"[a-z][a-z-]*(?:_[a-z-]+)+")
 
@@ -31,11 +40,28 @@ def find_label(metadata: str) -> str:
     Args:
         metadata: the sentence without the name of the place.
     """
-    words = set(_WORDS.findall(metadata))
-    underscored = {word for word in words if "_" in word and _UNDERSCORED.fullmatch(word)}
-    for found in (set(_QUOTED.findall(f" {metadata}")), words & _FMOW, underscored):
-        if len(found) == 1:
-            return " ".join(found.pop().split())
-        if found:
-            return ""
-    return ""
+    quoted = set(_QUOTED.findall(f" {metadata}")) if "'" in metadata else set()
+    if quoted:
+        return _only(quoted)
+    joined = set(_joined_words(metadata)) if "_" in metadata else set()
+    singles = {name for name, word in _SINGLE_WORDS if name in metadata and word.search(metadata)}
+    known = singles | (joined & _FMOW)
+    return _only(known or {word for word in joined if _UNDERSCORED.fullmatch(word)})
+
+
+def _joined_words(text: str) -> Iterator[str]:
+    """Words with an underscore; a word has letters, digits, `_` and `-`."""
+    end, at = 0, text.find("_")
+    while at >= 0:
+        first = max(end, text.rfind(" ", end, at) + 1)
+        found = _WORD_BEFORE.search(text, first, at)
+        start = at if found is None else found.start()
+        after = _WORD_AFTER.match(text, at)
+        assert after is not None  # it may be empty
+        end = after.end()
+        yield text[start:end]
+        at = text.find("_", end)
+
+
+def _only(names: set[str]) -> str:
+    return " ".join(names.pop().split()) if len(names) == 1 else ""
