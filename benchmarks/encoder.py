@@ -21,7 +21,7 @@ from common import report, timed
 
 from terraseek.encoders.nets.build import build_model
 from terraseek.encoders.nets.checkpoints import load_weights
-from terraseek.encoders.nets.compiled import CompiledNetwork, compile_for_cpu
+from terraseek.encoders.nets.compiled import CompiledNetwork, PixelNetwork, compile_for_cpu
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.open_clip_encoder import supports_bfloat16
 from terraseek.encoders.registry import get_card
@@ -40,7 +40,11 @@ def main(
     side = card.preprocess.size
     network: Any = build_model(card.architecture)
     load_weights(network, verify(card).path)
-    plain: Any = fold_batch_norms(network.visual.to(memory_format=torch.channels_last), side)
+    folded = fold_batch_norms(network.visual.to(memory_format=torch.channels_last), side)
+    scale = (
+        torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (card.preprocess.mean, card.preprocess.std)
+    )
+    plain = PixelNetwork(folded, *scale)
     with tempfile.TemporaryDirectory() as folder:
         keep = Path(folder) / "tower-0.blob"
         compiled, compiling_s = _timed_compile(plain, side, keep)
@@ -48,7 +52,7 @@ def main(
     towers: dict[str, Any] = {"images_per_s": compiled, "as_loaded_per_s": plain}
     if supports_bfloat16(torch.device("cpu")):
         towers["bfloat16_per_s"] = compile_for_cpu(plain, side, bfloat16=True)
-    pixels = torch.randn(items, 3, side, side).to(memory_format=torch.channels_last)
+    pixels = torch.randint(256, (items, side, side, 3), dtype=torch.uint8)
     rates = alternating_rates(towers, list(torch.split(pixels, batch)), repeats)
     facts: dict[str, float | int | str] = {"model": model, "threads": torch.get_num_threads()}
     gain = rates["images_per_s"] / rates["as_loaded_per_s"]
@@ -56,7 +60,7 @@ def main(
     report("encoder", facts | rates | {"gain": gain} | seconds, as_json)
 
 
-def _timed_compile(tower: Any, side: int, keep: Path) -> tuple[CompiledNetwork, float]:  # noqa: ANN401
+def _timed_compile(tower: PixelNetwork, side: int, keep: Path) -> tuple[CompiledNetwork, float]:
     started = time.perf_counter()
     compiled = compile_for_cpu(tower, side, keep=keep)
     if compiled is None:

@@ -15,7 +15,12 @@ from terraseek.encoders.base import Precision
 from terraseek.encoders.load import load_encoder
 from terraseek.encoders.nets import compiled
 from terraseek.encoders.nets.build import build_model
-from terraseek.encoders.nets.compiled import CompiledLater, compile_for_cpu, kept_file
+from terraseek.encoders.nets.compiled import (
+    CompiledLater,
+    PixelNetwork,
+    compile_for_cpu,
+    kept_file,
+)
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.open_clip_encoder import OpenClipEncoder, supports_bfloat16
 from terraseek.encoders.registry import get_card
@@ -35,17 +40,34 @@ def tower_with_statistics(arch: dict[str, Any]) -> Any:
     return tower
 
 
+def on_pixels(network: Any) -> PixelNetwork:
+    """A network with a normalisation of its own for each channel."""
+    mean, std = (
+        torch.tensor(values).view(1, 3, 1, 1) for values in ([90.0, 110, 120], [50, 60, 70.0])
+    )
+    return PixelNetwork(network, mean, std)
+
+
+def squares(count: int) -> torch.Tensor:
+    """Random RGB squares."""
+    return torch.randint(256, (count, 32, 32, 3), dtype=torch.uint8)
+
+
 @pytest.mark.parametrize("name", ["regnetx_002", "mobilenetv4_conv_small", "resnet10t"])
 def test_the_vectors_are_the_same_for_any_batch_size(name: str) -> None:
     projection = "" if name.startswith("mobilenet") else "linear"
     vision = ARCH["vision_cfg"] | {"timm_model_name": name, "timm_proj": projection}
     tower = tower_with_statistics(ARCH | {"vision_cfg": vision, "members": 2})
-    fast = compile_for_cpu(fold_batch_norms(tower, 32), 32)
+    fast = compile_for_cpu(on_pixels(fold_batch_norms(tower, 32)), 32)
     assert fast is not None
     for count in (1, 7, 3):
-        pixels = torch.randn(count, 3, 32, 32).to(memory_format=torch.channels_last)
+        pixels = squares(count)
+        normalised = (
+            pixels.permute(0, 3, 1, 2).float() - torch.tensor([90.0, 110, 120])[:, None, None]
+        )
+        normalised /= torch.tensor([50.0, 60, 70])[:, None, None]
         with torch.inference_mode():
-            assert torch.allclose(fast(pixels), tower(pixels), atol=1e-5)
+            assert torch.allclose(fast(pixels), tower(normalised), atol=1e-5)
 
 
 def test_bfloat16_is_close() -> None:
@@ -63,16 +85,16 @@ def test_bfloat16_is_close() -> None:
 def test_a_network_that_it_cannot_repeat_is_not_compiled(tmp_path: Path) -> None:
     tower = tower_with_statistics(ARCH)
     tower.trunk.forward = lambda pixels: torch.randn(len(pixels), 512)  # not deterministic
-    assert compile_for_cpu(tower, 32, keep=tmp_path / "a.blob") is None
+    assert compile_for_cpu(on_pixels(tower), 32, keep=tmp_path / "a.blob") is None
     assert not list(tmp_path.iterdir())
 
 
 def test_a_kept_network_is_read_unless_it_is_damaged_or_of_other_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tower, keep = tower_with_statistics(ARCH), tmp_path / "t-1.blob"
+    tower, keep = on_pixels(tower_with_statistics(ARCH)), tmp_path / "t-1.blob"
     (tmp_path / "t-0.blob").write_bytes(b"of another version")
-    pixels = torch.randn(3, 3, 32, 32)
+    pixels = squares(3)
     assert compile_for_cpu(tower, 32, keep=keep) is not None
     assert [path.name for path in tmp_path.iterdir()] == ["t-1.blob"]
 
@@ -138,9 +160,10 @@ def test_compiling_opens_no_connection(tmp_path: Path) -> None:
         "def refuse(*_): print('CONNECTED'); raise OSError\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "import torch\n"
-        "from terraseek.encoders.nets.compiled import compile_for_cpu\n"
+        "from terraseek.encoders.nets.compiled import PixelNetwork, compile_for_cpu\n"
         "net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten()).eval()\n"
-        "print(compile_for_cpu(net, 8))\n"
+        "one = torch.ones(1, 3, 1, 1)\n"
+        "print(compile_for_cpu(PixelNetwork(net, one, one), 8))\n"
     )
     environment = os.environ | {"HOME": str(tmp_path)}
     out = subprocess.run(

@@ -16,7 +16,7 @@ from terraseek.encoders.cards import ModelCard
 from terraseek.encoders.dense_tower import DenseTower, central_cells
 from terraseek.encoders.nets.build import build_model, build_tokenizer
 from terraseek.encoders.nets.checkpoints import load_weights
-from terraseek.encoders.nets.compiled import CompiledLater, kept_file
+from terraseek.encoders.nets.compiled import CompiledLater, PixelNetwork, kept_file
 from terraseek.encoders.nets.feature_maps import tower_feature_map
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.published.tokenizer_file import FileTokenizer
@@ -82,7 +82,7 @@ class OpenClipEncoder(Encoder):
         self._std = torch.tensor(card.preprocess.std, device=self.device).view(1, 3, 1, 1) * 255
         self._lock = threading.Lock()
         network: Any = self._model
-        self._image_network: Callable[[Tensor], Tensor] = network.encode_image
+        self._image_network: Callable[[Tensor], Tensor] = self._on_pixels(network.encode_image)
         self._check_dim()
         if self.device.type == "cpu":
             visual: Any = self._model.visual
@@ -118,7 +118,7 @@ class OpenClipEncoder(Encoder):
         if found is None:
             return None
 
-        run: Callable[[Tensor], Tensor] = found.run
+        run: Callable[[Tensor], Tensor] = self._on_pixels(found.run)
         if self.device.type == "cpu" and isinstance(found.run, nn.Module):
             run = self._compiled_later(found.run, "cells", found.side)
 
@@ -137,21 +137,23 @@ class OpenClipEncoder(Encoder):
     ) -> Float32[np.ndarray, "n dim"]:
         return self._run(self._image_network, batch)
 
+    def _on_pixels(self, network: Callable[[Tensor], Tensor]) -> PixelNetwork:
+        """Put the normalisation of the card before a network."""
+        return PixelNetwork(network, self._mean, self._std)
+
     def _compiled_later(self, network: nn.Module, part: str, side: int) -> CompiledLater:
         keep = kept_file(f"{self.name}-{part}", self.encoder_id, side, bfloat16=self._autocast)
-        return CompiledLater(network, side, keep, bfloat16=self._autocast)
+        return CompiledLater(self._on_pixels(network), side, keep, bfloat16=self._autocast)
 
     def _run(
         self,
         network: Callable[[Tensor], Tensor],
         batch: UInt8[np.ndarray, "n side side 3"],
     ) -> Float32[np.ndarray, "n ... dim"]:
-        """Run a network on RGB squares, normalised as the card says."""
-        # [n, h, w, 3] seen as [n, 3, h, w] is channels_last already: no copy but the conversion
-        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device).permute(0, 3, 1, 2)
+        """Run a network on RGB squares."""
+        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device)
         with self._lock, torch.inference_mode(), self._amp():
-            normalised = pixels.to(torch.float32).sub_(self._mean).div_(self._std)
-            return _array(network(normalised))
+            return _array(network(pixels))
 
     def _encode_text_batch(self, texts: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
         tokens = self._tokenizer(list(texts)).to(self.device)
