@@ -5,6 +5,7 @@ different size, and noise within them. Or they are the vectors of a catalogue, r
 so that no two are equal.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,22 @@ _REAL_NOISE = 0.35
 _SOURCES = ("laion2b", "coyo", "laioncoco", "fmow", "ben", "millionaid", "yfcc", "wit", "cc12m")
 
 
-def make_store(folder: Path, count: int, dim: int, real: np.ndarray | None) -> EmbeddingStore:
-    """Write a store of `count` vectors to `folder`; `real`, if given, determines `dim`."""
+def make_store(
+    folder: Path,
+    count: int,
+    dim: int,
+    real: np.ndarray | None,
+    encoder: tuple[str, str] | None = None,
+) -> EmbeddingStore:
+    """Write a store of `count` vectors to `folder`.
+
+    Args:
+        folder: of the store.
+        count: number of vectors.
+        dim: their length, if `real` is None.
+        real: vectors to resample.
+        encoder: name of the model and encoder id; None for a `FakeEncoder`.
+    """
     dim = dim if real is None else real.shape[1]
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -42,9 +57,10 @@ def make_store(folder: Path, count: int, dim: int, real: np.ndarray | None) -> E
     np.save(folder / "flags.npy", np.full(count, HAS_IMAGE, np.uint8))
     ids = id_array(count)
     np.save(folder / "item_ids.npy", ids)
-    encoder, digest = FakeEncoder(dim), hash_ids(ids)
+    model, encoder_id = encoder or ("fake", FakeEncoder(dim).encoder_id)
     manifest = Manifest(
-        "fake", encoder.encoder_id, None, None, dim, "float16", True, count, 0, 0, digest, "now"
+        *(model, encoder_id, None, None, dim, "float16", True, count, 0, 0),
+        *(hash_ids(ids), "now"),
     )
     write_json(folder / "manifest.json", manifest.to_json())
     return EmbeddingStore.read(folder)
@@ -130,8 +146,17 @@ def id_array(count: int) -> np.ndarray:
     return ids
 
 
-def make_catalogue(folder: Path, count: int) -> None:
-    """Write the items table of `count` items, with captions and files as in RS5M's shards."""
+def make_catalogue(
+    folder: Path, count: int, images: tuple[Path, Sequence[int]] | None = None
+) -> None:
+    """Write the items table of `count` items, with captions and files as in RS5M's shards.
+
+    Args:
+        folder: of the catalogue.
+        count: number of items.
+        images: a file with JPEGs one after the other and their sizes in bytes, which are given to
+            the items in turn; None for shards that do not exist.
+    """
     import pandas as pd
     import pyarrow as pa
 
@@ -158,7 +183,14 @@ def make_catalogue(folder: Path, count: int) -> None:
     table["location_precision"] = drawn(["exact"], np.zeros(count, np.int64))
     table["label"] = drawn(["", "port", "farm"], random.integers(0, 3, count))
     shards = [f"/images/rs5m/{number:05d}.tar" for number in range(int(shard.max()) + 1)]
+    sizes: np.ndarray = np.full(count, 39_000)
+    offsets: np.ndarray = np.arange(count) % 10_000 * 40_000
+    if images is not None:
+        file, each = images
+        turn = np.arange(count) % len(each)
+        sizes, offsets = np.array(each)[turn], (np.cumsum(each) - each)[turn]
+        shards, shard = [str(file)], np.zeros(count, np.int64)
     table["_file"] = drawn(shards, shard)
-    table["_offset"] = pd.array(np.arange(count) % 10_000 * 40_000, dtype="Int64")
-    table["_size"] = pd.array(np.full(count, 39_000), dtype="Int64")
+    table["_offset"] = pd.array(offsets, dtype="Int64")
+    table["_size"] = pd.array(sizes, dtype="Int64")
     write_items(folder, table, {})
