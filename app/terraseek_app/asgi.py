@@ -24,6 +24,7 @@ from terraseek_app.api.responses import EXCEPTION_HANDLERS
 from terraseek_app.server import state
 from terraseek_app.server.middleware.client_share import ClientShare
 from terraseek_app.server.middleware.request_guard import RequestGuard
+from terraseek_app.server.middleware.request_rate import RequestRate
 from terraseek_app.server.middleware.slow_clients import BodyTimeout
 from terraseek_app.server.middleware.streamlit_uploads import StreamlitUploads
 
@@ -53,6 +54,7 @@ def middleware() -> list[Middleware]:
             allowed_origins=lambda: state.settings().allowed_origins,
             basemap=lambda: state.settings().basemap,
         ),
+        Middleware(RequestRate, per_minute=lambda: state.settings().requests_per_minute),
         Middleware(ClientShare),
         Middleware(StreamlitUploads, max_upload_bytes=lambda: state.settings().max_upload_bytes),
         Middleware(BodyTimeout),

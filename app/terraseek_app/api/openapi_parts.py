@@ -166,7 +166,9 @@ ERROR_RESPONSES = {
     "Refused": _error_response("a value is invalid; `what` says which, and what to do"),
     "Unknown": _error_response("there is nothing with this id"),
     "Foreign": _error_response("a page of another site sent the request"),
-    "TooMany": _error_response("the client has too many requests under way; see `Retry-After`"),
+    "TooMany": _error_response(
+        "the client has too many requests under way or per minute; see `Retry-After`"
+    ),
     "Broken": _error_response("the server cannot answer now; `what` says why"),
     "NoRoom": _error_response("a disk of the server is full"),
     "TooLarge": _error_response("the body is larger than this server accepts"),

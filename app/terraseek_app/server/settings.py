@@ -45,6 +45,9 @@ class Settings:
     upload_age_s: int = UPLOAD_AGE_S
     """Seconds an upload is kept after its last use (`TERRASEEK_UPLOAD_HOURS`), so that links to
     searches with uploaded images work that long."""
+    requests_per_minute: int = 600
+    """Searches of a client of the HTTP API per minute (`TERRASEEK_REQUESTS_PER_MINUTE`; 0: any
+    number). A localization counts as five; pages and this computer are not limited."""
     allowed_hosts: frozenset[str] = frozenset()
     """Names the server is reached by, beside those of this computer (`TERRASEEK_ALLOWED_HOSTS`,
     joined by commas; `*` allows every name)."""
@@ -86,6 +89,7 @@ class Settings:
                 env, "TERRASEEK_UPLOAD_QUOTA_MB", "megabytes", defaults.upload_quota_bytes
             ),
             upload_age_s=_amount(env, "TERRASEEK_UPLOAD_HOURS", "hours", defaults.upload_age_s),
+            requests_per_minute=_rate(env, defaults.requests_per_minute),
             allowed_hosts=_host_names(env.get("TERRASEEK_ALLOWED_HOSTS") or ""),
             allowed_origins=_origins(env.get("TERRASEEK_ALLOWED_ORIGINS") or ""),
             basemap=basemap,
@@ -108,6 +112,14 @@ def _amount(env: Mapping[str, str], name: str, unit: str, default: int) -> int:
     if not value.isdecimal() or int(value) == 0:
         raise ConfigError(f"{name} is {value!r}; give whole {unit}, e.g. {default // size}")
     return int(value) * size
+
+
+def _rate(env: Mapping[str, str], default: int) -> int:
+    name = "TERRASEEK_REQUESTS_PER_MINUTE"
+    value = env.get(name) or str(default)
+    if not value.isdecimal():
+        raise ConfigError(f"{name} is {value!r}; give a whole number, e.g. {default}, or 0")
+    return int(value)
 
 
 def _host_names(value: str) -> frozenset[str]:

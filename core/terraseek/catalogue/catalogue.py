@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
-from terraseek.catalogue.columns import RowsById, all_rows_by_id, id_array
+from terraseek.catalogue.columns import (
+    RowsById,
+    all_rows_by_id,
+    check_large_columns,
+    id_array,
+    raise_if_changed,
+)
 from terraseek.catalogue.filters.apply import ItemsTable
 from terraseek.catalogue.filters.facets import Facet, facet_counts, facet_names, without_column
 from terraseek.catalogue.filters.filter import Filter
@@ -58,6 +64,7 @@ class Catalogue:
         """Folder of the catalogue, absolute."""
         self._items = table
         self._sources = sources
+        self._checks = check_large_columns(path)
 
     @classmethod
     def open(cls, path: str | Path) -> "Catalogue":
@@ -209,6 +216,7 @@ class Catalogue:
         return frame.set_axis(pd.Index(rows), axis="index").copy()
 
     def _select(self, columns: list[str] | None) -> "pa.Table":
+        raise_if_changed(self._checks)
         known = self.columns
         unknown = [c for c in columns or () if c not in self._items.column_names]
         if unknown:
@@ -242,6 +250,7 @@ class Catalogue:
             FilterError: it names a source, label or column that does not exist in this catalogue,
                 or its SQL condition cannot be evaluated.
         """
+        raise_if_changed(self._checks)
         if where.sources:
             self._check_known("source", where.sources, self.sources)
         if where.labels:

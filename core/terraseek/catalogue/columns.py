@@ -10,13 +10,15 @@ memory if the folder is read-only.
 import contextlib
 import os
 from bisect import bisect_left
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from terraseek.checksums import block_checksums, damaged_block, small_enough
+from terraseek.checksums import BlockCheck, block_checksums, damaged_block, small_enough
+from terraseek.errors import CatalogueError
 from terraseek.files import atomic_path, read_json, sha256_of, write_json
 
 if TYPE_CHECKING:
@@ -28,10 +30,12 @@ __all__ = [
     "RowsById",
     "all_rows_by_id",
     "arrow_table",
+    "check_large_columns",
     "columns_file",
     "id_array",
     "items_checksum_file",
     "map_columns",
+    "raise_if_changed",
     "remove_stale",
     "write_columns",
 ]
@@ -144,6 +148,40 @@ def _is_damaged(folder: Path, digest: str) -> bool:
         return False  # made before there were checksums
     except (OSError, ValueError, TypeError):
         return True
+
+
+def check_large_columns(folder: Path) -> list[BlockCheck]:
+    """Compare the columns files that are too large for `map_columns` to do it, in the background.
+
+    Args:
+        folder: folder of the catalogue.
+    """
+    checks = []
+    for path in folder.glob(".items.*.arrow"):
+        with contextlib.suppress(OSError, ValueError):  # replaced meanwhile; without checksums
+            if not small_enough(path):
+                expected: list[str] = read_json(path.with_suffix(".crc.json"))
+                checks.append(BlockCheck(path, expected))
+    for check in checks:
+        check.start()
+    return checks
+
+
+def raise_if_changed(checks: Iterable[BlockCheck]) -> None:
+    """Check that no block of the columns in use was found to have changed.
+
+    Raises:
+        CatalogueError: one has; its file is removed, so that it is made again from the table.
+    """
+    for check in checks:
+        if check.damaged is not None:
+            with contextlib.suppress(OSError):  # Windows does not remove mapped files
+                check.path.unlink(missing_ok=True)
+            raise CatalogueError(
+                f"{check.path} has changed since it was written (block {check.damaged}); it was "
+                "removed, and is made again from items.parquet when the catalogue is opened: start "
+                "the program again"
+            )
 
 
 def map_columns(folder: Path, digest: str, rows: int) -> "pa.Table | None":

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float16, UInt8
+from jaxtyping import Float16, Int64, UInt8
 
 from terraseek.catalogue import Catalogue
-from terraseek.checksums import block_checksums, damaged_block, small_enough
+from terraseek.checksums import BlockCheck, block_checksums, damaged_block, small_enough
 from terraseek.embeddings.row_reader import RowReader, map_rows
 from terraseek.encoders.base import Encoder
 from terraseek.errors import EncoderMismatchError, StoreCorruptError, StoreNotFoundError
@@ -46,6 +46,8 @@ FORMAT = 1
 """Version of the files of a store."""
 PENDING_FILE = "pending-checksums.json"
 """Checksums of files that are about to be replaced, until their manifest is written."""
+_MOST_BLOCKS = 32
+"""Blocks that a search waits for: half a gigabyte, once."""
 HAS_IMAGE = 1
 """Bit of `flags`: `vectors` has a vector in this row; otherwise there is no usable image."""
 HAS_CAPTION = 2
@@ -102,10 +104,15 @@ def hash_ids(ids: np.ndarray) -> str:
 
 def array_checksums(path: Path, count: int) -> list[str]:
     """Compute the checksums of the first `count` rows of a `.npy` file, without its header."""
+    start, width = _layout(path)
+    return block_checksums(path, start, start + width * count)
+
+
+def _layout(path: Path) -> tuple[int, int]:
+    """Position of the first row of a `.npy` file, and bytes of a row."""
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     width = array.itemsize * int(np.prod(array.shape[1:]))
-    start = int(getattr(array, "offset", path.stat().st_size - array.nbytes))
-    return block_checksums(path, start, start + width * count)
+    return int(getattr(array, "offset", path.stat().st_size - array.nbytes)), width
 
 
 def store_folder(catalogue: Catalogue, model: str) -> Path:
@@ -127,6 +134,7 @@ class EmbeddingStore:
         """Folder of the files."""
         self.manifest = manifest
         """Description of the files."""
+        self._checks: dict[str, BlockCheck] = {}
 
     def __repr__(self) -> str:
         known = self.manifest
@@ -222,13 +230,42 @@ class EmbeddingStore:
             return
         path = self.folder / f"{name}.npy"
         first = damaged_block(array_checksums(path, self.manifest.count), expected)
-        if first is None or self._is_pending(name, path):
-            return
-        raise StoreCorruptError(
-            f"{path} has changed since it was written (block {first} of {len(expected)}); restore "
-            f"it from a backup, or remove {self.folder} and "
-            + _embed_hint(self.folder, self.manifest.model)
+        if first is not None and not self._is_pending(name, path):
+            raise self._changed(name, first)
+
+    def _changed(self, name: str, block: int) -> StoreCorruptError:
+        return StoreCorruptError(
+            f"{self.folder / name}.npy has changed since it was written (block {block} of "
+            f"{len(self.manifest.checksums[name])}); restore it from a backup, or remove "
+            f"{self.folder} and {_embed_hint(self.folder, self.manifest.model)}"
         )
+
+    def raise_if_changed(self) -> None:
+        """Check that no block of the large arrays in use was found to have changed.
+
+        Raises:
+            StoreCorruptError: one has, by `check_rows` or in the background.
+        """
+        for name, check in self._checks.copy().items():
+            if check.damaged is not None:
+                raise self._changed(name, check.damaged)
+
+    def check_rows(self, rows: Int64[np.ndarray, " m"]) -> None:
+        """Compare the blocks of some rows with their checksums, in the large arrays in use.
+
+        Each block is compared once. Small arrays were compared as a whole when they were mapped.
+
+        Args:
+            rows: the most important first; those beyond `_MOST_BLOCKS` blocks are left to the
+                background.
+
+        Raises:
+            StoreCorruptError: a block has changed since it was written.
+        """
+        for check in self._checks.copy().values():
+            width = 2 * self.manifest.dim
+            check.check((int(row) * width for row in rows), _MOST_BLOCKS)
+        self.raise_if_changed()
 
     def _is_pending(self, name: str, path: Path) -> bool:
         """Whether the file is the new one of a job that was killed before its manifest."""
@@ -239,9 +276,18 @@ class EmbeddingStore:
         except (*ARRAY_ERRORS, KeyError, TypeError):
             return False
 
-    def _verify_small(self, name: str) -> None:
-        if small_enough(self.folder / f"{name}.npy"):
+    def _check_array(self, name: str) -> None:
+        """Compare an array that is used first: a small one at once, a large one block by block."""
+        path, expected = self.folder / f"{name}.npy", self.manifest.checksums.get(name)
+        if expected is None or name in self._checks:
+            return
+        if small_enough(path) or (self.folder / PENDING_FILE).is_file():
             self.verify(name)
+            return
+        start, width = _layout(path)
+        check = BlockCheck(path, expected, start, start + width * self.manifest.count)
+        self._checks[name] = check
+        check.start()
 
     def _load(self, name: str) -> np.ndarray:
         array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -267,7 +313,7 @@ class EmbeddingStore:
 
     @cached_property
     def _mapped(self) -> tuple[np.ndarray, RowReader | None]:
-        self._verify_small("vectors")
+        self._check_array("vectors")
         return map_rows(self.folder / "vectors.npy")
 
     @property
@@ -283,7 +329,7 @@ class EmbeddingStore:
     @cached_property
     def captions(self) -> Float16[np.ndarray, "n dim"]:
         """Unit vectors of the captions, mapped; rows without `HAS_CAPTION` are zero."""
-        self._verify_small("captions")
+        self._check_array("captions")
         return self._load("captions")[: self.count]
 
     @cached_property
@@ -291,7 +337,7 @@ class EmbeddingStore:
         """Unit vectors of the metadata parts of captions, mapped; None if no caption has one."""
         if not self.manifest.described:
             return None
-        self._verify_small("metadata")
+        self._check_array("metadata")
         return self._load("metadata")[: self.count]
 
     @property
@@ -327,6 +373,7 @@ class _TextStore(EmbeddingStore):
         self._kind = kind
         self._bit = HAS_CAPTION if kind == "captions" else HAS_METADATA
         self._store = store
+        self._checks = store._checks
 
     @property
     def index_name(self) -> str:
@@ -340,7 +387,7 @@ class _TextStore(EmbeddingStore):
     def _mapped(self) -> tuple[np.ndarray, RowReader | None]:
         if self._kind == "metadata" and not self.manifest.described:
             raise StoreNotFoundError(f"{self.folder} has no vectors of {self._kind}")
-        self._verify_small(self._kind)
+        self._check_array(self._kind)
         return map_rows(self.folder / f"{self._kind}.npy")
 
     @cached_property

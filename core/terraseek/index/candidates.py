@@ -1,5 +1,6 @@
 """Selection of candidate rows: exhaustive scan for few rows, otherwise the index."""
 
+import logging
 from functools import cached_property
 
 import numpy as np
@@ -10,12 +11,15 @@ from terraseek.catalogue.filters.filter import Filter
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.index.engine_index import EngineIndex
 from terraseek.index.index_types import ExactIndex, FaissIndex, Index
+from terraseek.index.manifest import rebuild_hint
 from terraseek.index.opening import index_or_none
 from terraseek.index.plan import FLAT_BYTES
 from terraseek.index.scan import row_bitmap
 from terraseek.index.scoring import Matrix, top_positions
 
 __all__ = ["Candidates"]
+
+_log = logging.getLogger(__name__)
 
 _SCAN_DESPITE_INDEX = 150_000_000
 """Elements (rows x dim) up to which a filtered query is scanned exactly although an index exists:
@@ -85,6 +89,7 @@ class Candidates:
         """
         if k >= len(rows):
             return rows, True
+        self._drop_changed_index()
         index = self._choose_index(len(rows), exact)
         if index is not None:
             found = self._search_index(index, rows, query, k, where)
@@ -94,6 +99,17 @@ class Candidates:
             if found is not None:
                 return found, index.is_exact
         return rows[top_positions(self.matrix.approximate_scores(rows, query), k)], True
+
+    def _drop_changed_index(self) -> None:
+        """Search without an index once a block of it was found to have changed."""
+        changed = [c for c in self._index.checks if c.damaged is not None] if self._index else []
+        if changed:
+            _log.error(
+                "searching without an index: %s has changed since it was written; %s",
+                changed[0].path,
+                rebuild_hint(self._store),
+            )
+            self._index = None
 
     def _choose_index(self, count: int, exact: bool) -> Index | None:
         if self._index is None:

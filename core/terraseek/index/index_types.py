@@ -1,13 +1,14 @@
 """Index types: exhaustive scan and FAISS index; they select candidates for exact scoring."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from terraseek.catalogue.filters.filter import Filter
+from terraseek.checksums import BlockCheck
 from terraseek.embeddings.store import EmbeddingStore
 from terraseek.errors import StoreCorruptError
 from terraseek.files import ARRAY_ERRORS
@@ -32,6 +33,8 @@ class Index(ABC):
 
     count: int
     """Number of rows it covers, which are the first of the store."""
+    checks: Sequence[BlockCheck] = ()
+    """Checks of its large files, in the background."""
 
     @property
     @abstractmethod
@@ -160,12 +163,16 @@ def open_index(store: EmbeddingStore) -> Index | None:
     if manifest.kind == "fp16":
         return ExactIndex(store.vectors[: manifest.count])
     path = index_folder(store) / manifest.file
+    index: Index
     try:
         if manifest.kind == "int8":
             codes = np.load(path, mmap_mode="r")
             _check_shape(codes.shape, manifest)
-            return ExactIndex(codes, np.load(scale_file(path)), manifest.error)
-        return FaissIndex(manifest, _read(str(path), manifest))
+            index = ExactIndex(codes, np.load(scale_file(path)), manifest.error)
+        else:
+            index = FaissIndex(manifest, _read(str(path), manifest))
+        index.checks = manifest.check_large_files(store)
+        return index
     except (*ARRAY_ERRORS, RuntimeError) as error:
         raise StoreCorruptError(
             f"{path} cannot be read ({error}); {rebuild_hint(store)}"

@@ -5,7 +5,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from terraseek.checksums import block_checksums, damaged_block, small_enough
+from terraseek.checksums import BlockCheck, block_checksums, damaged_block, small_enough
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore, hash_ids
 from terraseek.errors import EncoderMismatchError, StoreCorruptError
 from terraseek.files import read_json
@@ -118,6 +118,22 @@ class IndexManifest:
                     f"{path} cannot be read: block {damaged} of {len(expected)} has changed "
                     f"since it was written; {rebuild_hint(store)}"
                 )
+
+    def check_large_files(self, store: EmbeddingStore) -> list[BlockCheck]:
+        """Compare the files that `verify` leaves out with their checksums, in the background.
+
+        Raises:
+            OSError: a file cannot be opened.
+        """
+        folder = index_folder(store)
+        checks = [
+            BlockCheck(folder / name, expected)
+            for name, expected in self.checksums.items()
+            if not small_enough(folder / name)
+        ]
+        for check in checks:
+            check.start()
+        return checks
 
     def check_belongs_to(self, store: EmbeddingStore) -> None:
         """Check that the index belongs to this store.

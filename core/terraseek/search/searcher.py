@@ -139,6 +139,7 @@ class Searcher:
     def _search(self, query: Query, k: int, where: Filter | None) -> SearchResult:
         if k < 1:
             raise QueryError(f"the number of hits must be 1 or more, not {k}")
+        self.store.raise_if_changed()
         if query.near is not None:
             return self._nearest(query, query.near, k, where)
         rows, matched = self._filtered_rows(where)
@@ -157,6 +158,7 @@ class Searcher:
         if len(captions_only):
             ranked = self._rank_captions(captions_only, vector, fusion, k, where)
             found, scores, exact = _merged((found, scores, exact), ranked, k)
+        self.store.check_rows(found)
         return SearchResult(
             hits=self._hits(found, scores, vector, query, fusion, assessed),
             significance=None if assessed is None else assessed.level,
@@ -280,7 +282,9 @@ class Searcher:
         row = self.catalogue.row(item_id)
         if row < self.store.count and self.store.flags[row] & HAS_IMAGE:
             with self._lock:
-                return self._images.row(row)
+                images = self._images
+            self.store.check_rows(np.array([row]))
+            return images.row(row)
         encoded: Float32[np.ndarray, " dim"] = self.encoder.encode_images(
             [self.catalogue.read_image(item_id)]
         )[0]
