@@ -48,18 +48,25 @@ def run(
 
     Exit code 1 if a shard failed; the next run tries it again.
     """
-    from terraseek_train.corpus.leakage.evaluation_sets import leakage_text
+    from terraseek_train.corpus.leakage.texts import shared_data_lines
     from terraseek_train.corpus.output.finish import finish_corpus
+    from terraseek_train.corpus.output.shards import without_image
     from terraseek_train.corpus.recipe import load_recipe
     from terraseek_train.corpus.run import run_recipe
-    from terraseek_train.corpus.status import read_status
 
     settings = load_recipe(recipe)
+    for line in shared_data_lines(settings):
+        note(line)
     with bar() as progress, open_task_engine(engine, workers, address) as running:
         shards = run_recipe(settings, running, progress)
         if write:
             finish_corpus(settings, shards, progress)
-    note(leakage_text(settings.leakage, read_status(Path(settings.out))))
+    if bare := without_image(shards):
+        note(
+            f"{bare:,} items have an address and no image: they are in the table "
+            "shards/without_images.parquet and in the catalogue, not in the shards; the stage "
+            "download gets the images"
+        )
     _show(Path(settings.out), as_json)
 
 
@@ -69,9 +76,12 @@ def status(out: Path = _OUT, as_json: JsonOption = False) -> None:
 
 
 def _show(out: Path, as_json: bool) -> None:
+    from terraseek_train.corpus.leakage.texts import leakage_text
+    from terraseek_train.corpus.recipe import stored_recipe
     from terraseek_train.corpus.status import read_status, status_lines
 
     stages = read_status(out)
+    note(leakage_text(stored_recipe(out), stages))
     if as_json:
         print_json(stages)
     else:

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from terraseek.errors import ConfigError
+from terraseek.errors import CatalogueNotFoundError, ConfigError
+from terraseek.files import read_json
 from terraseek_train.config import expand_variables
-from terraseek_train.corpus.leakage.evaluation_sets import find_evaluation_sets
+from terraseek_train.corpus.leakage.evaluation_sets import check_allowed, find_evaluation_sets
 from terraseek_train.corpus.registry import build_stage
 from terraseek_train.corpus.stage import Stage
 
@@ -26,6 +27,7 @@ __all__ = [
     "file_state",
     "load_recipe",
     "parse_recipe",
+    "stored_recipe",
 ]
 
 VERSION = 1
@@ -107,6 +109,9 @@ class Recipe:
     evaluation: tuple[str, ...] = ()
     """Evaluation sets that must share no image with the corpus; a last stage `leakage` checks.
     Empty for the published benchmarks below `$TERRASEEK_DATA`."""
+    allow_evaluation: tuple[str, ...] = ()
+    """Names of evaluation sets whose images may stay, because a source is that set; they are still
+    counted."""
     leakage: bool = True
     """Whether that stage is added."""
     version: int = field(default=VERSION)
@@ -153,6 +158,23 @@ def load_recipe(path: Path) -> Recipe:
     return parse_recipe(expand_variables(value, path), str(path))
 
 
+def stored_recipe(folder: Path) -> Recipe:
+    """Recipe of the last run in the folder of a corpus, as it was completed then.
+
+    Raises:
+        CatalogueNotFoundError: the folder is no corpus.
+    """
+    path = folder / "recipe.json"
+    if not path.exists():
+        raise CatalogueNotFoundError(f"{folder} is no corpus; make one with: terraseek corpus run")
+    value = read_json(path)
+    value["sources"] = tuple(SourceEntry(**entry) for entry in value["sources"])
+    value["stages"] = tuple(StageEntry(**entry) for entry in value["stages"])
+    for key in ("evaluation", "allow_evaluation"):
+        value[key] = tuple(value.get(key, ()))
+    return Recipe(**value)
+
+
 def parse_recipe(value: dict[str, Any], origin: str) -> Recipe:
     """Check a recipe read from JSON.
 
@@ -168,11 +190,13 @@ def parse_recipe(value: dict[str, Any], origin: str) -> Recipe:
             "sources": sources,
             "stages": tuple(_stages(value["stages"])),
             "evaluation": tuple(value.get("evaluation", ())),
+            "allow_evaluation": tuple(value.get("allow_evaluation", ())),
         }
     )
-    ranks = {source.name: source.rank for source in sources}
     recipe = _with_gate(recipe, origin)
-    recipe = replace(recipe, stages=tuple(_filled(e, ranks, recipe.seed) for e in recipe.stages))
+    ranks = {source.name: source.rank for source in sources}
+    common = {"ranks": ranks, "seed": recipe.seed, "allow": list(recipe.allow_evaluation)}
+    recipe = replace(recipe, stages=tuple(_filled(entry, common) for entry in recipe.stages))
     if not sources or recipe.shard_rows < 1 or not 0 <= recipe.val_share < 1:
         raise ConfigError(f"{origin} needs a source, shard_rows above 0, and val_share in 0..1")
     for entry in recipe.stages:
@@ -181,18 +205,27 @@ def parse_recipe(value: dict[str, Any], origin: str) -> Recipe:
 
 
 def _with_gate(recipe: Recipe, origin: str) -> Recipe:
-    """Recipe with a last stage `leakage`, unless it has one, or there is nothing to check."""
+    """Recipe whose stage `leakage` has the evaluation sets; the last stage, unless it is named.
+
+    None is added if it is turned off, or if there is nothing to check against.
+    """
     if not isinstance(recipe.leakage, bool) or (recipe.evaluation and not recipe.leakage):
         raise ConfigError(
             f'{origin}: "leakage" must be true or false, and "evaluation" needs it to be true'
         )
-    if not recipe.leakage or "leakage" in [entry.stage for entry in recipe.stages]:
+    if not recipe.leakage:
         return recipe
-    sets = recipe.evaluation or find_evaluation_sets()
-    if not sets:
-        return recipe
-    gate = StageEntry("leakage", "leakage", {"evaluation": list(sets)})
-    return replace(recipe, stages=(*recipe.stages, gate))
+    named = [entry for entry in recipe.stages if entry.stage == "leakage"]
+    sets = list(recipe.evaluation or find_evaluation_sets())
+    stages = list(recipe.stages)
+    if not named and sets:
+        stages.append(StageEntry("leakage", "leakage", {}))
+    for place, entry in enumerate(stages):
+        if entry.stage == "leakage":
+            filled = {"evaluation": sets} | entry.parameters
+            stages[place] = replace(entry, parameters=filled)
+            check_allowed(recipe.allow_evaluation, filled["evaluation"], origin)
+    return replace(recipe, stages=tuple(stages))
 
 
 def _source(entry: Any, origin: str) -> SourceEntry:  # noqa: ANN401 - whatever JSON holds
@@ -219,10 +252,9 @@ def _stages(entries: Any) -> list[StageEntry]:  # noqa: ANN401
     return found
 
 
-def _filled(entry: StageEntry, ranks: dict[str, int], seed: int) -> StageEntry:
-    """Entry with the recipe's ranks and seed, where the stage has these parameters."""
+def _filled(entry: StageEntry, common: dict[str, Any]) -> StageEntry:
+    """Entry with the recipe's common parameters, where the stage has these parameters."""
     known = {item.name for item in fields(entry.build())}  # type: ignore[arg-type]
-    common = {"ranks": ranks, "seed": seed}
     defaults = {key: value for key, value in common.items() if key in known}
     return replace(entry, parameters=defaults | entry.parameters)
 

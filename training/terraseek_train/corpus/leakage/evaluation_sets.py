@@ -2,13 +2,21 @@
 
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from terraseek.errors import ConfigError
 from terraseek_benchmarks import benchmarks
+from terraseek_train.config import DataSource
 from terraseek_train.evaluate.suite import find_files
 
-__all__ = ["DATA_VARIABLE", "find_evaluation_sets", "leakage_text"]
+__all__ = [
+    "DATA_VARIABLE",
+    "check_allowed",
+    "evaluation_source",
+    "find_evaluation_sets",
+    "is_same_data",
+]
 
 DATA_VARIABLE = "TERRASEEK_DATA"
 """Environment variable with the folder of all data sets."""
@@ -34,27 +42,51 @@ def find_evaluation_sets() -> tuple[str, ...]:
     return tuple(found)
 
 
-def leakage_text(wanted: bool, stages: list[dict[str, Any]]) -> str:
-    """Say in one line what was checked for leakage, or why nothing was.
+def evaluation_source(text: str) -> DataSource:
+    """Read an entry of `evaluation`: a path, or a JSON object with the keys of a source.
+
+    Raises:
+        ConfigError: the object is not JSON, or has an unknown key.
+    """
+    if not text.startswith("{"):
+        return DataSource(Path(text).name, text)
+    try:
+        return DataSource(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"leakage: evaluation set {text!r} cannot be used: {error}") from error
+
+
+def check_allowed(allowed: Iterable[str], sets: Sequence[str], origin: str) -> None:
+    """Check the names of evaluation sets whose images may stay.
+
+    A published benchmark may be named where its files are missing, so that a recipe can be run on
+    another machine.
+
+    Raises:
+        ConfigError: a name is none of a set.
+    """
+    known = dict.fromkeys([evaluation_source(text).name for text in sets] + list(benchmarks()))
+    for name in allowed:
+        if name not in known:
+            raise ConfigError(
+                f'{origin}: "allow_evaluation" names {name!r}, which is no evaluation set; '
+                f"known: {', '.join(known)}"
+            )
+
+
+def is_same_data(paths: Iterable[str], split: str, evaluation: DataSource) -> bool:
+    """Whether a source of a recipe reads the files of an evaluation set.
 
     Args:
-        wanted: the recipe's `leakage`.
-        stages: summaries of its stages.
+        paths: files and folders of the source; empty texts are ignored.
+        split: the split that the source uses; empty for all.
+        evaluation: the set. Another split of the same files is other data.
     """
-    gates = [stage for stage in stages if stage["stage"] == "leakage"]
-    if gates:
-        counts = {k: n for gate in gates for k, n in gate["facts"].get("found", {}).items()}
-        sets = ", ".join(f"{name} ({count:,} found)" for name, count in counts.items())
-        rejected = sum(gate["rejected"] for gate in gates)
-        unseen = sum(gate["facts"].get("not compared", 0) for gate in gates)
-        text = f"leakage: checked against {sets or 'no set'}; {rejected:,} items rejected"
-        if unseen:
-            text += f"; {unseen:,} not compared: their image is missing, unreadable or plain"
-        return text
-    if not wanted:
-        return 'leakage: not checked, as the recipe has "leakage": false'
-    return (
-        "leakage: nothing to check against; name your evaluation sets in the recipe "
-        f'("evaluation"), or set {DATA_VARIABLE} to the folder of the published ones; '
-        '"leakage": false turns the check off'
-    )
+    if evaluation.captions and evaluation.split and split and split != evaluation.split:
+        return False
+    mine = [Path(path).resolve() for path in paths if path]
+    theirs = [Path(p).resolve() for p in (evaluation.images, evaluation.captions) if p]
+    beside = [path.parent for path in mine[:1] if path.suffix.lower() == ".json"]
+    if len(mine) == 1 and theirs[0].parent in beside:
+        return True  # the images of a caption file are in a folder beside it
+    return any(a == b or a in b.parents or b in a.parents for a in mine for b in theirs)

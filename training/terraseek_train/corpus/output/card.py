@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from terraseek.files import write_json, write_text
-from terraseek_train.corpus.leakage.evaluation_sets import leakage_text
+from terraseek_train.corpus.leakage.texts import leakage_text
 from terraseek_train.corpus.recipe import Recipe
 from terraseek_train.corpus.status import read_status
 
@@ -29,7 +29,7 @@ def write_card(recipe: Recipe, out: Path, splits: dict[str, int], facts: dict[st
     total = [sum(column) for column in zip(*rows.values(), strict=True)]
     assert total[-1] == sum(splits.values()), (total, splits)
     licences = {source.name: source.licence for source in recipe.sources}
-    leakage = leakage_text(recipe.leakage, stages)
+    leakage = leakage_text(recipe, stages)
     card = {
         "name": recipe.name,
         "recipe": recipe.digest,
@@ -44,6 +44,8 @@ def write_card(recipe: Recipe, out: Path, splits: dict[str, int], facts: dict[st
         **facts,
     }
     write_json(out / "card.json", card)
+    bare = facts.get("without_image", 0)
+    missing = f" {bare:,} of these have an address and no image." if bare else ""
     header = ["source", "in", *[stage["name"] for stage in stages], "remain", "licence"]
     body = [[name, *map(_count, row), licences[name]] for name, row in rows.items()]
     lines = [
@@ -51,7 +53,8 @@ def write_card(recipe: Recipe, out: Path, splits: dict[str, int], facts: dict[st
         "",
         recipe.description or "A corpus made by `terraseek corpus run`.",
         "",
-        f"Recipe {recipe.digest}. {splits['train']:,} items in train, {splits['val']:,} in val.",
+        f"Recipe {recipe.digest}. {splits['train']:,} items in train, {splits['val']:,} in val."
+        + missing,
         "A stage's column has the items that it rejected.",
         "",
         f"{leakage[0].upper()}{leakage[1:]}.",

@@ -14,7 +14,7 @@ from terraseek.progress import Progress, silent
 from terraseek_train.corpus.geo.statistics import geo_statistics
 from terraseek_train.corpus.output.card import write_card
 from terraseek_train.corpus.output.report import write_report
-from terraseek_train.corpus.output.shards import write_shards
+from terraseek_train.corpus.output.shards import WITHOUT_IMAGES, without_image, write_shards
 from terraseek_train.corpus.recipe import Recipe, digest_of
 from terraseek_train.corpus.sources import ShardInput
 
@@ -46,16 +46,24 @@ def finish_corpus(
     catalogue = out / "catalogue"
     if catalogue.exists() and not (catalogue / "reviews.sqlite").exists():
         shutil.rmtree(catalogue)  # of an earlier recipe; one with reviews is added to
-    import_source(
-        sorted((out / "shards").glob("*.tar")), catalogue, name=recipe.name,
-        geometa=out / "shards" / "items.parquet",
-    )  # fmt: skip
+    _import(recipe.name, out / "shards", catalogue)
     progress("write", 2, 3)
     items = pa.concat_tables(
         [pq.read_table(shard.file) for shard in shards], promote_options="default"
     )
-    write_card(recipe, out, splits, {"geo": geo_statistics(items)})
+    facts = {"geo": geo_statistics(items), "without_image": without_image(shards)}
+    write_card(recipe, out, splits, facts)
     write_report(recipe.name, out, shards)
     write_json(done, {"digest": key, "splits": splits})
     progress("write", 3, 3)
     return splits
+
+
+def _import(name: str, shards: Path, catalogue: Path) -> None:
+    """Import the shards, and the table of items without an image as metadata."""
+    if tars := sorted(shards.glob("*.tar")):
+        import_source(tars, catalogue, name=name, geometa=shards / "items.parquet")
+    if (shards / WITHOUT_IMAGES).exists():
+        import_source(
+            shards / WITHOUT_IMAGES, catalogue, kind="metadata", name=f"{name}-without-images"
+        )

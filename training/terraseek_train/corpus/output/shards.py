@@ -2,6 +2,8 @@
 
 shards/NAME-train-0000.tar, NAME-val-0000.tar     KEY.img_content, KEY.img_name, KEY.caption
 shards/items.parquet                              everything else that is known, by img_name
+shards/without_images.parquet                     items of tables of addresses that were not
+                                                  downloaded: a table of url and caption
 """
 
 import hashlib
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from terraseek.catalogue.tars import add_member
@@ -24,7 +27,10 @@ from terraseek_train.corpus.recipe import Recipe
 from terraseek_train.corpus.sources import ShardInput
 from terraseek_train.corpus.tables import write_table
 
-__all__ = ["image_names", "split_items", "write_shards"]
+__all__ = ["WITHOUT_IMAGES", "image_names", "split_items", "without_image", "write_shards"]
+
+WITHOUT_IMAGES = "without_images.parquet"
+"""Table of the items that have no image; there is none if all have one."""
 
 _LEFT_OUT = {
     "image_file",
@@ -77,10 +83,17 @@ def image_names(items: Sequence[str]) -> list[str]:
     return names
 
 
+def without_image(shards: Sequence[ShardInput]) -> int:
+    """Number of items that have no image, because their address was not downloaded."""
+    files = [pq.read_table(shard.file, columns=["image_file"]) for shard in shards]
+    return sum(pc.sum(pc.equal(table.column(0), "")).as_py() or 0 for table in files)
+
+
 def write_shards(recipe: Recipe, shards: Sequence[ShardInput], folder: Path) -> dict[str, Any]:
     """Write the shards and their table, replacing earlier ones; returns counts per split.
 
-    Image bytes are copied as they are. One input shard is in memory at a time.
+    Image bytes are copied as they are; items without an image are in no tar. One input shard is in
+    memory at a time.
     """
     columns = ["item", "source"]
     known = pa.concat_tables([pq.read_table(shard.file, columns=columns) for shard in shards])
@@ -89,8 +102,7 @@ def write_shards(recipe: Recipe, shards: Sequence[ShardInput], folder: Path) -> 
     names = image_names(items)
     if folder.exists():
         shutil.rmtree(folder)
-    counts = {"train": 0, "val": 0}
-    tables, start = [], 0
+    tables, bare, start = [], [], 0
     with ExitStack() as stack:
         writer = _TarSet(stack, folder, recipe.name, recipe.shard_rows)
         for shard in shards:
@@ -99,12 +111,17 @@ def write_shards(recipe: Recipe, shards: Sequence[ShardInput], folder: Path) -> 
             for row, name, split in zip(
                 table.to_pylist(), names[start:stop], splits[start:stop], strict=True
             ):
-                writer.add(split, counts[split], name, row)
-                counts[split] += 1
-            tables.append(_known_columns(table, names[start:stop], splits[start:stop]))
+                if row["image_file"]:
+                    writer.add(split, name, row)
+            known = _known_columns(table, names[start:stop], splits[start:stop])
+            tables.append(known)
+            captioned = known.append_column("caption", table.column("caption"))
+            bare.append(captioned.filter(pc.equal(table.column("image_file"), "")))
             start = stop
     write_table(pa.concat_tables(tables, promote_options="default"), folder / "items.parquet")
-    return counts
+    if any(map(len, bare)):
+        write_table(pa.concat_tables(bare, promote_options="default"), folder / WITHOUT_IMAGES)
+    return {split: splits.count(split) for split in ("train", "val")}
 
 
 class _TarSet:
@@ -113,8 +130,11 @@ class _TarSet:
     def __init__(self, stack: ExitStack, folder: Path, name: str, rows: int) -> None:
         self._stack, self._folder, self._name, self._rows = stack, folder, name, rows
         self._open: dict[str, tuple[ExitStack, tarfile.TarFile]] = {}
+        self._counts = {"train": 0, "val": 0}
 
-    def add(self, split: str, number: int, name: str, row: Mapping[str, Any]) -> None:
+    def add(self, split: str, name: str, row: Mapping[str, Any]) -> None:
+        number = self._counts[split]
+        self._counts[split] += 1
         if number % self._rows == 0:
             self._begin(split, number // self._rows)
         tar = self._open[split][1]
