@@ -3,8 +3,9 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -19,10 +20,13 @@ __all__ = [
     "read_text_table",
     "separator_of",
     "sniff_table",
+    "without_separator_line",
 ]
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SEPARATORS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
+"""First line by which Excel is told the separator."""
 _START_BYTES = 1 << 20
 
 
@@ -38,6 +42,8 @@ class TextTable:
     """Character that separates cells."""
     first: tuple[str, ...]
     """Cells of the first line that is not empty."""
+    second: tuple[str, ...]
+    """Cells of the row after it; none if there is no other."""
 
     @contextmanager
     def open(self) -> Iterator[TextIO]:
@@ -48,6 +54,8 @@ class TextTable:
         """
         with self.path.open(encoding=self.encoding, newline="") as file:
             try:
+                if _SEPARATOR_LINE.fullmatch(file.readline()) is None:
+                    file.seek(0)
                 yield file
             except UnicodeDecodeError as error:
                 raise _not_utf8(self.path) from error
@@ -69,7 +77,9 @@ def sniff_table(path: Path) -> TextTable:
         raise _not_utf8(path) from error
     _check_text(path, text)
     separator = separator_of(text)
-    return TextTable(path, encoding, separator, _first_cells(text, separator))
+    text = without_separator_line(text)
+    first, second = _first_cells(text, separator), _second_cells(text, separator)
+    return TextTable(path, encoding, separator, first, second)
 
 
 def read_text(path: Path, fallback: Sequence[str] = ()) -> str:
@@ -107,7 +117,7 @@ def read_text_table(path: Path, fallback: Sequence[str] = ()) -> tuple[str, str]
         SourceError: it is in none of the encodings.
     """
     text = read_text(path, fallback)
-    return text, separator_of(text)
+    return without_separator_line(text), separator_of(text)
 
 
 def read_csv_rows(path: Path, fallback: Sequence[str] = ()) -> list[dict[str, str]]:
@@ -125,9 +135,21 @@ def read_csv_rows(path: Path, fallback: Sequence[str] = ()) -> list[dict[str, st
 
 
 def separator_of(text: str) -> str:
-    """The separator that gives the header line most cells; a comma if there is only one cell."""
+    """The separator that gives the header line most cells; a comma if there is only one cell.
+
+    A first line like `sep=;`, as Excel writes and reads it, says the separator.
+    """
+    said = _SEPARATOR_LINE.fullmatch(text.partition("\n")[0])
+    if said is not None and said[1] in _SEPARATORS:
+        return said[1]
     cells = {separator: len(_first_cells(text, separator)) for separator in _SEPARATORS}
     return max(_SEPARATORS, key=lambda separator: cells[separator])
+
+
+def without_separator_line(text: str) -> str:
+    """The text without a first line like `sep=;`."""
+    first, _, others = text.partition("\n")
+    return text if _SEPARATOR_LINE.fullmatch(first) is None else others
 
 
 def _encoding_of(data: bytes) -> str:
@@ -139,12 +161,22 @@ def _first_cells(text: str, separator: str) -> tuple[str, ...]:
     return tuple(next(csv.reader(header, delimiter=separator), []))
 
 
+def _second_cells(text: str, separator: str) -> tuple[str, ...]:
+    rows = csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=separator)
+    with suppress(csv.Error):
+        next(rows, None)
+        return next((tuple(row) for row in rows if row), ())
+    return ()
+
+
 def _check_text(path: Path, text: str) -> None:
     if "\0" in text[:4096]:
         raise SourceError(f"{path.name} is not UTF-8 text, perhaps UTF-16; save it as 'CSV UTF-8'")
 
 
 def _not_utf8(path: Path) -> SourceError:
+    with path.open("rb") as file:
+        _check_text(path, file.read(4096).decode("latin-1"))
     byte = _first_bad_byte(path)
     where = "" if byte is None else f" (byte {byte})"
     return SourceError(

@@ -3,7 +3,11 @@
 from typing import Any
 
 from terraseek.catalogue.importing.columns.cells import cell_text, plain_columns, plain_value
-from terraseek.catalogue.importing.columns.geometry_column import GEOMETRY_LOCATION, GEOMETRY_NAMES
+from terraseek.catalogue.importing.columns.geometry_column import (
+    GEOMETRY_LOCATION,
+    GEOMETRY_NAMES,
+    UNREAD_GEOMETRY,
+)
 from terraseek.catalogue.importing.geometa import LOCATION_COLUMNS, Geometa
 from terraseek.catalogue.importing.inspection import UNPLACED
 from terraseek.catalogue.importing.report import ImportReport
@@ -67,7 +71,7 @@ def item_row(
         "lon": location.lon,
         "lat": location.lat,
         "location_precision": location.precision,
-        "captured_at": iso_date(columns.get("captured_at")),
+        "captured_at": _date(columns, report),
         "source": source,
         "label": cell_text(columns.get("label")),
         "_file": "" if ref is None else str(ref.file),
@@ -104,12 +108,23 @@ def _read_month(columns: dict[str, Any], report: ImportReport) -> None:
         columns["month"] = month
 
 
+def _date(columns: dict[str, Any], report: ImportReport) -> str:
+    value = columns.get("captured_at")
+    date = iso_date(value)
+    if not date and cell_text(value):
+        reason = "a date that cannot be read; write it as 2024-12-31"
+        report.unused[reason] = report.unused.get(reason, 0) + 1
+    return date
+
+
 def _place_by_geometry(columns: dict[str, Any], report: ImportReport) -> None:
     """Use the geometry of a row if it states no coordinates, and remove it from the columns.
 
     The catalogue writes its own column `geometry`.
     """
     located = columns.pop(GEOMETRY_LOCATION, None)
+    unread = located == UNREAD_GEOMETRY
+    located = None if unread else located
     names = [name for name in columns if name.lower() in GEOMETRY_NAMES]
     for name in names:
         value = columns.pop(name)
@@ -119,8 +134,8 @@ def _place_by_geometry(columns: dict[str, Any], report: ImportReport) -> None:
     stated = parse_degrees(columns.get("lon")) is not None
     if located and not stated:
         columns.update(located)
-    elif names and not located and not stated:
-        reason = "geometry that is no WKT or WKB"
+    elif (names or unread) and not located and not stated:
+        reason = "geometry that is no WKT, WKB or GeoJSON"
         report.unused[reason] = report.unused.get(reason, 0) + 1
 
 

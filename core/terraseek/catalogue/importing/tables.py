@@ -1,6 +1,8 @@
 """Tables as CSV, TSV, Parquet or pickled frames, with common column names renamed."""
 
 import re
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
@@ -14,6 +16,7 @@ from terraseek.catalogue.importing.columns.geometry_column import geometry_of_sc
 from terraseek.catalogue.importing.image_names import is_image_name
 from terraseek.catalogue.importing.pickled.frame import read_pickled_frame
 from terraseek.catalogue.importing.table_limits import check_columns, check_lines
+from terraseek.catalogue.metadata.location import parse_number
 from terraseek.errors import SourceError
 from terraseek.text_files import TextTable, sniff_table
 
@@ -36,6 +39,8 @@ TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".geoparquet", ".pkl", "
 _PARQUET = (".parquet", ".geoparquet")
 CHUNK_ROWS = 20_000
 """Rows of a piece of `iterate_table`."""
+_ROW_NUMBERS = re.compile(r"__index_level_\d+__")
+"""Names of index columns without a name that pandas writes."""
 _MERGED = re.compile(r"(.+)_[xy]")
 
 COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
@@ -211,17 +216,39 @@ def _text_pieces(path: Path, rows: int) -> Iterator[pd.DataFrame]:
             chunksize=rows,
             header=None if names else 0,
             names=names,
+            index_col=None if _has_row_names(table) else False,
         )
-        for piece in pieces:
-            yield locate_rows(piece.reset_index(drop=True), None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)  # empty cells at the end
+            for piece in pieces:
+                yield locate_rows(piece.reset_index(drop=True), None)
+
+
+def _has_row_names(table: TextTable) -> bool:
+    """Whether rows begin with a name that the header lacks, as R writes them.
+
+    Raises:
+        SourceError: the first row has more cells than the header, and this is not why.
+    """
+    more = table.second[len(table.first) :]
+    if not any(cell.strip() for cell in more):
+        return False
+    if len(more) == 1 and not is_image_name(table.second[0].strip()):
+        return True
+    raise SourceError(
+        f"{table.path.name} has {len(table.first)} columns, and {len(table.second)} cells in its "
+        f"first row; put quotes around cells that contain {table.separator!r}"
+    )
 
 
 def _positional_names(table: TextTable) -> list[str] | None:
     """Names for the columns of a table without a header, as RS5M's `*_intermediate.csv` may be."""
     if not table.first or not is_image_name(table.first[0].strip()):
         return None
-    others = [f"column_{n}" for n in range(3, len(table.first) + 1)]
-    return ["img_name", "caption", *others][: len(table.first)]
+    others = [f"column_{n}" for n in range(2, len(table.first) + 1)]
+    if others and parse_number(table.first[1]) is None:
+        others[0] = "caption"
+    return ["img_name", *others]
 
 
 def _parquet_pieces(path: Path, rows: int) -> Iterator[pd.DataFrame]:
@@ -247,8 +274,21 @@ def _parquet_pieces(path: Path, rows: int) -> Iterator[pd.DataFrame]:
             yield schema.empty_table().select(kept).to_pandas()
             return
         for batch in chain([first], batches):
-            frame = pa.Table.from_batches([batch]).to_pandas()
+            # pandas would hide columns that were its index when the file was written
+            part = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+            frame = part.rename_columns(_told_apart(part.column_names)).to_pandas()
+            frame = frame.drop(columns=[n for n in frame.columns if _ROW_NUMBERS.fullmatch(n)])
             yield frame if geometry is None else locate_rows(frame, geometry)
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names of columns, with a number after those that occurred already: `lat`, `lat.1`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        found.append(f"{name}.{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found
 
 
 def _has_bytes(kind: "pa.DataType") -> bool:

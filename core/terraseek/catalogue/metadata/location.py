@@ -37,27 +37,31 @@ def parse_number(value: object) -> float | None:
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3},\d+")
 _SEXAGESIMAL = re.compile(
-    r"(?P<sign>[+-]?)(?P<degrees>\d{1,3}(?:[.,]\d+)?)\s*[°ºd]?\s*"
+    r"(?P<before>[NSEWnsew]?)\s*(?P<sign>[+-]?)(?P<degrees>\d{1,3}(?:[.,]\d+)?)\s*[°ºd]?\s*"
     r"(?:(?P<minutes>\d{1,2}(?:[.,]\d+)?)\s*['\u2032\u2019m]\s*)?"
-    r"(?:(?P<seconds>\d{1,2}(?:[.,]\d+)?)\s*(?:\"|″|”|''|s)\s*)?(?P<side>[NSEWnsew]?)"
+    r"(?:(?P<seconds>\d{1,2}(?:[.,]\d+)?)\s*(?:\"|″|”|''|s)\s*)?(?P<after>[NSEWnsew]?)"
 )
 
 
 def parse_degrees(value: object) -> float | None:
-    """Degrees of a table cell: a number, also with a decimal comma, or `48°51'24"N`."""
+    """Degrees of a table cell: a number, also with a decimal comma, or `48°51'24"N`, `N 48.85`."""
     number = parse_number(value)
     if number is not None or not isinstance(value, str):
         return number
-    text = value.strip()
+    text = value.strip().replace("\N{MINUS SIGN}", "-")
     if _DECIMAL_COMMA.fullmatch(text):
         return float(text.replace(",", "."))
     match = _SEXAGESIMAL.fullmatch(text)
-    if match is None:
+    if match is None or (match["before"] and match["after"]):
         return None
     parts = (match["degrees"], match["minutes"] or "0", match["seconds"] or "0")
     degrees, minutes, seconds = (float(part.replace(",", ".")) for part in parts)
     angle = degrees + minutes / 60 + seconds / 3600
-    return -angle if match["sign"] == "-" or match["side"].upper() in ("S", "W") else angle
+    return (
+        -angle
+        if match["sign"] == "-" or (match["before"] or match["after"]).upper() in ("S", "W")
+        else angle
+    )
 
 
 def locate(columns: dict[str, Any], precision: LocationPrecision | None) -> Location:

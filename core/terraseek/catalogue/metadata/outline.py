@@ -1,6 +1,7 @@
 """Centre and footprint of a geometry on the globe, also across the antimeridian."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["centre_of_box", "location_columns", "parse_geometry", "wrap"]
 
 _MAX_LATITUDE = 90.0
+_LONLAT = 4326
+_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){9,}")
 
 
 def wrap(lon: float) -> float:
@@ -26,7 +29,10 @@ def centre_of_box(west: float, south: float, east: float, north: float) -> tuple
 
 
 def parse_geometry(value: object) -> "BaseGeometry | None":
-    """Geometry of WKB bytes, WKT text or a GeoJSON object; None for anything else, or if empty."""
+    """Geometry of WKB (bytes or hexadecimal), WKT or GeoJSON; None for anything else, or if empty.
+
+    A reference system that PostGIS states in WKB or WKT is changed to longitude and latitude.
+    """
     import shapely
     from shapely.geometry import shape
 
@@ -35,8 +41,7 @@ def parse_geometry(value: object) -> "BaseGeometry | None":
         if isinstance(value, (bytes, bytearray)):
             geometry = shapely.from_wkb(bytes(value))
         elif isinstance(value, str):
-            text = value.strip().partition(";")[2] if value.startswith("SRID=") else value
-            geometry = shapely.from_wkt(text)
+            geometry = _geometry_of_text(value.strip())
         elif isinstance(value, dict):
             geometry = shape(value)
         # GeoJSON may hold anything in place of numbers
@@ -49,7 +54,39 @@ def parse_geometry(value: object) -> "BaseGeometry | None":
         IndexError,
     ):
         return None
-    return None if geometry is None or geometry.is_empty else geometry
+    return None if geometry is None or geometry.is_empty else _in_lonlat(geometry)
+
+
+def _geometry_of_text(text: str) -> Any:  # noqa: ANN401 - shapely's geometries
+    import shapely
+    from shapely.geometry import shape
+
+    if text.startswith("{"):
+        return shape(json.loads(text))
+    if _HEXADECIMAL.fullmatch(text):
+        return shapely.from_wkb(text)
+    srid, separator, wkt = text.partition(";")
+    if separator and srid.upper().startswith("SRID="):
+        return shapely.set_srid(shapely.from_wkt(wkt), int(srid[5:]))
+    return shapely.from_wkt(text)
+
+
+def _in_lonlat(geometry: Any) -> Any:  # noqa: ANN401 - shapely's geometries
+    """The geometry in longitude and latitude; None if its reference system is not known."""
+    import shapely
+
+    srid = int(shapely.get_srid(geometry))
+    if srid in (0, _LONLAT):
+        return geometry
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    try:
+        transformer = Transformer.from_crs(srid, _LONLAT, always_xy=True)
+    except ProjError:
+        return None
+    to_lonlat: Any = transformer.transform
+    return shapely.transform(geometry, to_lonlat, interleaved=False)
 
 
 def location_columns(geometry: "BaseGeometry") -> dict[str, Any]:

@@ -58,11 +58,23 @@ def to_lonlat(polygon: "Polygon", georef: Georef) -> "Polygon | None":
             points = _on_globe(points, np.isfinite(lon), georef)
             lon, lat = georef.lonlat(points[:, 0].copy(), points[:, 1].copy())
         if len(points) >= _MIN_RING:
-            rings.append(np.stack([np.unwrap(lon, period=360), lat], axis=1))
+            rings.append(_continuous(lon, lat))
+            clipped |= len(rings[-1]) > len(points)
         elif not rings:
             return None  # of the outer ring
     outline = Polygon(rings[0], rings[1:])
     return orient(_largest_part(outline) if clipped else outline)
+
+
+def _continuous(
+    lon: Float64[np.ndarray, " n"], lat: Float64[np.ndarray, " n"]
+) -> Float64[np.ndarray, "m 2"]:
+    """Ring whose longitudes have no jumps; one around a pole also has the edge at that pole."""
+    lon = np.unwrap(lon, period=360)
+    if abs(lon[-1] - lon[0]) > 180:
+        pole = np.copysign(90.0, lat.mean())
+        lon, lat = np.append(lon, [lon[-1], lon[0], lon[0]]), np.append(lat, [pole, pole, lat[0]])
+    return np.stack([lon, lat], axis=1)
 
 
 def _on_globe(
@@ -104,16 +116,22 @@ def _largest_part(outline: "Polygon") -> "Polygon":
 
 
 def split_at_antimeridian(lonlat: "Polygon") -> "BaseGeometry":
-    """Cut a polygon at the antimeridian, as RFC 7946 section 3.1.9 requires."""
-    from shapely import MultiPolygon, box
+    """Cut a polygon at the antimeridian, as RFC 7946 section 3.1.9 requires.
+
+    An outline that cuts itself, as next to a pole, is cut up first.
+    """
+    from shapely import MultiPolygon, box, make_valid, union_all
     from shapely.affinity import translate
 
     west, _, east, _ = lonlat.bounds
     if west >= -180 and east <= 180:
         return lonlat
+    whole = lonlat if lonlat.is_valid else make_valid(lonlat)
     parts: list[Polygon] = []
     for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
-        overlap = lonlat.intersection(box(-180 + 360 * turn, -90, 180 + 360 * turn, 90))
+        overlap = whole.intersection(box(-180 + 360 * turn, -90, 180 + 360 * turn, 90))
         geometries = getattr(overlap, "geoms", [overlap])
         parts += [translate(g, -360 * turn) for g in geometries if g.geom_type == "Polygon"]
+    if east - west >= 360:  # around a pole: the first part continues the last one
+        return union_all(parts)
     return parts[0] if len(parts) == 1 else MultiPolygon(parts)

@@ -12,12 +12,20 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["GEOMETRY_LOCATION", "GEOMETRY_NAMES", "geometry_of_schema", "locate_rows"]
+__all__ = [
+    "GEOMETRY_LOCATION",
+    "GEOMETRY_NAMES",
+    "UNREAD_GEOMETRY",
+    "geometry_of_schema",
+    "locate_rows",
+]
 
 GEOMETRY_NAMES = ("geometry", "geom", "the_geom", "wkt", "wkb_geometry", "geometry_wkt")
 """Names of geometry columns in lower case, of tables without GeoParquet metadata."""
 GEOMETRY_LOCATION = "geometry location"
 """Column of the location that a row's geometry gives; None where it has none."""
+UNREAD_GEOMETRY = {"unread": True}
+"""Location of a geometry that cannot be read."""
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _NATIVE = {
     "point": "Point",
@@ -103,7 +111,7 @@ def _location(value: Any, native: str | None, transform: Any) -> dict[str, Any] 
         value = {"type": native, "coordinates": _coordinates(value)}
     geometry = parse_geometry(value)
     if geometry is None:
-        return None
+        return UNREAD_GEOMETRY if isinstance(value, str) and value.strip() else None
     if transform is not None:
         geometry = shapely.transform(geometry, transform, interleaved=False)
     return location_columns(geometry) or None

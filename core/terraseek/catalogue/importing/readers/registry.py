@@ -40,6 +40,27 @@ READERS: tuple[Reader, ...] = (
 
 KINDS = tuple(reader.kind for reader in READERS)
 
+_LOOKS_LIKE = {
+    (".xlsx", ".xls", ".ods"): "a workbook; save its sheet as 'CSV UTF-8'",
+    (".gz", ".zip", ".7z", ".zst", ".bz2", ".xz", ".rar", ".tgz"): (
+        "compressed; extract it first, for example with: tar -xf FILE"
+    ),
+    (".jsonl", ".ndjson"): "JSON lines; write them as a table, for example with pandas' to_csv",
+    (".shp", ".gpkg", ".kml", ".gml", ".geojson"): (
+        "a vector file; write its features as a table with the columns filename and geometry, for "
+        "example with: ogr2ogr -f CSV -lco GEOMETRY=AS_WKT OUT.csv FILE"
+    ),
+    (".txt", ".dat"): "text; a table needs the suffix .csv or .tsv",
+    (".h5", ".hdf5", ".hdf", ".nc", ".npy", ".npz", ".mat", ".lmdb", ".tfrecord"): (
+        "an array or record file; write its images as PNG or GeoTIFF files"
+    ),
+    (".json",): "JSON of another layout than RSICD's captions and STAC's items",
+    (".vrt", ".img", ".ntf", ".hdr"): (
+        "a raster format that can name other files; convert it with: gdal_translate -of COG IN OUT"
+    ),
+}
+"""What a file with a suffix is, and what to do, of files that no reader reads."""
+
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -107,6 +128,10 @@ def _recognise(path: Path) -> Reader:
             return reader
     if path.is_dir():
         raise UnknownSourceError(f"{path} contains no images, shards or tables that can be read")
+    suffix = path.suffix.lower()
+    for suffixes, kind in _LOOKS_LIKE.items():
+        if suffix in suffixes:
+            raise UnknownSourceError(f"{path} cannot be imported: it looks like {kind}")
     raise UnknownSourceError(
         f"{path} cannot be imported; give webdataset shards, a folder or tar of images, a CSV or "
         "Parquet table naming images, Parquet with images in it, a caption JSON in RSICD's layout, "
