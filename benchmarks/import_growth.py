@@ -3,8 +3,9 @@
     python benchmarks/import_growth.py --rows 10000 100000 1000000 --new 1000
 
 Each catalogue of N rows gets N_NEW more by the import of a metadata table, and then loses ten by
-their ids: by parts (`catalogue.parts`) and by writing the whole table. CPU seconds are those of the
-process; bytes are what it wrote and read by system calls, without memory-mapped reads.
+their ids: by parts (`catalogue.parts`) and by writing the whole table (not with `--parts-only`).
+CPU seconds are those of the process; bytes are what it wrote and read by system calls, without
+memory-mapped reads.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,9 @@ from terraseek.catalogue.deletion import delete_items
 from terraseek.catalogue.items import COLUMNS, FILE_COLUMNS
 from terraseek.catalogue.items_file import write_items
 from terraseek.catalogue.parts import append
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def items_table(rows: int) -> pd.DataFrame:
@@ -57,6 +62,23 @@ def items_table(rows: int) -> pd.DataFrame:
     return frame.astype({name: "str" for name in frame if frame[name].dtype == object})
 
 
+def large_table(rows: int, block: int = 500_000) -> "pa.Table":
+    """The same items in Arrow, made block by block."""
+    import pyarrow as pa
+
+    made = items_table(min(rows, block))
+    blocks = [numbered(made, at).iloc[: rows - at] for at in range(0, rows, block)]
+    tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in blocks]
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def numbered(frame: pd.DataFrame, first: int) -> pd.DataFrame:
+    """The same rows with other ids and names."""
+    numbers = range(first, first + len(frame))
+    ids, names = [f"{n:012x}" for n in numbers], [f"{n}.jpg" for n in numbers]
+    return frame.assign(item_id=ids, img_name=names).astype({"item_id": "str", "img_name": "str"})
+
+
 def io_bytes() -> tuple[int, int]:
     """Bytes that this process has written and read so far by system calls."""
     lines = dict(
@@ -78,10 +100,10 @@ def measured(title: str) -> Iterator[None]:
     )
 
 
-def compare(rows: int, new: int, base: Path) -> None:
+def compare(rows: int, new: int, base: Path, parts_only: bool) -> None:
     """Change catalogues of one size in both ways."""
     original = base / "original"
-    write_items(original, items_table(rows), {"base": {"kind": "metadata", "location": "x"}})
+    write_items(original, large_table(rows), {"base": {"kind": "metadata", "location": "x"}})
     table = base / "new.csv"
     pd.DataFrame(
         {
@@ -91,7 +113,8 @@ def compare(rows: int, new: int, base: Path) -> None:
             "cloud": range(new),
         }
     ).to_csv(table, index=False)
-    for how, least in (("parts", 1), ("whole table", 10**12)):
+    ways = {"parts": 1} if parts_only else {"parts": 1, "whole table": 10**12}
+    for how, least in ways.items():
         append._MIN_ROWS = least
         folder = base / how
         shutil.copytree(original, folder)
@@ -111,10 +134,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--new", type=int, default=1000)
+    parser.add_argument("--parts-only", action="store_true")
     options = parser.parse_args()
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as folder:
-            compare(rows, options.new, Path(folder))
+            compare(rows, options.new, Path(folder), options.parts_only)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory {peak:.2f} GiB")
 

@@ -13,7 +13,8 @@ from terraseek.catalogue.catalogue import Catalogue
 from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.image_names import canonical_name
 from terraseek.catalogue.importing.tables import TABLE_SUFFIXES, iterate_table, rename_columns
-from terraseek.catalogue.items_file import read_items, read_sources, write_items
+from terraseek.catalogue.importing.writing.rewrite import replace_column
+from terraseek.catalogue.items_file import open_items
 from terraseek.catalogue.locking import exclusive
 from terraseek.errors import CatalogueError, MissingColumnError
 from terraseek.files import write_text
@@ -22,6 +23,7 @@ __all__ = ["OUTLIER", "mark_outliers", "read_names", "write_outliers"]
 
 OUTLIER = "outlier"
 """Column that is 1 in the rows of outliers; filter them out with the SQL `outlier IS NULL`."""
+_BLOCK = 1 << 16
 
 
 def read_names(path: Path) -> list[str]:
@@ -60,23 +62,29 @@ def mark_outliers(path: str | Path, names: Iterable[str], clear: bool = False) -
     Raises:
         CatalogueError: another process is changing the catalogue, or its items have no names.
     """
+    import pyarrow as pa
+
     folder = Path(path).absolute()
     Catalogue.open(folder)
     with exclusive(folder):
-        frame = read_items(folder)
-        if "img_name" not in frame:
+        table, _ = open_items(folder)
+        if "img_name" not in table.column_names:
             raise CatalogueError(f"the items of {folder.name} have no names of images (img_name)")
         wanted = set(map(canonical_name, names))
-        keys = frame["img_name"].map(canonical_name)
-        marked = keys.isin(wanted).to_numpy()
-        unknown = len(wanted - set(keys[marked]))
-        if OUTLIER in frame and not clear:
-            marked = marked | (frame[OUTLIER].fillna(0).to_numpy() == 1)
-        frame = frame.drop(columns=OUTLIER, errors="ignore")
+        marked = np.zeros(table.num_rows, bool)
+        known: set[str] = set()
+        for start in range(0, table.num_rows, _BLOCK):
+            block = table["img_name"].slice(start, _BLOCK).to_pylist()
+            keys = [canonical_name(name or "") for name in block]
+            marked[start : start + len(keys)] = [key in wanted for key in keys]
+            known.update(key for key in keys if key in wanted)
+        if OUTLIER in table.column_names and not clear:
+            marked |= table[OUTLIER].to_numpy() == 1
         if marked.any():
-            frame[OUTLIER] = np.where(marked, 1.0, np.nan)
-            frame[OUTLIER] = frame[OUTLIER].astype("Int64")
-        write_items(folder, frame, read_sources(folder))
+            replace_column(folder, OUTLIER, pa.array(np.ones(len(marked), np.int64), mask=~marked))
+        else:
+            replace_column(folder, OUTLIER, None)
+        unknown = len(wanted - known)
     return int(marked.sum()), unknown
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from terraseek.catalogue import Catalogue
-from terraseek.catalogue.items import DELETED
-from terraseek.catalogue.items_file import read_items, read_sources, write_items
+from terraseek.catalogue.importing.writing.rewrite import keep_rows
 from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.mapped_files import create_array, require_space
 from terraseek.embeddings.store import (
@@ -80,9 +79,7 @@ def compact_catalogue(path: str | Path, progress: Progress = silent) -> Compacti
         except BaseException:  # before the commit; a disk that is full must not stay full
             shutil.rmtree(folder / _WORK, ignore_errors=True)
             raise
-        frame = read_items(folder)
-        frame = frame[frame[DELETED] == 0].drop(columns=DELETED).reset_index(drop=True)
-        write_items(folder, frame, read_sources(folder))
+        keep_rows(folder, catalogue.active)
         _finish(folder)
         return Compaction(dropped, tuple(moved), tuple(unusable))
 

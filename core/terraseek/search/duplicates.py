@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from terraseek.catalogue import Catalogue
-from terraseek.catalogue.items import FILE_COLUMNS
-from terraseek.catalogue.items_file import read_items, read_sources, write_items
+from terraseek.catalogue.importing.writing.rewrite import replace_column, text_of_rows
 from terraseek.catalogue.locking import exclusive
 from terraseek.embeddings.store import HAS_IMAGE, EmbeddingStore
 from terraseek.errors import CatalogueError, ConfigError, SceneError
@@ -96,13 +95,8 @@ def mark_duplicates(
         group = components(catalogue.row_count, (one, other))
         first = np.unique(group, return_index=True)[1][group]  # smallest row of each one's group
         marked = np.flatnonzero(first != np.arange(len(first)))
-        frame = read_items(folder)
-        if COLUMN in frame:
-            frame[COLUMN] = ""
-        else:  # at its position when read, so that the file is the same if nothing changed
-            frame.insert(int(np.flatnonzero(frame.columns == FILE_COLUMNS[0])[0]), COLUMN, "")
-        frame.loc[marked, COLUMN] = frame["item_id"].to_numpy()[first[marked]]
-        write_items(folder, frame, read_sources(folder))
+        marks = text_of_rows(catalogue.item_ids, marked, first[marked])
+        replace_column(folder, COLUMN, marks)
     return Duplicates(len(pairs), len(np.unique(first[marked])), len(marked))
 
 

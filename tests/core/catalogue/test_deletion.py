@@ -125,7 +125,7 @@ def test_the_next_run_finishes_a_killed_compaction(catalogue: Path, monkeypatch,
     delete_items(catalogue, before[:5])
     finish, exchange = compact._finish, compact._exchange
     if moment == "prepared":
-        monkeypatch.setattr(compact, "write_items", die)
+        monkeypatch.setattr(compact, "keep_rows", die)
     elif moment == "items changed":
         monkeypatch.setattr(compact, "_exchange", die)
     else:

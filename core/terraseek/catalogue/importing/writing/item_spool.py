@@ -29,7 +29,7 @@ from terraseek.catalogue.items import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ItemSpool"]
+__all__ = ["ItemSpool", "pandas_metadata"]
 
 _BLOCK = 1 << 16
 _NUMBERS = frozenset({*NUMBER_COLUMNS, *INTEGER_COLUMNS, DELETED})
@@ -199,9 +199,7 @@ class ItemSpool:
         order = [*COLUMNS, *others, *FILE_COLUMNS, *([DELETED] if DELETED in self._columns else [])]
         arrays = {name: self._typed(name, _single(found[name])) for name in order}
         table = pa.table(arrays)
-        empty = pd.DataFrame({n: pd.Series(dtype=_dtype(n, a.type)) for n, a in arrays.items()})
-        metadata = pa.Table.from_pandas(empty, preserve_index=False).schema.metadata
-        return table.replace_schema_metadata(metadata)
+        return table.replace_schema_metadata(pandas_metadata(table))
 
     def _typed(self, name: str, cells: "pa.Array") -> "pa.Array":
         import pyarrow as pa
@@ -220,6 +218,15 @@ class ItemSpool:
             pc.and_(pc.equal(numbers, pc.round(numbers)), pc.less(pc.abs(numbers), 2.0**53))
         )
         return numbers.cast(pa.int64()) if whole.as_py() else numbers
+
+
+def pandas_metadata(table: "pa.Table") -> dict[bytes, bytes]:
+    """Metadata that a table of items with these columns has when it is made of a pandas frame."""
+    import pyarrow as pa
+
+    empty = pd.DataFrame({f.name: pd.Series(dtype=_dtype(f.name, f.type)) for f in table.schema})
+    metadata: dict[bytes, bytes] = pa.Table.from_pandas(empty, preserve_index=False).schema.metadata
+    return metadata
 
 
 def _single(cells: "pa.ChunkedArray") -> "pa.Array":
