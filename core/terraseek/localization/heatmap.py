@@ -117,6 +117,8 @@ class HeatMap:
     """File of the scene, over which images of the map are drawn while the file is there."""
     windows: Int32[np.ndarray, "n 4"] | None = None
     """row0, col0, row1, col1 of the windows that were compared; ends are exclusive."""
+    window_sides: Int32[np.ndarray, " n"] | None = None
+    """Side in pixels of each of these windows; None for methods without layers by side."""
 
     def __repr__(self) -> str:
         found = "" if self.significance is None else f", {WORDS[self.significance]}"

@@ -150,6 +150,7 @@ class Localizer:
             level_range=score_map.level_range,
             scene_path=self.scene.path,
             windows=embedding.windows if score_map.windows is None else score_map.windows,
+            window_sides=embedding.window_sides if score_map.layers else None,
             minus=self.options.minus,
             scales=embedding.lattice.scales,
             parameters={"q": list(query.sentences)} | write_parameters(self.options),

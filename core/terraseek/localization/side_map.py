@@ -26,16 +26,15 @@ def side_map(heat: HeatMap, side: int | None) -> HeatMap:
     if side not in heat.layers:
         known = ", ".join(map(str, heat.layers)) or "none, as published methods have no such layers"
         raise ConfigError(f"the heat map has no windows of {side} px by themselves; sides: {known}")
-    windows = heat.windows
-    if windows is not None:
-        height, width = min(side, heat.height), min(side, heat.width)
-        own = (windows[:, 2] - windows[:, 0] == height) & (windows[:, 3] - windows[:, 1] == width)
-        windows = windows[own]
+    windows, sides = heat.windows, heat.window_sides
+    if windows is not None and sides is not None:
+        windows, sides = windows[sides == side], sides[sides == side]
     found = replace(
         heat,
         field=heat.layers[side],
         layers={},
         windows=windows,
+        window_sides=sides,
         n_windows=heat.n_windows if windows is None else len(windows),
         window_px=side,
         scales=(side,),

@@ -127,7 +127,7 @@ def test_form_needs_a_sentence_or_an_image() -> None:
 
 
 def test_dense_is_available_with_a_feature_map_and_a_card_that_allows_it() -> None:
-    without = ["terraseek", "selo-v1", "selo-v2"]
+    without = ["terraseek", "windows", "selo-v1", "selo-v2"]
     assert "dense" in available_methods("terraseek-tiny")
     assert available_methods("terraseek-tiny", FakeEncoder()) == without
     assert available_methods("georsclip-vit-b-32") == without  # its card has no measurement

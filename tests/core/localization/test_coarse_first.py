@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.dense_fake import DenseFake
+from helpers.dense_fake import DenseFake, mixed_card
 from helpers.rasters import random_rgb, write_rgb
 from terraseek.encoders.fake import FakeEncoder
 from terraseek.errors import Cancelled
@@ -30,6 +30,8 @@ def scene(tmp_path):
 class RoundsByBatchSize(DenseFake):
     """As matrix products do: the last bits of a vector depend on the size of its batch."""
 
+    card = mixed_card()
+
     def _encode_image_batch(self, squares):
         found = super()._encode_image_batch(squares)
         found[:, 0] += np.float32(0.003 * len(squares))
@@ -48,12 +50,14 @@ def masked(tmp_path):
         yield opened
 
 
-@pytest.mark.parametrize("method", ["terraseek", "dense", "selo-v1", "selo-v2"])
+@pytest.mark.parametrize("method", ["terraseek", "windows", "dense", "selo-v1", "selo-v2"])
 @pytest.mark.parametrize("kind", ["scene", "masked"])
 def test_the_final_map_is_the_same_bit_for_bit(kind, method, request):
-    ground, encoder = request.getfixturevalue(kind), RoundsByBatchSize()
+    ground, encoder = request.getfixturevalue(kind), RoundsByBatchSize(block_sides=4)
     encoder.batch_size = 16
-    options = LocalizeOptions(method=method, scales=None if method == "selo-v2" else SCALES)
+    options = LocalizeOptions(
+        method=method, scales=None if method == "selo-v2" else SCALES, force=True
+    )
     queries = ["red", "a green field"]
     partial = []
     watched = localize_many(
@@ -67,12 +71,12 @@ def test_the_final_map_is_the_same_bit_for_bit(kind, method, request):
         assert one.n_windows == other.n_windows
 
 
-@pytest.mark.parametrize("method", ["terraseek", "dense"])
+@pytest.mark.parametrize("method", ["terraseek", "windows", "dense"])
 @pytest.mark.parametrize("kind", ["scene", "masked"])
 def test_the_first_map_has_the_final_scores_of_the_larger_windows(kind, method, request):
-    ground, encoder = request.getfixturevalue(kind), RoundsByBatchSize()
+    ground, encoder = request.getfixturevalue(kind), RoundsByBatchSize(block_sides=4)
     encoder.batch_size = 16
-    options = LocalizeOptions(method=method, scales=SCALES)
+    options = LocalizeOptions(method=method, scales=SCALES, force=True)
     partial = []
     [final] = localize_many(
         ground, ["red"], encoder, options, cache=False, on_partial=partial.append
@@ -83,7 +87,9 @@ def test_the_first_map_has_the_final_scores_of_the_larger_windows(kind, method, 
         later = last.layers[side].values
         if side > min(final.layers):
             known = np.isfinite(coarse)
-            assert known.sum() > 0.7 * np.isfinite(values).sum()
+            # the largest windows alone are a map already where the smallest come from blocks
+            if method != "terraseek" or side == max(final.layers):
+                assert known.sum() > 0.7 * np.isfinite(values).sum()
             np.testing.assert_array_equal(coarse[known], values[known])
         known = np.isfinite(later)
         np.testing.assert_array_equal(later[known], values[known])

@@ -33,7 +33,7 @@ def dense_and_windows(path, side, **options):
     encoder = DenseFake()
     red, found = encoder.encode_texts(["red"])[0], []
     with Scene.open(path) as scene:
-        for method in ("dense", "terraseek"):
+        for method in ("dense", "windows"):
             asked = LocalizeOptions(method=method, scales=(side,), **options)
             embedding = embed_scene(scene, encoder, asked, cache=False)
             scores = embedding.scores(red, encoder.encoder_id)
@@ -66,7 +66,7 @@ def test_the_map_is_that_of_windows_but_finer(tmp_path):
     with Scene.open(path) as scene:
         maps = [
             localize(scene, "red", encoder, LocalizeOptions(method=method, scales=(48, 96)))
-            for method in ("dense", "terraseek")
+            for method in ("dense", "windows")
         ]
     assert np.corrcoef(maps[0].score.ravel(), maps[1].score.ravel())[0, 1] > 0.995
     assert maps[0].n_windows > 3 * maps[1].n_windows
@@ -79,7 +79,9 @@ def test_blocks_cost_less_than_windows(tmp_path):
     with Scene.open(path) as scene:
         options = LocalizeOptions(method="dense", scales=(32,))
         found = embed_scene(scene, encoder, options, cache=False)
-        windows = embed_scene(scene, encoder, LocalizeOptions(scales=(32,)), cache=False)
+        windows = embed_scene(
+            scene, encoder, LocalizeOptions(method="windows", scales=(32,)), cache=False
+        )
     # a block of two image sides has as many pixels as four windows
     assert 4 * encoder.blocks < 2 * len(windows.lattice) < len(found.lattice)
 
@@ -134,7 +136,7 @@ def test_windows_and_cells_do_not_share_a_cache_file(tmp_path):
     path = write_rgb(tmp_path / "a.tif", random_rgb(40, 40))
     encoder = DenseFake()
     with Scene.open(path) as scene:
-        for method in ("terraseek", "dense"):
+        for method in ("windows", "dense"):
             embed_scene(scene, encoder, LocalizeOptions(method=method, scales=(64,)))
     assert encoder.blocks > 0
 

@@ -17,7 +17,11 @@ from terraseek.encoders.registry import get_card
 from terraseek.errors import AnnotationError, OutputError
 from terraseek.localization import LocalizeOptions, localize
 from terraseek.localization.methods.dense import DenseMethod
-from terraseek.localization.methods.dense_availability import DENSE_SCORE
+from terraseek.localization.methods.dense_availability import (
+    DENSE_SCORE,
+    MIXED_SCORE,
+    is_mixed_as_good,
+)
 from terraseek.localization.query import encode_query
 from terraseek.scenes import Scene
 from terraseek_train.evaluate.localization.study import Study, StudySet, Variant, variants
@@ -28,7 +32,7 @@ from terraseek_train.evaluate.markdown import replace_between_markers
 RING = [[256, 64], [383, 64], [383, 191], [256, 191]]
 VARIANTS = [
     Variant("small", "terraseek", (64, 128), measure_stability=True),
-    Variant("wide", "terraseek", (64, 128), stride=1.0),
+    Variant("wide", "windows", (64, 128), stride=1.0),
     Variant("published", "selo-v1", (128,)),
     Variant("second", "selo-v2"),
 ]
@@ -62,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
     return out
 
 
-@pytest.mark.parametrize("method", ["terraseek", "selo-v1", "selo-v2"])
+@pytest.mark.parametrize("method", ["terraseek", "windows", "selo-v1", "selo-v2"])
 def test_shared_vectors_give_the_same_map(folder: Path, method: str) -> None:
     encoder, bank = CountingEncoder(), WindowBank()
     with Scene.open(folder / "imgs" / "0.png") as scene:
@@ -180,7 +184,7 @@ def test_tables_replace_the_text_between_markers(tmp_path: Path) -> None:
 def test_the_card_gets_the_scores_of_dense(tmp_path: Path) -> None:
     file = tmp_path / "card.json"
     file.write_text(json.dumps({"name": "x", "scores": {"kept": 1}}))
-    rows = {"terraseek, default (96)": 0.8, "dense, default (96)": 0.7, "dense, s1": 0.1}
+    rows = {"windows, default (96)": 0.8, "dense, default (96)": 0.7, "dense, s1": 0.1}
     records = [
         {
             "set": name, "image": "0.png", "caption": words, "variant": row,
@@ -212,6 +216,32 @@ def test_the_card_gets_the_scores_of_dense(tmp_path: Path) -> None:
         write_dense_score(file, records[:3])
 
 
+def test_the_card_gets_the_scores_of_cells_and_windows(tmp_path: Path) -> None:
+    file = tmp_path / "card.json"
+    file.write_text(json.dumps({"name": "x"}))
+    rows = {"windows, default (96)": 0.8, "dense, default (96)": 0.7}
+    rows["terraseek, cells and windows (96)"] = 0.9
+    records = [
+        {
+            "set": "a", "image": "0.png", "caption": words, "variant": row,
+            "roc_auc": value, "average_precision": value / 2, "Rmi": 0.0,
+        }
+        for row, value in rows.items()
+        for words in ("x", "y")
+    ]  # fmt: skip
+    records[-1]["caption"] = "z"  # then y was not measured with all three
+    records[0]["roc_auc"] = 0.95
+    write_dense_score(file, records)
+    scores = json.loads(file.read_text())["scores"]
+    assert scores[MIXED_SCORE]["terraseek"] == {"roc_auc": 0.9, "average_precision": 0.45}
+    assert scores[MIXED_SCORE]["windows"] == {"roc_auc": 0.95, "average_precision": 0.4}
+    assert scores[DENSE_SCORE]["dense"]["roc_auc"] == 0.7
+    card = dataclasses.replace(get_card("terraseek-tiny"), scores=scores)
+    assert not is_mixed_as_good(card)
+    scores[MIXED_SCORE]["terraseek"]["roc_auc"] = 0.95
+    assert is_mixed_as_good(card)
+
+
 def test_a_missing_scene_is_named(folder: Path) -> None:
     (folder / "imgs" / "1.png").unlink()
     with pytest.raises(AnnotationError, match=r"scene 1\.png .* is not in"):
@@ -222,7 +252,7 @@ def test_variant_names_are_unique() -> None:
     names = [variant.name for variant in variants()]
     assert len(set(names)) == len(names)
     assert {variant.method for variant in variants(quick=True)} == {
-        "terraseek", "dense", "selo-v1", "selo-v2",
+        "terraseek", "windows", "dense", "selo-v1", "selo-v2",
     }  # fmt: skip
 
 

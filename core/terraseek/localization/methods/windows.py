@@ -1,4 +1,4 @@
-"""Method terraseek: half-stride windows, scores interpolated between their centres."""
+"""Method windows: half-stride windows, scores interpolated between their centres."""
 
 from functools import lru_cache
 
@@ -22,9 +22,9 @@ __all__ = ["WindowMethod", "interpolated_score_map"]
 class WindowMethod(Method):
     """Single windows on a half-stride lattice; layers of different sides are averaged."""
 
-    name = "terraseek"
+    name = "windows"
     title = "Windows"
-    summary = "single windows, interpolated between their centres; tested for significance"
+    summary = "single windows of every size, interpolated between their centres"
 
     def __init__(self, stride: float = 0.5) -> None:
         """Cut windows.

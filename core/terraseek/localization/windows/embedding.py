@@ -55,6 +55,12 @@ class SceneEmbedding:
         """row0, col0, row1, col1 of the windows that were encoded; ends are exclusive."""
         return self.lattice.windows if self.encoded.all() else self.lattice.windows[self.encoded]
 
+    @cached_property
+    def window_sides(self) -> Int32[np.ndarray, " m"]:
+        """Side in pixels of each of these windows."""
+        sides: Int32[np.ndarray, " m"] = self.lattice.scale[self.encoded]
+        return sides
+
     def scores(
         self, query: Float32[np.ndarray, " dim"], encoder_id: str
     ) -> Float32[np.ndarray, " n"]:

@@ -47,7 +47,7 @@ class Variant:
     scales: tuple[int, ...] | None = None
     """Window sides in pixels; None uses the method's default."""
     stride: float = 0.5
-    """Stride in window sides; only method terraseek can have another one than 0.5."""
+    """Stride of single windows in window sides; published methods keep 0.5."""
     measure_stability: bool = False
     """Whether the stability of its heat maps is measured."""
 
@@ -60,14 +60,15 @@ def variants(quick: bool = False) -> list[Variant]:
     """
     default = ",".join(map(str, DEFAULT_SCALES))
     found = [
-        Variant(f"terraseek, default ({default})", "terraseek", measure_stability=True),
+        Variant(f"terraseek, cells and windows ({default})", "terraseek", measure_stability=True),
+        Variant(f"windows, default ({default})", "windows", measure_stability=True),
         Variant(f"dense, default ({default})", "dense", measure_stability=True),
         Variant("selo-v1, s5 (published)", "selo-v1", measure_stability=True),
         Variant("selo-v2 (published)", "selo-v2", measure_stability=True),
     ]
     if quick:
         return found
-    for method in ("terraseek", "selo-v1", "dense"):
+    for method in ("terraseek", "windows", "selo-v1", "dense"):
         sets = [(name, sides) for name, sides in SCALE_SETS.items()]
         found += [
             Variant(f"{method}, {name}", method, sides)
@@ -75,11 +76,11 @@ def variants(quick: bool = False) -> list[Variant]:
             if (method, name) != ("selo-v1", "s5")
         ]
     found += [
-        Variant(f"terraseek, {','.join(map(str, sides))}", "terraseek", sides)
+        Variant(f"windows, {','.join(map(str, sides))}", "windows", sides)
         for sides in ((64, 128, 256), (96, 192), (192, 384))
     ]
     found += [
-        Variant(f"terraseek, default, stride {words} side", "terraseek", stride=stride)
+        Variant(f"windows, default, stride {words} side", "windows", stride=stride)
         for words, stride in (("one", 1.0), ("a quarter", 0.25))
     ]
     return found

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from terraseek.errors import OutputError
 from terraseek.files import read_json, write_json
-from terraseek.localization.methods.dense_availability import DENSE_SCORE
+from terraseek.localization.methods.dense_availability import DENSE_SCORE, MIXED_SCORE
 from terraseek_train.evaluate.localization.study import Record
 
 __all__ = ["BEGIN", "END", "tables", "write_dense_score"]
@@ -116,40 +115,46 @@ def _by_variant(records: list[Record]) -> dict[str, list[Record]]:
 
 
 def write_dense_score(card: Path, records: Sequence[Record]) -> None:
-    """Write the scores of methods dense and terraseek, at their defaults, into a model card.
+    """Write the scores of methods dense, terraseek and windows, at their defaults, into a card.
 
-    The sentences are those measured with both methods; every set has the same weight. The scores
-    decide whether method dense is available with the model, see
-    `terraseek.localization.methods.dense_availability`.
+    The sentences are those measured with all of the methods; every set has the same weight. The
+    scores decide where cells stand for windows, see
+    `terraseek.localization.methods.dense_availability`. Method terraseek is left out if it was not
+    measured.
 
     Raises:
-        OutputError: the two were not measured, or the card cannot be read or written.
+        OutputError: dense or windows was not measured, or the card cannot be read or written.
     """
-    scores: dict[str, Any] = {}
-    both = [
-        record
-        for record in records
-        if record["variant"].startswith(("dense, default (", "terraseek, default ("))
-        and "Rmi" in record
-    ]
-    count = Counter((record["set"], record["image"], record["caption"]) for record in both)
-    shared = [r for r in both if count[r["set"], r["image"], r["caption"]] == 2]
-    for key, method in (("dense", "dense"), ("windows", "terraseek")):
-        of_method = [record for record in shared if record["variant"].startswith(method)]
+    rows = {"dense": "dense, default (", "windows": "windows, default ("}
+    mixed = "terraseek, cells and windows ("
+    if any(record["variant"].startswith(mixed) for record in records):
+        rows["terraseek"] = mixed
+    used = [r for r in records if r["variant"].startswith(tuple(rows.values())) and "Rmi" in r]
+    count = Counter((record["set"], record["image"], record["caption"]) for record in used)
+    shared = [r for r in used if count[r["set"], r["image"], r["caption"]] == len(rows)]
+    means = {}
+    for method, name in rows.items():
+        of_method = [record for record in shared if record["variant"].startswith(name)]
         if not of_method:
             raise OutputError(
-                f"{card} is not changed: methods dense and terraseek were not both measured"
+                f"{card} is not changed: methods dense and windows were not both measured"
             )
-        scores[key] = {
+        means[method] = {
             measure: round(_mean_of_sets(of_method, measure), 4)
             for measure in ("roc_auc", "average_precision")
         }
-    scores["scenes"] = len({(record["set"], record["image"]) for record in shared})
-    scores["sets"] = sorted({record["set"] for record in shared})
+    measured = {
+        "windows": means["windows"],
+        "scenes": len({(record["set"], record["image"]) for record in shared}),
+        "sets": sorted({record["set"] for record in shared}),
+    }
+    entries = {DENSE_SCORE: {"dense": means["dense"]} | measured}
+    if "terraseek" in means:
+        entries[MIXED_SCORE] = {"terraseek": means["terraseek"]} | measured
     try:
         facts = read_json(card)
         all_scores = dict(facts.get("scores") or {})
-        write_json(card, facts | {"scores": all_scores | {DENSE_SCORE: scores}})
+        write_json(card, facts | {"scores": all_scores | entries})
     except (OSError, ValueError) as error:
         raise OutputError(f"{card} cannot be read or written ({error})") from error
 

@@ -14,6 +14,7 @@ from terraseek.localization import SceneEmbedding
 from terraseek.localization.localizer import Localizer
 from terraseek.localization.methods.base import Method, MethodContext
 from terraseek.localization.methods.dense import DenseMethod, dense_scales
+from terraseek.localization.methods.mixed import MixedMethod
 from terraseek.localization.methods.selo_stages import lattice_of_boxes
 from terraseek.localization.methods.windows import WindowMethod
 from terraseek.localization.windows.lattice import Lattice
@@ -69,14 +70,16 @@ class BankLocalizer(Localizer):
 
     bank: WindowBank = field(default_factory=WindowBank)
     stride: float = 0.5
-    """Of method terraseek, in window sides."""
+    """Of single windows, in window sides."""
 
     @cached_property
     def method(self) -> Method:
         """Method of the options, with the stride and with the vectors of the bank."""
+        windows, dense = WindowMethod(self.stride), _BankDense(self.bank)
         special: dict[str, Method] = {
-            WindowMethod.name: WindowMethod(self.stride),
-            DenseMethod.name: _BankDense(self.bank),
+            MixedMethod.name: _BankMixed(windows, dense),
+            WindowMethod.name: windows,
+            DenseMethod.name: dense,
         }
         return special.get(self.options.method, super().method)
 
@@ -116,6 +119,16 @@ class _BankDense(DenseMethod):
             if side not in self._bank.dense:
                 self._bank.dense[side] = super().embed(replace(context, scales=(side,)))
         return _concatenated([self._bank.dense[side] for side in sides])
+
+
+class _BankMixed(MixedMethod):
+    """Method terraseek that takes the windows of both kinds from the bank."""
+
+    def embed(self, context: MethodContext) -> SceneEmbedding:
+        """Embed the windows of method dense, then single windows, in the order of the lattice."""
+        small, large = self.parts(context)
+        windows = self.windows.embed(large)
+        return windows if small is None else _concatenated([self.dense.embed(small), windows])
 
 
 def _concatenated(embeddings: list[SceneEmbedding]) -> SceneEmbedding:
