@@ -55,12 +55,13 @@ class LocalizeOptions:
     """Longest side in pixels of the heat map held in memory; files have full resolution."""
     force: bool = parameter(
         "force",
-        "use dense although the model's card advises against it",
+        "use feature cells in methods dense and terraseek although the card advises against it",
         FLAG,
         default=False,
         former_options=("even_so",),
     )
-    """Use method dense also with models it is not offered with; see `dense_availability`."""
+    """Use cells in place of windows, in methods dense and terraseek, also with models whose card
+    does not show them to be as exact; see `dense_availability`."""
 
     def __post_init__(self) -> None:
         get_method(self.method)

@@ -250,6 +250,33 @@ def test_an_earlier_run_teaches_with_half_of_the_weight(settings: Settings) -> N
     assert float(run.std()) > 0
 
 
+def test_a_run_with_another_tower_gives_its_text_head_and_teaches(
+    settings: Settings, tmp_path: Path
+) -> None:
+    train(settings)
+    other = replace(
+        settings,
+        tower="efficientnet_lite1",
+        trunk=None,
+        out=str(tmp_path / "lite1"),
+        init_text=settings.out,
+        teacher_run=settings.out,
+    )
+    training = Training(other, build_corpus(other))
+    earlier = load_file(Path(settings.out) / "model.safetensors")
+    found = training.model.state_dict()
+    heads = [key for key in earlier if key.startswith("towers.text.project")]
+    assert heads
+    for key in heads:
+        torch.testing.assert_close(found[key], earlier[key])
+    blocks = {key.split(".")[5] for key in found if key.startswith("towers.visual.trunk.blocks.1.")}
+    assert len(blocks) == 3  # Lite0 has two layers there
+    taught = training.soft_scores.teacher(np.arange(3), np.arange(4))
+    assert taught is not None
+    assert float(taught.std()) > 0
+    training.run(lambda _: None)
+
+
 def test_only_what_is_not_frozen_changes(settings: Settings) -> None:
     training = Training(settings, build_corpus(settings))
     before = {key: value.clone() for key, value in training.model.state_dict().items()}

@@ -1,5 +1,6 @@
 """Network in training: frozen and trained parts, and their learning rates."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.lite_clip import LiteClip, build_lite_clip
 from terraseek.errors import WeightsLayoutError
-from terraseek.files import atomic_path
+from terraseek.files import atomic_path, read_json
 from terraseek_train.small.corpus import Corpus, minilm_of
 from terraseek_train.small.settings import Settings, vocabulary_bytes
 
@@ -22,6 +23,7 @@ __all__ = [
     "STD",
     "SmallModel",
     "load_start",
+    "load_text_start",
     "load_trunk",
     "normalise_pixels",
     "parameter_groups",
@@ -41,6 +43,13 @@ def load_start(model: "SmallModel", run: Path) -> None:
     """Load the weights of another run as the start."""
     model.load_state_dict(load_file(run / "model.safetensors"), strict=False)
     model.fold_frozen(model.side)
+
+
+def load_text_start(model: "SmallModel", run: Path) -> None:
+    """Load the text head and the factor of the cosines of another run as the start."""
+    weights = load_file(run / "model.safetensors")
+    wanted = {k: v for k, v in weights.items() if k.startswith("towers.text.") or k == "scale"}
+    model.load_state_dict(wanted, strict=False)
 
 
 class SmallModel(nn.Module):
@@ -133,7 +142,7 @@ def load_trunk(trunk: nn.Module, path: Path) -> None:
         if target.shape != value.shape:
             raise WeightsLayoutError(
                 f"{path} has {tuple(value.shape)} for {name} {tuple(target.shape)}; give the "
-                "published weights of efficientnet_lite0"
+                "published weights of the recipe's `tower`"
             )
     trunk.load_state_dict({name: value for (name, _), value in pairs})
 
@@ -165,7 +174,8 @@ def run_vectors(
     if stored.exists():
         arrays = np.load(stored)
         return arrays["images"], arrays["texts"]
-    model = SmallModel(settings, corpus)
+    tower = read_json(run / "config.json")["arch"]["vision_cfg"]["timm_model_name"]
+    model = SmallModel(replace(settings, tower=tower, trunk=None), corpus)
     load_start(model, run)
     visual: Any = fold_batch_norms(model.eval().towers.visual, settings.side)
     size = (settings.side, settings.side)

@@ -22,11 +22,15 @@ class Settings:
     data: tuple[DataSource, ...]
     minilm: str
     """Folder with `model.safetensors`, `config.json` and `vocab.txt` of all-MiniLM-L6-v2."""
+    tower: str = "efficientnet_lite0"
+    """Name of the trunk in timm; `efficientnet_lite1` and `_lite2` are larger."""
     trunk: str | None = None
-    """Published `.pth` of EfficientNet-Lite0; None starts from random weights, for tests."""
+    """Published `.pth` of that trunk; None starts from random weights, for tests."""
     cache: str = "runs/small-cache"
     init: str | None = None
     """Folder of a run whose weights are the start."""
+    init_text: str | None = None
+    """Folder of a run, with any image tower, whose text head is the start."""
     val: DataSource | None = None
     teacher: str | None = None
     """Registered encoder whose scores are part of the targets."""
@@ -92,7 +96,7 @@ class Settings:
         """Architecture without hubness correction, as `encoders.nets.build` reads it."""
         return {
             "embed_dim": self.dim,
-            "vision_cfg": {"timm_model_name": "efficientnet_lite0", "hidden": self.hidden},
+            "vision_cfg": {"timm_model_name": self.tower, "hidden": self.hidden},
             "text_cfg": {
                 "minilm": {"levels": list(self.levels), **minilm_sizes(Path(self.minilm))},
                 "hidden": self.hidden,

@@ -26,6 +26,7 @@ from terraseek_train.small.maps import open_maps
 from terraseek_train.small.model import (
     SmallModel,
     load_start,
+    load_text_start,
     normalise_pixels,
     parameter_groups,
 )
@@ -50,6 +51,8 @@ class Training:
         self.model = SmallModel(settings, corpus)
         if settings.init:
             load_start(self.model, Path(settings.init))
+        if settings.init_text:
+            load_text_start(self.model, Path(settings.init_text))
         self.average = {k: v.clone() for k, v in self.trained_state().items()}
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, settings), betas=(0.9, 0.98)

@@ -35,7 +35,8 @@ class MixedMethod(Method):
     """Single windows, but those of the smallest side as means over feature cells.
 
     All sides are single windows where the encoder has no feature cells, where its card does not
-    show this to be as exact, where it would take as many passes, and where there is only one side.
+    show this to be as exact (unless forced), where it would take as many passes, and where there is
+    only one side.
     """
 
     name = "terraseek"
@@ -55,7 +56,8 @@ class MixedMethod(Method):
     def parts(self, context: MethodContext) -> tuple[MethodContext | None, MethodContext]:
         """What method dense encodes, if anything, and what is encoded as single windows."""
         scales, encoder = sorted(set(context.scales)), context.encoder
-        if len(scales) < 2 or not is_mixed_as_good(encoder.card) or encoder.dense is None:
+        wanted = context.force or is_mixed_as_good(encoder.card)
+        if len(scales) < 2 or not wanted or encoder.dense is None:
             return None, context
         cells = encoder.image_size // encoder.dense.cell
         if scales[0] < cells or dense_scales(scales[:1], encoder)[0] >= scales[1]:
