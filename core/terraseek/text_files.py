@@ -139,9 +139,9 @@ def separator_of(text: str) -> str:
 
     A first line like `sep=;`, as Excel writes and reads it, says the separator.
     """
-    said = _SEPARATOR_LINE.fullmatch(text.partition("\n")[0])
-    if said is not None and said[1] in _SEPARATORS:
-        return said[1]
+    declared = _SEPARATOR_LINE.fullmatch(text.partition("\n")[0])
+    if declared is not None and declared[1] in _SEPARATORS:
+        return declared[1]
     cells = {separator: len(_first_cells(text, separator)) for separator in _SEPARATORS}
     return max(_SEPARATORS, key=lambda separator: cells[separator])
 

@@ -41,7 +41,12 @@ def test_chosen_method_is_used_by_the_next_query(open_page: Open) -> None:
     localize_text(page, "red")
     assert state.heat(page.session_state["localize_heat"]).method == "selo-v2"
     assert "method selo-v2" in page_text(page)
-    assert page.radio(key="localize_method").options == ["Windows", "SeLo v1", "SeLo v2"]
+    assert page.radio(key="localize_method").options == [
+        "TerraSeek",
+        "Windows",
+        "SeLo v1",
+        "SeLo v2",
+    ]
 
 
 @pytest.mark.parametrize("image", ["upload:gone.png", "item:gone"])

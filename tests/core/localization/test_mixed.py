@@ -34,7 +34,10 @@ class Measured(DenseFake):
 
 def heat_of(scene, encoder, method, scales=SCALES):
     return localize(
-        scene, "red", encoder, LocalizeOptions(method=method, scales=scales, force=method == "dense")
+        scene,
+        "red",
+        encoder,
+        LocalizeOptions(method=method, scales=scales, force=method == "dense"),
     )
 
 

@@ -283,11 +283,11 @@ def _parquet_pieces(path: Path, rows: int) -> Iterator[pd.DataFrame]:
 
 def _told_apart(names: list[str]) -> list[str]:
     """Names of columns, with a number after those that occurred already: `lat`, `lat.1`."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     found = []
     for name in names:
-        found.append(f"{name}.{seen[name]}" if seen[name] else name)
-        seen[name] += 1
+        found.append(f"{name}.{counts[name]}" if counts[name] else name)
+        counts[name] += 1
     return found
 
 
