@@ -90,6 +90,20 @@ def test_a_worker_that_dies_and_a_task_that_fails_cost_no_other_task(
     assert done == {name: name.upper() for name in ("a", "dies once", "b", "c", "d")}
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_no_worker_is_started_when_the_last_task_has_ended_one(tmp_path: Path):
+    """Starting one takes minutes on a busy machine, and the results would wait for it."""
+    pytest.importorskip("ray")
+    from terraseek.parallel.ray_engine import RayEngine
+
+    with RayEngine(workers=1) as engine:
+        [(_, result)] = engine.run(work, [(tmp_path, "dies")])
+        assert isinstance(result, Failure)
+        assert (engine._idle, engine._starting) == ([], {})
+        assert dict(engine.run(upper, ["a"])) == {"a": "A"}
+
+
 def test_a_caller_that_stops_early_can_go_on(engine: TaskEngine):
     for _, result in engine.run(upper, ["a", "b", "c", "d"]):
         assert result in "ABCD"

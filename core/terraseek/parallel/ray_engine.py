@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from terraseek.display import import_extra
@@ -95,24 +96,23 @@ class RayEngine(TaskEngine):
     def run(
         self, function: Callable[[Any], Any], tasks: Iterable[Any]
     ) -> Iterator[tuple[Any, Any | Failure]]:
-        """See `TaskEngine.run`; at most one task per actor is taken."""
+        """See `TaskEngine.run`; at most one task per actor is taken, and one that waits."""
         ray = self._ray
         sent = ray.put(function)
         left = ((task, 0) for task in tasks)
-        again: deque[tuple[Any, int]] = deque()
+        waiting: deque[tuple[Any, int]] = deque()
         busy: dict[Any, tuple[Any, Any, int]] = {}
-        more = True
         try:
             while True:
-                self._fill(len(busy))
-                while more and self._idle:
-                    entry = again.popleft() if again else next(left, None)
-                    if entry is None:
-                        more = False
-                        break
+                waiting.extend(islice(left, 0 if waiting else 1))
+                if waiting:  # starting a worker may take minutes: not without need
+                    self._fill(len(busy))
+                while waiting and self._idle:
+                    entry = waiting.popleft()
                     actor = self._idle.pop()
                     busy[actor.call.remote(sent, entry[0])] = (actor, *entry)
-                if not (busy or more):
+                    waiting.extend(islice(left, 0 if waiting else 1))
+                if not (busy or waiting):
                     return
                 for ref in self._wait([*busy, *self._starting]):
                     if ref in self._starting:
@@ -121,8 +121,7 @@ class RayEngine(TaskEngine):
                     actor, task, tries = busy.pop(ref)
                     result = self._result(ref, actor)
                     if isinstance(result, Failure) and tries < RETRIES:
-                        again.append((task, tries + 1))
-                        more = True
+                        waiting.append((task, tries + 1))
                     else:
                         yield task, result
         finally:  # the caller may stop early
