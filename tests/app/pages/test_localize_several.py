@@ -40,6 +40,30 @@ def test_each_sentence_has_a_map_and_a_line_with_what_it_wins(asked) -> None:
     assert asked.query_params["q"] == ["red", "green"]
 
 
+def test_the_map_of_an_answer_is_drawn_before_its_regions_are_sought(
+    asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each drawing of the map: its heat maps, and whether the regions of these were found then."""
+    drawn: list[tuple[tuple[str, ...], bool, bool]] = []
+    world_map = localize_page.world_map
+
+    def watched(key: str, **data):
+        heats = tuple(one.id for one in data["overlays"] if one.kind == "heat")
+        misses = comparison.compared.cache_info().misses
+        drawn.append((heats, misses > before, data["regions"] is not None))
+        return world_map(key, **data)
+
+    monkeypatch.setattr(localize_page, "world_map", watched)
+    before = comparison.compared.cache_info().misses
+    localize_text(asked, "blue")
+    ids = tuple(asked.session_state["localize_heats"])
+    of_answer = [tuple(rest) for heats, *rest in drawn if heats == ids]
+    assert of_answer[0] == (False, False)
+    assert of_answer[1:]
+    assert set(of_answer[1:]) == {(True, True)}
+    assert "above the threshold" in page_text(asked)
+
+
 def test_a_link_with_several_sentences_asks_all_of_them(open_page: Open, asked) -> None:
     scene = asked.query_params["scene"][0]
     again = open_page("localize", scene=scene, q=["red", "green"])

@@ -1,12 +1,13 @@
 """A query image on the Localize page: an upload, or an item found in Explore."""
 
 import html
+from contextlib import suppress
 
 import numpy as np
 import streamlit as st
 from jaxtyping import UInt8
 
-from terraseek.errors import TerraSeekError
+from terraseek.errors import ItemNotFoundError, TerraSeekError
 from terraseek_app.messages import show_error
 from terraseek_app.navigation import explore_hits
 from terraseek_app.server import state
@@ -20,7 +21,7 @@ _THUMBNAIL_WIDTH = 132
 _CAPTION_LENGTH = 60
 """Characters of a caption in the list of items."""
 _MAX_ITEMS = 24
-"""Items in the list; each needs a lookup in the catalogue whenever the page is drawn."""
+"""Items in the list."""
 
 
 def query_image_panel() -> None:
@@ -64,16 +65,21 @@ def _explore_items() -> dict[str, str]:
     ids = list(dict.fromkeys([*([selected] if selected else []), *hits]))[:_MAX_ITEMS]
     if not ids:
         return {}
-    catalogue = state.catalogue()
     items = {}
-    for item_id in ids:
-        try:
-            caption = str(catalogue.item(item_id).get("caption") or "")
-        except TerraSeekError:
-            continue  # the item was deleted from the catalogue since
+    for item_id, caption in _captions(ids).items():
         rank = f"{hits.index(item_id) + 1}. " if item_id in hits else ""
         items[item_id] = f"{rank}{caption[:_CAPTION_LENGTH] or item_id}"
     return items
+
+
+def _captions(ids: list[str]) -> dict[str, str]:
+    """Captions by item id, without those of items that were deleted since; one read for all."""
+    catalogue, rows = state.catalogue(), dict[str, int]()
+    for item_id in ids:
+        with suppress(ItemNotFoundError):
+            rows[item_id] = catalogue.row(item_id)
+    captions = catalogue.items_at(np.array(list(rows.values()), np.int64), ["caption"])["caption"]
+    return dict(zip(rows, captions.fillna("").astype(str), strict=True))
 
 
 def _use_listed_item() -> None:

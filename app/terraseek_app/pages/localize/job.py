@@ -139,6 +139,7 @@ def _store_result(heat_ids: tuple[str, ...]) -> None:
     session.localize_fly = None
     session.localize_region = None
     session.localize_threshold = None
+    session.localize_unseen = True
     source, values = session.localize_asked["source"], session.localize_asked["form"]
     label = "; ".join(LocalizeForm(**values).labels)
     add_to_history(source, label, values, list(heat_ids))

@@ -81,7 +81,16 @@ def render() -> None:
     with left:
         _map(facts, heat_ids)
         batch_panel()
+    if st.session_state.localize_unseen:
+        _prepare_panel(heat_ids)
     link.update()
+
+
+def _prepare_panel(heat_ids: list[str]) -> None:
+    """Find the regions while the browser loads the heat of a new answer, then draw the panel."""
+    outlines(tuple(heat_ids), st.session_state.localize_threshold)  # kept for the next run
+    st.session_state.localize_unseen = False
+    st.rerun()
 
 
 def _start(path: Path, source: str) -> None:
@@ -110,12 +119,15 @@ def _panel(facts: SceneFacts, source: str, path: Path) -> list[str]:
     if not heat_ids and session.localize_heats:
         show_error(SceneError("the heat map is no longer kept; ask the question again"))
         session.update(localize_heat=None, localize_heats=[])
+    session.localize_unseen = bool(session.localize_unseen and heat_ids)
     if heat_ids:
         for heat_id in heat_ids:
             note = truncation_note(state.heat(heat_id).query)
             if note:
                 st.warning(page_text(note), icon=":material/content_cut:")
         heat_ids = choose_sides(heat_ids)
+        if session.localize_unseen:
+            return heat_ids  # the map first, see `_prepare_panel`
         heat_panel(heat_ids, session.localize_threshold, path)
         truth_panel(heat_ids, [state.heat(heat_id) for heat_id in heat_ids], source)
     elif running is None:
@@ -187,7 +199,7 @@ def _map(facts: SceneFacts, heat_ids: list[str]) -> None:
         view=scene_map.map_view(facts, heats[0] if heats else None, session.localize_fly),
         pixels=None if facts.corners else (facts.width, facts.height),
         peaks=scene_map.peak_markers(heats),
-        regions=outlines(ids, chosen) if heats else None,
+        regions=outlines(ids, chosen) if heats and not session.localize_unseen else None,
         threshold=colour_threshold(heats[0], thresholds(heats, chosen)[0]) if heats else None,
         truth=_drawn_truth(heats),
         stretch=session.localize_stretch,

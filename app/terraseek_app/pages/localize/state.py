@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "localize_asked": None,
     "localize_heat": None,
     "localize_heats": [],
+    "localize_unseen": False,
     "localize_partial": [],
     "localize_coarse": [],
     "localize_lines": "",
@@ -50,7 +51,8 @@ DEFAULTS: dict[str, Any] = {
 """Session keys of the page with their default values; plain values only.
 
 `localize_heats` are the ids of the heat maps shown, one for each sentence, and `localize_heat` is
-the first of them. `localize_partial` are those of the windows encoded so far, and
+the first of them; `localize_unseen` is whether they are new, so that the map is drawn before the
+panel. `localize_partial` are those of the windows encoded so far, and
 `localize_coarse` all of these of the last question, which the next one removes. `localize_region`
 is sentence and rank of the region looked at. `localize_threshold` is where the user set the
 threshold, 0-1 of the heat map's display range, `localize_stretch` whether colours are stretched to
@@ -130,6 +132,7 @@ def show_from_history(entry: dict[str, Any]) -> None:
         localize_fly=None,
         localize_region=None,
         localize_threshold=None,
+        localize_unseen=True,
     )
 
 
