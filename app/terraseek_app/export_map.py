@@ -71,7 +71,7 @@ def map_html(
         title=html.escape(query),
         count=len(hits),
         request=_request_html(provenance),
-        css=read_asset("maplibre-gl.css") + (_FOLDER / "component.css").read_text("utf-8"),
+        css=read_asset("maplibre-gl.css") + read_asset("component.css"),
         library=read_asset("maplibre-gl.js").replace("</script", "<\\/script"),
         # escaped, because "</script" would end the script element
         data=json.dumps(data, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c"),

@@ -77,7 +77,7 @@ def _papers(theme: str) -> list[str]:
 
 @pytest.mark.parametrize("rule", [".ts-world", ".ts-world.ts-day"])
 def test_contrast_of_map_panels_over_any_image(rule: str) -> None:
-    text = APP.joinpath("map/component.css").read_text("utf-8")
+    text = APP.joinpath("map/static/component.css").read_text("utf-8")
     match = re.search(rf"^{re.escape(rule)} \{{(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
     assert match is not None
     values = dict(re.findall(r"--(\w+): ([^;]+);", match.group(1)))

@@ -11,7 +11,7 @@ import streamlit as st
 
 from terraseek.geo import BBox
 from terraseek_app.address import base_path
-from terraseek_app.map.assets import read_asset
+from terraseek_app.map.assets import maplibre_folder
 from terraseek_app.map.events import MapEvent, PixelBox, parse_event
 from terraseek_app.map.overlays import Overlay, overlay_json
 from terraseek_app.map.second import SecondMap, second_map_json
@@ -139,12 +139,11 @@ def world_map(
 
 @lru_cache(maxsize=1)
 def _component() -> Any:  # noqa: ANN401 - Streamlit gives a callable without a public type
+    maplibre_folder()  # fails on the page instead of in the browser
     # the leading line break tells Streamlit that the string is the content, not a file name
-    css = "\n" + read_asset("maplibre-gl.css") + (_HERE / "component.css").read_text("utf-8")
     return st.components.v2.component(
         "terraseek_map",
         html=(_HERE / "component.html").read_text("utf-8"),
-        css=css,
         js="\n" + (_HERE / "component.js").read_text("utf-8"),
     )
 
@@ -180,7 +179,7 @@ def _archive_source(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _version() -> str:
-    """Hash of the JavaScript; part of its URLs, so that no tab mixes old and new modules."""
+    """Hash of JavaScript and styles; part of their URLs, so that no tab mixes old and new files."""
     digest = hashlib.sha256()
     for path in sorted((_HERE / "static").iterdir()):
         digest.update(path.read_bytes())

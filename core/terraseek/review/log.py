@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -208,11 +209,11 @@ class ReviewLog:
 
     def progress(self, rater: str, item_ids: Sequence[str]) -> ReviewProgress:
         """Progress of a rater in a queue of items."""
-        by_item = self.actions(rater)
-        actions = [by_item[item] for item in dict.fromkeys(item_ids) if item in by_item]
+        queue = set(item_ids)
+        actions = [action for item, action in self.actions(rater).items() if item in queue]
         count = actions.count
         return ReviewProgress(
-            len(set(item_ids)), count("accept"), count("edit"), count("rate"), count("skip")
+            len(queue), count("accept"), count("edit"), count("rate"), count("skip")
         )
 
     def next_item(self, rater: str, queue: Sequence[str], after: str | None = None) -> str | None:
@@ -225,7 +226,7 @@ class ReviewLog:
         """
         done = self.actions(rater)
         start = queue.index(after) + 1 if after in queue else 0
-        ordered = [*queue[start:], *queue[:start]]
+        ordered = chain(islice(queue, start, None), islice(queue, start))  # not a copy of millions
         return next((item for item in ordered if item not in done), None)
 
     def _select(self, statement: str, *values: str) -> list[Review]:

@@ -1,6 +1,6 @@
 """The Review page without a browser: records, queues, keyboard."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from terraseek.catalogue import Catalogue, import_source
 from terraseek.review import RaterKeys, Review, ReviewLog
 from terraseek_app.pages.review.browser_keys import valid_entries
-from terraseek_app.pages.review.queue import next_in_queue, queue_items
+from terraseek_app.pages.review.queue import filtered_ids, next_in_queue, queue_items
 from terraseek_app.server import state
 from terraseek_app.server.settings import Settings
 
@@ -316,8 +316,8 @@ def test_contradicting_keys_in_one_run_are_ignored(open_page, log: ReviewLog, id
 def test_queues(log: ReviewLog, ids) -> None:
     items = pd.DataFrame({"item_id": ids, "source": "made", "label": ["f", "f", "o", None]})
 
-    def queue(kind: str, **more: object) -> list[str]:
-        return queue_items(kind, items, log, "Ana", **more)  # type: ignore[arg-type]
+    def queue(kind: str, hits: Sequence[str] = (), labels: Sequence[str] = ()) -> list[str]:
+        return queue_items(kind, filtered_ids(items, labels=labels), log, "Ana", hits=hits)
 
     log.append(Review(item_id=ids[0], rater="Bea", action="accept"))
     log.append(Review(item_id=ids[1], rater="Bea", action="skip"))

@@ -1,12 +1,12 @@
 """Review queues: which items a rater works through, and in which order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from terraseek.review import ReviewLog
 
-__all__ = ["QUEUES", "next_in_queue", "queue_items"]
+__all__ = ["QUEUES", "filtered_ids", "next_in_queue", "queue_items"]
 
 QUEUES = {
     "search": "Hits of the search in Explore",
@@ -24,24 +24,13 @@ _REVIEWED_QUEUES = ("mine", "skipped")
 """Queues of items that the rater has already worked on."""
 
 
-def queue_items(
-    name: str,
-    items: pd.DataFrame,
-    log: ReviewLog,
-    rater: str,
-    *,
-    hits: Sequence[str] = (),
-    sources: Sequence[str] = (),
-    labels: Sequence[str] = (),
+def filtered_ids(
+    items: pd.DataFrame, sources: Sequence[str] = (), labels: Sequence[str] = ()
 ) -> list[str]:
-    """Item ids of a queue, in working order.
+    """Item ids of the items that pass the filter of the page, in working order.
 
     Args:
-        name: key of `QUEUES`.
         items: columns item_id, source, label.
-        log: records of all raters.
-        rater: name of the rater who works on the queue.
-        hits: item ids of the search in Explore, best first.
         sources: sources to keep; empty keeps all.
         labels: labels to keep; empty keeps all.
     """
@@ -50,12 +39,34 @@ def queue_items(
         kept &= items["source"].isin(list(sources))
     if labels:
         kept &= items["label"].isin(list(labels))
-    ids = items.loc[kept, "item_id"].astype(str).tolist()
+    return items.loc[kept, "item_id"].astype(str).tolist()
+
+
+def queue_items(
+    name: str, ids: list[str], log: ReviewLog, rater: str, *, hits: Sequence[str] = ()
+) -> list[str]:
+    """Item ids of a queue, in working order; `ids` itself if all of them belong to it.
+
+    Args:
+        name: key of `QUEUES`.
+        ids: `filtered_ids`, possibly millions.
+        log: records of all raters.
+        rater: name of the rater who works on the queue.
+        hits: item ids of the search in Explore, best first.
+    """
     if name == "search":
-        known = set(ids)
+        known = set(hits).intersection(ids)
         return [item for item in hits if item in known]
-    belongs = _membership(name, log, rater)
-    return [item for item in ids if belongs(item)]
+    if name in _REVIEWED_QUEUES:
+        wanted = {"skip"} if name == "skipped" else {"accept", "edit", "rate"}
+        own = {item for item, action in log.actions(rater).items() if action in wanted}
+        return [item for item in ids if item in own]
+    others: set[str] = set()
+    if name == "new":
+        others = log.decided_by_others(rater)
+    elif name == "open":
+        others = log.decided_by_others(rater, _OTHERS_PER_ITEM, imported=False)
+    return [item for item in ids if item not in others] if others else ids
 
 
 def next_in_queue(
@@ -77,18 +88,3 @@ def next_in_queue(
         return log.next_item(rater, queue, after)
     position = queue.index(after) + 1 if after in queue else 0
     return queue[position] if position < len(queue) else None
-
-
-def _membership(name: str, log: ReviewLog, rater: str) -> Callable[[str], bool]:
-    """Whether an item belongs to a queue."""
-    if name == "all":
-        return lambda item: True
-    if name in _REVIEWED_QUEUES:
-        actions = {"skip"} if name == "skipped" else {"accept", "edit", "rate"}
-        rater_actions = log.actions(rater)
-        return lambda item: rater_actions.get(item) in actions
-    if name == "new":
-        others = log.decided_by_others(rater)
-    else:
-        others = log.decided_by_others(rater, _OTHERS_PER_ITEM, imported=False)
-    return lambda item: item not in others

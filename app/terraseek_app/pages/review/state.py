@@ -3,14 +3,13 @@
 from copy import copy
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from terraseek.catalogue.places.text_repair import restore_degrees
 from terraseek.review import CRITERIA, ReviewLog, now
 from terraseek.review.records import new_id
 from terraseek_app.navigation import explore_hits
-from terraseek_app.pages.review.queue import queue_items
+from terraseek_app.pages.review.queue import filtered_ids, queue_items
 from terraseek_app.server import state
 
 __all__ = [
@@ -78,23 +77,24 @@ def review_log() -> ReviewLog:
 
 
 def current_queue() -> list[str]:
-    """Item ids of the chosen queue, in working order."""
-    session = st.session_state
+    """Item ids of the chosen queue, in working order; not to be changed."""
+    session, catalogue = st.session_state, state.catalogue()
+    chosen = [tuple(session.get(f"review_{name}") or ()) for name in ("sources", "labels")]
     return queue_items(
         session.review_kind,
-        _items(str(state.catalogue().path), state.catalogue().count),
+        _ids(str(catalogue.path), catalogue.count, *chosen),
         review_log(),
         session.review_name,
         hits=explore_hits(),
-        sources=session.get("review_sources") or (),
-        labels=session.get("review_labels") or (),
     )
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _items(path: str, count: int) -> pd.DataFrame:
+# a resource is not copied for each run, which would take longer than a key press may
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _ids(path: str, count: int, sources: tuple[str, ...], labels: tuple[str, ...]) -> list[str]:
     # path and count are part of the cache key only
-    return state.catalogue().items(columns=["item_id", "source", "label"])
+    items = state.catalogue().items(columns=["item_id", "source", "label"])
+    return filtered_ids(items, sources, labels)
 
 
 def start_queue() -> None:
