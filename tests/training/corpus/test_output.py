@@ -1,6 +1,7 @@
 """Shards, catalogue, data card and report; the gate against evaluation sets."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from terraseek.files import read_json
 from terraseek_train.corpus.leakage.evaluation_sets import DATA_VARIABLE
 from terraseek_train.corpus.output.finish import finish_corpus
 from terraseek_train.corpus.output.shards import image_names, split_items
+from terraseek_train.corpus.output.svg import histogram, point_map
 from terraseek_train.corpus.recipe import parse_recipe
 
 
@@ -102,6 +104,17 @@ def test_the_report_shows_accepted_and_rejected_images(finished: Path):
     assert "<script" not in page
     assert "not an image: 1" in page
     assert "Positions of accepted images: 12 images" in page
+    assert "<li>b/0.jpg: sha256: same as a/3.jpg</li>" in page
+    assert "Leakage: nothing to check against" in page
+
+
+def test_whole_numbers_have_a_bar_each():
+    plot = histogram([1, 1, 2, 4], "Words")
+    heights = [float(found) for found in re.findall(r'height="([0-9.]+)"/>', plot)]
+    assert heights == [150, 75, 0, 75]
+    assert "4 values from 1 to 4, median 1.5" in plot
+    assert histogram([0.25 * n for n in range(40)], "Scores").count("<rect") == 30
+    assert point_map([], [], "Places") == "<p>Places: none is known.</p>"
 
 
 def test_finishing_again_writes_nothing(

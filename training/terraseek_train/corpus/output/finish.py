@@ -53,7 +53,7 @@ def finish_corpus(
     )
     facts = {"geo": geo_statistics(items), "without_image": without_image(shards)}
     write_card(recipe, out, splits, facts)
-    write_report(recipe.name, out, shards)
+    write_report(recipe, out, shards)
     write_json(done, {"digest": key, "splits": splits})
     progress("write", 3, 3)
     return splits

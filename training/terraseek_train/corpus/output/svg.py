@@ -23,15 +23,19 @@ def histogram(values: Sequence[float], title: str, bins: int = 30) -> str:
     found = np.asarray([v for v in values if np.isfinite(v)], float)
     if not len(found):
         return f"<figure><figcaption>{escape(title)}: no values</figcaption></figure>"
-    counts, edges = np.histogram(found, bins)
-    step = _WIDTH / bins
+    if np.ptp(found) < bins and (found == found.round()).all():
+        bins = int(np.ptp(found)) + 1  # a bar per whole number
+        counts, _ = np.histogram(found, bins, (found.min() - 0.5, found.max() + 0.5))
+    else:
+        counts, _ = np.histogram(found, bins)
+    step = _WIDTH / len(counts)
     bars = "".join(
         f'<rect x="{n * step:.1f}" y="{_HEIGHT * (1 - count / counts.max()):.1f}" '
         f'width="{step * 0.9:.1f}" height="{_HEIGHT * count / counts.max():.1f}"/>'
         for n, count in enumerate(counts)
     )
     words = (
-        f"{title}: {len(found):,} values from {edges[0]:.3g} to {edges[-1]:.3g}, "
+        f"{title}: {len(found):,} values from {found.min():.3g} to {found.max():.3g}, "
         f"median {np.median(found):.3g}"
     )
     return (
@@ -42,6 +46,8 @@ def histogram(values: Sequence[float], title: str, bins: int = 30) -> str:
 
 def point_map(lon: Sequence[float], lat: Sequence[float], title: str) -> str:
     """Positions on a plate carrée map of the world with lines every 30 degrees."""
+    if not len(lon):
+        return f"<p>{escape(title)}: none is known.</p>"
     lines = "".join(f'<line x1="{x}" y1="0" x2="{x}" y2="180"/>' for x in range(0, 361, 30))
     lines += "".join(f'<line x1="0" y1="{y}" x2="360" y2="{y}"/>' for y in range(0, 181, 30))
     cells = {(round(x, 1), round(y, 1)) for x, y in zip(lon, lat, strict=True)}
