@@ -1,15 +1,18 @@
 """Task engines: bounded work, failures that are listed, workers that die; on Ray if installed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from terraseek.errors import ConfigError
+from terraseek.errors import ConfigError, TaskError
 from terraseek.parallel.engine import Failure, TaskEngine
 from terraseek.parallel.local import LocalEngine
 from terraseek.parallel.opening import open_task_engine
+from terraseek.parallel.ordered import results_in_order
 
 
 def upper(task: str) -> str:
@@ -109,3 +112,29 @@ def test_a_caller_that_stops_early_can_go_on(engine: TaskEngine):
         assert result in "ABCD"
         break
     assert dict(engine.run(upper, ["e", "f"])) == {"e": "E", "f": "F"}
+
+
+def square(task: int) -> int:
+    return task * task
+
+
+class Backwards(LocalEngine):
+    """Yields the results of each five tasks in the opposite order."""
+
+    def run(
+        self, function: Callable[[Any], Any], tasks: Iterable[Any]
+    ) -> Iterator[tuple[Any, Any | Failure]]:
+        ended = super().run(function, tasks)
+        while part := list(islice(ended, 5)):
+            yield from reversed(part)
+
+
+def test_results_come_in_the_order_of_their_tasks():
+    with Backwards() as engine:
+        assert list(results_in_order(engine, square, range(12))) == [n * n for n in range(12)]
+
+
+def test_a_task_that_always_fails_ends_the_ordered_results(tmp_path: Path):
+    tasks = [(tmp_path, "a"), (tmp_path, "raises"), (tmp_path, "b")]
+    with LocalEngine() as engine, pytest.raises(TaskError, match="ValueError: not this one"):
+        list(results_in_order(engine, work, tasks))

@@ -31,6 +31,8 @@ __all__ = ["register"]
 
 _MAX_BROKEN_SHOWN = 5
 _MAX_GROUPS = 12
+_MAX_WORKERS = 4
+"""Beyond these, reading and writing of tables, in one process, takes longer than their rows."""
 
 
 def register(app: typer.Typer) -> None:
@@ -80,17 +82,27 @@ def import_(
             "they are imported."
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that make the rows of large tables without images; by default one for "
+            f"each core, at most {_MAX_WORKERS}. The catalogue is the same.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import images with captions and locations into a catalogue."""
     from terraseek.catalogue import import_source
+    from terraseek.parallel.local import LocalEngine
 
     if precision not in (None, "exact", "point"):
         raise ConfigError(f"--precision {precision!r} must be exact or point")
     vector_encoder = None if encoder is None else _load_encoder(encoder, sources, kind, images)
     reports = []
+    n_workers = workers or min(os.cpu_count() or 1, _MAX_WORKERS)
     for source in sources:
-        with bar() as progress:
+        with LocalEngine(n_workers) as engine, bar() as progress:
             report = import_source(
                 source,
                 out,
@@ -101,6 +113,7 @@ def import_(
                 precision=precision,  # type: ignore[arg-type]  # checked above
                 check=check,
                 progress=progress,
+                engine=engine if n_workers > 1 else None,
             )
         reports.append(report)
         _print_report(report)

@@ -1,5 +1,7 @@
 """Interface of a task engine: it calls a function for each task, in any order; tasks may fail."""
 
+import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -57,7 +59,10 @@ def failure_of(error: BaseException) -> Failure:
 def limit_threads(cores: int) -> None:
     """Let the libraries of this worker process use some cores only, as it has neighbours."""
     import pyarrow as pa
-    import torch
 
-    torch.set_num_threads(cores)
     pa.set_cpu_count(cores)
+    os.environ["OMP_NUM_THREADS"] = str(cores)  # torch reads it when a task loads it
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(cores)

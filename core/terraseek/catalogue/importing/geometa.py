@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from terraseek.catalogue.importing.blocks.joined_block import (
+    JoinedBlock,
+    completed,
+    without_stray_precision,
+)
 from terraseek.catalogue.importing.columns.cells import cell_text, plain_columns
+from terraseek.catalogue.importing.columns.near_rows import NearRows
 from terraseek.catalogue.importing.image_names import name_spellings
 from terraseek.catalogue.importing.tables import iterate_table, rename_columns
 from terraseek.catalogue.records import LocationPrecision
@@ -21,10 +27,8 @@ from terraseek.errors import MissingColumnError, SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LOCATION_COLUMNS", "Geometa", "add_precision"]
+__all__ = ["Geometa", "add_precision"]
 
-LOCATION_COLUMNS = ("lon", "lat", "location_precision")
-"""Columns that belong together: a row's precision is that of its own coordinates."""
 _POINT_NAME = r"(?:.*/)?(?:fmow|yfcc\w*)_"
 
 
@@ -81,14 +85,11 @@ class Geometa:
         None if no table has any of them.
         """
         found = [row for table in self._tables if (row := table.find(names)) is not None]
-        if not found:
-            return None
-        merged = dict(found[0])
-        for row in found[1:]:
-            if "lon" in merged:
-                row = {name: value for name, value in row.items() if name not in LOCATION_COLUMNS}
-            merged |= {name: value for name, value in row.items() if name not in merged}
-        return merged
+        return completed(found) if found else None
+
+    def take(self, names: list[str]) -> JoinedBlock:
+        """Rows of several images, one name each, as columns: as `find` for each of them."""
+        return JoinedBlock(len(names), [table.take(names) for table in self._tables])
 
 
 class _NamedRows:
@@ -99,7 +100,7 @@ class _NamedRows:
 
         self.names: dict[str, int] = {}
         self.duplicates = 0
-        self._chunks: list[pa.RecordBatch | pa.Table] = []
+        self._chunks: list[pa.Table] = []
         self._starts: list[int] = []
         self._folder: Path | None = None
         rows = 0
@@ -120,7 +121,7 @@ class _NamedRows:
             self._chunks.append(chunk)
             rows += len(frame)
         self._used = np.zeros(rows, bool)
-        self._near = _Block()
+        self._near = NearRows()
 
     def _own_folder(self) -> Path:
         """Temporary folder that is removed with this object."""
@@ -135,46 +136,40 @@ class _NamedRows:
 
     def find(self, names: tuple[str, ...]) -> dict[str, Any] | None:
         for name in names:
-            for spelling in name_spellings(name):
-                row = self.names.get(spelling)
-                if row is not None:
-                    self._used[row] = True
-                    return self._row(row)
+            row = self._row_of(name)
+            if row is not None:
+                self._used[row] = True
+                return self._row(row)
         return None
+
+    def _row_of(self, name: str) -> int | None:
+        """Row of a name in any of its spellings, of which its own is the first."""
+        row = self.names.get(name)
+        if row is not None and not name.endswith("/"):
+            return row
+        rows = map(self.names.get, name_spellings(name))
+        return next((row for row in rows if row is not None), None)
 
     def _row(self, row: int) -> dict[str, Any]:
         at = bisect_right(self._starts, row) - 1
-        columns = plain_columns(self._near.cells(self._chunks[at], at, row - self._starts[at]))
-        if "lon" not in columns:
-            columns.pop("location_precision", None)
-        return columns
+        cells = self._near.cells(self._chunks[at], at, row - self._starts[at])
+        return without_stray_precision(plain_columns(cells))
 
+    def take(self, names: list[str]) -> "list[tuple[list[int], pa.Table]]":
+        """Numbers of the names that have a row, and these rows; a pair for each chunk of rows."""
+        import pyarrow as pa
 
-class _Block:
-    """The rows around the last one that was found: tables are mostly in the order of the images.
-
-    Cells of Arrow are converted one by one at ten times the cost of a column. A block of rows is
-    therefore converted once two rows in it were wanted one after the other.
-    """
-
-    _ROWS = 512
-
-    def __init__(self) -> None:
-        self._wanted: tuple[int, int] | None = None
-        self._place: tuple[int, int] | None = None
-        self._rows: list[dict[str, Any]] = []
-
-    def cells(self, chunk: "pa.RecordBatch | pa.Table", number: int, row: int) -> dict[str, Any]:
-        """Cells of a row of the chunk with this number, by column."""
-        block, place = divmod(row, self._ROWS)
-        if self._place == (number, block):
-            return self._rows[place]
-        if self._wanted != (number, block):
-            self._wanted = (number, block)
-            return {name: chunk[name][row].as_py() for name in chunk.schema.names}
-        self._place = (number, block)
-        self._rows = chunk.slice(block * self._ROWS, self._ROWS).to_pylist()
-        return self._rows[place]
+        found = [(number, self._row_of(name)) for number, name in enumerate(names)]
+        pairs = np.array([pair for pair in found if pair[1] is not None], np.int64).reshape(-1, 2)
+        numbers, rows = pairs.T
+        self._used[rows] = True
+        at = np.searchsorted(self._starts, rows, side="right") - 1
+        parts = []
+        for chunk in np.unique(at):
+            chosen = at == chunk
+            places = pa.array(rows[chosen] - self._starts[chunk])
+            parts.append((numbers[chosen].tolist(), self._chunks[chunk].take(places)))
+        return parts
 
 
 def _arrow(frame: pd.DataFrame, origin: str) -> "pa.Table":

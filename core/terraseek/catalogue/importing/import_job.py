@@ -6,20 +6,21 @@ hardly grows with their number. The catalogue changes only in the last step.
 
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from terraseek.catalogue.importing.blocks.make_rows import BATCH, RowTask, rows_in_order
+from terraseek.catalogue.importing.blocks.record_block import RecordBlock
 from terraseek.catalogue.importing.bounded_map import bounded_map
+from terraseek.catalogue.importing.columns.cells import plain_columns
 from terraseek.catalogue.importing.geometa import Geometa
 from terraseek.catalogue.importing.inspection import ANIMATED, inspect
-from terraseek.catalogue.importing.item_row import image_label, item_row, table_names
+from terraseek.catalogue.importing.item_row import RowOptions, image_label, item_row, table_names
 from terraseek.catalogue.importing.known_items import KnownItems, changed_cells, completed_record
-from terraseek.catalogue.importing.lookup import is_inside
 from terraseek.catalogue.importing.readers.reader import OpenedSource
 from terraseek.catalogue.importing.report import ImportReport
 from terraseek.catalogue.importing.writing.item_spool import ItemSpool
@@ -27,6 +28,7 @@ from terraseek.catalogue.items_file import write_items
 from terraseek.catalogue.parts.append import append_items, is_large
 from terraseek.catalogue.records import Broken, LocationPrecision, Record, Unused, item_id
 from terraseek.errors import SceneError, SourceError
+from terraseek.parallel.engine import TaskEngine
 from terraseek.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ __all__ = ["ImportJob", "ImportOptions"]
 
 _WORKERS = 2
 _MAX_PENDING = 256
-_BATCH = 2048
 _ROW = "row number"
 """Column of the changes of existing items: the row to change."""
 _SPOOL_PREFIX = ".import."
@@ -76,6 +77,7 @@ class ImportJob:
         old: "pa.Table | None",
         sources: dict[str, Any],
         progress: Progress,
+        engine: TaskEngine | None = None,
     ) -> None:
         """Prepare the import.
 
@@ -86,13 +88,20 @@ class ImportJob:
             old: items of the catalogue as `items_file.open_items` returns them; None if it is new.
             sources: descriptions of its sources; that of this one is added.
             progress: called with the stage `import`.
+            engine: makes the rows of a large table without images; None uses this process.
         """
         self._folder, self._opened, self._options = folder, opened, options
         self._old, self._sources, self._progress = old, sources, progress
+        self._engine = engine
         self._has_vectors = next((folder / "embeddings").glob("*/manifest.json"), None) is not None
         kinds = {name: described.get("kind", "") for name, described in sources.items()}
         self._known = KnownItems(old, opened.kind, kinds)
         self._is_file: dict[str, bool] = {}
+        self._ids: set[str] = set()
+        self._geometa = options.geometa
+        location = opened.location
+        source_folder = location if location.is_dir() else location.parent
+        self._row_options = RowOptions(options.source, options.precision, source_folder)
         self.report = ImportReport(source=options.source)
         """Counts of the import."""
 
@@ -101,6 +110,7 @@ class ImportJob:
 
         Raises:
             SourceError: the source has no usable record.
+            TaskError: the workers of the engine fail; the catalogue is unchanged.
         """
         for stale in self._folder.glob(f"{_SPOOL_PREFIX}*"):  # of a killed import
             shutil.rmtree(stale, ignore_errors=True)
@@ -118,8 +128,16 @@ class ImportJob:
     def _import(self) -> None:
         """Read all records and write the rows of new items and the changes of existing ones."""
         done = 0
+        batches = self._batches() if self._opened.blocks is None else self._made_in_blocks()
+        for read in batches:
+            done += read
+            self._progress("import", done, 0)
+        self._progress("import", done, done)
+
+    def _batches(self) -> Iterator[int]:
+        """Import record by record; yields how many were read."""
         tasks = self._inspected()
-        while batch := list(islice(tasks, _BATCH)):
+        while batch := list(islice(tasks, BATCH)):
             rows, changes = [], []
             for task, inspected in batch:
                 if isinstance(inspected, Broken):
@@ -131,21 +149,48 @@ class ImportJob:
                     rows.append(self._row(task.item_id, task.record, inspected))
                 elif cells := self._completed(task, inspected):
                     changes.append(cells)
-            self._add(rows, changes)
-            done += len(batch)
-            self._progress("import", done, 0)
-        self._progress("import", done, done)
+            self.report.count_rows(rows)
+            self._new.add(rows)
+            self._changes.add(changes)
+            yield len(batch)
 
-    def _add(self, rows: list[dict[str, Any]], changes: list[dict[str, Any]]) -> None:
-        report = self.report
-        report.added += len(rows)
-        for counts, column, unknown in (
-            (report.precision, "location_precision", "none"),
-            (report.caption_sources, "caption_source", "none"),
-        ):
-            for value, count in Counter(row[column] or unknown for row in rows).items():
-                counts[value] = counts.get(value, 0) + count
-        self._new.add(rows)
+    def _made_in_blocks(self) -> Iterator[int]:
+        """Import records without images by column; yields how many new items were made."""
+        for made in rows_in_order(self._block_tasks(), self._engine):
+            self._new.append(made.packed)
+            self.report.add(made.report)
+            yield made.packed.rows
+
+    def _block_tasks(self) -> Iterator[RowTask]:
+        """New records in blocks; those of known items are used or counted here."""
+        assert self._opened.blocks is not None
+        for block in self._opened.blocks():
+            new = {row: key for row, key in self._new_ids(block)}
+            rows = list(new)
+            for start in range(0, len(rows), BATCH):
+                part = block.take(rows[start : start + BATCH])
+                keys = [new[row] for row in rows[start : start + BATCH]]
+                joined = None if self._geometa is None else self._geometa.take(part.names)
+                yield RowTask(keys, part, joined, self._row_options)
+
+    def _new_ids(self, block: RecordBlock) -> Iterator[tuple[int, str]]:
+        """Rows of a block that are new items, and their ids; others may complete known items."""
+        records: list[Record] = []
+        changes: list[dict[str, Any]] = []
+        for row, name in enumerate(block.names):
+            if not name:
+                self.report.broken.append(block.broken(row, self._opened.location))
+            elif not _is_text(name):
+                self._add_misnamed(name)
+            elif (key := self._unseen_id(name)) is not None:
+                if self._known.row_of_id(key) is not None:
+                    self._skip((name, name, ""))
+                elif (known := self._known.row_of_name(name)) is None:
+                    yield row, key
+                else:
+                    records = records or block.records()
+                    cells = self._completed(_Task(key, records[row], known), {})
+                    changes += [cells] if cells else []
         self._changes.add(changes)
 
     def _inspected(self) -> Iterator[tuple[_Task, dict[str, Any] | Broken]]:
@@ -162,22 +207,17 @@ class ImportJob:
 
     def _tasks(self) -> Iterator[_Task]:
         """Records that are new, or complete an item; the others are counted."""
-        ids: set[str] = set()
         for record in self._records():
-            key = item_id(self._options.source, record.key)
-            if key in ids:
-                self.report.duplicates += 1
+            key = self._unseen_id(record.key)
+            if key is None:
                 continue
-            ids.add(key)
             row = self._known.row_of_id(key)
             if row is None:
                 row = self._known.row_of_name(str(record.columns.get("img_name") or record.key))
                 if row is None or record.image is None:
                     yield _Task(key, record, row)
                     continue
-            if self._options.geometa is not None:
-                self._options.geometa.find(*table_names(record))  # counts the row as used
-            self.report.skipped += 1
+            self._skip(table_names(record))
             if record.image is not None:
                 file = self._known.file_of(row)
                 if not file:
@@ -191,33 +231,37 @@ class ImportJob:
                 self.report.broken.append(entry)
             elif isinstance(entry, Unused):
                 self._count_unused(entry.what, entry.count)
-            elif not _is_text(entry):
-                name = entry.key.encode("utf-8", "replace").decode()
-                self.report.broken.append(Broken(name, "its name is no UTF-8; rename it"))
+            elif not _is_text(entry.key, "" if entry.image is None else str(entry.image.file)):
+                self._add_misnamed(entry.key)
             else:
                 yield entry
 
+    def _unseen_id(self, record_key: str) -> str | None:
+        """Id of a record; None if an earlier one has it, which is counted."""
+        key = item_id(self._options.source, record_key)
+        if key in self._ids:
+            self.report.duplicates += 1
+            return None
+        self._ids.add(key)
+        return key
+
+    def _skip(self, names: tuple[str, ...]) -> None:
+        """Count a record that is an item of the source already."""
+        if self._geometa is not None:
+            self._geometa.find(*names)  # counts the row as used
+        self.report.skipped += 1
+
+    def _add_misnamed(self, name: str) -> None:
+        shown = name.encode("utf-8", "replace").decode()
+        self.report.broken.append(Broken(shown, "its name is no UTF-8; rename it"))
+
     def _row(self, key: str, record: Record, inspected: dict[str, Any]) -> dict[str, Any]:
-        options = self._options
-        row = item_row(
-            key,
-            record,
-            inspected,
-            options.source,
-            options.geometa,
-            options.precision,
-            self.report,
-        )
-        file = row.get("vector_file")
-        if file:
-            location = self._opened.location
-            folder = location if location.is_dir() else location.parent
-            path = folder / str(file)
-            row["vector_file"] = str(path)
-            if not is_inside(path, folder):
-                self._count_unused("vector files outside of the source", 1)
-                del row["vector_file"]
-        return row
+        joined = None
+        if self._geometa is not None:
+            joined = self._geometa.find(*table_names(record))
+            self.report.geometa_missing += joined is None
+        plain = Record(record.key, record.image, plain_columns(record.columns))
+        return item_row(key, plain, joined, inspected, self._row_options, self.report)
 
     def _completed(self, task: _Task, inspected: dict[str, Any]) -> dict[str, Any]:
         """Cells to change in an item that a record completes; empty if it has nothing new.
@@ -267,7 +311,7 @@ class ImportJob:
 
     def _finish(self, place: Path) -> None:
         """Write the catalogue from the new rows, the old ones and their changes."""
-        report, geometa = self.report, self._options.geometa
+        report, geometa = self.report, self._geometa
         old_rows = 0 if self._old is None else self._old.num_rows
         report.total = old_rows + report.added
         if not report.added and not report.skipped and not self._changes.rows:
@@ -329,9 +373,8 @@ def _inspect(record: Record, check: bool) -> dict[str, Any] | Broken:
         return Broken(record.image.label, f"cannot be read: {error.strerror or error}")
 
 
-def _is_text(record: Record) -> bool:
+def _is_text(*names: str) -> bool:
     """Whether names can be stored: those of files that are no UTF-8 have lone surrogates."""
-    names: Iterable[str] = (record.key, "" if record.image is None else str(record.image.file))
     return all(
         name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
         for name in names

@@ -19,6 +19,7 @@ from terraseek.catalogue.locking import exclusive
 from terraseek.catalogue.records import LocationPrecision
 from terraseek.errors import CatalogueExistsError
 from terraseek.files import read_json, write_json
+from terraseek.parallel.engine import TaskEngine
 from terraseek.progress import Progress, silent
 
 __all__ = ["MANIFEST_FILE", "import_source"]
@@ -46,6 +47,7 @@ def import_source(
     precision: LocationPrecision | None = None,
     check: bool = True,
     progress: Progress = silent,
+    engine: TaskEngine | None = None,
 ) -> ImportReport:
     """Add the images of a source to a catalogue, which is created if it does not exist.
 
@@ -67,11 +69,14 @@ def import_source(
         precision: location precision of the coordinates, instead of the rules of `locate`.
         check: decode every image, so that damaged images are found now.
         progress: called with the stage `import`.
+        engine: whose workers make the rows of a large table without images; None uses this process.
+            The catalogue is the same.
 
     Raises:
         SourceError: the source cannot be read, or contains no usable image.
         CatalogueExistsError: `out` exists and is not a catalogue.
         CatalogueError: another process is changing the catalogue, or its table is damaged.
+        TaskError: the workers of the engine fail; the catalogue is unchanged.
     """
     folder = Path(out).absolute()
     _check_target(folder)
@@ -83,7 +88,7 @@ def import_source(
         exists = (folder / ITEMS_FILE).exists()
         old, sources = open_items(folder) if exists else (None, {})
         options = ImportOptions(name or _free_name(opened, sources), joined, precision, check)
-        job = ImportJob(folder, opened, options, old, sources, progress)
+        job = ImportJob(folder, opened, options, old, sources, progress, engine)
         job.report.geometa = ", ".join(table.name for table in tables)
         report = job.run()
         _write_manifest(folder)

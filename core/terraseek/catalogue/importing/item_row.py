@@ -1,15 +1,17 @@
 """The row of an item: what its source, a metadata table, its caption and its image file state."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from terraseek.catalogue.importing.columns.cells import cell_text, plain_columns, plain_value
+from terraseek.catalogue.importing.blocks.joined_block import LOCATION_COLUMNS
+from terraseek.catalogue.importing.columns.cells import cell_text, plain_value
 from terraseek.catalogue.importing.columns.geometry_column import (
     GEOMETRY_LOCATION,
     GEOMETRY_NAMES,
     UNREAD_GEOMETRY,
 )
-from terraseek.catalogue.importing.geometa import LOCATION_COLUMNS, Geometa
 from terraseek.catalogue.importing.inspection import UNPLACED
+from terraseek.catalogue.importing.lookup import is_inside
 from terraseek.catalogue.importing.report import ImportReport
 from terraseek.catalogue.importing.tables import column_renames
 from terraseek.catalogue.metadata.caption_facts import add_caption_facts
@@ -19,16 +21,26 @@ from terraseek.catalogue.metadata.location import locate, parse_degrees
 from terraseek.catalogue.metadata.outline import location_columns, parse_geometry
 from terraseek.catalogue.records import LocationPrecision, Record
 
-__all__ = ["image_label", "item_row", "table_names"]
+__all__ = ["RowOptions", "image_label", "item_row", "table_names"]
+
+
+class RowOptions(NamedTuple):
+    """What the rows of an import have in common."""
+
+    source: str
+    """Name of the source."""
+    precision: LocationPrecision | None
+    """Location precision given by the user."""
+    folder: Path
+    """Folder of the source, in which the files of its vectors are."""
 
 
 def item_row(
     item_id: str,
     record: Record,
+    joined: dict[str, Any] | None,
     inspected: dict[str, Any],
-    source: str,
-    geometa: Geometa | None,
-    precision: LocationPrecision | None,
+    options: RowOptions,
     report: ImportReport,
 ) -> dict[str, Any]:
     """Make the row of an item in the items table.
@@ -39,14 +51,14 @@ def item_row(
 
     Args:
         item_id: id of the item.
-        record: what the reader yields.
+        record: what the reader yields, with plain columns.
+        joined: columns of the metadata tables for its image; None without any.
         inspected: columns from the image file, see `inspect`.
-        source: name of the source.
-        geometa: metadata table to join.
-        precision: location precision given by the user.
-        report: counts invalid coordinates and missing metadata rows.
+        options: source, and what the user gave for all of its items.
+        report: counts invalid coordinates and what is not used.
     """
-    columns = _join_geometa(record, geometa, report)
+    precision = options.precision
+    columns = _joined_columns(record, joined)
     _place_by_geometry(columns, report)
     _read_month(columns, report)
     inspected = dict(inspected)
@@ -63,6 +75,7 @@ def item_row(
     report.bad_coordinates += location.rejected
     caption, origin = compose_caption(columns)
     ref = record.image
+    _find_vector_file(columns, options.folder, report)
     return columns | {
         "item_id": item_id,
         "image": image_label(record),
@@ -72,7 +85,7 @@ def item_row(
         "lat": location.lat,
         "location_precision": location.precision,
         "captured_at": _date(columns, report),
-        "source": source,
+        "source": options.source,
         "label": cell_text(columns.get("label")),
         "_file": "" if ref is None else str(ref.file),
         "_offset": 0 if ref is None else ref.offset,
@@ -80,20 +93,29 @@ def item_row(
     }
 
 
-def _join_geometa(record: Record, geometa: Geometa | None, report: ImportReport) -> dict[str, Any]:
+def _joined_columns(record: Record, joined: dict[str, Any] | None) -> dict[str, Any]:
     # the JSON of a webdataset may use column aliases, too
-    own = plain_columns(record.columns)
-    renames = column_renames(tuple(own))
-    columns = {renames.get(name, name): value for name, value in own.items()}
-    if geometa is None:
-        return columns
-    row = geometa.find(*table_names(record))
-    if row is None:
-        report.geometa_missing += 1
+    renames = column_renames(tuple(record.columns))
+    columns = {renames.get(name, name): value for name, value in record.columns.items()}
+    if joined is None:
         return columns
     if parse_degrees(columns.get("lon")) is not None:  # its own place, with its own precision
-        row = {name: value for name, value in row.items() if name not in LOCATION_COLUMNS}
-    return row | columns
+        joined = {name: value for name, value in joined.items() if name not in LOCATION_COLUMNS}
+    return joined | columns
+
+
+def _find_vector_file(columns: dict[str, Any], folder: Path, report: ImportReport) -> None:
+    """Make the path of a file of vectors absolute; one outside of the source is not used."""
+    file = columns.get("vector_file")
+    if not file:
+        return
+    path = folder / str(file)
+    if is_inside(path, folder):
+        columns["vector_file"] = str(path)
+    else:
+        reason = "vector files outside of the source"
+        report.unused[reason] = report.unused.get(reason, 0) + 1
+        del columns["vector_file"]
 
 
 def _read_month(columns: dict[str, Any], report: ImportReport) -> None:

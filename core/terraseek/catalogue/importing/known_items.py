@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from terraseek.catalogue.columns import RowsById
 from terraseek.catalogue.importing.columns.cells import plain_columns
+from terraseek.catalogue.importing.columns.near_rows import NearRows
 from terraseek.catalogue.importing.image_names import canonical_name
 from terraseek.catalogue.importing.tables import column_renames
 from terraseek.catalogue.items import HIDDEN_COLUMNS
@@ -40,6 +41,7 @@ class KnownItems:
             kinds: kind of each source of the catalogue.
         """
         self._table = table
+        self._near = NearRows()
         self._sources = [name for name, of in kinds.items() if of in _MATCHED_KINDS.get(kind, ())]
 
     def row_of_id(self, item_id: str) -> int | None:
@@ -82,7 +84,7 @@ class KnownItems:
     def columns_of(self, row: int) -> dict[str, Any]:
         """Columns of an item that have a value, but for hidden ones."""
         assert self._table is not None
-        (cells,) = self._table.slice(row, 1).to_pylist()
+        cells = self._near.cells(self._table, 0, row)
         return plain_columns({k: v for k, v in cells.items() if k not in HIDDEN_COLUMNS})
 
 

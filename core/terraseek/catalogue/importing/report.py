@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,24 @@ class ImportReport:
     total: int = 0
     """Items in the catalogue after the import."""
 
+    def count_rows(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Count the rows of new items, and where their places and captions come from."""
+        self.added += len(rows)
+        for counts, column in (
+            (self.precision, "location_precision"),
+            (self.caption_sources, "caption_source"),
+        ):
+            _add_counts(counts, Counter(row[column] or "none" for row in rows))
+
+    def add(self, part: "ImportReport") -> None:
+        """Add the counts that the rows of a part of the records gave."""
+        self.added += part.added
+        self.bad_coordinates += part.bad_coordinates
+        self.geometa_missing += part.geometa_missing
+        _add_counts(self.unused, part.unused)
+        _add_counts(self.precision, part.precision)
+        _add_counts(self.caption_sources, part.caption_sources)
+
     def summary(self) -> str:
         """One line of text; counts of zero are omitted."""
         parts = [f"{self.added:,} added", f"{self.skipped:,} already there"]
@@ -100,6 +119,11 @@ class ImportReport:
         values["broken"] = [{"member": b.member, "reason": b.reason} for b in self.broken]
         values["broken_reasons"] = self.broken_reasons()
         return values
+
+
+def _add_counts(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for value, count in more.items():
+        counts[value] = counts.get(value, 0) + count
 
 
 def _reason_in_short(broken: Broken) -> str:

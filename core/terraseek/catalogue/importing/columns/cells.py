@@ -5,17 +5,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["cell_text", "plain_columns", "plain_value"]
+__all__ = ["LISTS_OF_CAPTIONS", "MISSING", "cell_text", "plain_columns", "plain_value"]
 
-_MISSING = frozenset({"", "nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT"})
+MISSING = frozenset({"", "nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT"})
 """Texts that pandas, Python, JSON and SQL write for a missing value."""
-_LISTS_OF_CAPTIONS = ("caption", "captions", "sentences")
+LISTS_OF_CAPTIONS = ("caption", "captions", "sentences")
+"""Columns whose lists of text are several captions."""
 
 
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
     """Python value of a cell; None for missing values, empty lists and binary data."""
     if type(value) is str:  # most cells of large tables
-        return None if value in _MISSING or value.strip() in _MISSING else value
+        return None if value in MISSING or value.strip() in MISSING else value
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, np.generic):
@@ -23,7 +24,7 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
     if value is None or isinstance(value, (bytes, bytearray, memoryview)):
         return None
     if isinstance(value, str):
-        return None if value.strip() in _MISSING else value
+        return None if value.strip() in MISSING else value
     if isinstance(value, dict):
         plain = {str(key): plain_value(cell) for key, cell in value.items()}
         return plain if any(cell is not None for cell in plain.values()) else None
@@ -32,7 +33,7 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
         return cells or None
     if isinstance(value, float) and math.isnan(value):
         return None
-    return None if str(value) in _MISSING else value
+    return None if str(value) in MISSING else value
 
 
 def cell_text(value: Any) -> str:  # noqa: ANN401 - a cell of any type
@@ -44,7 +45,7 @@ def cell_text(value: Any) -> str:  # noqa: ANN401 - a cell of any type
 def plain_columns(columns: dict[str, Any]) -> dict[str, Any]:
     """Columns that have a value; a list of captions becomes `caption`, `caption_2` and so on."""
     plain = {name: plain_value(value) for name, value in columns.items()}
-    for name in _LISTS_OF_CAPTIONS:
+    for name in LISTS_OF_CAPTIONS:
         texts = plain.get(name)
         if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
             del plain[name]

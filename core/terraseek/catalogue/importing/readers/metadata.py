@@ -5,15 +5,17 @@ with their size.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from terraseek.catalogue.importing.blocks.record_block import RecordBlock
 from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.geometa import add_precision
 from terraseek.catalogue.importing.image_names import subset_of
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
-from terraseek.catalogue.importing.readers.table import TABLE, row_columns
+from terraseek.catalogue.importing.readers.table import TABLE
 from terraseek.catalogue.importing.tables import TABLE_SUFFIXES, iterate_table, rename_columns
-from terraseek.catalogue.records import Broken, Record, Records
+from terraseek.catalogue.records import Records
 from terraseek.errors import MissingColumnError, SourceError
 
 __all__ = ["METADATA", "is_metadata", "read_metadata"]
@@ -54,7 +56,14 @@ def read_metadata(path: Path) -> Records:
         MissingColumnError: no column names the images.
         SourceError: the table cannot be read.
     """
-    number = 1
+    for block in read_blocks(path):
+        for row, record in enumerate(block.records()):
+            yield record if record.key else block.broken(row, path)
+
+
+def read_blocks(path: Path) -> Iterator[RecordBlock]:
+    """Read the rows in pieces; raises as `read_metadata`."""
+    line = 2
     for piece in iterate_table(path):
         frame = add_precision(rename_columns(piece))
         if "img_name" not in frame:
@@ -62,13 +71,8 @@ def read_metadata(path: Path) -> Records:
                 f"{path.name} has no column of image names (filename, image, img_name, ...); "
                 f"it has {', '.join(map(str, frame.columns))}"
             )
-        for row in frame.to_dict("records"):
-            number += 1
-            name = cell_text(row["img_name"])
-            if name:
-                yield Record(name, None, row_columns(row, name))
-            else:
-                yield Broken(f"{path.name} line {number}", "it names no image")
+        yield RecordBlock([cell_text(name) for name in frame["img_name"]], frame, line)
+        line += len(frame)
 
 
 def _open(path: Path, images: Path | None) -> OpenedSource:
@@ -76,7 +80,14 @@ def _open(path: Path, images: Path | None) -> OpenedSource:
         return TABLE.open(path, images)
     if not path.is_file():
         raise SourceError(f"{path} is a folder; name the table of metadata in it")
-    return OpenedSource("metadata", path.stem, path, lambda: read_metadata(path), has_images=False)
+    return OpenedSource(
+        "metadata",
+        path.stem,
+        path,
+        lambda: read_metadata(path),
+        has_images=False,
+        blocks=lambda: read_blocks(path),
+    )
 
 
 METADATA = Reader("metadata", is_metadata, _open)

@@ -20,9 +20,9 @@ from terraseek.catalogue.embedded_images import (
 )
 from terraseek.catalogue.importing.columns.cells import cell_text
 from terraseek.catalogue.importing.columns.geometry_column import geometry_of_schema, locate_rows
+from terraseek.catalogue.importing.columns.table_rows import row_columns
 from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
-from terraseek.catalogue.importing.readers.table import row_columns
 from terraseek.catalogue.importing.table_limits import check_columns
 from terraseek.catalogue.importing.tables import find_column, rename_columns, unreadable_table
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records, Unused

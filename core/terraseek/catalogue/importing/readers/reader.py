@@ -1,9 +1,10 @@
 """Interface of a reader: how an input format is recognised, and how it is opened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from terraseek.catalogue.importing.blocks.record_block import RecordBlock
 from terraseek.catalogue.records import Records
 
 __all__ = ["OpenedSource", "Reader"]
@@ -23,6 +24,8 @@ class OpenedSource:
     """Reads the records."""
     has_images: bool = True
     """Whether records may have images to inspect."""
+    blocks: Callable[[], Iterator[RecordBlock]] | None = None
+    """Reads the records as columns, if none has an image; `read` yields the same ones."""
     geometa: Path | None = None
     """Metadata table beside the shards, to be joined."""
 

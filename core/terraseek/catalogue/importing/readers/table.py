@@ -1,9 +1,9 @@
 """Tables with one image per row: CSV, TSV, Parquet, pickled pandas frame."""
 
 from pathlib import Path
-from typing import Any
 
 from terraseek.catalogue.importing.columns.cells import cell_text
+from terraseek.catalogue.importing.columns.table_rows import row_columns
 from terraseek.catalogue.importing.geometa import add_precision
 from terraseek.catalogue.importing.lookup import ImageLookup
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
@@ -17,11 +17,9 @@ from terraseek.catalogue.importing.tables import (
 from terraseek.catalogue.records import Broken, Record, Records
 from terraseek.errors import MissingColumnError, SourceError
 
-__all__ = ["TABLE", "find_image_table", "read_rows", "row_columns"]
+__all__ = ["TABLE", "find_image_table", "read_rows"]
 
 _MAX_TABLES = 3
-_RESERVED = ("item_id", "image", "source", "width", "height")
-"""Columns that the catalogue fills; in a table (an exported catalogue) they are renamed."""
 _GENERIC_NAMES = frozenset(
     {"items", "labels", "metadata", "index", "captions", "annotations", "data", "train"}
 )
@@ -49,16 +47,6 @@ def read_rows(path: Path, images: Path | None) -> Records:
             yield Broken(f"{path.name} line {number}", lookup.missing_reason(name))
             continue
         yield Record(name, ref, row_columns(row, name))
-
-
-def row_columns(row: dict[Any, Any], name: str) -> dict[str, Any]:
-    """Columns of the item of a table's row, whose image is called `name`."""
-    columns = {str(key): value for key, value in row.items()}
-    columns["img_name"] = name
-    for reserved in _RESERVED:
-        if reserved in columns:
-            columns[f"original_{reserved}"] = columns.pop(reserved)
-    return {k: v for k, v in columns.items() if not k.startswith(("_", "Unnamed"))}
 
 
 def find_image_table(folder: Path) -> Path | None:

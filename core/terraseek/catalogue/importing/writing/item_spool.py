@@ -4,7 +4,7 @@ Memory holds one batch of rows at a time. The types of the columns are those of 
 column is of numbers if every value in it is one.
 """
 
-import math
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,14 @@ from jaxtyping import Float64
 
 from terraseek.catalogue.columns import ROW_ORDER
 from terraseek.catalogue.importing.writing.column_files import NumberColumn, TextColumn
+from terraseek.catalogue.importing.writing.packed_rows import (
+    NUMBERS,
+    PackedColumn,
+    PackedRows,
+    as_numbers,
+    pack,
+    pack_text,
+)
 from terraseek.catalogue.items import (
     COLUMNS,
     DELETED,
@@ -22,8 +30,6 @@ from terraseek.catalogue.items import (
     NUMBER_COLUMNS,
     NUMBER_PATTERN,
     TEXT_COLUMNS,
-    cell_as_text,
-    looks_like_number,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["ItemSpool", "pandas_metadata"]
 
 _BLOCK = 1 << 16
-_NUMBERS = frozenset({*NUMBER_COLUMNS, *INTEGER_COLUMNS, DELETED})
 _EMPTY_OR_NUMBER = f"^({NUMBER_PATTERN})?$"
 
 
@@ -63,18 +68,20 @@ class ItemSpool:
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Append rows, which may have different columns."""
-        names = dict.fromkeys(name for row in rows for name in row)
-        for name in names:
-            column = self._column(self._name_of(name, names))
-            column.pad(self.rows)
-            values = [row.get(name) for row in rows]
-            if isinstance(column, NumberColumn):
-                column.append(_numbers(values))
-            else:
-                column.append(self._texts(self._names[name], values))
-        self.rows += len(rows)
+        self.append(pack(rows))
 
-    def _name_of(self, name: str, batch: dict[str, None]) -> str:
+    def append(self, packed: PackedRows) -> None:
+        """Append packed rows."""
+        for name, cells in packed.columns.items():
+            column = self._column(self._name_of(name, packed.columns))
+            column.pad(self.rows)
+            if isinstance(column, NumberColumn):
+                column.append(_numbers(cells))
+            else:
+                column.append(self._texts(self._names[name], cells))
+        self.rows += packed.rows
+
+    def _name_of(self, name: str, batch: Container[str]) -> str:
         """Name of a column in the catalogue; SQL ignores case, so that `Name` may be `Name_2`."""
         if name not in self._names:
             unique, number = name, 2
@@ -89,25 +96,24 @@ class ItemSpool:
         if name not in self._columns:
             path = self._folder / f"{self._files}"
             self._files += 1
-            self._columns[name] = NumberColumn(path) if name in _NUMBERS else TextColumn(path)
+            self._columns[name] = NumberColumn(path) if name in NUMBERS else TextColumn(path)
         return self._columns[name]
 
-    def _texts(self, name: str, values: list[Any]) -> "pa.Array":
+    def _texts(self, name: str, packed: PackedColumn) -> "pa.Array":
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        plain = all(value is None or type(value) is str for value in values)
-        texts = values if plain else [_text(value) for value in values]
-        array = pa.array(texts, pa.large_string())
+        cells, numeric = packed
+        if not isinstance(cells, pa.LargeStringArray):  # a column of numbers that was renamed
+            values = cells if isinstance(cells, list) else cells.to_pylist()
+            cells, numeric = pack_text(values)
+            assert isinstance(cells, pa.LargeStringArray)
         if name not in self._is_text:
-            if plain:
-                numeric = pc.all(pc.match_substring_regex(array, _EMPTY_OR_NUMBER)).as_py()
-            else:
-                given = (value for value, text in zip(values, texts, strict=True) if text)
-                numeric = all(looks_like_number(value) for value in given)
+            if numeric is None:
+                numeric = pc.all(pc.match_substring_regex(cells, _EMPTY_OR_NUMBER)).as_py()
             if numeric is False:
                 self._is_text.add(name)
-        return array
+        return cells
 
     def prepend(self, table: "pa.Table", folder: Path) -> "ItemSpool":
         """Copy the rows of a catalogue and then these, to a new folder."""
@@ -245,20 +251,9 @@ def _as_text(block: "pa.Array") -> "pa.Array":
     return pc.replace_substring_regex(text, r"\.0$", "").fill_null("")
 
 
-def _text(value: Any) -> str | None:  # noqa: ANN401 - a cell
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return cell_as_text(value)
-
-
-def _numbers(values: list[Any]) -> Float64[np.ndarray, " n"]:
-    """Finite numbers of cells; NaN for anything else."""
-    try:
-        numbers = np.array([np.nan if v is None or v == "" else v for v in values], np.float64)
-    except (TypeError, ValueError):
-        series = pd.Series(values, dtype=object)
-        numbers = pd.to_numeric(series, errors="coerce").to_numpy(np.float64)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+def _numbers(packed: PackedColumn) -> Float64[np.ndarray, " n"]:
+    cells = packed.cells
+    return as_numbers(cells) if isinstance(cells, list) else cells.to_numpy()
 
 
 def _dtype(name: str, kind: "pa.DataType") -> str:

@@ -1,0 +1,1 @@
+"""Rows of tables that become items without images: read, joined and made by column."""
