@@ -110,6 +110,9 @@ class TrainConfig:
     the gradient stays that of the whole batch (gradient caching). 0: all at once."""
     accumulate: int = 1
     """Batches whose gradients are averaged for one step; pairs are compared within a batch."""
+    views: int = 0
+    """If above 0: the number of different views of an image, in place of a new one each time. The
+    outputs of towers that are not trained are then kept in memory, so this is for small sets."""
     text_only: int = 96
     """Sentences without an image per batch; they have the sentence encoder's loss only."""
     sizes: tuple[tuple[float, int], ...] = ((0.0, 96), (0.7, 128))

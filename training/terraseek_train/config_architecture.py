@@ -7,7 +7,14 @@ from typing import Any
 from terraseek.encoders.cards import ModelCard
 from terraseek.errors import ConfigError, UnknownModelError
 
-__all__ = ["bert_of", "check_architecture", "fill_architecture", "registered_card"]
+__all__ = [
+    "bert_of",
+    "check_architecture",
+    "fill_architecture",
+    "has_minilm",
+    "reads_word_pieces",
+    "registered_card",
+]
 
 
 def registered_card(init: str | None) -> ModelCard | None:
@@ -68,6 +75,16 @@ def bert_of(arch: Mapping[str, Any]) -> bool:
         raise ConfigError(f"arch.text_cfg.bert cannot be read as a size: {error}") from error
 
 
+def has_minilm(arch: Mapping[str, Any]) -> bool:
+    """Return whether the network is that of `encoders.nets.lite_clip`, with MiniLM."""
+    return "minilm" in arch["text_cfg"]
+
+
+def reads_word_pieces(arch: Mapping[str, Any]) -> bool:
+    """Return whether the text tower reads the word pieces of uncased BERT, as MiniLM does too."""
+    return has_minilm(arch) or bert_of(arch)
+
+
 def check_architecture(arch: Mapping[str, Any], sizes: Sequence[tuple[float, int]]) -> None:
     """Refuse an architecture that cannot be trained here, and sizes that do not fit it.
 
@@ -89,7 +106,7 @@ def check_architecture(arch: Mapping[str, Any], sizes: Sequence[tuple[float, int
     if "multimodal_cfg" in arch or (foreign and not has_bert):
         raise ConfigError(
             "arch has a text tower of another kind (custom_text, hf_model_name or "
-            "multimodal_cfg); only CLIP's own text tower and BERT can be trained"
+            "multimodal_cfg); only CLIP's own text tower, BERT and MiniLM can be trained"
         )
     starts = [start for start, _ in sizes]
     if not starts or starts[0] != 0 or starts != sorted(starts):

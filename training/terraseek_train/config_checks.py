@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, get_origin
 
 from terraseek.errors import ConfigError
-from terraseek_train.config_architecture import bert_of, check_architecture
+from terraseek_train.config_architecture import check_architecture, reads_word_pieces
 
 __all__ = ["check_method", "check_ranges", "check_types"]
 
@@ -19,7 +19,7 @@ _AT_LEAST_ONE = (
     "eval_every",
     "save_every",
 )
-_NOT_NEGATIVE = ("chunk", "text_only", "warmup", "weight_decay", "epochs", "clip")
+_NOT_NEGATIVE = ("chunk", "views", "text_only", "warmup", "weight_decay", "epochs", "clip")
 _DECAYS = ("cosine", "linear")
 _LOSS_WEIGHTS = ("class_weight", "text_weight", "image_weight")
 _ZERO_TO_ONE = (
@@ -113,8 +113,8 @@ def check_method(settings: Mapping[str, Any]) -> None:
         raise ConfigError(f"options {settings['options']!r} must be an object of values by name")
     if not isinstance(settings["tune"], str | dict):
         raise ConfigError(f"tune {settings['tune']!r} must be a text or an object with kind")
-    if bert_of(settings["arch"]):
-        _check_bert(settings)
+    if reads_word_pieces(settings["arch"]):
+        _check_word_pieces(settings)
     if settings["method"] == "contrastive":
         return
     for name in _CONTRASTIVE_ONLY:
@@ -125,10 +125,10 @@ def check_method(settings: Mapping[str, Any]) -> None:
             )
 
 
-def _check_bert(settings: Mapping[str, Any]) -> None:
+def _check_word_pieces(settings: Mapping[str, Any]) -> None:
     """Refuse what needs CLIP's own tokens."""
-    if settings["method"] == "ebaker":
-        raise ConfigError("method ebaker masks tokens of CLIP's tokenizer; arch must not have BERT")
-    for name in ("distil", "freeze_words"):
+    for name in ("distil", "freeze_words", "word_drop"):
         if settings[name]:
-            raise ConfigError(f"{name} needs CLIP's own text tower, and arch has BERT; remove it")
+            raise ConfigError(
+                f"{name} needs CLIP's own text tower, and arch has BERT or MiniLM; remove it"
+            )

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import deepcopy
@@ -33,7 +33,7 @@ from terraseek_train.loop.checkpoint import (
     append_log,
     check_same_run,
     load_resume,
-    save_ranks,
+    save_results,
     save_resume,
     write_config,
 )
@@ -144,12 +144,11 @@ def train(recipe: TrainConfig, progress: Progress = silent, stop_after: int | No
             if step % config.eval_every == 0 or step == config.steps:
                 found = validate(average, val_sets, config)
                 record["val"] = {name: asdict(ranked.score()) for name, ranked in found.items()}
-                score = next(iter(record["val"].values()), {"mR": 0.0})["mR"]
+                score = main_score(record["val"])
                 if score >= best:
                     best = score
                     save_best(out, average, recipe, record)
-                    if found:
-                        save_ranks(out, next(iter(found.values())))
+                    save_results(out, found)
             append_log(out, record)
             events.add(record)
             progress("train", step, config.steps)
@@ -181,6 +180,12 @@ def learning_rate(step: int, config: TrainConfig) -> float:
         "linear" if config.decay == "linear" else "cosine",
     )
     return schedule.learning_rate(step)
+
+
+def main_score(validated: Mapping[str, Mapping[str, Any]]) -> float:
+    """Score of the first validation set, by which the best weights are chosen; 0 without one."""
+    first = next(iter(validated.values()), {"mR": 0.0})
+    return float(first["mR"] if "mR" in first else first["top1"])
 
 
 @torch.no_grad()

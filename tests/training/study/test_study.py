@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import typer
+from PIL import Image
 from safetensors.torch import load_file
 from scipy import stats
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from terraseek.files import read_json, write_json
 from terraseek_train.config import DataSource
 from terraseek_train.data.read_source import read_source
 from terraseek_train.evaluate.retrieval import Retrieved
+from terraseek_train.loop.classified import classify
 from terraseek_train.loop.model import ClipWithHeads, save_weights
 from terraseek_train.methods.options import EbakerMethodOptions, read_options
 from terraseek_train.methods.prior.scene_classifier import SceneClassifier
@@ -161,6 +163,34 @@ def test_saved_adapters_load_onto_the_base(plan, base, tmp_path):
     model.load_state_dict(load_file(base / "model.safetensors"))
     names = load(model.clip, folder)
     assert all("lora" in name for name in names)
+
+
+def test_a_second_set_with_labels_is_classified(plan, settings, tmp_path):
+    folder, rng = tmp_path / "second", np.random.default_rng(5)
+    for name, colour in {"beach": 200, "forest": 90, "lake": 20}.items():
+        (folder / name).mkdir(parents=True)
+        for row in range(4):
+            pixels = rng.normal(colour, 20, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{row}.png")
+    second = {"name": "scenes", "images": str(folder), "split": None}
+    results = run_study(read(plan | {"second": second, "seeds": [0, 1, 2]}, tmp_path))
+    runs = sorted((tmp_path / "study").glob("full-*/seed-*/classified.npz"))
+    shares = [100 * np.load(path)["correct"].mean() for path in runs]
+    assert len(shares) == 3
+    assert results[1].mean["top1"] == pytest.approx(np.mean(shares), abs=0.01)
+    assert results[1].second.value == pytest.approx(
+        results[1].mean["top1"] - results[0].mean["top1"], abs=0.01
+    )
+    table = (tmp_path / "study" / "table.md").read_text().splitlines()
+    assert table[2].endswith("| scenes top-1 | Δ [95 %] |")
+    assert f"| {results[0].mean['top1']:.2f} |" in table[4]
+
+
+def test_classes_score_the_mean_of_their_sentences():
+    scores = np.array([[0.9, 0.1, 0.6], [0.2, 0.2, 0.1], [0.9, 0.9, 0.1]])
+    found = classify(scores, np.array([0, 0, 1]), np.array([1, 0, 1]))
+    assert found.correct.tolist() == [True, True, False]
+    assert (found.score().top1, found.n_classes) == (66.67, 2)
 
 
 def test_held_out_images_are_not_trained_on(plan, tmp_path):

@@ -25,6 +25,8 @@ __all__ = ["Batch", "Mixup", "draw_mixup", "drop_words", "make_batch", "mix_pixe
 
 _START = 49_406
 """CLIP's start token; the next one is the end token, and all smaller ones are pieces of words."""
+_VIEW_SEED = 30_000
+"""Of the views that come back, which are the same in runs of every seed."""
 _VIEWS_PER_TASK = 8
 """Views that a thread makes at a time."""
 
@@ -217,6 +219,11 @@ def _views(
 ) -> UInt8[np.ndarray, "b side side 3"]:
     """Make all views of a batch; random numbers are drawn first, so threads can share the work."""
     numbers = rng.random((len(rows), NUMBERS_PER_VIEW))
+    if config.views:
+        chosen = rng.integers(config.views, size=len(rows))
+        pairs = zip(rows, chosen, strict=True)
+        each = [np.random.default_rng((_VIEW_SEED, int(row), int(k))) for row, k in pairs]
+        numbers = np.stack([one.random(NUMBERS_PER_VIEW) for one in each])
     pixels = np.empty((len(rows), side, side, 3), np.uint8)
 
     def make(positions: range) -> None:

@@ -11,9 +11,9 @@ from jaxtyping import Float16, Int64
 from terraseek.files import atomic_path, read_json, write_json
 from terraseek.progress import Progress, silent
 from terraseek.text_files import read_csv_rows
-from terraseek_train.config_architecture import bert_of
+from terraseek_train.config_architecture import reads_word_pieces
 
-__all__ = ["TextTable", "rs5m_phrases", "sentence_vectors", "tokenize"]
+__all__ = ["TextTable", "rs5m_phrases", "sentence_vectors", "tokenize", "tokenizer_of"]
 
 
 @dataclass
@@ -41,17 +41,21 @@ def tokenize(texts: Sequence[str], arch: Mapping[str, Any]) -> Int64[np.ndarray,
 
     Args:
         texts: sentences.
-        arch: model config; its text tower is BERT or CLIP's.
+        arch: model config; its text tower is CLIP's, BERT or MiniLM.
     """
+    return np.asarray(tokenizer_of(arch)(list(texts)).numpy())
+
+
+def tokenizer_of(arch: Mapping[str, Any]) -> Any:  # noqa: ANN401 - open_clip has no types
+    """Build the tokenizer of a text tower; it maps sentences to tokens [n, context]."""
     context_length = int(arch["text_cfg"]["context_length"])
-    if bert_of(arch):
+    if reads_word_pieces(arch):
         from terraseek.encoders.nets.published.bert import bert_tokenizer
 
-        return np.asarray(bert_tokenizer(context_length)(texts).numpy())
+        return bert_tokenizer(context_length)
     from open_clip.tokenizer import SimpleTokenizer
 
-    tokenizer = SimpleTokenizer(context_length=context_length)
-    return np.asarray(tokenizer(list(texts)).numpy())
+    return SimpleTokenizer(context_length=context_length)
 
 
 def sentence_vectors(

@@ -1,6 +1,7 @@
 """The folder of a run: best weights, state to resume from, config and log."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ from terraseek.errors import ConfigError
 from terraseek.files import atomic_path, read_json, write_json
 from terraseek_train.config import TrainConfig
 from terraseek_train.evaluate.retrieval import Retrieved
+from terraseek_train.loop.classified import Classified
 from terraseek_train.loop.model import ClipModel
 
 __all__ = [
     "append_log",
     "check_same_run",
+    "load_classified",
     "load_ranks",
     "load_resume",
     "read_log",
     "save_ranks",
+    "save_results",
     "save_resume",
     "write_config",
 ]
@@ -80,6 +84,25 @@ def save_ranks(out: Path, found: Retrieved) -> None:
             caption_rank=found.caption_rank,
             image_of=found.image_of,
         )
+
+
+def save_results(out: Path, found: Mapping[str, Retrieved | Classified]) -> None:
+    """Write what was found on the first validation set with captions and the first with labels."""
+    ranked = next((one for one in found.values() if isinstance(one, Retrieved)), None)
+    classified = next((one for one in found.values() if isinstance(one, Classified)), None)
+    if ranked is not None:
+        save_ranks(out, ranked)
+    if classified is not None:
+        with atomic_path(out / "classified.npz") as part, part.open("wb") as file:
+            np.savez(file, correct=classified.correct, n_classes=classified.n_classes)
+
+
+def load_classified(out: Path) -> Classified | None:
+    """Read which images of the set with labels were right; None if the run has no such set."""
+    if not (out / "classified.npz").exists():
+        return None
+    with np.load(out / "classified.npz") as stored:
+        return Classified(stored["correct"], int(stored["n_classes"]))
 
 
 def load_ranks(out: Path) -> Retrieved:

@@ -95,6 +95,15 @@ class ClipModel(nn.Module):
         """
         raise NotImplementedError
 
+    def scores(
+        self,
+        image: Float[Tensor, "n ..."],
+        text: Float[Tensor, "m ..."],
+        tokens: Int[Tensor, "m context"],
+    ) -> Float[Tensor, "n m"]:
+        """Score all images with all sentences, as the method does; arguments as `retrieve`."""
+        return F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
+
     def retrieve(
         self,
         image: Float[Tensor, "n ..."],
@@ -247,8 +256,9 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
     """
     decay: list[nn.Parameter] = []
     no_decay: list[nn.Parameter] = []
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     for name, parameter in model.named_parameters():
-        exempt = parameter.ndim < 2 or "embedding" in name
+        exempt = parameter.ndim < 2 or "embedding" in name or id(parameter) in tables
         (no_decay if exempt else decay).append(parameter)
     return [
         {"params": decay, "weight_decay": config.weight_decay},

@@ -1,23 +1,36 @@
 """The weights before the first step."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from terraseek.encoders.architecture import model_config
 from terraseek.encoders.nets.checkpoints import clip_state, fit_state, read_state
+from terraseek.encoders.nets.published.bert import bert_vocabulary
 from terraseek.encoders.weight_files import verify
 from terraseek.errors import ConfigError
 from terraseek.files import read_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig
-from terraseek_train.config_architecture import bert_of, registered_card
+from terraseek_train.config_architecture import (
+    bert_of,
+    has_minilm,
+    reads_word_pieces,
+    registered_card,
+)
 from terraseek_train.data.text_table import sentence_vectors
 from terraseek_train.loop.model import ClipModel, init_token_embedding, token_texts
-from terraseek_train.loop.tower_files import bert_state, timm_state
+from terraseek_train.loop.tower_files import bert_state, lite_state, minilm_state, timm_state
 
 __all__ = ["initial_config", "initial_weights", "initialize_weights"]
 
 _CLIP = "clip."
+_TRUNK = "visual.trunk."
+_INITIAL_LOGIT_SCALE = math.log(1 / 0.07)
 
 
 def initialize_weights(model: ClipModel, config: TrainConfig, progress: Progress = silent) -> None:
@@ -42,28 +55,86 @@ def initialize_weights(model: ClipModel, config: TrainConfig, progress: Progress
         model.load_state_dict(current | fitting)
     elif config.init_text or config.init_image:
         _initialize_towers(model, config)
-    elif config.teacher and not bert_of(config.arch):
+    elif config.teacher and not reads_word_pieces(config.arch):
         vectors = sentence_vectors(
             token_texts(), Path(config.teacher), Path(config.cache), progress
         )
         init_token_embedding(model.clip, vectors)
+    if has_minilm(config.arch):
+        _set_vocabulary(model.clip)
+        _set_temperature(model.clip)
 
 
 def _initialize_towers(model: ClipModel, config: TrainConfig) -> None:
     """Set the weights of single towers; what their files lack keeps its random start."""
-    state = model.clip.state_dict()
     if config.init_image:
+        state = model.clip.state_dict()
         path = initial_weights(config.init_image)
-        fit_state(model.clip, state | timm_state(read_state(path)), path)
+        fit_state(model.clip, state | _image_state(read_state(path), state, config, path), path)
     if config.init_text:
         state = model.clip.state_dict()
         path = initial_weights(config.init_text)
         stored = read_state(path)
-        text = bert_state(stored) if bert_of(config.arch) else {}
+        text = _published_text(stored, config)
         if not text:  # the text tower of a whole model: complete, or refused
             state = {key: value for key, value in state.items() if not _is_text(key)}
             text = {key: value for key, value in clip_state(stored).items() if _is_text(key)}
         fit_state(model.clip, state | text, path)
+        if has_minilm(config.arch):
+            _start_at_minilm(model.clip.text)
+
+
+def _image_state(
+    stored: dict[str, Tensor], state: Mapping[str, Tensor], config: TrainConfig, path: Path
+) -> dict[str, Tensor]:
+    """Published weights of an image tower under the names they have in the network."""
+    if not has_minilm(config.arch):
+        return timm_state(stored)
+    trunk = {k.removeprefix(_TRUNK): v for k, v in state.items() if k.startswith(_TRUNK)}
+    return {f"{_TRUNK}{key}": value for key, value in lite_state(stored, trunk, path).items()}
+
+
+def _published_text(stored: dict[str, Tensor], config: TrainConfig) -> dict[str, Tensor]:
+    """Tensors of the published BERT or MiniLM; empty for the file of another network."""
+    if has_minilm(config.arch):
+        return minilm_state(stored)
+    return bert_state(stored) if bert_of(config.arch) else {}
+
+
+@torch.no_grad()
+def _set_temperature(clip: Any) -> None:  # noqa: ANN401
+    """Start at CLIP's initial temperature where the weights hold none.
+
+    `terraseek_train.small` trains one of its own and leaves that of the network at 0.
+    """
+    if float(clip.logit_scale.detach()) == 0:
+        clip.logit_scale.fill_(_INITIAL_LOGIT_SCALE)
+
+
+@torch.no_grad()
+def _start_at_minilm(text: Any) -> None:  # noqa: ANN401
+    """Let sentence vectors be MiniLM's own at first, where the joint space is as wide."""
+    straight = text.project.straight
+    if straight.weight.shape[0] == straight.weight.shape[1]:
+        torch.nn.init.eye_(straight.weight)
+        torch.nn.init.zeros_(straight.bias)
+
+
+def _set_vocabulary(clip: Any) -> None:  # noqa: ANN401
+    """Store the vocabulary of the training's tokenizer with MiniLM's weights.
+
+    Raises:
+        ConfigError: the weights hold another vocabulary, or `arch` has room for another one.
+    """
+    stored = clip.text.vocabulary
+    known = bert_vocabulary()
+    if stored.shape == known.shape and not bool(stored.any()):
+        stored.copy_(known)
+    if not torch.equal(stored.cpu(), known):
+        raise ConfigError(
+            "the text tower has another vocabulary than uncased BERT, in whose word pieces "
+            f"captions are read; arch needs vocabulary_bytes {len(known)}"
+        )
 
 
 def _is_text(key: str) -> bool:

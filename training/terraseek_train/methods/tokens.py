@@ -1,12 +1,13 @@
-"""Token features of open_clip models, beside the pooled features.
+"""Token features of models, beside the pooled features.
 
 All functions take captions at full context length, or trimmed by `trim_caption_padding`.
 """
 
 from typing import Any
 
-from jaxtyping import Float, Int
-from torch import Tensor
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
 
 from terraseek.encoders.nets.text_tower import (
     end_token_states,
@@ -19,7 +20,14 @@ from terraseek.encoders.nets.text_tower import (
 from terraseek.errors import ConfigError
 from terraseek_train.peft import reads_padding
 
-__all__ = ["image_tokens", "text_tokens", "trim_caption_padding", "visual_tokens"]
+__all__ = [
+    "caption_sequence",
+    "image_tokens",
+    "joint_width",
+    "text_tokens",
+    "trim_caption_padding",
+    "visual_tokens",
+]
 
 
 def image_tokens(
@@ -42,7 +50,8 @@ def visual_tokens(
 
     Patch tokens pass the final layer norm and the projection, like the class token. For a timm
     tower the tokens are the cells of its last feature map (convolutional, or Swin), or its patch
-    tokens (ViT), projected; with average pooling their mean is the pooled feature.
+    tokens (ViT), projected; with average pooling and a linear projection their mean is the pooled
+    feature. Those of `LiteClip` pass its head, which is not linear, and are unit vectors.
 
     Raises:
         ConfigError: the image tower is of an unknown kind.
@@ -108,9 +117,9 @@ def text_tokens(
     if is_causal(tower):
         local = project_text(tower, hidden_states(tower, tower.token_embedding(tokens)))
         return end_token_states(local, tokens), local
-    if hasattr(tower, "token_features"):  # BERT, whose pooled token is the first
-        local = tower.token_features(tokens)
-        return local[:, 0], local
+    if hasattr(tower, "pooled_and_tokens"):  # BERT and MiniLM
+        pooled, local = tower.pooled_and_tokens(tokens)
+        return pooled, local
     if not hasattr(tower, "forward_intermediates"):
         raise ConfigError(f"no tokens are known of a text tower of kind {type(tower).__name__}")
     last = [len(tower.transformer.resblocks) - 1]
@@ -123,3 +132,36 @@ def text_tokens(
             tokens, indices=last, normalize_intermediates=True, output_fmt="NLC"
         )
     return found["text_features"], project_text(tower, found["text_intermediates"][0])
+
+
+def caption_sequence(
+    model: Any,  # noqa: ANN401
+    tokens: Int[Tensor, "t length"],
+) -> tuple[Float[Tensor, "t n dim"], Int[Tensor, " t"], Bool[Tensor, "t n"]]:
+    """Tokens of captions in which one stands for the caption, as Temporal-PAE reads them.
+
+    This is the end token of CLIP and the first of BERT. A tower that averages its tokens (MiniLM)
+    has none, so its pooled feature is put before the tokens, as the mean of the cells is before
+    those of an image.
+
+    Returns:
+        The projected tokens, the position of the pooled one, and which are no padding.
+    """
+    pooled, words = text_tokens(model, tokens)
+    tower, used = text_tower(model), tokens != 0
+    if is_causal(tower):
+        return words, tokens.argmax(dim=1), used
+    first = torch.zeros(len(tokens), dtype=torch.long, device=tokens.device)
+    if getattr(tower, "averages_tokens", False):
+        words = torch.cat([pooled[:, None], words], dim=1)
+        used = torch.cat([torch.ones_like(used[:, :1]), used], dim=1)
+    return words, first, used
+
+
+def joint_width(model: Any) -> int:  # noqa: ANN401
+    """Dimensions of the vectors of a model."""
+    tower = text_tower(model)
+    if (projection := getattr(tower, "text_projection", None)) is None:
+        return int(tower.output_dim)
+    is_linear = isinstance(projection, nn.Linear)
+    return int(projection.out_features if is_linear else projection.shape[1])

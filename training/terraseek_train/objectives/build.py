@@ -6,6 +6,7 @@ from typing import Any
 from terraseek.progress import Progress, silent
 from terraseek_train.config import TrainConfig
 from terraseek_train.data.corpus import Corpus
+from terraseek_train.loop.frozen import remember_frozen
 from terraseek_train.loop.model import ClipModel
 from terraseek_train.loop.start import initialize_weights
 from terraseek_train.objectives.contrastive import ContrastiveModel, GeorsclipModel
@@ -40,6 +41,9 @@ def build_training_model(
     model = _MODELS[config.method](config, config.method_options(), corpus)
     initialize_weights(model, config, progress)
     apply(model.clip, config.tuning())
+    if config.views:
+        # released code counts the states of padding, which are not kept
+        remember_frozen(model.clip, not config.options.get("release_compatible", False))
     if config.freeze_words:
         model.freeze_token_embedding()
     return model

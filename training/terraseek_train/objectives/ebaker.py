@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from terraseek_train.config import TrainConfig
 from terraseek_train.data.corpus import Corpus, batches_per_epoch
+from terraseek_train.data.text_table import tokenizer_of
 from terraseek_train.evaluate.retrieval import Retrieved, retrieve_by_scores
 from terraseek_train.loop.device_batch import DeviceBatch
 from terraseek_train.loop.model import ClipModel
@@ -23,7 +24,7 @@ from terraseek_train.methods.ebaker import (
     ebaker_loss,
     local_scores,
 )
-from terraseek_train.methods.ebaker.keywords import MASK_ID
+from terraseek_train.methods.ebaker.words import MASK_ID
 from terraseek_train.methods.options import EbakerMethodOptions
 from terraseek_train.methods.tokens import image_tokens, text_tokens, trim_caption_padding
 from terraseek_train.objectives.masking import mask_corpus
@@ -52,7 +53,7 @@ class EbakerModel(ClipModel):
         self.bank, self.local_bank = SimilarityBank(*bank_of), SimilarityBank(*bank_of)
         self.masked: MaskedText | None = None
         if "ker" not in options.ablate:
-            self.masked, vocabulary = mask_corpus(corpus, options)
+            self.masked, vocabulary = mask_corpus(corpus, options, tokenizer_of(config.arch))
             dim = int(config.arch["embed_dim"])
             self.ker = KeywordReasoner(dim, options.heads, options.blocks, vocabulary)
 
@@ -147,6 +148,20 @@ class EbakerModel(ClipModel):
         # zero, but it gives every process a gradient of every parameter, masked words or not
         return value + 0 * torch.stack([p.sum() for p in self.ker.parameters()]).sum()
 
+    def scores(
+        self,
+        image: Float[Tensor, "n ..."],
+        text: Float[Tensor, "m ..."],
+        tokens: Int[Tensor, "m context"],
+    ) -> Float[Tensor, "n m"]:
+        """Compute Sim = 0.6 Sim^g + 0.4 Sim^l, or Sim^g if local alignment is left out."""
+        found = F.normalize(image[:, 0], dim=-1) @ F.normalize(text[:, 0], dim=-1).T
+        if "local" not in self.options.ablate:
+            valid = None if self.options.release_compatible else tokens != 0
+            local = local_scores(image[:, 1:], text[:, 1:], valid)
+            found = combined_scores(found, local, self.options.weights)
+        return found
+
     def retrieve(
         self,
         image: Float[Tensor, "n ..."],
@@ -154,12 +169,8 @@ class EbakerModel(ClipModel):
         tokens: Int[Tensor, "m context"],
         image_of: Int[np.ndarray, " m"],
     ) -> Retrieved:
-        """Rank by Sim = 0.6 Sim^g + 0.4 Sim^l, or by Sim^g if local alignment is left out."""
-        found = F.normalize(image[:, 0], dim=-1) @ F.normalize(text[:, 0], dim=-1).T
-        if "local" not in self.options.ablate:
-            valid = None if self.options.release_compatible else tokens != 0
-            local = local_scores(image[:, 1:], text[:, 1:], valid)
-            found = combined_scores(found, local, self.options.weights)
+        """Rank by `scores`."""
+        found = self.scores(image, text, tokens)
         return retrieve_by_scores(found.float().cpu().numpy(), image_of)
 
     def used_token_rows(

@@ -1,5 +1,7 @@
 """Masked captions of a corpus, for EBAKER's keyword reasoning."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Int
 from open_clip.tokenizer import SimpleTokenizer
@@ -12,14 +14,11 @@ from terraseek_train.methods.ebaker import (
     mask_keywords,
     mask_keywords_as_released,
 )
-from terraseek_train.methods.ebaker.keywords import MASK_ID
+from terraseek_train.methods.ebaker.words import pieces_of
 from terraseek_train.methods.options import EbakerMethodOptions
 
 __all__ = ["ADJECTIVES", "mask_corpus", "mask_random_pieces"]
 
-_VOCABULARY = 49_408
-_START = 49_406
-"""CLIP's start token; smaller ones are pieces of words."""
 ADJECTIVES = frozenset(
     """
     adjacent agricultural bare big black blue bright broad brown busy circular clean clear coastal
@@ -33,51 +32,71 @@ ADJECTIVES = frozenset(
 """Adjectives of aerial captions, our own list: that of the paper is not known."""
 
 
-def mask_corpus(corpus: Corpus, options: EbakerMethodOptions) -> tuple[MaskedText, int]:
+def mask_corpus(
+    corpus: Corpus,
+    options: EbakerMethodOptions,
+    tokenizer: Any = None,  # noqa: ANN401 - open_clip has no types
+) -> tuple[MaskedText, int]:
     """Mask the keywords of every sentence of a corpus.
 
     The keywords are the most frequent words of each source, and their union is masked; `mask` of
     the options replaces them for comparison.
 
+    Args:
+        corpus: sentences with their tokens.
+        options: what is masked.
+        tokenizer: that made the tokens; None for CLIP's.
+
     Returns:
         The masked sentences by row, and the size of the vocabulary to predict.
     """
+    tokenizer = tokenizer or SimpleTokenizer()
     tokens = torch.from_numpy(corpus.tokens).long()
-    masked = _masked(tokens, corpus, options)
+    masked = _masked(tokens, corpus, options, tokenizer)
     if options.vocabulary == "full":
-        return _compact(masked.tokens, masked.labels), _VOCABULARY
+        return _compact(masked.tokens, masked.labels), pieces_of(tokenizer).size
     used, index = torch.unique(masked.labels, return_inverse=True)
     if int(used[0]) != 0:  # label 0 must still mean "not masked"
         index = index + 1
     return _compact(masked.tokens, index.reshape(tokens.shape)), len(used) + 1
 
 
-def _masked(tokens: Tensor, corpus: Corpus, options: EbakerMethodOptions) -> MaskedText:
+def _masked(
+    tokens: Tensor,
+    corpus: Corpus,
+    options: EbakerMethodOptions,
+    tokenizer: Any,  # noqa: ANN401
+) -> MaskedText:
     if options.mask == "random":
-        return mask_random_pieces(tokens)
+        return mask_random_pieces(tokens, tokenizer=tokenizer)
     keywords = ADJECTIVES
     if options.mask == "keywords":
         sets = {str(n): corpus.captions_of_source(n) for n in range(len(corpus.images))}
         keywords = frozenset(keyword_statistics(sets, options.keywords))
     if options.release_compatible:
-        return mask_keywords_as_released(tokens, corpus.texts, keywords)
-    return mask_keywords(tokens, keywords, SimpleTokenizer())
+        mask_id = pieces_of(tokenizer).mask_id
+        return mask_keywords_as_released(tokens, corpus.texts, keywords, mask_id)
+    return mask_keywords(tokens, keywords, tokenizer)
 
 
 def mask_random_pieces(
-    tokens: Int[Tensor, "t context"], share: float = 0.15, seed: int = 0
+    tokens: Int[Tensor, "t context"],
+    share: float = 0.15,
+    seed: int = 0,
+    tokenizer: Any = None,  # noqa: ANN401
 ) -> MaskedText:
     """Mask random word pieces, the same ones in every epoch (IRR, compared in EBAKER's paper).
 
     Args:
-        tokens: of CLIP's tokenizer.
+        tokens: of the captions.
         share: probability that a piece is masked.
         seed: decides which.
+        tokenizer: that made the tokens; None for CLIP's.
     """
+    pieces = pieces_of(tokenizer)
     generator = torch.Generator().manual_seed(seed)
-    is_piece = (tokens > 0) & (tokens < _START)
-    chosen = is_piece & (torch.rand(tokens.shape, generator=generator) < share)
-    return MaskedText(tokens.masked_fill(chosen, MASK_ID), tokens.masked_fill(~chosen, 0))
+    chosen = pieces.is_piece(tokens) & (torch.rand(tokens.shape, generator=generator) < share)
+    return MaskedText(tokens.masked_fill(chosen, pieces.mask_id), tokens.masked_fill(~chosen, 0))
 
 
 def _compact(tokens: Tensor, labels: Tensor) -> MaskedText:

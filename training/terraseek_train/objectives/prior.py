@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from terraseek.encoders.nets.text_tower import is_causal, text_tower
 from terraseek.errors import ConfigError
 from terraseek_train.config import TrainConfig
 from terraseek_train.loop.device_batch import DeviceBatch
@@ -26,7 +25,7 @@ from terraseek_train.methods.prior.guided import (
     instruction_width,
 )
 from terraseek_train.methods.prior.scene_classifier import SceneClassifier
-from terraseek_train.methods.tokens import text_tokens, trim_caption_padding
+from terraseek_train.methods.tokens import caption_sequence, trim_caption_padding
 
 __all__ = ["PriorModel", "guide_of"]
 
@@ -98,10 +97,7 @@ class PriorModel(ClipModel):
         if not self.options.temporal:
             return super().encode_texts(tokens)
         tokens = trim_caption_padding(self.clip, tokens)
-        _, words = text_tokens(self.clip, tokens)
-        at_end = is_causal(text_tower(self.clip))  # else the first token is pooled, as in BERT
-        pool_at = tokens.argmax(dim=1) if at_end else None
-        features: Tensor = self.temporal(words, pool_at, tokens != 0)
+        features: Tensor = self.temporal(*caption_sequence(self.clip, tokens))
         return features.float()
 
     def loss(

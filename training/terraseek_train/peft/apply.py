@@ -17,6 +17,7 @@ from terraseek_train.peft.pointwise import (
     pointwise_layers,
     remove_deltas,
 )
+from terraseek_train.peft.split_attention import adapt_layer, merge_layer, restore_layer
 from terraseek_train.peft.towers import Tower, find_tower, timm_visual, tower_names
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 
 _PROJECTIONS = re.compile(
     r"visual(\.parts\.\d+)?\.(head\.)?proj\b|(text\.|texts\.\d+\.)?text_projection\b"
+    r"|text\.proj\b|(visual|text)\.project\b"  # BERT, and the heads of LiteClip
 )
 _TEMPERATURE = ("logit_scale", "logit_bias")
 
@@ -53,7 +55,7 @@ def apply(model: nn.Module, config: PeftConfig) -> list[str]:
     output; the other kinds do slightly, as published.
 
     Args:
-        model: an open_clip CLIP or CustomTextCLIP.
+        model: an open_clip CLIP or CustomTextCLIP, or a `LiteClip`.
         config: what to add.
 
     Returns:
@@ -106,7 +108,10 @@ def merge(model: nn.Module) -> None:
     if config.kind == "lora":
         for tower in _adapted_transformers(model, config):
             for block in tower.blocks:
-                block.attn.merge_lora()
+                if tower.split:
+                    merge_layer(block)
+                else:
+                    block.attn.merge_lora()
         visual = _adapted_timm_visual(model, config)
         if visual is not None:
             merge_deltas(visual)
@@ -212,10 +217,14 @@ def _add_modules(tower: Tower, config: PeftConfig) -> None:
         if config.ejected:
             table.eject()
         tower.transformer.prefix = table
+    if tower.split and config.gated:
+        tower.transformer.cut_padding = False  # gates are means over padding too
     for index, block in enumerate(tower.blocks):
-        if config.has_lora or table is not None:
+        if tower.split:
+            adapt_layer(block, config, table, index)
+        elif config.has_lora or table is not None:
             block.attn = _adapted(block.attn, config, width, like)
-        if table is not None:
+        if table is not None and not tower.split:
             gate = Gate(width, like) if config.gated else None
             block.attn.use_prefix(table, index, config.prefix_logit, gate)
         if config.has_bottleneck:
@@ -241,8 +250,12 @@ def _through_bottleneck(block: Any, _inputs: Any, out: Tensor) -> Tensor:  # noq
 
 
 def _remove_modules(tower: Tower) -> None:
+    if tower.split:
+        tower.transformer.cut_padding = True
     for block in tower.blocks:
-        if isinstance(block.attn, AdaptedAttention):
+        if tower.split:
+            restore_layer(block)
+        elif isinstance(block.attn, AdaptedAttention):
             block.attn = block.attn.plain()
         if hasattr(block, "pfeiffer"):
             del block.pfeiffer

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from terraseek.encoders.nets.fuse import fold_batch_norms
 from terraseek.encoders.nets.lite_clip import LiteClip, build_lite_clip
-from terraseek.errors import WeightsLayoutError
 from terraseek.files import atomic_path, read_json
+from terraseek_train.loop.tower_files import lite_state
 from terraseek_train.small.corpus import Corpus, minilm_of
 from terraseek_train.small.settings import Settings, vocabulary_bytes
 
@@ -137,14 +137,7 @@ def load_trunk(trunk: nn.Module, path: Path) -> None:
         WeightsLayoutError: a tensor has another shape.
     """
     stored = torch.load(path, map_location="cpu", weights_only=True)
-    pairs = list(zip(trunk.state_dict().items(), stored.values(), strict=False))
-    for (name, target), value in pairs:
-        if target.shape != value.shape:
-            raise WeightsLayoutError(
-                f"{path} has {tuple(value.shape)} for {name} {tuple(target.shape)}; give the "
-                "published weights of the recipe's `tower`"
-            )
-    trunk.load_state_dict({name: value for (name, _), value in pairs})
+    trunk.load_state_dict(lite_state(stored, trunk.state_dict(), path))
 
 
 def parameter_groups(model: SmallModel, settings: Settings) -> list[dict[str, Any]]:

@@ -49,6 +49,8 @@ class StudyConfig:
     train: DataSource
     val: DataSource
     arms: tuple[Arm, ...]
+    second: DataSource | None = None
+    """A second set to report on, with scene labels in place of captions: zero-shot top-1."""
     title: str = "Study"
     seeds: tuple[int, ...] = (0, 1, 2)
     reference: str | None = None
@@ -69,6 +71,8 @@ class StudyConfig:
     """Learning rate at the end of the cosine, as a share of the peak."""
     weight_decay: float = 0.05
     clip: float = 2.0
+    views: int = 0
+    """As in a recipe."""
     stored_size: int = 96
     """Side in pixels at which training images are kept decoded."""
     instruction: str | None = None
@@ -180,8 +184,8 @@ def load_study(path: Path) -> StudyConfig:
     value = expand_variables(raw, path)
     if not isinstance(value, dict):
         raise ConfigError(f"{path} must hold one JSON object")
-    for key in ("train", "val"):
-        if key in value:
+    for key in ("train", "val", "second"):
+        if value.get(key):
             value[key] = _build(DataSource, _with_tuple(value[key], "area"), path)
     value["arms"] = tuple(_arm(entry, path) for entry in value.get("arms", ()))
     return _build(StudyConfig, _with_tuple(value, "seeds"), path)

@@ -11,7 +11,7 @@ import torch
 from terraseek.files import read_json, write_json
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
-from terraseek_train.loop.checkpoint import load_ranks, read_log, save_ranks
+from terraseek_train.loop.checkpoint import load_classified, load_ranks, read_log, save_results
 from terraseek_train.loop.model import ClipModel
 from terraseek_train.loop.start import initial_config, initialize_weights
 from terraseek_train.loop.validate import load_validation, validate
@@ -48,6 +48,7 @@ def recipe_of(config: StudyConfig, arm: Arm, seed: int, out: Path) -> TrainConfi
         out=str(out),
         data=(training,),
         val=val,
+        val_extra=(config.second,) if config.second else (),
         allow_leakage=bool(config.held_out),  # one file for both; their images are disjoint
         arch=base["arch"],
         means=tuple(base["means"]),
@@ -64,6 +65,7 @@ def recipe_of(config: StudyConfig, arm: Arm, seed: int, out: Path) -> TrainConfi
         final_lr=config.final_lr,
         weight_decay=config.weight_decay,
         clip=config.clip,
+        views=config.views,
         stored_size=config.stored_size,
         sizes=((0.0, side),),
         cache=config.cache,
@@ -108,21 +110,22 @@ def run_arm(recipe: TrainConfig, arm: Arm, mark: str, keep: bool, progress: Prog
     facts |= {"arm": arm.name, "seed": recipe.seed}
     facts["seconds"] = round(time.monotonic() - started, 2)
     metrics = asdict(load_ranks(out).score()) | facts
+    if classified := load_classified(out):
+        metrics["top1"] = classified.score().top1
     write_json(out / _RECORD, {"mark": mark, "metrics": metrics})
     _remove_weights(out, keep)
 
 
 def load_arm_run(out: Path) -> ArmRun:
     """Load a complete run."""
-    return ArmRun(read_json(out / _RECORD)["metrics"], load_ranks(out))
+    return ArmRun(read_json(out / _RECORD)["metrics"], load_ranks(out), load_classified(out))
 
 
 def _evaluate_initial(recipe: TrainConfig, out: Path, progress: Progress = silent) -> None:
     torch.manual_seed(recipe.seed)
     model = ClipModel(recipe.arch)
     initialize_weights(model, recipe, progress)
-    (found,) = validate(model, load_validation(recipe, progress), recipe).values()
-    save_ranks(out, found)
+    save_results(out, validate(model, load_validation(recipe, progress), recipe))
 
 
 def _remove_weights(out: Path, keep: bool) -> None:

@@ -12,6 +12,7 @@ from terraseek.files import sha256_of, write_json, write_text
 from terraseek.progress import Progress, silent
 from terraseek_train.config import DataSource, TrainConfig
 from terraseek_train.data.read_source import read_source
+from terraseek_train.loop.frozen import forget
 from terraseek_train.loop.start import initial_weights
 from terraseek_train.study.config import StudyConfig
 from terraseek_train.study.one_run import load_arm_run, recipe_of, run_arm, sources_of
@@ -20,7 +21,10 @@ from terraseek_train.study.table import markdown
 
 __all__ = ["run_study"]
 
-_UNRELATED = ("out", "cache", "threads", "workers", "device", "init", "seed", "data", "val")
+_UNRELATED = (
+    *("out", "cache", "threads", "workers", "device", "init", "seed"),
+    *("data", "val", "val_extra"),
+)
 """Settings of a recipe on which the result does not depend, or that the digests stand for."""
 
 
@@ -58,13 +62,16 @@ def run_study(config: StudyConfig, progress: Progress = silent) -> list[ArmResul
             runs.setdefault(arm.name, []).append(load_arm_run(folder))
         results = compare(config, runs)
         _write(config, inputs, results, out)
+    forget()
     return results
 
 
 def _read_inputs(config: StudyConfig) -> _Inputs:
     train, val = (_digest(source) for source in sources_of(config))
-    base = sha256_of(initial_weights(config.base))
-    return _Inputs((train[1], val[1]), val[2], {"base": base, "train": train[0], "val": val[0]})
+    digests = {"base": sha256_of(initial_weights(config.base)), "train": train[0], "val": val[0]}
+    if config.second:
+        digests["second"] = _digest(config.second)[0]
+    return _Inputs((train[1], val[1]), val[2], digests)
 
 
 def _digest(source: DataSource) -> tuple[str, int, int]:
@@ -94,7 +101,11 @@ def _write(config: StudyConfig, inputs: _Inputs, results: list[ArmResult], out: 
     n_train, n_val = inputs.images
     sizes = f"{n_train} training images, {config.epochs} epochs, batch {config.batch}"
     evaluated = f"{n_val} images and {inputs.captions} captions evaluated"
-    write_text(out / "table.md", markdown(config.title, f"{sizes}; {evaluated}", results))
+    note, second = f"{sizes}; {evaluated}", ""
+    if config.second:
+        second = config.second.name
+        note += f"; {second}: zero-shot top-1, classes by their sentences"
+    write_text(out / "table.md", markdown(config.title, note, results, second))
     record = {
         "config": config.to_json(),
         "base_sha256": inputs.digests["base"],

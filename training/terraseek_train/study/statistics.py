@@ -9,6 +9,7 @@ from scipy import stats
 
 from terraseek_train.evaluate.bootstrap import Interval, UnitSums, paired
 from terraseek_train.evaluate.retrieval import Retrieved
+from terraseek_train.loop.classified import Classified
 from terraseek_train.study.config import StudyConfig
 
 __all__ = ["ArmResult", "ArmRun", "Comparison", "compare", "half_width", "holm"]
@@ -22,11 +23,13 @@ class ArmRun:
 
     metrics: Mapping[str, Any]
     retrieved: Retrieved
+    classified: Classified | None = None
+    """Of the second set, if the study has one."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Difference in mR from another arm, in percentage points."""
+    """Difference in mR (or top-1) from another arm, in percentage points."""
 
     other: str
     value: float
@@ -51,14 +54,16 @@ class ArmResult:
     seconds: float
     """Mean wall-clock training time of a run; it depends on what else the machine was doing."""
     comparison: Comparison | None
+    second: Comparison | None = None
+    """Comparison in top-1 on the second set; `p_images` is not corrected."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the keys of `results.json`."""
         value = asdict(self)
-        comparison = value.pop("comparison")
-        if comparison is not None:
-            comparison["p_pictures"] = comparison.pop("p_images")
-        return value | {"versus": comparison}
+        for comparison in (value["comparison"], value["second"]):
+            if comparison is not None:
+                comparison["p_pictures"] = comparison.pop("p_images")
+        return value | {"versus": value.pop("comparison")}
 
 
 def half_width(values: Sequence[float]) -> float | None:
@@ -84,47 +89,54 @@ def compare(config: StudyConfig, runs: Mapping[str, Sequence[ArmRun]]) -> list[A
     """Results of all arms that have runs, in the study's order."""
     rows = [arm for arm in config.arms if arm.name in runs]
     comparisons: dict[str, Comparison] = {}
+    second: dict[str, Comparison] = {}
     for arm in rows:
         reference = config.reference_arm(arm)
         if reference is not None and reference.name in runs:
-            comparisons[arm.name] = _comparison(
-                reference.name, runs[reference.name], runs[arm.name]
-            )
-    corrected = dict(
-        zip(comparisons, holm([v.p_images for v in comparisons.values()]), strict=True)
-    )
-    return [_result(arm.name, runs[arm.name], comparisons, corrected) for arm in rows]
+            pair = reference.name, runs[reference.name], runs[arm.name]
+            comparisons[arm.name] = _comparison(*pair)
+            if all(run.classified for run in (*pair[1], *pair[2])):
+                second[arm.name] = _comparison(*pair, metric="top1")
+    corrected = holm([value.p_images for value in comparisons.values()])
+    comparisons = {
+        name: replace(value, p_images=p)
+        for (name, value), p in zip(comparisons.items(), corrected, strict=True)
+    }
+    return [
+        _result(arm.name, runs[arm.name], comparisons.get(arm.name), second.get(arm.name))
+        for arm in rows
+    ]
 
 
 def _result(
     name: str,
     runs: Sequence[ArmRun],
-    comparisons: Mapping[str, Comparison],
-    corrected: Mapping[str, float],
+    comparison: Comparison | None,
+    second: Comparison | None,
 ) -> ArmResult:
-    mean = {key: float(np.mean([run.metrics[key] for run in runs])) for key in METRICS}
-    comparison = comparisons.get(name)
-    if comparison is not None:
-        comparison = replace(comparison, p_images=corrected[name])
+    keys = (*METRICS, "top1") if all(run.classified for run in runs) else METRICS
     return ArmResult(
         name,
         int(runs[0].metrics["parameters"]),
         len(runs),
-        mean,
+        {key: float(np.mean([run.metrics[key] for run in runs])) for key in keys},
         half_width([run.metrics["mR"] for run in runs]),
         float(np.mean([run.metrics["seconds"] for run in runs])),
         comparison,
+        second,
     )
 
 
-def _comparison(name: str, first: Sequence[ArmRun], second: Sequence[ArmRun]) -> Comparison:
+def _comparison(
+    name: str, first: Sequence[ArmRun], second: Sequence[ArmRun], metric: str = "mR"
+) -> Comparison:
     """Second minus first over common seeds; a single run is compared with every seed."""
     if 1 not in (len(first), len(second)):
         seeds = {run.metrics["seed"] for run in first} & {run.metrics["seed"] for run in second}
         first = [run for run in first if run.metrics["seed"] in seeds]
         second = [run for run in second if run.metrics["seed"] in seeds]
-    difference = paired(_averaged(first), _averaged(second))["mR"]
-    left, right = (np.array([run.metrics["mR"] for run in runs]) for runs in (first, second))
+    difference = paired(_averaged(first, metric), _averaged(second, metric))[metric]
+    left, right = (np.array([run.metrics[metric] for run in runs]) for runs in (first, second))
     gap = right - left  # a single run is subtracted from each seed
     p_seeds = None
     if len(gap) > 2 and np.ptp(gap) > 0:
@@ -132,9 +144,10 @@ def _comparison(name: str, first: Sequence[ArmRun], second: Sequence[ArmRun]) ->
     return Comparison(name, difference.value, difference.interval, difference.p, p_seeds)
 
 
-def _averaged(runs: Sequence[ArmRun]) -> UnitSums:
+def _averaged(runs: Sequence[ArmRun], metric: str) -> UnitSums:
     """Average the numerators of several seeds, unit by unit."""
-    sums = [run.retrieved.unit_sums() for run in runs]
+    found = [run.classified if metric == "top1" else run.retrieved for run in runs]
+    sums = [one.unit_sums() for one in found if one is not None]
     first = sums[0]
     numerators = np.mean([one.numerators for one in sums], axis=0)
     return UnitSums(first.names, numerators, first.denominators, first.combine)

@@ -18,12 +18,20 @@ _HEAD = (
 )
 
 
-def markdown(title: str, note: str, results: Sequence[ArmResult]) -> str:
+def markdown(title: str, note: str, results: Sequence[ArmResult], second: str = "") -> str:
     """Heading, conditions and one row per arm.
 
     mR is the mean over seeds ± half of Student's 95 % interval; Δ names the arm of comparison.
+
+    Args:
+        title: of the study.
+        note: conditions.
+        results: of the arms.
+        second: name of the second set, which adds two columns.
     """
-    rows = [_HEAD, tuple("---" for _ in _HEAD), *(_row(result) for result in results)]
+    head = (*_HEAD, f"{second} top-1", "Δ [95 %]") if second else _HEAD
+    body = [(*_row(result), *(_second(result) if second else ())) for result in results]
+    rows = [head, tuple("---" for _ in head), *body]
     seeds = max(result.seeds for result in results)
     lines = [f"**{title}.** {note[0].upper()}{note[1:]}; {seeds} seed{'s' * (seeds > 1)}.", ""]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
@@ -45,6 +53,10 @@ def _row(result: ArmResult) -> tuple[str, ...]:
         f"{mean['mR']:.2f}{spread}",
         *_comparison(result.comparison),
     )
+
+
+def _second(result: ArmResult) -> tuple[str, str]:
+    return f"{result.mean['top1']:.2f}", _comparison(result.second)[0]
 
 
 def _comparison(comparison: Comparison | None) -> tuple[str, str, str]:

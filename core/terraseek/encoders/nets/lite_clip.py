@@ -70,6 +70,7 @@ class LiteClip(nn.Module):
         if hubs is not None:
             self.visual.level = hubness_correction("image", dim, hubs)
             self.text.level = hubness_correction("text", dim, hubs)
+            self.text.output_dim += HUBNESS_DIMS
 
     def tokenizer(self) -> WordPiece:
         """Return the tokenizer; the weights, which hold its vocabulary, must be loaded before."""
@@ -109,6 +110,11 @@ class ImageTower(nn.Module):
 class SentenceTower(nn.Module):
     """MiniLM, centring of its vectors, and the head that maps them to the joint space."""
 
+    ignores_padding = True
+    """Columns that are padding in every sentence can be cut off."""
+    averages_tokens = True
+    """No token stands for the sentence."""
+
     def __init__(self, config: Mapping[str, Any], dim: int) -> None:
         super().__init__()
         self.reader = MiniLM(**config["minilm"])
@@ -122,6 +128,7 @@ class SentenceTower(nn.Module):
         self.register_buffer("usual", torch.zeros(size))
         self.project = ResidualHead(self.reader.width, size, int(config["hidden"]), dim)
         self.level: nn.Module = nn.Identity()
+        self.output_dim = int(dim)
 
     def head(self, means: "Tensor") -> "Tensor":
         """Project MiniLM's means [*t, levels * width] to unit vectors [*t, dim].
@@ -136,6 +143,15 @@ class SentenceTower(nn.Module):
     def forward(self, tokens: "Tensor") -> "Tensor":
         """Compute unit vectors of token ids [t, context]."""
         return self.head(self.reader(tokens))
+
+    def pooled_and_tokens(self, tokens: "Tensor") -> "tuple[Tensor, Tensor]":
+        """Compute unit vectors of sentences [t, dim] and of each of their tokens.
+
+        A token [t, length, dim] passes the head as if it were the mean of its sentence.
+        """
+        states = self.reader.states(tokens)
+        each = torch.cat([F.normalize(state, dim=-1) for state in states], dim=-1)
+        return self.head(self.reader.pool(states, tokens)), self.head(each)
 
 
 class ResidualHead(nn.Module):

@@ -24,6 +24,9 @@ _EPS = 1e-12
 class MiniLM(nn.Module):
     """Sentence encoder: means over the tokens after one or several layers."""
 
+    cut_padding = True
+    """Leave out columns that are padding in every sentence; adapters that read padding unset it."""
+
     def __init__(
         self,
         levels: Sequence[int] = (),
@@ -60,15 +63,25 @@ class MiniLM(nn.Module):
 
     def forward(self, tokens: "Int[Tensor, 't length']") -> "Float[Tensor, 't levels_width']":
         """Concatenate the means of all levels, each of unit length; token 0 is padding."""
-        length = max(1, int((tokens != 0).sum(dim=1).max()))
-        tokens = tokens[:, :length]
+        if self.cut_padding:
+            tokens = tokens[:, : max(1, int((tokens != 0).sum(dim=1).max()))]
+        return self.pool(self.states(tokens), tokens)
+
+    def states(self, tokens: "Int[Tensor, 't length']") -> "list[Tensor]":
+        """Compute the states [t, length, width] of all tokens after each of the levels."""
         used = tokens != 0
-        x = self.norm(self.words(tokens) + self.positions.weight[:length] + self.kind)
+        x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]] + self.kind)
         outputs = {0: x}
         for number, block in enumerate(self.blocks, 1):
             x = outputs[number] = block(x, used)
-        mask = used.to(x.dtype)[..., None]
-        means = [(outputs[level] * mask).sum(1) / mask.sum(1) for level in self.levels]
+        return [outputs[level] for level in self.levels]
+
+    def pool(
+        self, states: "list[Tensor]", tokens: "Int[Tensor, 't length']"
+    ) -> "Float[Tensor, 't levels_width']":
+        """Concatenate the means of `states` over the tokens in use, each of unit length."""
+        mask = (tokens != 0).to(states[0].dtype)[..., None]
+        means = [(state * mask).sum(1) / mask.sum(1) for state in states]
         return torch.cat([F.normalize(mean, dim=-1) for mean in means], dim=-1)
 
 

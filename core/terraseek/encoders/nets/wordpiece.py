@@ -49,6 +49,7 @@ class WordPiece:
         """
         self.context_length = context_length
         self.vocab_size = len(tokens)
+        self.tokens = tuple(tokens)
         self._ids = {token: number for number, token in enumerate(tokens)}
         special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
         if missing := [token for token in special if token not in self._ids]:

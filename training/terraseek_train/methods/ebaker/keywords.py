@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from terraseek_train.methods.ebaker.words import MASK_ID, pieces_of
+
 __all__ = [
     "MASK_ID",
     "STOP_WORDS",
@@ -19,7 +21,6 @@ __all__ = [
     "mask_keywords_as_released",
 ]
 
-MASK_ID = 49_405  # the last and rarest byte-pair merge serves as the mask, as in the released code
 _WORD = re.compile(r"[^\W\d_]+")  # letter runs, as CLIP's tokenizer splits
 STOP_WORDS = frozenset(
     """
@@ -70,35 +71,23 @@ def mask_keywords(
     tokens: Int[Tensor, "t context"],
     keywords: Set[str],
     tokenizer: Any,  # noqa: ANN401 - open_clip has no types
-    mask_id: int = MASK_ID,
 ) -> MaskedText:
-    """Mask every byte-pair token of every keyword.
+    """Mask every token of every keyword.
 
-    Words are assembled from the tokens, so all tokens of a word are masked; a word cut off by the
-    end of the context stays.
+    Words are assembled from the tokens, so all tokens of a word are masked; a word of CLIP's tokens
+    that is cut off by the end of the context stays.
 
     Args:
-        tokens: from open_clip's tokenizer.
+        tokens: of the captions.
         keywords: lower-case words.
-        tokenizer: the `SimpleTokenizer` that made `tokens`.
-        mask_id: token id of the mask.
+        tokenizer: the `SimpleTokenizer` or `WordPiece` that made `tokens`.
     """
-    labels = torch.zeros_like(tokens)
-    special = {0, *tokenizer.all_special_ids}
+    labels, pieces = torch.zeros_like(tokens), pieces_of(tokenizer)
     for row, ids in enumerate(tokens.tolist()):
-        start, word = 0, ""
-        for position, token_id in enumerate(ids):
-            # "!" has id 0 like padding: neither is part of a word
-            if token_id in special:
-                start, word = position + 1, ""
-                continue
-            word += tokenizer.decoder[token_id]
-            if not word.endswith("</w>"):
-                continue
-            if _decoded(word, tokenizer) in keywords:
-                labels[row, start : position + 1] = tokens[row, start : position + 1]
-            start, word = position + 1, ""
-    return _masked(tokens, labels, mask_id)
+        for start, end, word in pieces.words(ids):
+            if word in keywords:
+                labels[row, start:end] = tokens[row, start:end]
+    return _masked(tokens, labels, pieces.mask_id)
 
 
 def mask_keywords_as_released(
@@ -122,9 +111,3 @@ def mask_keywords_as_released(
 
 def _masked(tokens: Tensor, labels: Tensor, mask_id: int) -> MaskedText:
     return MaskedText(tokens.masked_fill(labels != 0, mask_id), labels)
-
-
-def _decoded(word: str, tokenizer: Any) -> str:  # noqa: ANN401
-    letters = word.removesuffix("</w>")
-    raw = bytes(tokenizer.byte_decoder[letter] for letter in letters)
-    return raw.decode("utf-8", errors="replace")

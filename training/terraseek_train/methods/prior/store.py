@@ -24,6 +24,7 @@ from terraseek_train.methods.prior.guided import (
 from terraseek_train.methods.prior.instruction import InstructionEncoder
 from terraseek_train.methods.prior.released import make_resnet
 from terraseek_train.methods.prior.scene_classifier import SceneClassifier, make_network
+from terraseek_train.methods.tokens import joint_width
 from terraseek_train.peft import apply, fold_for_inference, peft_state
 from terraseek_train.peft.config import PeftConfig
 from terraseek_train.peft.folder import (
@@ -110,7 +111,7 @@ def attach_guided(model: nn.Module, record: Mapping[str, Any], path: Path) -> No
         peft = None if config["peft"] is None else PeftConfig.from_json(config["peft"])
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{path / RECORD} describes no guided tower ({error!r})") from error
-    dim = _joint_width(model)
+    dim = joint_width(model)
     inner = instruction_width(holder.visual, guide, dim)
     instruction = InstructionEncoder(backbone, features, inner)
     tower = build_guided_tower(holder.visual, instruction, guide, dim)
@@ -149,10 +150,3 @@ def _guide_tensors(tower: nn.Module) -> dict[str, Tensor]:
     """Parameters of the tower that belong neither to the base nor to the scene classifier."""
     other = ("visual.", "instruction.backbone.")
     return {k: v for k, v in tower.named_parameters() if not k.startswith(other)}
-
-
-def _joint_width(model: Any) -> int:  # noqa: ANN401
-    projection = getattr(model, "text", model).text_projection
-    return int(
-        projection.out_features if isinstance(projection, nn.Linear) else projection.shape[1]
-    )

@@ -30,6 +30,7 @@ __all__ = [
     "BertTransformer",
     "bert_size",
     "bert_tokenizer",
+    "bert_vocabulary",
     "build_bert_clip",
     "with_text_tower",
 ]
@@ -113,13 +114,22 @@ def bert_tokenizer(context_length: int) -> WordPiece:
     Raises:
         WeightsNotFoundError: the weights are not on this machine.
     """
+    return WordPiece(read_vocabulary(bert_vocabulary()), context_length)
+
+
+def bert_vocabulary() -> "Tensor":
+    """Return the vocabulary of uncased BERT as `LiteClip` stores it: the bytes of `vocab.txt`.
+
+    Raises:
+        WeightsNotFoundError: the weights of terraseek-small, which hold it, are not here.
+    """
     if not _VOCABULARY.is_file():
         raise WeightsNotFoundError(
             f"BERT's vocabulary is part of {_VOCABULARY}, which is missing; reinstall terraseek"
         )
     with safe_open(_VOCABULARY, framework="pt") as file:
-        stored = file.get_tensor("text.vocabulary")
-    return WordPiece(read_vocabulary(stored), context_length)
+        stored: Tensor = file.get_tensor("text.vocabulary")
+    return stored
 
 
 class BertText(nn.Module):
@@ -141,6 +151,7 @@ class BertText(nn.Module):
         super().__init__()
         self.transformer = BertTransformer(size)
         self.proj = nn.Linear(size.width, dim, bias=False)
+        self.output_dim = dim
         for module in self.transformer.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=_INITIAL_STD)
@@ -152,6 +163,11 @@ class BertText(nn.Module):
         out: Tensor = self.proj(self.transformer(tokens, tokens != _PAD))
         return out
 
+    def pooled_and_tokens(self, tokens: "Int[Tensor, 't length']") -> "tuple[Tensor, Tensor]":
+        """Compute text features [t, dim] and those of all tokens [t, length, dim]."""
+        local = self.token_features(tokens)
+        return local[:, 0], local
+
     def forward(self, tokens: "Int[Tensor, 't length']") -> "Float[Tensor, 't dim']":
         """Compute text features of sentences padded on the right with token 0."""
         return self.token_features(tokens)[:, 0]
@@ -159,6 +175,9 @@ class BertText(nn.Module):
 
 class BertTransformer(nn.Module):
     """Embeddings and layers of BERT, named as in transformers."""
+
+    cut_padding = True
+    """Whether a tower may leave out columns of padding; adapters that read padding unset it."""
 
     def __init__(self, size: BertSize) -> None:
         """Build the network with random weights."""

@@ -106,7 +106,9 @@ class XlmRobertaText(nn.Module):
     def forward(self, tokens: "Int[Tensor, 't context']") -> "Float[Tensor, 't dim']":
         """Compute text features of sentences padded on the right with token 1."""
         used = tokens != _PAD
-        length = max(1, int(used.sum(dim=1).max()))
+        length = used.shape[1]
+        if self.transformer.cut_padding:
+            length = max(1, int(used.sum(dim=1).max()))
         states = self.transformer(tokens[:, :length], used[:, :length])
         mask = used[:, :length, None].to(states.dtype)
         out: Tensor = self.proj((states * mask).sum(dim=1) / mask.sum(dim=1))
