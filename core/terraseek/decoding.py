@@ -5,6 +5,7 @@ damaged files. Every call into a decoder is made within `guarded`, so that one f
 import and its error is one line about that file.
 """
 
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,8 @@ __all__ = ["TimeLimit", "check_time", "failure", "guarded", "quiet"]
 
 # Pillow warns of EXIF and other metadata that it ignores; for the process, as threads decode
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# and logs an error, without the name of the file, for TIFF files that GDAL reads
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 
 
 class _Quiet:

@@ -14,6 +14,7 @@ from terraseek.errors import SourceError
 
 __all__ = [
     "TextTable",
+    "decode_text",
     "read_csv_rows",
     "read_text",
     "read_text_start",
@@ -101,6 +102,18 @@ def read_text(path: Path, fallback: Sequence[str] = ()) -> str:
         _check_text(path, text)
         return text
     raise _not_utf8(path)
+
+
+def decode_text(data: bytes) -> tuple[str, bool]:
+    """Text in UTF-8 or, with a mark, UTF-16, and whether it is.
+
+    Other text is read as Latin-1, or, if it is UTF-8 but for some bytes, without these.
+    """
+    try:
+        return data.decode(_encoding_of(data)), True
+    except UnicodeDecodeError:
+        mostly = not data.decode("utf-8", "ignore").isascii()
+        return data.decode("utf-8" if mostly else "cp1252", "replace"), False
 
 
 def read_text_start(path: Path, length: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from terraseek.decoding import guarded, quiet
 from terraseek.errors import SceneError
 from terraseek.scenes.limits import SceneLimits
-from terraseek.scenes.opening import decode_once
+from terraseek.scenes.opening import decode_once, decoding
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,6 +21,8 @@ _ORIENTATION_TAG = 0x0112
 _TURNED = ("JPEG", "PNG", "WEBP")
 _BY_PILLOW = ("GIF", "BMP")
 """Formats of which GDAL and Pillow, which reads items, accept different damaged files."""
+_MAX_TURNED_BYTES = 1 << 28
+"""Larger TIFF files are read as they are stored."""
 _MAX_PIXELS = 180_000_000
 """Larger photographs are read as they are stored, because turning needs all pixels in memory."""
 
@@ -63,6 +65,8 @@ def upright_copy(dataset: "DatasetReader", path: Path) -> "tuple[DatasetReader |
     Raises:
         SceneError: the image cannot be decoded.
     """
+    if dataset.driver == "GTiff":
+        return _turned_tiff(dataset, path), False
     if dataset.driver not in (*_TURNED, *_BY_PILLOW) or dataset.dtypes[0] != "uint8":
         return None, False
     image = _header(path, (*_TURNED, *_BY_PILLOW))
@@ -79,6 +83,53 @@ def upright_copy(dataset: "DatasetReader", path: Path) -> "tuple[DatasetReader |
                 image.load()  # GDAL reports less damage than Pillow
             return None, animated
         return _in_memory(image), animated
+
+
+def _turned_tiff(dataset: "DatasetReader", path: Path) -> "DatasetReader | None":
+    """An upright copy of a TIFF file that is to be turned, which GDAL does not do; else None."""
+    from rasterio.enums import MaskFlags
+    from rasterio.io import MemoryFile
+
+    size = dataset.width * dataset.height * dataset.count * np.dtype(dataset.dtypes[0]).itemsize
+    placed = not dataset.transform.is_identity or dataset.gcps[0] or dataset.rpcs
+    masked = any(
+        MaskFlags.per_dataset in f and MaskFlags.alpha not in f for f in dataset.mask_flag_enums
+    )
+    if placed or masked or size > _MAX_TURNED_BYTES or len(set(dataset.dtypes)) > 1:
+        return None
+    orientation = 1
+    with suppress(SceneError):  # a TIFF that Pillow cannot read
+        image = _header(path, ("TIFF",))
+        if image is not None:
+            with image:
+                orientation = orientation_of(image)
+    if orientation == 1:
+        return None
+    with decoding(path.name):
+        pixels = dataset.read()
+    if orientation >= 5:
+        pixels = pixels.swapaxes(1, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, :, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[:, ::-1]
+    count, height, width = pixels.shape
+    profile = {"count": count, "height": height, "width": width, "dtype": dataset.dtypes[0]}
+    if dataset.nodata is not None:
+        profile["nodata"] = dataset.nodata
+    if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        profile["photometric"] = "MINISWHITE"
+    with quiet:
+        memory = MemoryFile()
+        with memory.open(driver="GTiff", **profile) as target:
+            with suppress(ValueError):  # no palette
+                target.write_colormap(1, dataset.colormap(1))
+            target.colorinterp = dataset.colorinterp
+            target.descriptions = dataset.descriptions
+            target.write(np.ascontiguousarray(pixels))
+        copy = memory.open()
+    copy.memory_file = memory  # its bytes live as long as the dataset
+    return copy
 
 
 def copy_by_pillow(path: Path, limits: SceneLimits) -> "DatasetReader | None":

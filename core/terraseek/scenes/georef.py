@@ -45,6 +45,8 @@ class Georef:
     """Used instead of `transform` if ground control points need more than an affine transform."""
     residual_px: float | None = None
     """Error of the fit to ground control points, see `fit_gcps`; None without such points."""
+    reason: str = ""
+    """Why what the file says of its place is not used."""
 
     @cached_property
     def _to_lonlat(self) -> "Transformer | None":
@@ -59,6 +61,19 @@ class Georef:
     def located(self) -> bool:
         """Whether pixels have longitude and latitude."""
         return self._to_lonlat is not None
+
+    @property
+    def unplaced(self) -> str:
+        """Why pixels have no place, although the file says something of it; empty otherwise."""
+        if self.reason or (self.crs is None and self.transform.is_identity):
+            return self.reason
+        if self.crs is None:
+            return "a transform or world file without a CRS; put a .prj file beside it"
+        if not self.located:
+            return "a CRS that is not related to the Earth"
+        if self.pixel_to_lonlat(self.width / 2, self.height / 2) is None:
+            return "a transform whose centre is not on the globe"
+        return ""
 
     def lonlat(
         self, cols: Float64[np.ndarray, "*n"], rows: Float64[np.ndarray, "*n"]
@@ -209,5 +224,5 @@ def _transformer(crs: "CRS | None", inverse: bool) -> "Transformer | None":
         source, target = (lonlat, projected) if inverse else (projected, lonlat)
         return Transformer.from_crs(source, target, always_xy=True)
     except ProjError as error:
-        _logger.warning("CRS is not related to the globe, pixel space is used: %s", error)
+        _logger.info("CRS is not related to the globe, pixel space is used: %s", error)
         return None

@@ -19,6 +19,7 @@ __all__ = ["read_georef"]
 
 _logger = logging.getLogger(__name__)
 _MIN_GCPS = 3
+_UNUSABLE_POINTS = "control points that are fewer than three, on one line, or without a CRS"
 _RPC_GRID = 6
 """Rows and columns of points at which RPCs are sampled."""
 
@@ -42,7 +43,10 @@ def read_georef(dataset: "DatasetReader", path: Path) -> Georef:
             if not fitted.is_degenerate:
                 polynomial, error = fit_gcps(points, dataset.width, dataset.height)
                 return Georef(dataset.width, dataset.height, fitted, points_crs, polynomial, error)
-        return Georef(dataset.width, dataset.height, Affine.identity(), None)
+        reason = _UNUSABLE_POINTS if dataset.gcps[0] else ""
+        if crs and transform.is_degenerate:
+            reason = "a transform that maps all pixels to one line or point"
+        return Georef(dataset.width, dataset.height, Affine.identity(), None, reason=reason)
     return Georef(dataset.width, dataset.height, transform, crs or _sidecar_crs(path))
 
 
@@ -89,8 +93,9 @@ def _sidecar_crs(path: Path) -> "CRS | None":
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
-    prj = path.with_suffix(".prj")
-    if not prj.is_file():
+    names = (path.with_suffix(".prj"), path.with_suffix(".PRJ"))
+    prj = next((name for name in names if name.is_file()), None)
+    if prj is None:
         return None
     try:
         return CRS.from_wkt(

@@ -107,6 +107,8 @@ class RasterReader:
             )
             if self._bands.cmyk:
                 values = _cmyk_to_rgb(values)
+            if self._bands.inverted:
+                values = 255 - values
             if not self.declares_mask:
                 return values, np.ones((height, width), bool)
             masks = self._dataset.read_masks(

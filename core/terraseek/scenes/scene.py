@@ -81,6 +81,8 @@ class Scene:
         self.bands: RgbBands = choose_rgb_bands(dataset)
         self.animated = animated
         """Whether the file has more frames than the first, which is the one that is read."""
+        self.pages: int = max(1, len(dataset.subdatasets)) if dataset.driver == "GTiff" else 1
+        """Number of images in the file, of which the first is read."""
         self._reader = RasterReader(dataset, path.name, self.bands)
 
     @classmethod
@@ -182,6 +184,8 @@ class Scene:
         found = [] if self.bands.note is None else [f"{self.name}: {self.bands.note}"]
         if self.animated:
             found.append(f"{self.name} is an animation; only its first frame is read")
+        if self.pages > 1:
+            found.append(f"{self.name} has {self.pages} pages; only the first is read")
         residual = self.georef.residual_px
         if residual is not None and residual > _MAX_RESIDUAL_PX:
             found.append(

@@ -18,7 +18,7 @@ from terraseek.catalogue.importing.blocks.record_block import RecordBlock
 from terraseek.catalogue.importing.bounded_map import bounded_map
 from terraseek.catalogue.importing.columns.cells import plain_columns
 from terraseek.catalogue.importing.geometa import Geometa
-from terraseek.catalogue.importing.inspection import ANIMATED, inspect
+from terraseek.catalogue.importing.inspection import ANIMATED, PAGES, inspect
 from terraseek.catalogue.importing.item_row import RowOptions, image_label, item_row, table_names
 from terraseek.catalogue.importing.known_items import KnownItems, changed_cells, completed_record
 from terraseek.catalogue.importing.readers.reader import OpenedSource
@@ -145,6 +145,8 @@ class ImportJob:
                     continue
                 if inspected.pop(ANIMATED, False):
                     self._count_unused("frames after the first of animations", 1)
+                if pages := inspected.pop(PAGES, 0):
+                    self._count_unused("pages after the first of TIFF files", pages)
                 if task.row is None:
                     rows.append(self._row(task.item_id, task.record, inspected))
                 elif cells := self._completed(task, inspected):

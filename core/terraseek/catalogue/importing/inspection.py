@@ -15,6 +15,7 @@ from terraseek.catalogue.images import (
     temporary_copy,
 )
 from terraseek.catalogue.importing.photographs import (
+    UNPLACED,
     has_world_file,
     is_animated,
     photograph_columns,
@@ -22,12 +23,12 @@ from terraseek.catalogue.importing.photographs import (
 from terraseek.catalogue.records import ImageRef
 from terraseek.decoding import TimeLimit, guarded
 
-__all__ = ["ANIMATED", "RASTER_SUFFIXES", "UNPLACED", "inspect"]
+__all__ = ["ANIMATED", "PAGES", "RASTER_SUFFIXES", "UNPLACED", "inspect"]
 
 ANIMATED = "_animated"
 """Key that marks an image with more frames than the first, which is the one that is read."""
-UNPLACED = "_unplaced"
-"""Key of the reason why an image has a position that could not be used."""
+PAGES = "_pages"
+"""Key of the number of further images in a TIFF file, of which the first is read."""
 
 
 def inspect(ref: ImageRef, check: bool = True) -> dict[str, Any]:
@@ -82,12 +83,14 @@ def _raster(path: Path, check: bool) -> dict[str, Any]:
         if check:
             scene.preview(64)  # a truncated file can be opened and fails only here
         columns: dict[str, Any] = {"width": scene.width, "height": scene.height}
+        if scene.pages > 1:
+            columns[PAGES] = scene.pages - 1
         if scene.gsd_m is not None:
             columns["gsd_m"] = scene.gsd_m
         centre = scene.pixel_to_lonlat(scene.width / 2, scene.height / 2)
         if centre is None:
-            if not scene.transform.is_identity and scene.crs is None:
-                columns[UNPLACED] = "a world file without a CRS; put a .prj file beside it"
+            if scene.georef.unplaced:
+                columns[UNPLACED] = scene.georef.unplaced
             return columns
         columns |= {"lon": centre[0], "lat": centre[1], "location_precision": "exact"}
         footprint = scene.footprint

@@ -2,16 +2,24 @@
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from terraseek.catalogue.importing.dataset_folders import without_masks
-from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef
+from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Unused
 from terraseek.catalogue.tars import Member, members
 from terraseek.errors import SourceError
 
-__all__ = ["OUTSIDE_SOURCE", "ImageLookup", "is_inside", "unusable_links", "walk_images"]
+__all__ = [
+    "OUTSIDE_SOURCE",
+    "ImageLookup",
+    "is_inside",
+    "unread_images",
+    "unusable_links",
+    "walk_images",
+]
 
 OUTSIDE_SOURCE = (
     "lies outside of the source; import the folder that holds both, or name it with --images"
@@ -20,6 +28,16 @@ OUTSIDE_SOURCE = (
 author of a source must not be able to choose which files of this computer are shown."""
 
 
+_OTHER_IMAGES = frozenset(
+    f".{name}"
+    for name in (
+        *("avif", "cr2", "dds", "dng", "ecw", "eps", "hdr", "heic", "heif", "ico", "img", "j2k"),
+        *("jls", "jpx", "jxl", "lbl", "mrf", "nc", "nef", "nitf", "ntf", "pcx", "pgm", "ppm"),
+        *("psd", "sid", "svg", "tga", "vrt", "xcf"),
+    )
+)
+"""Suffixes of images of formats that are not read."""
+_IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
 _MAX_FOLLOWED = 1000
 """Links to folders that are followed: a few that lead to each other make millions of paths."""
 
@@ -56,6 +74,26 @@ def walk_images(folder: Path) -> Iterator[Path]:
         for path in _walk(folder, folder, (Path(os.path.realpath(folder)),), [])
         if path.suffix.lower() in IMAGE_SUFFIXES
     )
+
+
+def unread_images(folder: Path) -> Iterator[Unused]:
+    """Files below a folder that are images, but not of a format and name that is read."""
+    found: Counter[str] = Counter()
+    for path in _walk(folder, folder, (Path(os.path.realpath(folder)),), []):
+        suffix = path.suffix.lower()
+        if suffix in _OTHER_IMAGES:
+            found[f"{suffix} files, a format that is not read"] += 1
+        elif not suffix and _starts_like_an_image(path):
+            found["images whose name has no suffix"] += 1
+    yield from (Unused(what, count) for what, count in found.items())
+
+
+def _starts_like_an_image(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(8).startswith(_IMAGE_STARTS)
+    except OSError:
+        return False
 
 
 def _walk(

@@ -9,7 +9,10 @@ from terraseek.catalogue.records import ImageRef
 from terraseek.decoding import guarded
 from terraseek.errors import SceneError
 
-__all__ = ["has_world_file", "is_animated", "photograph_columns"]
+__all__ = ["UNPLACED", "has_world_file", "is_animated", "photograph_columns"]
+
+UNPLACED = "_unplaced"
+"""Key of the reason why an image has a position that could not be used."""
 
 _GPS_IFD, _EXIF_IFD = 0x8825, 0x8769
 _LATITUDE, _LONGITUDE = (1, 2), (3, 4)
@@ -40,9 +43,11 @@ def photograph_columns(ref: ImageRef) -> dict[str, Any]:
     except SceneError:  # viewers ignore damaged EXIF, too
         return {}
     columns: dict[str, Any] = {}
-    lat, lon = _degrees(gps, _LATITUDE, "S"), _degrees(gps, _LONGITUDE, "W")
+    lat, lon = _degrees(gps, _LATITUDE, "NS"), _degrees(gps, _LONGITUDE, "EW")
     if lat is not None and lon is not None:
         columns = {"lon": lon, "lat": lat, "location_precision": "point"}
+    elif _LATITUDE[1] in gps or _LONGITUDE[1] in gps:
+        columns = {UNPLACED: "a GPS position in EXIF that is incomplete or damaged"}
     moment = _gps_moment(gps) or _camera_moment(taken) or _text(modified)
     return columns | ({"captured_at": moment} if moment else {})
 
@@ -58,7 +63,8 @@ def is_animated(ref: ImageRef) -> bool:
         return False
 
 
-def _degrees(gps: dict[int, Any], tags: tuple[int, int], negative: str) -> float | None:
+def _degrees(gps: dict[int, Any], tags: tuple[int, int], sides: str) -> float | None:
+    """Degrees; None without numbers, or without the letter of a side, which would be a guess."""
     hemisphere, angle = (gps.get(tag) for tag in tags)
     try:
         parts = [float(part) for part in angle]  # type: ignore[union-attr]  # any tag may be absent
@@ -67,7 +73,10 @@ def _degrees(gps: dict[int, Any], tags: tuple[int, int], negative: str) -> float
     value = math.fsum(part / 60.0**n for n, part in enumerate(parts[:3]))
     if not parts or not math.isfinite(value):
         return None
-    return -value if _text(hemisphere).upper().startswith(negative) else value
+    side = _text(hemisphere).upper()[:1]
+    if not side or side not in sides:
+        return None
+    return -value if side == sides[1] else value
 
 
 def _gps_moment(gps: dict[int, Any]) -> str:

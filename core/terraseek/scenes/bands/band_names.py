@@ -14,6 +14,13 @@ _OTHER_BANDS = frozenset(
 _CENTRES_NM = {"red": (620, 690), "green": (520, 600), "blue": (440, 515)}
 _WAVELENGTH = re.compile(r"(\d{3,4}(?:\.\d+)?)\s*(?:nm|nanomet)|(\d\.\d+)\s*(?:um|µm|μm|micromet)")
 _NUMBERED = re.compile(r"(?:sr_|toa_)?b(?:and)?[ _-]?0*(\d{1,2})(?![\da-z])")
+_SENSORS = (
+    (re.compile(r"sur_refl_b0?(\d{1,2})"), (1, 4, 3)),  # MODIS
+    (re.compile(r"vnir_(?:band|b)?0?(\d)"), (2, 1, 1)),  # ASTER, without blue
+    (re.compile(r"xs(\d)"), (2, 1, 1)),  # SPOT, without blue
+)
+"""Names of bands that only one sensor uses, and its numbers of those shown as red, green, blue;
+green is shown as blue, too, where there is none."""
 _TM = re.compile(r"landsat[ _-]?[4-7](?!\d)|\bL[TE]0[4-7]", re.IGNORECASE)
 _OLI_OR_MSI = re.compile(
     r"landsat[ _-]?[89](?!\d)|\bL[CO]0[89]|sentinel-?_?2|\bS2[AB]", re.IGNORECASE
@@ -43,7 +50,7 @@ def bands_by_name(descriptions: Mapping[int, str], about: str) -> NamedBands | N
     for found in (_by_colour(texts), _by_wavelength(texts)):
         if found is not None:
             return NamedBands(found, _note(found, descriptions))
-    return _by_number(texts, descriptions, about)
+    return _by_number(texts, descriptions, about) or _by_sensor(texts, descriptions)
 
 
 def _by_colour(texts: Mapping[int, str]) -> tuple[int, int, int] | None:
@@ -90,6 +97,16 @@ def _by_number(
             ", as for Landsat 8 and 9; for Landsat 4 to 7 describe the bands as red, green, blue"
         )
     return NamedBands(found, note)
+
+
+def _by_sensor(texts: Mapping[int, str], descriptions: Mapping[int, str]) -> NamedBands | None:
+    for name, numbers in _SENSORS:
+        matches = {band: name.match(text) for band, text in texts.items()}
+        band_of = {int(m[1]): band for band, m in reversed(list(matches.items())) if m is not None}
+        if set(numbers) <= set(band_of):
+            red, green, blue = (band_of[number] for number in numbers)
+            return NamedBands((red, green, blue), _note((red, green, blue), descriptions))
+    return None
 
 
 def _first_of_each(bands: Mapping[str, list[int]]) -> tuple[int, int, int] | None:

@@ -14,6 +14,7 @@ __all__ = ["RgbBands", "choose_rgb_bands"]
 
 _MAX_PLAIN_BANDS = 4
 """Files with more bands get a note which of them are shown."""
+_MAX_MICROMETRES = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class RgbBands:
     """Whether the single band contains palette indices."""
     cmyk: bool = False
     """Whether the bands are cyan, magenta, yellow and black ink."""
+    inverted: bool = False
+    """Whether the single 8-bit band has 0 for white, as scans do."""
     note: str | None = None
     """Which bands were taken and why, where another choice was possible."""
 
@@ -54,18 +57,42 @@ def choose_rgb_bands(dataset: "DatasetReader") -> RgbBands:
     colours = _find(interp, (ColorInterp.red, ColorInterp.green, ColorInterp.blue))
     if colours:
         return RgbBands(colours)
-    texts = {i: text or "" for i, text in zip(dataset.indexes, dataset.descriptions, strict=True)}
+    texts = {
+        i: text or _wavelength(dataset, i)
+        for i, text in zip(dataset.indexes, dataset.descriptions, strict=True)
+    }
     named = bands_by_name(texts, f"{Path(dataset.name).name} {' '.join(dataset.tags().values())}")
     if named is not None:
         return RgbBands(named.rgb, note=named.note)
     plain = [i for i in dataset.indexes if interp[i] != ColorInterp.alpha] or [first]
     if len(plain) < 3:
-        return RgbBands((plain[0],))
+        note = None if len(plain) == 1 else f"its band {plain[0]} of {len(plain)} is shown grey"
+        white = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+        inverted = white and dataset.dtypes[plain[0] - 1] == "uint8"
+        return RgbBands((plain[0],), inverted=inverted, note=note)
     note = (
         f"red, green and blue are its first bands ({', '.join(map(str, plain[:3]))} of "
         f"{dataset.count}), because nothing names the colours"
     )
-    return RgbBands(tuple(plain[:3]), note=note if len(plain) > _MAX_PLAIN_BANDS else None)
+    unknown = any(texts[i].strip() for i in plain)
+    return RgbBands(
+        tuple(plain[:3]), note=note if unknown or len(plain) > _MAX_PLAIN_BANDS else None
+    )
+
+
+def _wavelength(dataset: "DatasetReader", band: int) -> str:
+    """Centre wavelength in the metadata of a band, as text with its unit; else empty."""
+    imagery = dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM")
+    if imagery:
+        return f"{imagery} um"
+    tags = {name.lower(): value.strip() for name, value in dataset.tags(band).items()}
+    value = tags.get("wavelength") or tags.get("wavelengths") or ""
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    # ENVI and others write micrometres or nanometres, often without the unit
+    return f"{number} um" if number < _MAX_MICROMETRES else f"{number} nm"
 
 
 def _has_palette(dataset: "DatasetReader", band: int) -> bool:

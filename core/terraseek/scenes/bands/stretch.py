@@ -52,6 +52,7 @@ class Stretch:
         low = np.array(self.low, np.float32)[:, None, None]
         span = np.array(self.high, np.float32)[:, None, None] - low
         flat = span <= 0
-        scaled = (values.astype(np.float32) - low) * (255 / np.where(flat, 1, span))
+        with np.errstate(over="ignore", invalid="ignore"):  # nodata of -3.4e38
+            scaled = (values.astype(np.float32) - low) * (255 / np.where(flat, 1, span))
         scaled = np.where(flat, np.float32(128), scaled)
         return np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255).round().astype(np.uint8)

@@ -47,6 +47,8 @@ def plain_columns(columns: dict[str, Any]) -> dict[str, Any]:
     plain = {name: plain_value(value) for name, value in columns.items()}
     for name in LISTS_OF_CAPTIONS:
         texts = plain.get(name)
+        if isinstance(texts, dict):  # by language or origin
+            texts = [text for text in texts.values() if isinstance(text, str)]
         if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
             del plain[name]
             for number, text in enumerate(texts, start=1):

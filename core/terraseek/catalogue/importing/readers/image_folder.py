@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from terraseek.catalogue.importing.dataset_folders import read_folders, without_masks
-from terraseek.catalogue.importing.lookup import unusable_links, walk_images
+from terraseek.catalogue.importing.lookup import unread_images, unusable_links, walk_images
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records
 from terraseek.catalogue.tars import members
@@ -37,6 +37,7 @@ def read_folder(folder: Path, labels: bool) -> Records:
         yield Record(folder.name, ImageRef(folder.resolve()), {"img_name": folder.name})
         return
     yield from unusable_links(folder)
+    yield from unread_images(folder)
     names = [path.relative_to(folder).as_posix() for path in walk_images(folder)]
     yield from _records(((n, ImageRef((folder / n).resolve())) for n in names), labels)
 

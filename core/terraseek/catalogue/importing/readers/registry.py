@@ -43,14 +43,14 @@ KINDS = tuple(reader.kind for reader in READERS)
 _LOOKS_LIKE = {
     (".xlsx", ".xls", ".ods"): "a workbook; save its sheet as 'CSV UTF-8'",
     (".gz", ".zip", ".7z", ".zst", ".bz2", ".xz", ".rar", ".tgz"): (
-        "compressed; extract it first, for example with: tar -xf FILE"
+        "a compressed file; extract it first, for example with: tar -xf FILE"
     ),
     (".jsonl", ".ndjson"): "JSON lines; write them as a table, for example with pandas' to_csv",
     (".shp", ".gpkg", ".kml", ".gml", ".geojson"): (
         "a vector file; write its features as a table with the columns filename and geometry, for "
         "example with: ogr2ogr -f CSV -lco GEOMETRY=AS_WKT OUT.csv FILE"
     ),
-    (".txt", ".dat"): "text; a table needs the suffix .csv or .tsv",
+    (".txt", ".dat"): "a text file; a table needs the suffix .csv or .tsv",
     (".h5", ".hdf5", ".hdf", ".nc", ".npy", ".npz", ".mat", ".lmdb", ".tfrecord"): (
         "an array or record file; write its images as PNG or GeoTIFF files"
     ),

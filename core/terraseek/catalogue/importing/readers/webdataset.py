@@ -8,6 +8,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,17 +16,19 @@ from typing import Any
 
 from terraseek.catalogue.importing.readers.reader import OpenedSource, Reader
 from terraseek.catalogue.importing.readers.table import find_image_table
-from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records
+from terraseek.catalogue.records import IMAGE_SUFFIXES, Broken, ImageRef, Record, Records, Unused
 from terraseek.catalogue.tars import Member, members, read_range
 from terraseek.errors import SourceError, UnknownSourceError
+from terraseek.text_files import decode_text
 
 __all__ = ["SHARDS", "is_shard", "open_shards", "read_shards"]
 
 _IMAGE = ("img_content", "input.image")
 _NAME = ("img_name", "input.name")
 _CAPTION = ("caption", "input.caption", "txt", "text")
+_LABEL = ("cls",)
 _KNOWN = sorted(
-    {*_IMAGE, *_NAME, *_CAPTION, "json", *(suffix[1:] for suffix in IMAGE_SUFFIXES)},
+    {*_IMAGE, *_NAME, *_CAPTION, *_LABEL, "json", *(suffix[1:] for suffix in IMAGE_SUFFIXES)},
     key=len,
     reverse=True,
 )
@@ -37,7 +40,7 @@ _MAX_TEXT_BYTES = 1 << 20
 def is_shard(path: Path) -> bool:
     """Whether the first members of a tar look like webdataset samples.
 
-    These have a caption or a name of RS5M, or an image and JSON under one key.
+    These have a caption or a name of RS5M, or an image and JSON or a class under one key.
     """
     extensions: dict[str, set[str]] = defaultdict(set)
     for member in islice(members(path), _MAX_MEMBERS_CHECKED):
@@ -46,7 +49,8 @@ def is_shard(path: Path) -> bool:
             if {_split(member.name)[1], known} & {*_IMAGE, *_NAME, *_CAPTION}:
                 return True
             extensions[key].add(f".{known}")
-    return any(".json" in found and found & IMAGE_SUFFIXES for found in extensions.values())
+    with_image = (found for found in extensions.values() if found & IMAGE_SUFFIXES)
+    return any(found & {".json", ".cls"} for found in with_image)
 
 
 def _set_name(shards: list[Path]) -> str:
@@ -64,7 +68,9 @@ def read_shards(shards: list[Path]) -> Records:
             if isinstance(sample, Broken):
                 yield sample
             else:
-                yield _record(shard, key, sample, extra)
+                problems: list[Unused] = []
+                yield _record(shard, key, sample, extra, problems)
+                yield from problems
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -124,16 +130,23 @@ def _grouped(found: list[tuple[str, str, Member]]) -> Iterator[tuple[str, dict[s
 
 
 def _record(
-    shard: Path, key: str, sample: dict[str, Member], extra: dict[str, str]
+    shard: Path,
+    key: str,
+    sample: dict[str, Member],
+    extra: dict[str, str],
+    problems: list[Unused],
 ) -> Record | Broken:
     image = next((sample[e] for e in _IMAGE if e in sample), None) or next(
         (m for e, m in sample.items() if f".{e}" in IMAGE_SUFFIXES), None
     )
     if image is None:
         return Broken(f"{shard.name}#{key}", f"no image among {', '.join(sorted(sample))}")
-    columns: dict[str, Any] = {**_json(shard, sample.get("json")), **extra}
-    name = _text(shard, sample, _NAME)
-    caption = _text(shard, sample, _CAPTION)
+    columns: dict[str, Any] = {**_json(shard, sample.get("json"), problems), **extra}
+    name = _text(shard, sample, _NAME, problems)
+    caption = _text(shard, sample, _CAPTION, problems)
+    label = _text(shard, sample, _LABEL, problems)
+    if label:
+        columns.setdefault("label", label)
     if caption:
         columns["caption"] = caption
     columns["img_name"] = name or image.name.rsplit("/", 1)[-1]
@@ -141,23 +154,32 @@ def _record(
     return Record(name or f"{shard.name}#{key}", ref, columns)
 
 
-def _text(shard: Path, sample: dict[str, Member], extensions: tuple[str, ...]) -> str:
+def _text(
+    shard: Path,
+    sample: dict[str, Member],
+    extensions: tuple[str, ...],
+    problems: list[Unused],
+) -> str:
     member = next((sample[e] for e in extensions if e in sample), None)
     if member is None:
         return ""
     data = read_range(shard, member.offset, min(member.size, _MAX_TEXT_BYTES))
-    # RS5M's captions are UTF-8; the sample is kept even if a byte is invalid
-    return data.decode("utf-8", "replace").replace("\0", "").strip()
+    text, is_exact = decode_text(data)
+    if not is_exact:
+        problems.append(Unused("text that is no UTF-8, whose accents are a guess"))
+    return text.replace("\0", "").strip()
 
 
-def _json(shard: Path, member: Member | None) -> dict[str, Any]:
+def _json(shard: Path, member: Member | None, problems: list[Unused]) -> dict[str, Any]:
     if member is None:
         return {}
-    try:
+    value = None
+    with suppress(ValueError, RecursionError):
         value = json.loads(read_range(shard, member.offset, min(member.size, _MAX_TEXT_BYTES)))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    if isinstance(value, dict):
+        return value
+    problems.append(Unused("JSON that is damaged or no object"))
+    return {}
 
 
 def open_shards(paths: list[Path]) -> OpenedSource:
