@@ -65,3 +65,28 @@ def test_regions_at_a_pole(
         assert outline.contains(Point(-130, pole - np.copysign(0.01, pole)))
     area = best["properties"]["area_m2"]
     assert area == pytest.approx(best["properties"]["area_px"] * 1e6, rel=0.15)
+
+
+@pytest.mark.parametrize(("north", "located"), [(96.0, False), (90.005, True)])
+def test_latitudes_beyond_the_pole(tmp_path: Path, north: float, located: bool) -> None:
+    """A grid that ends half a pixel beyond the pole is placed; one that is beyond it is not."""
+    pixels = np.full((3, PIXELS, PIXELS), 90, np.uint8)
+    pixels[:, :20, 40:60] = np.array([250, 10, 10])[:, None, None]
+    profile = {"driver": "GTiff", "width": PIXELS, "height": PIXELS, "count": 3, "dtype": "uint8"}
+    profile |= {"crs": "EPSG:4326", "transform": Affine(0.01, 0, 10, 0, -0.01, north)}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile) as out:
+        out.write(pixels)
+    with Scene.open(tmp_path / "a.tif") as scene:
+        heat = localize(scene, "red", FakeEncoder())
+        bounds = scene.bounds
+    found = json.loads(json.dumps(regions_geojson(heat), allow_nan=False))
+    best = found["features"][0]
+    if located:
+        assert bounds is not None
+        assert bounds.north == 90
+        assert best["properties"]["area_m2"] > 0
+        assert shape(best["geometry"]).bounds[3] <= 90
+    else:
+        assert bounds is None
+        assert best["geometry"] is None
+        assert best["properties"]["area_m2"] is None

@@ -22,6 +22,8 @@ __all__ = ["Georef", "wrap_longitude"]
 
 _logger = logging.getLogger(__name__)
 _POINTS_PER_EDGE = 64
+_BEYOND_POLE = 1.0
+"""Degrees beyond a pole that count as the pole."""
 
 
 def wrap_longitude(lon: Float64[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
@@ -87,7 +89,8 @@ class Georef:
         assert transformer is not None
         x, y = self._to_crs(cols, rows)
         lon, lat = (np.asarray(v, np.float64) for v in transformer.transform(x, y))
-        invalid = ~(np.isfinite(lon) & np.isfinite(lat))
+        invalid = ~(np.isfinite(lon) & np.isfinite(lat)) | (np.abs(lat) > 90 + _BEYOND_POLE)
+        lat = np.clip(lat, -90, 90)  # the outer half of the last pixels of a global grid
         return np.where(invalid, np.nan, wrap_longitude(lon)), np.where(invalid, np.nan, lat)
 
     def _to_crs(
