@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreference
 RED, GREEN = (250, 10, 10), (90, 180, 70)
 
 
-def picture() -> np.ndarray:
+def drawn_image() -> np.ndarray:
     """Green, with a red square whose place shows every turn."""
     pixels = np.full((40, 60, 3), GREEN, np.uint8)
     pixels[5:15, 40:55] = RED
@@ -56,33 +56,33 @@ TURNS = {
     7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
     8: lambda a: np.rot90(a, -1),
 }
-"""How the pixels of an upright picture are stored, by the orientation that the file states."""
+"""How the pixels of an upright image are stored, by the orientation that the file states."""
 
 
 @pytest.mark.parametrize("orientation", TURNS)
 def test_tiff_files_are_turned_as_they_say(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored = Image.fromarray(np.ascontiguousarray(TURNS[orientation](picture())))
+    stored = Image.fromarray(np.ascontiguousarray(TURNS[orientation](drawn_image())))
     stored.save(tmp_path / "a.tif", exif=exif)
-    np.testing.assert_array_equal(shown(tmp_path / "a.tif"), picture())
+    np.testing.assert_array_equal(shown(tmp_path / "a.tif"), drawn_image())
 
 
 def test_a_scan_with_0_for_white_is_not_a_negative(tmp_path: Path) -> None:
-    grey = picture()[..., 0]
+    grey = drawn_image()[..., 0]
     write_tif(tmp_path / "a.tif", 255 - grey[None], photometric="MINISWHITE")
     np.testing.assert_array_equal(shown(tmp_path / "a.tif")[..., 0], grey)
 
 
 def test_pages_of_a_tiff_are_counted(tmp_path: Path) -> None:
-    first, second = Image.fromarray(picture()), Image.new("RGB", (10, 10))
+    first, second = Image.fromarray(drawn_image()), Image.new("RGB", (10, 10))
     (tmp_path / "in").mkdir()
     first.save(tmp_path / "in" / "a.tif", save_all=True, append_images=[second, second])
     report = import_source(tmp_path / "in", tmp_path / "cat")
     assert report.unused == {"pages after the first of TIFF files": 2}
     with Scene.open(tmp_path / "in" / "a.tif") as scene:
         assert scene.notes == ("a.tif has 3 pages; only the first is read",)
-        np.testing.assert_array_equal(scene.window(0, 0, 40, 60)[0], picture())
+        np.testing.assert_array_equal(scene.window(0, 0, 40, 60)[0], drawn_image())
 
 
 def test_nodata_beyond_all_values_gives_no_warning(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_positions_that_cannot_be_used_are_counted_by_reason(
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    bands = picture().transpose(2, 0, 1)
+    bands = drawn_image().transpose(2, 0, 1)
     there = Affine(0.01, 0, 10, 0, -0.01, 50)
     write_tif(folder / "moon.tif", bands, crs=CRS.from_wkt(MOON), transform=there)
     write_tif(folder / "none.tif", bands, transform=there)
@@ -164,7 +164,7 @@ def test_positions_that_cannot_be_used_are_counted_by_reason(
 
 
 def test_world_and_projection_files_in_upper_case(tmp_path: Path) -> None:
-    Image.fromarray(picture()).save(tmp_path / "A.JPG")
+    Image.fromarray(drawn_image()).save(tmp_path / "A.JPG")
     (tmp_path / "A.JGW").write_text("0.01\n0\n0\n-0.01\n10.005\n49.995\n")
     (tmp_path / "A.PRJ").write_text(CRS.from_epsg(4326).to_wkt())
     import_source(tmp_path / "A.JPG", tmp_path / "cat")
@@ -189,7 +189,7 @@ LON = tuple(IFDRational(n, 1) for n in (2, 21, 7))
 def test_gps_that_would_be_a_guess_is_counted(tmp_path: Path, gps: dict[int, object]) -> None:
     exif = Image.Exif()
     exif[0x8825] = gps
-    Image.fromarray(picture()).save(tmp_path / "a.jpg", exif=exif.tobytes())
+    Image.fromarray(drawn_image()).save(tmp_path / "a.jpg", exif=exif.tobytes())
     report = import_source(tmp_path / "a.jpg", tmp_path / "cat")
     assert Catalogue.open(tmp_path / "cat").items()["lon"].isna().all()
     assert report.unused == {"a GPS position in EXIF that is incomplete or damaged": 1}
@@ -197,11 +197,11 @@ def test_gps_that_would_be_a_guess_is_counted(tmp_path: Path, gps: dict[int, obj
 
 def test_images_of_other_formats_and_names_are_counted(tmp_path: Path) -> None:
     (tmp_path / "in" / "more").mkdir(parents=True)
-    Image.fromarray(picture()).save(tmp_path / "in" / "a.png")
-    Image.fromarray(picture()).save(tmp_path / "in" / "b.tga")
-    Image.fromarray(picture()).save(tmp_path / "in" / "more" / "c.ppm")
+    Image.fromarray(drawn_image()).save(tmp_path / "in" / "a.png")
+    Image.fromarray(drawn_image()).save(tmp_path / "in" / "b.tga")
+    Image.fromarray(drawn_image()).save(tmp_path / "in" / "more" / "c.ppm")
     data = io.BytesIO()
-    Image.fromarray(picture()).save(data, "JPEG")
+    Image.fromarray(drawn_image()).save(data, "JPEG")
     (tmp_path / "in" / "photograph").write_bytes(data.getvalue())
     (tmp_path / "in" / "README").write_text("about")
     (tmp_path / "in" / "a.pgw").write_text("1\n")

@@ -20,6 +20,8 @@ __all__ = ["read_georef"]
 _logger = logging.getLogger(__name__)
 _MIN_GCPS = 3
 _UNUSABLE_POINTS = "control points that are fewer than three, on one line, or without a CRS"
+_THINNEST = 1e-6
+"""Least ratio of the extents of the control points, across and along them."""
 _RPC_GRID = 6
 """Rows and columns of points at which RPCs are sampled."""
 
@@ -35,7 +37,7 @@ def read_georef(dataset: "DatasetReader", path: Path) -> Georef:
     transform, crs = dataset.transform, dataset.crs or None
     if transform.is_identity or transform.is_degenerate:
         points, points_crs = _control_points(dataset)
-        if points and points_crs:
+        if points and points_crs and not _on_one_line(points):
             from rasterio.transform import from_gcps
 
             points = _without_jumps(points, points_crs)
@@ -73,6 +75,13 @@ def _control_points(dataset: "DatasetReader") -> tuple[list[Any], "CRS | None"]:
         for r, c, a, b in zip(rows.ravel(), cols.ravel(), x, y, strict=True)
     ]
     return found, CRS.from_epsg(4326)
+
+
+def _on_one_line(points: list[Any]) -> bool:
+    """Whether the pixels of control points are on a line, or are one point."""
+    pixels = np.array([[point.col, point.row] for point in points], np.float64)
+    lengths = np.linalg.svd(pixels - pixels.mean(axis=0), compute_uv=False)
+    return bool(lengths[-1] <= _THINNEST * lengths[0])
 
 
 def _without_jumps(points: list[Any], crs: "CRS") -> list[Any]:
