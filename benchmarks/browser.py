@@ -66,6 +66,7 @@ def measure(
     repeat("page switch", session.switch)
     if has_scene:
         session.open_localize()
+        session.encode_scene()
         repeat("sentence to heat", session.ask_scene)
     session.open_review()
     repeat("review key to next", session.review_next)

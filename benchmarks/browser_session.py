@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["CHROMIUM_ARGUMENTS", "WAIT_MS", "Session"]
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
     "--use-gl=angle",
@@ -147,6 +147,11 @@ class Session:
         if not self.page.evaluate("label => __field(label)", _QUESTION):
             self.switch()
 
+    def encode_scene(self) -> None:
+        """Ask the first sentence on the scene, and wait for its whole answer."""
+        self.ask_scene()  # perhaps that of a part of the windows
+        self.page.get_by_text("answered in").wait_for(timeout=WAIT_MS)
+
     def ask_scene(self) -> float:
         """A sentence on the scene, until its heat is drawn."""
         box = self.page.get_by_label(_QUESTION)
@@ -161,6 +166,7 @@ class Session:
         self.page.get_by_label("Your name").fill(f"benchmark {next(self.turns)}")
         self.page.keyboard.press("Enter")
         self.page.wait_for_function("__picture()", timeout=WAIT_MS)
+        self.page.wait_for_selector(".st-key-review_open", timeout=WAIT_MS)
         self.page.wait_for_selector('[data-test-script-state="notRunning"]', timeout=WAIT_MS)
 
     def review_next(self) -> float:
