@@ -5,6 +5,8 @@
 
 from pathlib import Path
 
+import rasterio  # noqa: F401 - two requests that import a package first, at once, get half of it
+import shapely  # noqa: F401 - as rasterio
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request

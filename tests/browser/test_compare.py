@@ -100,6 +100,50 @@ def test_each_side_of_the_divider_shows_the_hits_of_its_search(
     until_second(other, f"s => Math.abs(s.share - {share}) < 0.006")
 
 
+def seen_at_its_middle(element: Any) -> bool:
+    """Whether nothing covers the middle of an element."""
+    answer: bool = element.evaluate(
+        """element => {
+            const { x, y, width, height } = element.getBoundingClientRect();
+            const seen = element.getRootNode().elementFromPoint(x + width / 2, y + height / 2);
+            return element.contains(seen);
+        }"""
+    )
+    return answer
+
+
+def test_a_popup_lies_over_both_maps(compared: Callable[..., Any]) -> None:
+    page = compared("&split=0.5")
+    for layer in ("hitsLayer", "split.second.hitsLayer"):
+        item = page.evaluate(
+            f"""() => {{
+                const layer = {WORLD}.{layer};
+                const hit = layer.hits.find((one) => one.side !== "both" && one.lon < 3);
+                layer.markers.get(hit.item_id).marker.getElement().click();
+                return hit.caption;
+            }}"""
+        )
+        caption = page.locator(".ts-popup-caption", has_text=item)
+        caption.wait_for()
+        assert page.locator(".ts-popup").count() == 1
+        assert seen_at_its_middle(caption)
+
+
+def test_the_heat_map_of_a_hit_is_on_both_sides(
+    server: str, browse: Callable[[str], Any], map_state: Callable[..., Any]
+) -> None:
+    page = browse(f"{server}{LINK}")
+    map_state(page, KEY, "s => s.hits === 12 && !s.moving")
+    page.locator(".st-key-explore_compared_0 .tile .pick").first.click()
+    page.locator("button:visible", has_text="Where").first.click()
+    heats = f"[{WORLD}, {WORLD}.split.second].map((one) => one.heats()[0])"
+    page.wait_for_function(f"{heats}.every((heat) => heat?.pixels)", timeout=90_000)
+    page.locator(".ts-opacity").first.fill("0.3")
+    paint = f"{heats}.map((heat) => heat.world.map.getPaintProperty(heat.id, 'raster-opacity'))"
+    assert page.evaluate(paint) == [0.3, 0.3]
+    assert page.evaluate(f"{heats}.map((heat) => heat.id)[0] === {heats}[1].id")
+
+
 def test_hits_of_both_searches_are_marked_as_such(
     server: str, browse: Callable[[str], Any], map_state: Callable[..., Any]
 ) -> None:

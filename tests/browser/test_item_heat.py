@@ -49,7 +49,7 @@ def drawn_colour(page: Any, key: str, fraction: float) -> np.ndarray:
             const world = window.__terraseek[key];
             const corners = world.space.isPixels
               ? world.space.corners()
-              : world.overlays.values().next().value.overlay.corners;
+              : world.overlays.layers.values().next().value.overlay.corners;
             const [[x0, y0], [x1, y1]] = [corners[0], corners[2]];
             const at = world.map.project([x0 + fraction * (x1 - x0), y0 + fraction * (y1 - y0)]);
             const frame = world.map.getCanvas().getBoundingClientRect();
@@ -122,7 +122,7 @@ def point_in_scene(page: Any, share: float) -> tuple[float, float]:
     x, y = page.evaluate(
         """([key, share]) => {
             const world = window.__terraseek[key];
-            const [a, , c] = world.overlays.values().next().value.overlay.corners;
+            const [a, , c] = world.overlays.layers.values().next().value.overlay.corners;
             const at = world.map.project(a.map((v, i) => v + share * (c[i] - v)));
             const frame = world.map.getCanvas().getBoundingClientRect();
             return [frame.x + at.x, frame.y + at.y];

@@ -76,7 +76,7 @@ def test_one_threshold_for_colours_outlines_table_and_files(
     for setting in (None, "0.9"):
         if setting:
             localize.locator(".ts-threshold").fill(setting)
-        shown = localize.evaluate(f"window.__terraseek.{KEY}.heatStyle.threshold")
+        shown = localize.evaluate(f"window.__terraseek.{KEY}.overlays.style.threshold")
         low, high = (float(localize.locator(".ts-legend-ends span").nth(n).inner_text())
                      for n in (0, 1))  # fmt: skip
         threshold = low + shown * (high - low)

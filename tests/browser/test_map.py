@@ -419,6 +419,45 @@ def test_heat_map_is_at_its_position_and_styled_without_a_rerun(
     assert map_page.locator(".ts-legend-ends").inner_text().split() == ["0.100", "0.300"]
 
 
+def test_on_phones_the_heat_panel_is_a_sheet_that_leaves_the_map_free(
+    map_page: Any, map_state: Callable[..., Any]
+) -> None:
+    map_page.set_viewport_size({"width": 390, "height": 844})
+    map_page.reload()
+    map_state(map_page, KEY, SHOWN)
+    map_page.get_by_text("levels", exact=True).click()
+    show_heat(map_page, map_state)
+    heights = """
+        const height = (name) => world.element.querySelector(name).offsetHeight;
+        return [height(".ts-heat"), height(".ts-map")];
+    """
+    folded, whole = look(map_page, heights)
+    assert folded < 0.25 * whole
+    for name in (".ts-legend", ".ts-threshold", ".ts-legend-level >> text=likely"):
+        assert map_page.locator(name).is_visible()
+    assert not map_page.locator(".ts-opacity").is_visible()
+    below = look(
+        map_page,
+        """
+        const sheet = world.element.querySelector(".ts-heat").getBoundingClientRect();
+        const frame = world.element.querySelector(".ts-map").getBoundingClientRect();
+        return [frame.top + world.map.project([2, 48]).y, sheet.top];
+        """,
+    )
+    assert below[0] < below[1]  # the scene's lower edge is above the sheet
+    map_page.locator(".ts-heat-grip").click()
+    map_page.locator(".ts-opacity").wait_for()
+    assert map_page.locator(".ts-legend-ends").inner_text().split() == ["0.200", "0.600"]
+    grip = map_page.locator(".ts-heat-grip").bounding_box()
+    x, y = grip["x"] + grip["width"] / 2, grip["y"] + 8
+    map_page.mouse.move(x, y)
+    map_page.mouse.down()
+    map_page.mouse.move(x, y + 60, steps=4)
+    map_page.mouse.up()
+    map_page.locator(".ts-opacity").wait_for(state="hidden")
+    assert look(map_page, heights)[0] == folded
+
+
 def test_a_heat_map_without_evidence_is_invisible_until_it_is_stretched(
     map_page: Any, map_state: Callable[..., Any]
 ) -> None:

@@ -1,5 +1,7 @@
 """Sorting, cutting, figures and comparison of the hits of Explore."""
 
+from dataclasses import replace
+
 import pytest
 
 from helpers.page_steps import Open, click_button, hit_captions, page_text, run
@@ -7,6 +9,7 @@ from terraseek.search import Hit
 from terraseek.search.ranking import compare_rankings
 from terraseek_app.pages.explore.history.compare import overlap_text, rank_changes
 from terraseek_app.pages.explore.history.comparison import Comparison, first_markers
+from terraseek_app.pages.explore.hits.cut import Cut
 from terraseek_app.pages.explore.hits.facts import HitFacts
 from terraseek_app.pages.explore.hits.figures import chosen_range, hit_counts
 from terraseek_app.pages.explore.search import run_search
@@ -68,6 +71,27 @@ def test_two_searches_are_compared_by_a_link(open_page: Open) -> None:
     gone = open_page("explore", q="red", compare="model=nobody")
     assert "not embedded with the model" in page_text(gone)
     assert len(hit_captions(gone)) == 9
+
+
+def test_a_cut_holds_for_both_sides_of_a_comparison_and_is_said(open_page: Open) -> None:
+    form, other = SearchForm("red", k=12), SearchForm("blue", k=12)
+    whole = Comparison(("red", "blue"), (run_search(form), run_search(other)))
+    scores = sorted(hit.score for ranking in whole.rankings for hit in ranking.hits)
+    lowest = scores[len(scores) // 2]
+    cut = replace(whole, cut=Cut(min_score=lowest))
+    for ids, ranking in zip(cut.ids, whole.rankings, strict=True):
+        assert ids == [hit.item_id for hit in ranking.hits if hit.score >= lowest]
+    assert 0 < sum(map(len, cut.ids)) < sum(map(len, whole.ids))
+    assert {marker["item_id"] for marker in first_markers(cut)} <= set(cut.ids[0])
+    assert set(cut.sides()) == set(cut.ids[0]) | set(cut.ids[1])
+    counts = [len(ids) for ids in cut.ids]
+    said = f"a score of at least {lowest:.3f}: {counts[0]} of 9 and {counts[1]} of 9."
+    assert cut.cut_text.endswith(said)
+    assert whole.cut_text == ""
+    page = open_page("explore", q="red", k="12", compare="q=blue", min_score=f"{lowest:.4f}")
+    text = page_text(page)
+    assert "On both sides only hits with a score of at least" in text
+    assert f"<b>{len(set(cut.ids[0]) & set(cut.ids[1]))}</b> of {max(counts)} in common" in text
 
 
 def test_hits_of_a_comparison_have_a_side_and_the_link_a_split(open_page: Open) -> None:

@@ -78,8 +78,8 @@ export class HeatLayer {
     this.pixels = pixels;
     await this.world.styleLoaded;
     if (this.removed) return;
-    this.world.heatLoaded();
-    this.applyStyle(this.world.heatStyle);
+    this.world.overlays.heatLoaded();
+    this.applyStyle(this.world.overlays.style);
     this.add();
   }
 
@@ -87,7 +87,7 @@ export class HeatLayer {
   applyStyle(style) {
     if (!this.pixels) return;
     const words = wordsOf(this.overlay, style);
-    const winner = this.overlay.colour ? this.world.winner() : null;
+    const winner = this.overlay.colour ? this.world.overlays.winner() : null;
     const own = this.world.heats().indexOf(this);
     const rgba = new Uint32Array(this.pixels.data.buffer);
     for (let i = 0; i < rgba.length; i++) {
@@ -110,7 +110,7 @@ export class HeatLayer {
     map.addLayer({
       id: this.id, type: "raster", source: this.id,
       paint: {
-        "raster-opacity": this.world.heatStyle.opacity,
+        "raster-opacity": this.world.overlays.style.opacity,
         "raster-fade-duration": 0,
         "raster-opacity-transition": { duration: 0 },
         "raster-resampling": "linear",

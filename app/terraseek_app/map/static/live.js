@@ -21,7 +21,7 @@ export class LiveRegions {
   refresh() {
     const { world } = this;
     const heats = world.heats().filter((heat) => heat.pixels);
-    const threshold = Math.round(world.heatStyle.threshold * 255);
+    const threshold = Math.round(world.overlays.style.threshold * 255);
     const features = [];
     const rows = [];
     heats.forEach((heat, sentence) => {
@@ -46,7 +46,7 @@ export class LiveRegions {
     });
     world.regions.showLive(features);
     this.rows = rows;
-    const detail = { key: world.key, threshold: world.heatStyle.threshold, rows };
+    const detail = { key: world.key, threshold: world.overlays.style.threshold, rows };
     window.dispatchEvent(new CustomEvent("terraseek:regions", { detail }));
   }
 }

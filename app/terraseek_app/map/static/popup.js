@@ -12,7 +12,20 @@ function details(item, space) {
   return [make("div", "ts-popup-facts", parts.join(" · ")), make("div", "ts-popup-place", position)];
 }
 
-export function openPopup(world, item) {
+const HALF_PX = 140; // half the width, and the height, that a popup may need
+const HEIGHT_PX = 290;
+const ABOVE_PIN_PX = 34;
+
+// On which side of its place a popup lies, so that it stays beside the panels of the page.
+export function anchorOf({ x, y }, { left, top, width }) {
+  const vertical = y - top < HEIGHT_PX ? "top" : "bottom";
+  if (x - left < HALF_PX) return `${vertical}-left`;
+  return left + width - x < HALF_PX ? `${vertical}-right` : vertical;
+}
+
+// `whole`: an element over all maps of the place, which shows the popup where another map would cut it
+// off; both have the same size.
+export function openPopup(world, item, whole = null) {
   world.popup?.remove();
   const src = `${world.base}/api/thumbnails/${encodeURIComponent(item.item_id)}?size=320`;
   const image = make("img", "ts-popup-picture", [], { src, alt: item.caption ?? "sample" });
@@ -22,11 +35,14 @@ export function openPopup(world, item) {
   const content = make("div", "ts-popup", [
     ...(isDrawn ? [] : [image]), make("div", "ts-popup-caption", title), ...details(item, world.space),
   ]);
+  const place = world.hitsLayer.place(item.item_id) ?? world.space.toMap([item.lon, item.lat]);
+  const anchor = anchorOf(world.map.project(place), world.free.box());
+  const offset = [0, anchor.startsWith("top") ? 10 : -(item.rank ? ABOVE_PIN_PX : 10)];
   world.popup = new window.maplibregl.Popup({
-    offset: item.rank ? [0, -34] : 10, maxWidth: "250px", className: "ts-popup-frame",
-    focusAfterOpen: false,
+    anchor, offset, maxWidth: "250px", className: "ts-popup-frame", focusAfterOpen: false,
   });
   world.popup.itemId = item.item_id;
-  world.popup.setLngLat(world.hitsLayer.place(item.item_id) ?? world.space.toMap([item.lon, item.lat]));
+  world.popup.setLngLat(place);
   world.popup.setDOMContent(content).addTo(world.map);
+  whole?.append(world.popup.getElement());
 }

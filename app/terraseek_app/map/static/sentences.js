@@ -9,7 +9,7 @@ export class Sentences {
     this.list = make("div", "ts-sentences");
     this.modes = MODES.map(([mode, label]) => {
       const one = make("button", "ts-mode", label, { type: "button", "data-mode": mode });
-      one.addEventListener("click", () => world.styleHeat({ mode }));
+      one.addEventListener("click", () => world.overlays.setStyle({ mode }));
       return one;
     });
     const choice = make("div", "ts-modes", this.modes, { role: "group", "aria-label": "How sentences are shown" });

@@ -3,6 +3,7 @@
 
 import { Divider } from "./divider.js";
 import { button, make } from "./dom.js";
+import { openPopup } from "./popup.js";
 
 const CHANGED = "terraseek:split"; // also used by widgets/page_link.js
 const REPORT_MS = 200; // browsers limit how often the address may change
@@ -31,8 +32,7 @@ export class SplitView {
     // what was clicked on a map stays in view; one of both flies to what was chosen elsewhere
     if (data.selected === world.picked || world.hitsLayer.get(data.selected)) second.picked = data.selected;
     second.update({
-      ...data, hits: data.second.hits, second: null, report: ["select"], overlays: [], regions: null,
-      peaks: [], threshold: null, truth: [], chosen: [], view: null,
+      ...data, hits: data.second.hits, second: null, report: ["select"], truth: [], chosen: [], view: null,
     });
     const nBoth = data.second.hits.filter((hit) => hit.side === "both").length;
     this.legend.both.textContent = `in both: ${nBoth}`;
@@ -43,11 +43,12 @@ export class SplitView {
     const { world } = this;
     const second = new world.constructor({ ...data, key: `${data.key}:second`, stage: world.stage, report: ["select"] });
     second.element.classList.add("ts-second");
-    second.lastView = "followed"; // has no view of its own
+    second.views.last = "followed"; // has no view of its own
     // one panel of layers, one line of coordinates, and one place that reports
     second.layers.hidden = world.layers.hidden;
     Object.assign(second.controls, { coordinates: world.controls.coordinates, toast: world.controls.toast });
-    second.pick = (item, from) => world.pick(item, from);
+    second.pick = (item, from) => world.pick(item, from, second);
+    Object.assign(second.overlays.style, world.overlays.style);
     second.onMoveEnd = () => this.passMove();
     this.second = second;
     this.divider = new Divider(this);
@@ -56,7 +57,10 @@ export class SplitView {
     world.free.element.querySelector(".ts-tools").append(this.legend.element);
     world.element.classList.add("ts-split");
     world.popup?.remove();
-    this.onLayers = () => second.layers.refresh();
+    this.onLayers = () => {
+      second.layers.refresh();
+      second.cells.refresh();
+    };
     world.controls.layers.addEventListener("change", this.onLayers);
     this.onMove = () => this.follow(world, second);
     this.onResize = () => this.keepCentre();
@@ -68,6 +72,21 @@ export class SplitView {
     second.free.watch(data.panels);
     this.size = this.sizeNow();
     this.follow(world, second);
+  }
+
+  // Over both maps where they share one place; in its own map where they lie side by side.
+  openPopup(item, map) {
+    this.closePopups();
+    if (this.isBeside) return openPopup(map, item);
+    openPopup(this.world, item, this.world.element);
+  }
+
+  closePopups() {
+    for (const map of [this.world, this.second]) map.popup?.remove();
+  }
+
+  get isBeside() {
+    return this.world.element.classList.contains("ts-sides");
   }
 
   makeLegend() {
@@ -126,12 +145,12 @@ export class SplitView {
 
   // What was seen stays in sight: half the width shows as much a zoom further out.
   setMode(mode) {
-    const { map, element, free } = this.world;
-    const isBeside = () => element.classList.contains("ts-sides");
-    const before = isBeside();
+    const { map, free } = this.world;
+    const before = this.isBeside;
     this.mode = mode;
+    this.closePopups();
     this.place();
-    const zoom = map.getZoom() + Number(before) - Number(isBeside());
+    const zoom = map.getZoom() + Number(before) - Number(this.isBeside);
     map.easeTo({ center: this.centre, zoom, offset: free.offset(), duration: 0 });
     this.announce();
   }
@@ -195,7 +214,7 @@ export class SplitView {
 
   // For tests.
   get state() {
-    return { ...this.second.state, share: this.share, beside: this.world.element.classList.contains("ts-sides") };
+    return { ...this.second.state, share: this.share, beside: this.isBeside };
   }
 
   places() {
@@ -205,6 +224,7 @@ export class SplitView {
   close() {
     if (!this.isOpen) return;
     const { world, second } = this;
+    this.closePopups();
     world.map.off("move", this.onMove);
     world.map.off("resize", this.onResize);
     world.controls.layers.removeEventListener("change", this.onLayers);

@@ -3,40 +3,37 @@
 import { CellsLayer } from "./cells.js";
 import { ChooseTool } from "./choose.js";
 import { CircleTool } from "./circle.js";
-import { winners } from "./compare.js";
 import { Controls } from "./controls.js";
 import { DensityLayer } from "./density.js";
 import { BoxTool } from "./draw.js";
 import { followPointer, make } from "./dom.js";
 import { FreeArea } from "./free.js";
-import { HeatLayer } from "./heat.js";
+import { HeatPanel } from "./heat_panel.js";
 import { HitsLayer } from "./hits.js";
 import { ItemsLayer } from "./items.js";
 import { drawMissingImage } from "./labels.js";
 import { ANCHORS, Layers } from "./layers.js";
 import { LiveRegions } from "./live.js";
 import { PeaksLayer, RegionsLayer } from "./marks.js";
+import { Overlays } from "./overlays.js";
 import { PointsLayer } from "./points.js";
 import { openPopup } from "./popup.js";
-import { SceneLayer } from "./scene.js";
 import { ShapeTool } from "./shape.js";
-import { Globe, Pixels, boundsOf, ringOf } from "./space.js";
+import { Globe, Pixels } from "./space.js";
 import { mapStyle } from "./style.js";
 import { followTheme } from "./theme.js";
 import { TruthTool } from "./truth.js";
+import { HOME, Views } from "./views.js";
 
-const FIT_PADDING_PX = { top: 70, bottom: 60, left: 60, right: 60 };
-const HOME = { center: [10, 25], zoom: 1.3 };
 const VIEW_DELAY_MS = 400;
 const ATTRIBUTION_FROM_PX = 700;
-const ZOOM_OF_PRECISION = { exact: 13, point: 12, place_name: 8 };
 
 export class WorldMap {
   constructor(data) {
     this.key = data.key;
     this.base = data.base;
-    this.heatStyle = { ramp: "turbo", opacity: 0.7, threshold: 0.35, mode: "layers", stretch: false };
-    this.overlays = new Map();
+    this.overlays = new Overlays(this);
+    this.views = new Views(this);
     this.element = make("div", "ts-world");
     const frame = make("div", "ts-map");
     this.stage = data.stage ?? this.element; // what the full screen shows
@@ -53,6 +50,7 @@ export class WorldMap {
     this.map.on("styleimagemissing", (event) => drawMissingImage(this.map, event.id));
     this.addMapControls();
     this.free = new FreeArea(this);
+    this.heatPanel = new HeatPanel(this);
     this.controls = new Controls(this);
     this.hitsLayer = new HitsLayer(this);
     this.layers = new Layers(this);
@@ -142,15 +140,14 @@ export class WorldMap {
     this.shapeTool.sync(data.shapes);
     this.circleTool.sync(data.circle);
     this.truthTool.sync(data.truth);
-    this.showOverlays(data.overlays);
-    this.followThreshold(data.threshold);
-    this.followStretch(data.stretch);
+    this.overlays.show(data.overlays);
+    this.overlays.follow(data.threshold, data.stretch);
     this.regions.show(data.regions);
     this.peaks.show(data.peaks);
     this.hitsLayer.choose(data.chosen);
     this.select(data.selected);
     this.styleLoaded.then(() => this.layers.refresh());
-    this.moveTo(data.view ?? (this.lastView === undefined ? HOME : null));
+    this.views.follow(data.view);
   }
 
   setSpace(pixels) {
@@ -159,9 +156,8 @@ export class WorldMap {
     this.popup?.remove();
     this.hitsLayer.show([]);
     this.boxTool.set(null);
-    this.lastView = undefined;
+    this.views.last = undefined;
     this.element.classList.toggle("ts-pixels", Boolean(pixels));
-    for (const layer of this.overlays.values()) layer.remove();
     this.overlays.clear();
     this.styleLoaded.then(() => {
       for (const id of ["basemap", "borders", "towns"]) {
@@ -171,76 +167,6 @@ export class WorldMap {
     });
   }
 
-  showOverlays(wanted) {
-    const ids = new Set(wanted.map((overlay) => `${overlay.kind}:${overlay.id}`));
-    for (const [id, layer] of this.overlays) {
-      if (ids.has(id)) continue;
-      layer.remove();
-      this.overlays.delete(id);
-    }
-    for (const overlay of wanted) {
-      const id = `${overlay.kind}:${overlay.id}`;
-      if (this.overlays.has(id)) continue;
-      const layer = new (overlay.kind === "heat" ? HeatLayer : SceneLayer)(this, overlay);
-      layer.ready.catch((error) => this.reportError(error));
-      this.overlays.set(id, layer);
-    }
-    this.controls.showHeats(this.heats().map((heat) => heat.overlay), this.heatStyle);
-  }
-
-  heats() {
-    return [...this.overlays.values()].filter((layer) => layer instanceof HeatLayer);
-  }
-
-  // Who wins where among several heat maps; null while their colours are mixed.
-  winner() {
-    const layers = this.heats();
-    const { mode, threshold } = this.heatStyle;
-    if (mode !== "winner" || layers.length < 2 || layers.some((heat) => !heat.pixels)) return null;
-    const key = JSON.stringify([threshold, layers.map((heat) => heat.id)]);
-    if (this.lastWinner?.key !== key) {
-      const winner = winners(layers.map((heat) => ({ ...heat.overlay, values: heat.values, opacities: heat.opacities })), threshold);
-      this.lastWinner = { key, winner };
-    }
-    return this.lastWinner.winner;
-  }
-
-  // A heat map has arrived: the others show where it wins.
-  heatLoaded() {
-    if (this.heatStyle.mode === "winner") for (const heat of this.heats()) heat.applyStyle(this.heatStyle);
-  }
-
-  styleHeat(change) {
-    Object.assign(this.heatStyle, change);
-    for (const heat of this.heats()) {
-      if ("opacity" in change) heat.setOpacity(change.opacity);
-      else heat.applyStyle(this.heatStyle);
-    }
-    this.controls.showHeats(this.heats().map((heat) => heat.overlay), this.heatStyle);
-  }
-
-  // The page's threshold, with which it draws outlines, table and files; set when it changes.
-  followThreshold(threshold) {
-    const text = JSON.stringify([threshold, this.heats()[0]?.id]);
-    if (typeof threshold !== "number" || text === this.lastThreshold) return;
-    this.lastThreshold = text;
-    this.styleHeat({ threshold });
-  }
-
-  followStretch(stretch) {
-    if (typeof stretch !== "boolean" || stretch === this.lastStretch) return;
-    this.lastStretch = stretch;
-    this.styleHeat({ stretch });
-  }
-
-  reportStretch(stretch) {
-    if (this.reports("stretch")) this.emit("stretch", { stretch });
-  }
-
-  reportThreshold(threshold) {
-    if (this.reports("threshold")) this.emit("threshold", { threshold });
-  }
-
   select(itemId) {
     const previous = this.hitsLayer.selected;
     this.hitsLayer.select(itemId);
@@ -248,22 +174,7 @@ export class WorldMap {
     this.popup?.remove();
     const hit = this.hitsLayer.get(itemId);
     if (!hit || hit.lon === null || hit.lon === undefined) return;
-    const center = this.space.toMap([hit.lon, hit.lat]);
-    this.flyTo(hit, center);
-  }
-
-  // Fly to a hit that was chosen elsewhere: to its image, or as near as its place is known.
-  flyTo(hit, center) {
-    const shift = this.shift ?? 0; // to the part that another map leaves free (split.js)
-    if (hit.footprint) {
-      const { left, right, ...others } = FIT_PADDING_PX;
-      const margins = { ...others, left: left + Math.max(2 * shift, 0), right: right - Math.min(2 * shift, 0) };
-      this.map.fitBounds(boundsOf(hit.footprint), { padding: this.free.padding(margins), maxZoom: 19, duration: 1200 });
-      return;
-    }
-    const zoom = Math.max(this.map.getZoom(), ZOOM_OF_PRECISION[hit.precision] ?? 4);
-    const [right, down] = this.free.offset();
-    this.map.flyTo({ center, zoom, offset: [right + shift, down], duration: 1200 });
+    this.views.flyTo(hit);
   }
 
   // Something on the map follows the pointer, and the map does not.
@@ -296,10 +207,14 @@ export class WorldMap {
     this.pick(await response.json(), "sample");
   }
 
-  pick(item, from) {
+  // `map`: where it was clicked, if another search is compared.
+  pick(item, from, map = this) {
     this.picked = item.item_id;
     this.hitsLayer.select(item.item_id);
-    if (!this.split?.isOpen && item.popup !== false) openPopup(this, item); // the other map would cut it off
+    if (item.popup !== false) {
+      if (this.split?.isOpen) this.split.openPopup(item, map);
+      else openPopup(this, item);
+    }
     if (this.reports("select")) this.emit("select", { item_id: item.item_id, click: [item.lon, item.lat], from });
   }
 
@@ -314,63 +229,14 @@ export class WorldMap {
 
   searchArea() {
     this.controls.area.hidden = true;
-    this.boxTool.report(this.view().bounds, "area");
-  }
-
-  // What is seen beside the panels of the page.
-  view() {
-    const center = this.space.fromMap(this.free.center());
-    const [low, high] = this.free.corners();
-    const [[west, south], [east, north]] = [this.space.fromMap(low), this.space.fromMap(high)];
-    const bounds = high.lng - low.lng >= 360 ? [-180, south, 180, north] : [west, south, east, north];
-    return { center, zoom: this.map.getZoom(), bounds };
+    this.boxTool.report(this.views.current().bounds, "area");
   }
 
   // Every event contains the view, so a pending view event is cancelled; sent later, it could replace
   // an event that Python has not read yet.
   emit(kind, values) {
     clearTimeout(this.viewTimer);
-    this.send({ kind, ...values, view: this.view() });
-  }
-
-  // Move to a view when it changes: {center, zoom} | {bounds} | {fit: hits|overlays|box}.
-  moveTo(view) {
-    const text = JSON.stringify(view ?? null);
-    if (!view || text === this.lastView) return;
-    const duration = this.lastView === undefined ? 0 : 900;
-    this.lastView = text;
-    this.controls.area.hidden = true;
-    this.styleLoaded.then(() => {
-      this.free.measure(); // the page may have been drawn after the map
-      if (view.return) this.viewBefore ??= this.view();
-      if ("back" in view) return this.goBack(view.back);
-      if (view.center) {
-        const offset = this.free.offset();
-        this.map.easeTo({ center: this.space.toMap(view.center), zoom: view.zoom, offset, duration });
-        return;
-      }
-      const corners = this.cornersOf(view);
-      if (corners.length === 0) return;
-      const maxZoom = view.fit === "hits" ? 9 : 20;
-      this.map.fitBounds(boundsOf(corners), { padding: this.free.padding(FIT_PADDING_PX), maxZoom, duration });
-    });
-  }
-
-  // To the view before a heat map was shown; 0 stays, after another hit was chosen.
-  goBack(turn) {
-    const before = this.viewBefore;
-    this.viewBefore = null;
-    if (!turn || !before) return;
-    const { center, zoom } = before;
-    this.map.easeTo({ center: this.space.toMap(center), zoom, offset: this.free.offset(), duration: 900 });
-  }
-
-  cornersOf(view) {
-    if (view.bounds) return ringOf(this.space, view.bounds);
-    if (view.fit === "box") return this.boxTool.box ? ringOf(this.space, this.boxTool.box) : [];
-    if (view.fit === "hits") return [...this.hitsLayer.places(), ...(this.split?.places() ?? [])];
-    if (this.space.isPixels) return this.space.corners();
-    return [...this.overlays.values()].flatMap((layer) => layer.overlay.corners ?? []);
+    this.send({ kind, ...values, view: this.views.current() });
   }
 
   async copyPosition(position) {
@@ -403,6 +269,14 @@ export class WorldMap {
     this.map.remove();
   }
 
+  heats() {
+    return this.overlays.heats();
+  }
+
+  view() {
+    return this.views.current();
+  }
+
   // For tests.
   get state() {
     return {
@@ -414,7 +288,7 @@ export class WorldMap {
       moving: this.map.isMoving(),
       heatVisible: this.heats().some((heat) => Boolean(this.map.getLayer(heat.id))
         && this.map.getLayoutProperty(heat.id, "visibility") !== "none"),
-      heatStyle: { ...this.heatStyle },
+      heatStyle: { ...this.overlays.style },
     };
   }
 }

@@ -79,7 +79,7 @@ def render() -> None:
         chip_row(form, problems.parts)
     with panels.busy:
         shown, results, problems = _search(form, problems)
-        comparison = compare_results(shown, results)
+        comparison = compare_results(shown, results, read_cut())
     with panels.bar:
         _show_problems(form, problems, kept=results is not None)
     hits = shown_hits(results.hits, results.facts, read_cut()) if results else []

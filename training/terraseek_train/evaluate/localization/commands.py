@@ -23,9 +23,11 @@ _LABELS |= {"roc_auc": "ROC-AUC", "average_precision": "AP"}
 
 
 def register(app: typer.Typer, evaluate: typer.Typer) -> None:
-    """Add two commands to the group `evaluate`, and the group `localization-set`."""
+    """Add three commands to the group `evaluate`, and the group `localization-set`."""
+    from terraseek_train.evaluate.localization.places_command import localization_places
     from terraseek_train.evaluate.localization.study_command import localization_study
 
+    evaluate.command("localization-places")(localization_places)
     evaluate.command("localization")(evaluate_localization)
     evaluate.command("localization-study")(localization_study)
     group = typer.Typer(help="Sets of annotated scenes.", no_args_is_help=True)

@@ -86,8 +86,10 @@ def compare_panel(form: SearchForm, comparison: Comparison | TerraSeekError) -> 
             args=("explore_compare",),
             key="explore_uncompare",
         )
+    if comparison.cut_text:
+        st.html(f'<span class="ts-quiet">{comparison.cut_text}</span>')
     others = reversed(comparison.ids)
-    sides = zip(st.columns(2), comparison.titles, comparison.rankings, others, strict=True)
+    sides = zip(st.columns(2), comparison.titles, comparison.shown, others, strict=True)
     for number, (column, title, ranking, other) in enumerate(sides):
         with column:
             st.html(f'<p class="ts-side ts-side-{_SIDES[number]}">{html.escape(title)}</p>')
