@@ -118,7 +118,8 @@ def test_a_popup_lies_over_both_maps(compared: Callable[..., Any]) -> None:
         item = page.evaluate(
             f"""() => {{
                 const layer = {WORLD}.{layer};
-                const hit = layer.hits.find((one) => one.side !== "both" && one.lon < 3);
+                const isNear = (one) => Math.abs(one.lon - 2.4) < 0.2;
+                const hit = layer.hits.find((one) => one.side !== "both" && isNear(one));
                 layer.markers.get(hit.item_id).marker.getElement().click();
                 return hit.caption;
             }}"""
@@ -138,9 +139,6 @@ def test_the_heat_map_of_a_hit_is_on_both_sides(
     page.locator("button:visible", has_text="Where").first.click()
     heats = f"[{WORLD}, {WORLD}.split.second].map((one) => one.heats()[0])"
     page.wait_for_function(f"{heats}.every((heat) => heat?.pixels)", timeout=90_000)
-    page.locator(".ts-opacity").first.fill("0.3")
-    paint = f"{heats}.map((heat) => heat.world.map.getPaintProperty(heat.id, 'raster-opacity'))"
-    assert page.evaluate(paint) == [0.3, 0.3]
     assert page.evaluate(f"{heats}.map((heat) => heat.id)[0] === {heats}[1].id")
 
 

@@ -126,15 +126,15 @@ def precisions(places: Sequence[Place]) -> list[Precision]:
         present = [place for place in of_level if place.kind == "present"]
         right = np.array([[sum(p.right for p in of_level if p.image == i)] for i in images], float)
         total = np.array([[sum(p.image == i for p in of_level)] for i in images], float)
-        seen = total[:, 0] > 0
-        sums = UnitSums(("share",), right[seen], total[seen], np.eye(1))
+        held = total[:, 0] > 0
+        sums = UnitSums(("share",), right[held], total[held], np.eye(1))
         found.append(
             Precision(
                 level,
                 len(present),
                 sum(place.right for place in present),
                 len(of_level) - len(present),
-                intervals(sums)["share"] if seen.sum() > 1 else None,
+                intervals(sums)["share"] if held.sum() > 1 else None,
             )
         )
     return found
