@@ -146,7 +146,7 @@ class Localizer:
             confidence=best_confidence(scores, query, self.encoder) if minus is None else None,
             significance=None if found is None else found.level,
             probability=None if found is None else round(float(found.probabilities[0]), 4),
-            level_scale=level_scale(found, query),
+            level_scale=level_scale(found, query, self.encoder.card),
             level_range=score_map.level_range,
             scene_path=self.scene.path,
             windows=embedding.windows if score_map.windows is None else score_map.windows,

@@ -6,11 +6,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from terraseek.encoders.base import Encoder
+from terraseek.encoders.cards import ModelCard
 from terraseek.localization.query import EncodedQuery
 from terraseek.localization.windows.embedding import SceneEmbedding
 from terraseek.significance.assess import assess
 from terraseek.significance.evidence import N_BEST, N_PAIRED, PairCosines, QueryVectors
 from terraseek.significance.model import Assessment
+from terraseek.significance.places import place_model_of
 from terraseek.significance.scale import LevelScale
 
 __all__ = ["assess_windows", "best_confidence", "level_scale"]
@@ -51,17 +53,26 @@ def assess_windows(
     return assess(query.sentences, vectors, hits, PairCosines.of(sample), encoder, "scene")
 
 
-def level_scale(found: Assessment | None, query: EncodedQuery) -> LevelScale | None:
+def level_scale(
+    found: Assessment | None, query: EncodedQuery, card: ModelCard | None
+) -> LevelScale | None:
     """Level by score of the windows; None where it is unknown.
 
     Args:
         found: what `assess_windows` found.
         query: the same query.
+        card: of the encoder; without values for places, a place has the log odds that the scene
+            would have if its best windows had only the score of that place.
+
+    Raises:
+        ConfigError: the values of the card cannot be used.
     """
     if found is None or found.scale is None or query.mean_length is None:
         return None
     # the assessment compares means of wordings, of which the query is the unit vector
-    return replace(found.scale, per_score=found.scale.per_score * query.mean_length)
+    scale = replace(found.scale, per_score=found.scale.per_score * query.mean_length)
+    places = place_model_of(card)
+    return scale if places is None else places.scale(scale, found.level)
 
 
 def best_confidence(

@@ -18,7 +18,14 @@ from terraseek.errors import ConfigError
 from terraseek.significance.evidence import Evidence
 from terraseek.significance.model import SignificanceModel
 
-__all__ = ["LIKELY_RATE", "POSSIBLE_RATE", "KnownQuery", "conformal_threshold", "fit_model"]
+__all__ = [
+    "LIKELY_RATE",
+    "POSSIBLE_RATE",
+    "KnownQuery",
+    "conformal_threshold",
+    "fit_model",
+    "logistic",
+]
 
 LIKELY_RATE = 0.05
 """Share of queries without any right image that may be likely."""
@@ -57,7 +64,7 @@ def fit_model(queries: Sequence[KnownQuery]) -> SignificanceModel:
             "to fit significance; give at least 10 of each, from images of more classes"
         )
     features = np.array([_features(query.evidence) for query in used])
-    coefficients = _logistic(
+    coefficients = logistic(
         features, present.astype(np.float64), _weights([query.kind for query in used])
     )
     scores = coefficients[0] + features @ coefficients[1:]
@@ -137,15 +144,21 @@ def _fit_hits(
         share = 0.5 if query.kind == "present" else 0.3 if query.kind == "absent" else 0.1
         weights.append(np.full(int(known.sum()), share / known.sum()))
     total = np.concatenate(weights)
-    return _logistic(np.concatenate(rows), np.concatenate(right), total / total.sum())
+    return logistic(np.concatenate(rows), np.concatenate(right), total / total.sum())
 
 
-def _logistic(
+def logistic(
     features: Float64[np.ndarray, "n d"],
     truth: Float64[np.ndarray, " n"],
     weights: Float64[np.ndarray, " n"],
 ) -> Float64[np.ndarray, " e"]:
-    """Intercept and weights of at least 0 for features that are not scaled."""
+    """Fit a logistic model: intercept and weights of at least 0 for features that are not scaled.
+
+    Args:
+        features: one row per example.
+        truth: 0 or 1.
+        weights: of the examples, with sum 1.
+    """
     from scipy.optimize import minimize
 
     mean, std = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)

@@ -17,7 +17,12 @@ from terraseek.encoders.calibration import Calibration
 from terraseek.encoders.cards import ModelCard
 from terraseek.errors import ConfigError
 from terraseek.significance.evidence import Evidence
-from terraseek.significance.scale import Level, LevelScale
+from terraseek.significance.scale import (
+    LIKELY_PROBABILITY,
+    POSSIBLE_PROBABILITY,
+    Level,
+    LevelScale,
+)
 
 __all__ = [
     "DEFAULTS",
@@ -38,8 +43,6 @@ LEVELS: tuple[Level, ...] = ("likely", "possible", "none")
 """From the most to the least certain."""
 KEY = "significance"
 """Key of the fitted values in a card's calibration."""
-_HIT_LIKELY, _HIT_POSSIBLE = 0.5, 0.2
-"""Probability of a hit from which it is likely, and possible."""
 
 
 def is_likely(level: Level | None) -> bool | None:
@@ -148,7 +151,11 @@ class SignificanceModel:
         if not readable:
             probabilities = np.zeros_like(probabilities)
         by_hit = (
-            "likely" if p >= _HIT_LIKELY else "possible" if p >= _HIT_POSSIBLE else "none"
+            "likely"
+            if p >= LIKELY_PROBABILITY
+            else "possible"
+            if p >= POSSIBLE_PROBABILITY
+            else "none"
             for p in probabilities
         )
         lowest = LEVELS.index(level)

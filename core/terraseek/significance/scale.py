@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Level", "LevelScale"]
+__all__ = ["LIKELY_PROBABILITY", "POSSIBLE_PROBABILITY", "Level", "LevelScale"]
 
 Level = Literal["likely", "possible", "none"]
+LIKELY_PROBABILITY, POSSIBLE_PROBABILITY = 0.5, 0.2
+"""Probability of a hit or of a place from which it is likely, and possible."""
 
 
 @dataclass(frozen=True, slots=True)

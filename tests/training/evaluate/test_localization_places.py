@@ -11,12 +11,20 @@ from typer.testing import CliRunner
 
 from terraseek.cli import build_app
 from terraseek.encoders.fake import FakeEncoder
+from terraseek.encoders.registry import get_card
+from terraseek.errors import AnnotationError, OutputError
 from terraseek.localization import LocalizeOptions
+from terraseek.significance.places import PlaceModel, place_model_of
+from terraseek.significance.scale import LevelScale
+from terraseek_train.evaluate.localization.place_card import without_places, write_places
 from terraseek_train.evaluate.localization.places import (
     Place,
+    fit_places,
+    halves,
     measure_places,
     place_table,
     precisions,
+    with_levels_of,
 )
 from terraseek_train.evaluate.localization.study import StudySet
 
@@ -75,3 +83,53 @@ def test_the_command_counts_regions(folder: Path, monkeypatch: pytest.MonkeyPatc
     rows = json.loads(result.stdout)[folder.name]
     assert [row["level"] for row in rows] == ["likely", "possible", "none"]
     assert all(row["n_present"] == 0 for row in rows)  # without a calibration no region has a level
+
+
+SCENE = LevelScale(best=3.0, per_score=10.0, possible_from=-0.2, likely_from=0.8)
+
+
+def place(right: bool, below_best: float, image: str = "s/1") -> Place:
+    """A region of a likely map."""
+    return Place(image, "present", "likely", right, "likely", SCENE, below_best)
+
+
+def test_levels_are_fitted_to_how_many_regions_are_right() -> None:
+    near = [place(i < 8, 0.02) for i in range(10)]
+    middle = [place(i < 3, 0.12) for i in range(10)]
+    far = [place(i < 1, 0.25) for i in range(30)]
+    model = fit_places([*near, *middle, *far])
+    found = with_levels_of(model, [*near, *middle, *far])
+    assert [one.level for one in found] == ["likely"] * 10 + ["possible"] * 10 + ["none"] * 30
+    # before, all were as likely as their scene
+    assert {SCENE.level(one.below_best) for one in near + middle} == {"likely"}
+    with pytest.raises(AnnotationError, match="needs both kinds"):
+        fit_places([place(True, 0.1), replace(place(False, 0.1), scale=None)])
+
+
+def test_scenes_are_halved_within_each_set() -> None:
+    names = ["a/1", "a/2", "a/2", "b/1", "a/3", "b/2"]
+    first, second = halves([place(True, 0.0, name) for name in names])
+    assert [one.image for one in first] == ["a/1", "b/1", "a/3"]
+    assert [one.image for one in second] == ["a/2", "a/2", "b/2"]
+
+
+def test_no_place_has_a_higher_level_than_its_scene() -> None:
+    sure = PlaceModel(intercept=5.0, best=1.0, below=2.0)
+    for level, expected in (("likely", "likely"), ("possible", "possible"), ("none", "none")):
+        assert sure.scale(SCENE, level).level(0.0) == expected
+    assert sure.scale(SCENE, "likely").level(0.3) == "likely"
+    assert sure.scale(SCENE, "likely").level(0.48) == "none"
+
+
+def test_the_card_gets_the_values_of_places(tmp_path: Path) -> None:
+    card = get_card("terraseek-pair")
+    assert place_model_of(without_places(card)) is None
+    assert place_model_of(card) is not None
+    file = tmp_path / "card.json"
+    file.write_text(json.dumps({"calibration": {"significance": {"scene": {"fit": 1}}}}))
+    write_places(file, PlaceModel(0.5, 1.0, 2.0))
+    written = json.loads(file.read_text())["calibration"]["significance"]
+    assert written == {"scene": {"fit": 1}, "place": {"intercept": 0.5, "best": 1.0, "below": 2.0}}
+    file.write_text("{}")
+    with pytest.raises(OutputError, match="needs the significance of scenes first"):
+        write_places(file, PlaceModel(0.5, 1.0, 2.0))

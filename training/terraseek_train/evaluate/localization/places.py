@@ -6,25 +6,39 @@ at most half a smallest window beside one, which is as near as windows of that s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from terraseek.encoders.base import Encoder
+from terraseek.errors import AnnotationError
 from terraseek.localization import HeatMap, LocalizeOptions, regions
 from terraseek.localization.localizer import Localizer
 from terraseek.localization.query import encode_query
 from terraseek.progress import Progress, silent
 from terraseek.scenes import Scene
+from terraseek.significance.fit import logistic
+from terraseek.significance.places import PlaceModel
+from terraseek.significance.scale import Level, LevelScale
 from terraseek_train.evaluate.bootstrap import Interval, UnitSums, intervals
 from terraseek_train.evaluate.localization.detection import absent_sentences
 from terraseek_train.evaluate.localization.pixels import truth_mask
 from terraseek_train.evaluate.localization.study import StudySet
 
-__all__ = ["LEVELS", "Place", "Precision", "measure_places", "place_table", "precisions"]
+__all__ = [
+    "LEVELS",
+    "Place",
+    "Precision",
+    "fit_places",
+    "halves",
+    "measure_places",
+    "place_table",
+    "precisions",
+    "with_levels_of",
+]
 
-LEVELS = ("likely", "possible", "none")
+LEVELS: tuple[Level, ...] = ("likely", "possible", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +49,16 @@ class Place:
     """Name of the set and of the scene."""
     kind: str
     """Whether the sentence is `present` in the scene or `absent`."""
-    level: str | None
+    level: Level | None
     """likely, possible or none; None without a calibration."""
     right: bool
     """Whether its peak is at an annotated area of the sentence."""
+    scene_level: Level | None = None
+    """Level of the whole map."""
+    scale: LevelScale | None = None
+    """Level by score in the map; None without a calibration."""
+    below_best: float = 0.0
+    """How much lower its score is than the best one of the map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +123,68 @@ def _places(heat: HeatMap, rings: Sequence[Any], image: str, kind: str) -> list[
     for region in regions(heat):
         row = min(int(region.peak.row), heat.height - 1)
         col = min(int(region.peak.col), heat.width - 1)
-        level = heat.level_at(region.peak.score)
-        places.append(Place(image, kind, level, bool(mask[row, col])))
+        places.append(
+            Place(
+                image,
+                kind,
+                heat.level_at(region.peak.score),
+                bool(mask[row, col]),
+                heat.significance,
+                heat.level_scale,
+                heat.peak.score - region.peak.score,
+            )
+        )
     return places
+
+
+def halves(places: Sequence[Place]) -> tuple[list[Place], list[Place]]:
+    """Split by scene: every second one of each set is in the first half, for fitting."""
+    order: dict[str, dict[str, int]] = {}
+    for place in places:
+        scenes = order.setdefault(place.image.rpartition("/")[0], {})
+        scenes.setdefault(place.image, len(scenes))
+    even = {image for scenes in order.values() for image, at in scenes.items() if at % 2 == 0}
+    first = [place for place in places if place.image in even]
+    return first, [place for place in places if place.image not in even]
+
+
+def fit_places(places: Sequence[Place]) -> PlaceModel:
+    """Fit the levels of places, every region with the same weight.
+
+    Args:
+        places: regions of maps whose levels are those of whole scenes (a card without values for
+            places).
+
+    Raises:
+        AnnotationError: no region has a level, or all are right, or none is.
+    """
+    known = [place for place in places if place.scale is not None]
+    right = np.array([float(place.right) for place in known])
+    if not 0 < right.sum() < len(right):
+        raise AnnotationError(
+            f"{int(right.sum())} of {len(right)} regions with a level are right; fitting needs "
+            "both kinds"
+        )
+    features = [
+        (place.scale.best, -place.scale.per_score * place.below_best)
+        for place in known
+        if place.scale is not None
+    ]
+    weights = np.full(len(right), 1 / len(right))
+    intercept, best, below = logistic(np.array(features), right, weights).tolist()
+    return PlaceModel(intercept, best, max(below, 1e-3))
+
+
+def with_levels_of(model: PlaceModel, places: Sequence[Place]) -> list[Place]:
+    """The same regions with the levels of a fitted model."""
+    return [
+        place
+        if place.scale is None or place.scene_level is None
+        else replace(
+            place, level=model.scale(place.scale, place.scene_level).level(place.below_best)
+        )
+        for place in places
+    ]
 
 
 def _grown(mask: np.ndarray, reach: int) -> np.ndarray:
