@@ -331,7 +331,7 @@ def test_the_readme_names_every_recipe() -> None:
 def test_shipped_recipes_do_not_train_on_evaluation_data(
     recipe: Path, minilm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("DATA", "DEMO", "DEMO_MORE", "COARSE", "LITE0"):
+    for name in ("DATA", "DEMO", "DEMO_MORE", "COARSE", "LITE0", "LITE2"):
         monkeypatch.setenv(f"TERRASEEK_{name}", "/data")
     monkeypatch.setenv("TERRASEEK_MINILM", str(minilm))
     found = load_settings(recipe)
